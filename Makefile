@@ -1,0 +1,65 @@
+# Two commands do everything: `make up` runs the stack on this machine, `make test` proves the project.
+# Both bring what they miss: a virtual environment and, on Debian and Ubuntu, the engine and Compose.
+.DEFAULT_GOAL := help
+.PHONY: help up down status test unit check format reference requirements clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## This list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/run prerequisites ## Run the stack on this machine, on its own data. SITE=folder for another site.
+	@# 5: a part could not be started, and aresmon has said which and what to do.
+	@$(BIN)/aresmon --site $(or $(SITE),.) up || [ $$? -eq 5 ]
+
+down status: $(VENV)/run ## Stop the stack; look at it.
+	@$(BIN)/aresmon --site $(or $(SITE),.) $@
+
+test: $(VENV)/develop prerequisites ## Every test, on a real engine, InfluxDB, Telegraf and HAProxy, after `check`.
+	@$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest $(PYTEST)
+
+unit: $(VENV)/develop ## The tests that need no engine, in seconds.
+	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST)
+
+check: $(VENV)/develop ## Lint, format, types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/develop ## Bring the code into shape.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+reference: $(VENV)/develop ## Write docs/reference/ anew from the schema and the command line.
+	$(BIN)/python -m docs.reference.write
+
+requirements: $(VENV)/develop ## Pin the newest versions, with hashes.
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate pyproject.toml --group build --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate pyproject.toml --group dev --output-file requirements-dev.txt
+
+clean: ## Remove the virtual environment and the tools' caches; no site, no data.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: prerequisites
+prerequisites:
+	@scripts/prerequisites
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/prerequisites python
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: requirements.txt pyproject.toml | $(BIN)/pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/develop: requirements-dev.txt pyproject.toml | $(BIN)/pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/run

@@ -1,0 +1,105 @@
+"""The secrets of a site: one file each, made by us, readable by its service alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from aresmon import files
+from aresmon.errors import AresmonError
+from aresmon.fleet import Fleet
+
+INFLUXDB_ADMIN = "influxdb-admin"
+INFLUXDB_GRAFANA = "influxdb-grafana"
+GRAFANA_ADMIN = "grafana-admin"
+GRAFANA_KEY = "grafana-secret-key"
+_SITE_KEY = "site-key"
+
+# Grafana expands a `$` in what it reads from a file, and the shell of many a recipe would too.
+_ALLOWED = re.compile(r"^[A-Za-z0-9._~!@%^*+=:,/?-]{4,256}$")
+
+
+def agent(host: str) -> str:
+    """The name of the secret of a host's agent."""
+    return f"agent-{host}"
+
+
+def owners(fleet: Fleet, users: Mapping[str, int]) -> dict[str, int]:
+    """Every secret of a site, with the user id that reads it."""
+    own = os.getuid()
+    named = {_SITE_KEY: own, INFLUXDB_ADMIN: own}
+    named |= dict.fromkeys((INFLUXDB_GRAFANA, GRAFANA_ADMIN, GRAFANA_KEY), users["grafana"])
+    for host in fleet.hosts:
+        named[agent(host.name)] = users["telegraf"] if host is fleet.sidecar else own
+    return named
+
+
+def ensure(folder: Path, wanted: Mapping[str, int]) -> dict[str, str]:
+    """Make what is missing, tighten what is open to others, and read them all; by name.
+
+    Raises AresmonError naming a file that cannot be used, never what is in it.
+    """
+    return {name: _ensure(folder / name, owner) for name, owner in wanted.items()}
+
+
+def read(folder: Path, name: str) -> str:
+    """One secret. Raises AresmonError where it is missing or not readable."""
+    path = folder / name
+    try:
+        value = path.read_text(encoding="ascii").rstrip("\n")
+    except FileNotFoundError:
+        raise AresmonError(f"{path} does not exist", hint="`aresmon up` makes it") from None
+    except UnicodeDecodeError:
+        raise AresmonError(
+            f"{path}: a secret is ASCII text", hint="remove it, and `aresmon up` makes another"
+        ) from None
+    except OSError as error:
+        raise AresmonError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="the site belongs to who ran `aresmon up` first: run this as them, or with sudo",
+        ) from None
+    if not _ALLOWED.match(value):
+        raise AresmonError(
+            f"{path}: a secret is one line of 4 to 256 letters, digits or . _ ~ ! @ % ^ * + = : , / ? -",
+            hint="remove it, and `aresmon up` makes another; or write one of these characters",
+        )
+    return value
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """A mark that changes with each secret and tells nothing of it: keyed with a secret of the site."""
+    try:
+        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return {}
+    if _SITE_KEY not in names:
+        return {}
+    key = read(folder, _SITE_KEY).encode()
+    return {
+        name: hmac.new(key, f"{name}:{read(folder, name)}".encode(), hashlib.sha256).hexdigest()[:12]
+        for name in names
+        if name != _SITE_KEY
+    }
+
+
+def _ensure(path: Path, owner: int) -> str:
+    if not path.exists():
+        files.write(path, secrets.token_urlsafe(24).encode(), mode=0o600, owner=owner)
+    try:
+        status = path.stat()
+        if status.st_mode & 0o077:
+            path.chmod(0o600)
+        if status.st_uid != owner and os.getuid() == 0:
+            os.chown(path, owner, owner)
+    except OSError as error:
+        raise files.cannot_write(path, error) from error
+    value = read(path.parent, path.name)
+    if path.read_bytes() != value.encode():
+        # An editor ends the file with a newline, which Telegraf would take for a part of the password.
+        files.write(path, value.encode(), mode=0o600, owner=owner)
+    return value

@@ -1,0 +1,401 @@
+"""The Docker engine: its API through the docker SDK, and `docker compose` as a program."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from aresmon import cgroups, process
+from aresmon.errors import AresmonError, ExitCode
+
+_OLDEST_COMPOSE = (2, 17)
+_PULL_TIMEOUT = 900.0
+_REGISTRY_TIMEOUT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of the project, as the engine tells it."""
+
+    service: str
+    id: str
+    pid: int
+    state: str
+    health: str
+    image: str
+    image_id: str
+    config_hash: str
+    restarts: int
+    memory_limit: int
+    created: float
+    started: float
+    exit_code: int
+    out_of_memory: bool
+    last_check: str
+    error: str
+    published: frozenset[str]
+
+    @property
+    def is_up(self) -> bool:
+        return self.state == "running" and self.health in ("healthy", "")
+
+
+class NotPulledError(AresmonError):
+    """An image that could not be pulled."""
+
+
+class Engine:
+    """The engine of this machine. Nothing is asked before a method is called."""
+
+    @cached_property
+    def client(self) -> docker.DockerClient:
+        """The SDK's client. Raises AresmonError with what to do where no engine answers."""
+        host = os.environ.get("DOCKER_HOST", "")
+        if host and not host.startswith("unix://"):
+            raise AresmonError(
+                f"DOCKER_HOST is {host}; aresmon runs on the server itself, where its folders are",
+                hint="unset DOCKER_HOST, and run this on the server",
+            )
+        try:
+            client = docker.from_env(timeout=120)
+            client.version()
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise _no_engine(self.socket, error) from None
+        return client
+
+    @property
+    def socket(self) -> Path:
+        """The engine's socket on this machine."""
+        return Path(os.environ.get("DOCKER_HOST", "").removeprefix("unix://") or "/var/run/docker.sock")
+
+    @property
+    def socket_group(self) -> int:
+        """The group that may use the socket; 0 where there is none."""
+        try:
+            return self.socket.stat().st_gid
+        except OSError:
+            return 0
+
+    def containers(self, project: str) -> dict[str, Container]:
+        """The containers of a Compose project by service; of several, the newest."""
+        with told():
+            found = self.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={project}"})
+            wanted = [one for one in found if one["Labels"].get("com.docker.compose.oneoff") != "True"]
+            inspected = []
+            for one in wanted:
+                try:
+                    inspected.append(self.client.api.inspect_container(one["Id"]))
+                except docker.errors.NotFound:
+                    continue  # gone in between
+        told_of = sorted((_container(details) for details in inspected), key=lambda one: one.created)
+        return {container.service: container for container in told_of}
+
+    def memory(self, container: Container) -> int:
+        """Bytes in use by a container, without the file cache that can be dropped."""
+        seen = cgroups.memory(container.pid) if container.pid else 0
+        if seen is not None:
+            return seen
+        with told():
+            stats = self.client.api.stats(container.id, stream=False, one_shot=True)["memory_stats"]
+        details = stats.get("stats", {})
+        inactive = details.get("total_inactive_file", details.get("inactive_file", 0))
+        return max(0, int(stats.get("usage", 0)) - int(inactive))
+
+    def is_running(self, project: str, service: str) -> bool:
+        """Whether the container of a service runs."""
+        container = self.containers(project).get(service)
+        return container is not None and container.state == "running"
+
+    def is_alive(self, container: str) -> bool:
+        """Whether this one container runs."""
+        with told():
+            try:
+                return bool(self.client.api.inspect_container(container)["State"]["Running"])
+            except docker.errors.NotFound:
+                return False
+
+    def remove_container(self, container: str) -> None:
+        """Stop a container, give it time to end well, and remove it."""
+        with told(), suppress(docker.errors.NotFound):
+            self.client.api.stop(container, timeout=60)
+            self.client.api.remove_container(container, force=True)
+
+    def remove_service(self, project: str, service: str) -> None:
+        """Remove the containers of one service."""
+        self._remove(f"com.docker.compose.project={project}", f"com.docker.compose.service={service}")
+
+    def remove_project(self, project: str) -> None:
+        """Remove the containers and networks of a Compose project; the agents first, the database last."""
+        label = f"com.docker.compose.project={project}"
+        for service in reversed(self.containers(project)):
+            self.remove_service(project, service)
+        self._remove(label)
+        with told():
+            for network in self.client.networks.list(filters={"label": label}):
+                network.remove()
+
+    def _remove(self, *labels: str) -> None:
+        with told():
+            found = self.client.api.containers(all=True, filters={"label": list(labels)})
+        for one in found:
+            self.remove_container(one["Id"])
+
+    def image_id(self, reference: str) -> str:
+        """The id of a local image; empty where it is not here."""
+        with told():
+            try:
+                return str(self.client.images.get(reference).id)
+            except docker.errors.ImageNotFound:
+                return ""
+
+    def pull(self, reference: str, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Pull an image. Raises NotPulledError where the registry does not answer or does not have it."""
+        outcome: list[BaseException | None] = []
+        pulling = threading.Thread(target=_pull, args=(self.client, reference, progress, outcome), daemon=True)
+        pulling.start()
+        pulling.join(_PULL_TIMEOUT)
+        if not outcome:
+            raise NotPulledError(f"{reference}: still not pulled after {_PULL_TIMEOUT:.0f} s")
+        if outcome[0] is not None:
+            raise NotPulledError(f"{reference}: {_cause(outcome[0])}")
+
+    def build(self, reference: str, context: IO[bytes]) -> None:
+        """Build an image from a tar with its Dockerfile."""
+        with told():
+            try:
+                self.client.images.build(fileobj=context, custom_context=True, tag=reference, rm=True, forcerm=True)
+            except docker.errors.BuildError as error:
+                log = "".join(str(line.get("stream", "")) for line in error.build_log)[-1500:]
+                raise AresmonError(f"{reference} could not be built: {error.msg}\n{log}") from None
+
+    def import_tree(self, reference: str, tree: Path) -> None:
+        """Make an image of a root file system in a tar file."""
+        with told():
+            self.client.api.import_image_from_file(
+                str(tree), repository=reference.partition(":")[0], tag=reference.partition(":")[2]
+            )
+
+    def logs(self, project: str, service: str, *, tail: int, follow: bool) -> Iterator[str]:
+        """The last lines of a service. Raises AresmonError where it has no container."""
+        container = self.containers(project).get(service)
+        if container is None:
+            raise AresmonError(f"{service} has no container, so it wrote nothing", hint="`aresmon status` says why")
+        with told():
+            found = self.client.api.logs(container.id, stream=True, follow=follow, tail=tail, timestamps=True)
+            for piece in found:
+                yield piece.decode(errors="replace")
+
+    def run_once(
+        self, image: str, command: Sequence[str], *, files: bytes, environment: Sequence[str], timeout: int
+    ) -> tuple[int, str]:
+        """Run a command in a new container without a network, with the files of a tar in it, and remove it.
+
+        Returns its exit code and what it printed.
+        """
+        with told():
+            create = self.client.api.create_container
+            config = self.client.api.create_host_config(network_mode="none", cap_drop=["ALL"])
+            made = create(
+                image, entrypoint="", command=list(command), environment=list(environment), host_config=config
+            )["Id"]
+            try:
+                self.client.api.put_archive(made, "/", files)
+                self.client.api.start(made)
+                code = int(self.client.api.wait(made, timeout=timeout)["StatusCode"])
+                return code, self.client.api.logs(made).decode(errors="replace")
+            finally:
+                self.client.api.remove_container(made, force=True)
+
+    def save(self, references: Sequence[str], archive: Path) -> None:
+        """Write the images into one tar file."""
+        process.run(["docker", "save", "--output", archive, *references], timeout=_PULL_TIMEOUT)
+
+    def load(self, archive: IO[bytes]) -> list[str]:
+        """Take in the images of a tar made by `save`; their references."""
+        with told():
+            return sorted({tag for image in self.client.images.load(archive) for tag in image.tags})
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """`docker compose` on one bundle. `folder` has the files, `project` is where relative paths start."""
+
+    folder: Path
+    project: Path
+
+    def hashes(self) -> dict[str, str]:
+        """Compose's own hash of each service's configuration: another one, and it makes a new container."""
+        lines = self.run("config", "--hash", "*").splitlines()
+        return dict(line.split(maxsplit=1) for line in lines if line.strip())
+
+    def up(self, services: Sequence[str], *, recreate: bool = False, wait: float = 180) -> None:
+        """Start services and wait until each is healthy."""
+        force = ["--force-recreate"] if recreate else []
+        seconds = ["--wait", "--wait-timeout", f"{wait:.0f}"]
+        self.run("up", "--detach", "--no-deps", "--no-build", "--pull", "never", *force, *seconds, *services)
+
+    def stop(self, *services: str) -> None:
+        """Stop services and leave their containers."""
+        self.run("stop", *services)
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line, whose files and variables come from the bundle's `.env`."""
+        files = self._variables().get("COMPOSE_FILE", "compose.yml").split(":")
+        chosen = [part for name in files for part in ("--file", str(self.folder / name))]
+        base = ["docker", "compose", "--project-directory", str(self.project), "--env-file", str(self.folder / ".env")]
+        return [*base, *chosen, "--progress", "plain", *arguments]
+
+    def environment(self) -> dict[str, None]:
+        """The variables to take out of the caller's shell, where they would win over the bundle's."""
+        return dict.fromkeys([*self._variables(), *(name for name in os.environ if name.startswith("COMPOSE_"))])
+
+    def run(self, *arguments: str) -> str:
+        """Run a subcommand; what it printed. Raises AresmonError with its last words."""
+        done = process.run(self.argv(*arguments), env=self.environment(), check=False, timeout=900)
+        if done.code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        if done.code != 0:
+            raise _compose_failed(done)
+        return done.out
+
+    def _variables(self) -> dict[str, str]:
+        lines = (self.folder / ".env").read_text(encoding="utf-8").splitlines()
+        pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+        return {name: value.strip("'") for name, _, value in pairs}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn the SDK's exceptions into errors that a person can act on."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise AresmonError(f"the Docker engine refuses: {error.explanation or error}") from None
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise AresmonError(
+            f"the Docker engine stopped answering: {_one_line(error)}",
+            hint="see whether it runs (`systemctl status docker`), then run the same command again",
+            code=ExitCode.BROKEN,
+        ) from None
+
+
+def _container(details: Mapping[str, Any]) -> Container:
+    state, labels = details["State"], details["Config"]["Labels"]
+    health = state.get("Health") or {}
+    checks = health.get("Log") or [{}]
+    return Container(
+        service=labels.get("com.docker.compose.service", ""),
+        id=details["Id"],
+        pid=int(state.get("Pid", 0)),
+        state=state["Status"],
+        health=health.get("Status", ""),
+        image=details["Config"]["Image"],
+        image_id=details["Image"],
+        config_hash=labels.get("com.docker.compose.config-hash", ""),
+        restarts=int(details.get("RestartCount", 0)),
+        memory_limit=int(details["HostConfig"].get("Memory", 0)),
+        created=_seconds(details["Created"]),
+        started=_seconds(state.get("StartedAt", "")),
+        exit_code=int(state.get("ExitCode", 0)),
+        out_of_memory=bool(state.get("OOMKilled")),
+        error=str(state.get("Error", "")),
+        last_check=str(checks[-1].get("Output", "")).strip(),
+        published=frozenset(_published(details["HostConfig"].get("PortBindings") or {})),
+    )
+
+
+def _published(bindings: Mapping[str, Any]) -> Iterator[str]:
+    for binding in (one for several in bindings.values() for one in several or []):
+        address = binding["HostIp"]
+        yield f"[{address}]:{binding['HostPort']}" if ":" in address else f"{address}:{binding['HostPort']}"
+
+
+def _seconds(text: str) -> float:
+    """Docker's time stamp, whose nanoseconds are more than Python reads, as seconds since 1970; 0 for none."""
+    if not text or text.startswith("0001-"):
+        return 0.0
+    whole, _, rest = text.partition(".")
+    fraction = rest.rstrip("Z").split("+")[0][:6] or "0"
+    return datetime.fromisoformat(whole.removesuffix("Z") + "+00:00").timestamp() + float(f"0.{fraction}")
+
+
+def _pull(
+    client: docker.DockerClient, reference: str, progress: Callable[[str], None], outcome: list[BaseException | None]
+) -> None:
+    try:
+        name, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
+        for line in client.api.pull(name, tag=tag, stream=True, decode=True):
+            if "error" in line:
+                raise docker.errors.DockerException(line["error"])
+            progress(str(line.get("status", "")))
+        outcome.append(None)
+    except Exception as error:  # handed to the waiting thread
+        outcome.append(error)
+
+
+def _no_engine(socket: Path, error: Exception) -> AresmonError:
+    if isinstance(error.__context__, PermissionError) or "Permission denied" in str(error):
+        return AresmonError(
+            f"the Docker engine does not let you in ({socket})",
+            hint="run this with sudo, or join the group docker (`sudo usermod -aG docker $USER`) and log in again",
+        )
+    if shutil.which("docker") is None and not socket.exists():
+        return AresmonError(
+            "Docker is not installed", hint="`make up` installs it on Debian and Ubuntu (package docker.io)"
+        )
+    return AresmonError(
+        f"the Docker engine does not answer on {socket}",
+        hint="start it: `sudo systemctl start docker` (where there is no systemd: `sudo dockerd`)",
+    )
+
+
+def _compose_failed(done: process.Completed) -> AresmonError:
+    said = (done.err or done.out).lower()
+    if (
+        "unknown command" in said
+        or "is not a docker command" in said
+        or "unknown flag" in said
+        or "unknown shorthand" in said
+    ):
+        return _no_compose()
+    return process.ProcessError(done, hint="the message is Docker Compose's own; `aresmon logs SERVICE` may say more")
+
+
+def _no_compose() -> AresmonError:
+    try:
+        version = process.run(["docker", "compose", "version", "--short"], check=False).out.strip().lstrip("v")
+    except AresmonError:
+        version = ""
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    what = "Docker Compose v2 is not installed"
+    if numbers and numbers < _OLDEST_COMPOSE:
+        what = f"Docker Compose {version} is too old; {'.'.join(map(str, _OLDEST_COMPOSE))} is the oldest that serves"
+    elif shutil.which("docker-compose"):
+        what += " (the program docker-compose that is here is version 1, which ended in 2023)"
+    return AresmonError(
+        what,
+        hint="install the package docker-compose-v2 (Ubuntu), docker-compose (Debian 13) or docker-compose-plugin "
+        "(Docker's own), or run `make up`, which brings it on Debian and Ubuntu",
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost of the engine's nested messages: `lookup … no such host`."""
+    explained = getattr(error, "explanation", None) or str(error)
+    return _one_line(Exception(explained.rpartition("dial tcp: ")[2])) or _one_line(error)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

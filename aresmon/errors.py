@@ -1,0 +1,39 @@
+"""What can go wrong, as a person is told it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit code of every command."""
+
+    DONE = 0
+    REFUSED = 1  # refused or failed; nothing changed, or what changed is told
+    USAGE = 2
+    ROLLED_BACK = 3
+    BROKEN = 4  # broken or unknown: a person must look
+    DEGRADED = 5  # `status` sees trouble, `up` could start only a part
+    INTERRUPTED = 130
+
+
+class AresmonError(Exception):
+    """An error that a person can act on.
+
+    `message` says where and what, `hint` what to do next.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", code: ExitCode = ExitCode.REFUSED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+
+class SiteError(AresmonError):
+    """Everything that is wrong with a site's files, told at once: one line each."""
+
+    def __init__(self, errors: Sequence[str], *, hint: str = "") -> None:
+        super().__init__("\n".join(errors), hint=hint)
+        self.errors = tuple(errors)

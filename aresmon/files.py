@@ -1,0 +1,55 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from aresmon.errors import AresmonError
+
+
+def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = None) -> None:
+    """Write a file so that it is the old one or the new one at any moment, also after a power cut.
+
+    Raises AresmonError, with nothing changed, where it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                os.fchmod(file.fileno(), mode)
+                if owner is not None and owner != os.fstat(file.fileno()).st_uid:
+                    os.fchown(file.fileno(), owner, owner)
+            os.replace(name, path)  # noqa: PTH105 (mkstemp gives a name)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> AresmonError:
+    """The error a person can act on, for a file or folder that cannot be written."""
+    hints = {
+        errno.ENOSPC: "make room on that filesystem (`df -h`), then run the same command again",
+        errno.EDQUOT: "the quota there is used up; make room, then run the same command again",
+        errno.EROFS: "that filesystem is mounted read-only",
+        errno.EACCES: f"it belongs to somebody else (`ls -ld {path.parent}`): use sudo, or another folder",
+        errno.EPERM: f"it belongs to somebody else (`ls -ld {path.parent}`): use sudo, or another folder",
+    }
+    return AresmonError(f"{path} cannot be written: {error.strerror}", hint=hints.get(error.errno or 0, ""))
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,283 @@
+"""The fleet: what aresmon.yml says, as types. Nothing reads the file but this."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aresmon import schema
+from aresmon.catalogue import ALWAYS, Catalogue
+from aresmon.errors import SiteError
+from aresmon.yamlfile import Document, Keys, Problem, parse
+
+AgentKind = Literal["systemd", "docker"]
+HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
+FOREVER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """An address and a port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.address).is_loopback
+
+    @property
+    def here(self) -> str:
+        """An address and port by which this very machine reaches it."""
+        anywhere = ipaddress.ip_address(self.address).is_unspecified
+        loopback = "[::1]" if ":" in self.address else "127.0.0.1"
+        return f"{loopback}:{self.port}" if anywhere else str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long points stay, in hours; 0 is for ever."""
+
+    raw: int
+    minute: int
+    hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grafana:
+    """Grafana as people see it."""
+
+    url: str
+    admin: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where the stack listens; `url` is where the other hosts reach `agents`."""
+
+    grafana: Listen
+    agents: Listen
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One monitored server."""
+
+    name: str
+    agent: AgentKind
+    collect: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A site. `images` and `memory` are by service; `notices` are settings that have no effect yet."""
+
+    site: str
+    server: str
+    data: str
+    keep: Keep
+    grafana: Grafana
+    edge: Edge
+    memory: tuple[tuple[str, str], ...]
+    images: tuple[tuple[str, str], ...]
+    mirror: str
+    hosts: tuple[Host, ...]
+    notices: tuple[str, ...] = ()
+
+    def host(self, name: str) -> Host:
+        """The host of this name; KeyError if there is none."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    @property
+    def sidecar(self) -> Host | None:
+        """The server itself, if its agent runs beside the stack."""
+        server = self.host(self.server)
+        return server if server.agent == "docker" else None
+
+
+def load(text: str, catalogue: Catalogue, *, file: str = "aresmon.yml") -> Fleet:
+    """Read a site's file.
+
+    Raises SiteError with everything that is wrong with it, one line each.
+    """
+    document = parse(text)
+    if not document.problems:
+        if document.data is None:
+            document.problems.append(Problem(0, "", "is empty; it must at least name a host"))
+        else:
+            document.problems.extend(schema.problems(document, schema.site_schema()))
+    if not document.problems:
+        document.problems.extend(_contradictions(document, catalogue))
+    if document.problems:
+        told = [problem.told(file) for problem in sorted(set(document.problems))]
+        raise SiteError(told, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md")
+    return _fleet(document, file)
+
+
+def hours(duration: str) -> int:
+    """`7d` → 168; `forever` → 0."""
+    return FOREVER if duration == "forever" else int(duration[:-1]) * HOURS[duration[-1]]
+
+
+# What the schema cannot say --------------------------------------------------------------------------
+
+
+def _contradictions(document: Document, catalogue: Catalogue) -> Iterator[Problem]:
+    data = document.data
+    hosts: dict[str, Any] = data["hosts"]
+    server = data.get("server", next(iter(hosts)))
+    if server not in hosts:
+        meant = schema.did_you_mean(server, hosts) or f"; the hosts are {', '.join(list(hosts)[:10])}"
+        yield document.problem(("server",), f"no host of that name in `hosts`{meant}")
+    for name, settings in hosts.items():
+        yield from _collectors(document, name, settings or {}, catalogue)
+    yield from _listening(document)
+    yield from _keeping(document)
+    yield from _folders(document)
+
+
+def _collectors(document: Document, name: str, settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
+    keys: Keys = ("hosts", name, "collect")
+    env = settings.get("env", {})
+    for index, word in enumerate(settings.get("collect", _default_collect())):
+        if word not in catalogue:
+            meant = schema.did_you_mean(word, catalogue) or f"; known: {', '.join(catalogue)}"
+            yield Problem(
+                document.line((*keys, index)), "hosts." + name + ".collect", f"unknown collector '{word}'{meant}"
+            )
+            continue
+        for variable in catalogue[word].required:
+            if variable.name not in env:
+                what = f": {variable.hint}" if variable.hint else ""
+                yield document.problem(keys, f"'{word}' needs env.{variable.name}{what}")
+
+
+def _listening(document: Document) -> Iterator[Problem]:
+    edge = document.data.get("edge", {})
+    good: dict[str, Listen] = {}
+    for name in ("grafana", "agents"):
+        if name in edge:
+            try:
+                good[name] = _listen(edge[name])
+            except ValueError as error:
+                yield document.problem(("edge", name), str(error))
+    if good.get("grafana") and good.get("grafana") == good.get("agents"):
+        yield document.problem(("edge", "agents"), f"{good['agents']} is edge.grafana's already")
+
+
+def _keeping(document: Document) -> Iterator[Problem]:
+    keep = document.data.get("storage", {}).get("keep", {})
+    tiers = [(tier, hours(keep.get(tier, _default("storage", "keep", tier)))) for tier in ("raw", "1m", "1h")]
+    for (finer, shorter), (coarser, longer) in zip(tiers, tiers[1:], strict=False):
+        if longer != FOREVER and (shorter == FOREVER or shorter > longer):
+            keys = ("storage", "keep", coarser if coarser in keep else finer)
+            yield document.problem(keys, f"{coarser} must be kept at least as long as {finer}")
+
+
+def _folders(document: Document) -> Iterator[Problem]:
+    storage = document.data.get("storage", {}).get("data", _default("storage", "data"))
+    grafana = document.data.get("grafana", {}).get("data", _default("grafana", "data"))
+    for keys, folder in ((("storage", "data"), storage), (("grafana", "data"), grafana)):
+        if re.fullmatch(r"[/.]*", folder):
+            yield document.problem(keys, f"'{folder}' is no folder to give away; name one below it")
+    if Path(storage) == Path(grafana):
+        yield document.problem(("grafana", "data"), "is InfluxDB's folder already")
+
+
+# From data to types ----------------------------------------------------------------------------------
+
+
+def _fleet(document: Document, file: str) -> Fleet:
+    data = document.data
+    hosts = tuple(_host(name, settings or {}, name == _server(data)) for name, settings in data["hosts"].items())
+    storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
+    edge = _edge(data.get("edge", {}), _server(data), remote=len(hosts) > 1)
+    services = ("influxdb", "grafana", "edge", "telegraf")
+    return Fleet(
+        site=data.get("site", _default("site")),
+        server=_server(data),
+        data=storage.get("data", _default("storage", "data")),
+        keep=Keep(
+            *(hours(storage.get("keep", {}).get(t, _default("storage", "keep", t))) for t in ("raw", "1m", "1h"))
+        ),
+        grafana=Grafana(
+            url=grafana.get("url", f"http://{edge.grafana.here}"),
+            admin=grafana.get("admin", _default("grafana", "admin")),
+            data=grafana.get("data", _default("grafana", "data")),
+        ),
+        edge=edge,
+        memory=tuple((name, data.get("memory", {}).get(name, _default("memory", name))) for name in services),
+        images=tuple((name, images[name]) for name in services if name in images),
+        mirror=images.get("mirror", ""),
+        hosts=hosts,
+        notices=tuple(_notices(document, file)),
+    )
+
+
+def _server(data: Mapping[str, Any]) -> str:
+    return str(data.get("server", next(iter(data["hosts"]))))
+
+
+def _host(name: str, settings: Mapping[str, Any], is_server: bool) -> Host:
+    collect = [word for word in settings.get("collect", _default_collect()) if word != ALWAYS]
+    return Host(
+        name=name,
+        agent=settings.get("agent", "docker" if is_server else "systemd"),
+        collect=(*collect, ALWAYS),
+        env=tuple(sorted(settings.get("env", {}).items())),
+    )
+
+
+def _edge(settings: Mapping[str, Any], server: str, *, remote: bool) -> Edge:
+    agents = _listen(settings.get("agents", "0.0.0.0:8086" if remote else "127.0.0.1:8086"))
+    return Edge(
+        grafana=_listen(settings.get("grafana", _default("edge", "grafana"))),
+        agents=agents,
+        url=settings.get("url", f"http://{server}:{agents.port}"),
+    )
+
+
+def _listen(text: str) -> Listen:
+    address, _, port = text.rpartition(":")
+    try:
+        ip = ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        raise ValueError(f"'{address}' is no IP address") from None
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"{port} is no port; ports go from 1 to 65535")
+    return Listen(str(ip), int(port))
+
+
+def _notices(document: Document, file: str) -> Iterator[str]:
+    told: set[tuple[str, ...]] = set()
+    for keys, reason in schema.unused(document.data, schema.site_schema()):
+        general = tuple("*" if len(keys) > 1 and keys[0] == "hosts" and i == 1 else str(k) for i, k in enumerate(keys))
+        if general not in told:
+            told.add(general)
+            yield document.problem(keys, f"no effect: {reason}").told(file)
+
+
+def _default(*keys: str) -> str:
+    below: Any = schema.site_schema()
+    for key in keys:
+        below = below["properties"][key]
+    return str(below["default"])
+
+
+def _default_collect() -> list[str]:
+    host = schema.site_schema()["properties"]["hosts"]["additionalProperties"]
+    default: list[str] = host["properties"]["collect"]["default"]
+    return default

@@ -1,0 +1,141 @@
+"""What `up` wants and what is there: looked at, compared and decided, with nothing changed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aresmon import bundle, credentials, preflight, shipped
+from aresmon.bundle import Bundle, Difference
+from aresmon.catalogue import Catalogue
+from aresmon.engine import Compose, Engine
+from aresmon.fleet import Fleet
+from aresmon.images import Images
+from aresmon.pins import Pin, pins, services
+from aresmon.plan import Step, Wanted, plan
+from aresmon.render.bundle import Files, render
+from aresmon.render.place import Place
+from aresmon.site import Site
+
+# The images' own users; where an unprivileged user runs the site, everything runs as that user.
+_USERS = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Everything `up` has decided before it changes anything. `former` is the project that the bundle on disk
+    was written for, if the site had another name then."""
+
+    fleet: Fleet
+    images: Images
+    files: Files
+    bundle: Bundle
+    difference: Difference
+    steps: list[Step]
+    former: str
+
+
+def users() -> dict[str, int]:
+    """The user id of each service."""
+    own = os.getuid()
+    return dict(_USERS) if own == 0 else dict.fromkeys(_USERS, own)
+
+
+def shipped_files() -> dict[str, bytes]:
+    """The files that go into bundles, by their path in the package."""
+    folders = (shipped.COMPOSE, shipped.TELEGRAF, shipped.GRAFANA)
+    paths = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(shipped.ROOT).as_posix(): path.read_bytes() for path in paths}
+
+
+def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, references: Mapping[str, str]) -> Files:
+    """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
+    place = Place(
+        root=site.root,
+        users=users(),
+        images={service: pin.pull for service, pin in pins(fleet).items()} | dict(references),
+        docker_socket=engine.socket,
+        docker_group=engine.socket_group,
+        fingerprints=credentials.fingerprints(site.secrets),
+        host_fragments=site.host_fragments(),
+        has_compose_override=(site.overrides / "compose.yml").exists(),
+    )
+    return render(fleet, catalogue, place, shipped_files())
+
+
+def data_folders(site: Site, fleet: Fleet) -> dict[str, Path]:
+    """The folders with the site's data, by service."""
+    return {"influxdb": site.root / fleet.data, "grafana": site.root / fleet.grafana.data}
+
+
+def used_pins(fleet: Fleet) -> dict[str, Pin]:
+    """The pins of the services that this site runs."""
+    wanted = services(fleet)
+    return {service: pin for service, pin in pins(fleet).items() if service in wanted}
+
+
+def inputs(fleet: Fleet, catalogue: Catalogue) -> list[str]:
+    """The Telegraf inputs of the server's own agent."""
+    names = fleet.sidecar.collect if fleet.sidecar else ()
+    return [plugin for name in names for plugin in catalogue[name].inputs]
+
+
+def look(site: Site, fleet: Fleet, engine: Engine) -> None:
+    """Raise AresmonError for everything that can be known to be in the way before anything is touched."""
+    running = engine.containers(fleet.site)
+    for service, folder in data_folders(site, fleet).items():
+        preflight.check_folder(folder, users()[service], service)
+    if "influxdb" not in running or not running["influxdb"].is_up:
+        preflight.check_room(site.root / fleet.data)
+    if project_of(bundle.read(site.bundle)) in ("", fleet.site):
+        edge = running.get("edge")
+        ours = edge.published if edge and edge.state == "running" else frozenset()
+        wanted = {"edge.agents": fleet.edge.agents, "edge.grafana": fleet.edge.grafana}
+        preflight.check_ports((name, listen) for name, listen in wanted.items() if str(listen) not in ours)
+
+
+def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found: Images) -> Intent:
+    """The bundle as it should be, how it differs from the one on disk, and the steps to take."""
+    files = render_site(site, fleet, catalogue, engine, found.references)
+    on_disk = bundle.read(site.bundle)
+    difference = bundle.compare(on_disk, files)
+    with _staged(site, files, difference) as compose:
+        hashes = compose.hashes()
+    wanted = {
+        service: Wanted(hashes[service], found.ids[service]) for service in services(fleet) if service in found.ids
+    }
+    running = {name: one for name, one in engine.containers(fleet.site).items() if name not in found.missing}
+    steps = plan(wanted, running, bundle_made=on_disk.made or time.time())
+    former = project_of(on_disk) if project_of(on_disk) != fleet.site else ""
+    if former:
+        strays = engine.containers(former)
+        steps = [Step(service, "remove", f"the site was named {former}") for service in strays] + steps
+    return Intent(fleet, found, files, on_disk, difference, steps, former)
+
+
+def project_of(on_disk: Bundle) -> str:
+    """The Compose project that this bundle was written for; empty where there is none."""
+    for line in on_disk.files.get(".env", b"").decode(errors="replace").splitlines():
+        if line.startswith("ARESMON_PROJECT="):
+            return line.partition("=")[2].strip("'")
+    return ""
+
+
+@contextmanager
+def _staged(site: Site, files: Files, difference: Difference) -> Iterator[Compose]:
+    """Compose on the files as they will be: in place where they are there already, else in a copy whose
+    relative paths mean the bundle's folder all the same."""
+    if not difference:
+        yield Compose(site.bundle, site.bundle)
+        return
+    with tempfile.TemporaryDirectory(prefix="aresmon-") as name:
+        copy = Path(name)
+        for path, content in files.items():
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path).write_bytes(content)
+        yield Compose(copy, site.bundle)

@@ -1,0 +1,40 @@
+"""The whole bundle: path → bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aresmon.catalogue import Catalogue
+from aresmon.fleet import Fleet
+from aresmon.render import compose, telegraf
+from aresmon.render.place import Place
+
+Files = dict[str, bytes]
+
+
+def render(fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapping[str, bytes]) -> Files:
+    """Every file of the bundle, by its path in it.
+
+    `shipped_files` are the files that aresmon ships, by their path in the package.
+    """
+    files: Files = {
+        "compose.yml": shipped_files["compose/compose.yml"],
+        "influxdb/influxdb.conf": shipped_files["compose/influxdb.conf"],
+        "edge/haproxy.cfg": shipped_files["compose/haproxy.cfg"],
+    }
+    files |= {path: content for path, content in shipped_files.items() if path.startswith("grafana/provisioning/")}
+    for name in compose.agent_files(fleet):
+        files[name] = shipped_files[f"compose/{name}"]
+    frame = shipped_files["telegraf/agent.conf"].decode()
+    in_container = shipped_files["telegraf/docker.conf"].decode()
+    for host in fleet.hosts:
+        extra = place.host_fragments.get(host.name, "")
+        parts = [frame, *([in_container] if host.agent == "docker" else [])]
+        folder = f"agents/{host.name}"
+        files[f"{folder}/telegraf.conf"] = telegraf.configuration(host, catalogue, parts, extra).encode()
+        if host is fleet.sidecar:
+            files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(telegraf.variables(host, fleet)).encode()
+        else:
+            files[f"{folder}/agent.env"] = telegraf.environment(host, fleet).encode()
+    files[".env"] = compose.environment(fleet, place, files).encode()
+    return dict(sorted(files.items()))

@@ -1,0 +1,118 @@
+"""Holds data against a JSON Schema, and says what is wrong as a person would."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from aresmon.yamlfile import Document, Keys, Problem, dotted
+
+_KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
+@cache
+def site_schema() -> dict[str, Any]:
+    """The JSON Schema of aresmon.yml."""
+    text = Path(__file__).with_name("schema.yml").read_text(encoding="utf-8")
+    schema: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (a safe loader)
+    return schema
+
+
+def problems(document: Document, schema: Mapping[str, Any]) -> list[Problem]:
+    """Everything in the document that the schema does not allow."""
+    found: list[Problem] = []
+    for error in Draft202012Validator(schema).iter_errors(document.data):
+        found.extend(_told(error, document))
+    return found
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean 'system'?)`, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def unused(data: Any, schema: Mapping[str, Any], keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    """Settings that stand in the data but have no effect in this release, with the reason."""
+    if not isinstance(data, dict):
+        return
+    for key, value in data.items():
+        below = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
+        if isinstance(below, dict):
+            if "x-later" in below:
+                yield (*keys, key), below["x-later"]
+            yield from unused(value, below, (*keys, key))
+
+
+def _told(error: ValidationError, document: Document) -> Iterator[Problem]:
+    keys: Keys = tuple(error.absolute_path)
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "additionalProperties":
+        known = list(schema.get("properties", {}))
+        instance: Any = error.instance
+        for key in instance:
+            if key not in known:
+                at = (*keys, key)
+                message = f"unknown setting{did_you_mean(key, known) or '; known: ' + ', '.join(known)}"
+                yield Problem(document.line(at), dotted(at), message)
+        return
+    if "propertyNames" in error.absolute_schema_path:
+        at = (*keys, error.instance)
+        yield document.problem(at, f"the name '{error.instance}' must be {schema['x-form']}")
+        return
+    yield document.problem(keys, _message(error, schema))
+
+
+def _message(error: ValidationError, schema: Mapping[str, Any]) -> str:
+    wanted: Any = error.validator_value
+    found: Any = error.instance
+    match error.validator:
+        case "type":
+            return f"must be {_kinds(wanted)}, not {_kind(found)}"
+        case "enum":
+            known = [str(value) for value in wanted]
+            meant = did_you_mean(str(found), known)
+            return f"must be {' or '.join(known)}, not '{found}'{meant}"
+        case "pattern":
+            return f"must be {schema.get('x-form', wanted)}, not '{found}'"
+        case "required":
+            missing = [key for key in wanted if key not in found]
+            return f"misses {', '.join(missing)}"
+        case "minProperties" | "minItems":
+            return "is empty; at least one is needed"
+        case "minLength":
+            return f"is too short; {wanted} characters at least"
+        case "uniqueItems":
+            return "has the same one twice"
+        case _:
+            return error.message
+
+
+def _kinds(types: str | list[str]) -> str:
+    names = [types] if isinstance(types, str) else types
+    return " or ".join(_KINDS[name] for name in names if name != "null")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (put it in quotes if a text is meant)"
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return f"'{value}'"

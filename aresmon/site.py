@@ -1,0 +1,135 @@
+"""The user's folder: `aresmon.yml`, `overrides/`, and the state that aresmon keeps in `.aresmon/`."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aresmon import catalogue, files, fleet
+from aresmon.errors import AresmonError
+from aresmon.yamlfile import read_text
+
+FILE = "aresmon.yml"
+# Paths go into Compose's .env and into bind mounts, where these mean themselves.
+_PLAIN_PATH = re.compile(r"^[A-Za-z0-9 ._/@+-]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site's folder. Nothing is read or made until a method asks for it."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        return self.root / FILE
+
+    @property
+    def overrides(self) -> Path:
+        return self.root / "overrides"
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".aresmon"
+
+    @property
+    def bundle(self) -> Path:
+        return self.state / "bundle"
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    @property
+    def socket_folder(self) -> Path:
+        return self.state / "run" / "influxdb"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "log"
+
+    def catalogue(self) -> catalogue.Catalogue:
+        """The shipped collectors and the site's own."""
+        return catalogue.load(self.overrides)
+
+    def fleet(self) -> fleet.Fleet:
+        """What aresmon.yml says. Raises SiteError with all that is wrong with it."""
+        return fleet.load(read_text(self.file), self.catalogue(), file=FILE)
+
+    def host_fragments(self) -> Mapping[str, str]:
+        """The site's own Telegraf fragments, by host: `overrides/hosts/<host>.conf`."""
+        return {path.stem: read_text(path) for path in sorted((self.overrides / "hosts").glob("*.conf"))}
+
+    def make_state(self) -> None:
+        """Make `.aresmon/`, out of the way of git and of other users."""
+        if not _PLAIN_PATH.match(str(self.root)):
+            raise AresmonError(
+                f"{self.root}: a site's folder has letters, digits, spaces and . _ @ + - in its path, nothing else",
+                hint="move the folder; Compose reads other characters in its own way",
+            )
+        try:
+            self.state.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.secrets, self.socket_folder.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise files.cannot_write(self.state, error) from error
+        if not (self.state / ".gitignore").exists():
+            files.write(self.state / ".gitignore", b"# Secrets and generated files: nothing for git.\n*\n")
+
+    @contextmanager
+    def lock(self, command: str) -> Iterator[None]:
+        """Hold the site for one changing command. Raises AresmonError naming who holds it already."""
+        self.make_state()
+        path = self.state / "lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.read(handle, 500).decode(errors="replace").strip() or "another aresmon"
+                raise AresmonError(
+                    f"{self.root} is in the hands of {holder}",
+                    hint="wait until it has ended; its lock ends with it, however it ends",
+                ) from None
+            os.ftruncate(handle, 0)
+            now = datetime.now().astimezone().strftime("%H:%M:%S")
+            os.write(handle, f"`aresmon {command}` (process {os.getpid()}, {_user()}, since {now})\n".encode())
+            yield
+        finally:
+            os.close(handle)
+
+    def record(self, **event: Any) -> None:
+        """Add a line to the history: one JSON object a line, `at` in UTC."""
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": _user(), **event})
+        try:
+            with (self.state / "history.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise files.cannot_write(self.state / "history.jsonl", error) from error
+
+
+def find(folder: Path) -> Site:
+    """The site of this folder: the nearest one above it that has an aresmon.yml, else the folder itself."""
+    here = folder.resolve()
+    for candidate in (here, *here.parents):
+        if (candidate / FILE).exists():
+            return Site(candidate)
+    return Site(here)
+
+
+def _user() -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    return f"{behind} as {name}" if behind and behind != name else name

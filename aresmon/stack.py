@@ -1,0 +1,222 @@
+"""`up` and `down`: from the site's file to a running, proven stack, by steps that can all be taken again."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aresmon import __version__, agentcheck, bundle, credentials, images, preflight, proof, store
+from aresmon.bundle import Difference
+from aresmon.engine import Compose, Container, Engine
+from aresmon.errors import AresmonError, ExitCode
+from aresmon.fleet import Fleet
+from aresmon.influxdb import UnreachableError
+from aresmon.intent import Intent, data_folders, decide, inputs, look, project_of, used_pins, users
+from aresmon.plan import Step
+from aresmon.process import ProcessError
+from aresmon.progress import Progress
+from aresmon.render import telegraf
+from aresmon.site import Site
+
+_TRIES = 3
+_KILLED = 137  # 128 + SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `up` did, or with `--dry-run` would do. `missing` are services without an image, and why."""
+
+    steps: tuple[Step, ...]
+    difference: Difference
+    statements: tuple[str, ...]
+    missing: Mapping[str, str]
+    unproven: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps or self.difference or self.statements)
+
+    @property
+    def code(self) -> ExitCode:
+        return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
+
+
+def dry_run(site: Site, engine: Engine) -> Outcome:
+    """What `up` would do. Nothing is changed, fetched or built."""
+    fleet = site.fleet()
+    look(site, fleet, engine)
+    found = images.local(engine, used_pins(fleet))
+    intent = decide(site, fleet, site.catalogue(), engine, found)
+    return Outcome(tuple(intent.steps), intent.difference, (), found.missing)
+
+
+def up(
+    site: Site, engine: Engine, progress: Progress, *, announce: Callable[[Outcome], None], shorten: bool = False
+) -> Outcome:
+    """Bring the stack to what the site's file says, and wait until its data is seen to arrive.
+
+    `announce` is told the plan before anything is changed. Every step may be interrupted and taken again.
+
+    Raises AresmonError: code 1 if nothing was changed, 4 if a service does not come up.
+    """
+    fleet, catalogue = site.fleet(), site.catalogue()
+    with site.lock("up"):
+        look(site, fleet, engine)
+        found = images.obtain(engine, used_pins(fleet), progress, inputs=inputs(fleet, catalogue))
+        secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
+        intent = decide(site, fleet, catalogue, engine, found)
+        announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing))
+        _check_agent(intent, engine, progress)
+        _prepare_folders(site, fleet)
+        _write(intent, progress)
+        statements = _carry_out(site, intent, engine, secrets, progress, shorten=shorten)
+        outcome = Outcome(
+            tuple(intent.steps), intent.difference, statements, found.missing, _prove(site, intent, progress)
+        )
+        if outcome.changed:
+            steps = [f"{step.action} {step.service}" for step in intent.steps]
+            site.record(command="up", version=__version__, steps=steps, database=statements, code=int(outcome.code))
+        return outcome
+
+
+def down(site: Site, engine: Engine, progress: Progress, *, volumes: bool = False) -> list[Path]:
+    """Remove the containers and networks; with `volumes` the data folders as well, which are returned."""
+    fleet = site.fleet()
+    with site.lock("down"):
+        for project in sorted({fleet.site, project_of(bundle.read(site.bundle))} - {""}):
+            with progress.stage(f"stopping {project}"):
+                engine.remove_project(project)
+        gone = [folder for folder in data_folders(site, fleet).values() if volumes and folder.exists()]
+        for folder in gone:
+            with progress.stage(f"removing {folder}"):
+                _remove_tree(folder)
+        site.record(command="down", removed=[str(folder) for folder in gone])
+        return gone
+
+
+def _check_agent(intent: Intent, engine: Engine, progress: Progress) -> None:
+    sidecar = intent.fleet.sidecar
+    if sidecar is None or "telegraf" in intent.images.missing:
+        return
+    if any(step.service == "telegraf" for step in intent.steps):
+        with progress.stage("checking the agent's configuration with its own Telegraf"):
+            agentcheck.check(
+                engine,
+                intent.images.references["telegraf"],
+                sidecar.name,
+                intent.files[f"agents/{sidecar.name}/telegraf.conf"],
+                telegraf.variables(sidecar, intent.fleet),
+            )
+
+
+def _prepare_folders(site: Site, fleet: Fleet) -> None:
+    for service, folder in data_folders(site, fleet).items():
+        preflight.prepare_folder(folder, users()[service], service)
+    preflight.prepare_folder(site.socket_folder, users()["influxdb"], "influxdb")
+
+
+def _write(intent: Intent, progress: Progress) -> None:
+    former = intent.bundle.version
+    if former not in ("", __version__):
+        progress.note(f"the bundle was rendered by aresmon {former}; it is rendered anew by {__version__}")
+    aside = bundle.write(intent.bundle, intent.files)
+    if aside is not None:
+        progress.warn(
+            f"edited by hand, and put back: {', '.join(intent.difference.edited)}",
+            hint=f"your version is kept in {aside}; what should stay belongs into overrides/",
+        )
+
+
+def _carry_out(
+    site: Site, intent: Intent, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
+) -> tuple[str, ...]:
+    """Take the steps: InfluxDB first, its users before those who use them. What changed in the database."""
+    compose = Compose(site.bundle, site.bundle)
+    _remove_strays(intent, engine, progress)
+    due = [step for step in intent.steps if step.action != "remove"]
+    store_steps = [step for step in due if step.service == "influxdb"]
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            _start(store_steps, compose, intent, engine, progress)
+            statements = store.ensure(site, intent.fleet, engine, secrets, progress, shorten=shorten)
+            break
+        except UnreachableError:
+            if not tries_left:
+                raise
+            progress.note("InfluxDB went away; it is started again")
+            store_steps = [Step("influxdb", "start", "it went away")]
+    _start([step for step in due if step.service != "influxdb"], compose, intent, engine, progress)
+    return statements
+
+
+def _remove_strays(intent: Intent, engine: Engine, progress: Progress) -> None:
+    if intent.former:
+        with progress.stage(f"removing {intent.former}, the site's former name"):
+            engine.remove_project(intent.former)
+        return
+    for step in intent.steps:
+        if step.action == "remove":
+            with progress.stage(f"removing {step.service}"):
+                engine.remove_service(intent.fleet.site, step.service)
+
+
+def _start(steps: Sequence[Step], compose: Compose, intent: Intent, engine: Engine, progress: Progress) -> None:
+    if not steps:
+        return
+    names = [step.service for step in steps]
+    # Compose compares configurations; what is only sick or looks into a deleted folder, it would leave.
+    forced = [step.service for step in steps if step.action == "recreate"]
+    plain = [name for name in names if name not in forced]
+    with progress.stage(f"starting {', '.join(names)}"):
+        try:
+            for group, recreate in ((forced, True), (plain, False)):
+                if group:
+                    compose.up(group, recreate=recreate)
+        except ProcessError as error:
+            raise _did_not_start(names, engine.containers(intent.fleet.site), error) from None
+
+
+def _did_not_start(names: Sequence[str], containers: Mapping[str, Container], error: ProcessError) -> AresmonError:
+    sick = [containers[name] for name in names if name in containers and not containers[name].is_up]
+    if not sick:
+        error.code = ExitCode.BROKEN
+        return error
+    first = min(sick, key=lambda one: one.state == "running")
+    if (
+        first.service == "influxdb"
+        and first.state == "exited"
+        and first.exit_code == _KILLED
+        and not first.out_of_memory
+    ):
+        return UnreachableError("InfluxDB was killed while it started")
+    why = first.health if first.state == "running" else f"{first.state}, exit code {first.exit_code}"
+    if first.out_of_memory:
+        why += f", out of memory: raise memory.{first.service} in aresmon.yml"
+    return AresmonError(
+        f"{first.service} does not come up ({why}). {first.error or first.last_check}".rstrip(". "),
+        hint=f"`aresmon logs {first.service}` has its last words; mend it, then `aresmon up` goes on from here",
+        code=ExitCode.BROKEN,
+    )
+
+
+def _prove(site: Site, intent: Intent, progress: Progress) -> str:
+    """Wait for the server's own data; why it is not proven, or nothing."""
+    sidecar = intent.fleet.sidecar
+    if sidecar is None or "telegraf" in intent.images.missing:
+        return ""
+    is_new = any(step.service == "telegraf" for step in intent.steps)
+    since = time.time() if is_new else time.time() - proof.FRESH
+    with progress.stage(f"waiting for data of {sidecar.name}"):
+        return proof.wait_for_data(store.influxdb(site), sidecar.name, since)
+
+
+def _remove_tree(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise AresmonError(
+            f"{error.filename} cannot be removed: {error.strerror}", hint=f"`sudo rm -r {folder}`", code=ExitCode.BROKEN
+        ) from None

@@ -1,0 +1,86 @@
+"""A first aresmon.yml, for this machine: what runs here is found, the rest is told in comments."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+from aresmon import files
+from aresmon.errors import AresmonError
+from aresmon.site import Site
+
+_HAPROXY_CONFIG = Path("/etc/haproxy/haproxy.cfg")
+
+
+def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path = _HAPROXY_CONFIG) -> str:
+    """Write `aresmon.yml` for this machine and return it. Raises AresmonError if there is one: never overwritten."""
+    if site.file.exists():
+        raise AresmonError(f"{site.file} exists already and is left as it is", hint="`aresmon check` looks at it")
+    text = compose(host_name(hostname or socket.gethostname()), docker=docker, haproxy=find_haproxy(haproxy_config))
+    files.write(site.file, text.encode())
+    return text
+
+
+def compose(host: str, *, docker: bool, haproxy: str) -> str:
+    """The commented file. `haproxy` is the address of its statistics; empty for none."""
+    collect = ["system", "disk", "diskio", "net", *(["docker"] if docker else []), *(["haproxy"] if haproxy else [])]
+    env = f'\n    env: {{HAPROXY_STATS: "{haproxy}"}}' if haproxy else ""
+    return f"""\
+# Which servers there are, and what to watch on them. `aresmon check` holds this file against its schema,
+# `aresmon up` brings the stack to it. docs/reference/aresmon-yml.md describes every setting.
+site: aresmon
+
+# The host that runs the stack: this machine.
+server: {host}
+
+hosts:
+  {host}:
+    agent: docker                # a Telegraf beside the stack; `systemd` for the distribution's service
+    collect: [{", ".join(collect)}]{env}
+  # Another server to watch:
+  # lewi:
+  #   agent: systemd
+  #   collect: [system, disk, diskio, net]
+
+# Where InfluxDB keeps its data, and for how long at which resolution.
+storage:
+  data: data/influxdb
+  keep: {{raw: 7d, 1m: 90d, 1h: 2y}}
+
+# grafana:
+#   url: https://grafana.example.org   # the address people type
+#   admin: admin                       # its password: .aresmon/secrets/grafana-admin
+
+# Where the stack listens; loopback unless another host is watched.
+# edge:
+#   grafana: 127.0.0.1:3000
+#   agents: 127.0.0.1:8086
+"""
+
+
+def host_name(name: str) -> str:
+    """A host name as `hosts` takes it: lower case, without what is not a name's."""
+    short = re.sub(r"[^a-z0-9-]+", "-", name.lower().partition(".")[0]).strip("-")
+    return short[:63] or "server"
+
+
+def find_haproxy(config: Path) -> str:
+    """Where this machine's HAProxy shows its statistics over HTTP; empty if it does not.
+
+    Its administration socket is not offered: who may open it may also change the running HAProxy.
+    """
+    try:
+        text = config.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    for section in re.split(r"^(?=(?:listen|frontend|backend|defaults|global)\b)", text, flags=re.MULTILINE):
+        port = re.search(r"^\s*bind\s+\S*:(\d+)(?P<rest>.*)$", section, flags=re.MULTILINE)
+        uri = re.search(r"^\s*stats\s+uri\s+(\S+)", section, flags=re.MULTILINE)
+        if (
+            port
+            and "ssl" not in port["rest"]
+            and (uri or re.search(r"^\s*stats\s+enable", section, flags=re.MULTILINE))
+        ):
+            return f"http://127.0.0.1:{port[1]}{uri[1] if uri else '/haproxy?stats'}"
+    return ""

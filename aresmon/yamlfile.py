@@ -1,0 +1,171 @@
+"""YAML that remembers its lines, and refuses what YAML lets through in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aresmon.errors import AresmonError
+
+_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MOST_NODES = 500_000  # far over any real site; a bomb of nested aliases has more
+
+Keys = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong with a file: the line (from 1; 0: the whole file), where in it, and what."""
+
+    line: int
+    where: str
+    message: str
+
+    def told(self, file: str) -> str:
+        """`aresmon.yml:12 hosts.lewi.collect: unknown collector 'sytem'`"""
+        place = f"{file}:{self.line}" if self.line else file
+        return f"{place} {self.where}: {self.message}" if self.where else f"{place}: {self.message}"
+
+
+@dataclass(slots=True)
+class Document:
+    """What a YAML file says, the line of each of its keys, and what is wrong with its form."""
+
+    data: Any = None
+    lines: dict[Keys, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def line(self, keys: Keys) -> int:
+        """The line of this key, or of the nearest one above it that stands in the file."""
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return self.lines.get(keys, 0)
+
+    def problem(self, keys: Keys, message: str) -> Problem:
+        """Something wrong at this key."""
+        return Problem(self.line(keys), dotted(keys), message)
+
+
+def dotted(keys: Keys) -> str:
+    """`hosts.lewi.collect[2]`"""
+    words = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return words.removeprefix(".")
+
+
+def read_text(path: Path) -> str:
+    """A text file's content; AresmonError says why it cannot be had."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except IsADirectoryError:
+        raise AresmonError(f"{path} is a folder, not a file", hint="move it out of the way") from None
+    except UnicodeDecodeError as error:
+        raise AresmonError(
+            f"{path} is no text: byte {error.start} is not UTF-8",
+            hint="write it again with an editor, or start anew with `aresmon init`",
+        ) from None
+    except FileNotFoundError:
+        raise AresmonError(f"{path} does not exist", hint="`aresmon init` writes one") from None
+    except OSError as error:
+        raise AresmonError(f"{path} cannot be read: {error.strerror}", hint=f"look at `ls -l {path}`") from None
+
+
+def parse(text: str) -> Document:
+    """Read one YAML document. What is wrong with it is in `problems`; nothing is raised."""
+    document = Document()
+    loader = None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            document.data = _Reader(loader, document).value(node, (), ())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        document.problems.append(Problem(line, "", _told(error, text, line)))
+    except (yaml.YAMLError, _TooManyNodesError, RecursionError, ValueError) as error:
+        document.problems.append(Problem(0, "", f"not YAML: {str(error).splitlines()[0]}"))
+    finally:
+        if loader is not None:
+            loader.dispose()
+    return document
+
+
+def _told(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
+    lines = text.splitlines()
+    if 0 < line <= len(lines) and "\t" in lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())]:
+        return "not YAML: this line is indented with a tab; YAML takes spaces only"
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    return f"not YAML: {said}"
+
+
+class _TooManyNodesError(Exception):
+    pass
+
+
+class _Reader:
+    """Turns nodes into plain data and notes lines, duplicate keys and loops."""
+
+    def __init__(self, loader: Any, document: Document) -> None:
+        self.loader = loader
+        self.document = document
+        self.count = 0
+
+    def value(self, node: yaml.Node, keys: Keys, above: tuple[int, ...]) -> Any:
+        self.count += 1
+        if self.count > _MOST_NODES:
+            raise _TooManyNodesError("more than half a million values: aliases within aliases?")
+        self.document.lines.setdefault(keys, node.start_mark.line + 1)
+        if id(node) in above:
+            self.document.problems.append(self.document.problem(keys, "an anchor that contains itself"))
+            return None
+        inside = (*above, id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, keys, inside)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*keys, index), inside) for index, item in enumerate(node.value)]
+        return self.loader.construct_object(node)
+
+    def mapping(self, node: yaml.MappingNode, keys: Keys, above: tuple[int, ...]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged |= self.merge(value_node, keys, above)
+                continue
+            key = self.key(key_node, keys)
+            if key is None:
+                continue
+            if key in own:
+                first = self.document.lines[*keys, key]
+                problem = Problem(
+                    key_node.start_mark.line + 1, dotted((*keys, key)), f"a second time; line {first} has it already"
+                )
+                self.document.problems.append(problem)
+                continue
+            self.document.lines[*keys, key] = key_node.start_mark.line + 1
+            own[key] = self.value(value_node, (*keys, key), above)
+        return merged | own
+
+    def merge(self, node: yaml.Node, keys: Keys, above: tuple[int, ...]) -> dict[str, Any]:
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        merged: dict[str, Any] = {}
+        for source in reversed(sources):
+            value = self.value(source, keys, above)
+            if isinstance(value, dict):
+                merged |= value
+            else:
+                self.document.problems.append(Problem(source.start_mark.line + 1, dotted(keys), "`<<` takes a mapping"))
+        return merged
+
+    def key(self, node: yaml.Node, keys: Keys) -> str | None:
+        value: Hashable = self.loader.construct_object(node) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(value, str):
+            return value
+        said = node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping"
+        message = f"the key {said} is read as {type(value).__name__}, not as a text; put it in quotes"
+        self.document.problems.append(Problem(node.start_mark.line + 1, dotted(keys), message))
+        return None
