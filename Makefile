@@ -1,7 +1,7 @@
 # Two commands do everything: `make up` runs the stack on this machine, `make test` proves the project.
 # Both bring what they miss: a virtual environment and, on Debian and Ubuntu, the engine and Compose.
 .DEFAULT_GOAL := help
-.PHONY: help up down status test unit check format reference requirements clean
+.PHONY: help up down status test unit check format bench reference requirements clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -32,6 +32,9 @@ check: $(VENV)/develop ## Lint, format, types.
 format: $(VENV)/develop ## Bring the code into shape.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/develop prerequisites ## Measure, beside what one would pick instead; rewrites docs/performance.md.
+	$(BIN)/python -m bench
 
 reference: $(VENV)/develop ## Write docs/reference/ anew from the schema and the command line.
 	$(BIN)/python -m docs.reference.write

@@ -13,12 +13,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from aresmon.arrivals import HostStatus
 from aresmon.catalogue import Collector
 from aresmon.errors import AresmonError
 from aresmon.plan import Step
 from aresmon.progress import Stage
 from aresmon.proof import FRESH
-from aresmon.status import HostStatus, ServiceStatus, Status, age
+from aresmon.status import ServiceStatus, Status, age
 
 _STEP_COLOURS = {"create": "green", "recreate": "yellow", "start": "green", "remove": "red"}
 _LONGEST_DIFF = 60  # lines of one diff; a first `up` would show every file
@@ -82,8 +83,11 @@ class Console:
     # Tables ------------------------------------------------------------------------------------------
 
     def plan(self, steps: Sequence[Step], diff: str, *, is_first: bool, whole: bool) -> None:
-        """The steps that `up` takes, and what changes in the bundle. `whole` shows every line of it."""
-        if (diff and not is_first) or whole:
+        """The steps that `up` takes, and what changes in the bundle. `whole` shows every line of it; a first
+        bundle is no change to read line by line."""
+        if is_first:
+            self.say(f"{diff.count('--- /dev/null')} new files; `aresmon render --output FOLDER` shows them")
+        else:
             self.diff(diff, longest=None if whole else _LONGEST_DIFF)
         for step in steps:
             style = _STEP_COLOURS[step.action]

@@ -97,6 +97,12 @@ def plan(influxdb: InfluxDB, fleet: Fleet, secrets: Mapping[str, str], *, shorte
     return changes
 
 
+def check_retention(influxdb: InfluxDB, fleet: Fleet) -> None:
+    """Raise AresmonError where a retention would get shorter, which deletes points."""
+    databases = _names(influxdb.query("SHOW DATABASES")[0], "name")
+    list(_policies(influxdb, fleet, databases, shorten=False))
+
+
 def apply(influxdb: InfluxDB, changes: Sequence[Change]) -> None:
     """Carry out a plan."""
     influxdb.query(*(change.statement for change in changes))

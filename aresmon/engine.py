@@ -1,4 +1,4 @@
-"""The Docker engine: its API through the docker SDK, and `docker compose` as a program."""
+"""The Docker engine of this machine, through the docker SDK."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ import requests.exceptions
 from aresmon import cgroups, process
 from aresmon.errors import AresmonError, ExitCode
 
-_OLDEST_COMPOSE = (2, 17)
 _PULL_TIMEOUT = 900.0
-_REGISTRY_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,7 @@ class Container:
     last_check: str
     error: str
     published: frozenset[str]
+    folder: Path
 
     @property
     def is_up(self) -> bool:
@@ -53,7 +52,7 @@ class Container:
 
 
 class NotPulledError(AresmonError):
-    """An image that could not be pulled."""
+    """Why an image could not be pulled."""
 
 
 class Engine:
@@ -146,6 +145,10 @@ class Engine:
             for network in self.client.networks.list(filters={"label": label}):
                 network.remove()
 
+    def remove_leftovers(self, project: str) -> None:
+        """Remove what an interrupted run left of its one-off containers."""
+        self._remove(f"com.docker.compose.project={project}", "com.docker.compose.oneoff=True")
+
     def _remove(self, *labels: str) -> None:
         with told():
             found = self.client.api.containers(all=True, filters={"label": list(labels)})
@@ -167,9 +170,9 @@ class Engine:
         pulling.start()
         pulling.join(_PULL_TIMEOUT)
         if not outcome:
-            raise NotPulledError(f"{reference}: still not pulled after {_PULL_TIMEOUT:.0f} s")
+            raise NotPulledError(f"it was still not here after {_PULL_TIMEOUT:.0f} s")
         if outcome[0] is not None:
-            raise NotPulledError(f"{reference}: {_cause(outcome[0])}")
+            raise NotPulledError(_cause(outcome[0]))
 
     def build(self, reference: str, context: IO[bytes]) -> None:
         """Build an image from a tar with its Dockerfile."""
@@ -228,54 +231,6 @@ class Engine:
             return sorted({tag for image in self.client.images.load(archive) for tag in image.tags})
 
 
-@dataclass(frozen=True, slots=True)
-class Compose:
-    """`docker compose` on one bundle. `folder` has the files, `project` is where relative paths start."""
-
-    folder: Path
-    project: Path
-
-    def hashes(self) -> dict[str, str]:
-        """Compose's own hash of each service's configuration: another one, and it makes a new container."""
-        lines = self.run("config", "--hash", "*").splitlines()
-        return dict(line.split(maxsplit=1) for line in lines if line.strip())
-
-    def up(self, services: Sequence[str], *, recreate: bool = False, wait: float = 180) -> None:
-        """Start services and wait until each is healthy."""
-        force = ["--force-recreate"] if recreate else []
-        seconds = ["--wait", "--wait-timeout", f"{wait:.0f}"]
-        self.run("up", "--detach", "--no-deps", "--no-build", "--pull", "never", *force, *seconds, *services)
-
-    def stop(self, *services: str) -> None:
-        """Stop services and leave their containers."""
-        self.run("stop", *services)
-
-    def argv(self, *arguments: str) -> list[str]:
-        """The command line, whose files and variables come from the bundle's `.env`."""
-        files = self._variables().get("COMPOSE_FILE", "compose.yml").split(":")
-        chosen = [part for name in files for part in ("--file", str(self.folder / name))]
-        base = ["docker", "compose", "--project-directory", str(self.project), "--env-file", str(self.folder / ".env")]
-        return [*base, *chosen, "--progress", "plain", *arguments]
-
-    def environment(self) -> dict[str, None]:
-        """The variables to take out of the caller's shell, where they would win over the bundle's."""
-        return dict.fromkeys([*self._variables(), *(name for name in os.environ if name.startswith("COMPOSE_"))])
-
-    def run(self, *arguments: str) -> str:
-        """Run a subcommand; what it printed. Raises AresmonError with its last words."""
-        done = process.run(self.argv(*arguments), env=self.environment(), check=False, timeout=900)
-        if done.code == ExitCode.INTERRUPTED:
-            raise KeyboardInterrupt
-        if done.code != 0:
-            raise _compose_failed(done)
-        return done.out
-
-    def _variables(self) -> dict[str, str]:
-        lines = (self.folder / ".env").read_text(encoding="utf-8").splitlines()
-        pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
-        return {name: value.strip("'") for name, _, value in pairs}
-
-
 @contextmanager
 def told() -> Iterator[None]:
     """Turn the SDK's exceptions into errors that a person can act on."""
@@ -312,6 +267,7 @@ def _container(details: Mapping[str, Any]) -> Container:
         out_of_memory=bool(state.get("OOMKilled")),
         error=str(state.get("Error", "")),
         last_check=str(checks[-1].get("Output", "")).strip(),
+        folder=Path(labels.get("com.docker.compose.project.working_dir", "/")),
         published=frozenset(_published(details["HostConfig"].get("PortBindings") or {})),
     )
 
@@ -358,36 +314,6 @@ def _no_engine(socket: Path, error: Exception) -> AresmonError:
     return AresmonError(
         f"the Docker engine does not answer on {socket}",
         hint="start it: `sudo systemctl start docker` (where there is no systemd: `sudo dockerd`)",
-    )
-
-
-def _compose_failed(done: process.Completed) -> AresmonError:
-    said = (done.err or done.out).lower()
-    if (
-        "unknown command" in said
-        or "is not a docker command" in said
-        or "unknown flag" in said
-        or "unknown shorthand" in said
-    ):
-        return _no_compose()
-    return process.ProcessError(done, hint="the message is Docker Compose's own; `aresmon logs SERVICE` may say more")
-
-
-def _no_compose() -> AresmonError:
-    try:
-        version = process.run(["docker", "compose", "version", "--short"], check=False).out.strip().lstrip("v")
-    except AresmonError:
-        version = ""
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    what = "Docker Compose v2 is not installed"
-    if numbers and numbers < _OLDEST_COMPOSE:
-        what = f"Docker Compose {version} is too old; {'.'.join(map(str, _OLDEST_COMPOSE))} is the oldest that serves"
-    elif shutil.which("docker-compose"):
-        what += " (the program docker-compose that is here is version 1, which ended in 2023)"
-    return AresmonError(
-        what,
-        hint="install the package docker-compose-v2 (Ubuntu), docker-compose (Debian 13) or docker-compose-plugin "
-        "(Docker's own), or run `make up`, which brings it on Debian and Ubuntu",
     )
 
 

@@ -114,13 +114,13 @@ def load(text: str, catalogue: Catalogue, *, file: str = "aresmon.yml") -> Fleet
     Raises SiteError with everything that is wrong with it, one line each.
     """
     document = parse(text)
-    if not document.problems:
-        if document.data is None:
-            document.problems.append(Problem(0, "", "is empty; it must at least name a host"))
-        else:
-            document.problems.extend(schema.problems(document, schema.site_schema()))
-    if not document.problems:
-        document.problems.extend(_contradictions(document, catalogue))
+    if document.data is not None:
+        document.problems.extend(schema.problems(document, schema.site_schema()))
+    elif not document.problems:
+        document.problems.append(Problem(0, "", "is empty; it must at least name a host"))
+    sound = schema.without_errors(document.data, schema.site_schema()) if document.problems else document.data
+    if isinstance(sound, dict) and sound.get("hosts"):
+        document.problems.extend(_contradictions(document, sound, catalogue))
     if document.problems:
         told = [problem.told(file) for problem in sorted(set(document.problems))]
         raise SiteError(told, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md")
@@ -135,8 +135,7 @@ def hours(duration: str) -> int:
 # What the schema cannot say --------------------------------------------------------------------------
 
 
-def _contradictions(document: Document, catalogue: Catalogue) -> Iterator[Problem]:
-    data = document.data
+def _contradictions(document: Document, data: dict[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
     hosts: dict[str, Any] = data["hosts"]
     server = data.get("server", next(iter(hosts)))
     if server not in hosts:
@@ -144,9 +143,9 @@ def _contradictions(document: Document, catalogue: Catalogue) -> Iterator[Proble
         yield document.problem(("server",), f"no host of that name in `hosts`{meant}")
     for name, settings in hosts.items():
         yield from _collectors(document, name, settings or {}, catalogue)
-    yield from _listening(document)
-    yield from _keeping(document)
-    yield from _folders(document)
+    yield from _listening(document, data)
+    yield from _keeping(document, data)
+    yield from _folders(document, data)
 
 
 def _collectors(document: Document, name: str, settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
@@ -165,8 +164,8 @@ def _collectors(document: Document, name: str, settings: Mapping[str, Any], cata
                 yield document.problem(keys, f"'{word}' needs env.{variable.name}{what}")
 
 
-def _listening(document: Document) -> Iterator[Problem]:
-    edge = document.data.get("edge", {})
+def _listening(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+    edge = data.get("edge", {})
     good: dict[str, Listen] = {}
     for name in ("grafana", "agents"):
         if name in edge:
@@ -178,8 +177,8 @@ def _listening(document: Document) -> Iterator[Problem]:
         yield document.problem(("edge", "agents"), f"{good['agents']} is edge.grafana's already")
 
 
-def _keeping(document: Document) -> Iterator[Problem]:
-    keep = document.data.get("storage", {}).get("keep", {})
+def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+    keep = data.get("storage", {}).get("keep", {})
     tiers = [(tier, hours(keep.get(tier, _default("storage", "keep", tier)))) for tier in ("raw", "1m", "1h")]
     for (finer, shorter), (coarser, longer) in zip(tiers, tiers[1:], strict=False):
         if longer != FOREVER and (shorter == FOREVER or shorter > longer):
@@ -187,9 +186,9 @@ def _keeping(document: Document) -> Iterator[Problem]:
             yield document.problem(keys, f"{coarser} must be kept at least as long as {finer}")
 
 
-def _folders(document: Document) -> Iterator[Problem]:
-    storage = document.data.get("storage", {}).get("data", _default("storage", "data"))
-    grafana = document.data.get("grafana", {}).get("data", _default("grafana", "data"))
+def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+    storage = data.get("storage", {}).get("data", _default("storage", "data"))
+    grafana = data.get("grafana", {}).get("data", _default("grafana", "data"))
     for keys, folder in ((("storage", "data"), storage), (("grafana", "data"), grafana)):
         if re.fullmatch(r"[/.]*", folder):
             yield document.problem(keys, f"'{folder}' is no folder to give away; name one below it")
@@ -262,6 +261,13 @@ def _listen(text: str) -> Listen:
 
 
 def _notices(document: Document, file: str) -> Iterator[str]:
+    edge = _edge(document.data.get("edge", {}), _server(document.data), remote=len(document.data["hosts"]) > 1)
+    if not edge.agents.is_loopback:
+        at = document.problem(("edge", "agents"), f"agents write to {edge.agents} without TLS: keep that port private")
+        yield at.told(file)
+    elif len(document.data["hosts"]) > 1 and "url" not in document.data.get("edge", {}):
+        message = f"the other hosts cannot reach {edge.agents}; leave it out, or say in edge.url how they do"
+        yield document.problem(("edge", "agents"), message).told(file)
     told: set[tuple[str, ...]] = set()
     for keys, reason in schema.unused(document.data, schema.site_schema()):
         general = tuple("*" if len(keys) > 1 and keys[0] == "hosts" and i == 1 else str(k) for i, k in enumerate(keys))

@@ -61,13 +61,13 @@ def pull(engine: Engine, pins: Mapping[str, Pin], progress: Progress) -> dict[st
     for service, pin in pins.items():
         registry = _registry(pin.pull)
         if registry in silent:
-            refused[service] = silent[registry]
+            refused[service] = f"{pin.pull} could not be pulled: {silent[registry]}"
             continue
         with progress.stage(f"pulling {pin.pull}") as stage:
             try:
                 engine.pull(pin.pull, stage.say)
             except NotPulledError as error:
-                refused[service] = error.message
+                refused[service] = f"{pin.pull} could not be pulled: {error.message}"
                 stage.fail("could not be pulled")
                 if _is_silence(error.message):
                     silent[registry] = error.message

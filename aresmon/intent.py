@@ -13,14 +13,17 @@ from pathlib import Path
 from aresmon import bundle, credentials, preflight, shipped
 from aresmon.bundle import Bundle, Difference
 from aresmon.catalogue import Catalogue
-from aresmon.engine import Compose, Engine
+from aresmon.compose import Compose
+from aresmon.engine import Container, Engine
+from aresmon.errors import AresmonError
+from aresmon.files import cannot_write
 from aresmon.fleet import Fleet
 from aresmon.images import Images
-from aresmon.pins import Pin, pins, services
+from aresmon.pins import SERVICES, Pin, pins, services
 from aresmon.plan import Step, Wanted, plan
 from aresmon.render.bundle import Files, render
 from aresmon.render.place import Place
-from aresmon.site import Site
+from aresmon.site import FILE, Site
 
 # The images' own users; where an unprivileged user runs the site, everything runs as that user.
 _USERS = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
@@ -88,6 +91,7 @@ def inputs(fleet: Fleet, catalogue: Catalogue) -> list[str]:
 def look(site: Site, fleet: Fleet, engine: Engine) -> None:
     """Raise AresmonError for everything that can be known to be in the way before anything is touched."""
     running = engine.containers(fleet.site)
+    check_name(site, fleet, running)
     for service, folder in data_folders(site, fleet).items():
         preflight.check_folder(folder, users()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:
@@ -97,6 +101,17 @@ def look(site: Site, fleet: Fleet, engine: Engine) -> None:
         ours = edge.published if edge and edge.state == "running" else frozenset()
         wanted = {"edge.agents": fleet.edge.agents, "edge.grafana": fleet.edge.grafana}
         preflight.check_ports((name, listen) for name, listen in wanted.items() if str(listen) not in ours)
+
+
+def check_name(site: Site, fleet: Fleet, running: Mapping[str, Container]) -> None:
+    """Raise AresmonError if a site of this name runs on this engine from another folder, which is still a site."""
+    for container in running.values():
+        other = container.folder.parents[1] if len(container.folder.parents) > 1 else container.folder
+        if container.folder != site.bundle and (other / FILE).exists():
+            raise AresmonError(
+                f"a site named {fleet.site} runs on this engine already, from {other}",
+                hint="work in that folder, or give this one another name: `site:` in aresmon.yml",
+            )
 
 
 def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found: Images) -> Intent:
@@ -109,6 +124,7 @@ def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found
     wanted = {
         service: Wanted(hashes[service], found.ids[service]) for service in services(fleet) if service in found.ids
     }
+    wanted |= {service: Wanted(hashes[service], "") for service in hashes if service not in SERVICES}  # from overrides/
     running = {name: one for name, one in engine.containers(fleet.site).items() if name not in found.missing}
     steps = plan(wanted, running, bundle_made=on_disk.made or time.time())
     former = project_of(on_disk) if project_of(on_disk) != fleet.site else ""
@@ -136,6 +152,9 @@ def _staged(site: Site, files: Files, difference: Difference) -> Iterator[Compos
     with tempfile.TemporaryDirectory(prefix="aresmon-") as name:
         copy = Path(name)
         for path, content in files.items():
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path).write_bytes(content)
+            try:
+                (copy / path).parent.mkdir(parents=True, exist_ok=True)
+                (copy / path).write_bytes(content)
+            except OSError as error:
+                raise cannot_write(copy / path, error) from error
         yield Compose(copy, site.bundle)

@@ -22,7 +22,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One service as it should run: Compose's hash of its configuration, and the id of its image."""
+    """One service as it should run: Compose's hash of its configuration, and the id of its image (empty where
+    the image is not ours to choose)."""
 
     config_hash: str
     image_id: str
@@ -46,7 +47,7 @@ def _step(service: str, wish: Wanted, container: Container | None, bundle_made: 
         yield Step(service, "create", "there is no container")
     elif container.config_hash != wish.config_hash:
         yield Step(service, "recreate", "its configuration changed")
-    elif container.image_id != wish.image_id:
+    elif wish.image_id and container.image_id != wish.image_id:
         yield Step(service, "recreate", "its image changed")
     elif container.created < bundle_made:
         yield Step(service, "recreate", "the folder it looks into was deleted")

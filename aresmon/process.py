@@ -101,4 +101,4 @@ def _name(argv: Sequence[str]) -> str:
     return " ".join(words)
 
 
-_OPTIONS_WITH_VALUE = frozenset({"--project-directory", "--env-file", "-f", "--project-name"})
+_OPTIONS_WITH_VALUE = frozenset({"--project-directory", "--env-file", "-f", "--file", "--progress", "--project-name"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -41,6 +42,24 @@ def problems(document: Document, schema: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
+def without_errors(data: Any, schema: Mapping[str, Any]) -> Any:
+    """The data less what the schema does not allow, so that the rest can still be looked at."""
+    clean = copy.deepcopy(data)
+    for error in Draft202012Validator(schema).iter_errors(data):
+        path = list(error.absolute_path)
+        instance: Any = error.instance
+        if error.validator == "additionalProperties" and isinstance(error.schema, dict):
+            for key in set(instance) - set(error.schema.get("properties", {})):
+                _drop(clean, [*path, key])
+        elif "propertyNames" in error.absolute_schema_path:
+            _drop(clean, [*path, instance])
+        elif path:
+            _drop(clean, path)
+        else:
+            return None
+    return clean
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'system'?)`, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
@@ -57,6 +76,16 @@ def unused(data: Any, schema: Mapping[str, Any], keys: Keys = ()) -> Iterator[tu
             if "x-later" in below:
                 yield (*keys, key), below["x-later"]
             yield from unused(value, below, (*keys, key))
+
+
+def _drop(data: Any, path: list[Any]) -> None:
+    *above, last = path
+    for key in above:
+        if not isinstance(data, dict) or key not in data:
+            return  # dropped already, or a list: its items are dropped as a whole
+        data = data[key]
+    if isinstance(data, dict):
+        data.pop(last, None)
 
 
 def _told(error: ValidationError, document: Document) -> Iterator[Problem]:

@@ -7,7 +7,8 @@ import getpass
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from aresmon import catalogue, files, fleet
-from aresmon.errors import AresmonError
+from aresmon.errors import AresmonError, SiteError
+from aresmon.schema import did_you_mean
 from aresmon.yamlfile import read_text
 
 FILE = "aresmon.yml"
@@ -63,7 +65,11 @@ class Site:
 
     def fleet(self) -> fleet.Fleet:
         """What aresmon.yml says. Raises SiteError with all that is wrong with it."""
-        return fleet.load(read_text(self.file), self.catalogue(), file=FILE)
+        loaded = fleet.load(read_text(self.file), self.catalogue(), file=FILE)
+        strays = list(_strays(self.host_fragments(), [host.name for host in loaded.hosts]))
+        if strays:
+            raise SiteError(strays, hint="a file in overrides/hosts/ adds to the Telegraf configuration of one host")
+        return loaded
 
     def host_fragments(self) -> Mapping[str, str]:
         """The site's own Telegraf fragments, by host: `overrides/hosts/<host>.conf`."""
@@ -120,10 +126,22 @@ class Site:
 def find(folder: Path) -> Site:
     """The site of this folder: the nearest one above it that has an aresmon.yml, else the folder itself."""
     here = folder.resolve()
+    if not here.is_dir():
+        raise AresmonError(f"{here} is not a folder", hint="name the folder that has, or is to have, an aresmon.yml")
     for candidate in (here, *here.parents):
         if (candidate / FILE).exists():
             return Site(candidate)
     return Site(here)
+
+
+def _strays(fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
+    for name, text in fragments.items():
+        if name not in hosts:
+            yield f"overrides/hosts/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            yield f"overrides/hosts/{name}.conf: not TOML: {error}"
 
 
 def _user() -> str:

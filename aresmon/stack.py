@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aresmon import __version__, agentcheck, bundle, credentials, images, preflight, proof, store
+from aresmon import __version__, agentcheck, bundle, credentials, images, preflight, proof, readiness, store
 from aresmon.bundle import Difference
-from aresmon.engine import Compose, Container, Engine
+from aresmon.compose import Compose
+from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
 from aresmon.influxdb import UnreachableError
-from aresmon.intent import Intent, data_folders, decide, inputs, look, project_of, used_pins, users
+from aresmon.intent import Intent, check_name, data_folders, decide, inputs, look, project_of, used_pins, users
 from aresmon.plan import Step
 from aresmon.process import ProcessError
 from aresmon.progress import Progress
@@ -22,7 +23,6 @@ from aresmon.render import telegraf
 from aresmon.site import Site
 
 _TRIES = 3
-_KILLED = 137  # 128 + SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ def up(
         look(site, fleet, engine)
         found = images.obtain(engine, used_pins(fleet), progress, inputs=inputs(fleet, catalogue))
         secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
+        if not shorten:
+            store.check_retention(site, fleet)
         intent = decide(site, fleet, catalogue, engine, found)
         announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing))
         _check_agent(intent, engine, progress)
@@ -86,6 +88,7 @@ def down(site: Site, engine: Engine, progress: Progress, *, volumes: bool = Fals
     """Remove the containers and networks; with `volumes` the data folders as well, which are returned."""
     fleet = site.fleet()
     with site.lock("down"):
+        check_name(site, fleet, engine.containers(fleet.site))
         for project in sorted({fleet.site, project_of(bundle.read(site.bundle))} - {""}):
             with progress.stage(f"stopping {project}"):
                 engine.remove_project(project)
@@ -134,13 +137,13 @@ def _carry_out(
     site: Site, intent: Intent, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
 ) -> tuple[str, ...]:
     """Take the steps: InfluxDB first, its users before those who use them. What changed in the database."""
-    compose = Compose(site.bundle, site.bundle)
+    engine.remove_leftovers(intent.fleet.site)
     _remove_strays(intent, engine, progress)
     due = [step for step in intent.steps if step.action != "remove"]
     store_steps = [step for step in due if step.service == "influxdb"]
     for tries_left in reversed(range(_TRIES)):
         try:
-            _start(store_steps, compose, intent, engine, progress)
+            _start(site, store_steps, intent, engine, progress)
             statements = store.ensure(site, intent.fleet, engine, secrets, progress, shorten=shorten)
             break
         except UnreachableError:
@@ -148,7 +151,7 @@ def _carry_out(
                 raise
             progress.note("InfluxDB went away; it is started again")
             store_steps = [Step("influxdb", "start", "it went away")]
-    _start([step for step in due if step.service != "influxdb"], compose, intent, engine, progress)
+    _start(site, [step for step in due if step.service != "influxdb"], intent, engine, progress)
     return statements
 
 
@@ -163,43 +166,31 @@ def _remove_strays(intent: Intent, engine: Engine, progress: Progress) -> None:
                 engine.remove_service(intent.fleet.site, step.service)
 
 
-def _start(steps: Sequence[Step], compose: Compose, intent: Intent, engine: Engine, progress: Progress) -> None:
+def _start(site: Site, steps: Sequence[Step], intent: Intent, engine: Engine, progress: Progress) -> None:
+    """Have Compose start the services of these steps, and wait until they are ready."""
     if not steps:
         return
     names = [step.service for step in steps]
     # Compose compares configurations; what is only sick or looks into a deleted folder, it would leave.
     forced = [step.service for step in steps if step.action == "recreate"]
-    plain = [name for name in names if name not in forced]
+    compose = Compose(site.bundle, site.bundle)
     with progress.stage(f"starting {', '.join(names)}"):
         try:
-            for group, recreate in ((forced, True), (plain, False)):
-                if group:
-                    compose.up(group, recreate=recreate)
+            compose.up(forced, recreate=True)
+            compose.up([name for name in names if name not in forced])
         except ProcessError as error:
-            raise _did_not_start(names, engine.containers(intent.fleet.site), error) from None
+            raise _refused(names, engine.containers(intent.fleet.site), error) from None
+        ready = readiness.probes(intent.fleet, store.nobody(site))
+        readiness.wait(engine, intent.fleet.site, names, ready)
 
 
-def _did_not_start(names: Sequence[str], containers: Mapping[str, Container], error: ProcessError) -> AresmonError:
-    sick = [containers[name] for name in names if name in containers and not containers[name].is_up]
-    if not sick:
-        error.code = ExitCode.BROKEN
-        return error
-    first = min(sick, key=lambda one: one.state == "running")
-    if (
-        first.service == "influxdb"
-        and first.state == "exited"
-        and first.exit_code == _KILLED
-        and not first.out_of_memory
-    ):
-        return UnreachableError("InfluxDB was killed while it started")
-    why = first.health if first.state == "running" else f"{first.state}, exit code {first.exit_code}"
-    if first.out_of_memory:
-        why += f", out of memory: raise memory.{first.service} in aresmon.yml"
-    return AresmonError(
-        f"{first.service} does not come up ({why}). {first.error or first.last_check}".rstrip(". "),
-        hint=f"`aresmon logs {first.service}` has its last words; mend it, then `aresmon up` goes on from here",
-        code=ExitCode.BROKEN,
-    )
+def _refused(names: Sequence[str], containers: Mapping[str, Container], error: ProcessError) -> AresmonError:
+    """What the engine says of the container it could not start, else what Compose says."""
+    for name in names:
+        if name in containers and containers[name].error:
+            return readiness.failure(name, containers[name])
+    error.code = ExitCode.BROKEN
+    return error
 
 
 def _prove(site: Site, intent: Intent, progress: Progress) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from pathlib import Path
 
 from aresmon import files
 from aresmon.errors import AresmonError
+from aresmon.schema import site_schema
 from aresmon.site import Site
 
 _HAPROXY_CONFIG = Path("/etc/haproxy/haproxy.cfg")
@@ -18,6 +20,8 @@ def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path 
     if site.file.exists():
         raise AresmonError(f"{site.file} exists already and is left as it is", hint="`aresmon check` looks at it")
     text = compose(host_name(hostname or socket.gethostname()), docker=docker, haproxy=find_haproxy(haproxy_config))
+    site.make_state()
+    files.write(site.state / "schema.json", (json.dumps(site_schema(), indent=1) + "\n").encode())
     files.write(site.file, text.encode())
     return text
 
@@ -27,6 +31,7 @@ def compose(host: str, *, docker: bool, haproxy: str) -> str:
     collect = ["system", "disk", "diskio", "net", *(["docker"] if docker else []), *(["haproxy"] if haproxy else [])]
     env = f'\n    env: {{HAPROXY_STATS: "{haproxy}"}}' if haproxy else ""
     return f"""\
+# yaml-language-server: $schema=.aresmon/schema.json
 # Which servers there are, and what to watch on them. `aresmon check` holds this file against its schema,
 # `aresmon up` brings the stack to it. docs/reference/aresmon-yml.md describes every setting.
 site: aresmon

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from aresmon import images, store
-from aresmon.catalogue import Catalogue
+from aresmon import arrivals, images, store
+from aresmon.arrivals import HostStatus
 from aresmon.engine import Container, Engine
-from aresmon.errors import ExitCode
-from aresmon.fleet import Fleet, Host
-from aresmon.influxdb import InfluxDB, InfluxDBError, Series, UnreachableError
-from aresmon.intent import used_pins
+from aresmon.errors import AresmonError, ExitCode
+from aresmon.fleet import Fleet
+from aresmon.intent import check_name, used_pins
 from aresmon.pins import Pin
 from aresmon.proof import FRESH
-from aresmon.render.telegraf import DATABASE
 from aresmon.site import Site
 
-_INTERVAL = 10  # seconds, as in telegraf/agent.conf
-_WINDOW = 60
-# A point is in the database after its interval's flush and jitter, and the slowest input's reading.
-_ARRIVED_AFTER = 24
-_LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
 _CROWDED = 0.9
 _MOSTLY = 0.9
 
@@ -43,24 +36,10 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class HostStatus:
-    """One host. `age` is that of its newest point, in seconds, None if there is none. `points` arrived in the
-    last whole minute, in which its inputs were read `reads` times of `expected` (0: it has only just begun). `silent` are inputs that
-    gave nothing in it."""
-
-    name: str
-    agent: str
-    age: float | None
-    points: int
-    reads: int
-    expected: int
-    silent: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that is wrong, and the next step."""
+    """Something that is wrong with a service or host, and the next step."""
 
+    about: str
     what: str
     next: str
 
@@ -87,108 +66,27 @@ class Status:
 
 def look(site: Site, engine: Engine, *, now: float | None = None) -> Status:
     """Look at a site. Raises AresmonError only where nothing can be known: no file, no engine."""
-    fleet, catalogue = site.fleet(), site.catalogue()
+    fleet = site.fleet()
     at = time.time() if now is None else now
     containers = engine.containers(fleet.site)
+    check_name(site, fleet, containers)
     pins = used_pins(fleet)
     services = tuple(_service(engine, pin, containers.get(name)) for name, pin in pins.items())
+    services += tuple(
+        _service(engine, Pin(name, one.image, ""), one) for name, one in containers.items() if name not in pins
+    )
     found = images.local(engine, {name: pin for name, pin in pins.items() if name not in containers})
     troubles = [trouble for one in services for trouble in _service_troubles(one, found.missing, containers)]
     hosts: tuple[HostStatus, ...] = ()
     if "influxdb" in containers:
         try:
-            known = _ask(store.influxdb(site), at)
-            hosts = tuple(_host(host, catalogue, at, known.get(host.name, _Known())) for host in fleet.hosts)
+            begun = {fleet.server: containers["telegraf"].started} if "telegraf" in containers else {}
+            hosts = arrivals.look(store.influxdb(site), fleet, site.catalogue(), at, begun)
             troubles.extend(trouble for host in hosts for trouble in _host_troubles(host, fleet))
-        except (UnreachableError, InfluxDBError) as error:
-            troubles.append(
-                Trouble(f"nothing is known of the hosts: {error.message}", error.hint or "`aresmon up` mends it")
-            )
+        except AresmonError as error:
+            what = f"nothing is known of the hosts: {error.message}"
+            troubles.append(Trouble("influxdb", what, error.hint or "`aresmon up` mends it"))
     return Status(fleet.site, fleet.server, at, services, hosts, tuple(troubles))
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the database knows of one host: when its newest point was taken and when it began to send (seconds
-    since 1970, looking back five minutes), how many points came in the window, and how its inputs were read."""
-
-    newest: float | None = None
-    began: float = 0.0
-    points: int = 0
-    reads: Mapping[str, _Read] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """How often an input was read in the window, and whether it gave anything."""
-
-    times: int
-    gave: bool
-
-
-def _window(now: float) -> tuple[int, int]:
-    """The last whole minute whose points must have arrived: after its start, up to its end."""
-    end = int(now - _ARRIVED_AFTER) // _INTERVAL * _INTERVAL
-    return end - _WINDOW, end
-
-
-def _ask(influxdb: InfluxDB, now: float) -> dict[str, _Known]:
-    """One request for all hosts."""
-    start, end = _window(now)
-    inside = f"time > {start}s AND time <= {end}s"
-    newest, began, points, reads = influxdb.query(
-        'SELECT last("metrics_gathered") FROM "internal_agent" GROUP BY "host"',
-        f'SELECT first("metrics_gathered") FROM "internal_agent" WHERE time > {end - _LOOK_BACK}s GROUP BY "host"',
-        f'SELECT count(*) FROM /.*/ WHERE {inside} GROUP BY "host"',
-        'SELECT count("metrics_gathered"), spread("metrics_gathered"), first("metrics_gathered") '
-        f'FROM "internal_gather" WHERE {inside} GROUP BY "host", "input"',
-        database=DATABASE,
-    )
-    began_at = {one.tags["host"]: float(one.rows[0]["time"]) for one in began}
-    points_of, reads_of = _points(points), _reads(reads)
-    return {
-        host: _Known(
-            float(one.rows[0]["time"]), began_at.get(host, 0.0), points_of.get(host, 0), reads_of.get(host, {})
-        )
-        for one in newest
-        for host in [one.tags["host"]]
-    }
-
-
-def _points(series: Sequence[Series]) -> dict[str, int]:
-    """Points by host. A point has many fields: the fullest field of a measurement counts its points."""
-    points: dict[str, int] = {}
-    for one in series:
-        fullest = max((int(value or 0) for row in one.rows for name, value in row.items() if name != "time"), default=0)
-        points[one.tags["host"]] = points.get(one.tags["host"], 0) + fullest
-    return points
-
-
-def _reads(series: Sequence[Series]) -> dict[str, dict[str, _Read]]:
-    reads: dict[str, dict[str, _Read]] = {}
-    for one in series:
-        row = one.rows[0]
-        # `metrics_gathered` counts since the agent's start: one read alone shows it by not being zero.
-        gave = bool(row["spread"]) or (row["count"] == 1 and bool(row["first"]))
-        reads.setdefault(one.tags["host"], {})[one.tags["input"]] = _Read(int(row["count"]), gave)
-    return reads
-
-
-def _host(host: Host, catalogue: Catalogue, at: float, known: _Known) -> HostStatus:
-    inputs = sorted({plugin for name in host.collect for plugin in catalogue[name].inputs})
-    start, end = _window(at)
-    # A host that has just begun to send owes only what came due since.
-    due = max(0, end - max(start, int(known.began) - _INTERVAL)) // _INTERVAL
-    silent = tuple(name for name in inputs if name not in known.reads or not known.reads[name].gave)
-    return HostStatus(
-        name=host.name,
-        agent=host.agent,
-        age=None if known.newest is None else max(0.0, at - known.newest),
-        points=known.points,
-        reads=sum(read.times for name, read in known.reads.items() if name in inputs),
-        expected=len(inputs) * due,
-        silent=silent if due > 1 else (),
-    )
 
 
 def _service(engine: Engine, pin: Pin, container: Container | None) -> ServiceStatus:
@@ -213,24 +111,29 @@ def _service_troubles(
     if service.state == "absent":
         if name in missing:
             next_step = f"where a registry answers: `aresmon images pull {name} && aresmon up`"
-            yield Trouble(f"{name} does not run: its image {service.image} is not on this machine", next_step)
+            yield Trouble(name, f"{name} does not run: its image {service.image} is not on this machine", next_step)
         else:
-            yield Trouble(f"{name} does not run: it has no container", "`aresmon up` makes it")
+            yield Trouble(name, f"{name} does not run: it has no container", "`aresmon up` makes it")
     elif service.state != "running":
         container = containers[name]
         why = container.error or f"exit code {container.exit_code}" + (
             ", out of memory" if container.out_of_memory else ""
         )
-        yield Trouble(f"{name} is {service.state} ({why})", f"`aresmon logs {name}` says why, `aresmon up` starts it")
+        yield Trouble(
+            name, f"{name} is {service.state} ({why})", f"`aresmon logs {name}` says why, `aresmon up` starts it"
+        )
     elif service.health == "unhealthy":
         yield Trouble(
+            name,
             f"{name} is unhealthy: {containers[name].last_check[:120] or 'its check fails'}",
             f"`aresmon logs {name}` says why",
         )
     elif service.memory_limit and service.memory > _CROWDED * service.memory_limit:
         used = f"{service.memory >> 20} of {service.memory_limit >> 20} MiB"
         yield Trouble(
-            f"{name} uses {used}", f"raise memory.{name} in aresmon.yml before the kernel ends it, then `aresmon up`"
+            name,
+            f"{name} uses {used}",
+            f"raise memory.{name} in aresmon.yml before the kernel ends it, then `aresmon up`",
         )
 
 
@@ -243,14 +146,21 @@ def _host_troubles(host: HostStatus, fleet: Fleet) -> Iterator[Trouble]:
             if is_sidecar
             else f"start an agent there, as docs/agents.md says; its files are in .aresmon/bundle/agents/{host.name}/"
         )
-        yield Trouble(f"{host.name} has never sent anything", install)
+        yield Trouble(host.name, f"{host.name} has never sent anything", install)
     elif host.age > FRESH:
-        yield Trouble(f"{host.name} is silent: its newest point is {age(host.age)} old", look_there)
+        yield Trouble(host.name, f"{host.name} is silent: its newest point is {age(host.age)} old", look_there)
+    elif host.refused:
+        what = f"{host.name}: InfluxDB refused {host.refused} of its writes in the last minute"
+        yield Trouble(
+            host.name, what, f"{look_there}; after a full disk InfluxDB wants a new start: `aresmon down && aresmon up`"
+        )
     elif host.silent:
-        yield Trouble(f"{host.name}: nothing from {', '.join(host.silent)} in the last minute", look_there)
+        yield Trouble(host.name, f"{host.name}: nothing from {', '.join(host.silent)} in the last minute", look_there)
     elif host.reads < _MOSTLY * host.expected:
         yield Trouble(
-            f"{host.name}: inputs were read {host.reads} times of {host.expected} in the last minute", look_there
+            host.name,
+            f"{host.name}: inputs were read {host.reads} times of {host.expected} in the last minute",
+            look_there,
         )
 
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from aresmon import credentials, database
-from aresmon.engine import Compose, Engine
+from aresmon.compose import Compose
+from aresmon.engine import Engine
 from aresmon.fleet import Fleet
-from aresmon.influxdb import InfluxDB, UnreachableError
+from aresmon.influxdb import InfluxDB, InfluxDBError, UnreachableError
 from aresmon.progress import Progress
 from aresmon.site import Site
 
@@ -23,6 +24,11 @@ def influxdb(site: Site) -> InfluxDB:
     )
 
 
+def nobody(site: Site) -> InfluxDB:
+    """The same, as nobody in particular."""
+    return InfluxDB(site.socket_folder / _SOCKET)
+
+
 def ensure(
     site: Site, fleet: Fleet, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
 ) -> tuple[str, ...]:
@@ -30,25 +36,37 @@ def ensure(
 
     Raises UnreachableError if InfluxDB is not running or does not answer within two minutes.
     """
-    nobody = InfluxDB(site.socket_folder / _SOCKET)
+    unnamed = nobody(site)
+
+    def is_running() -> bool:
+        return engine.is_running(fleet.site, "influxdb")
+
     with progress.stage("looking after the database, its users and rights"):
-        _wait(nobody, lambda: engine.is_running(fleet.site, "influxdb"))
+        _wait(unnamed, is_running)
         try:
-            admin = database.admin(nobody, secrets)
+            admin = database.admin(unnamed, secrets)
         except database.AdminUnknownError:
             progress.note("InfluxDB's admin has another password than the site's secrets say: it is set anew")
-            _reset_admin(nobody, Compose(site.bundle, site.bundle), engine, secrets)
-            admin = database.admin(nobody, secrets)
+            _reset_admin(unnamed, Compose(site.bundle, site.bundle), engine, secrets, is_running)
+            admin = database.admin(unnamed, secrets)
         changes = database.plan(admin, fleet, secrets, shorten=shorten)
         database.apply(admin, changes)
         return tuple(change.what for change in changes)
 
 
-def _wait(nobody: InfluxDB, is_running: Callable[[], bool]) -> None:
+def check_retention(site: Site, fleet: Fleet) -> None:
+    """Raise AresmonError if a retention would get shorter; says nothing where InfluxDB cannot be asked yet."""
+    try:
+        database.check_retention(influxdb(site), fleet)
+    except (UnreachableError, InfluxDBError):
+        return
+
+
+def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _ANSWERS_WITHIN
     while True:
         try:
-            nobody.version()
+            influxdb.version()
             return
         except UnreachableError:
             if time.monotonic() > deadline or not is_running():
@@ -56,7 +74,9 @@ def _wait(nobody: InfluxDB, is_running: Callable[[], bool]) -> None:
             time.sleep(0.3)
 
 
-def _reset_admin(nobody: InfluxDB, compose: Compose, engine: Engine, secrets: Mapping[str, str]) -> None:
+def _reset_admin(
+    unnamed: InfluxDB, compose: Compose, engine: Engine, secrets: Mapping[str, str], is_running: Callable[[], bool]
+) -> None:
     """Give the admin its password without knowing the former one: by a run without authentication, in a
     container that nothing can reach but through the socket."""
     compose.stop("influxdb")
@@ -64,8 +84,9 @@ def _reset_admin(nobody: InfluxDB, compose: Compose, engine: Engine, secrets: Ma
         "run", "--detach", "--no-deps", "-e", "INFLUXDB_HTTP_AUTH_ENABLED=false", "influxdb"
     ).split()[-1]
     try:
-        _wait(nobody, lambda: engine.is_alive(container))
-        database.reset_admin(nobody, secrets)
+        _wait(unnamed, lambda: engine.is_alive(container))
+        database.reset_admin(unnamed, secrets)
     finally:
         engine.remove_container(container)
         compose.up(["influxdb"])
+    _wait(unnamed, is_running)

@@ -15,7 +15,7 @@ POLICIES: Mapping[str, str] = {"raw": "raw", "1m": "minute", "1h": "hour"}
 
 def identifier(name: str) -> str:
     """`"name"`"""
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def string(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from aresmon.catalogue import Catalogue
@@ -39,10 +40,15 @@ def variables(host: Host, fleet: Fleet) -> dict[str, str]:
 
 def environment(host: Host, fleet: Fleet) -> str:
     """The same as a file, one `NAME=value` a line, for an agent that aresmon does not run itself."""
-    lines = [f"{name}={value}" for name, value in sorted(variables(host, fleet).items())]
+    lines = [f"{name}={_quoted(value)}" for name, value in sorted(variables(host, fleet).items())]
     if host.agent == "systemd":
         lines.append(f"# ARESMON_PASSWORD is the content of .aresmon/secrets/agent-{host.name} on {fleet.server}.")
     return "\n".join(lines) + "\n"
+
+
+def _quoted(value: str) -> str:
+    """As both systemd and a shell read it; the schema lets no quote into a value."""
+    return value if re.fullmatch(r"[A-Za-z0-9_.:/@{}-]*", value) else f"'{value}'"
 
 
 def user(host: Host) -> str:

@@ -1,0 +1,106 @@
+"""What the commands share: how they are registered, how their errors are told, and what they work on."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from aresmon import __version__
+from aresmon.errors import AresmonError, ExitCode
+
+# Each command imports what it needs when it runs: `--help` and completion answer at once.
+if TYPE_CHECKING:
+    from aresmon.console import Console
+    from aresmon.engine import Engine
+    from aresmon.site import Site
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Chosen:
+    """What the options before the command say."""
+
+    folder = Path()
+
+
+def command(group: typer.Typer, *, name: str, example: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a command whose errors are told to a person, with an example in its help."""
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def told(*arguments: P.args, **options: P.kwargs) -> R:
+            try:
+                return function(*arguments, **options)
+            except AresmonError as error:
+                the_console().error(error)
+                raise typer.Exit(error.code) from None
+            except (KeyboardInterrupt, typer.Abort):
+                # Not by the console: an interrupted import may have left a module half there.
+                typer.echo(
+                    "interrupted; whatever was done stays done, and the same command goes on from there", err=True
+                )
+                raise typer.Exit(ExitCode.INTERRUPTED) from None
+            except BrokenPipeError:
+                _leave_quietly()
+            except typer.Exit:
+                raise
+            except Exception:
+                raise typer.Exit(_unexpected(traceback.format_exc())) from None
+
+        group.command(name=name, epilog=f"Example: {example}")(told)
+        return told
+
+    return register
+
+
+def the_site() -> Site:
+    """The site that the command works on."""
+    from aresmon.site import find
+
+    return find(Chosen.folder)
+
+
+@functools.cache
+def the_console() -> Console:
+    """Where everything is printed."""
+    from aresmon.console import Console
+
+    return Console()
+
+
+def the_engine() -> Engine:
+    """The engine of this machine; nothing is asked of it yet."""
+    from aresmon.engine import Engine
+
+    return Engine()
+
+
+def _unexpected(trace: str) -> ExitCode:
+    """Put a traceback where it can be found and nobody is frightened by it."""
+    last = trace.strip().splitlines()[-1]
+    folder = the_site().log
+    path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(json.dumps({"argv": sys.argv, "version": __version__}) + "\n" + trace, encoding="utf-8")
+        where = f"the traceback is in {path}"
+    except OSError:
+        where = "the traceback could not be written"
+    the_console().error(AresmonError(f"aresmon itself failed: {last}", hint=f"please report it; {where}"))
+    return ExitCode.BROKEN
+
+
+def _leave_quietly() -> NoReturn:
+    """Whoever read our output is gone; Python would complain about it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(ExitCode.REFUSED)

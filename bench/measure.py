@@ -1,0 +1,158 @@
+"""What every benchmark shares: a program's time and peak memory, medians, Markdown, the generated parts of a page.
+
+Peak memory is the kernel's `ru_maxrss` from `os.wait4`: the most that the largest process of the command held
+at once, its ended children included. Linux lets a child begin with its parent's peak, so a small launcher
+starts each command, and about 9 MiB is the least that can be seen.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+ARESMON = (sys.executable, "-m", "aresmon")
+MIB = 1 << 20
+_FEWEST = 2
+
+_LAUNCHER = """
+import os, sys, time
+said = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+null = os.open(os.devnull, os.O_RDONLY)
+actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, said, 1), (os.POSIX_SPAWN_DUP2, said, 2)]
+begun = time.monotonic()
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, file_actions=actions)
+_, status, usage = os.wait4(child, 0)
+print(time.monotonic() - begun, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A command that has ended: seconds, bytes of peak memory, and all that it printed."""
+
+    seconds: float
+    peak: int
+    code: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Median:
+    """Several runs of the same: the medians, and the fastest and slowest."""
+
+    seconds: float
+    fastest: float
+    slowest: float
+    peak: int
+    runs: int
+
+
+def run(argv: Sequence[str], *, cwd: Path | None = None, allowed: Iterable[int] = (0,)) -> Run:
+    """Run a command to its end. Raises RuntimeError with its last words if its exit code is not allowed."""
+    with tempfile.NamedTemporaryFile(prefix="aresmon-bench-") as file:
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, file.name, *argv]
+        told = subprocess.run(
+            launcher, cwd=cwd, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        said = Path(file.name).read_text(encoding="utf-8", errors="replace")
+    if told.returncode != 0:
+        raise RuntimeError(f"{argv[0]} could not be started: {told.stderr.strip()[-500:]}")
+    seconds, peak, code = told.stdout.split()
+    if int(code) not in allowed:
+        raise RuntimeError(f"{' '.join(argv)} ended with code {code}:\n{said[-2000:]}")
+    return Run(float(seconds), int(peak), int(code), said)
+
+
+def side_by_side(
+    candidates: Mapping[str, Callable[[], Run]], *, repetitions: int, warm_up: bool = True, budget: float = math.inf
+) -> dict[str, Median]:
+    """Run the candidates in turns, so that whatever else the machine does falls on all of them alike.
+
+    After `budget` seconds no further turn begins, but two are run always.
+    """
+    runs: dict[str, list[Run]] = {name: [] for name in candidates}
+    if warm_up:
+        for candidate in candidates.values():
+            candidate()
+    names = list(candidates)
+    begun = time.monotonic()
+    for turn in range(repetitions):
+        if turn >= _FEWEST and time.monotonic() - begun > budget:
+            break
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            runs[name].append(candidates[name]())
+    return {name: median(of) for name, of in runs.items()}
+
+
+def median(runs: Sequence[Run]) -> Median:
+    """The medians of some runs."""
+    seconds = [one.seconds for one in runs]
+    return Median(
+        statistics.median(seconds),
+        min(seconds),
+        max(seconds),
+        int(statistics.median(one.peak for one in runs)),
+        len(runs),
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; every column but the first is aligned to the right."""
+    lines = [f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
+    lines.extend(f"| {' | '.join(map(str, row))} |" for row in rows)
+    return "\n".join(lines) + "\n"
+
+
+def seconds(value: float) -> str:
+    """`1.23 s`, `45 ms`"""
+    return f"{value:.2f} s" if value >= 0.995 else f"{value * 1000:.0f} ms"
+
+
+def spread(of: Median) -> str:
+    """`0.20 to 0.31 s`"""
+    return f"{of.fastest:.2f} to {of.slowest:.2f} s"
+
+
+def mib(size: float) -> str:
+    """`12 MiB`, `1.4 MiB`"""
+    return f"{size / MIB:.0f} MiB" if size >= 10 * MIB else f"{size / MIB:.1f} MiB"
+
+
+def count(number: float) -> str:
+    """`1,234`"""
+    return f"{number:,.0f}"
+
+
+def verdict(*, measured: float, aim: float) -> str:
+    """`held`, or `missed by …`: seconds."""
+    return "held" if measured <= aim else f"**missed** by {seconds(measured - aim)}"
+
+
+def write_part(page: Path, name: str, text: str) -> None:
+    """Replace what stands between a page's markers of this name."""
+    begin, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise RuntimeError(f"{page.name} has no {begin} … {end}")
+    page.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}", encoding="utf-8")
+
+
+def tell(text: str) -> None:
+    """A line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, with this checkout's aresmon, and without what would steer Compose elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}

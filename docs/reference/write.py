@@ -1,0 +1,239 @@
+"""Writes the reference pages from what they describe: the schema, the command line and the catalogue.
+
+`python -m docs.reference.write` writes those that changed; with `--check` it writes nothing, names the stale
+ones and ends with exit code 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.testing import CliRunner
+
+from aresmon import catalogue
+from aresmon.cli import app
+from aresmon.errors import ExitCode
+from aresmon.schema import site_schema
+
+FOLDER = Path(__file__).parent
+EXAMPLE = FOLDER.parents[1] / "examples" / "ares" / "aresmon.yml"
+_GENERATED = "<!-- Written by `make reference`. Do not edit: change what it describes. -->\n\n"
+_LATER = "**Not in this release.** "
+
+EXIT_CODES: Mapping[ExitCode, str] = {
+    ExitCode.DONE: "Done, or nothing to do.",
+    ExitCode.REFUSED: "Refused or failed. Nothing changed, or what changed is told.",
+    ExitCode.USAGE: "The command line is wrong.",
+    ExitCode.ROLLED_BACK: "Rolled back. Reserved: no command of this release gives it.",
+    ExitCode.BROKEN: "Broken or unknown. A person must look.",
+    ExitCode.DEGRADED: "Degraded: `status` sees trouble, `up` could start only a part, an image could not be had.",
+    ExitCode.INTERRUPTED: "Interrupted. The same command goes on from there.",
+}
+
+
+def pages() -> dict[str, str]:
+    """Every generated file, by its name in this folder."""
+    return {
+        "aresmon-yml.md": _GENERATED + settings_page(),
+        "aresmon.schema.json": json.dumps(site_schema(), indent=2, ensure_ascii=False) + "\n",
+        "collectors.md": _GENERATED + collectors_page(),
+        "commands.md": _GENERATED + commands_page(),
+    }
+
+
+def stale(folder: Path = FOLDER) -> list[str]:
+    """The files that are not what they would be if they were written now."""
+    return [name for name, text in pages().items() if _read(folder / name) != text]
+
+
+# aresmon.yml -----------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """Every setting, its form, its default and an example."""
+    schema = site_schema()
+    parts = [
+        "# aresmon.yml\n",
+        f"{schema['description']} Only `hosts` is required; everything else has a default. An unknown key is an "
+        "error. `aresmon check` tells every error at once, with its line.\n",
+        "For an editor that knows JSON Schema: [aresmon.schema.json](aresmon.schema.json), or `aresmon schema`.\n",
+        f"```yaml\n{EXAMPLE.read_text(encoding='utf-8').rstrip()}\n```\n",
+    ]
+    for name, setting in schema["properties"].items():
+        parts.append(f"## `{name}`\n")
+        below = list(_below(name, setting))
+        if below != [(name, setting)]:
+            parts.append(_sentence(setting))
+        if below:
+            parts.append(_table("Setting", "What it says", "Form", "Default", "Example", rows=map(_row, below)))
+    return "\n".join(parts)
+
+
+def settings() -> list[str]:
+    """The dotted name of every setting; `<host>` stands for a host's name, `[]` for one of a list."""
+    names = []
+    for name, setting in site_schema()["properties"].items():
+        names.append(name)
+        names.extend(path for path, _ in _below(name, setting))
+    return names
+
+
+def _below(path: str, setting: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The settings inside this one, from the outside in; none for a plain value, which describes itself."""
+    inner = _resolved(setting)
+    if "properties" not in inner and inner.get("type") != "object" and "items" not in inner:
+        yield path, setting
+    for name, each in inner.get("properties", {}).items():
+        yield from _listed(f"{path}.{name}", each)
+    if isinstance(inner.get("additionalProperties"), dict) and "properties" in inner["additionalProperties"]:
+        yield from _below(f"{path}.<{inner['additionalProperties']['title']}>", inner["additionalProperties"])
+    if "properties" in inner.get("items", {}):
+        yield from _below(f"{path}[]", inner["items"])
+
+
+def _listed(path: str, setting: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield path, setting
+    if "properties" in setting or "properties" in setting.get("items", {}):
+        yield from _below(path, setting)
+
+
+def _row(named: tuple[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    path, setting = named
+    default = _code(setting["default"]) if "default" in setting else ""
+    examples = ", ".join(_code(one) for one in setting.get("examples", []))
+    return f"`{path}`", _sentence(setting).rstrip(), _form(setting), default, examples
+
+
+def _sentence(setting: Mapping[str, Any]) -> str:
+    later = setting.get("x-later", "")
+    told = f" {_LATER}{later[0].upper()}{later[1:]}." if later else ""
+    return f"{setting.get('description', '')}{told}\n"
+
+
+def _form(setting: Mapping[str, Any]) -> str:
+    inner = _resolved(setting)
+    if "enum" in inner:
+        return " or ".join(f"`{value}`" for value in inner["enum"])
+    if "x-form" in inner:
+        return str(inner["x-form"])
+    if inner.get("type") == "array":
+        return "a list"
+    if inner.get("type") == "object":
+        values = inner.get("additionalProperties")
+        form = values.get("x-form", "") if isinstance(values, dict) else ""
+        return f"a mapping; each value is {form}" if form else "a mapping"
+    return f"a text of {inner['minLength']} characters at least" if inner.get("minLength", 0) > 1 else "a text"
+
+
+def _resolved(setting: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in setting:
+        return setting
+    shared = site_schema()["$defs"][setting["$ref"].rpartition("/")[2]]
+    return {**shared, **{key: value for key, value in setting.items() if key != "$ref"}}
+
+
+def _code(value: Any) -> str:
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+# The command line ------------------------------------------------------------------------------------
+
+
+def commands_page() -> str:
+    """The help of every command, as the terminal shows it, and the exit codes."""
+    parts = ["# Commands\n", "What each command shows with `--help`. Exit codes are the same everywhere.\n"]
+    rows = ((str(int(code)), meaning) for code, meaning in EXIT_CODES.items())
+    parts.append(_table("Exit code", "Meaning", rows=rows))
+    for words in commands():
+        parts.append(f"## `{' '.join(['aresmon', *words])}`\n")
+        parts.append(f"```text\n{help_of(words)}```\n")
+    return "\n".join(parts)
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command by its words after `aresmon`: `()` for itself, `("images", "pull")`."""
+    return [(), *_walk(app, ())]
+
+
+def _walk(group: typer.Typer, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for command in group.registered_commands:
+        yield (*above, str(command.name))
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            yield (*above, str(inner.name))
+            yield from _walk(inner.typer_instance, (*above, str(inner.name)))
+
+
+def help_of(words: tuple[str, ...]) -> str:
+    """The help of one command, 80 columns wide."""
+    result = CliRunner().invoke(app, [*words, "--help"], prog_name="aresmon", env={"COLUMNS": "80"})
+    return "\n".join(line.rstrip() for line in result.output.splitlines()) + "\n"
+
+
+# The catalogue ---------------------------------------------------------------------------------------
+
+
+def collectors_page() -> str:
+    """Every shipped collector: what it watches, what it needs, which inputs it runs and what they keep."""
+    parts = [
+        "# Collectors\n",
+        "A collector is one thing to watch: a file of Telegraf inputs. A host names those it runs in "
+        "`hosts.<host>.collect`. A site's own stand in `overrides/collectors/NAME.conf` and win over the shipped "
+        "one of the same name ([how](../tutorial.md#a-collector-of-your-own)). Inputs are described in "
+        "[Telegraf's documentation](https://docs.influxdata.com/telegraf/v1/plugins/).\n",
+    ]
+    for name, collector in sorted(catalogue.load().items()):
+        parts.append(f"## `{name}`\n")
+        parts.append(f"{collector.title}\n")
+        if collector.required:
+            needs = (f"- `{variable.name}`: {variable.hint}" for variable in collector.required)
+            parts.append("Needs in the host's `env`:\n\n" + "\n".join(needs) + "\n")
+        parts.append(_table("Input", "Fields kept", rows=_inputs(collector.text)))
+    return "\n".join(parts)
+
+
+def _inputs(text: str) -> Iterator[tuple[str, str]]:
+    for name, tables in tomllib.loads(text)["inputs"].items():
+        for table in tables:
+            kept = ", ".join(f"`{field}`" for field in table.get("fieldinclude", [])) or "all"
+            yield f"`{name}`", kept
+
+
+# Writing ---------------------------------------------------------------------------------------------
+
+
+def _table(*columns: str, rows: Iterator[tuple[str, ...]] | map[tuple[str, ...]]) -> str:
+    lines = [columns, tuple("---" for _ in columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def main(arguments: list[str], say: Callable[[str], object]) -> int:
+    """Write what is stale, or with `--check` only name it; the exit code."""
+    is_check = arguments == ["--check"]
+    if arguments and not is_check:
+        say("usage: python -m docs.reference.write [--check]\n")
+        return ExitCode.USAGE
+    wanted = pages()
+    names = stale()
+    for name in names:
+        if not is_check:
+            (FOLDER / name).write_text(wanted[name], encoding="utf-8")
+        say(f"docs/reference/{name} {'is stale; `make reference` writes it anew' if is_check else 'is written'}\n")
+    return ExitCode.REFUSED if is_check and names else ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], sys.stdout.write))

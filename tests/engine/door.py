@@ -1,0 +1,65 @@
+"""Requests to the edge, sent byte for byte as they are written here."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+POINT = b"knock value=1i"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `is_influxdb` says whether InfluxDB itself answered, and not the edge."""
+
+    status: int
+    body: str
+    is_influxdb: bool
+
+
+def basic(user: str, password: str) -> str:
+    """The value of an Authorization header."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def knock(
+    address: str,
+    method: str,
+    target: str,
+    *,
+    body: bytes = POINT,
+    authorization: Sequence[str] = (),
+    headers: Sequence[tuple[str, str]] = (),
+) -> Answer:
+    """Send one request whose target is not touched by any library."""
+    connection = http.client.HTTPConnection(address, timeout=20)
+    try:
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for value in authorization:
+            connection.putheader("Authorization", value)
+        for name, content in headers:
+            connection.putheader(name, content)
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        response = connection.getresponse()
+        told = response.headers.get("X-Influxdb-Version") is not None
+        return Answer(response.status, response.read().decode(errors="replace"), told)
+    finally:
+        connection.close()
+
+
+def raw(address: str, request: bytes) -> bytes:
+    """Send bytes, and return all that comes back until the other side closes or says nothing more."""
+    host, _, port = address.rpartition(":")
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(request)
+        try:
+            while piece := connection.recv(65536):
+                answer += piece
+        except (TimeoutError, ConnectionResetError):
+            pass
+    return answer

@@ -1,0 +1,190 @@
+"""A password changed in the site's secrets takes effect on the data that is there; retention is never cut by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aresmon.influxdb import InfluxDB, InfluxDBError
+from tests.engine.conftest import MakeSite
+from tests.engine.door import basic, knock
+from tests.engine.sites import Site
+
+NEW = "another-password-than-before"
+
+
+def set_secret(site: Site, name: str, content: str) -> Path:
+    path = site.state / "secrets" / name
+    path.write_text(content)
+    return path
+
+
+def writes(site: Site, user: str, password: str) -> int:
+    return knock(site.agents, "POST", "/write?db=telegraf", authorization=[basic(user, password)]).status
+
+
+def durations(site: Site) -> dict[str, str]:
+    rows = [row for series in site.query('SHOW RETENTION POLICIES ON "telegraf"') for row in series.rows]
+    return {row["name"]: row["duration"] for row in rows}
+
+
+# Passwords -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["", "\n"], ids=["as it is", "with an editor's newline"])
+def test_a_host_s_new_password_is_taken_and_the_old_one_is_not(site: Site, ending: str) -> None:
+    site.up()
+    site.mark(1)
+    old, before = site.secret("agent-box"), site.ids()
+    path = set_secret(site, "agent-box", NEW + ending)
+
+    result = site.up()
+
+    assert result.statements == ["set the password of agent-box"]
+    assert (writes(site, "agent-box", NEW), writes(site, "agent-box", old)) == (204, 401)
+    assert path.read_text() == NEW
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert site.ids() == before
+    assert site.marks() == [1]
+
+
+def test_grafana_s_new_database_password_is_taken(site: Site) -> None:
+    site.up()
+    old = site.secret("influxdb-grafana")
+    set_secret(site, "influxdb-grafana", NEW)
+
+    result = site.up()
+
+    assert "set the password of grafana" in result.statements
+    socket = site.influxdb.socket
+    assert InfluxDB(socket, "grafana", NEW).query("SHOW MEASUREMENTS", database="telegraf") == [[]]
+    with pytest.raises(InfluxDBError):
+        InfluxDB(socket, "grafana", old).query("SHOW MEASUREMENTS", database="telegraf")
+
+
+@pytest.mark.parametrize("ending", ["", "\n"], ids=["as it is", "with an editor's newline"])
+def test_the_admin_s_new_password_is_taken_without_the_old_one(site: Site, ending: str) -> None:
+    site.up()
+    site.mark(1)
+    socket, old = site.influxdb.socket, site.secret("influxdb-admin")
+    set_secret(site, "influxdb-admin", NEW + ending)
+
+    result = site.up()
+
+    assert "it is set anew" in result.out
+    assert site.secret("influxdb-admin") == NEW
+    assert site.marks() == [1]
+    with pytest.raises(InfluxDBError):
+        InfluxDB(socket, "aresmon", old).query("SHOW USERS")
+    with pytest.raises(InfluxDBError):
+        InfluxDB(socket).query("SHOW USERS")  # authentication is on again
+    assert site.up().statements == []
+
+
+def test_all_secrets_lost_are_made_anew(site: Site) -> None:
+    site.up()
+    site.mark(1)
+    old = site.secret("agent-box")
+    for path in (site.state / "secrets").iterdir():
+        path.unlink()
+
+    site.up()
+
+    assert site.secret("agent-box") != old
+    assert writes(site, "agent-box", site.secret("agent-box")) == 204
+    assert site.marks() == [1]
+
+
+@pytest.mark.parametrize("content", ["", "ab", "two\nlines", "quote'", "dollar$HOME", "schlüssel"])
+def test_a_secret_that_cannot_serve_is_refused_and_never_shown(site: Site, content: str) -> None:
+    site.up()
+    before = site.ids()
+    set_secret(site, "agent-box", content)
+
+    result = site.run("up")
+
+    assert result.code == 1, result
+    assert "secrets/agent-box" in result.err
+    assert len(content) < 3 or content not in result.err + result.out
+    assert site.ids() == before
+
+
+def test_open_secrets_are_closed(site: Site) -> None:
+    site.up()
+    path = site.state / "secrets/influxdb-admin"
+    path.chmod(0o644)
+
+    site.up()
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert {one.stat().st_mode & 0o077 for one in path.parent.iterdir()} == {0}
+
+
+# Data of another site ------------------------------------------------------------------------------------
+
+
+def test_data_of_another_site_is_taken_over(make_site: MakeSite, tmp_path: Path) -> None:
+    data = tmp_path / "shared"
+    former = make_site(tmp_path / "former", storage={"data": str(data)})
+    former.up()
+    former.mark(3)
+    former.run("down")
+    heir = make_site(tmp_path / "heir", storage={"data": str(data)})
+
+    result = heir.up()
+
+    assert "it is set anew" in result.out
+    assert heir.marks() == [3]
+    assert heir.secret("influxdb-admin") != former.secret("influxdb-admin")
+
+
+def test_data_with_an_admin_of_another_name_is_taken_over(site: Site) -> None:
+    site.up()
+    site.mark(3)
+    site.query("CREATE USER \"boss\" WITH PASSWORD 'theirs' WITH ALL PRIVILEGES")
+    InfluxDB(site.influxdb.socket, "boss", "theirs").query('DROP USER "aresmon"')
+
+    site.up()
+
+    assert site.marks() == [3]
+    assert site.users() >= {"aresmon", "boss", "grafana", "agent-box"}
+
+
+# Retention -----------------------------------------------------------------------------------------------
+
+
+def test_a_longer_retention_is_applied(site: Site) -> None:
+    site.up()
+    assert durations(site) == {"raw": "168h0m0s", "1m": "2160h0m0s", "1h": "17520h0m0s"}
+    site.configure(storage={"keep": {"raw": "14d", "1h": "forever"}})
+
+    result = site.up()
+
+    assert result.statements == ["keep raw for 336h instead of 168h", "keep 1h for INF instead of 17520h"]
+    assert durations(site) == {"raw": "336h0m0s", "1m": "2160h0m0s", "1h": "0s"}
+
+
+@pytest.mark.parametrize("keep", [{"raw": "1d"}, {"1h": "1y"}], ids=["raw", "1h"])
+def test_a_shorter_retention_is_refused_until_it_is_meant(site: Site, keep: dict[str, str]) -> None:
+    site.up()
+    before, bundle = site.ids(), {path: path.read_bytes() for path in site.bundle.rglob("*") if path.is_file()}
+    policies = durations(site)
+    site.configure(
+        storage={"keep": keep}, hosts={"box": {"agent": "systemd"}, "new": {"agent": "systemd"}}, memory={"edge": "300m"}
+    )
+
+    refused = site.run("up")
+
+    assert refused.code == 1, refused
+    assert "would delete the points in between" in refused.err
+    assert "--shorten-retention" in refused.err
+    assert durations(site) == policies
+    assert site.users() == {"aresmon", "grafana", "agent-box"}
+    assert site.ids() == before
+    assert {path: path.read_bytes() for path in site.bundle.rglob("*") if path.is_file()} == bundle
+
+    site.up("--shorten-retention")
+
+    [tier] = keep
+    assert durations(site)[tier] == {"raw": "24h0m0s", "1h": "8760h0m0s"}[tier]

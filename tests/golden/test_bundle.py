@@ -1,0 +1,19 @@
+"""The whole bundle of the example site, for a machine that is the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aresmon.fleet import load
+from aresmon.intent import shipped_files
+from aresmon.render.bundle import render
+from tests.golden.conftest import Compare
+from tests.unit.conftest import ARES, SHIPPED, place
+
+
+def test_the_example_site_renders_to_the_golden_bundle(compare: Compare) -> None:
+    fleet = load(ARES.read_text(encoding="utf-8"), SHIPPED)
+
+    files = render(fleet, SHIPPED, place(), shipped_files())
+
+    compare(Path(__file__).with_name("ares"), files)

@@ -1,0 +1,127 @@
+"""What a person sees: tables at two widths, a plan, a diff. Golden, since only eyes judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aresmon.arrivals import HostStatus
+from aresmon.console import Console
+from aresmon.errors import AresmonError
+from aresmon.plan import Step
+from aresmon.status import ServiceStatus, Status, Trouble
+from tests.golden.conftest import Compare
+from tests.unit.conftest import SHIPPED
+
+NOW = 1_000_000_000.0
+MIB = 1 << 20
+
+STATUS = Status(
+    site="ares",
+    server="biere",
+    at=NOW,
+    services=(
+        ServiceStatus("influxdb", "running", "healthy", "influxdb:1.13.1", 0, 310 * MIB, 2048 * MIB, NOW - 3 * 86400),
+        ServiceStatus("grafana", "absent", "", "mirror.example.org:5000/library/grafana/grafana:12.4.5", 0, 0, 0, 0.0),
+        ServiceStatus("edge", "running", "starting", "haproxy:3.2.22", 12, 20 * MIB, 256 * MIB, NOW - 90),
+        ServiceStatus("telegraf", "exited", "", "telegraf:1.39.3", 0, 0, 256 * MIB, 0.0),
+    ),
+    hosts=(
+        HostStatus("biere", "docker", 4.0, 1234, 84, 84, ()),
+        HostStatus("ronflex.ares-ensiie.example.org", "systemd", 7300.0, 0, 0, 60, ("docker", "disk", "kernel_vmstat")),
+        HostStatus("lewi", "systemd", None, 0, 0, 60, ()),
+        HostStatus("young", "systemd", 3.0, 5, 0, 0, ()),
+    ),
+    troubles=(
+        Trouble("telegraf is exited (exit code 1)", "`aresmon logs telegraf` says why, `aresmon up` starts it"),
+        Trouble(
+            "grafana does not run: its image mirror.example.org:5000/library/grafana/grafana:12.4.5 is not on this "
+            "machine",
+            "where a registry answers: `aresmon images pull grafana && aresmon up`",
+        ),
+    ),
+)
+WELL = Status("ares", "biere", NOW, STATUS.services[:1], STATUS.hosts[:1], ())
+DIFF = "--- edge/haproxy.cfg\n+++ edge/haproxy.cfg\n@@ -1,70 +1,70 @@\n" + "".join(
+    f"-{n} [bold]old[/]\n" for n in range(70)
+)
+STEPS = [
+    Step("influxdb", "recreate", "its configuration changed"),
+    Step("edge", "create", "there is no container"),
+    Step("telegraf", "start", "it is exited"),
+    Step("chronograf", "remove", "no longer part of the site"),
+]
+
+Show = Callable[[Console], None]
+
+SHOWN: dict[str, tuple[int, Show]] = {
+    "status-80": (80, lambda console: console.status(STATUS)),
+    "status-120": (120, lambda console: console.status(STATUS)),
+    "status-well": (80, lambda console: console.status(WELL)),
+    "collectors-80": (80, lambda console: console.collectors(SHIPPED.values())),
+    "plan": (80, lambda console: console.plan(STEPS, DIFF, is_first=False, whole=False)),
+    "plan-whole": (80, lambda console: console.plan(STEPS[:1], DIFF, is_first=False, whole=True)),
+    "plan-first": (
+        80,
+        lambda console: console.plan(STEPS[1:2], "--- /dev/null\n+++ .env\n", is_first=True, whole=True),
+    ),
+}
+
+
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """What is printed at this width where there is no terminal."""
+
+    def shown(name: str) -> str:
+        width, show = SHOWN[name]
+        monkeypatch.setenv("COLUMNS", str(width))
+        show(Console())
+        return "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
+
+    return shown
+
+
+def test_the_console_shows_its_golden_texts(shown: Callable[[str], str], compare: Compare) -> None:
+    compare(Path(__file__).with_name("console"), {f"{name}.txt": shown(name).encode() for name in SHOWN})
+
+
+@pytest.mark.parametrize("name", ["status-80", "collectors-80"])
+def test_tables_keep_within_80_columns_and_cut_no_word(shown: Callable[[str], str], name: str) -> None:
+    tables = [line for line in shown(name).splitlines() if not line.startswith(("! ", "  next: "))]
+
+    assert max(map(len, tables)) <= 80
+    assert "…" not in "".join(tables)
+
+
+def test_a_long_diff_is_cut_with_a_word_on_how_to_see_it_whole(shown: Callable[[str], str]) -> None:
+    cut, whole = shown("plan"), shown("plan-whole")
+
+    assert "... 13 more lines; `aresmon up --dry-run` shows them all\n" in cut
+    assert "-69 [bold]old[/]\n" in whole, "brackets are text, not markup"
+    assert "more lines" not in whole
+
+
+def test_an_error_is_never_wrapped_and_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "aresmon.yml:3 hosts.lewi: " + "word " * 40
+
+    Console().error(AresmonError(f"{long}\nsecond [line]", hint="do this"))
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"{long}\nsecond [line]\nnext: do this\n"
+
+
+def test_a_stage_without_a_terminal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Console().stage("pulling grafana") as stage:
+        stage.say("half of it")
+
+    assert capsys.readouterr().out == "pulling grafana ...\n"
+
+
+def test_a_stage_that_fails_without_a_terminal_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with Console().stage("pulling grafana") as stage:
+        stage.fail("could not be pulled")
+
+    assert "could not be pulled" in capsys.readouterr().out

@@ -1,0 +1,128 @@
+"""What the tests build their cases from. Fakes stand for the engine's answers; nothing else is faked here."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from hypothesis import settings
+
+from aresmon import catalogue, fleet
+from aresmon.catalogue import Catalogue
+from aresmon.engine import Container, Engine
+from aresmon.errors import SiteError
+from aresmon.fleet import Fleet
+from aresmon.pins import SERVICES, pins
+from aresmon.render.place import Place
+from aresmon.site import Site
+
+# A slow machine is no failure, and in CI the same commit gives the same answer.
+settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("ours")
+
+REPOSITORY = Path(__file__).parents[2]
+ARES = REPOSITORY / "examples" / "ares" / "aresmon.yml"
+SHIPPED: Catalogue = catalogue.load()
+
+
+def load(text: str, known: Catalogue = SHIPPED) -> Fleet:
+    """The fleet of this aresmon.yml."""
+    return fleet.load(text, known)
+
+
+def errors(text: str, known: Catalogue = SHIPPED) -> tuple[str, ...]:
+    """What a person is told of a wrong aresmon.yml."""
+    with pytest.raises(SiteError) as caught:
+        fleet.load(text, known)
+    return caught.value.errors
+
+
+def place(root: str = "/srv/ares", **changes: Any) -> Place:
+    """A machine that is the same everywhere: its folder, users and images do not depend on where tests run."""
+    fixed: dict[str, Any] = {
+        "root": Path(root),
+        "users": {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510},
+        "images": {name: pin.pull for name, pin in pins().items()},
+        "docker_group": 998,
+        "fingerprints": {
+            name: f"mark-of-{name}"
+            for name in ("agent-biere", "grafana-admin", "grafana-secret-key", "influxdb-grafana")
+        },
+    }
+    return Place(**(fixed | changes))
+
+
+def container(service: str = "edge", **changes: Any) -> Container:
+    """A container that runs well."""
+    well = Container(
+        service=service,
+        id=f"id-of-{service}",
+        pid=100,
+        state="running",
+        health="healthy",
+        image=pins()[service].pull if service in SERVICES else service,
+        image_id="sha256:image",
+        config_hash="hash",
+        restarts=0,
+        memory_limit=256 << 20,
+        created=1000.0,
+        started=1000.0,
+        exit_code=0,
+        out_of_memory=False,
+        last_check="",
+        error="",
+        published=frozenset(),
+        folder=Path("/srv/ares/.aresmon/bundle"),
+    )
+    return dataclasses.replace(well, **changes)
+
+
+class FakeEngine(Engine):
+    """Answers what it is given; anything else that would reach a real engine fails the test."""
+
+    def __init__(
+        self,
+        containers: Mapping[str, Container] | None = None,
+        *,
+        images: Mapping[str, str] | None = None,
+        used: int = 0,
+    ) -> None:
+        self.given, self.images_here, self.used = dict(containers or {}), dict(images or {}), used
+
+    def containers(self, project: str) -> dict[str, Container]:
+        return self.given
+
+    def image_id(self, reference: str) -> str:
+        return self.images_here.get(reference, "")
+
+    def memory(self, container: Container) -> int:
+        return self.used
+
+    @property
+    def client(self) -> docker.DockerClient:
+        pytest.fail("a unit test asked for the real engine")
+
+    @property
+    def socket(self) -> Path:
+        return Path("/var/run/docker.sock")
+
+    @property
+    def socket_group(self) -> int:
+        return 998
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site's folder with nothing in it."""
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def ares() -> Fleet:
+    """The fleet of the example site."""
+    return load(ARES.read_text(encoding="utf-8"))

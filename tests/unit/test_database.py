@@ -1,0 +1,159 @@
+"""The database's policies, users and rights: what is missing or different, and the statements for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from aresmon import database
+from aresmon.errors import AresmonError
+from aresmon.fleet import Fleet
+from aresmon.influxdb import InfluxDB, InfluxDBError, Series
+from tests.unit.conftest import load
+
+FLEET = load("hosts: {biere: , lewi: }\n")
+SECRETS = {name: f"pw-of-{name}" for name in ("influxdb-admin", "influxdb-grafana", "agent-biere", "agent-lewi")}
+GOOD_POLICIES = {"raw": "168h0m0s", "1m": "2160h0m0s", "1h": "17520h0m0s"}
+GOOD_USERS = {"aresmon": {}, "grafana": {"telegraf": "READ"}} | {
+    f"agent-{name}": {"telegraf": "WRITE"} for name in ("biere", "lewi")
+}
+
+
+@dataclass(frozen=True)
+class FakeInfluxDB(InfluxDB):
+    """Answers `SHOW …`, and fails on any other statement unless it is to be carried out."""
+
+    policies: dict[str, str] | None = field(default_factory=lambda: dict(GOOD_POLICIES))
+    users: dict[str, dict[str, str]] = field(default_factory=lambda: dict(GOOD_USERS))
+    wrong: frozenset[str] = frozenset()
+
+    def query(self, *statements: str, database: str = "") -> list[list[Series]]:
+        return [self._answer(statement) for statement in statements]
+
+    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+        assert all(password.startswith("pw-of-") for _, password in credentials)
+        return [user not in self.wrong for user, _ in credentials]
+
+    def _answer(self, statement: str) -> list[Series]:
+        rows: list[dict[str, str]] = []
+        if statement == "SHOW DATABASES":
+            rows = [{"name": name} for name in ("_internal", *(["telegraf"] if self.policies is not None else []))]
+        elif statement == "SHOW USERS":
+            rows = [{"user": name} for name in self.users]
+        elif statement == 'SHOW RETENTION POLICIES ON "telegraf"':
+            rows = [{"name": name, "duration": told} for name, told in (self.policies or {}).items()]
+        else:
+            name = statement.removeprefix('SHOW GRANTS FOR "').removesuffix('"')
+            rights = self.users[name]  # KeyError: a statement that nobody expected
+            rows = [{"database": where, "privilege": right} for where, right in rights.items()]
+        return [Series("", {}, tuple(rows))] if rows else []
+
+
+def plan(fleet: Fleet = FLEET, *, shorten: bool = False, **there: object) -> list[database.Change]:
+    influxdb = FakeInfluxDB(Path("/nonexistent"), **there)  # type: ignore[arg-type]
+    return database.plan(influxdb, fleet, SECRETS, shorten=shorten)
+
+
+def told(changes: list[database.Change]) -> list[str]:
+    return [change.what for change in changes]
+
+
+def test_a_database_that_is_as_wanted_needs_nothing() -> None:
+    assert plan() == []
+
+
+def test_an_empty_influxdb_gets_everything() -> None:
+    assert told(plan(policies=None, users={"aresmon": {}})) == [
+        "create the database telegraf",
+        "create the retention policy 1m",
+        "create the retention policy 1h",
+        "create the user grafana",
+        "create the user agent-biere",
+        "create the user agent-lewi",
+        "let grafana read",
+        "let agent-biere write",
+        "let agent-lewi write",
+    ]
+
+
+def test_the_words_of_a_change_never_hold_its_password() -> None:
+    changes = plan(users={"aresmon": {}}, wrong=frozenset({"grafana"}))
+
+    assert any("pw-of-" in change.statement for change in changes)
+    assert [change.what for change in changes if "pw-of-" in change.what] == []
+
+
+@pytest.mark.parametrize(
+    ("keep", "change"),
+    [
+        ("raw: 14d", "keep raw for 336h instead of 168h"),
+        ("1h: forever", "keep 1h for INF instead of 17520h"),
+    ],
+)
+def test_a_longer_retention_is_simply_set(keep: str, change: str) -> None:
+    assert told(plan(load(f"storage: {{keep: {{{keep}}}}}\nhosts: {{biere: , lewi: }}"))) == [change]
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ({"raw": "336h0m0s"}, "storage.keep.raw goes from 336h to 168h"),
+        ({"1h": "0s"}, "storage.keep.1h goes from INF to 17520h"),
+    ],
+)
+def test_a_shorter_retention_is_refused_until_it_is_meant(policies: dict[str, str], message: str) -> None:
+    there = {**GOOD_POLICIES, **policies}
+
+    with pytest.raises(AresmonError, match=message) as caught:
+        plan(policies=there)
+
+    assert "--shorten-retention" in caught.value.hint
+    assert len(plan(policies=there, shorten=True)) == 1
+
+
+def test_another_password_and_another_right_are_put_right() -> None:
+    users = {**GOOD_USERS, "agent-lewi": {"telegraf": "ALL PRIVILEGES", "other": "READ", "third": "NO PRIVILEGES"}}
+
+    assert told(plan(users=users, wrong=frozenset({"agent-biere"}))) == [
+        "set the password of agent-biere",
+        "take from agent-lewi its right on other",
+        "let agent-lewi write",
+    ]
+
+
+def test_the_agent_of_a_host_that_is_gone_loses_its_user_and_strangers_keep_theirs() -> None:
+    users = {**GOOD_USERS, "agent-old": {"telegraf": "WRITE"}, "alice": {"telegraf": "READ"}}
+
+    assert [change.statement for change in plan(users=users)] == ['DROP USER "agent-old"']
+
+
+def test_an_admin_with_another_password_is_told_apart_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: InfluxDB, *__: str, **___: str) -> list[list[Series]]:
+        raise InfluxDBError("authorization failed", status=401)
+
+    monkeypatch.setattr(InfluxDB, "query", refuse)
+
+    with pytest.raises(database.AdminUnknownError, match="another password"):
+        database.admin(InfluxDB(Path("/nonexistent")), SECRETS)
+
+
+def test_an_influxdb_without_any_admin_gets_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def first(one: InfluxDB, *statements: str, database: str = "") -> list[list[Series]]:
+        if one.user:
+            raise InfluxDBError("create admin user first", status=403)
+        sent.extend(statements)
+        return []
+
+    monkeypatch.setattr(InfluxDB, "query", first)
+    monkeypatch.setattr(InfluxDB, "is_empty", lambda _: True)
+
+    ours = database.admin(InfluxDB(Path("/nonexistent")), SECRETS)
+
+    assert sent == ["CREATE USER \"aresmon\" WITH PASSWORD 'pw-of-influxdb-admin' WITH ALL PRIVILEGES"]
+    assert ours.user == "aresmon"
+    assert "pw-of" not in repr(ours)

@@ -1,0 +1,201 @@
+"""The documents: nothing in them is stale, missing, dead or untrue as far as a program can tell."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+import typer.main
+from typer.testing import CliRunner
+
+from aresmon import cli, cli_support, process
+from docs.reference import write
+from tests.unit.conftest import ARES, REPOSITORY
+
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+README = REPOSITORY / "README.md"
+ENGINE_NEEDED = {"up", "down", "status", "logs", "images"}
+COMMANDS = [words for words in write.commands() if words]
+GROUPS = {words[:-1] for words in COMMANDS}
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+
+
+@functools.cache
+def options(words: tuple[str, ...]) -> set[str]:
+    """The long options of a command, or of `aresmon` itself, as typer knows them."""
+    found = typer.main.get_command(cli.app)
+    for word in words:
+        found = getattr(found, "commands", {})[word]
+    return {name for each in found.params for name in each.opts if name.startswith("--")} | {"--help"}
+
+
+def blocks(document: Path, *languages: str) -> list[str]:
+    """The fenced blocks of a document in these languages."""
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [text for language, text in fences if language in languages]
+
+
+def prose(document: Path) -> str:
+    """A document without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def typed(block: str) -> Iterator[str]:
+    """What is typed in a `console` block: the lines after `$ `."""
+    return (line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ "))
+
+
+def command_lines(document: Path) -> Iterator[list[str]]:
+    """Every `aresmon …` that a document names, in its prose and in its blocks, without what is put in for names."""
+    told = re.findall(r"`(aresmon [^`]+)`", prose(document))
+    told += [line for block in blocks(document, "console") for line in typed(block)]
+    told += [line for block in blocks(document, "sh") for line in block.splitlines()]
+    for line in told:
+        for part in re.split(r"&&|\||;|#", line):
+            if part.strip().startswith("aresmon "):
+                yield shlex.split(part)[1:]
+
+
+def split(line: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The words of the command, and what follows them."""
+    words: tuple[str, ...] = ()
+    while line and words in GROUPS and not line[0].startswith("-"):
+        words, line = (*words, line[0]), line[1:]
+    return words, line
+
+
+# Reference -------------------------------------------------------------------------------------------
+
+
+def test_the_reference_is_what_it_would_be_if_it_were_written_now() -> None:
+    assert write.stale() == [], "make reference"
+
+
+def test_the_writer_names_stale_files_and_leaves_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "FOLDER", tmp_path)
+    monkeypatch.setattr(write, "stale", lambda: ["commands.md"])
+    said: list[str] = []
+
+    code = write.main(["--check"], said.append)
+
+    assert code == 1
+    assert "commands.md is stale" in said[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_writer_refuses_what_it_does_not_know() -> None:
+    assert write.main(["--chekc"], lambda _: None) == 2
+
+
+@pytest.mark.parametrize("words", write.commands(), ids=" ".join)
+def test_every_command_and_option_is_documented(words: tuple[str, ...]) -> None:
+    page = (write.FOLDER / "commands.md").read_text(encoding="utf-8")
+    title = f"## `{' '.join(['aresmon', *words])}`\n"
+
+    assert title in page
+    section = page.partition(title)[2].partition("\n## ")[0]
+    assert {option for option in options(words) if not re.search(rf"{option}\b", section)} == set()
+
+
+@pytest.mark.parametrize("setting", write.settings())
+def test_every_setting_is_documented(setting: str) -> None:
+    page = (write.FOLDER / "aresmon-yml.md").read_text(encoding="utf-8")
+
+    assert f"`{setting}`" in page
+
+
+def test_every_exit_code_is_documented() -> None:
+    readme = README.read_text(encoding="utf-8")
+    page = (write.FOLDER / "commands.md").read_text(encoding="utf-8")
+
+    for code in write.EXIT_CODES:
+        assert f"| {int(code)} |" in page
+        assert f"| {int(code)} |" in readme or code.name == "ROLLED_BACK"
+
+
+def test_the_code_map_names_every_module_once() -> None:
+    text = (REPOSITORY / "docs" / "design.md").read_text(encoding="utf-8")
+    section = text.partition("## Code map")[2].partition("\n## ")[0]
+    named = re.findall(
+        r"`([a-z_/]+\.py)`", "\n".join(line.split("|")[1] for line in section.splitlines() if "|" in line)
+    )
+
+    package = REPOSITORY / "aresmon"
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+
+    assert sorted(named) == sorted(name for name in modules if not name.endswith("__init__.py"))
+
+
+# Links and commands ----------------------------------------------------------------------------------
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@documents
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    text = prose(document)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
+
+    for target in targets:
+        if not re.match(r"[a-z]+:", target):
+            path, _, anchor = target.partition("#")
+            file = (document.parent / path).resolve() if path else document
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), target
+
+
+@documents
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    for line in command_lines(document):
+        words, rest = split(line)
+
+        assert words in COMMANDS or (not words and rest), f"aresmon {shlex.join(line)}"
+        unknown = {word for word in rest if word.startswith("--")} - options(words) - options(())
+        assert unknown == set(), f"aresmon {shlex.join(line)}"
+
+
+@documents
+def test_every_shell_block_is_one(document: Path, tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    assert bash
+
+    for number, block in enumerate(blocks(document, "sh")):
+        script = tmp_path / f"{number}.sh"
+        script.write_text(block)
+        process.run([bash, "-n", script])
+
+
+# The README's commands, run --------------------------------------------------------------------------
+
+
+def runnable() -> list[str]:
+    """What the README types at a console and what needs no engine."""
+    lines = [line for block in blocks(README, "console") for line in typed(block)]
+    return [line for line in lines if split(shlex.split(line)[1:])[0][0] not in ENGINE_NEEDED]
+
+
+def test_the_readme_has_commands_to_run() -> None:
+    assert len(runnable()) >= 3
+
+
+@pytest.mark.parametrize("line", runnable())
+def test_a_command_of_the_readme_does_what_it_says(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ARES.parent, tmp_path / "site")
+    monkeypatch.chdir(tmp_path / "site")
+    cli_support.the_console.cache_clear()
+
+    result = CliRunner().invoke(cli.app, shlex.split(line)[1:])
+
+    cli_support.the_console.cache_clear()
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,140 @@
+"""Imports point down, and each door to the outside has one keeper."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aresmon import process
+from tests.unit.conftest import REPOSITORY
+
+PACKAGE = REPOSITORY / "aresmon"
+
+LAYERS = [
+    "errors",
+    *("process", "files", "yamlfile", "shipped", "cgroups", "progress"),
+    *("schema", "catalogue"),
+    "fleet",
+    *("pins", "credentials"),
+    "site",
+    *("starter", "preflight", "bundle"),
+    *("render.place", "render.influxql", "render.telegraf"),
+    "render.compose",
+    "render.bundle",
+    *("engine", "influxdb", "compose"),
+    *("agentcheck", "plan", "recipes", "database", "readiness", "proof", "arrivals"),
+    *("images", "store"),
+    "intent",
+    *("status", "stack"),
+    "console",
+    "cli_support",
+    "cli_images",
+    "cli",
+    "__main__",
+]
+
+ORDER = {f"aresmon.{name}": position for position, name in enumerate(LAYERS)}
+
+DOORS = {
+    "rich": {"console"},
+    "subprocess": {"process"},
+    "docker": {"engine", "influxdb"},
+    "requests": {"engine", "influxdb", "readiness"},
+    "typer": {"cli", "cli_images", "cli_support"},
+    "jsonschema": {"schema"},
+    "fcntl": {"site"},
+    "socket": {"preflight", "starter"},
+}
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+PACKAGES = {"aresmon", "aresmon.render"}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module that this one imports, wherever in it: `from aresmon import fleet` is aresmon.fleet."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports are not read here"
+            origin = node.module or ""
+            for name in node.names:
+                inner = f"{origin}.{name.name}"
+                yield inner if inner in MODULES else origin
+
+
+def test_every_module_has_its_place_among_the_layers() -> None:
+    assert set(MODULES) - PACKAGES == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
+    ours = {other for other in imported(MODULES[name]) if other.startswith("aresmon.")}
+
+    assert {other for other in ours if ORDER.get(other, len(ORDER)) >= ORDER[name]} == set()
+
+
+def test_the_packages_themselves_import_nothing() -> None:
+    assert {name: set(imported(MODULES[name])) - {"__future__"} for name in PACKAGES} == {
+        name: set() for name in PACKAGES
+    }
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_each_door_to_the_outside_has_its_keepers_alone(library: str) -> None:
+    users = {
+        name.removeprefix("aresmon.")
+        for name, tree in MODULES.items()
+        if any(other.partition(".")[0] == library for other in imported(tree))
+    }
+
+    assert users == DOORS[library]
+
+
+RENDER = sorted(name for name in MODULES if name.startswith("aresmon.render."))
+PURE = {"__future__", "aresmon", "collections", "dataclasses", "hashlib", "json", "pathlib", "typing"}
+EFFECTS = {
+    *("open", "print", "input", "exec", "eval"),
+    *(
+        "read_text",
+        "read_bytes",
+        "write_text",
+        "write_bytes",
+        "exists",
+        "is_file",
+        "is_dir",
+        "iterdir",
+        "glob",
+        "rglob",
+    ),
+    *("stat", "mkdir", "touch", "unlink", "resolve", "cwd", "home", "expanduser", "chmod", "replace_file"),
+}
+
+
+@pytest.mark.parametrize("name", RENDER)
+def test_rendering_imports_nothing_that_could_touch_the_machine(name: str) -> None:
+    assert {other.partition(".")[0] for other in imported(MODULES[name])} - PURE == set()
+
+
+@pytest.mark.parametrize("name", RENDER)
+def test_rendering_calls_nothing_that_could_touch_the_machine(name: str) -> None:
+    calls = [node.func for node in ast.walk(MODULES[name]) if isinstance(node, ast.Call)]
+    names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
+
+    assert names & EFFECTS == set()
+
+
+def test_the_command_line_answers_without_loading_an_engine_or_a_terminal_library() -> None:
+    heavy = {"docker", "requests", "jsonschema", "aresmon.console"}
+    program = f"import sys, aresmon.cli; print(sorted({heavy} & set(sys.modules)))"
+
+    assert process.run([sys.executable, "-c", program]).out == "[]\n"

@@ -1,0 +1,185 @@
+"""Rendering: from a fleet to the bytes of its bundle, with nothing but its arguments."""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aresmon import catalogue
+from aresmon.fleet import Fleet
+from aresmon.intent import shipped_files
+from aresmon.render import compose, telegraf
+from aresmon.render.bundle import render
+from tests.unit.conftest import ARES, SHIPPED, load, place
+
+FILES = shipped_files()
+T = TypeVar("T")
+
+
+def rendered(fleet: Fleet, **at: Any) -> dict[str, bytes]:
+    return render(fleet, SHIPPED, place(**at), FILES)
+
+
+def variables(env: bytes) -> dict[str, str]:
+    """What a shell or Compose reads in an `.env`."""
+    pairs = (line.partition("=") for line in env.decode().splitlines() if line and not line.startswith("#"))
+    return {name: value.removeprefix("'").removesuffix("'") for name, _, value in pairs}
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=30)
+def test_the_order_of_what_goes_in_does_not_change_a_byte_that_comes_out(chance: random.Random) -> None:
+    data = yaml.safe_load(ARES.read_text(encoding="utf-8"))
+
+    def shuffled(value: object, *, keep: bool = False) -> object:
+        if not isinstance(value, dict):
+            return value
+        items = [(name, shuffled(below, keep=name == "hosts")) for name, below in value.items()]
+        if not keep:  # the order of the hosts has a meaning: without `server`, the first is it
+            chance.shuffle(items)
+        return dict(items)
+
+    def mixed(mapping: Mapping[str, T]) -> dict[str, T]:
+        names = list(mapping)
+        chance.shuffle(names)
+        return {name: mapping[name] for name in names}
+
+    fleet = load(yaml.safe_dump(shuffled(data), sort_keys=False))
+    again = render(fleet, mixed(SHIPPED), place(), mixed(FILES))
+
+    plain = render(load(ARES.read_text(encoding="utf-8")), SHIPPED, place(), FILES)
+    assert list(again.items()) == list(plain.items())
+
+
+def test_every_host_has_a_configuration_that_is_toml_and_its_own(ares: Fleet) -> None:
+    files = rendered(ares)
+
+    for host in ares.hosts:
+        tables = tomllib.loads(files[f"agents/{host.name}/telegraf.conf"].decode())
+        wanted = {plugin for name in host.collect for plugin in SHIPPED[name].inputs}
+        assert set(tables["inputs"]) == wanted
+        assert ("secretstores" in tables) == (host.agent == "docker")
+
+
+def test_the_sites_own_fragment_for_a_host_stands_at_the_end_of_its_configuration(ares: Fleet) -> None:
+    files = rendered(ares, host_fragments={"lewi": "[[inputs.ping]]\n  urls = ['biere']\n"})
+
+    assert files["agents/lewi/telegraf.conf"].endswith(
+        b"# From overrides/hosts/lewi.conf\n[[inputs.ping]]\n  urls = ['biere']\n"
+    )
+    assert b"inputs.ping" not in files["agents/ronflex/telegraf.conf"]
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "url", "password"),
+    [
+        ("hosts: {a: }", "a", "http://127.0.0.1:8086", "@{aresmon:agent}"),
+        ("hosts: {a: , b: }", "a", "http://127.0.0.1:8086", "@{aresmon:agent}"),
+        ("hosts: {a: , b: }", "b", "http://a:8086", None),
+        ("hosts: {a: , b: {agent: docker}}", "b", "http://a:8086", "@{aresmon:agent}"),
+        ("hosts: {a: {agent: systemd}}", "a", "http://a:8086", None),
+        (
+            "edge: {url: 'http://x:1', agents: '10.0.0.1:9'}\nhosts: {a: , b: }",
+            "a",
+            "http://10.0.0.1:9",
+            "@{aresmon:agent}",
+        ),
+        ("edge: {url: 'http://x:1', agents: '10.0.0.1:9'}\nhosts: {a: , b: }", "b", "http://x:1", None),
+    ],
+)
+def test_each_kind_of_agent_knows_where_to_write_and_as_whom(
+    text: str, host: str, url: str, password: str | None
+) -> None:
+    fleet = load(text)
+
+    named = telegraf.variables(fleet.host(host), fleet)
+
+    assert (named["ARESMON_HOST"], named["ARESMON_USER"]) == (host, f"agent-{host}")
+    assert (named["ARESMON_URL"], named.get("ARESMON_PASSWORD")) == (url, password)
+
+
+def test_a_systemd_agents_variables_say_where_its_password_is(ares: Fleet) -> None:
+    env = rendered(ares)["agents/lewi/agent.env"].decode()
+
+    assert "# ARESMON_PASSWORD is the content of .aresmon/secrets/agent-lewi on biere.\n" in env
+    assert not re.search(r"^ARESMON_PASSWORD=", env, re.MULTILINE)
+
+
+def test_the_servers_own_agent_has_its_variables_in_compose_and_nowhere_else(ares: Fleet) -> None:
+    files = rendered(ares)
+
+    environment = yaml.safe_load(files["agent-environment.yml"])["services"]["telegraf"]["environment"]
+
+    assert environment["HAPROXY_STATS"] == "http://127.0.0.1:8404/stats"
+    assert "agents/biere/agent.env" not in files
+
+
+def test_a_dollar_in_the_agents_environment_is_escaped_for_compose() -> None:
+    text = compose.agent_environment({"A": "cost $5", "B": "${HOME}", "C": 'a "quote" \\ and é'})
+
+    assert yaml.safe_load(text)["services"]["telegraf"]["environment"] == {
+        "A": "cost $$5",
+        "B": "$${HOME}",
+        "C": 'a "quote" \\ and é',
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("hosts: {a: }", "compose.yml:agent.yml:agent-environment.yml"),
+        ("hosts: {a: {collect: [docker]}}", "compose.yml:agent.yml:agent-docker.yml:agent-environment.yml"),
+        ("hosts: {a: {agent: systemd}}", "compose.yml"),
+    ],
+)
+def test_compose_reads_only_the_files_that_the_site_needs(text: str, files: str) -> None:
+    made = rendered(load(text))
+
+    assert variables(made[".env"])["COMPOSE_FILE"] == files
+    assert {name for name in made if name.endswith(".yml") and "/" not in name} == set(files.split(":"))
+    assert ("DOCKER_SOCKET" in variables(made[".env"])) == ("agent" in files)
+
+
+def test_the_users_own_compose_file_is_read_last(ares: Fleet) -> None:
+    made = rendered(ares, has_compose_override=True)
+
+    assert variables(made[".env"])["COMPOSE_FILE"].endswith(":/srv/ares/overrides/compose.yml")
+
+
+@pytest.mark.parametrize(("data", "folder"), [("/exports/x", "/exports/x"), ("data/x", "/srv/ares/data/x")])
+def test_a_relative_data_folder_is_the_sites(data: str, folder: str) -> None:
+    made = rendered(load(f"storage: {{data: {data}}}\nhosts: {{a: }}"))
+
+    assert variables(made[".env"])["INFLUXDB_DATA"] == folder
+
+
+def test_every_variable_that_the_compose_files_ask_for_is_given(ares: Fleet) -> None:
+    made = rendered(ares)
+
+    asked = {
+        name
+        for path, content in made.items()
+        if path.endswith(".yml") and "/" not in path
+        for name in re.findall(r"(?<!\$)\$\{([A-Z_]+)", content.decode())
+    }
+    given_ = {name for name, value in variables(made[".env"]).items() if value}
+
+    assert len(asked) > 15
+    assert asked - given_ == set()
+
+
+def test_a_sites_own_collector_is_rendered_as_it_stands(ares: Fleet) -> None:
+    own = catalogue.Collector("disk", "Ours.", "# Ours.\n[[inputs.exec]]\n", ("exec",), (), ARES)
+
+    made = render(ares, {**SHIPPED, "disk": own}, place(), FILES)
+
+    assert b"# Ours.\n[[inputs.exec]]\n" in made["agents/lewi/telegraf.conf"]
+    assert b"inputs.disk]" not in made["agents/lewi/telegraf.conf"]

@@ -1,0 +1,243 @@
+"""What `status` concludes from the engine's containers and from what arrived in InfluxDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from aresmon import store
+from aresmon.errors import ExitCode
+from aresmon.influxdb import InfluxDB, InfluxDBError, Series, UnreachableError
+from aresmon.site import Site
+from aresmon.status import Status, look
+from tests.unit.conftest import FakeEngine, container
+
+NOW = 1_000_000_000.0
+END = 999_999_970  # of the last whole minute whose points must have arrived
+DISK = {"disk": (6, 60.0, 100.0), "internal": (6, 90.0, 200.0)}
+"""The reads of an agent that watches disks: how often, by how much its count of metrics grew, and its first."""
+
+
+@dataclass
+class Sent:
+    """What one host has sent."""
+
+    newest: float = NOW - 8
+    began: float = NOW - 299
+    points: dict[str, int] = field(default_factory=lambda: {"disk": 12, "internal_agent": 6, "internal_gather": 12})
+    reads: dict[str, tuple[int, float, float]] = field(default_factory=lambda: dict(DISK))
+
+
+class FakeInfluxDB(InfluxDB):
+    """Answers the one question of `status`; refuses any other."""
+
+    hosts: dict[str, Sent]
+    error: Exception | None
+
+    def query(self, *statements: str, database: str = "") -> list[list[Series]]:
+        assert (len(statements), database) == (4, "telegraf")
+        if self.error is not None:
+            raise self.error
+        return [
+            [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items()],
+            [_series("internal_agent", name, time=sent.began) for name, sent in self.hosts.items() if sent.began],
+            [
+                _series(measurement, name, time=0, count_a=number, count_b=number // 2, count_c=None)
+                for name, sent in self.hosts.items()
+                for measurement, number in sent.points.items()
+            ],
+            [
+                _series("internal_gather", name, {"input": plugin}, time=0, count=times, spread=spread, first=first)
+                for name, sent in self.hosts.items()
+                for plugin, (times, spread, first) in sent.reads.items()
+            ],
+        ]
+
+
+def _series(name: str, host: str, tags: dict[str, str] | None = None, **columns: Any) -> Series:
+    return Series(name, {"host": host, **(tags or {})}, (columns,))
+
+
+Look = Callable[..., Status]
+
+
+@pytest.fixture
+def status(site: Site, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Look at a site whose services run well, whose hosts watch their disks and have sent this."""
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk]}}\n")
+    running = {name: container(name) for name in ("influxdb", "grafana", "edge", "telegraf")}
+
+    def status(
+        hosts: dict[str, Sent] | None = None,
+        *,
+        error: Exception | None = None,
+        **changed: Any,
+    ) -> Status:
+        influxdb = FakeInfluxDB(site.socket_folder)
+        object.__setattr__(influxdb, "hosts", {"biere": Sent(), "lewi": Sent()} | (hosts or {}))
+        object.__setattr__(influxdb, "error", error)
+        monkeypatch.setattr(store, "influxdb", lambda _: influxdb)
+        return look(site, FakeEngine({**running, **changed}), now=NOW)
+
+    return status
+
+
+def told(status: Status) -> list[str]:
+    return [trouble.what for trouble in status.troubles]
+
+
+def test_a_site_that_works_has_no_trouble(status: Look) -> None:
+    found = status()
+
+    lewi = found.hosts[1]
+    assert (found.troubles, found.code) == ((), ExitCode.DONE)
+    assert (lewi.name, lewi.agent, lewi.age, lewi.silent) == ("lewi", "systemd", 8.0, ())
+    assert (lewi.points, lewi.reads, lewi.expected) == (30, 12, 12)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Sent(reads={"internal": DISK["internal"]}),
+        Sent(reads={**DISK, "disk": (6, 0.0, 100.0)}),
+        Sent(reads={**DISK, "disk": (1, 0.0, 0.0)}),
+        Sent(points={"internal_agent": 6, "internal_gather": 6}),
+        Sent(points={"diskio": 6, "internal_agent": 6}),
+    ],
+    ids=[
+        "not read",
+        "read and gave nothing",
+        "read once and gave nothing",
+        "gave but nothing arrived",
+        "another's arrived",
+    ],
+)
+def test_an_input_of_which_nothing_came_is_named(status: Look, sent: Sent) -> None:
+    found = status({"lewi": sent})
+
+    assert found.hosts[1].silent == ("disk",)
+    assert told(found) == ["lewi: nothing from disk in the last minute"]
+    assert found.troubles[0].next == "on lewi: `journalctl -u telegraf -n 50`"
+    assert found.code == ExitCode.DEGRADED
+
+
+def test_an_input_that_was_read_once_and_gave_something_is_not_silent(status: Look) -> None:
+    assert status({"lewi": Sent(reads={**DISK, "disk": (1, 0.0, 12.0)})}).hosts[1].silent == ()
+
+
+@pytest.mark.parametrize(
+    ("began", "expected", "silent"),
+    [
+        (END + 11, 0, ()),
+        (END - 5, 2, ()),
+        (END - 10, 4, ("disk", "internal")),
+        (END - 25, 6, ("disk", "internal")),
+        (END - 50, 12, ("disk", "internal")),
+        (END - 200, 12, ("disk", "internal")),
+    ],
+)
+def test_a_host_that_has_just_begun_owes_only_what_came_due_since(
+    status: Look, began: float, expected: int, silent: tuple[str, ...]
+) -> None:
+    lewi = status({"lewi": Sent(began=began, reads={})}).hosts[1]
+
+    assert (lewi.expected, lewi.silent) == (expected, silent)
+
+
+def test_a_sidecar_that_was_just_started_owes_nothing_yet_though_it_sent_before(status: Look) -> None:
+    found = status({"biere": Sent(reads={})}, telegraf=container("telegraf", started=END + 5.0))
+
+    assert (found.hosts[0].expected, found.hosts[0].silent, found.troubles) == (0, (), ())
+
+
+@pytest.mark.parametrize(
+    ("newest", "message"),
+    [(NOW - 40, None), (NOW - 41, "lewi is silent: its newest point is 41 s old"),
+     (NOW - 7200, "lewi is silent: its newest point is 2 h old"), (NOW + 5, None)],
+)  # fmt: skip
+def test_a_host_whose_points_are_late_is_silent(status: Look, newest: float, message: str | None) -> None:
+    found = status({"lewi": Sent(newest=newest)})
+
+    assert told(found) == ([message] if message else [])
+    assert found.hosts[1].age == max(0, NOW - newest)
+
+
+@pytest.mark.parametrize(
+    ("known", "message", "next_step"),
+    [
+        ("lewi", "biere has never sent anything", "`aresmon logs telegraf` says why"),
+        ("biere", "lewi has never sent anything", "start an agent there, as docs/agents.md says"),
+    ],
+)
+def test_a_host_that_was_never_seen_gets_the_step_that_fits_it(
+    status: Look, site: Site, known: str, message: str, next_step: str
+) -> None:
+    status()  # the fleet is read from the file; the database knows one host of it
+    influxdb = store.influxdb(site)
+    object.__setattr__(influxdb, "hosts", {known: Sent()})
+
+    found = look(site, FakeEngine({"influxdb": container("influxdb")}), now=NOW)
+
+    unseen = [host for host in found.hosts if host.age is None]
+    (trouble,) = [trouble for trouble in found.troubles if "never" in trouble.what]
+    assert len(unseen) == 1
+    assert trouble.what == message
+    assert trouble.next.startswith(next_step)
+
+
+@pytest.mark.parametrize(("times", "is_told"), [(6, False), (5, True)])
+def test_inputs_that_are_read_too_seldom_are_counted(status: Look, times: int, is_told: bool) -> None:
+    found = status({"lewi": Sent(reads={name: (times, spread, first) for name, (_, spread, first) in DISK.items()})})
+
+    assert told(found) == ([f"lewi: inputs were read {2 * times} times of 12 in the last minute"] if is_told else [])
+
+
+def test_an_input_of_two_collectors_is_counted_and_named_once(status: Look, site: Site) -> None:
+    (site.overrides / "collectors").mkdir(parents=True)
+    (site.overrides / "collectors" / "own.conf").write_text("# More of disks.\n[[inputs.disk]]\n")
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk, own]}}\n")
+
+    lewi = status({"lewi": Sent(reads={"internal": DISK["internal"]})}).hosts[1]
+
+    assert (lewi.expected, lewi.silent) == (12, ("disk",))
+
+
+def test_a_sites_own_input_may_name_its_points_as_it_likes(status: Look, site: Site) -> None:
+    (site.overrides / "collectors").mkdir(parents=True)
+    (site.overrides / "collectors" / "weather.conf").write_text("# Weather.\n[[inputs.exec]]\n")
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [weather]}}\n")
+    sent = Sent(points={"rain": 6, "internal_agent": 6}, reads={"exec": (6, 6.0, 6.0), "internal": DISK["internal"]})
+
+    assert status({"lewi": sent}).troubles == ()
+
+
+@pytest.mark.parametrize("error", [UnreachableError("nobody there", hint="wait"), InfluxDBError("no", status=401)])
+def test_a_silent_database_hides_the_hosts_and_not_the_services(status: Look, error: Exception) -> None:
+    found = status(error=error)
+
+    assert (found.hosts, len(found.services)) == ((), 4)
+    assert told(found) == [f"nothing is known of the hosts: {error}"]
+    assert found.troubles[0].next
+
+
+def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
+    data = json.loads(json.dumps(status({"lewi": Sent(newest=NOW - 90)}).as_json()))
+
+    assert (data["ok"], data["site"], data["server"], data["at"]) == (False, "aresmon", "biere", NOW)
+    assert {"name", "state", "health", "image", "restarts", "memory", "memory_limit", "since"} <= set(
+        data["services"][0]
+    )
+    assert data["hosts"][1] == {
+        "name": "lewi",
+        "agent": "systemd",
+        "age": 90.0,
+        "points": 30,
+        "reads": 12,
+        "expected": 12,
+        "silent": [],
+    }
+    assert set(data["troubles"][0]) == {"what", "next"}
