@@ -142,7 +142,7 @@ def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: flo
         # The reads of an agent that was replaced within the window count too, and were not due.
         expected=max(len(inputs) * due, reads),
         refused=known.refused if due > 1 else 0,
-        silent=tuple(_silent(host, catalogue, known)) if due > 1 else (),
+        silent=tuple(sorted(set(_silent(host, catalogue, known)))) if due > 1 else (),
     )
 
 

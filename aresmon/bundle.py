@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import json
 import shutil
 import time
@@ -127,7 +128,9 @@ def _diff(bundle: Bundle, wanted: Mapping[str, bytes], paths: tuple[str, ...]) -
 def _keep_aside(bundle: Bundle, edited: tuple[str, ...]) -> Path | None:
     if not edited:
         return None
-    aside = bundle.folder.parent / f"edited-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = f"edited-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
+    aside = next(folder for one in names if not (folder := bundle.folder.parent / one).exists())
     for path in edited:
         files.write(aside / path, bundle.files[path])
     return aside

@@ -87,14 +87,17 @@ def read(path: Path) -> Collector:
         raise AresmonError(
             f"{path}: has [{strangers[0]}]; the agent and its output are aresmon's, a collector has inputs"
         )
-    inputs = tuple(_inputs(tables))
+    plugins = tables.get("inputs", {})
+    if not isinstance(plugins, dict) or not all(_is_tables(settings) for settings in plugins.values()):
+        raise AresmonError(f"{path}: inputs are tables, as [[inputs.cpu]]")
+    inputs = tuple(plugins)
     if not inputs:
         raise AresmonError(f"{path}: has no [[inputs.…]]")
     return Collector(path.stem, _title(text, path), text, inputs, tuple(_required(text)), path)
 
 
-def _inputs(tables: Mapping[str, Any]) -> Iterator[str]:
-    yield from tables.get("inputs", {})
+def _is_tables(settings: Any) -> bool:
+    return isinstance(settings, list) and all(isinstance(one, dict) for one in settings)
 
 
 def _title(text: str, path: Path) -> str:

@@ -29,6 +29,12 @@ app = typer.Typer(
 app.add_typer(cli_images.app, name="images")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aresmon {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _globals(
     folder: Annotated[
@@ -40,12 +46,11 @@ def _globals(
             help="The site's folder; without it, this one or the nearest above with an aresmon.yml.",
         ),
     ] = Path(),
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[  # eager: it wants no command
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     Chosen.folder = folder
-    if version:
-        typer.echo(f"aresmon {__version__}")
-        raise typer.Exit
 
 
 @command(app, name="init", example="aresmon init")

@@ -88,13 +88,14 @@ def the_engine() -> Engine:
 def _unexpected(trace: str) -> ExitCode:
     """Put a traceback where it can be found and nobody is frightened by it."""
     last = trace.strip().splitlines()[-1]
-    folder = the_site().log
-    path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        site = the_site()
+        site.make_state()
+        site.log.mkdir(exist_ok=True, mode=0o700)
+        path = site.log / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         path.write_text(json.dumps({"argv": sys.argv, "version": __version__}) + "\n" + trace, encoding="utf-8")
         where = f"the traceback is in {path}"
-    except OSError:
+    except (OSError, AresmonError):
         where = "the traceback could not be written"
     the_console().error(AresmonError(f"aresmon itself failed: {last}", hint=f"please report it; {where}"))
     return ExitCode.BROKEN

@@ -62,6 +62,8 @@ class Console:
         if stage.spinner is None:
             self.say(f"{what} ...")
             yield stage
+            if stage.failure:
+                self.say(f"{what}: {stage.failure}")
             return
         with stage.spinner:
             yield stage

@@ -125,6 +125,11 @@ class Engine:
             except docker.errors.NotFound:
                 return False
 
+    def unpause(self, container: Container) -> None:
+        """Let a paused container run on; Compose takes it for a running one."""
+        with told():
+            self.client.api.unpause(container.id)
+
     def remove_container(self, container: str) -> None:
         """Stop a container, give it time to end well, and remove it."""
         with told(), suppress(docker.errors.NotFound):

@@ -12,11 +12,12 @@ from typing import Any, Literal
 from aresmon import schema
 from aresmon.catalogue import ALWAYS, Catalogue
 from aresmon.errors import SiteError
-from aresmon.yamlfile import Document, Keys, Problem, parse
+from aresmon.yamlfile import Document, Keys, Problem, dotted, parse
 
 AgentKind = Literal["systemd", "docker"]
 HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
 FOREVER = 0
+_LONGEST = 2**63 // (3600 * 10**9)  # hours that fit into InfluxDB's nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Listen:
     @property
     def is_loopback(self) -> bool:
         return ipaddress.ip_address(self.address).is_loopback
+
+    def overlaps(self, other: Listen) -> bool:
+        """Whether not both can be listened on."""
+        mine, theirs = ipaddress.ip_address(self.address), ipaddress.ip_address(other.address)
+        return self.port == other.port and (mine == theirs or mine.is_unspecified or theirs.is_unspecified)
 
     @property
     def here(self) -> str:
@@ -118,9 +124,11 @@ def load(text: str, catalogue: Catalogue, *, file: str = "aresmon.yml") -> Fleet
         document.problems.extend(schema.problems(document, schema.site_schema()))
     elif not document.problems:
         document.problems.append(Problem(0, "", "is empty; it must at least name a host"))
-    sound = schema.without_errors(document.data, schema.site_schema()) if document.problems else document.data
+    sound, dropped = document.data, set[Keys]()
+    if document.problems:
+        sound, dropped = schema.without_errors(document.data, schema.site_schema())
     if isinstance(sound, dict) and sound.get("hosts"):
-        document.problems.extend(_contradictions(document, sound, catalogue))
+        document.problems.extend(_contradictions(document, sound, dropped, catalogue))
     if document.problems:
         told = [problem.told(file) for problem in sorted(set(document.problems))]
         raise SiteError(told, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md")
@@ -135,30 +143,36 @@ def hours(duration: str) -> int:
 # What the schema cannot say --------------------------------------------------------------------------
 
 
-def _contradictions(document: Document, data: dict[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
+def _contradictions(
+    document: Document, data: dict[str, Any], dropped: set[Keys], catalogue: Catalogue
+) -> Iterator[Problem]:
+    """What is wrong between settings. `data` is what the schema allows of the file, `dropped` the keys of the
+    rest: what only follows from an error is not told besides it."""
     hosts: dict[str, Any] = data["hosts"]
     server = data.get("server", next(iter(hosts)))
-    if server not in hosts:
+    if server not in hosts and ("hosts", server) not in dropped:
         meant = schema.did_you_mean(server, hosts) or f"; the hosts are {', '.join(list(hosts)[:10])}"
         yield document.problem(("server",), f"no host of that name in `hosts`{meant}")
     for name, settings in hosts.items():
-        yield from _collectors(document, name, settings or {}, catalogue)
+        knows_env = not any(keys[:3] == ("hosts", name, "env") for keys in dropped)
+        yield from _collectors(document, name, settings or {}, catalogue, knows_env=knows_env)
     yield from _listening(document, data)
-    yield from _keeping(document, data)
+    if not any(keys[:2] == ("storage", "keep") for keys in dropped):
+        yield from _keeping(document, data)
     yield from _folders(document, data)
 
 
-def _collectors(document: Document, name: str, settings: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
+def _collectors(
+    document: Document, name: str, settings: Mapping[str, Any], catalogue: Catalogue, *, knows_env: bool
+) -> Iterator[Problem]:
     keys: Keys = ("hosts", name, "collect")
     env = settings.get("env", {})
     for index, word in enumerate(settings.get("collect", _default_collect())):
         if word not in catalogue:
             meant = schema.did_you_mean(word, catalogue) or f"; known: {', '.join(catalogue)}"
-            yield Problem(
-                document.line((*keys, index)), "hosts." + name + ".collect", f"unknown collector '{word}'{meant}"
-            )
+            yield Problem(document.line((*keys, index)), dotted(keys), f"unknown collector {word!r}{meant}")
             continue
-        for variable in catalogue[word].required:
+        for variable in catalogue[word].required if knows_env else ():
             if variable.name not in env:
                 what = f": {variable.hint}" if variable.hint else ""
                 yield document.problem(keys, f"'{word}' needs env.{variable.name}{what}")
@@ -168,18 +182,22 @@ def _listening(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]
     edge = data.get("edge", {})
     good: dict[str, Listen] = {}
     for name in ("grafana", "agents"):
-        if name in edge:
-            try:
-                good[name] = _listen(edge[name])
-            except ValueError as error:
-                yield document.problem(("edge", name), str(error))
-    if good.get("grafana") and good.get("grafana") == good.get("agents"):
-        yield document.problem(("edge", "agents"), f"{good['agents']} is edge.grafana's already")
+        try:
+            default = _default_agents(data["hosts"]) if name == "agents" else _default("edge", "grafana")
+            good[name] = _listen(edge.get(name, default))
+        except ValueError as error:
+            yield document.problem(("edge", name), str(error))
+    if len(good) == 2 and good["grafana"].overlaps(good["agents"]):
+        name, other = ("agents", "grafana") if "agents" in edge else ("grafana", "agents")
+        yield document.problem(("edge", name), f"{good[other]} is edge.{other}'s already")
 
 
 def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
     keep = data.get("storage", {}).get("keep", {})
     tiers = [(tier, hours(keep.get(tier, _default("storage", "keep", tier)))) for tier in ("raw", "1m", "1h")]
+    for tier, kept in tiers:
+        if kept > _LONGEST:
+            yield document.problem(("storage", "keep", tier), "InfluxDB counts 292 years at the most; say `forever`")
     for (finer, shorter), (coarser, longer) in zip(tiers, tiers[1:], strict=False):
         if longer != FOREVER and (shorter == FOREVER or shorter > longer):
             keys = ("storage", "keep", coarser if coarser in keep else finer)
@@ -203,7 +221,7 @@ def _fleet(document: Document, file: str) -> Fleet:
     data = document.data
     hosts = tuple(_host(name, settings or {}, name == _server(data)) for name, settings in data["hosts"].items())
     storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
-    edge = _edge(data.get("edge", {}), _server(data), remote=len(hosts) > 1)
+    edge = _edge(data.get("edge", {}), _server(data), data["hosts"])
     services = ("influxdb", "grafana", "edge", "telegraf")
     return Fleet(
         site=data.get("site", _default("site")),
@@ -240,13 +258,17 @@ def _host(name: str, settings: Mapping[str, Any], is_server: bool) -> Host:
     )
 
 
-def _edge(settings: Mapping[str, Any], server: str, *, remote: bool) -> Edge:
-    agents = _listen(settings.get("agents", "0.0.0.0:8086" if remote else "127.0.0.1:8086"))
+def _edge(settings: Mapping[str, Any], server: str, hosts: Mapping[str, Any]) -> Edge:
+    agents = _listen(settings.get("agents", _default_agents(hosts)))
     return Edge(
         grafana=_listen(settings.get("grafana", _default("edge", "grafana"))),
         agents=agents,
         url=settings.get("url", f"http://{server}:{agents.port}"),
     )
+
+
+def _default_agents(hosts: Mapping[str, Any]) -> str:
+    return "0.0.0.0:8086" if len(hosts) > 1 else "127.0.0.1:8086"
 
 
 def _listen(text: str) -> Listen:
@@ -261,7 +283,7 @@ def _listen(text: str) -> Listen:
 
 
 def _notices(document: Document, file: str) -> Iterator[str]:
-    edge = _edge(document.data.get("edge", {}), _server(document.data), remote=len(document.data["hosts"]) > 1)
+    edge = _edge(document.data.get("edge", {}), _server(document.data), document.data["hosts"])
     if not edge.agents.is_loopback:
         at = document.problem(("edge", "agents"), f"agents write to {edge.agents} without TLS: keep that port private")
         yield at.told(file)

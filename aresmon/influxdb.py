@@ -18,6 +18,7 @@ from docker.transport import UnixHTTPAdapter
 from aresmon.errors import AresmonError
 
 _BASE = "http+unix://influxdb"
+_PING, _QUERY = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
 _LONGEST_SOCKET_PATH = 100  # bytes; Linux takes 108, the SDK's adapter needs a few
 
 
@@ -87,7 +88,7 @@ class InfluxDB:
         if self.user:
             request.setdefault("auth", (self.user, self.password))
         try:
-            return session.request(method, _BASE + path, timeout=60, **request)
+            return session.request(method, _BASE + path, timeout=_PING if path == "/ping" else _QUERY, **request)
         except requests.exceptions.RequestException as error:
             raise UnreachableError(
                 f"InfluxDB does not answer on {self.socket}",

@@ -60,6 +60,8 @@ def run(
             errors="replace",
         )
     except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise AresmonError(f"{cwd} is not a folder to run {command[0]} in") from error
         raise AresmonError(f"{command[0]} is not installed, or not on the PATH") from error
     except OSError as error:
         raise AresmonError(f"{command[0]} could not be started: {error.strerror}") from error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
 
 from aresmon.yamlfile import Document, Keys, Problem, dotted
 
@@ -34,30 +36,39 @@ def site_schema() -> dict[str, Any]:
     return schema
 
 
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """`$` is the end of the text, as in the standard's expressions, and not before its last newline as in Python's."""
+    if validator.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield ValidationError(f"does not match {pattern}")
+
+
+_Validator: type[Validator] = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
 def problems(document: Document, schema: Mapping[str, Any]) -> list[Problem]:
     """Everything in the document that the schema does not allow."""
     found: list[Problem] = []
-    for error in Draft202012Validator(schema).iter_errors(document.data):
+    for error in _Validator(schema).iter_errors(document.data):
         found.extend(_told(error, document))
     return found
 
 
-def without_errors(data: Any, schema: Mapping[str, Any]) -> Any:
-    """The data less what the schema does not allow, so that the rest can still be looked at."""
+def without_errors(data: Any, schema: Mapping[str, Any]) -> tuple[Any, set[Keys]]:
+    """The data less what the schema does not allow, so that the rest can still be looked at, and what went."""
     clean = copy.deepcopy(data)
-    for error in Draft202012Validator(schema).iter_errors(data):
-        path = list(error.absolute_path)
+    dropped: set[Keys] = set()
+    for error in _Validator(schema).iter_errors(data):
+        path: Keys = tuple(error.absolute_path)
         instance: Any = error.instance
         if error.validator == "additionalProperties" and isinstance(error.schema, dict):
-            for key in set(instance) - set(error.schema.get("properties", {})):
-                _drop(clean, [*path, key])
+            dropped |= {(*path, key) for key in set(instance) - set(error.schema.get("properties", {}))}
         elif "propertyNames" in error.absolute_schema_path:
-            _drop(clean, [*path, instance])
-        elif path:
-            _drop(clean, path)
+            dropped.add((*path, instance))
         else:
-            return None
-    return clean
+            dropped.add(path)
+    for keys in dropped:
+        clean = _drop(clean, keys)
+    return clean, dropped
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -78,14 +89,15 @@ def unused(data: Any, schema: Mapping[str, Any], keys: Keys = ()) -> Iterator[tu
             yield from unused(value, below, (*keys, key))
 
 
-def _drop(data: Any, path: list[Any]) -> None:
-    *above, last = path
-    for key in above:
-        if not isinstance(data, dict) or key not in data:
-            return  # dropped already, or a list: its items are dropped as a whole
-        data = data[key]
-    if isinstance(data, dict):
-        data.pop(last, None)
+def _drop(data: Any, keys: Keys) -> Any:
+    """The data without what is at these keys; a list goes as a whole."""
+    if not keys:
+        return None
+    if isinstance(data, dict) and keys[0] in data:
+        below = data.pop(keys[0])
+        if len(keys) > 1 and isinstance(below, dict):
+            data[keys[0]] = _drop(below, keys[1:])
+    return data
 
 
 def _told(error: ValidationError, document: Document) -> Iterator[Problem]:
@@ -102,7 +114,7 @@ def _told(error: ValidationError, document: Document) -> Iterator[Problem]:
         return
     if "propertyNames" in error.absolute_schema_path:
         at = (*keys, error.instance)
-        yield document.problem(at, f"the name '{error.instance}' must be {schema['x-form']}")
+        yield document.problem(at, f"the name {_shown(error.instance)} must be {schema['x-form']}")
         return
     yield document.problem(keys, _message(error, schema))
 
@@ -116,9 +128,9 @@ def _message(error: ValidationError, schema: Mapping[str, Any]) -> str:
         case "enum":
             known = [str(value) for value in wanted]
             meant = did_you_mean(str(found), known)
-            return f"must be {' or '.join(known)}, not '{found}'{meant}"
+            return f"must be {' or '.join(known)}, not {_shown(found)}{meant}"
         case "pattern":
-            return f"must be {schema.get('x-form', wanted)}, not '{found}'"
+            return f"must be {schema.get('x-form', wanted)}, not {_shown(found)}"
         case "required":
             missing = [key for key in wanted if key not in found]
             return f"misses {', '.join(missing)}"
@@ -144,4 +156,9 @@ def _kind(value: Any) -> str:
         return f"{str(value).lower()} (put it in quotes if a text is meant)"
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return f"'{value}'"
+    return _shown(value)
+
+
+def _shown(value: Any) -> str:
+    """In quotes and on one line."""
+    return repr(str(value))

@@ -22,7 +22,7 @@ from aresmon.yamlfile import read_text
 
 FILE = "aresmon.yml"
 # Paths go into Compose's .env and into bind mounts, where these mean themselves.
-_PLAIN_PATH = re.compile(r"^[A-Za-z0-9 ._/@+-]+$")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Site:
 
     def make_state(self) -> None:
         """Make `.aresmon/`, out of the way of git and of other users."""
-        if not _PLAIN_PATH.match(str(self.root)):
+        if not _PLAIN_PATH.fullmatch(str(self.root)):
             raise AresmonError(
                 f"{self.root}: a site's folder has letters, digits, spaces and . _ @ + - in its path, nothing else",
                 hint="move the folder; Compose reads other characters in its own way",
@@ -96,7 +96,10 @@ class Site:
         """Hold the site for one changing command. Raises AresmonError naming who holds it already."""
         self.make_state()
         path = self.state / "lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise files.cannot_write(path, error) from error
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -125,7 +128,10 @@ class Site:
 
 def find(folder: Path) -> Site:
     """The site of this folder: the nearest one above it that has an aresmon.yml, else the folder itself."""
-    here = folder.resolve()
+    try:
+        here = folder.resolve()
+    except OSError:
+        raise AresmonError("the current folder does not exist any more", hint="`cd` to the site's folder") from None
     if not here.is_dir():
         raise AresmonError(f"{here} is not a folder", hint="name the folder that has, or is to have, an aresmon.yml")
     for candidate in (here, *here.parents):

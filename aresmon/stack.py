@@ -67,7 +67,7 @@ def up(
         look(site, fleet, engine)
         found = images.obtain(engine, used_pins(fleet), progress, inputs=inputs(fleet, catalogue))
         secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
-        if not shorten:
+        if not shorten and engine.is_running(fleet.site, "influxdb"):
             store.check_retention(site, fleet)
         intent = decide(site, fleet, catalogue, engine, found)
         announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing))
@@ -175,6 +175,9 @@ def _start(site: Site, steps: Sequence[Step], intent: Intent, engine: Engine, pr
     forced = [step.service for step in steps if step.action == "recreate"]
     compose = Compose(site.bundle, site.bundle)
     with progress.stage(f"starting {', '.join(names)}"):
+        for container in engine.containers(intent.fleet.site).values():
+            if container.service in names and container.state == "paused":
+                engine.unpause(container)
         try:
             compose.up(forced, recreate=True)
             compose.up([name for name in names if name not in forced])

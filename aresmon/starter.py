@@ -7,17 +7,20 @@ import re
 import socket
 from pathlib import Path
 
+import yaml
+
 from aresmon import files
 from aresmon.errors import AresmonError
 from aresmon.schema import site_schema
 from aresmon.site import Site
 
+_ANYWHERE = ("", "*", "0.0.0.0")  # noqa: S104 (read, not bound)
 _HAPROXY_CONFIG = Path("/etc/haproxy/haproxy.cfg")
 
 
 def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path = _HAPROXY_CONFIG) -> str:
     """Write `aresmon.yml` for this machine and return it. Raises AresmonError if there is one: never overwritten."""
-    if site.file.exists():
+    if site.file.exists() or site.file.is_symlink():
         raise AresmonError(f"{site.file} exists already and is left as it is", hint="`aresmon check` looks at it")
     text = compose(host_name(hostname or socket.gethostname()), docker=docker, haproxy=find_haproxy(haproxy_config))
     site.make_state()
@@ -29,6 +32,7 @@ def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path 
 def compose(host: str, *, docker: bool, haproxy: str) -> str:
     """The commented file. `haproxy` is the address of its statistics; empty for none."""
     collect = ["system", "disk", "diskio", "net", *(["docker"] if docker else []), *(["haproxy"] if haproxy else [])]
+    name = host if yaml.safe_load(host) == host else f'"{host}"'
     env = f'\n    env: {{HAPROXY_STATS: "{haproxy}"}}' if haproxy else ""
     return f"""\
 # yaml-language-server: $schema=.aresmon/schema.json
@@ -37,10 +41,10 @@ def compose(host: str, *, docker: bool, haproxy: str) -> str:
 site: aresmon
 
 # The host that runs the stack: this machine.
-server: {host}
+server: {name}
 
 hosts:
-  {host}:
+  {name}:
     agent: docker                # a Telegraf beside the stack; `systemd` for the distribution's service
     collect: [{", ".join(collect)}]{env}
   # Another server to watch:
@@ -67,7 +71,7 @@ storage:
 def host_name(name: str) -> str:
     """A host name as `hosts` takes it: lower case, without what is not a name's."""
     short = re.sub(r"[^a-z0-9-]+", "-", name.lower().partition(".")[0]).strip("-")
-    return short[:63] or "server"
+    return short[:63].strip("-") or "server"
 
 
 def find_haproxy(config: Path) -> str:
@@ -80,12 +84,14 @@ def find_haproxy(config: Path) -> str:
     except OSError:
         return ""
     for section in re.split(r"^(?=(?:listen|frontend|backend|defaults|global)\b)", text, flags=re.MULTILINE):
-        port = re.search(r"^\s*bind\s+\S*:(\d+)(?P<rest>.*)$", section, flags=re.MULTILINE)
+        port = re.search(r"^\s*bind\s+(?P<address>[0-9.]*|\*):(\d+)(?P<rest>.*)$", section, flags=re.MULTILINE)
         uri = re.search(r"^\s*stats\s+uri\s+(\S+)", section, flags=re.MULTILINE)
         if (
             port
             and "ssl" not in port["rest"]
             and (uri or re.search(r"^\s*stats\s+enable", section, flags=re.MULTILINE))
         ):
-            return f"http://127.0.0.1:{port[1]}{uri[1] if uri else '/haproxy?stats'}"
+            address = "127.0.0.1" if port["address"] in _ANYWHERE else port["address"]
+            found = f"http://{address}:{port[2]}{uri[1] if uri else '/haproxy?stats'}"
+            return found if re.fullmatch(r"[A-Za-z0-9:/.?=&;_-]+", found) else ""
     return ""

@@ -78,7 +78,7 @@ def look(site: Site, engine: Engine, *, now: float | None = None) -> Status:
     found = images.local(engine, {name: pin for name, pin in pins.items() if name not in containers})
     troubles = [trouble for one in services for trouble in _service_troubles(one, found.missing, containers)]
     hosts: tuple[HostStatus, ...] = ()
-    if "influxdb" in containers:
+    if "influxdb" in containers and containers["influxdb"].state == "running":
         try:
             begun = {fleet.server: containers["telegraf"].started} if "telegraf" in containers else {}
             hosts = arrivals.look(store.influxdb(site), fleet, site.catalogue(), at, begun)
@@ -115,12 +115,8 @@ def _service_troubles(
         else:
             yield Trouble(name, f"{name} does not run: it has no container", "`aresmon up` makes it")
     elif service.state != "running":
-        container = containers[name]
-        why = container.error or f"exit code {container.exit_code}" + (
-            ", out of memory" if container.out_of_memory else ""
-        )
         yield Trouble(
-            name, f"{name} is {service.state} ({why})", f"`aresmon logs {name}` says why, `aresmon up` starts it"
+            name, f"{name} is {_ending(containers[name])}", f"`aresmon logs {name}` says why, `aresmon up` starts it"
         )
     elif service.health == "unhealthy":
         yield Trouble(
@@ -137,6 +133,14 @@ def _service_troubles(
         )
 
 
+def _ending(container: Container) -> str:
+    """`exited (exit code 1, out of memory)`, `paused`"""
+    if container.state == "paused":
+        return container.state
+    why = container.error or f"exit code {container.exit_code}"
+    return f"{container.state} ({why}{', out of memory' if container.out_of_memory else ''})"
+
+
 def _host_troubles(host: HostStatus, fleet: Fleet) -> Iterator[Trouble]:
     is_sidecar = fleet.sidecar is not None and host.name == fleet.sidecar.name
     look_there = "`aresmon logs telegraf` says why" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
@@ -150,7 +154,7 @@ def _host_troubles(host: HostStatus, fleet: Fleet) -> Iterator[Trouble]:
     elif host.age > FRESH:
         yield Trouble(host.name, f"{host.name} is silent: its newest point is {age(host.age)} old", look_there)
     elif host.refused:
-        what = f"{host.name}: InfluxDB refused {host.refused} of its writes in the last minute"
+        what = f"{host.name}: {host.refused} of its writes failed in the last minute"
         yield Trouble(
             host.name, what, f"{look_there}; after a full disk InfluxDB wants a new start: `aresmon down && aresmon up`"
         )

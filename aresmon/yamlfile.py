@@ -12,6 +12,9 @@ import yaml
 from aresmon.errors import AresmonError
 
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STANDARD_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+# libyaml composes by recursion on the C stack: what is nested deeper than this might end the process.
+_DEEPEST, _LARGE = 100, 10_000
 _MOST_NODES = 500_000  # far over any real site; a bomb of nested aliases has more
 
 Keys = tuple[str | int, ...]
@@ -28,7 +31,8 @@ class Problem:
     def told(self, file: str) -> str:
         """`aresmon.yml:12 hosts.lewi.collect: unknown collector 'sytem'`"""
         place = f"{file}:{self.line}" if self.line else file
-        return f"{place} {self.where}: {self.message}" if self.where else f"{place}: {self.message}"
+        message = self.message.replace("\n", "\\n")
+        return f"{place} {self.where}: {message}" if self.where else f"{place}: {message}"
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ def parse(text: str) -> Document:
     document = Document()
     loader = None
     try:
+        _check_depth(text)
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is not None:
@@ -92,6 +97,16 @@ def parse(text: str) -> Document:
         if loader is not None:
             loader.dispose()
     return document
+
+
+def _check_depth(text: str) -> None:
+    if len(text) < _LARGE:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CLoader", yaml.Loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise _TooManyNodesError(f"more than {_DEEPEST} levels of mappings and lists")
 
 
 def _told(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
@@ -123,31 +138,42 @@ class _Reader:
             self.document.problems.append(self.document.problem(keys, "an anchor that contains itself"))
             return None
         inside = (*above, id(node))
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node, keys)
+        if node.tag not in _STANDARD_TAGS:
+            self.document.problems.append(self.document.problem(keys, f"a {node.tag} has no place in this file"))
+            return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, keys, inside)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*keys, index), inside) for index, item in enumerate(node.value)]
-        return self.loader.construct_object(node)
+        return [self.value(item, (*keys, index), inside) for index, item in enumerate(node.value)]
+
+    def scalar(self, node: yaml.ScalarNode, keys: Keys) -> Any:
+        try:
+            return self.loader.construct_object(node)
+        except (ValueError, KeyError, AttributeError):
+            kind = node.tag.rpartition(":")[2]
+            message = f"{node.value!r} reads as a {kind} and is none; put it in quotes if a text is meant"
+            self.document.problems.append(Problem(node.start_mark.line + 1, dotted(keys), message))
+            return node.value
 
     def mapping(self, node: yaml.MappingNode, keys: Keys, above: tuple[int, ...]) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
+        merges = [value for key, value in node.value if key.tag == "tag:yaml.org,2002:merge"]
         own: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                merged |= self.merge(value_node, keys, above)
-                continue
-            key = self.key(key_node, keys)
+            key = None if value_node in merges else self.key(key_node, keys)
             if key is None:
                 continue
             if key in own:
-                first = self.document.lines[*keys, key]
-                problem = Problem(
-                    key_node.start_mark.line + 1, dotted((*keys, key)), f"a second time; line {first} has it already"
-                )
+                said = f"a second time; line {self.document.lines[*keys, key]} has it already"
+                problem = Problem(key_node.start_mark.line + 1, dotted((*keys, key)), said)
                 self.document.problems.append(problem)
                 continue
-            self.document.lines[*keys, key] = key_node.start_mark.line + 1
+            self.document.lines.setdefault((*keys, key), key_node.start_mark.line + 1)
             own[key] = self.value(value_node, (*keys, key), above)
+        # Merged last, and only where nothing is: a key keeps its own line.
+        merged: dict[str, Any] = {}
+        for value_node in merges:
+            merged |= self.merge(value_node, keys, above)
         return merged | own
 
     def merge(self, node: yaml.Node, keys: Keys, above: tuple[int, ...]) -> dict[str, Any]:
@@ -162,10 +188,12 @@ class _Reader:
         return merged
 
     def key(self, node: yaml.Node, keys: Keys) -> str | None:
-        value: Hashable = self.loader.construct_object(node) if isinstance(node, yaml.ScalarNode) else None
+        value: Hashable = self.scalar(node, keys) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(value, str):
             return value
-        said = node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping"
-        message = f"the key {said} is read as {type(value).__name__}, not as a text; put it in quotes"
+        is_scalar = isinstance(node, yaml.ScalarNode)
+        read = f"{node.value} is read as {type(value).__name__}" if is_scalar else "is a list or mapping"
+        message = f"the key {read}, not as a text; put it in quotes" if is_scalar else f"a key {read}; a key is a text"
         self.document.problems.append(Problem(node.start_mark.line + 1, dotted(keys), message))
-        return None
+        # Kept as it was written, so that nothing is called missing that stands there.
+        return str(node.value) if is_scalar else None

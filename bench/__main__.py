@@ -1,6 +1,7 @@
 """Every benchmark, one after the other, and their tables written into docs/performance.md.
 
-Run it: `make bench`, or `.venv/bin/python -m bench` (about six minutes; needs the engine and the built images).
+Run it: `make bench`, or `.venv/bin/python -m bench` (ten minutes on two busy cores; needs the engine and
+the built images). `.venv/bin/python -m bench up memory` measures only these parts anew.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import docker
 
@@ -19,19 +22,26 @@ from bench import collection, commands, memory, render, up_nothing
 from bench.measure import ROOT, tell, write_part
 from bench.stand import running_site
 
+_PARTS = ("commands", "up", "memory", "render", "collection")
 PAGE = ROOT / "docs" / "performance.md"
 
 
-def main() -> None:
+def main(chosen: Sequence[str]) -> None:
     os.chdir(ROOT)
     begun = time.monotonic()
+    unknown = set(chosen) - set(_PARTS)
+    if unknown:
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(_PARTS)}")
+    wanted = [name for name in _PARTS if name in chosen or not chosen]
     write_part(PAGE, "machine", _machine())
-    with running_site() as stand:
-        _part("commands", lambda: commands.measure(stand))
-        _part("up", lambda: up_nothing.measure(stand))
-        _part("memory", lambda: memory.measure(stand))
-    _part("render", render.measure)
-    _part("collection", collection.measure)
+    on_site = {"commands": commands.measure, "up": up_nothing.measure, "memory": memory.measure}
+    if any(name in on_site for name in wanted):
+        with running_site() as stand:
+            for name in (name for name in wanted if name in on_site):
+                _part(name, partial(on_site[name], stand))
+    for name, measure in (("render", render.measure), ("collection", collection.measure)):
+        if name in wanted:
+            _part(name, measure)
     tell(f"docs/performance.md is written, after {time.monotonic() - begun:.0f} s")
 
 
@@ -39,7 +49,10 @@ def _part(name: str, measure: Callable[[], str]) -> None:
     tell(f"== {name}")
     begun = time.monotonic()
     text = measure()
-    write_part(PAGE, name, text)
+    load = (
+        f"Load of the machine in the five minutes before the end: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores."
+    )
+    write_part(PAGE, name, f"{text}\n{load}")
     print(text)
     tell(f"{name}: {time.monotonic() - begun:.0f} s")
 
@@ -52,14 +65,12 @@ def _machine() -> str:
         ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=True
     ).stdout.strip()
     linux = platform.release().partition("-")[0]
-    load = os.getloadavg()[1]
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} with aresmon {__version__}: {os.cpu_count()} cores, "
         f"{memory_size:.0f} GiB, Linux {linux}, Docker engine {engine.partition('+')[0]}, Docker Compose {compose}, "
-        f"Python {platform.python_version()}. Load of the five minutes before: {load:.1f}; what others do on the "
-        "machine falls on both sides of a table, since they take turns."
+        f"Python {platform.python_version()}."
     )
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

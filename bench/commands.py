@@ -31,14 +31,16 @@ def measure(stand: Stand) -> str:
     # `status` ends with 5 while the site's first minute is not whole yet.
     runs = {name: partial(run, argv, cwd=stand.bundle, allowed=(0, 5)) for name, argv in commands.items()}
     found = side_by_side(runs, repetitions=_REPETITIONS)
-    rows = [(name, seconds(one.seconds), spread(one), mib(one.peak)) for name, one in found.items()]
+    rows = [
+        (name, seconds(one.seconds), spread(one), seconds(one.processor), mib(one.peak)) for name, one in found.items()
+    ]
     status, ps, stats = (
         found[name].seconds
         for name in ("`aresmon status`", "`docker compose ps`", "`docker stats --no-stream` of its four")
     )
     help_ratio = found["`aresmon --help`"].seconds / found["`docker compose --help`"].seconds
     return (
-        table((f"command, {_REPETITIONS} runs in turns", "median", "range", "peak memory"), rows)
+        table((f"command, {_REPETITIONS} runs in turns", "median", "range", "processor", "peak memory"), rows)
         + f"\n`status` takes {status / ps:.1f} times what `docker compose ps` takes, and {status / (ps + stats):.2f} "
         "times `ps` and `docker stats` one after the other. It shows more: beside each service's state, its "
         "memory against its limit, whether each host's data arrives, how often its inputs were read, and what is "

@@ -31,15 +31,17 @@ actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, said, 1), (os.P
 begun = time.monotonic()
 child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, file_actions=actions)
 _, status, usage = os.wait4(child, 0)
-print(time.monotonic() - begun, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status))
+elapsed, processor = time.monotonic() - begun, usage.ru_utime + usage.ru_stime
+print(elapsed, processor, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command that has ended: seconds, bytes of peak memory, and all that it printed."""
+    """A command that has ended: seconds by the clock, seconds of processor, bytes of peak memory, what it printed."""
 
     seconds: float
+    processor: float
     peak: int
     code: int
     said: str
@@ -50,6 +52,7 @@ class Median:
     """Several runs of the same: the medians, and the fastest and slowest."""
 
     seconds: float
+    processor: float
     fastest: float
     slowest: float
     peak: int
@@ -66,10 +69,10 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, allowed: Iterable[int] 
         said = Path(file.name).read_text(encoding="utf-8", errors="replace")
     if told.returncode != 0:
         raise RuntimeError(f"{argv[0]} could not be started: {told.stderr.strip()[-500:]}")
-    seconds, peak, code = told.stdout.split()
+    elapsed, processor, peak, code = told.stdout.split()
     if int(code) not in allowed:
         raise RuntimeError(f"{' '.join(argv)} ended with code {code}:\n{said[-2000:]}")
-    return Run(float(seconds), int(peak), int(code), said)
+    return Run(float(elapsed), float(processor), int(peak), int(code), said)
 
 
 def side_by_side(
@@ -95,11 +98,12 @@ def side_by_side(
 
 def median(runs: Sequence[Run]) -> Median:
     """The medians of some runs."""
-    seconds = [one.seconds for one in runs]
+    elapsed = [one.seconds for one in runs]
     return Median(
-        statistics.median(seconds),
-        min(seconds),
-        max(seconds),
+        statistics.median(elapsed),
+        statistics.median(one.processor for one in runs),
+        min(elapsed),
+        max(elapsed),
         int(statistics.median(one.peak for one in runs)),
         len(runs),
     )

@@ -32,13 +32,17 @@ def measure(stand: Stand) -> str:
     said = run(stand.aresmon("up")).said
     if "Nothing to do" not in said:
         raise RuntimeError(f"`aresmon up` had something to do:\n{said}")
-    rows = [(name, seconds(one.seconds), spread(one), mib(one.peak)) for name, one in found.items()]
+    rows = [
+        (name, seconds(one.seconds), spread(one), seconds(one.processor), mib(one.peak)) for name, one in found.items()
+    ]
+    processor = found[_OURS].processor - found[_THEIRS].processor
     more = found[_OURS].seconds - found[_THEIRS].seconds
     return (
-        table((f"command, {_REPETITIONS} runs in turns", "median", "range", "peak memory"), rows)
+        table((f"command, {_REPETITIONS} runs in turns", "median", "range", "processor", "peak memory"), rows)
         + f"\n`aresmon up` takes {found[_OURS].seconds / found[_THEIRS].seconds:.2f} times as long, "
         f"{abs(more):.2f} s {'more' if more >= 0 else 'less'}. Aim: at most {AIM} s more; "
-        f"{verdict(measured=more, aim=AIM)}. All {len(before)} containers kept their id and their time of start.\n"
+        f"{verdict(measured=more, aim=AIM)}. Of processor time it takes {processor:.2f} s more. "
+        f"All {len(before)} containers kept their id and their time of start.\n"
     )
 
 

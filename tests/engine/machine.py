@@ -9,7 +9,6 @@ import os
 import secrets
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from docker.models.containers import Container
 
 from aresmon.pins import pins
+from tests.engine.door import knock
 from tests.engine.sites import ADDRESS, client, eventually, free_address
 
 _UP = 0x1  # IFF_UP
@@ -85,13 +85,13 @@ class Proxy:
 
     def rows(self) -> dict[tuple[str, str], dict[str, str]]:
         """What it says of itself: its rows by proxy and server."""
-        with urllib.request.urlopen(f"{self.statistics};csv", timeout=5) as answer:
-            text = answer.read().decode().removeprefix("# ")
+        address, _, path = self.statistics.removeprefix("http://").partition("/")
+        text = knock(address, "GET", f"/{path};csv", body=b"").body.removeprefix("# ")
         return {(row["pxname"], row["svname"]): row for row in csv.DictReader(io.StringIO(text))}
 
     def visit(self) -> None:
         """One request of a visitor."""
-        urllib.request.urlopen(f"http://{self.address}/", timeout=5).close()
+        assert knock(self.address, "GET", "/", body=b"").status == 200
 
 
 @contextmanager

@@ -113,7 +113,7 @@ class Site:
     def check_up(self, result: Result) -> None:
         """Hold an `up` to its promise: everything runs and its data arrived; only Grafana may be missing."""
         assert result.code == up_code(), result
-        assert ("Grafana does not run" in result.err) == (not has_grafana()), result
+        assert ("aresmon images pull grafana" in result.out + result.err) == (not has_grafana()), result
         assert "no data of" not in result.err, result
         states = {name: container.status for name, container in self.containers().items()}
         assert states == dict.fromkeys(self.services(), "running"), states
@@ -217,10 +217,10 @@ def containers_of(project: str) -> list[Container]:
 
 def remove_project(project: str) -> None:
     """Remove what is left of a Compose project, one-off containers included."""
-    label = {"label": f"com.docker.compose.project={project}"}
-    for container in client().containers.list(all=True, filters=label, ignore_removed=True):
+    label = f"com.docker.compose.project={project}"
+    for container in client().containers.list(all=True, filters={"label": label}, ignore_removed=True):
         container.remove(force=True, v=True)
-    for network in client().networks.list(filters=label):
+    for network in client().networks.list(filters={"label": label}):
         network.remove()
 
 

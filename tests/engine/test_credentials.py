@@ -1,4 +1,4 @@
-"""A password changed in the site's secrets takes effect on the data that is there; retention is never cut by accident."""
+"""A changed password takes effect on the data that is there; retention is never cut by accident."""
 
 from __future__ import annotations
 
@@ -171,7 +171,9 @@ def test_a_shorter_retention_is_refused_until_it_is_meant(site: Site, keep: dict
     before, bundle = site.ids(), {path: path.read_bytes() for path in site.bundle.rglob("*") if path.is_file()}
     policies = durations(site)
     site.configure(
-        storage={"keep": keep}, hosts={"box": {"agent": "systemd"}, "new": {"agent": "systemd"}}, memory={"edge": "300m"}
+        storage={"keep": keep},
+        hosts={"box": {"agent": "systemd"}, "new": {"agent": "systemd"}},
+        memory={"edge": "300m"},
     )
 
     refused = site.run("up")

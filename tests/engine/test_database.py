@@ -44,6 +44,7 @@ def test_its_settings_are_in_effect(running: Site) -> None:
     assert rows["config-coordinator"]["max-select-series"] == 100000
     assert rows["config-monitor"]["store-enabled"] is False
     assert (running.folder / "data/influxdb/meta").is_dir()
+    running.mark(1)
     index = list((running.folder / "data/influxdb/data/telegraf/raw").glob("*/index"))
     assert index, "the index is on disk (tsi1)"
 
@@ -52,6 +53,7 @@ def test_nothing_in_its_configuration_is_unknown_to_it(running: Site) -> None:
     """influxd takes an unknown setting in silence; what it prints of its configuration has every one it knows."""
     container = running.containers()["influxdb"]
     code, printed = container.exec_run(["influxd", "config", "-config", "/etc/aresmon/influxdb.conf"], stderr=False)
+    assert isinstance(printed, bytes)
     known = settings(printed.decode())
 
     assert code == 0

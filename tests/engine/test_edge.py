@@ -10,15 +10,62 @@ from tests.engine.sites import Site
 WRITE = "/write?db=telegraf"
 
 CLOSED = [
-    *("/", "/query", "/query?q=SHOW+DATABASES", "/health", "/metrics", "/debug/vars", "/debug/pprof/", "/debug/requests"),
-    *("/api/v2/write?bucket=telegraf", "/api/v2/query", "/api/v2/delete", "/api/v1/prom/write?db=telegraf", "/replications"),
-    *("//write?db=telegraf", "/write/?db=telegraf", "/%77rite?db=telegraf", "/write%2f?db=telegraf", "/./write?db=telegraf"),
-    *("/write/../query?db=telegraf", "/ping/../query", "/WRITE?db=telegraf", "/write;x?db=telegraf", "/write%00?db=telegraf"),
+    *(
+        "/",
+        "/query",
+        "/query?q=SHOW+DATABASES",
+        "/health",
+        "/metrics",
+        "/debug/vars",
+        "/debug/pprof/",
+        "/debug/requests",
+    ),
+    *(
+        "/api/v2/write?bucket=telegraf",
+        "/api/v2/query",
+        "/api/v2/delete",
+        "/api/v1/prom/write?db=telegraf",
+        "/replications",
+    ),
+    *(
+        "//write?db=telegraf",
+        "/write/?db=telegraf",
+        "/%77rite?db=telegraf",
+        "/write%2f?db=telegraf",
+        "/./write?db=telegraf",
+    ),
+    *(
+        "/write/../query?db=telegraf",
+        "/ping/../query",
+        "/WRITE?db=telegraf",
+        "/write;x?db=telegraf",
+        "/write%00?db=telegraf",
+    ),
 ]
 ODD_QUERIES = [
-    *("", "?", "?db=_internal", "?db=", "?DB=telegraf", "?db=telegraf2", "?db=telegraf&db=_internal", "?db=_internal&db=telegraf"),
-    *("?db=telegraf&rp=1h", "?db=telegraf&%72p=1h", "?db=telegraf;rp=1h", "?db=telegraf&&rp=1h", "?db=telegraf&precision=s;rp=1h"),
-    *("?db=telegraf&u=someone", "?db=telegraf&p=secret", "?db=telegraf&q=DROP+DATABASE+telegraf", "?db=telegraf%26rp=1h"),
+    *(
+        "",
+        "?",
+        "?db=_internal",
+        "?db=",
+        "?DB=telegraf",
+        "?db=telegraf2",
+        "?db=telegraf&db=_internal",
+        "?db=_internal&db=telegraf",
+    ),
+    *(
+        "?db=telegraf&rp=1h",
+        "?db=telegraf&%72p=1h",
+        "?db=telegraf;rp=1h",
+        "?db=telegraf&&rp=1h",
+        "?db=telegraf&precision=s;rp=1h",
+    ),
+    *(
+        "?db=telegraf&u=someone",
+        "?db=telegraf&p=secret",
+        "?db=telegraf&q=DROP+DATABASE+telegraf",
+        "?db=telegraf%26rp=1h",
+    ),
 ]
 
 
@@ -39,7 +86,9 @@ def test_a_host_writes_with_its_own_credentials(running: Site, box: str) -> None
     assert [row["value"] for series in running.query('SELECT "value" FROM "arrival"') for row in series.rows] == [42]
 
 
-@pytest.mark.parametrize("target", [f"{WRITE}&precision=s", f"{WRITE}&consistency=any", "/write?precision=s&db=telegraf"])
+@pytest.mark.parametrize(
+    "target", [f"{WRITE}&precision=s", f"{WRITE}&consistency=any", "/write?precision=s&db=telegraf"]
+)
 def test_what_telegraf_adds_to_the_address_is_let_through(running: Site, box: str, target: str) -> None:
     assert write(running, box, target=target).status == 204
 
@@ -87,7 +136,13 @@ def test_ping_takes_no_query(running: Site, box: str) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["DROP DATABASE telegraf", "DROP MEASUREMENT kept", 'DELETE FROM "kept"', "DROP SERIES FROM kept", "CREATE DATABASE x"],
+    [
+        "DROP DATABASE telegraf",
+        "DROP MEASUREMENT kept",
+        'DELETE FROM "kept"',
+        "DROP SERIES FROM kept",
+        "CREATE DATABASE x",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_no_statement_reaches_influxdb(running: Site, box: str, method: str, statement: str) -> None:
@@ -126,7 +181,9 @@ def test_a_body_beyond_influxdb_s_limit_is_refused(running: Site, box: str) -> N
     lines = b"flood value=1i\n" * 2_000_000  # 30 MB
 
     request = b"POST " + WRITE.encode() + b" HTTP/1.1\r\nHost: x\r\nAuthorization: " + box.encode()
-    answer = raw(running.agents, request + b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(lines) + lines[:1000])
+    answer = raw(
+        running.agents, request + b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(lines) + lines[:1000]
+    )
 
     assert b" 413 " in answer.partition(b"\r\n")[0]
     assert write(running, box).status == 204
@@ -142,7 +199,11 @@ def test_a_body_beyond_influxdb_s_limit_is_refused(running: Site, box: str) -> N
     ],
 )
 def test_no_request_is_smuggled_behind_another(running: Site, box: str, framing: bytes) -> None:
-    inner = b"POST /query?q=CREATE%20DATABASE%20smuggled HTTP/1.1\r\nHost: x\r\nAuthorization: " + box.encode() + b"\r\n\r\n"
+    inner = (
+        b"POST /query?q=CREATE%20DATABASE%20smuggled HTTP/1.1\r\nHost: x\r\nAuthorization: "
+        + box.encode()
+        + b"\r\n\r\n"
+    )
     head = b"POST " + WRITE.encode() + b" HTTP/1.1\r\nHost: x\r\nAuthorization: " + box.encode() + b"\r\n"
 
     answer = raw(running.agents, head + framing + b"\r\n0\r\n\r\n" + inner)
@@ -154,7 +215,10 @@ def test_no_request_is_smuggled_behind_another(running: Site, box: str, framing:
 
 
 def test_an_absolute_address_is_judged_by_its_path(running: Site, box: str) -> None:
-    refused = raw(running.agents, b"GET http://influxdb:8086/query?q=SHOW+USERS HTTP/1.0\r\nAuthorization: " + box.encode() + b"\r\n\r\n")
+    refused = raw(
+        running.agents,
+        b"GET http://influxdb:8086/query?q=SHOW+USERS HTTP/1.0\r\nAuthorization: " + box.encode() + b"\r\n\r\n",
+    )
 
     assert b" 403 " in refused.partition(b"\r\n")[0]
 
@@ -165,7 +229,7 @@ def test_a_host_can_name_another_host_and_the_log_tells_who_did(running: Site, b
 
     assert answer.status == 204
     assert [one.tags["host"] for one in running.query('SELECT * FROM "forged" GROUP BY "host"')] == ["other"]
-    assert f"user=agent-box POST /write" in last_line(running)
+    assert "user=agent-box POST /write" in last_line(running)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from aresmon import process
 from tests.engine.conftest import MakeSite
 from tests.engine.door import basic, knock
 from tests.engine.sites import Result, eventually, up_code
@@ -25,8 +25,8 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Small
         def mount(name: str, size: str) -> Path:
             folder = tmp_path / name
             folder.mkdir()
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", folder], check=True)
-            stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
+            process.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", folder])
+            stack.callback(process.run, ["umount", "--lazy", folder])
             return folder
 
         yield mount

@@ -6,6 +6,7 @@ import secrets
 import tarfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import docker.errors
@@ -24,10 +25,8 @@ def own_tag() -> Iterator[str]:
     reference = f"aresmon-test/{secrets.token_hex(4)}:1"
     client().images.get(pins()["edge"].build).tag(reference)
     yield reference
-    try:
+    with suppress(docker.errors.ImageNotFound):
         client().images.remove(reference)
-    except docker.errors.ImageNotFound:
-        pass
 
 
 @pytest.fixture

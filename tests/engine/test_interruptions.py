@@ -9,8 +9,10 @@ import threading
 import time
 
 import pytest
+from docker.models.containers import Container
 
-from tests.engine.sites import Result, Site, eventually, up_code
+from aresmon.influxdb import InfluxDB, InfluxDBError
+from tests.engine.sites import Result, Site, client, eventually, up_code
 
 INTERRUPTED = 130
 
@@ -185,6 +187,26 @@ def test_a_killed_up_holds_no_lock(site: Site) -> None:
     finishes(site)
 
 
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL], ids=["INT", "KILL"])
+def test_an_interrupted_reset_of_the_admin_leaves_no_open_database(site: Site, kind: signal.Signals) -> None:
+    """The reset runs InfluxDB without authentication for a moment."""
+    site.up()
+    site.mark(1)
+    (site.state / "secrets/influxdb-admin").write_text("another-password-than-before")
+    process = site.start("up")
+    seen = read_until(process, "looking after")
+    assert eventually(lambda: bool(one_off(site)), within=60, every=0.05), seen
+    process.send_signal(kind)
+    ended(process)
+
+    site.up()
+
+    assert one_off(site) == []
+    assert site.marks() == [1]
+    with pytest.raises(InfluxDBError):
+        InfluxDB(site.influxdb.socket).query("SHOW USERS")
+
+
 def test_a_host_that_comes_back_after_a_power_cut(site: Site) -> None:
     """Everything killed at once, as the kernel's end does: the engine starts it, the data is there."""
     site.up()
@@ -198,6 +220,13 @@ def test_a_host_that_comes_back_after_a_power_cut(site: Site) -> None:
 
     assert site.ids() == before
     assert eventually(lambda: site.marks() == [1])
+
+
+def one_off(site: Site) -> list[Container]:
+    """The containers of the site that are not a service."""
+    label = [f"com.docker.compose.project={site.name}", "com.docker.compose.oneoff=True"]
+    found: list[Container] = client().containers.list(all=True, filters={"label": label}, ignore_removed=True)
+    return found
 
 
 def kill(site: Site, service: str, after: float) -> None:

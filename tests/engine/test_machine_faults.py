@@ -78,7 +78,9 @@ def test_an_engine_elsewhere_is_refused(site: Site, host: str) -> None:
     refused(site.run("up", env={"DOCKER_HOST": host}), f"DOCKER_HOST is {host}", "unset DOCKER_HOST")
 
 
-def test_a_machine_without_compose_is_told_what_to_install(site: Site, docker_that: Callable[[str], dict[str, str]]) -> None:
+def test_a_machine_without_compose_is_told_what_to_install(
+    site: Site, docker_that: Callable[[str], dict[str, str]]
+) -> None:
     env = docker_that("echo \"docker: 'compose' is not a docker command.\" >&2; exit 1")
 
     refused(site.run("up", env=env), "Docker Compose v2 is not installed", "docker-compose-v2")
@@ -119,7 +121,7 @@ def test_a_taken_port_is_named_before_anything_starts(site: Site, which: str) ->
 
 def test_both_taken_ports_are_named_at_once(site: Site) -> None:
     with listening(site.agents), listening(site.grafana):
-        refused(site.run("up"), f"edge.agents: somebody else listens on {site.agents}", f"edge.grafana: somebody else")
+        refused(site.run("up"), f"edge.agents: somebody else listens on {site.agents}", "edge.grafana: somebody else")
 
 
 def test_a_port_taken_while_the_stack_runs_leaves_it_as_it_is(site: Site) -> None:
@@ -210,8 +212,8 @@ def test_without_grafana_s_image_the_rest_starts_and_the_exit_code_is_5(site: Si
     result = site.run("up")
 
     assert result.code == 5
-    assert "Grafana does not run: grafana/grafana:" in result.err
-    assert "aresmon images pull grafana && aresmon up" in result.err
+    assert "grafana does not run" in result.out
+    assert "aresmon images pull grafana && aresmon up" in result.out
     assert {name: one.status for name, one in site.containers().items()} == {"influxdb": "running", "edge": "running"}
 
 

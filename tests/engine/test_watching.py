@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_processors_uptime_and_load_are_the_machine_s(site: Site) -> None:
 
 
 def test_processes_are_the_machine_s_and_not_the_container_s(site: Site) -> None:
-    here = sum(1 for name in os.listdir("/proc") if name.isdigit())
+    here = sum(1 for path in Path("/proc").iterdir() if path.name.isdigit())
 
     assert last(site, "processes", "total") == pytest.approx(here, abs=60)
     assert last(site, "processes", "total") > 30
@@ -116,7 +117,7 @@ def test_no_filesystem_is_the_container_s_view_of_one(site: Site) -> None:
 def test_disks_are_the_machine_s(site: Site) -> None:
     last(site, "diskio", "reads")
 
-    assert tag_values(site, "diskio", "name") <= set(os.listdir("/sys/class/block"))
+    assert tag_values(site, "diskio", "name") <= {path.name for path in Path("/sys/class/block").iterdir()}
 
 
 def test_interfaces_are_the_machine_s(site: Site) -> None:
@@ -125,13 +126,13 @@ def test_interfaces_are_the_machine_s(site: Site) -> None:
 
     seen = tag_values(site, "net", "interface") - {"all"}
 
-    assert seen <= set(os.listdir("/sys/class/net"))
+    assert seen <= {path.name for path in Path("/sys/class/net").iterdir()}
     assert not any(name.startswith(("veth", "br-")) for name in seen)
 
 
 def test_traffic_is_counted(site: Site) -> None:
     interface = next(name for name in sorted(machine.interfaces()))
-    counted = int(open(f"/sys/class/net/{interface}/statistics/rx_bytes").read())
+    counted = int(Path(f"/sys/class/net/{interface}/statistics/rx_bytes").read_text())
 
     assert last(site, "net", "bytes_recv", interface=interface) == pytest.approx(counted, rel=0.05, abs=1 << 24)
 
@@ -166,7 +167,7 @@ def test_haproxy_s_servers_are_as_haproxy_says(site: Site, proxy: Proxy) -> None
     proxy.visit()
     assert last(site, "haproxy", "chkfail", proxy="carts", sv="dead") >= 1
 
-    statement = "SELECT last(\"status\") FROM \"haproxy\" WHERE \"proxy\" = 'carts' GROUP BY \"sv\", \"type\""
+    statement = 'SELECT last("status") FROM "haproxy" WHERE "proxy" = \'carts\' GROUP BY "sv", "type"'
     told = {(one.tags["sv"], one.tags["type"], one.rows[0]["last"]) for one in site.query(statement)}
 
     rows = proxy.rows()
@@ -234,5 +235,5 @@ def test_points_are_ten_seconds_apart(site: Site) -> None:
 
 def tag_values_of(site: Site, container: str) -> set[str]:
     """The states that a container was seen in."""
-    statement = f"SELECT last(\"pid\") FROM \"docker_container_status\" WHERE \"container_name\" = '{container}' GROUP BY *"
+    statement = f'SELECT last("pid") FROM "docker_container_status" WHERE "container_name" = \'{container}\' GROUP BY *'
     return {one.tags["container_status"] for one in site.query(statement)}

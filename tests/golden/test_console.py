@@ -29,14 +29,19 @@ STATUS = Status(
         ServiceStatus("telegraf", "exited", "", "telegraf:1.39.3", 0, 0, 256 * MIB, 0.0),
     ),
     hosts=(
-        HostStatus("biere", "docker", 4.0, 1234, 84, 84, ()),
-        HostStatus("ronflex.ares-ensiie.example.org", "systemd", 7300.0, 0, 0, 60, ("docker", "disk", "kernel_vmstat")),
-        HostStatus("lewi", "systemd", None, 0, 0, 60, ()),
-        HostStatus("young", "systemd", 3.0, 5, 0, 0, ()),
+        HostStatus("biere", "docker", 4.0, 1234, 84, 84, 0, ()),
+        HostStatus(
+            "ronflex.ares-ensiie.example.org", "systemd", 7300.0, 0, 0, 60, 2, ("docker", "disk", "kernel_vmstat")
+        ),
+        HostStatus("lewi", "systemd", None, 0, 0, 60, 2, ()),
+        HostStatus("young", "systemd", 3.0, 5, 0, 0, 0, ()),
     ),
     troubles=(
-        Trouble("telegraf is exited (exit code 1)", "`aresmon logs telegraf` says why, `aresmon up` starts it"),
         Trouble(
+            "telegraf", "telegraf is exited (exit code 1)", "`aresmon logs telegraf` says why, `aresmon up` starts it"
+        ),
+        Trouble(
+            "grafana",
             "grafana does not run: its image mirror.example.org:5000/library/grafana/grafana:12.4.5 is not on this "
             "machine",
             "where a registry answers: `aresmon images pull grafana && aresmon up`",

@@ -101,11 +101,12 @@ def test_check_tells_every_error_in_a_line_that_is_never_wrapped_and_ends_with_1
     result = run("check")
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.splitlines()[:2] == [
+    assert result.stderr.splitlines()[:3] == [
         "aresmon.yml:1 sit: unknown setting (did you mean 'site'?)",
+        "aresmon.yml:3 hosts.biere.collect: unknown collector 'sytem' (did you mean 'system'?)",
         "aresmon.yml:4 hosts.lewi.agent: must be systemd or docker, not 'a-word-so-long-that-it-takes-many-columns'",
     ]
-    assert result.stderr.splitlines()[2].startswith("next: nothing was changed")
+    assert result.stderr.splitlines()[3].startswith("next: nothing was changed")
 
 
 def test_a_missing_file_is_told_with_what_writes_one(run: Run, folder: Path) -> None:

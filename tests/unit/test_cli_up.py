@@ -68,8 +68,16 @@ def test_a_service_without_an_image_degrades_the_stack_and_is_told(up: Up) -> No
     result = up(outcome=Outcome((STEP,), SAME, (), {"grafana": "it could not be pulled"}))
 
     assert result.exit_code == 5
-    assert "warning: Grafana does not run: it could not be pulled" in result.stderr
+    assert "warning: grafana does not run: it could not be pulled" in result.stderr
     assert "login admin" not in result.stdout
+    assert "! grafana" not in result.stdout, "it is told once"
+
+
+def test_a_missing_service_alone_leaves_nothing_else_to_do(up: Up) -> None:
+    result = up(outcome=Outcome((), SAME, (), {"grafana": "it could not be pulled"}))
+
+    assert result.exit_code == 5
+    assert result.stdout.startswith("Nothing else to do")
 
 
 def test_data_that_is_not_seen_degrades_the_stack_and_is_told(up: Up) -> None:

@@ -105,7 +105,7 @@ def test_a_coarser_resolution_may_be_kept_as_long_as_the_finer_and_for_ever() ->
 
 
 def test_a_setting_without_effect_yet_is_told_once_for_all_hosts() -> None:
-    fleet = load("edge: {agents: 127.0.0.1:8086}\nhosts:\n  a: {ssh: a}\n  b: {ssh: b}\n")
+    fleet = load("edge: {agents: 127.0.0.1:8086, url: http://x:1}\nhosts:\n  a: {ssh: a}\n  b: {ssh: b}\n")
 
     assert [notice.partition(": ")[0] for notice in fleet.notices] == ["aresmon.yml:3 hosts.a.ssh"]
 
@@ -135,3 +135,10 @@ def test_a_thousand_hosts_are_read() -> None:
 
     assert len(fleet.hosts) == 1000
     assert fleet.host("host-999").agent == "systemd"
+
+
+@pytest.mark.parametrize(("url", "is_warned"), [("", True), (", url: http://gate:80", False)])
+def test_hosts_that_could_not_reach_the_edge_are_warned_of(url: str, is_warned: bool) -> None:
+    notices = load(f"edge: {{agents: 127.0.0.1:8086{url}}}\nhosts: {{a: , b: }}").notices
+
+    assert any("the other hosts cannot reach 127.0.0.1:8086" in notice for notice in notices) is is_warned

@@ -163,6 +163,18 @@ def test_a_key_that_cannot_be_read_is_no_reason_to_say_that_something_is_missing
 @pytest.mark.parametrize(
     "text",
     [
+        "server: Biere\nhosts: {Biere: {}, lewi: {}}\n",
+        "hosts: {a: {collect: [haproxy], env: {HAPROXY_STATS: 5}}}\n",
+        "hosts: {a: {collect: [haproxy], env: 5}}\n",
+    ],
+)
+def test_what_only_follows_from_an_error_is_not_told_besides_it(text: str) -> None:
+    assert len(errors(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "edge: {agents: 127.0.0.1:3000}\n" + HOST,
         "edge: {grafana: 127.0.0.1:8086}\n" + HOST,
         "edge: {grafana: 0.0.0.0:80, agents: 127.0.0.1:80}\n" + HOST,

@@ -101,7 +101,7 @@ def test_each_door_to_the_outside_has_its_keepers_alone(library: str) -> None:
 
 
 RENDER = sorted(name for name in MODULES if name.startswith("aresmon.render."))
-PURE = {"__future__", "aresmon", "collections", "dataclasses", "hashlib", "json", "pathlib", "typing"}
+PURE = {"__future__", "aresmon", "collections", "dataclasses", "hashlib", "json", "pathlib", "re", "typing"}
 EFFECTS = {
     *("open", "print", "input", "exec", "eval"),
     *(

@@ -57,6 +57,7 @@ def test_the_order_of_what_goes_in_does_not_change_a_byte_that_comes_out(chance:
 
     plain = render(load(ARES.read_text(encoding="utf-8")), SHIPPED, place(), FILES)
     assert list(again.items()) == list(plain.items())
+    assert list(again) == sorted(again)
 
 
 def test_every_host_has_a_configuration_that_is_toml_and_its_own(ares: Fleet) -> None:

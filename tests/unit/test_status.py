@@ -30,6 +30,7 @@ class Sent:
     began: float = NOW - 299
     points: dict[str, int] = field(default_factory=lambda: {"disk": 12, "internal_agent": 6, "internal_gather": 12})
     reads: dict[str, tuple[int, float, float]] = field(default_factory=lambda: dict(DISK))
+    refused: int = 0
 
 
 class FakeInfluxDB(InfluxDB):
@@ -39,7 +40,7 @@ class FakeInfluxDB(InfluxDB):
     error: Exception | None
 
     def query(self, *statements: str, database: str = "") -> list[list[Series]]:
-        assert (len(statements), database) == (4, "telegraf")
+        assert (len(statements), database) == (5, "telegraf")
         if self.error is not None:
             raise self.error
         return [
@@ -55,6 +56,7 @@ class FakeInfluxDB(InfluxDB):
                 for name, sent in self.hosts.items()
                 for plugin, (times, spread, first) in sent.reads.items()
             ],
+            [_series("internal_write", name, time=0, spread=sent.refused) for name, sent in self.hosts.items()],
         ]
 
 
@@ -149,7 +151,7 @@ def test_a_host_that_has_just_begun_owes_only_what_came_due_since(
 
 
 def test_a_sidecar_that_was_just_started_owes_nothing_yet_though_it_sent_before(status: Look) -> None:
-    found = status({"biere": Sent(reads={})}, telegraf=container("telegraf", started=END + 5.0))
+    found = status({"biere": Sent(reads={}, refused=4)}, telegraf=container("telegraf", started=END + 5.0))
 
     assert (found.hosts[0].expected, found.hosts[0].silent, found.troubles) == (0, (), ())
 
@@ -196,6 +198,19 @@ def test_inputs_that_are_read_too_seldom_are_counted(status: Look, times: int, i
     assert told(found) == ([f"lewi: inputs were read {2 * times} times of 12 in the last minute"] if is_told else [])
 
 
+def test_writes_that_fail_are_told_though_data_arrives(status: Look) -> None:
+    found = status({"lewi": Sent(refused=3)})
+
+    assert told(found) == ["lewi: 3 of its writes failed in the last minute"]
+    assert (found.hosts[1].refused, found.troubles[0].about) == (3, "lewi")
+
+
+def test_the_reads_of_an_agent_that_was_replaced_are_not_more_than_were_due(status: Look) -> None:
+    lewi = status({"lewi": Sent(began=END + 11.0)}).hosts[1]
+
+    assert (lewi.reads, lewi.expected) == (12, 12)
+
+
 def test_an_input_of_two_collectors_is_counted_and_named_once(status: Look, site: Site) -> None:
     (site.overrides / "collectors").mkdir(parents=True)
     (site.overrides / "collectors" / "own.conf").write_text("# More of disks.\n[[inputs.disk]]\n")
@@ -238,6 +253,7 @@ def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
         "points": 30,
         "reads": 12,
         "expected": 12,
+        "refused": 0,
         "silent": [],
     }
-    assert set(data["troubles"][0]) == {"what", "next"}
+    assert set(data["troubles"][0]) == {"about", "what", "next"}

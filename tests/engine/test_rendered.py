@@ -1,0 +1,148 @@
+"""What is rendered is taken by the very programs that will read it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aresmon import agentcheck, catalogue, process, shipped
+from aresmon.engine import Engine
+from aresmon.errors import AresmonError
+from aresmon.fleet import Host, load
+from aresmon.pins import pins
+from aresmon.render import telegraf
+from tests.engine.conftest import MakeSite
+from tests.engine.sites import Site, client
+
+IMAGE = pins()["telegraf"].build
+SHIPPED = catalogue.load()
+ARES = load((shipped.ROOT / "examples/ares/aresmon.yml").read_text(), SHIPPED)
+EXAMPLE = {"HAPROXY_STATS": "http://127.0.0.1:8404/stats"}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rendered bundle of the example."""
+    folder = tmp_path_factory.mktemp("ares")
+    shutil.copy(shipped.ROOT / "examples/ares/aresmon.yml", folder)
+    result = Site(folder).run("render", "--output", str(folder / "bundle"))
+    assert result.code == 0, result
+    return folder / "bundle"
+
+
+def variables(name: str) -> dict[str, str]:
+    """What an agent of the example reads, with a password where a person fills it in."""
+    return {"ARESMON_PASSWORD": "filled-in"} | telegraf.variables(ARES.host(name), ARES)
+
+
+@pytest.mark.parametrize("host", [host.name for host in ARES.hosts])
+def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, host: str) -> None:
+    configuration = (bundle / f"agents/{host}/telegraf.conf").read_bytes()
+
+    agentcheck.check(engine, IMAGE, host, configuration, variables(host))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> None:
+    frame = [(shipped.TELEGRAF / "agent.conf").read_text()]
+    host = Host("box", "systemd", (name,), ())
+    configuration = telegraf.configuration(host, SHIPPED, frame).encode()
+
+    agentcheck.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    "missing", ["ARESMON_HOST", "ARESMON_URL", "ARESMON_USER", "ARESMON_PASSWORD", "HAPROXY_STATS"]
+)
+def test_a_variable_that_is_missing_is_named(engine: Engine, bundle: Path, missing: str) -> None:
+    configuration = (bundle / "agents/biere/telegraf.conf").read_bytes()
+    given = {name: value for name, value in variables("biere").items() if name != missing}
+
+    with pytest.raises(AresmonError, match=missing) as refused:
+        agentcheck.check(engine, IMAGE, "biere", configuration, given)
+
+    assert "nothing was changed" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("fragment", "word"),
+    [
+        ("[[inputs.cpus]]\n", "cpus"),
+        ('[[inputs.cpu]]\n  perpcu = "x"\n', "perpcu"),
+        ("[[inputs.cpu]\n", "line"),
+        ('[[inputs.file]]\n  files = ["x"]\n  interval = "soon"\n', "soon"),
+    ],
+)
+def test_what_telegraf_does_not_know_is_refused_in_its_words(
+    engine: Engine, bundle: Path, fragment: str, word: str
+) -> None:
+    configuration = (bundle / "agents/biere/telegraf.conf").read_bytes() + fragment.encode()
+
+    with pytest.raises(AresmonError, match=word) as refused:
+        agentcheck.check(engine, IMAGE, "biere", configuration, variables("biere"))
+
+    assert refused.value.message.startswith("biere: Telegraf refuses the configuration: ")
+    assert len(refused.value.message) < 500
+
+
+def test_a_check_leaves_no_container(engine: Engine, bundle: Path) -> None:
+    before = {one.id for one in client().containers.list(all=True, filters={"ancestor": IMAGE}, ignore_removed=True)}
+
+    agentcheck.check(engine, IMAGE, "lewi", (bundle / "agents/lewi/telegraf.conf").read_bytes(), variables("lewi"))
+
+    made = client().containers.list(all=True, filters={"ancestor": IMAGE}, ignore_removed=True)
+    assert [one for one in made if one.id not in before and "config" in one.attrs["Args"]] == []
+
+
+def test_compose_takes_the_example_in_its_own_folder(bundle: Path) -> None:
+    """As a person would by hand: the files and variables come from the bundle's `.env`."""
+    done = process.run(["docker", "compose", "config", "-q"], cwd=bundle, check=False)
+
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("collect", [["system"], ["system", "docker"], None], ids=["plain", "with docker", "no agent"])
+def test_compose_takes_each_shape_of_a_site(make_site: MakeSite, collect: list[str] | None) -> None:
+    host = {"collect": collect} if collect else {"agent": "systemd"}
+    site = make_site(hosts={"box": host})
+    assert site.run("render").code == 0
+
+    done = process.run(["docker", "compose", "config", "--services"], cwd=site.bundle)
+
+    services = {"influxdb", "edge", "grafana", *(["telegraf"] if collect else [])}
+    assert set(done.out.split()) == services
+    assert done.err == ""
+
+
+def test_haproxy_takes_the_edge_s_configuration(bundle: Path) -> None:
+    output = (
+        client()
+        .containers.run(
+            pins()["edge"].build,
+            ["-c", "-f", "/etc/aresmon/haproxy.cfg"],
+            entrypoint=["haproxy"],
+            network_mode="none",
+            remove=True,
+            stderr=True,
+            volumes={str(bundle / "edge"): {"bind": "/etc/aresmon", "mode": "ro"}},
+        )
+        .decode()
+    )
+
+    assert "Configuration file is valid" in output
+    warnings = [line for line in output.splitlines() if "[WARNING]" in line and "could not resolve" not in line]
+    assert warnings == []
+
+
+def test_haproxy_would_refuse_a_broken_one(tmp_path: Path) -> None:
+    """So that the test above means something."""
+    (tmp_path / "haproxy.cfg").write_text((shipped.COMPOSE / "haproxy.cfg").read_text() + "  nonsense\n")
+    tmp_path.chmod(0o755)
+    run = ["docker", "run", "--rm", "--network", "none", "-v", f"{tmp_path}:/c:ro", "--entrypoint", "haproxy"]
+
+    done = process.run([*run, pins()["edge"].build, "-c", "-f", "/c/haproxy.cfg"], check=False)
+
+    assert done.code == 1
+    assert "nonsense" in done.err
