@@ -6,10 +6,11 @@ import difflib
 import hashlib
 import itertools
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aresmon import __version__, files
@@ -17,6 +18,9 @@ from aresmon.errors import AresmonError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+# A sync takes milliseconds of a disk: of the thousands of files of a large fleet, one for all is enough, as
+# long as it comes before the manifest.
+_SYNCED_ONE_BY_ONE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,20 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What writing `wanted` would change. `edited` are files that somebody else wrote to since."""
+    """What writing `wanted` would change of `found`. `edited` are files that somebody else wrote to since."""
 
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     edited: tuple[str, ...]
-    text: str
+    found: Mapping[str, bytes] = field(repr=False)
+    wanted: Mapping[str, bytes] = field(repr=False)
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)
+
+    def text(self) -> str:
+        """A unified diff of all of it."""
+        return "".join(line for path in (*self.changed, *self.removed) for line in _diff(self, path))
 
 
 def read(folder: Path) -> Bundle:
@@ -72,7 +81,7 @@ def read(folder: Path) -> Bundle:
 
 
 def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> Difference:
-    """What writing `wanted` would change, with a unified diff."""
+    """What writing `wanted` would change."""
     changed = tuple(path for path, content in wanted.items() if bundle.files.get(path) != content)
     removed = tuple(path for path in bundle.files if path not in wanted and path in bundle.hashes)
     edited = tuple(
@@ -80,7 +89,7 @@ def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> Difference:
         for path, content in bundle.files.items()
         if path in bundle.hashes and hashes_to(content) != bundle.hashes[path] and wanted.get(path) != content
     )
-    return Difference(changed, removed, edited, "".join(_diff(bundle, wanted, (*changed, *removed))))
+    return Difference(changed, removed, edited, bundle.files, wanted)
 
 
 def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
@@ -91,8 +100,11 @@ def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
     """
     difference = compare(bundle, wanted)
     aside = _keep_aside(bundle, difference.edited)
+    is_large = len(difference.changed) > _SYNCED_ONE_BY_ONE
     for path in difference.changed:
-        files.write(bundle.folder / path, wanted[path])
+        files.write(bundle.folder / path, wanted[path], sync=not is_large)
+    if is_large:
+        os.sync()
     for path in difference.removed:
         (bundle.folder / path).unlink(missing_ok=True)
         _remove_empty(bundle.folder, (bundle.folder / path).parent)
@@ -117,12 +129,11 @@ def _on_disk(folder: Path) -> dict[str, bytes]:
         raise AresmonError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
-def _diff(bundle: Bundle, wanted: Mapping[str, bytes], paths: tuple[str, ...]) -> Iterator[str]:
-    for path in paths:
-        old = bundle.files.get(path, b"").decode(errors="replace").splitlines(keepends=True)
-        new = wanted.get(path, b"").decode(errors="replace").splitlines(keepends=True)
-        before = path if path in bundle.files else "/dev/null"
-        yield from difflib.unified_diff(old, new, before, path if path in wanted else "/dev/null")
+def _diff(difference: Difference, path: str) -> Iterator[str]:
+    old = difference.found.get(path, b"").decode(errors="replace").splitlines(keepends=True)
+    new = difference.wanted.get(path, b"").decode(errors="replace").splitlines(keepends=True)
+    before = path if path in difference.found else "/dev/null"
+    yield from difflib.unified_diff(old, new, before, path if path in difference.wanted else "/dev/null")
 
 
 def _keep_aside(bundle: Bundle, edited: tuple[str, ...]) -> Path | None:

@@ -96,6 +96,16 @@ def read(path: Path) -> Collector:
     return Collector(path.stem, _title(text, path), text, inputs, tuple(_required(text)), path)
 
 
+def plugins(text: str) -> list[str]:
+    """The Telegraf plug-ins that a fragment takes, as its build tags name them: `inputs.exec`, `parsers.csv`."""
+    tables = tomllib.loads(text)
+    found = {f"{kind}.{name}" for kind in ("inputs", "processors") for name in tables.get(kind, {})}
+    settings = (
+        one for kind in ("inputs", "processors") for several in tables.get(kind, {}).values() for one in several
+    )
+    return sorted(found | {f"parsers.{one['data_format']}" for one in settings if "data_format" in one})
+
+
 def _is_tables(settings: Any) -> bool:
     return isinstance(settings, list) and all(isinstance(one, dict) for one in settings)
 

@@ -133,7 +133,7 @@ def up(
 
     def announce(outcome: stack.Outcome) -> None:
         is_first = not site.bundle.exists()
-        console.plan(outcome.steps, outcome.difference.text, is_first=is_first, whole=dry_run)
+        console.plan(outcome.steps, outcome.difference, is_first=is_first, whole=dry_run)
 
     if dry_run:
         outcome = stack.dry_run(site, engine)

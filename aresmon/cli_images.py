@@ -47,8 +47,8 @@ def build(services: Services = None) -> None:
 
     site = the_site()
     pins = _chosen_pins(services)
-    inputs = intent.inputs(site.fleet(), site.catalogue()) if site.file.exists() else []
-    refused = images.build_all(the_engine(), pins, the_console(), inputs=inputs)
+    plugins = intent.plugins(site, site.fleet(), site.catalogue()) if site.file.exists() else []
+    refused = images.build_all(the_engine(), pins, the_console(), plugins=plugins)
     _tell_images(pins, refused, "`aresmon images pull` where a registry answers, or `images load` of a saved one")
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aresmon.arrivals import HostStatus
+from aresmon.bundle import Difference
 from aresmon.catalogue import Collector
 from aresmon.errors import AresmonError
 from aresmon.plan import Step
@@ -84,13 +85,13 @@ class Console:
 
     # Tables ------------------------------------------------------------------------------------------
 
-    def plan(self, steps: Sequence[Step], diff: str, *, is_first: bool, whole: bool) -> None:
+    def plan(self, steps: Sequence[Step], difference: Difference, *, is_first: bool, whole: bool) -> None:
         """The steps that `up` takes, and what changes in the bundle. `whole` shows every line of it; a first
         bundle is no change to read line by line."""
         if is_first:
-            self.say(f"{diff.count('--- /dev/null')} new files; `aresmon render --output FOLDER` shows them")
+            self.say(f"{len(difference.changed)} new files; `aresmon render --output FOLDER` shows them")
         else:
-            self.diff(diff, longest=None if whole else _LONGEST_DIFF)
+            self.diff(difference.text(), longest=None if whole else _LONGEST_DIFF)
         for step in steps:
             style = _STEP_COLOURS[step.action]
             self.out.print(Text.assemble((f"{step.action:>9} ", style), step.service, (f"  {step.because}", "dim")))

@@ -10,8 +10,8 @@ from pathlib import Path
 from aresmon.errors import AresmonError
 
 
-def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = None) -> None:
-    """Write a file so that it is the old one or the new one at any moment, also after a power cut.
+def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = None, sync: bool = True) -> None:
+    """Write a file so that it is the old one or the new one at any moment, with `sync` also after a power cut.
 
     Raises AresmonError, with nothing changed, where it cannot be written.
     """
@@ -22,7 +22,8 @@ def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = 
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
                 os.fchmod(file.fileno(), mode)
                 if owner is not None and owner != os.fstat(file.fileno()).st_uid:
                     os.fchown(file.fileno(), owner, owner)
@@ -30,7 +31,8 @@ def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = 
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        if sync:
+            _sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -37,7 +37,7 @@ def local(engine: Engine, pins: Mapping[str, Pin]) -> Images:
     return Images(references, ids, missing)
 
 
-def obtain(engine: Engine, pins: Mapping[str, Pin], progress: Progress, *, inputs: Sequence[str] = ()) -> Images:
+def obtain(engine: Engine, pins: Mapping[str, Pin], progress: Progress, *, plugins: Sequence[str] = ()) -> Images:
     """What is on this machine, and what can be brought to it: pulled, else built."""
     found = local(engine, pins)
     if not found.missing:
@@ -45,7 +45,7 @@ def obtain(engine: Engine, pins: Mapping[str, Pin], progress: Progress, *, input
     wanted = {service: pins[service] for service in found.missing}
     refused = pull(engine, wanted, progress)
     buildable = {service: pins[service] for service in refused if pins[service].build}
-    failed = build_all(engine, buildable, progress, inputs=inputs) if buildable else {}
+    failed = build_all(engine, buildable, progress, plugins=plugins) if buildable else {}
     now = local(engine, pins)
     reasons = {service: failed.get(service) or refused.get(service, "") for service in now.missing}
     return Images(now.references, now.ids, reasons)
@@ -75,12 +75,12 @@ def pull(engine: Engine, pins: Mapping[str, Pin], progress: Progress) -> dict[st
 
 
 def build_all(
-    engine: Engine, pins: Mapping[str, Pin], progress: Progress, *, inputs: Sequence[str] = ()
+    engine: Engine, pins: Mapping[str, Pin], progress: Progress, *, plugins: Sequence[str] = ()
 ) -> dict[str, str]:
     """Build each from packages; why not, for those that could not be."""
     unbuildable = {service: f"{pin.pull} is not made from packages" for service, pin in pins.items() if not pin.build}
     return unbuildable | build(
-        {service: pin.build for service, pin in pins.items() if pin.build}, engine, progress, inputs=inputs
+        {service: pin.build for service, pin in pins.items() if pin.build}, engine, progress, plugins=plugins
     )
 
 

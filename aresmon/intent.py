@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from aresmon import bundle, credentials, preflight, shipped
+from aresmon import bundle, credentials, files, preflight, shipped
 from aresmon.bundle import Bundle, Difference
 from aresmon.catalogue import Catalogue
+from aresmon.catalogue import plugins as plugins_of
 from aresmon.compose import Compose
 from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError
-from aresmon.files import cannot_write
 from aresmon.fleet import Fleet
 from aresmon.images import Images
 from aresmon.pins import SERVICES, Pin, pins, services
@@ -25,6 +26,7 @@ from aresmon.render.bundle import Files, render
 from aresmon.render.place import Place
 from aresmon.site import FILE, Site
 
+_HASHES = "compose-hashes.json"
 # The images' own users; where an unprivileged user runs the site, everything runs as that user.
 _USERS = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
 
@@ -41,6 +43,7 @@ class Intent:
     difference: Difference
     steps: list[Step]
     former: str
+    hashes: Mapping[str, str]
 
 
 def users() -> dict[str, int]:
@@ -82,10 +85,13 @@ def used_pins(fleet: Fleet) -> dict[str, Pin]:
     return {service: pin for service, pin in pins(fleet).items() if service in wanted}
 
 
-def inputs(fleet: Fleet, catalogue: Catalogue) -> list[str]:
-    """The Telegraf inputs of the server's own agent."""
-    names = fleet.sidecar.collect if fleet.sidecar else ()
-    return [plugin for name in names for plugin in catalogue[name].inputs]
+def plugins(site: Site, fleet: Fleet, catalogue: Catalogue) -> list[str]:
+    """The Telegraf plug-ins of the server's own agent."""
+    if fleet.sidecar is None:
+        return []
+    fragments = [catalogue[name].text for name in fleet.sidecar.collect]
+    fragments.append(site.host_fragments().get(fleet.sidecar.name, ""))
+    return sorted({plugin for fragment in fragments for plugin in plugins_of(fragment)})
 
 
 def look(site: Site, fleet: Fleet, engine: Engine) -> None:
@@ -116,11 +122,10 @@ def check_name(site: Site, fleet: Fleet, running: Mapping[str, Container]) -> No
 
 def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found: Images) -> Intent:
     """The bundle as it should be, how it differs from the one on disk, and the steps to take."""
-    files = render_site(site, fleet, catalogue, engine, found.references)
+    rendered = render_site(site, fleet, catalogue, engine, found.references)
     on_disk = bundle.read(site.bundle)
-    difference = bundle.compare(on_disk, files)
-    with _staged(site, files, difference) as compose:
-        hashes = compose.hashes()
+    difference = bundle.compare(on_disk, rendered)
+    hashes = compose_hashes(site, rendered)
     wanted = {
         service: Wanted(hashes[service], found.ids[service]) for service in services(fleet) if service in found.ids
     }
@@ -131,7 +136,7 @@ def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found
     if former:
         strays = engine.containers(former)
         steps = [Step(service, "remove", f"the site was named {former}") for service in strays] + steps
-    return Intent(fleet, found, files, on_disk, difference, steps, former)
+    return Intent(fleet, found, rendered, on_disk, difference, steps, former, hashes)
 
 
 def project_of(on_disk: Bundle) -> str:
@@ -142,19 +147,44 @@ def project_of(on_disk: Bundle) -> str:
     return ""
 
 
-@contextmanager
-def _staged(site: Site, files: Files, difference: Difference) -> Iterator[Compose]:
-    """Compose on the files as they will be: in place where they are there already, else in a copy whose
-    relative paths mean the bundle's folder all the same."""
-    if not difference:
-        yield Compose(site.bundle, site.bundle)
-        return
+def compose_hashes(site: Site, rendered: Files) -> Mapping[str, str]:
+    """Compose's hash of each service, as these files would have it: remembered, or asked of Compose."""
+    remembered = _remembered(site).get(_mark(site, rendered))
+    return remembered if isinstance(remembered, dict) else _ask_compose(site, rendered)
+
+
+def remember_hashes(site: Site, intent: Intent) -> None:
+    """Keep what Compose said of these files: asking it takes a good part of a second.
+
+    Not where the site has an `overrides/compose.yml`, which may draw in files that we know nothing of.
+    """
+    mark = _mark(site, intent.files)
+    if mark and mark not in _remembered(site):
+        files.write(site.state / _HASHES, json.dumps({mark: intent.hashes}).encode())
+
+
+def _remembered(site: Site) -> Mapping[str, Any]:
+    try:
+        remembered = json.loads((site.state / _HASHES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return remembered if isinstance(remembered, dict) else {}
+
+
+def _mark(site: Site, rendered: Files) -> str:
+    """What tells one set of Compose's files from another; empty where it cannot be told."""
+    if (site.overrides / "compose.yml").exists():
+        return ""
+    return bundle.hashes_to(b"\0".join(name.encode() + b"\0" + rendered[name] for name in _compose_files(rendered)))
+
+
+def _compose_files(rendered: Files) -> list[str]:
+    return sorted(name for name in rendered if name == ".env" or (name.endswith(".yml") and "/" not in name))
+
+
+def _ask_compose(site: Site, rendered: Files) -> Mapping[str, str]:
+    """Ask on a copy, before anything is written; its relative paths mean the bundle's folder all the same."""
     with tempfile.TemporaryDirectory(prefix="aresmon-") as name:
-        copy = Path(name)
-        for path, content in files.items():
-            try:
-                (copy / path).parent.mkdir(parents=True, exist_ok=True)
-                (copy / path).write_bytes(content)
-            except OSError as error:
-                raise cannot_write(copy / path, error) from error
-        yield Compose(copy, site.bundle)
+        for path in _compose_files(rendered):
+            files.write(Path(name) / path, rendered[path], sync=False)
+        return Compose(Path(name), site.bundle).hashes()

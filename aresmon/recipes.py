@@ -43,9 +43,10 @@ TELEGRAF = Module("github.com/influxdata/telegraf", "v1.39.3", "h1:SauZnzw7fZPkM
 PKG_CONFIG = Module("github.com/influxdata/pkg-config", "v0.2.7", "h1:LPTCWmcPkyMryHHnf+STK/zVUjQ6OCvvOukSDlJLY9I=")
 
 # Besides what the collectors name: our output, the agent's own sign of life, the marker of a push, and
-# the inputs that people reach for first.
+# the inputs and data formats that people reach for first.
 _PLUGINS = (
-    *("outputs.influxdb", "outputs.file", "serializers.influx", "parsers.influx", "parsers.json"),
+    *("outputs.influxdb", "outputs.file", "serializers.influx", "parsers.influx"),
+    *("parsers.csv", "parsers.json", "parsers.json_v2", "parsers.logfmt", "parsers.value"),
     *("secretstores.docker", "secretstores.systemd"),
     *("inputs.mock", "inputs.exec", "inputs.file", "inputs.http_response", "inputs.net_response", "inputs.ping"),
     *("inputs.procstat", "inputs.systemd_units", "inputs.temp"),
@@ -53,16 +54,16 @@ _PLUGINS = (
 
 
 def build(
-    images: Mapping[str, str], engine: Engine, progress: Progress, *, inputs: Iterable[str] = ()
+    images: Mapping[str, str], engine: Engine, progress: Progress, *, plugins: Iterable[str] = ()
 ) -> dict[str, str]:
     """Build images by service → reference; why not, for those that could not be.
 
-    `inputs` are the Telegraf inputs that the agent must have. Takes about eight minutes on two cores the
+    `plugins` are the Telegraf plug-ins that the agent must have. Takes about eight minutes on two cores the
     first time, seconds afterwards.
     """
     makers: dict[str, Callable[[str], None]] = {
         "influxdb": lambda reference: _from_binary(engine, "influxdb", reference, "influxd", influxd()),
-        "telegraf": lambda reference: _from_binary(engine, "telegraf", reference, "telegraf", telegraf(inputs)),
+        "telegraf": lambda reference: _from_binary(engine, "telegraf", reference, "telegraf", telegraf(plugins)),
         "edge": lambda reference: _edge(engine, reference),
     }
     failed: dict[str, str] = {}
@@ -100,13 +101,11 @@ def influxd() -> Path:
     return target
 
 
-def telegraf(inputs: Iterable[str] = ()) -> Path:
-    """The telegraf binary with these inputs, compiled if the cache does not have it. It is static."""
+def telegraf(plugins: Iterable[str] = ()) -> Path:
+    """The telegraf binary with these plug-ins, compiled if the cache does not have it. It is static."""
     _need("go")
-    plugins = sorted(
-        {*_PLUGINS, *(f"inputs.{name}" for name in inputs), *(f"inputs.{name}" for name in _shipped_inputs())}
-    )
-    tags = ",".join(["custom", *plugins])
+    wanted = sorted({*_PLUGINS, *plugins, *_shipped_plugins()})
+    tags = ",".join(["custom", *wanted])
     target = cache() / f"telegraf-{TELEGRAF.version}-{hashlib.sha256(tags.encode()).hexdigest()[:8]}"
     if not target.exists():
         stamp = f"-X {TELEGRAF.path}/internal.Version={TELEGRAF.version.lstrip('v')}"
@@ -212,8 +211,8 @@ class _made_whole:  # noqa: N801 (reads as a function)
             self.part.unlink(missing_ok=True)
 
 
-def _shipped_inputs() -> list[str]:
-    return sorted({name for collector in catalogue.load().values() for name in collector.inputs})
+def _shipped_plugins() -> set[str]:
+    return {plugin for collector in catalogue.load().values() for plugin in catalogue.plugins(collector.text)}
 
 
 def _anywhere() -> Path:

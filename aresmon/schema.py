@@ -8,14 +8,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
-from jsonschema.protocols import Validator
 
 from aresmon.yamlfile import Document, Keys, Problem, dotted
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+SCHEMA = Path(__file__).with_name("schema.yml")
 
 _KINDS = {
     "object": "a mapping",
@@ -31,24 +34,29 @@ _KINDS = {
 @cache
 def site_schema() -> dict[str, Any]:
     """The JSON Schema of aresmon.yml."""
-    text = Path(__file__).with_name("schema.yml").read_text(encoding="utf-8")
+    text = SCHEMA.read_text(encoding="utf-8")
     schema: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (a safe loader)
     return schema
 
 
-def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """`$` is the end of the text, as in the standard's expressions, and not before its last newline as in Python's."""
-    if validator.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
-        yield ValidationError(f"does not match {pattern}")
+@cache
+def _validator() -> type[Validator]:
+    """The class that checks; imported when it is needed, since a file that was checked once is not again."""
+    from jsonschema import Draft202012Validator, ValidationError, validators
 
+    def pattern(checker: Validator, expression: str, instance: Any, _: Any) -> Iterator[ValidationError]:
+        # `$` is the end of the text, as the standard has it, and not before its last newline as in Python.
+        if checker.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", expression), instance):
+            yield ValidationError(f"does not match {expression}")
 
-_Validator: type[Validator] = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    extended: type[Validator] = validators.extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    return extended
 
 
 def problems(document: Document, schema: Mapping[str, Any]) -> list[Problem]:
     """Everything in the document that the schema does not allow."""
     found: list[Problem] = []
-    for error in _Validator(schema).iter_errors(document.data):
+    for error in _validator()(schema).iter_errors(document.data):
         found.extend(_told(error, document))
     return found
 
@@ -57,7 +65,7 @@ def without_errors(data: Any, schema: Mapping[str, Any]) -> tuple[Any, set[Keys]
     """The data less what the schema does not allow, so that the rest can still be looked at, and what went."""
     clean = copy.deepcopy(data)
     dropped: set[Keys] = set()
-    for error in _Validator(schema).iter_errors(data):
+    for error in _validator()(schema).iter_errors(data):
         path: Keys = tuple(error.absolute_path)
         instance: Any = error.instance
         if error.validator == "additionalProperties" and isinstance(error.schema, dict):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import getpass
+import hashlib
 import json
 import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aresmon import catalogue, files, fleet
+from aresmon import __version__, catalogue, files, fleet
 from aresmon.errors import AresmonError, SiteError
-from aresmon.schema import did_you_mean
+from aresmon.schema import SCHEMA, did_you_mean
 from aresmon.yamlfile import read_text
 
 FILE = "aresmon.yml"
@@ -65,11 +66,23 @@ class Site:
 
     def fleet(self) -> fleet.Fleet:
         """What aresmon.yml says. Raises SiteError with all that is wrong with it."""
-        loaded = fleet.load(read_text(self.file), self.catalogue(), file=FILE)
+        text = read_text(self.file)
+        mark = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
+        loaded = fleet.load(text, self.catalogue(), file=FILE, checked=self._was_checked(mark))
         strays = list(_strays(self.host_fragments(), [host.name for host in loaded.hosts]))
         if strays:
             raise SiteError(strays, hint="a file in overrides/hosts/ adds to the Telegraf configuration of one host")
+        if self.state.is_dir() and not self._was_checked(mark):
+            with suppress(AresmonError):  # it only saves time
+                files.write(self.state / "checked", mark.encode(), sync=False)
         return loaded
+
+    def _was_checked(self, mark: str) -> bool:
+        """Whether this text was held against this schema before: checking takes longer than all the rest."""
+        try:
+            return (self.state / "checked").read_bytes() == mark.encode()
+        except OSError:
+            return False
 
     def host_fragments(self) -> Mapping[str, str]:
         """The site's own Telegraf fragments, by host: `overrides/hosts/<host>.conf`."""

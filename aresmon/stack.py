@@ -15,7 +15,18 @@ from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
 from aresmon.influxdb import UnreachableError
-from aresmon.intent import Intent, check_name, data_folders, decide, inputs, look, project_of, used_pins, users
+from aresmon.intent import (
+    Intent,
+    check_name,
+    data_folders,
+    decide,
+    look,
+    plugins,
+    project_of,
+    remember_hashes,
+    used_pins,
+    users,
+)
 from aresmon.plan import Step
 from aresmon.process import ProcessError
 from aresmon.progress import Progress
@@ -65,7 +76,13 @@ def up(
     fleet, catalogue = site.fleet(), site.catalogue()
     with site.lock("up"):
         look(site, fleet, engine)
-        found = images.obtain(engine, used_pins(fleet), progress, inputs=inputs(fleet, catalogue))
+        found = images.obtain(engine, used_pins(fleet), progress, plugins=plugins(site, fleet, catalogue))
+        if "influxdb" in found.missing:
+            raise AresmonError(
+                f"InfluxDB cannot run, and nothing can without it: {found.missing['influxdb']}",
+                hint="nothing was changed; where a registry answers: `aresmon images pull influxdb`, or carry it over "
+                "with `aresmon images save` and `load`, then `aresmon up`",
+            )
         secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
         if not shorten and engine.is_running(fleet.site, "influxdb"):
             store.check_retention(site, fleet)
@@ -74,6 +91,7 @@ def up(
         _check_agent(intent, engine, progress)
         _prepare_folders(site, fleet)
         _write(intent, progress)
+        remember_hashes(site, intent)
         statements = _carry_out(site, intent, engine, secrets, progress, shorten=shorten)
         outcome = Outcome(
             tuple(intent.steps), intent.difference, statements, found.missing, _prove(site, intent, progress)

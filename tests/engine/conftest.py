@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -41,6 +42,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             except docker.errors.DockerException as error:
                 report.sections.append((one.name, f"no logs: {error}"))
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heeded_interruptions() -> None:
+    """A test run in the background of a script ignores SIGINT, and would pass that on to what it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

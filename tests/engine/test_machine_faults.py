@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import MakeSite
-from tests.engine.sites import Result, Site, client, has_grafana
+from tests.engine.sites import Result, Site, client
 
 COMMANDS = [["up"], ["up", "--dry-run"], ["down"], ["status"], ["logs", "edge"], ["images", "pull", "edge"]]
 
@@ -195,25 +195,34 @@ def test_an_empty_folder_of_another_owner_is_put_right(site: Site) -> None:
 # Images --------------------------------------------------------------------------------------------------
 
 
-def test_without_influxdb_s_image_nothing_is_left_half_done(site: Site) -> None:
+def test_without_influxdb_s_image_nothing_is_begun(site: Site) -> None:
     site.configure(images={"influxdb": "127.0.2.1:1/no/such:1"})
 
-    result = site.run("up")
+    refused(site.run("up"), "InfluxDB cannot run", "127.0.2.1:1/no/such:1", "aresmon images pull influxdb")
 
-    assert result.code in (1, 4, 5), result
-    assert "127.0.2.1:1/no/such:1" in result.err
-    assert "Traceback" not in result.err
-    assert "aresmon itself failed" not in result.err
-    assert "next:" in result.err
+    assert site.containers() == {}
+    assert not site.bundle.exists()
 
 
-@pytest.mark.skipif(has_grafana(), reason="this machine has Grafana's image")
+def test_another_influxdb_s_image_missing_leaves_the_running_one(site: Site) -> None:
+    site.up()
+    before = site.ids()
+    site.configure(images={"influxdb": "127.0.2.1:1/no/such:1"})
+
+    refused(site.run("up"), "127.0.2.1:1/no/such:1")
+
+    assert site.ids() == before
+    site.mark(1)
+
+
 def test_without_grafana_s_image_the_rest_starts_and_the_exit_code_is_5(site: Site) -> None:
+    site.configure(images={"grafana": "127.0.2.1:1/no/such:1"})
+
     result = site.run("up")
 
     assert result.code == 5
-    assert "grafana does not run" in result.out
-    assert "aresmon images pull grafana && aresmon up" in result.out
+    assert "grafana does not run: 127.0.2.1:1/no/such:1:" in result.err
+    assert "aresmon images pull grafana && aresmon up" in result.err
     assert {name: one.status for name, one in site.containers().items()} == {"influxdb": "running", "edge": "running"}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aresmon.arrivals import HostStatus
+from aresmon.bundle import Difference
 from aresmon.console import Console
 from aresmon.errors import AresmonError
 from aresmon.plan import Step
@@ -49,9 +50,8 @@ STATUS = Status(
     ),
 )
 WELL = Status("ares", "biere", NOW, STATUS.services[:1], STATUS.hosts[:1], ())
-DIFF = "--- edge/haproxy.cfg\n+++ edge/haproxy.cfg\n@@ -1,70 +1,70 @@\n" + "".join(
-    f"-{n} [bold]old[/]\n" for n in range(70)
-)
+OLD = "".join(f"{n} [bold]old[/]\n" for n in range(70)).encode()
+DIFF = Difference(("edge/haproxy.cfg",), (), (), {"edge/haproxy.cfg": OLD}, {"edge/haproxy.cfg": b""})
 STEPS = [
     Step("influxdb", "recreate", "its configuration changed"),
     Step("edge", "create", "there is no container"),
@@ -70,7 +70,9 @@ SHOWN: dict[str, tuple[int, Show]] = {
     "plan-whole": (80, lambda console: console.plan(STEPS[:1], DIFF, is_first=False, whole=True)),
     "plan-first": (
         80,
-        lambda console: console.plan(STEPS[1:2], "--- /dev/null\n+++ .env\n", is_first=True, whole=True),
+        lambda console: console.plan(
+            STEPS[1:2], Difference((".env",), (), (), {}, {".env": b""}), is_first=True, whole=True
+        ),
     ),
 }
 

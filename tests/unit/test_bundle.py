@@ -79,8 +79,8 @@ def test_a_change_is_shown_as_a_diff_and_written_without_touching_the_rest(folde
     write(folder, wanted)
 
     assert (difference.changed, difference.removed, difference.edited) == (("edge/haproxy.cfg", "edge/new.cfg"), (), ())
-    assert "--- edge/haproxy.cfg\n+++ edge/haproxy.cfg\n@@ -1 +1 @@\n-two\n+three\n" in difference.text
-    assert "--- /dev/null\n+++ edge/new.cfg\n" in difference.text
+    assert "--- edge/haproxy.cfg\n+++ edge/haproxy.cfg\n@@ -1 +1 @@\n-two\n+three\n" in difference.text()
+    assert "--- /dev/null\n+++ edge/new.cfg\n" in difference.text()
     assert on_disk(folder) == wanted
     after = marks(folder)
     assert after[folder / ".env"] == before[folder / ".env"]
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_longer_wanted_goes_with_its_empty_folders(folder: Pat
     write(folder, wanted)
 
     assert difference.removed == ("agents/lewi/telegraf.conf",)
-    assert "+++ /dev/null\n" in difference.text
+    assert "+++ /dev/null\n" in difference.text()
     assert not (folder / "agents").exists()
     assert on_disk(folder) == wanted
 
@@ -157,10 +157,10 @@ def test_a_crash_in_the_middle_is_no_edit_and_the_next_write_completes_it(
     wanted = {path: content + b"new\n" for path, content in WANTED.items()}
     real, turns = files.write, iter(range(10))
 
-    def dies(path: Path, content: bytes) -> None:
+    def dies(path: Path, content: bytes, **how: bool) -> None:
         if next(turns) == survived:
             raise KeyboardInterrupt
-        real(path, content)
+        real(path, content, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "write", dies)

@@ -16,8 +16,8 @@ from aresmon.plan import Step
 from aresmon.stack import Outcome
 from tests.unit.conftest import FakeEngine
 
-SAME = Difference((), (), (), "")
-OTHER = Difference((".env",), (), (), "--- .env\n+++ .env\n@@ -1 +1 @@\n-A='1'\n+A='2'\n")
+SAME = Difference((), (), (), {}, {})
+OTHER = Difference((".env",), (), (), {".env": b"A='1'\n"}, {".env": b"A='2'\n"})
 STEP = Step("edge", "recreate", "its configuration changed")
 
 Up = Callable[..., Result]
