@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from aresmon import __version__, cli_images
-from aresmon.cli_support import Chosen, command, the_console, the_engine, the_site
+from aresmon.cli_support import Chosen, command, the_console, the_engine, the_site, until_interrupted
 from aresmon.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -158,11 +158,17 @@ def down(
 
     site, console, engine = the_site(), the_console(), the_engine()
     fleet = site.fleet()
-    if volumes and not yes:
-        _ask_for_name(fleet.site, [folder for folder in intent.data_folders(site, fleet).values() if folder.exists()])
+    doomed = stack.deletable_folders(site, fleet) if volumes else []
+    if doomed and not yes:
+        _ask_for_name(fleet.site, doomed)
     gone = stack.down(site, engine, console, volumes=volumes)
     kept = "The data is kept; `aresmon up` goes on with it."
     console.say("The stack is down. " + (f"Deleted: {', '.join(map(str, gone))}." if gone else kept))
+    left = [folder for folder in intent.data_folders(site, fleet).values() if volumes and folder.exists()]
+    for folder in left:
+        console.warn(
+            f"{folder} is left: it was not empty when aresmon first saw it", hint=f"look, then `rm -r {folder}`"
+        )
 
 
 @command(app, name="status", example="aresmon status --watch")
@@ -181,7 +187,8 @@ def status(
     if watch and as_json:
         raise AresmonError("--watch and --json do not go together", code=ExitCode.USAGE)
     if watch:
-        console.watch(lambda: look(site, engine), every=5)
+        with until_interrupted():
+            console.watch(lambda: look(site, engine), every=5)
     found = look(site, engine)
     console.data(found.as_json()) if as_json else console.status(found)
     raise typer.Exit(found.code)
@@ -203,8 +210,9 @@ def logs(
     if service not in known:
         meant = schema.did_you_mean(service, known) or f"; there are {', '.join(known)}"
         raise AresmonError(f"no service '{service}'{meant}")
-    for piece in engine.logs(fleet.site, service, tail=tail, follow=follow):
-        the_console().raw(piece)
+    with until_interrupted():
+        for piece in engine.logs(fleet.site, service, tail=tail, follow=follow):
+            the_console().raw(piece)
 
 
 @command(app, name="collectors", example="aresmon collectors")
@@ -246,7 +254,7 @@ def _tell_outcome(outcome: Outcome) -> None:
         found = look(site, the_engine())
         # Said once, below, with the reason, which only this run knows.
         told = tuple(trouble for trouble in found.troubles if trouble.about not in outcome.missing)
-        console.status(replace(found, troubles=told))
+        console.status(replace(found, troubles=told), well="All else is well." if outcome.missing else "All is well.")
         console.say()
     if outcome.unproven:
         console.warn(outcome.unproven, hint="`aresmon logs telegraf` and `aresmon status` say more")
@@ -261,7 +269,7 @@ def _tell_outcome(outcome: Outcome) -> None:
 
 def _ask_for_name(name: str, folders: list[Path]) -> None:
     """Have the site's name typed before its data is deleted."""
-    listed = ", ".join(map(str, folders)) or "no folder"
+    listed = ", ".join(map(str, folders))
     if not sys.stdin.isatty():
         raise AresmonError(f"this deletes {listed}", hint="say so with --yes; without a terminal nobody can be asked")
     typed = typer.prompt(

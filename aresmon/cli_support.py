@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
@@ -61,6 +62,15 @@ def command(group: typer.Typer, *, name: str, example: str) -> Callable[[Callabl
         return told
 
     return register
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """For what only looks on: ^C is its proper end, and nothing to speak of."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def the_site() -> Site:

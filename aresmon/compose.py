@@ -11,6 +11,7 @@ from pathlib import Path
 from aresmon import process
 from aresmon.errors import AresmonError, ExitCode
 
+OVERRIDE = "overrides/compose.yml"
 _OLDEST = (2, 17)
 
 
@@ -38,9 +39,12 @@ class Compose:
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line, whose files and variables come from the bundle's `.env`."""
-        files = self._variables().get("COMPOSE_FILE", "compose.yml").split(":")
+        variables = self._variables()
+        files = variables.get("COMPOSE_FILE", "compose.yml").split(":")
         chosen = [part for name in files for part in ("--file", str(self.folder / name))]
-        base = ["docker", "compose", "--project-directory", str(self.project), "--env-file", str(self.folder / ".env")]
+        # Named here, since a `name:` in the site's own file would make another project, which nobody looks after.
+        named = ["--project-name", variables["ARESMON_PROJECT"], "--project-directory", str(self.project)]
+        base = ["docker", "compose", *named, "--env-file", str(self.folder / ".env")]
         return [*base, *chosen, "--progress", "plain", *arguments]
 
     def environment(self) -> dict[str, None]:
@@ -53,7 +57,7 @@ class Compose:
         if done.code == ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         if done.code != 0:
-            raise _failed(done)
+            raise _failed(done, OVERRIDE if any(part.endswith(OVERRIDE) for part in done.argv) else "")
         return done.out
 
     def _variables(self) -> dict[str, str]:
@@ -62,7 +66,7 @@ class Compose:
         return {name: value.strip("'") for name, _, value in pairs}
 
 
-def _failed(done: process.Completed) -> AresmonError:
+def _failed(done: process.Completed, override: str) -> AresmonError:
     said = (done.err or done.out).lower()
     if (
         "unknown command" in said
@@ -71,7 +75,8 @@ def _failed(done: process.Completed) -> AresmonError:
         or "unknown shorthand" in said
     ):
         return _missing()
-    return process.ProcessError(done, hint="the message is Docker Compose's own; `aresmon logs SERVICE` may say more")
+    mine = f"; of its files {override} is yours" if override else ""
+    return process.ProcessError(done, hint=f"the message is Docker Compose's own{mine}")
 
 
 def _missing() -> AresmonError:

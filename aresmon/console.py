@@ -106,15 +106,15 @@ class Console:
         if len(shown) < len(lines):
             self.say(f"... {len(lines) - len(shown)} more lines; `aresmon up --dry-run` shows them all", style="dim")
 
-    def status(self, status: Status) -> None:
-        """Services, hosts, and what is wrong."""
+    def status(self, status: Status, *, well: str = "All is well.") -> None:
+        """Services, hosts, and what is wrong; `well` is said if nothing is."""
         for table in _status_tables(status):
             self.out.print(table)
         for trouble in status.troubles:
             self.out.print(Text.assemble(("! ", "bold yellow"), trouble.what), soft_wrap=True)
             self.out.print(Text.assemble(("  next: ", "bold"), trouble.next), soft_wrap=True)
         if not status.troubles:
-            self.say("All is well.", style="green")
+            self.say(well, style="green")
 
     def collectors(self, collectors: Iterable[Collector]) -> None:
         """What can be watched."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from os.path import normpath
+from pathlib import PurePath
 from typing import Any, Literal
 
 from aresmon import schema
@@ -17,6 +17,7 @@ from aresmon.yamlfile import Document, Keys, Problem, dotted, parse
 AgentKind = Literal["systemd", "docker"]
 HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
 FOREVER = 0
+_LEAST_MEMORY = {"influxdb": 128, "grafana": 128, "edge": 32, "telegraf": 64}  # MiB; with less they do not start
 _LONGEST = 2**63 // (3600 * 10**9)  # hours that fit into InfluxDB's nanoseconds
 
 
@@ -160,6 +161,7 @@ def _contradictions(
     if not any(keys[:2] == ("storage", "keep") for keys in dropped):
         yield from _keeping(document, data)
     yield from _folders(document, data)
+    yield from _memory(document, data)
 
 
 def _collectors(
@@ -207,11 +209,23 @@ def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
 def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
     storage = data.get("storage", {}).get("data", _default("storage", "data"))
     grafana = data.get("grafana", {}).get("data", _default("grafana", "data"))
-    for keys, folder in ((("storage", "data"), storage), (("grafana", "data"), grafana)):
-        if re.fullmatch(r"[/.]*", folder):
+    named = {("storage", "data"): PurePath(normpath(storage)), ("grafana", "data"): PurePath(normpath(grafana))}
+    for keys, folder in named.items():
+        if len(folder.parts) < 2 and (folder.is_absolute() or not folder.name or folder.name == ".."):
             yield document.problem(keys, f"'{folder}' is no folder to give away; name one below it")
-    if Path(storage) == Path(grafana):
-        yield document.problem(("grafana", "data"), "is InfluxDB's folder already")
+        elif folder.parts[0] in (".aresmon", "overrides"):
+            yield document.problem(keys, f"'{folder}' is not for data; {folder.parts[0]} has a use of its own")
+    mine, theirs = named.values()
+    if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+        yield document.problem(("grafana", "data"), f"{theirs} and InfluxDB's {mine} must be apart")
+
+
+def _memory(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+    for service, least in _LEAST_MEMORY.items():
+        size = data.get("memory", {}).get(service, _default("memory", service))
+        mebibytes = int(size[:-1]) * (1024 if size.endswith("g") else 1)
+        if mebibytes < least:
+            yield document.problem(("memory", service), f"{size} is too little for {service}; {least}m at the least")
 
 
 # From data to types ----------------------------------------------------------------------------------

@@ -18,15 +18,16 @@ from aresmon.catalogue import plugins as plugins_of
 from aresmon.compose import Compose
 from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError
-from aresmon.fleet import Fleet
+from aresmon.fleet import Fleet, Listen
 from aresmon.images import Images
 from aresmon.pins import SERVICES, Pin, pins, services
 from aresmon.plan import Step, Wanted, plan
 from aresmon.render.bundle import Files, render
 from aresmon.render.place import Place
-from aresmon.site import FILE, Site
+from aresmon.site import FILE, SOCKET, Site
 
 _HASHES = "compose-hashes.json"
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (compared with, not listened on)
 # The images' own users; where an unprivileged user runs the site, everything runs as that user.
 _USERS = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
 
@@ -106,7 +107,16 @@ def look(site: Site, fleet: Fleet, engine: Engine) -> None:
         edge = running.get("edge")
         ours = edge.published if edge and edge.state == "running" else frozenset()
         wanted = {"edge.agents": fleet.edge.agents, "edge.grafana": fleet.edge.grafana}
-        preflight.check_ports((name, listen) for name, listen in wanted.items() if str(listen) not in ours)
+        preflight.check_ports((name, listen) for name, listen in wanted.items() if not _makes_room(ours, listen))
+
+
+def _makes_room(ours: frozenset[str], listen: Listen) -> bool:
+    """Whether our own edge is what is in the way there: it goes before its successor listens.
+
+    On the same port of another address it is not, unless one of the two means every address.
+    """
+    same_port = {address.rpartition(":")[0].strip("[]") for address in ours if address.endswith(f":{listen.port}")}
+    return bool(same_port & {listen.address, *_EVERYWHERE}) or (bool(same_port) and listen.address in _EVERYWHERE)
 
 
 def check_name(site: Site, fleet: Fleet, running: Mapping[str, Container]) -> None:
@@ -131,12 +141,21 @@ def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found
     }
     wanted |= {service: Wanted(hashes[service], "") for service in hashes if service not in SERVICES}  # from overrides/
     running = {name: one for name, one in engine.containers(fleet.site).items() if name not in found.missing}
-    steps = plan(wanted, running, bundle_made=on_disk.made or time.time())
+    steps = plan(wanted, running, bundle_made=on_disk.made or time.time(), cut_off=_cut_off(site, running))
     former = project_of(on_disk) if project_of(on_disk) != fleet.site else ""
     if former:
         strays = engine.containers(former)
         steps = [Step(service, "remove", f"the site was named {former}") for service in strays] + steps
     return Intent(fleet, found, rendered, on_disk, difference, steps, former, hashes)
+
+
+def _cut_off(site: Site, running: Mapping[str, Container]) -> tuple[str, ...]:
+    """The services that meet at InfluxDB's socket, if its folder was deleted: they hold on to the old one."""
+    influxdb = running.get("influxdb")
+    is_gone = not site.socket_folder.is_dir()
+    is_healthy = influxdb is not None and influxdb.state == "running" and influxdb.health == "healthy"
+    is_elsewhere = is_healthy and not (site.socket_folder / SOCKET).exists()
+    return ("influxdb", "edge") if is_gone or is_elsewhere else ()
 
 
 def project_of(on_disk: Bundle) -> str:

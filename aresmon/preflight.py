@@ -33,18 +33,20 @@ def check_folder(folder: Path, owner: int, what: str) -> None:
         )
 
 
-def prepare_folder(folder: Path, owner: int, what: str) -> None:
-    """Make a service's folder, owned by the user id that the service runs as.
+def prepare_folder(folder: Path, owner: int, what: str) -> bool:
+    """Make a service's folder, owned by the user id that the service runs as; whether nothing was in it.
 
     A folder with something in it is never given to another owner: what is in it may be somebody's data.
     """
     check_folder(folder, owner, what)
     try:
+        is_new = not folder.exists() or not any(folder.iterdir())
         folder.mkdir(parents=True, exist_ok=True)
         if folder.stat().st_uid != owner:
             os.chown(folder, owner, owner)
     except OSError as error:
         raise files.cannot_write(folder, error) from error
+    return is_new
 
 
 def check_room(folder: Path) -> None:
@@ -105,7 +107,7 @@ def _taken(setting: str, listen: Listen) -> str:
             probe.bind((listen.address, listen.port))
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                return f"{setting}: this machine has no address {listen.address} to listen on, wanted {listen}"
+                return f"{setting}: this machine has no address {listen.address}"
             if error.errno == errno.EADDRINUSE:
                 return f"{setting}: somebody else listens on {listen}"
     return ""

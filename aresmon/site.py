@@ -19,9 +19,10 @@ from typing import Any
 from aresmon import __version__, catalogue, files, fleet
 from aresmon.errors import AresmonError, SiteError
 from aresmon.schema import SCHEMA, did_you_mean
-from aresmon.yamlfile import read_text
+from aresmon.yamlfile import bad_mapping, read_text
 
 FILE = "aresmon.yml"
+SOCKET = "influxdb.sock"
 # Paths go into Compose's .env and into bind mounts, where these mean themselves.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
 
@@ -69,9 +70,12 @@ class Site:
         text = read_text(self.file)
         mark = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
         loaded = fleet.load(text, self.catalogue(), file=FILE, checked=self._was_checked(mark))
-        strays = list(_strays(self.host_fragments(), [host.name for host in loaded.hosts]))
-        if strays:
-            raise SiteError(strays, hint="a file in overrides/hosts/ adds to the Telegraf configuration of one host")
+        wrong = [
+            *_wrong_fragments(self.host_fragments(), [host.name for host in loaded.hosts]),
+            *_wrong_override(self.overrides / "compose.yml"),
+        ]
+        if wrong:
+            raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
         if self.state.is_dir() and not self._was_checked(mark):
             with suppress(AresmonError):  # it only saves time
                 files.write(self.state / "checked", mark.encode(), sync=False)
@@ -103,6 +107,20 @@ class Site:
             raise files.cannot_write(self.state, error) from error
         if not (self.state / ".gitignore").exists():
             files.write(self.state / ".gitignore", b"# Secrets and generated files: nothing for git.\n*\n")
+
+    def filled_folders(self) -> set[Path]:
+        """The data folders that were empty, or not there, when aresmon gave them to a service: what is in them
+        now is the service's, and no one else's."""
+        try:
+            lines = (self.state / "filled-folders").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return set()
+        return {Path(line) for line in lines}
+
+    def remember_folder(self, folder: Path) -> None:
+        """Note that a service begins to fill this folder."""
+        lines = sorted({str(one) for one in (*self.filled_folders(), folder)})
+        files.write(self.state / "filled-folders", "".join(f"{line}\n" for line in lines).encode())
 
     @contextmanager
     def lock(self, command: str) -> Iterator[None]:
@@ -153,7 +171,7 @@ def find(folder: Path) -> Site:
     return Site(here)
 
 
-def _strays(fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
+def _wrong_fragments(fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
     for name, text in fragments.items():
         if name not in hosts:
             yield f"overrides/hosts/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
@@ -161,6 +179,13 @@ def _strays(fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]
             tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             yield f"overrides/hosts/{name}.conf: not TOML: {error}"
+
+
+def _wrong_override(path: Path) -> Iterator[str]:
+    """What is wrong with the form of the site's own Compose file; the rest is Compose's to judge."""
+    problem = bad_mapping(read_text(path)) if path.exists() else None
+    if problem:
+        yield problem.told("overrides/compose.yml")
 
 
 def _user() -> str:

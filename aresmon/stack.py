@@ -103,19 +103,28 @@ def up(
 
 
 def down(site: Site, engine: Engine, progress: Progress, *, volumes: bool = False) -> list[Path]:
-    """Remove the containers and networks; with `volumes` the data folders as well, which are returned."""
+    """Remove the containers and networks; with `volumes` the data folders as well, which are returned.
+
+    Only folders that were empty when they became this site's are deleted: `storage.data` may name any folder.
+    """
     fleet = site.fleet()
     with site.lock("down"):
         check_name(site, fleet, engine.containers(fleet.site))
         for project in sorted({fleet.site, project_of(bundle.read(site.bundle))} - {""}):
             with progress.stage(f"stopping {project}"):
                 engine.remove_project(project)
-        gone = [folder for folder in data_folders(site, fleet).values() if volumes and folder.exists()]
+        gone = deletable_folders(site, fleet) if volumes else []
         for folder in gone:
             with progress.stage(f"removing {folder}"):
                 _remove_tree(folder)
         site.record(command="down", removed=[str(folder) for folder in gone])
         return gone
+
+
+def deletable_folders(site: Site, fleet: Fleet) -> list[Path]:
+    """The data folders of which aresmon knows that all in them is the site's."""
+    filled = site.filled_folders()
+    return [folder for folder in data_folders(site, fleet).values() if folder.exists() and folder in filled]
 
 
 def _check_agent(intent: Intent, engine: Engine, progress: Progress) -> None:
@@ -135,7 +144,8 @@ def _check_agent(intent: Intent, engine: Engine, progress: Progress) -> None:
 
 def _prepare_folders(site: Site, fleet: Fleet) -> None:
     for service, folder in data_folders(site, fleet).items():
-        preflight.prepare_folder(folder, users()[service], service)
+        if preflight.prepare_folder(folder, users()[service], service):
+            site.remember_folder(folder)
     preflight.prepare_folder(site.socket_folder, users()["influxdb"], "influxdb")
 
 
@@ -168,7 +178,7 @@ def _carry_out(
             if not tries_left:
                 raise
             progress.note("InfluxDB went away; it is started again")
-            store_steps = [Step("influxdb", "start", "it went away")]
+            store_steps = [Step("influxdb", "recreate", "it went away")]
     _start(site, [step for step in due if step.service != "influxdb"], intent, engine, progress)
     return statements
 
@@ -227,7 +237,11 @@ def _prove(site: Site, intent: Intent, progress: Progress) -> str:
 
 def _remove_tree(folder: Path) -> None:
     try:
-        shutil.rmtree(folder)
+        if not folder.is_mount():
+            shutil.rmtree(folder)
+            return
+        for inner in folder.iterdir():
+            shutil.rmtree(inner) if inner.is_dir() and not inner.is_symlink() else inner.unlink()
     except OSError as error:
         raise AresmonError(
             f"{error.filename} cannot be removed: {error.strerror}", hint=f"`sudo rm -r {folder}`", code=ExitCode.BROKEN

@@ -11,22 +11,21 @@ from aresmon.engine import Engine
 from aresmon.fleet import Fleet
 from aresmon.influxdb import InfluxDB, InfluxDBError, UnreachableError
 from aresmon.progress import Progress
-from aresmon.site import Site
+from aresmon.site import SOCKET, Site
 
-_SOCKET = "influxdb.sock"
 _ANSWERS_WITHIN = 120.0
 
 
 def influxdb(site: Site) -> InfluxDB:
     """The site's InfluxDB, as its admin. Raises AresmonError where its secret cannot be read."""
     return InfluxDB(
-        site.socket_folder / _SOCKET, database.ADMIN, credentials.read(site.secrets, credentials.INFLUXDB_ADMIN)
+        site.socket_folder / SOCKET, database.ADMIN, credentials.read(site.secrets, credentials.INFLUXDB_ADMIN)
     )
 
 
 def nobody(site: Site) -> InfluxDB:
     """The same, as nobody in particular."""
-    return InfluxDB(site.socket_folder / _SOCKET)
+    return InfluxDB(site.socket_folder / SOCKET)
 
 
 def ensure(

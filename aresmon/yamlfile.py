@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ _STANDARD_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 # libyaml composes by recursion on the C stack: what is nested deeper than this might end the process.
 _DEEPEST, _LARGE = 100, 10_000
 _MOST_NODES = 500_000  # far over any real site; a bomb of nested aliases has more
+
+_LARGEST = 16 << 20  # bytes
 
 Keys = tuple[str | int, ...]
 
@@ -63,6 +66,13 @@ def dotted(keys: Keys) -> str:
 def read_text(path: Path) -> str:
     """A text file's content; AresmonError says why it cannot be had."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise AresmonError(f"{path} is not a plain file", hint="move it out of the way")
+        if status.st_size > _LARGEST:
+            raise AresmonError(
+                f"{path} has {status.st_size >> 20} MiB; {_LARGEST >> 20} are the most", hint="is it the right file?"
+            )
         return path.read_text(encoding="utf-8")
     except IsADirectoryError:
         raise AresmonError(f"{path} is a folder, not a file", hint="move it out of the way") from None
@@ -97,6 +107,19 @@ def parse(text: str) -> Document:
         if loader is not None:
             loader.dispose()
     return document
+
+
+def bad_mapping(text: str) -> Problem | None:
+    """Why this text is no YAML mapping, or None; whatever its tags and keys mean to whom it is written for."""
+    try:
+        _check_depth(text)
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        return Problem(line, "", _told(error, text, line))
+    except (yaml.YAMLError, _TooManyNodesError) as error:
+        return Problem(0, "", f"not YAML: {str(error).splitlines()[0]}")
+    return None if isinstance(node, yaml.MappingNode) else Problem(0, "", "must be a mapping")
 
 
 def _check_depth(text: str) -> None:

@@ -96,17 +96,17 @@ def test_all_secrets_lost_are_made_anew(site: Site) -> None:
     assert site.marks() == [1]
 
 
-@pytest.mark.parametrize("content", ["", "ab", "two\nlines", "quote'", "dollar$HOME", "schlüssel"])
-def test_a_secret_that_cannot_serve_is_refused_and_never_shown(site: Site, content: str) -> None:
+def test_a_secret_that_cannot_serve_is_refused_and_never_shown(site: Site) -> None:
     site.up()
     before = site.ids()
-    set_secret(site, "agent-box", content)
+    for content in ("", "ab", "two\nlines", "quote'", "dollar$HOME", "schlüssel"):
+        set_secret(site, "agent-box", content)
 
-    result = site.run("up")
+        result = site.run("up")
 
-    assert result.code == 1, result
-    assert "secrets/agent-box" in result.err
-    assert len(content) < 3 or content not in result.err + result.out
+        assert result.code == 1, result
+        assert "secrets/agent-box" in result.err
+        assert len(content) < 3 or content not in result.err + result.out
     assert site.ids() == before
 
 

@@ -221,7 +221,7 @@ def test_without_grafana_s_image_the_rest_starts_and_the_exit_code_is_5(site: Si
     result = site.run("up")
 
     assert result.code == 5
-    assert "grafana does not run: 127.0.2.1:1/no/such:1:" in result.err
+    assert "grafana does not run: 127.0.2.1:1/no/such:1" in result.err
     assert "aresmon images pull grafana && aresmon up" in result.err
     assert {name: one.status for name, one in site.containers().items()} == {"influxdb": "running", "edge": "running"}
 

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 from aresmon import __version__, cli, cli_images, cli_support
+from aresmon.site import Site
 from tests.unit.conftest import ARES, FakeEngine, container
 
 Run = Callable[..., Result]
@@ -181,6 +182,9 @@ def test_a_dry_run_without_a_file_writes_none(run: Run, folder: Path) -> None:
 def test_data_is_not_deleted_where_nobody_can_be_asked(run: Run, folder: Path) -> None:
     write(folder)
     (folder / "data" / "influxdb").mkdir(parents=True)
+    site = Site(folder)
+    site.make_state()
+    site.remember_folder(folder / "data" / "influxdb")
 
     result = run("down", "--volumes")
 

@@ -81,7 +81,25 @@ HOST = "hosts: {biere: {}}\n"
         ),
         (
             "hosts: {a: {env: {foo: x}}}\n",
-            "aresmon.yml:1 hosts.a.env.foo: the name 'foo' must be an upper-case variable",
+            "aresmon.yml:1 hosts.a.env.foo: the name 'foo' must be an upper-case variable that is not aresmon's own "
+            "(ARESMON_…, HOST_…)",
+        ),
+        (
+            "hosts: {a: {env: {ARESMON_URL: x}}}\n",
+            "aresmon.yml:1 hosts.a.env.ARESMON_URL: the name 'ARESMON_URL' must be an upper-case variable that is not "
+            "aresmon's own (ARESMON_…, HOST_…)",
+        ),
+        (
+            "storage: {data: .aresmon/x}\n" + HOST,
+            "aresmon.yml:1 storage.data: '.aresmon/x' is not for data; .aresmon has a use of its own",
+        ),
+        (
+            "storage: {data: d}\ngrafana: {data: d/x}\n" + HOST,
+            "aresmon.yml:2 grafana.data: d/x and InfluxDB's d must be apart",
+        ),
+        (
+            "memory: {influxdb: 1m}\n" + HOST,
+            "aresmon.yml:1 memory.influxdb: 1m is too little for influxdb; 128m at the least",
         ),
         (
             "hosts: {a: {env: {FOO: $HOME}}}\n",
@@ -97,7 +115,7 @@ HOST = "hosts: {biere: {}}\n"
         ),
         (
             "storage: {data: x}\ngrafana: {data: x/}\n" + HOST,
-            "aresmon.yml:2 grafana.data: is InfluxDB's folder already",
+            "aresmon.yml:2 grafana.data: x and InfluxDB's x must be apart",
         ),
         ("grafana: {guests: [{login: a}]}\n" + HOST, "aresmon.yml:1 grafana.guests[0]: misses password"),
         (

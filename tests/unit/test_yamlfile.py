@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 import time
@@ -144,7 +145,23 @@ def test_an_unreadable_file_is_told_with_the_systems_reason(tmp_path: Path, monk
     def refuse(*_: object, **__: object) -> str:
         raise PermissionError(errno.EACCES, "Permission denied")
 
+    (tmp_path / "aresmon.yml").write_text("site: ares\n")
     monkeypatch.setattr(Path, "read_text", refuse)
 
     with pytest.raises(AresmonError, match=r"aresmon\.yml cannot be read: Permission denied"):
+        read_text(tmp_path / "aresmon.yml")
+
+
+def test_what_is_no_plain_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "aresmon.yml")
+
+    with pytest.raises(AresmonError, match="is not a plain file"):
+        read_text(tmp_path / "aresmon.yml")
+
+
+def test_a_file_that_can_be_no_site_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "aresmon.yml").open("wb") as file:
+        file.truncate(17 << 20)
+
+    with pytest.raises(AresmonError, match="17 MiB"):
         read_text(tmp_path / "aresmon.yml")
