@@ -20,14 +20,14 @@ from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet, Listen
 from aresmon.images import Images
+from aresmon.layout import FILE, SOCKET
 from aresmon.pins import SERVICES, Pin, pins, services
 from aresmon.plan import Step, Wanted, plan
 from aresmon.render.bundle import Files, render
 from aresmon.render.place import Place
-from aresmon.site import FILE, SOCKET, Site
+from aresmon.site import Site
 
 _HASHES = "compose-hashes.json"
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (compared with, not listened on)
 # The images' own users; where an unprivileged user runs the site, everything runs as that user.
 _USERS = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
 
@@ -111,12 +111,9 @@ def look(site: Site, fleet: Fleet, engine: Engine) -> None:
 
 
 def _makes_room(ours: frozenset[str], listen: Listen) -> bool:
-    """Whether our own edge is what is in the way there: it goes before its successor listens.
-
-    On the same port of another address it is not, unless one of the two means every address.
-    """
-    same_port = {address.rpartition(":")[0].strip("[]") for address in ours if address.endswith(f":{listen.port}")}
-    return bool(same_port & {listen.address, *_EVERYWHERE}) or (bool(same_port) and listen.address in _EVERYWHERE)
+    """Whether our own edge is what is in the way there: it goes before its successor listens."""
+    split = (address.rpartition(":") for address in ours)
+    return any(Listen(host.strip("[]") or "::", int(port)).overlaps(listen) for host, _, port in split)
 
 
 def check_name(site: Site, fleet: Fleet, running: Mapping[str, Container]) -> None:

@@ -18,48 +18,17 @@ from typing import Any
 
 from aresmon import __version__, catalogue, files, fleet
 from aresmon.errors import AresmonError, SiteError
+from aresmon.layout import FILE, Layout
 from aresmon.schema import SCHEMA, did_you_mean
 from aresmon.yamlfile import bad_mapping, read_text
 
-FILE = "aresmon.yml"
-SOCKET = "influxdb.sock"
 # Paths go into Compose's .env and into bind mounts, where these mean themselves.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Site(Layout):
     """A site's folder. Nothing is read or made until a method asks for it."""
-
-    root: Path
-
-    @property
-    def file(self) -> Path:
-        return self.root / FILE
-
-    @property
-    def overrides(self) -> Path:
-        return self.root / "overrides"
-
-    @property
-    def state(self) -> Path:
-        return self.root / ".aresmon"
-
-    @property
-    def bundle(self) -> Path:
-        return self.state / "bundle"
-
-    @property
-    def secrets(self) -> Path:
-        return self.state / "secrets"
-
-    @property
-    def socket_folder(self) -> Path:
-        return self.state / "run" / "influxdb"
-
-    @property
-    def log(self) -> Path:
-        return self.state / "log"
 
     def catalogue(self) -> catalogue.Catalogue:
         """The shipped collectors and the site's own."""

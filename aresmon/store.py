@@ -10,8 +10,9 @@ from aresmon.compose import Compose
 from aresmon.engine import Engine
 from aresmon.fleet import Fleet
 from aresmon.influxdb import InfluxDB, InfluxDBError, UnreachableError
+from aresmon.layout import SOCKET
 from aresmon.progress import Progress
-from aresmon.site import SOCKET, Site
+from aresmon.site import Site
 
 _ANSWERS_WITHIN = 120.0
 

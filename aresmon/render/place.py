@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aresmon.layout import Layout
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """`root` is the site's folder. `users` are user ids by service, `images` image references by service,
+class Place(Layout):
+    """A site's places on its server. `users` are user ids by service, `images` image references by service,
     `fingerprints` tell one value of a secret from another by its name, `host_fragments` are the site's
     own Telegraf fragments by host."""
 
-    root: Path
     users: Mapping[str, int]
     images: Mapping[str, str]
     docker_socket: Path = Path("/var/run/docker.sock")
@@ -21,16 +22,3 @@ class Place:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     host_fragments: Mapping[str, str] = field(default_factory=dict)
     has_compose_override: bool = False
-
-    @property
-    def state(self) -> Path:
-        return self.root / ".aresmon"
-
-    @property
-    def secrets(self) -> Path:
-        return self.state / "secrets"
-
-    @property
-    def socket_folder(self) -> Path:
-        """Where InfluxDB makes its socket; in a folder that only the site's owner may enter."""
-        return self.state / "run" / "influxdb"

@@ -47,7 +47,8 @@ def test_the_files_and_variables_are_the_bundles_and_relative_paths_start_at_the
     argv = compose.argv("config")
 
     assert argv == [
-        *("docker", "compose", "--project-directory", "/srv/bundle", "--env-file", f"{compose.folder}/.env"),
+        *("docker", "compose", "--project-name", "ares", "--project-directory", "/srv/bundle"),
+        *("--env-file", f"{compose.folder}/.env"),
         *("--file", f"{compose.folder}/compose.yml", "--file", "/srv/overrides/compose.yml"),
         *("--progress", "plain", "config"),
     ]

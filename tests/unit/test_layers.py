@@ -16,7 +16,7 @@ PACKAGE = REPOSITORY / "aresmon"
 
 LAYERS = [
     "errors",
-    *("process", "files", "yamlfile", "shipped", "cgroups", "progress"),
+    *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress"),
     *("schema", "catalogue"),
     "fleet",
     *("pins", "credentials"),

@@ -1,0 +1,45 @@
+"""Where things are in a site's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = "aresmon.yml"
+SOCKET = "influxdb.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The places of a site; `root` is its folder."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        return self.root / FILE
+
+    @property
+    def overrides(self) -> Path:
+        return self.root / "overrides"
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".aresmon"
+
+    @property
+    def bundle(self) -> Path:
+        return self.state / "bundle"
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where InfluxDB makes its socket; in a folder that only the site's owner may enter."""
+        return self.state / "run" / "influxdb"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "log"
