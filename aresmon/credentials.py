@@ -7,7 +7,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from aresmon import files
@@ -71,19 +71,17 @@ def read(folder: Path, name: str) -> str:
     return value
 
 
-def fingerprints(folder: Path) -> dict[str, str]:
-    """A mark that changes with each secret and tells nothing of it: keyed with a secret of the site."""
-    try:
-        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError:
-        return {}
-    if _SITE_KEY not in names:
+def fingerprints(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
+    """A mark that changes with each of these secrets and tells nothing of it: keyed with a secret of the site.
+
+    Secrets that are not made yet have none; other files in the folder are nobody's business.
+    """
+    names = [name for name in wanted if name != _SITE_KEY and (folder / name).exists()]
+    if not (folder / _SITE_KEY).exists():
         return {}
     key = read(folder, _SITE_KEY).encode()
     return {
-        name: hmac.new(key, f"{name}:{read(folder, name)}".encode(), hashlib.sha256).hexdigest()[:12]
-        for name in names
-        if name != _SITE_KEY
+        name: hmac.new(key, f"{name}:{read(folder, name)}".encode(), hashlib.sha256).hexdigest()[:12] for name in names
     }
 
 

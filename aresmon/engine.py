@@ -16,6 +16,7 @@ from typing import IO, Any
 import docker
 import docker.errors
 import requests.exceptions
+from docker.context import ContextAPI
 
 from aresmon import cgroups, process
 from aresmon.errors import AresmonError, ExitCode
@@ -61,14 +62,13 @@ class Engine:
     @cached_property
     def client(self) -> docker.DockerClient:
         """The SDK's client. Raises AresmonError with what to do where no engine answers."""
-        host = os.environ.get("DOCKER_HOST", "")
-        if host and not host.startswith("unix://"):
+        if not self._address.startswith("unix://"):
             raise AresmonError(
-                f"DOCKER_HOST is {host}; aresmon runs on the server itself, where its folders are",
-                hint="unset DOCKER_HOST, and run this on the server",
+                f"the Docker engine is at {self._address}; aresmon runs on the server itself, where its folders are",
+                hint="unset DOCKER_HOST and DOCKER_CONTEXT (or `docker context use default`) on the server itself",
             )
         try:
-            client = docker.from_env(timeout=120)
+            client = docker.DockerClient(base_url=self._address, timeout=120)
             client.version()
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise _no_engine(self.socket, error) from None
@@ -77,7 +77,16 @@ class Engine:
     @property
     def socket(self) -> Path:
         """The engine's socket on this machine."""
-        return Path(os.environ.get("DOCKER_HOST", "").removeprefix("unix://") or "/var/run/docker.sock")
+        return Path(self._address.removeprefix("unix://"))
+
+    @cached_property
+    def _address(self) -> str:
+        """Where the docker command line would find it too: DOCKER_HOST, else the context in use."""
+        named = os.environ.get("DOCKER_HOST")
+        if named:
+            return named
+        context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
+        return str(context.Host) if context is not None else "no such Docker context"
 
     @property
     def socket_group(self) -> int:

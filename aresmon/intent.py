@@ -68,7 +68,7 @@ def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, 
         images={service: pin.pull for service, pin in pins(fleet).items()} | dict(references),
         docker_socket=engine.socket,
         docker_group=engine.socket_group,
-        fingerprints=credentials.fingerprints(site.secrets),
+        fingerprints=credentials.fingerprints(site.secrets, credentials.owners(fleet, users())),
         host_fragments=site.host_fragments(),
         has_compose_override=(site.overrides / "compose.yml").exists(),
     )

@@ -75,7 +75,7 @@ def test_no_engine_writes_no_file_for_this_machine(site: Site) -> None:
 
 @pytest.mark.parametrize("host", ["tcp://127.0.0.1:2375", "ssh://biere"])
 def test_an_engine_elsewhere_is_refused(site: Site, host: str) -> None:
-    refused(site.run("up", env={"DOCKER_HOST": host}), f"DOCKER_HOST is {host}", "unset DOCKER_HOST")
+    refused(site.run("up", env={"DOCKER_HOST": host}), f"the Docker engine is at {host}", "unset DOCKER_HOST")
 
 
 def test_a_machine_without_compose_is_told_what_to_install(

@@ -117,7 +117,7 @@ def test_fingerprints_tell_secrets_apart_and_tell_nothing_of_them(tmp_path: Path
     values = ensure(tmp_path, "site-key", "a", "b")
     (tmp_path / "b").write_text(values["a"])
 
-    marks = credentials.fingerprints(tmp_path)
+    marks = credentials.fingerprints(tmp_path, ["a", "b"])
 
     assert set(marks) == {"a", "b"}
     assert marks["a"] != marks["b"], "the same password in two places must not be seen"
@@ -126,11 +126,11 @@ def test_fingerprints_tell_secrets_apart_and_tell_nothing_of_them(tmp_path: Path
 
 def test_a_fingerprint_changes_with_its_secret_and_with_nothing_else(tmp_path: Path) -> None:
     ensure(tmp_path, "site-key", "a", "b")
-    before = credentials.fingerprints(tmp_path)
-    assert credentials.fingerprints(tmp_path) == before
+    before = credentials.fingerprints(tmp_path, ["a", "b"])
+    assert credentials.fingerprints(tmp_path, ["a", "b"]) == before
 
     (tmp_path / "b").write_text("another-one")
-    after = credentials.fingerprints(tmp_path)
+    after = credentials.fingerprints(tmp_path, ["a", "b"])
 
     assert (after["a"] == before["a"], after["b"] == before["b"]) == (True, False)
 
@@ -140,11 +140,19 @@ def test_fingerprints_of_two_sites_with_the_same_passwords_differ(tmp_path: Path
     for site in ("one", "two"):
         ensure(tmp_path / site, "site-key")
         (tmp_path / site / "a").write_text("the-same")
-        marks.append(credentials.fingerprints(tmp_path / site)["a"])
+        marks.append(credentials.fingerprints(tmp_path / site, ["a"])["a"])
 
     assert marks[0] != marks[1]
 
 
 def test_a_site_without_secrets_has_no_fingerprints(tmp_path: Path) -> None:
-    assert credentials.fingerprints(tmp_path / "none") == {}
-    assert credentials.fingerprints(tmp_path) == {}
+    assert credentials.fingerprints(tmp_path / "none", ["a"]) == {}
+    assert credentials.fingerprints(tmp_path, ["a", "b"]) == {}
+
+
+def test_a_stray_file_among_the_secrets_is_nobody_s_business(tmp_path: Path) -> None:
+    ensure(tmp_path, "site-key", "a")
+    (tmp_path / "a.bak").touch()
+    (tmp_path / "old").mkdir()
+
+    assert set(credentials.fingerprints(tmp_path, ["a"])) == {"a"}

@@ -92,7 +92,7 @@ def test_the_servers_own_collectors_change_its_agents_hash() -> None:
 def test_no_secret_stands_in_any_rendered_file(ares: Fleet, tmp_path: Path) -> None:
     names = credentials.owners(ares, dict(place().users))
     values = credentials.ensure(tmp_path, dict.fromkeys(names, os.getuid()))
-    at = place(fingerprints=credentials.fingerprints(tmp_path))
+    at = place(fingerprints=credentials.fingerprints(tmp_path, names))
 
     made = render(ares, SHIPPED, at, FILES)
 
