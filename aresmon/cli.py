@@ -136,7 +136,7 @@ def up(
         console.plan(outcome.steps, outcome.difference, is_first=is_first, whole=dry_run)
 
     if dry_run:
-        outcome = stack.dry_run(site, engine)
+        outcome = stack.dry_run(site, engine, shorten=shorten)
         announce(outcome)
         for service, why in outcome.missing.items():
             ways = "pulled, else built from packages" if pins(site.fleet())[service].build else "pulled"

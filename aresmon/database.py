@@ -97,10 +97,12 @@ def plan(influxdb: InfluxDB, fleet: Fleet, secrets: Mapping[str, str], *, shorte
     return changes
 
 
-def check_retention(influxdb: InfluxDB, fleet: Fleet) -> None:
-    """Raise AresmonError where a retention would get shorter, which deletes points."""
-    databases = _names(influxdb.query("SHOW DATABASES")[0], "name")
-    list(_policies(influxdb, fleet, databases, shorten=False))
+def check_retention(kept: Mapping[str, int], fleet: Fleet) -> None:
+    """Raise AresmonError where a policy, kept for so many hours, would get shorter: that deletes points."""
+    for policy, hours in kept.items():
+        wanted = influxql.keep_hours(fleet.keep, policy) if policy in influxql.POLICIES else hours
+        if _is_shorter(wanted, hours):
+            raise _would_delete(policy, hours, wanted)
 
 
 def apply(influxdb: InfluxDB, changes: Sequence[Change]) -> None:

@@ -69,9 +69,10 @@ class Site(Layout):
                 hint="move the folder; Compose reads other characters in its own way",
             )
         try:
-            self.state.mkdir(mode=0o700, exist_ok=True)
-            for folder in (self.secrets, self.socket_folder.parent):
+            for folder in (self.state, self.secrets, self.socket_folder.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
+                if folder.stat().st_mode & 0o077:
+                    folder.chmod(0o700)
         except OSError as error:
             raise files.cannot_write(self.state, error) from error
         if not (self.state / ".gitignore").exists():

@@ -55,10 +55,12 @@ class Outcome:
         return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
 
 
-def dry_run(site: Site, engine: Engine) -> Outcome:
+def dry_run(site: Site, engine: Engine, *, shorten: bool = False) -> Outcome:
     """What `up` would do. Nothing is changed, fetched or built."""
     fleet = site.fleet()
     look(site, fleet, engine)
+    if not shorten:
+        store.check_retention(site, fleet)
     found = images.local(engine, used_pins(fleet))
     intent = decide(site, fleet, site.catalogue(), engine, found)
     return Outcome(tuple(intent.steps), intent.difference, (), found.missing)
@@ -76,6 +78,8 @@ def up(
     fleet, catalogue = site.fleet(), site.catalogue()
     with site.lock("up"):
         look(site, fleet, engine)
+        if not shorten:
+            store.check_retention(site, fleet)
         found = images.obtain(engine, used_pins(fleet), progress, plugins=plugins(site, fleet, catalogue))
         if "influxdb" in found.missing:
             raise AresmonError(
@@ -84,8 +88,6 @@ def up(
                 "with `aresmon images save` and `load`, then `aresmon up`",
             )
         secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
-        if not shorten and engine.is_running(fleet.site, "influxdb"):
-            store.check_retention(site, fleet)
         intent = decide(site, fleet, catalogue, engine, found)
         announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing))
         _check_agent(intent, engine, progress)

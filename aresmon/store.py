@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 
-from aresmon import credentials, database
+from aresmon import credentials, database, files
 from aresmon.compose import Compose
 from aresmon.engine import Engine
 from aresmon.fleet import Fleet
-from aresmon.influxdb import InfluxDB, InfluxDBError, UnreachableError
+from aresmon.influxdb import InfluxDB, UnreachableError
 from aresmon.layout import SOCKET
 from aresmon.progress import Progress
+from aresmon.render import influxql
 from aresmon.site import Site
 
 _ANSWERS_WITHIN = 120.0
+_RETENTION = "retention.json"
 
 
 def influxdb(site: Site) -> InfluxDB:
@@ -51,14 +54,21 @@ def ensure(
             admin = database.admin(unnamed, secrets)
         changes = database.plan(admin, fleet, secrets, shorten=shorten)
         database.apply(admin, changes)
+        kept = {policy: influxql.keep_hours(fleet.keep, policy) for policy in influxql.POLICIES}
+        if changes or not (site.state / _RETENTION).exists():
+            files.write(site.state / _RETENTION, json.dumps(kept).encode())
         return tuple(change.what for change in changes)
 
 
 def check_retention(site: Site, fleet: Fleet) -> None:
-    """Raise AresmonError if a retention would get shorter; says nothing where InfluxDB cannot be asked yet."""
+    """Raise AresmonError if a retention would get shorter than it was at the last `up`.
+
+    By what is remembered of it, so that nothing has to run yet; the database itself is looked at later.
+    """
     try:
-        database.check_retention(influxdb(site), fleet)
-    except (UnreachableError, InfluxDBError):
+        kept = json.loads((site.state / _RETENTION).read_bytes())
+        database.check_retention({str(policy): int(hours) for policy, hours in kept.items()}, fleet)
+    except (OSError, ValueError, AttributeError):
         return
 
 

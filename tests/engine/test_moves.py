@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.engine.sites import Site, containers_of
+from aresmon.engine import Engine
+from tests.engine.sites import Site, containers_of, remove_project
 
 
 def test_an_edge_goes_from_loopback_to_every_address_and_back(site: Site) -> None:
@@ -63,3 +64,28 @@ def test_a_broken_compose_file_of_the_site_s_own_is_named_before_anything_starts
 
     assert (result.code, site.containers()) == (1, {})
     assert "overrides/compose.yml:2: not YAML" in result.err
+
+
+def test_a_shorter_retention_is_refused_before_anything_moves_also_under_a_new_name(site: Site) -> None:
+    site.up()
+    former, before = site.name, site.ids()
+    site.name = f"{site.name}-new"
+    site.configure(storage={"keep": {"raw": "1d"}})
+
+    refused = [site.run("up"), site.run("up", "--dry-run")]
+
+    try:
+        assert [result.code for result in refused] == [1, 1]
+        assert {one.service: one.id for one in Engine().containers(former).values()} == before
+    finally:
+        remove_project(former)
+
+
+def test_folders_that_were_opened_to_others_are_closed_again(site: Site) -> None:
+    site.up()
+    for folder in (site.state, site.state / "secrets", site.state / "run"):
+        folder.chmod(0o755)
+
+    site.up()
+
+    assert {path.stat().st_mode & 0o777 for path in (site.state, site.state / "secrets", site.state / "run")} == {0o700}
