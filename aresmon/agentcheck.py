@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError
 
-_TIMEOUT = 60
 _ANSWER = re.compile(r"E! (?:loading config file \S+ failed: )?(?P<said>.*)", re.DOTALL)
 
 
-def check(engine: Engine, image: str, host: str, configuration: bytes, variables: Mapping[str, str]) -> None:
+def check(
+    engine: Engine, image: str, host: str, configuration: bytes, variables: Mapping[str, str], *, project: str
+) -> None:
     """Run `telegraf config check --strict-env-handling` in a container that is removed again.
 
     The configuration is copied in, since the bundle on disk is still the running one.
@@ -26,7 +27,7 @@ def check(engine: Engine, image: str, host: str, configuration: bytes, variables
         ["telegraf", "config", "check", "--strict-env-handling", "--config", "/etc/telegraf/telegraf.conf"],
         files=_tar({"etc/telegraf/telegraf.conf": configuration, "run/secrets/agent": b"none"}),
         environment=[f"{name}={value}" for name, value in variables.items()],
-        timeout=_TIMEOUT,
+        project=project,
     )
     if code != 0:
         match = _ANSWER.search(said)

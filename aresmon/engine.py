@@ -22,6 +22,7 @@ from aresmon import cgroups, process
 from aresmon.errors import AresmonError, ExitCode
 
 _PULL_TIMEOUT = 900.0
+_RUN_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,25 +216,32 @@ class Engine:
                 yield piece.decode(errors="replace")
 
     def run_once(
-        self, image: str, command: Sequence[str], *, files: bytes, environment: Sequence[str], timeout: int
+        self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
     ) -> tuple[int, str]:
         """Run a command in a new container without a network, with the files of a tar in it, and remove it.
 
+        It is labelled as a one-off of the project, so that the next run removes what a killed one left.
         Returns its exit code and what it printed.
         """
+        labels = {"com.docker.compose.project": project, "com.docker.compose.oneoff": "True"}
         with told():
-            create = self.client.api.create_container
-            config = self.client.api.create_host_config(network_mode="none", cap_drop=["ALL"])
-            made = create(
-                image, entrypoint="", command=list(command), environment=list(environment), host_config=config
+            api = self.client.api
+            config = api.create_host_config(network_mode="none", cap_drop=["ALL"])
+            made = api.create_container(
+                image,
+                entrypoint="",
+                command=list(command),
+                environment=list(environment),
+                host_config=config,
+                labels=labels,
             )["Id"]
             try:
-                self.client.api.put_archive(made, "/", files)
-                self.client.api.start(made)
-                code = int(self.client.api.wait(made, timeout=timeout)["StatusCode"])
-                return code, self.client.api.logs(made).decode(errors="replace")
+                api.put_archive(made, "/", files)
+                api.start(made)
+                code = int(api.wait(made, timeout=_RUN_TIMEOUT)["StatusCode"])
+                return code, api.logs(made).decode(errors="replace")
             finally:
-                self.client.api.remove_container(made, force=True)
+                api.remove_container(made, force=True)
 
     def save(self, references: Sequence[str], archive: Path) -> None:
         """Write the images into one tar file."""

@@ -157,8 +157,13 @@ def _cut_off(site: Site, running: Mapping[str, Container]) -> tuple[str, ...]:
 
 def project_of(on_disk: Bundle) -> str:
     """The Compose project that this bundle was written for; empty where there is none."""
-    for line in on_disk.files.get(".env", b"").decode(errors="replace").splitlines():
-        if line.startswith("ARESMON_PROJECT="):
+    return variable_of(on_disk.files, "ARESMON_PROJECT")
+
+
+def variable_of(rendered: Mapping[str, bytes], name: str) -> str:
+    """A variable of the `.env` among these files; empty where there is none."""
+    for line in rendered.get(".env", b"").decode(errors="replace").splitlines():
+        if line.startswith(f"{name}="):
             return line.partition("=")[2].strip("'")
     return ""
 

@@ -26,6 +26,7 @@ from aresmon.intent import (
     remember_hashes,
     used_pins,
     users,
+    variable_of,
 )
 from aresmon.plan import Step
 from aresmon.process import ProcessError
@@ -141,6 +142,7 @@ def _check_agent(intent: Intent, engine: Engine, progress: Progress) -> None:
                 sidecar.name,
                 intent.files[f"agents/{sidecar.name}/telegraf.conf"],
                 telegraf.variables(sidecar, intent.fleet),
+                project=intent.fleet.site,
             )
 
 
@@ -155,6 +157,13 @@ def _write(intent: Intent, progress: Progress) -> None:
     former = intent.bundle.version
     if former not in ("", __version__):
         progress.note(f"the bundle was rendered by aresmon {former}; it is rendered anew by {__version__}")
+    for name, what in (("INFLUXDB_DATA", "storage.data"), ("GRAFANA_DATA", "grafana.data")):
+        was, becomes = variable_of(intent.bundle.files, name), variable_of(intent.files, name)
+        if was not in ("", becomes):
+            progress.warn(
+                f"{what} moves from {was} to {becomes}; what is in the former folder stays there",
+                hint="to take it along: `aresmon down`, move the folder, `aresmon up`",
+            )
     aside = bundle.write(intent.bundle, intent.files)
     if aside is not None:
         progress.warn(

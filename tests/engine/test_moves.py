@@ -89,3 +89,13 @@ def test_folders_that_were_opened_to_others_are_closed_again(site: Site) -> None
     site.up()
 
     assert {path.stat().st_mode & 0o777 for path in (site.state, site.state / "secrets", site.state / "run")} == {0o700}
+
+
+def test_another_data_folder_says_that_the_former_one_is_left_behind(site: Site) -> None:
+    site.up()
+    site.configure(storage={"data": "data/elsewhere"})
+
+    result = site.up()
+
+    assert f"storage.data moves from {site.folder}/data/influxdb to {site.folder}/data/elsewhere" in result.err
+    assert (site.folder / "data" / "influxdb" / "meta").is_dir()

@@ -41,7 +41,7 @@ def variables(name: str) -> dict[str, str]:
 def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, host: str) -> None:
     configuration = (bundle / f"agents/{host}/telegraf.conf").read_bytes()
 
-    agentcheck.check(engine, IMAGE, host, configuration, variables(host))
+    agentcheck.check(engine, IMAGE, host, configuration, variables(host), project="aresmon-test-rendered")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -50,7 +50,7 @@ def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> N
     host = Host("box", "systemd", (name,), ())
     configuration = telegraf.configuration(host, SHIPPED, frame).encode()
 
-    agentcheck.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE)
+    agentcheck.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project="aresmon-test-rendered")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_variable_that_is_missing_is_named(engine: Engine, bundle: Path, missi
     given = {name: value for name, value in variables("biere").items() if name != missing}
 
     with pytest.raises(AresmonError, match=missing) as refused:
-        agentcheck.check(engine, IMAGE, "biere", configuration, given)
+        agentcheck.check(engine, IMAGE, "biere", configuration, given, project="aresmon-test-rendered")
 
     assert "nothing was changed" in refused.value.hint
 
@@ -81,7 +81,7 @@ def test_what_telegraf_does_not_know_is_refused_in_its_words(
     configuration = (bundle / "agents/biere/telegraf.conf").read_bytes() + fragment.encode()
 
     with pytest.raises(AresmonError, match=word) as refused:
-        agentcheck.check(engine, IMAGE, "biere", configuration, variables("biere"))
+        agentcheck.check(engine, IMAGE, "biere", configuration, variables("biere"), project="aresmon-test-rendered")
 
     assert refused.value.message.startswith("biere: Telegraf refuses the configuration: ")
     assert len(refused.value.message) < 500
@@ -90,7 +90,14 @@ def test_what_telegraf_does_not_know_is_refused_in_its_words(
 def test_a_check_leaves_no_container(engine: Engine, bundle: Path) -> None:
     before = {one.id for one in client().containers.list(all=True, filters={"ancestor": IMAGE}, ignore_removed=True)}
 
-    agentcheck.check(engine, IMAGE, "lewi", (bundle / "agents/lewi/telegraf.conf").read_bytes(), variables("lewi"))
+    agentcheck.check(
+        engine,
+        IMAGE,
+        "lewi",
+        (bundle / "agents/lewi/telegraf.conf").read_bytes(),
+        variables("lewi"),
+        project="aresmon-test-rendered",
+    )
 
     made = client().containers.list(all=True, filters={"ancestor": IMAGE}, ignore_removed=True)
     assert [one for one in made if one.id not in before and "config" in one.attrs["Args"]] == []

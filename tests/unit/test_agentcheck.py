@@ -21,9 +21,9 @@ class Telegraf(FakeEngine):
         self.answer = (code, said)
 
     def run_once(
-        self, image: str, command: Sequence[str], *, files: bytes, environment: Sequence[str], timeout: int
+        self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
     ) -> tuple[int, str]:
-        self.image, self.command, self.environment = image, command, environment
+        self.image, self.command, self.environment, self.project = image, command, environment, project
         with tarfile.open(fileobj=io.BytesIO(files)) as tar:
             self.names = set(tar.getnames())
             conf = tar.extractfile("etc/telegraf/telegraf.conf")
@@ -34,9 +34,9 @@ class Telegraf(FakeEngine):
 def test_a_configuration_is_checked_by_its_own_image_with_its_variables_and_no_secret() -> None:
     engine = Telegraf(0)
 
-    agentcheck.check(engine, "telegraf:1", "biere", b"[agent]", {"ARESMON_HOST": "biere"})
+    agentcheck.check(engine, "telegraf:1", "biere", b"[agent]", {"ARESMON_HOST": "biere"}, project="ares")
 
-    assert (engine.image, engine.configuration) == ("telegraf:1", b"[agent]")
+    assert (engine.image, engine.configuration, engine.project) == ("telegraf:1", b"[agent]", "ares")
     assert list(engine.environment) == ["ARESMON_HOST=biere"]
     assert "--strict-env-handling" in engine.command
     assert engine.names == {"etc/telegraf/telegraf.conf", "run/secrets/agent"}
@@ -55,7 +55,7 @@ def test_a_configuration_is_checked_by_its_own_image_with_its_variables_and_no_s
 )
 def test_a_refusal_is_told_in_telegrafs_words(said: str, words: str) -> None:
     with pytest.raises(AresmonError) as caught:
-        agentcheck.check(Telegraf(1, said), "telegraf:1", "biere", b"", {})
+        agentcheck.check(Telegraf(1, said), "telegraf:1", "biere", b"", {}, project="ares")
 
     assert caught.value.message == words
     assert "nothing was changed" in caught.value.hint
