@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aresmon import process
 from aresmon.errors import AresmonError, ExitCode
+from aresmon.render import compose
 
 OVERRIDE = "overrides/compose.yml"
 _OLDEST = (2, 17)
@@ -61,9 +62,7 @@ class Compose:
         return done.out
 
     def _variables(self) -> dict[str, str]:
-        lines = (self.folder / ".env").read_text(encoding="utf-8").splitlines()
-        pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
-        return {name: value.strip("'") for name, _, value in pairs}
+        return compose.variables((self.folder / ".env").read_text(encoding="utf-8"))
 
 
 def _failed(done: process.Completed, override: str) -> AresmonError:

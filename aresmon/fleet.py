@@ -150,7 +150,7 @@ def _contradictions(
     """What is wrong between settings. `data` is what the schema allows of the file, `dropped` the keys of the
     rest: what only follows from an error is not told besides it."""
     hosts: dict[str, Any] = data["hosts"]
-    server = data.get("server", next(iter(hosts)))
+    server = _server(data)
     if server not in hosts and ("hosts", server) not in dropped:
         meant = schema.did_you_mean(server, hosts) or f"; the hosts are {', '.join(list(hosts)[:10])}"
         yield document.problem(("server",), f"no host of that name in `hosts`{meant}")
@@ -254,7 +254,7 @@ def _fleet(document: Document, file: str) -> Fleet:
         images=tuple((name, images[name]) for name in services if name in images),
         mirror=images.get("mirror", ""),
         hosts=hosts,
-        notices=tuple(_notices(document, file)),
+        notices=tuple(_notices(document, file, edge)),
     )
 
 
@@ -296,8 +296,7 @@ def _listen(text: str) -> Listen:
     return Listen(str(ip), int(port))
 
 
-def _notices(document: Document, file: str) -> Iterator[str]:
-    edge = _edge(document.data.get("edge", {}), _server(document.data), document.data["hosts"])
+def _notices(document: Document, file: str, edge: Edge) -> Iterator[str]:
     if not edge.agents.is_loopback:
         at = document.problem(("edge", "agents"), f"agents write to {edge.agents} without TLS: keep that port private")
         yield at.told(file)

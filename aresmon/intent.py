@@ -24,6 +24,7 @@ from aresmon.layout import FILE, SOCKET
 from aresmon.pins import SERVICES, Pin, pins, services
 from aresmon.plan import Step, Wanted, plan
 from aresmon.render.bundle import Files, render
+from aresmon.render.compose import variables
 from aresmon.render.place import Place
 from aresmon.site import Site
 
@@ -162,10 +163,7 @@ def project_of(on_disk: Bundle) -> str:
 
 def variable_of(rendered: Mapping[str, bytes], name: str) -> str:
     """A variable of the `.env` among these files; empty where there is none."""
-    for line in rendered.get(".env", b"").decode(errors="replace").splitlines():
-        if line.startswith(f"{name}="):
-            return line.partition("=")[2].strip("'")
-    return ""
+    return variables(rendered.get(".env", b"").decode(errors="replace")).get(name, "")
 
 
 def compose_hashes(site: Site, rendered: Files) -> Mapping[str, str]:

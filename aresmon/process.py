@@ -73,15 +73,6 @@ def run(
     return completed
 
 
-def run_attached(argv: Sequence[str | Path], *, env: Mapping[str, str | None] | None = None) -> int:
-    """Run a program on this terminal and return its exit code."""
-    command = [str(part) for part in argv]
-    try:
-        return subprocess.run(command, env=_environment(env or {}), check=False).returncode
-    except FileNotFoundError as error:
-        raise AresmonError(f"{command[0]} is not installed, or not on the PATH") from error
-
-
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
     merged = {**os.environ, **changes}
     return {name: value for name, value in merged.items() if value is not None}

@@ -75,6 +75,12 @@ def environment(fleet: Fleet, place: Place, files: Mapping[str, bytes]) -> str:
     return _HEADER + "".join(f"{name}='{value}'\n" for name, value in variables.items())
 
 
+def variables(environment: str) -> dict[str, str]:
+    """What such a `.env` says, by name."""
+    pairs = (line.partition("=") for line in environment.splitlines() if "=" in line and not line.startswith("#"))
+    return {name: value.strip("'") for name, _, value in pairs}
+
+
 def _service(name: str, place: Place, memory: Mapping[str, str], mounted: str) -> dict[str, str]:
     user, prefix = place.users[name], name.upper()
     return {

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from aresmon import process
 from aresmon.errors import AresmonError
 from aresmon.process import Completed, ProcessError, run
 
@@ -105,9 +104,3 @@ def test_a_program_has_nobody_to_ask() -> None:
 
 def test_what_is_no_text_does_not_end_the_run() -> None:
     assert run(python(r"import sys; sys.stdout.buffer.write(b'\xff')")).out == "\N{REPLACEMENT CHARACTER}"
-
-
-def test_a_program_on_this_terminal_gives_its_code_back() -> None:
-    assert process.run_attached(python("raise SystemExit(7)")) == 7
-    with pytest.raises(AresmonError, match="not on the PATH"):
-        process.run_attached(["no-such-program"])
