@@ -116,6 +116,13 @@ def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
     return aside
 
 
+def manifest_with(manifest: bytes, changed: Mapping[str, bytes]) -> bytes:
+    """A manifest as it is once these files have been written."""
+    content = json.loads(manifest)
+    content["files"] |= {path: hashes_to(one) for path, one in changed.items()}
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
 def hashes_to(content: bytes) -> str:
     """SHA-256, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from aresmon import __version__, cli_images
-from aresmon.cli_support import Chosen, command, the_console, the_engine, the_site, until_interrupted
+from aresmon import __version__, cli_hosts, cli_images, cli_push
+from aresmon.cli_support import Chosen, command, confirm_by_name, the_console, the_engine, the_site, until_interrupted
 from aresmon.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_hosts.app, name="hosts")
 app.add_typer(cli_images.app, name="images")
 
 
@@ -160,7 +161,7 @@ def down(
     fleet = site.fleet()
     doomed = stack.deletable_folders(site, fleet) if volumes else []
     if doomed and not yes:
-        _ask_for_name(fleet.site, doomed)
+        confirm_by_name(fleet.site, f"This deletes {', '.join(map(str, doomed))}")
     gone = stack.down(site, engine, console, volumes=volumes)
     kept = "The data is kept; `aresmon up` goes on with it."
     console.say("The stack is down. " + (f"Deleted: {', '.join(map(str, gone))}." if gone else kept))
@@ -215,6 +216,9 @@ def logs(
             the_console().raw(piece)
 
 
+cli_push.register(app)
+
+
 @command(app, name="collectors", example="aresmon collectors")
 def collectors() -> None:
     """List what can be watched: the shipped collectors and those of overrides/collectors."""
@@ -265,18 +269,6 @@ def _tell_outcome(outcome: Outcome) -> None:
         fleet = site.fleet()
         secret = site.secrets / "grafana-admin"
         console.say(f"Grafana: {fleet.grafana.url}, login {fleet.grafana.admin}, password in {secret}")
-
-
-def _ask_for_name(name: str, folders: list[Path]) -> None:
-    """Have the site's name typed before its data is deleted."""
-    listed = ", ".join(map(str, folders))
-    if not sys.stdin.isatty():
-        raise AresmonError(f"this deletes {listed}", hint="say so with --yes; without a terminal nobody can be asked")
-    typed = typer.prompt(
-        f"This deletes {listed}, for good. Type the site's name ({name}) to go on", default="", show_default=False
-    )
-    if typed != name:
-        raise AresmonError("nothing was deleted, nothing was stopped")
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -8,10 +8,10 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -22,6 +22,7 @@ from aresmon.errors import AresmonError, ExitCode
 if TYPE_CHECKING:
     from aresmon.console import Console
     from aresmon.engine import Engine
+    from aresmon.ground import Ground
     from aresmon.site import Site
 
 P = ParamSpec("P")
@@ -93,6 +94,44 @@ def the_engine() -> Engine:
     from aresmon.engine import Engine
 
     return Engine()
+
+
+def on_ground(
+    run: Callable[[Ground], Coroutine[Any, Any, R]], *, site: Site | None = None, ask_sudo: bool = False
+) -> R:
+    """Run something with the ways to the hosts open; with `ask_sudo` after asking for sudo's password there."""
+    import asyncio
+
+    from aresmon.ground import ground
+
+    password = sudo_password(wanted=ask_sudo)
+
+    async def inside() -> R:
+        async with ground(site or the_site(), sudo_password=password) as opened:
+            return await run(opened)
+
+    return asyncio.run(inside())
+
+
+@functools.cache
+def sudo_password(*, wanted: bool) -> str | None:
+    """The password that sudo wants on the hosts, asked for once; None where it is not wanted."""
+    if not wanted:
+        return None
+    if not sys.stdin.isatty():
+        raise AresmonError("--ask-sudo asks at a terminal, and there is none", hint="use a sudo rule with NOPASSWD")
+    return str(typer.prompt("sudo password there", hide_input=True, default="", show_default=False))
+
+
+def confirm_by_name(name: str, what: str) -> None:
+    """Have a name typed before something is done that nothing brings back."""
+    if not sys.stdin.isatty():
+        raise AresmonError(
+            f"{what[0].lower()}{what[1:]}", hint="say so with --yes; without a terminal nobody can be asked"
+        )
+    typed = typer.prompt(f"{what}, for good. Type the name ({name}) to go on", default="", show_default=False)
+    if typed != name:
+        raise AresmonError("nothing was changed")
 
 
 def _unexpected(trace: str) -> ExitCode:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as RichConsole
 from rich.live import Live
@@ -17,11 +18,23 @@ from aresmon.arrivals import HostStatus
 from aresmon.bundle import Difference
 from aresmon.catalogue import Collector
 from aresmon.errors import AresmonError
+from aresmon.outcome import GOOD, Outcome, Result
 from aresmon.plan import Step
 from aresmon.progress import Stage
 from aresmon.proof import FRESH
 from aresmon.status import ServiceStatus, Status, age
 
+if TYPE_CHECKING:
+    from aresmon.pushes import Drift, Planned
+
+_OUTCOME_COLOURS: Mapping[str, str] = {
+    Outcome.PROVEN: "green",
+    Outcome.UNCHANGED: "green",
+    Outcome.UNVERIFIED: "yellow",
+    Outcome.SKIPPED: "dim",
+    Outcome.ROLLED_BACK: "yellow",
+}
+_MOST_ROWS = 20
 _STEP_COLOURS = {"create": "green", "recreate": "yellow", "start": "green", "remove": "red"}
 _LONGEST_DIFF = 60  # lines of one diff; a first `up` would show every file
 
@@ -83,6 +96,88 @@ class Console:
         if hint:
             self.err.print(Text.assemble(("   next: ", "bold"), hint), soft_wrap=True)
 
+    # Pushes ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def rollout(self, hosts: Sequence[str], *, quiet: bool = False) -> Iterator[Rollout]:
+        """A push to several hosts: a table that moves on a terminal, else a line for each state."""
+        shown = Rollout(self, hosts, quiet=quiet)
+        if quiet or not self.out.is_terminal:
+            yield shown
+            return
+        with Live(get_renderable=shown.table, console=self.out, refresh_per_second=4, transient=True):
+            yield shown
+
+    def results(self, results: Sequence[Result], *, quiet: bool = False) -> None:
+        """What became of each host; those that went well in a line, if there are many."""
+        if quiet:
+            return
+        counts = Counter(result.outcome for result in results)
+        table = _table("HOST", "OUTCOME", ">SECONDS", "COMMIT", "MARK")
+        for result in results:
+            if len(results) <= _MOST_ROWS or result.outcome not in GOOD:
+                table.add_row(*_result_row(result))
+        if table.row_count:
+            self.out.print(table)
+        for result in results:
+            self._told(result)
+        if len(results) > 1:
+            self.say(f"{len(results)} hosts: " + ", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
+
+    def _told(self, result: Result) -> None:
+        is_good = result.outcome in GOOD
+        if result.why:
+            mark = ("  " if is_good else "! ", "bold yellow")
+            self.out.print(
+                Text.assemble(mark, f"{result.host}: {result.outcome.upper()}: {result.why}"), soft_wrap=True
+            )
+        if result.next:
+            self.out.print(Text.assemble(("  next: ", "bold"), result.next), soft_wrap=True)
+        for note in result.notes:
+            self.say(f"  note: {result.host}: {note}", style="dim")
+
+    def push_plan(self, planned: Sequence[Planned]) -> None:
+        """What a push would change, host by host."""
+        for one in planned:
+            if one.refusal is not None:
+                continue
+            commit = f" (configs {one.commit[:7]})" if one.commit else ""
+            self.say(f"{one.host}: {'would change' if one.diff else 'nothing to do'}{commit}")
+            self.diff(one.diff)
+            for path in one.drifted:
+                self.say(f"  {path} was edited by hand since the last push")
+        self.say("Nothing was changed.")
+
+    def drift(self, found: Sequence[Drift]) -> None:
+        """How live files differ from what was pushed."""
+        for one in found:
+            if not one.what:
+                self.say(f"{one.host}: as it was pushed", style="green")
+                continue
+            self.out.print(Text.assemble(("! ", "bold yellow"), f"{one.host}: {one.what}"), soft_wrap=True)
+            self.diff(one.diff)
+            self.out.print(Text.assemble(("  next: ", "bold"), one.next), soft_wrap=True)
+
+    def hosts(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The hosts of a site."""
+        table = _table("HOST", "AGENT", "SSH", "COLLECTS", ">RELEASE")
+        for one in rows:
+            table.add_row(one["host"], one["agent"], one["ssh"], ", ".join(one["collect"]), str(one["release"] or "-"))
+        self.out.print(table)
+
+    def pushes(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """The history of pushes."""
+        table = _table("WHEN", "HOST", ">RELEASE", "OUTCOME", "COMMIT", "BY")
+        for one in lines:
+            when = str(one.get("at", ""))[:16].replace("T", " ")
+            release = str(one.get("release") or "")
+            outcome = str(one.get("outcome", ""))
+            colour = Text(outcome, style=_OUTCOME_COLOURS.get(outcome, "red"))
+            table.add_row(
+                when, str(one.get("host", "")), release, colour, str(one.get("commit", ""))[:7], str(one.get("by", ""))
+            )
+        self.out.print(table)
+
     # Tables ------------------------------------------------------------------------------------------
 
     def plan(self, steps: Sequence[Step], difference: Difference, *, is_first: bool, whole: bool) -> None:
@@ -136,6 +231,48 @@ class Console:
                     self.status(look())
                 live.update(Text.from_ansi(captured.get()), refresh=True)
                 time.sleep(every)
+
+
+class Rollout:
+    """What a push shows while it goes on."""
+
+    def __init__(self, console: Console, hosts: Sequence[str], *, quiet: bool) -> None:
+        self._console, self._quiet, self._begun = console, quiet, time.monotonic()
+        self._states = dict.fromkeys(hosts, "waiting")
+        self._results: dict[str, Result] = {}
+
+    def report(self, host: str, state: str) -> None:
+        """A host's push is in another state."""
+        self._states[host] = state
+        if not self._quiet and not self._console.out.is_terminal:
+            self._console.say(f"{host}: {state}")
+
+    def done(self, result: Result) -> None:
+        """A host's push has ended."""
+        self._results[result.host] = result
+        if not self._quiet and not self._console.out.is_terminal:
+            self._console.say(f"{result.host}: {result.outcome}")
+
+    def table(self) -> Table:
+        """The hosts that are under way, as many as fit, and how many are waiting and done."""
+        height = max(3, self._console.out.height - 4)
+        table = _table("HOST", "STATE")
+        active = [host for host, state in self._states.items() if host not in self._results and state != "waiting"]
+        ended = list(self._results)[-max(1, height - len(active)) :] if len(active) < height else []
+        for host in [*ended, *active][-height:]:
+            result = self._results.get(host)
+            state = self._states[host] if result is None else str(result.outcome)
+            table.add_row(host, Text(state, style="cyan" if result is None else _OUTCOME_COLOURS.get(state, "red")))
+        waiting = len(self._states) - len(active) - len(self._results)
+        took = time.monotonic() - self._begun
+        table.caption = f"{len(self._results)} done, {len(active)} under way, {waiting} waiting, {took:.0f} s"
+        return table
+
+
+def _result_row(result: Result) -> list[str | Text]:
+    outcome = Text(str(result.outcome), style=_OUTCOME_COLOURS.get(result.outcome, "red"))
+    seconds = f"{result.seconds:.1f}" if result.seconds else ""
+    return [result.host, outcome, seconds, result.commit[:7], result.mark if result.outcome in GOOD else ""]
 
 
 class _Stage:

@@ -7,7 +7,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from aresmon import files
@@ -18,7 +18,7 @@ INFLUXDB_ADMIN = "influxdb-admin"
 INFLUXDB_GRAFANA = "influxdb-grafana"
 GRAFANA_ADMIN = "grafana-admin"
 GRAFANA_KEY = "grafana-secret-key"
-_SITE_KEY = "site-key"
+SITE_KEY = "site-key"
 
 # Grafana expands a `$` in what it reads from a file, and the shell of many a recipe would too.
 _ALLOWED = re.compile(r"^[A-Za-z0-9._~!@%^*+=:,/?-]{4,256}$")
@@ -32,7 +32,7 @@ def agent(host: str) -> str:
 def owners(fleet: Fleet, users: Mapping[str, int]) -> dict[str, int]:
     """Every secret of a site, with the user id that reads it."""
     own = os.getuid()
-    named = {_SITE_KEY: own, INFLUXDB_ADMIN: own}
+    named = {SITE_KEY: own, INFLUXDB_ADMIN: own}
     named |= dict.fromkeys((INFLUXDB_GRAFANA, GRAFANA_ADMIN, GRAFANA_KEY), users["grafana"])
     for host in fleet.hosts:
         named[agent(host.name)] = users["telegraf"] if host is fleet.sidecar else own
@@ -76,18 +76,30 @@ def fingerprints(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
 
     Secrets that are not made yet have none; other files in the folder are nobody's business.
     """
-    names = [name for name in wanted if name != _SITE_KEY and (folder / name).exists()]
-    if not (folder / _SITE_KEY).exists():
+    names = [name for name in wanted if name != SITE_KEY and (folder / name).exists()]
+    if not (folder / SITE_KEY).exists():
         return {}
-    key = read(folder, _SITE_KEY).encode()
-    return {
-        name: hmac.new(key, f"{name}:{read(folder, name)}".encode(), hashlib.sha256).hexdigest()[:12] for name in names
-    }
+    key = read(folder, SITE_KEY).encode()
+    return {name: _mark(key, name, read(folder, name)) for name in names}
+
+
+def generated() -> str:
+    """A new secret, of 32 characters from the system's random source."""
+    return secrets.token_urlsafe(24)
+
+
+def mark(secret: Callable[[str], str], name: str) -> str:
+    """The same mark of one secret, read by `secret`."""
+    return _mark(secret(SITE_KEY).encode(), name, secret(name))
+
+
+def _mark(key: bytes, name: str, value: str) -> str:
+    return hmac.new(key, f"{name}:{value}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def _ensure(path: Path, owner: int) -> str:
     if not path.exists():
-        files.write(path, secrets.token_urlsafe(24).encode(), mode=0o600, owner=owner)
+        files.write(path, generated().encode(), mode=0o600, owner=owner)
     try:
         status = path.stat()
         if status.st_mode & 0o077:

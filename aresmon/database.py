@@ -97,6 +97,19 @@ def plan(influxdb: InfluxDB, fleet: Fleet, secrets: Mapping[str, str], *, shorte
     return changes
 
 
+def agent_changes(influxdb: InfluxDB, host: str, password: str) -> list[Change]:
+    """What is missing or different of one host's user. Nothing is changed."""
+    wanted = [User(f"agent-{host}", "WRITE", agent(host))]
+    known = _names(influxdb.query("SHOW USERS")[0], "user")
+    return [*_users(influxdb, wanted, known, {agent(host): password}), *_rights(influxdb, wanted, known)]
+
+
+def revoke_agent(influxdb: InfluxDB, host: str) -> None:
+    """Remove one host's user, if it is there: its password is worth nothing from then on."""
+    if f"agent-{host}" in _names(influxdb.query("SHOW USERS")[0], "user"):
+        influxdb.query(f"DROP USER {influxql.identifier(f'agent-{host}')}")
+
+
 def check_retention(kept: Mapping[str, int], fleet: Fleet) -> None:
     """Raise AresmonError where a policy, kept for so many hours, would get shorter: that deletes points."""
     for policy, hours in kept.items():

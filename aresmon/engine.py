@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -242,6 +244,32 @@ class Engine:
                 return code, api.logs(made).decode(errors="replace")
             finally:
                 api.remove_container(made, force=True)
+
+    def archive(self, reference: str) -> bytes:
+        """An image as `docker load` takes it."""
+        with told():
+            return b"".join(self.client.images.get(reference).save(named=True))
+
+    def architecture(self, reference: str) -> str:
+        """The architecture of an image that is here, as amd64."""
+        with told():
+            return str(self.client.images.get(reference).attrs["Architecture"])
+
+    def file_of(self, reference: str, path: str) -> bytes:
+        """A file of an image that is here, which is not run for it."""
+        with told():
+            api = self.client.api
+            made = api.create_container(reference, entrypoint="", command=["true"])["Id"]
+            try:
+                stream, _ = api.get_archive(made, path)
+                packed = io.BytesIO(b"".join(stream))
+            finally:
+                api.remove_container(made, force=True)
+        with tarfile.open(fileobj=packed) as tar:
+            member = tar.extractfile(Path(path).name)
+            if member is None:
+                raise AresmonError(f"{reference} has no file {path}")
+            return member.read()
 
     def save(self, references: Sequence[str], archive: Path) -> None:
         """Write the images into one tar file."""

@@ -76,18 +76,28 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class Configs:
+    """The git repository with a `<host>.conf` for each host whose configuration is not left to aresmon."""
+
+    git: str
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
-    """One monitored server."""
+    """One monitored server. `ssh` is how it is reached: an alias, or user@address; its name where not said."""
 
     name: str
     agent: AgentKind
+    ssh: str
     collect: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A site. `images` and `memory` are by service; `notices` are settings that have no effect yet."""
+    """A site. `images` and `memory` are by service; `afar` says that the server is reached by ssh where it is not
+    this machine; `notices` are settings that have no effect yet."""
 
     site: str
     server: str
@@ -99,6 +109,8 @@ class Fleet:
     images: tuple[tuple[str, str], ...]
     mirror: str
     hosts: tuple[Host, ...]
+    configs: Configs | None = None
+    afar: bool = False
     notices: tuple[str, ...] = ()
 
     def host(self, name: str) -> Host:
@@ -254,6 +266,8 @@ def _fleet(document: Document, file: str) -> Fleet:
         images=tuple((name, images[name]) for name in services if name in images),
         mirror=images.get("mirror", ""),
         hosts=hosts,
+        configs=_configs(data.get("configs")),
+        afar="ssh" in (data["hosts"][_server(data)] or {}),
         notices=tuple(_notices(document, file, edge)),
     )
 
@@ -267,9 +281,16 @@ def _host(name: str, settings: Mapping[str, Any], is_server: bool) -> Host:
     return Host(
         name=name,
         agent=settings.get("agent", "docker" if is_server else "systemd"),
+        ssh=settings.get("ssh", name),
         collect=(*collect, ALWAYS),
         env=tuple(sorted(settings.get("env", {}).items())),
     )
+
+
+def _configs(settings: Mapping[str, Any] | None) -> Configs | None:
+    if settings is None:
+        return None
+    return Configs(settings["git"], settings.get("branch", _default("configs", "branch")))
 
 
 def _edge(settings: Mapping[str, Any], server: str, hosts: Mapping[str, Any]) -> Edge:

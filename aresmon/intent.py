@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aresmon import bundle, credentials, files, preflight, shipped
+from aresmon import bundle, credentials, files, origins, preflight, shipped
 from aresmon.bundle import Bundle, Difference
 from aresmon.catalogue import Catalogue
 from aresmon.catalogue import plugins as plugins_of
@@ -63,6 +63,7 @@ def shipped_files() -> dict[str, bytes]:
 
 def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, references: Mapping[str, str]) -> Files:
     """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
+    pushed = origins.proven(site, fleet)
     place = Place(
         root=site.root,
         users=users(),
@@ -71,6 +72,9 @@ def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, 
         docker_group=engine.socket_group,
         fingerprints=credentials.fingerprints(site.secrets, credentials.owners(fleet, users())),
         host_fragments=site.host_fragments(),
+        own_agents=site.own_agents(),
+        proven=pushed.bodies,
+        marks=pushed.marks,
         has_compose_override=(site.overrides / "compose.yml").exists(),
     )
     return render(fleet, catalogue, place, shipped_files())

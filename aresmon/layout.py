@@ -43,3 +43,12 @@ class Layout:
     @property
     def log(self) -> Path:
         return self.state / "log"
+
+    @property
+    def configs(self) -> Path:
+        """Our own clone of the repository of agent configurations."""
+        return self.state / "configs.git"
+
+    def releases(self, host: str) -> Path:
+        """What was brought to a host, release by release."""
+        return self.state / "releases" / host

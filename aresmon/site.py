@@ -40,7 +40,8 @@ class Site(Layout):
         mark = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
         loaded = fleet.load(text, self.catalogue(), file=FILE, checked=self._was_checked(mark))
         wrong = [
-            *_wrong_fragments(self.host_fragments(), [host.name for host in loaded.hosts]),
+            *_wrong_fragments("hosts", self.host_fragments(), [host.name for host in loaded.hosts]),
+            *_wrong_fragments("agents", self.own_agents(), [host.name for host in loaded.hosts]),
             *_wrong_override(self.overrides / "compose.yml"),
         ]
         if wrong:
@@ -60,6 +61,10 @@ class Site(Layout):
     def host_fragments(self) -> Mapping[str, str]:
         """The site's own Telegraf fragments, by host: `overrides/hosts/<host>.conf`."""
         return {path.stem: read_text(path) for path in sorted((self.overrides / "hosts").glob("*.conf"))}
+
+    def own_agents(self) -> Mapping[str, str]:
+        """Whole configurations of the site's own, by host: `overrides/agents/<host>.conf` stands for its collectors."""
+        return {path.stem: read_text(path) for path in sorted((self.overrides / "agents").glob("*.conf"))}
 
     def make_state(self) -> None:
         """Make `.aresmon/`, out of the way of git and of other users."""
@@ -112,19 +117,36 @@ class Site(Layout):
                 ) from None
             os.ftruncate(handle, 0)
             now = datetime.now().astimezone().strftime("%H:%M:%S")
-            os.write(handle, f"`aresmon {command}` (process {os.getpid()}, {_user()}, since {now})\n".encode())
+            os.write(handle, f"`aresmon {command}` (process {os.getpid()}, {user()}, since {now})\n".encode())
             yield
         finally:
             os.close(handle)
 
     def record(self, **event: Any) -> None:
         """Add a line to the history: one JSON object a line, `at` in UTC."""
-        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": _user(), **event})
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": user(), **event})
         try:
             with (self.state / "history.jsonl").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
             raise files.cannot_write(self.state / "history.jsonl", error) from error
+
+    def history(self, command: str) -> list[dict[str, Any]]:
+        """The lines of the history that this command wrote, the oldest first."""
+        try:
+            lines = (self.state / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        return [event for line in lines if (event := _event(line)).get("command") == command]
+
+
+def _event(line: str) -> dict[str, Any]:
+    """A line of the history; one that was cut off by the end of the machine is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def find(folder: Path) -> Site:
@@ -141,14 +163,14 @@ def find(folder: Path) -> Site:
     return Site(here)
 
 
-def _wrong_fragments(fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
+def _wrong_fragments(folder: str, fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
     for name, text in fragments.items():
         if name not in hosts:
-            yield f"overrides/hosts/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
+            yield f"overrides/{folder}/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
         try:
             tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            yield f"overrides/hosts/{name}.conf: not TOML: {error}"
+            yield f"overrides/{folder}/{name}.conf: not TOML: {error}"
 
 
 def _wrong_override(path: Path) -> Iterator[str]:
@@ -158,7 +180,8 @@ def _wrong_override(path: Path) -> Iterator[str]:
         yield problem.told("overrides/compose.yml")
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this: the account, and behind sudo the one before it."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

@@ -80,9 +80,13 @@ def find_haproxy(config: Path) -> str:
     Its administration socket is not offered: who may open it may also change the running HAProxy.
     """
     try:
-        text = config.read_text(encoding="utf-8", errors="replace")
+        return haproxy_in(config.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return ""
+
+
+def haproxy_in(text: str) -> str:
+    """The same, in the text of such a configuration."""
     for section in re.split(r"^(?=(?:listen|frontend|backend|defaults|global)\b)", text, flags=re.MULTILINE):
         port = re.search(r"^\s*bind\s+(?P<address>[0-9.]*|\*):(\d+)(?P<rest>.*)$", section, flags=re.MULTILINE)
         uri = re.search(r"^\s*stats\s+uri\s+(\S+)", section, flags=re.MULTILINE)

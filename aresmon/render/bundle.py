@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aresmon.catalogue import Catalogue
-from aresmon.fleet import Fleet
+from aresmon.fleet import Fleet, Host
 from aresmon.render import compose, telegraf
 from aresmon.render.place import Place
 
@@ -23,18 +23,24 @@ def render(fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapp
         "edge/haproxy.cfg": shipped_files["compose/haproxy.cfg"],
     }
     files |= {path: content for path, content in shipped_files.items() if path.startswith("grafana/provisioning/")}
-    for name in compose.agent_files(fleet):
+    for name in compose.agent_files(fleet.sidecar):
         files[name] = shipped_files[f"compose/{name}"]
-    frame = shipped_files["telegraf/agent.conf"].decode()
-    in_container = shipped_files["telegraf/docker.conf"].decode()
+    frame = telegraf.Frame.of(shipped_files)
     for host in fleet.hosts:
-        extra = place.host_fragments.get(host.name, "")
-        parts = [frame, *([in_container] if host.agent == "docker" else [])]
         folder = f"agents/{host.name}"
-        files[f"{folder}/telegraf.conf"] = telegraf.configuration(host, catalogue, parts, extra).encode()
+        files[f"{folder}/telegraf.conf"] = agent(host, catalogue, place, frame).encode()
         if host is fleet.sidecar:
             files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(telegraf.variables(host, fleet)).encode()
         else:
             files[f"{folder}/agent.env"] = telegraf.environment(host, fleet).encode()
     files[".env"] = compose.environment(fleet, place, files).encode()
     return dict(sorted(files.items()))
+
+
+def agent(host: Host, catalogue: Catalogue, place: Place, frame: telegraf.Frame) -> str:
+    """A host's configuration with its mark: the one under which it was last pushed, if it is still the same."""
+    own, extra = place.own_agents.get(host.name, ""), place.host_fragments.get(host.name, "")
+    body = place.proven.get(host.name) or telegraf.configuration(host, catalogue, frame, own=own, extra=extra)
+    content = telegraf.fingerprint(body)
+    pushed = place.marks.get(host.name, "")
+    return telegraf.marked(body, pushed if pushed.startswith(f"{content}-") else f"{content}-up", frame)

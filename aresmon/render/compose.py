@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
-from aresmon.fleet import Fleet
+from aresmon.fleet import Fleet, Host
 from aresmon.render.place import Place
 
 _HEADER = (
@@ -16,11 +17,11 @@ AGENT_ENVIRONMENT = "agent-environment.yml"
 _MOUNTED = {"influxdb": "influxdb/", "edge": "edge/", "grafana": "grafana/"}
 
 
-def agent_files(fleet: Fleet) -> tuple[str, ...]:
-    """The Compose files of the server's own agent, if it runs beside the stack."""
-    if fleet.sidecar is None:
+def agent_files(host: Host | None) -> tuple[str, ...]:
+    """The shipped Compose files of an agent in a container; none where there is no such host."""
+    if host is None:
         return ()
-    return ("agent.yml", "agent-docker.yml") if "docker" in fleet.sidecar.collect else ("agent.yml",)
+    return ("agent.yml", "agent-docker.yml") if "docker" in host.collect else ("agent.yml",)
 
 
 def agent_environment(variables: Mapping[str, str]) -> str:
@@ -38,7 +39,7 @@ def environment(fleet: Fleet, place: Place, files: Mapping[str, bytes]) -> str:
     `files` are those of the bundle. A service's `…_CONFIGURATION` changes with what it mounts and with its
     secrets: Compose itself does not look into mounted files, and would leave the old container.
     """
-    compose_files = ["compose.yml", *agent_files(fleet), *([AGENT_ENVIRONMENT] if fleet.sidecar else [])]
+    compose_files = ["compose.yml", *agent_files(fleet.sidecar), *([AGENT_ENVIRONMENT] if fleet.sidecar else [])]
     if place.has_compose_override:
         compose_files.append(str(place.root / "overrides" / "compose.yml"))
     memory = dict(fleet.memory)
@@ -65,14 +66,44 @@ def environment(fleet: Fleet, place: Place, files: Mapping[str, bytes]) -> str:
             "DOCKER_SOCKET": str(place.docker_socket),
             "DOCKER_GROUP": str(place.docker_group),
         }
-        variables["TELEGRAF_CONFIGURATION"] = _digest(
-            variables["TELEGRAF_CONFIGURATION"], place.fingerprints.get(f"agent-{fleet.sidecar.name}", "")
-        )
+        secret = place.fingerprints.get(f"agent-{fleet.sidecar.name}", "")
+        variables["TELEGRAF_CONFIGURATION"] = sidecar_configuration(files, fleet.sidecar.name, secret)
     variables["GRAFANA_CONFIGURATION"] = _digest(
         variables["GRAFANA_CONFIGURATION"],
         *(place.fingerprints.get(name, "") for name in ("grafana-admin", "grafana-secret-key", "influxdb-grafana")),
     )
     return _HEADER + "".join(f"{name}='{value}'\n" for name, value in variables.items())
+
+
+def sidecar_configuration(files: Mapping[str, bytes], host: str, secret: str) -> str:
+    """What changes with the configuration of the server's own agent, among these files, and with its secret's mark."""
+    return _digest(_mounted(files, f"agents/{host}/"), secret)
+
+
+def agent_project(
+    names: Sequence[str], *, project: str, image: str, memory: str, folder: str, configuration: str
+) -> str:
+    """The `.env` of an agent that runs in a container on a host of its own.
+
+    `DOCKER_GROUP`, the group of the engine's socket, is known there alone, and given when Compose is run.
+    """
+    values = {
+        "COMPOSE_FILE": ":".join([*names, AGENT_ENVIRONMENT]),
+        "ARESMON_PROJECT": project,
+        "TELEGRAF_IMAGE": image,
+        "TELEGRAF_USER": "1510:1510",
+        "TELEGRAF_MEMORY": memory,
+        "TELEGRAF_CONFIG": folder,
+        "TELEGRAF_SECRET": "./secrets/agent",
+        "TELEGRAF_CONFIGURATION": configuration,
+        "DOCKER_SOCKET": "/var/run/docker.sock",
+    }
+    return _HEADER + "".join(f"{name}='{value}'\n" for name, value in values.items())
+
+
+def with_variable(environment: str, name: str, value: str) -> str:
+    """Such a `.env` with another value for one of its variables."""
+    return re.sub(rf"^{name}='.*'$", lambda _: f"{name}='{value}'", environment, flags=re.MULTILINE)
 
 
 def variables(environment: str) -> dict[str, str]:

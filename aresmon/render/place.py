@@ -13,7 +13,8 @@ from aresmon.layout import Layout
 class Place(Layout):
     """A site's places on its server. `users` are user ids by service, `images` image references by service,
     `fingerprints` tell one value of a secret from another by its name, `host_fragments` are the site's
-    own Telegraf fragments by host."""
+    own Telegraf fragments by host, `own_agents` what stands for its collectors, `proven` what was last pushed to
+    it from `configs`, `marks` the mark of its last push."""
 
     users: Mapping[str, int]
     images: Mapping[str, str]
@@ -21,4 +22,7 @@ class Place(Layout):
     docker_group: int = 0
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     host_fragments: Mapping[str, str] = field(default_factory=dict)
+    own_agents: Mapping[str, str] = field(default_factory=dict)
+    proven: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
     has_compose_override: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.fleet import FOREVER, Fleet, Keep, Listen, hours
+from aresmon.fleet import Configs, FOREVER, Fleet, Keep, Listen, hours
 from tests.unit.conftest import load
 
 
@@ -16,8 +16,6 @@ def test_the_example_site_is_read_with_its_notices(ares: Fleet) -> None:
     assert ares.grafana.admin == "Ares"
     assert [notice.partition(": ")[0] for notice in ares.notices if ": no effect: " in notice] == [
         "aresmon.yml:12 grafana.guests",
-        "aresmon.yml:15 configs",
-        "aresmon.yml:24 hosts.ronflex.ssh",
         "aresmon.yml:31 alerts",
     ]
     assert [notice for notice in ares.notices if ": no effect: " not in notice] == [
@@ -104,10 +102,20 @@ def test_a_coarser_resolution_may_be_kept_as_long_as_the_finer_and_for_ever() ->
     assert fleet.keep == Keep(90 * 24, 90 * 24, FOREVER)
 
 
-def test_a_setting_without_effect_yet_is_told_once_for_all_hosts() -> None:
-    fleet = load("edge: {agents: 127.0.0.1:8086, url: http://x:1}\nhosts:\n  a: {ssh: a}\n  b: {ssh: b}\n")
+def test_a_host_is_reached_by_its_name_unless_the_file_says_how() -> None:
+    fleet = load("hosts:\n  a:\n  b: {ssh: admin@10.0.0.2}\n")
 
-    assert [notice.partition(": ")[0] for notice in fleet.notices] == ["aresmon.yml:3 hosts.a.ssh"]
+    assert [host.ssh for host in fleet.hosts] == ["a", "admin@10.0.0.2"]
+    assert not fleet.afar
+
+
+def test_a_server_with_an_ssh_may_be_operated_from_elsewhere() -> None:
+    assert load("hosts: {a: {ssh: a}}").afar
+
+
+def test_the_repository_of_configurations_has_a_branch() -> None:
+    assert load("hosts: {a: }").configs is None
+    assert load("configs: {git: x.git}\nhosts: {a: }").configs == Configs("x.git", "master")
 
 
 @pytest.mark.parametrize(

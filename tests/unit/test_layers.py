@@ -16,23 +16,27 @@ PACKAGE = REPOSITORY / "aresmon"
 
 LAYERS = [
     "errors",
-    *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress"),
-    *("schema", "catalogue"),
+    *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress", "lint", "outcome"),
+    *("schema", "catalogue", "releases", "yamledit"),
     "fleet",
-    *("pins", "credentials"),
+    *("pins", "credentials", "configs"),
     "site",
-    *("starter", "preflight", "bundle"),
+    *("starter", "preflight", "bundle", "origins"),
     *("render.place", "render.influxql", "render.telegraf"),
     "render.compose",
     "render.bundle",
     *("engine", "influxdb", "compose"),
-    *("agentcheck", "plan", "recipes", "database", "readiness", "proof", "arrivals"),
+    *("agentcheck", "plan", "recipes", "database", "readiness", "proof", "arrivals", "delivery"),
     *("images", "store"),
     "intent",
+    *("hosts.transport", "hosts.local", "hosts.ssh", "hosts.relay", "transaction"),
+    *("survey", "orders", "afar", "enrol"),
+    *("ground", "explain", "pushing", "rollout"),
+    *("pushes", "membership"),
     *("status", "stack"),
     "console",
     "cli_support",
-    "cli_images",
+    *("cli_hosts", "cli_images", "cli_push"),
     "cli",
     "__main__",
 ]
@@ -44,10 +48,11 @@ DOORS = {
     "subprocess": {"process"},
     "docker": {"engine", "influxdb"},
     "requests": {"engine", "influxdb", "readiness"},
-    "typer": {"cli", "cli_images", "cli_support"},
+    "typer": {"cli", "cli_hosts", "cli_images", "cli_push", "cli_support"},
     "jsonschema": {"schema"},
     "fcntl": {"site"},
-    "socket": {"preflight", "starter"},
+    "socket": {"preflight", "starter", "hosts.relay"},
+    "asyncssh": {"hosts.ssh", "afar"},
 }
 
 
@@ -56,7 +61,7 @@ def module(path: Path) -> str:
 
 
 MODULES = {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-PACKAGES = {"aresmon", "aresmon.render"}
+PACKAGES = {"aresmon", "aresmon.hosts", "aresmon.render"}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -101,7 +106,7 @@ def test_each_door_to_the_outside_has_its_keepers_alone(library: str) -> None:
 
 
 RENDER = sorted(name for name in MODULES if name.startswith("aresmon.render."))
-PURE = {"__future__", "aresmon", "collections", "dataclasses", "hashlib", "json", "pathlib", "re", "typing"}
+PURE = {"__future__", "aresmon", "collections", "dataclasses", "hashlib", "json", "pathlib", "re", "tomllib", "typing"}
 EFFECTS = {
     *("open", "print", "input", "exec", "eval"),
     *(

@@ -66,16 +66,16 @@ def test_every_host_has_a_configuration_that_is_toml_and_its_own(ares: Fleet) ->
     for host in ares.hosts:
         tables = tomllib.loads(files[f"agents/{host.name}/telegraf.conf"].decode())
         wanted = {plugin for name in host.collect for plugin in SHIPPED[name].inputs}
-        assert set(tables["inputs"]) == wanted
+        assert set(tables["inputs"]) == wanted | {"mock"}
         assert ("secretstores" in tables) == (host.agent == "docker")
 
 
-def test_the_sites_own_fragment_for_a_host_stands_at_the_end_of_its_configuration(ares: Fleet) -> None:
+def test_the_sites_own_fragment_for_a_host_stands_after_all_but_its_mark(ares: Fleet) -> None:
     files = rendered(ares, host_fragments={"lewi": "[[inputs.ping]]\n  urls = ['biere']\n"})
 
-    assert files["agents/lewi/telegraf.conf"].endswith(
-        b"# From overrides/hosts/lewi.conf\n[[inputs.ping]]\n  urls = ['biere']\n"
-    )
+    before, _, after = files["agents/lewi/telegraf.conf"].partition(b"\n# The mark of this very configuration")
+    assert before.endswith(b"# From overrides/hosts/lewi.conf\n[[inputs.ping]]\n  urls = ['biere']\n")
+    assert list(tomllib.loads(f"#{after.decode()}")["inputs"]) == ["mock"]
     assert b"inputs.ping" not in files["agents/ronflex/telegraf.conf"]
 
 

@@ -1,0 +1,200 @@
+"""The stack at the other end of ssh: its InfluxDB and its engine as sockets here, its secrets in memory only.
+
+Nothing is published for this: each connection to one of the sockets becomes a channel of the one connection to the
+server, and a small relay there speaks to the socket that only the site's owner may open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import shlex
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncssh
+
+from aresmon import credentials, database
+from aresmon.errors import AresmonError
+from aresmon.fleet import Fleet
+from aresmon.hosts.ssh import Ssh
+from aresmon.influxdb import InfluxDB
+from aresmon.layout import SOCKET
+
+_SCRIPTS = Path(__file__).with_name("hosts")
+_KEEP = """\
+set -eu
+umask 077
+read -r path
+read -r owner
+cat >"$path.new"
+chown "$owner" "$path.new"
+mv -T -- "$path.new" "$path"
+"""
+_DOCKER = "/var/run/docker.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """A stack elsewhere. `root` is the site's folder there, `owner` whose it is, `bundle` its files as far as they
+    are the agent's; `docker` is a socket here that leads to its engine."""
+
+    root: str
+    owner: str
+    influxdb: InfluxDB
+    docker: Path
+    bundle: Mapping[str, bytes] = field(repr=False)
+    secrets: Mapping[str, str] = field(repr=False)
+    run: Callable[[str, str], Awaitable[None]] = field(repr=False)
+
+    async def keep(self, name: str, value: str) -> None:
+        """Write a secret on the server, for its owner alone."""
+        await self.run(_KEEP, f"{self.root}/.aresmon/secrets/{name}\n{self.owner}\n{value}")
+
+    async def drop(self, name: str) -> None:
+        """Remove a secret from the server."""
+        await self.run('read -r path; rm -f -- "$path"', f"{self.root}/.aresmon/secrets/{name}\n")
+
+    def secret(self, name: str) -> str:
+        """One secret. Raises AresmonError where the server has none of that name."""
+        try:
+            return self.secrets[name]
+        except KeyError:
+            raise AresmonError(
+                f"the server has no secret {name}", hint="`aresmon up` there makes it; or `aresmon hosts add` from here"
+            ) from None
+
+
+@asynccontextmanager
+async def stack(fleet: Fleet, server: Ssh) -> AsyncIterator[Far]:
+    """The site's stack on its server, as long as the context lasts.
+
+    Raises UnreachableHostError, or AresmonError where there is no such site or we may not look into it.
+    """
+    async with server.connect() as connection:
+        root, owner, found = await _look(fleet, server, connection)
+        secrets = {
+            path.rpartition("/")[2]: content.decode().rstrip("\n")
+            for path, content in found.items()
+            if path.startswith(".aresmon/secrets/")
+        }
+        if credentials.INFLUXDB_ADMIN not in secrets:
+            raise AresmonError(
+                f"{root} on {fleet.server} has no secret {credentials.INFLUXDB_ADMIN}",
+                hint=f"on {fleet.server}: `aresmon up`",
+            )
+        with tempfile.TemporaryDirectory(prefix="aresmon-") as name:
+            folder = Path(name)
+            far = Far(
+                root,
+                owner,
+                InfluxDB(folder / SOCKET, database.ADMIN, secrets[credentials.INFLUXDB_ADMIN]),
+                folder / "docker.sock",
+                {
+                    path.removeprefix(".aresmon/bundle/"): content
+                    for path, content in found.items()
+                    if path.startswith(".aresmon/bundle/")
+                },
+                secrets,
+                lambda script, given: _run(server, connection, script, given),
+            )
+            targets = {SOCKET: f"{root}/.aresmon/run/influxdb/{SOCKET}", "docker.sock": _DOCKER}
+            relays = [await _relay(server, connection, folder / here, there) for here, there in targets.items()]
+            try:
+                yield far
+            finally:
+                for relay in relays:
+                    relay.close()
+
+
+@contextmanager
+def in_background(fleet: Fleet, server: Ssh) -> Iterator[Far]:
+    """The same, for code that knows nothing of an event loop."""
+    ready, over = threading.Event(), asyncio.Event()
+    outcome: list[Far | BaseException] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def hold() -> None:
+        loops.append(asyncio.get_running_loop())
+        try:
+            async with stack(fleet, server) as far:
+                outcome.append(far)
+                ready.set()
+                await over.wait()
+        except AresmonError as error:
+            outcome.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=lambda: asyncio.run(hold()), daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        if not isinstance(outcome[0], Far):
+            raise outcome[0]
+        yield outcome[0]
+    finally:
+        with suppress(RuntimeError):
+            loops[0].call_soon_threadsafe(over.set)
+        thread.join(5)
+
+
+async def _look(
+    fleet: Fleet, server: Ssh, connection: asyncssh.SSHClientConnection
+) -> tuple[str, str, Mapping[str, bytes]]:
+    names = [credentials.INFLUXDB_ADMIN, credentials.SITE_KEY, *(credentials.agent(host.name) for host in fleet.hosts)]
+    wanted = [f".aresmon/secrets/{name}" for name in names]
+    wanted += [f".aresmon/bundle/{name}" for name in (".env", "manifest.json", "agent-environment.yml")]
+    wanted.append(f".aresmon/bundle/agents/{fleet.server}/telegraf.conf")
+    given = "\n".join([fleet.site, *wanted, "", ""]).encode()
+    script = (_SCRIPTS / "server.bash").read_text(encoding="utf-8")
+    conversation = await server.converse(connection, script, given, as_root=True)
+    root = owner = python = ""
+    found: dict[str, bytes] = {}
+    async for line in conversation.lines():
+        word, _, rest = line.partition(" ")
+        if word == "@root":
+            owner, _, root = rest.partition(" ")
+        elif word == "@file":
+            content, _, path = rest.partition(" ")
+            found[path] = base64.b64decode(content)
+        elif word == "@end":
+            python = rest
+    if not root:
+        said = await conversation.complaint()
+        raise AresmonError(
+            f"{fleet.server} runs no site named {fleet.site}" + (f": {said.splitlines()[-1]}" if said else ""),
+            hint=f"on {fleet.server}: `aresmon up`; and its user must be root, or be let by sudo",
+        )
+    if not python:
+        raise AresmonError(f"{fleet.server} has no python3", hint="install it there: InfluxDB is reached through it")
+    return root, owner, found
+
+
+async def _run(server: Ssh, connection: asyncssh.SSHClientConnection, script: str, given: str) -> None:
+    """Run a script on the server, as root. Raises AresmonError with its last words if it fails."""
+    conversation = await server.converse(connection, f"{script}\necho @done", given.encode(), as_root=True)
+    await conversation.end()
+    said = [line async for line in conversation.lines()]
+    if said[-1:] != ["@done"]:
+        raise AresmonError(f"{server.name}: {await conversation.complaint() or 'it said nothing'}")
+
+
+async def _relay(
+    server: Ssh, connection: asyncssh.SSHClientConnection, here: Path, there: str
+) -> asyncio.AbstractServer:
+    """A socket here that leads to one there."""
+    program = (_SCRIPTS / "relay.py").read_text(encoding="utf-8")
+    script = f"exec python3 -c {shlex.quote(program)} {shlex.quote(there)}"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await server.pass_on(connection, script, reader, writer)
+        finally:
+            writer.close()
+
+    return await asyncio.start_unix_server(serve, str(here))

@@ -1,0 +1,193 @@
+"""`aresmon hosts`: list, add, remove."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from aresmon.cli_support import command, confirm_by_name, on_ground, the_console, the_engine, the_site
+from aresmon.errors import AresmonError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aresmon.enrol import Found
+    from aresmon.fleet import AgentKind
+    from aresmon.ground import Ground
+    from aresmon.membership import Asked
+    from aresmon.outcome import Result
+    from aresmon.site import Site
+
+app = typer.Typer(help="The hosts of a site: list, add, remove.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@command(app, name="list", example="aresmon hosts list")
+def list_hosts(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """List the hosts of aresmon.yml, how they are reached, and their last push."""
+    from aresmon.releases import Releases
+
+    site = the_site()
+    rows = []
+    for host in site.fleet().hosts:
+        newest = Releases(site.releases(host.name)).newest()
+        release = newest.number if newest else 0
+        rows.append(
+            {"host": host.name, "agent": host.agent, "ssh": host.ssh, "collect": host.collect, "release": release}
+        )
+    the_console().data(rows) if as_json else the_console().hosts(rows)
+
+
+@command(app, name="add", example="aresmon hosts add lewi --ssh lewi")
+def add(
+    name: Annotated[str, typer.Argument(help="Its name: the `host` tag of its points.")],
+    ssh: Annotated[str, typer.Option("--ssh", help="How ssh reaches it; without it, its name.")] = "",
+    agent: Annotated[str, typer.Option("--agent", help="systemd or docker; without it, what is there.")] = "",
+    collect: Annotated[str, typer.Option("--collect", help="Collectors, as system,disk; without it, what fits.")] = "",
+    env: Annotated[list[str] | None, typer.Option("--env", help="What a collector wants, as NAME=value.")] = None,
+    ask_sudo: Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for sudo's password there.")] = False,
+) -> None:
+    """Watch another machine: look at it, bring Telegraf to it, give it credentials, push, and see its data arrive.
+
+    A host that stands in aresmon.yml already is gone on with. Every step may be taken again.
+    """
+    from aresmon import membership
+
+    site = the_site()
+    asked = membership.Asked(name, ssh, _kind(agent), tuple(filter(None, collect.split(","))), _variables(env or []))
+    asyncio.run(_prepare(site, asked, ask_sudo=ask_sudo))
+    try:
+        _give_credentials(site, name, ask_sudo=ask_sudo)
+        code = _push(site, name, ask_sudo=ask_sudo)
+    except AresmonError as error:
+        raise AresmonError(error.message, hint=f"{error.hint}; {membership.not_added(name)}", code=error.code) from None
+    raise typer.Exit(code)
+
+
+@command(app, name="remove", example="aresmon hosts remove lewi")
+def remove(
+    name: Annotated[str, typer.Argument(help="A host of aresmon.yml.")],
+    leave_agent: Annotated[bool, typer.Option("--leave-agent", help="Do not touch the machine.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ask_sudo: Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for sudo's password there.")] = False,
+) -> None:
+    """Watch a machine no longer: stop its agent, revoke its credentials, take it out of aresmon.yml.
+
+    Its points stay until storage.keep lets them go. A machine that is not reached is left as it is, and said so.
+    """
+    from aresmon import membership, pushes
+
+    site, console = the_site(), the_console()
+    (host,) = pushes.chosen(site.fleet(), [name], every=False)
+    text = membership.without(site, name)
+    if not yes:
+        confirm_by_name(name, f"This stops the agent of {name} and revokes its password")
+
+    async def run(ground: Ground) -> str:
+        left = "" if leave_agent else await membership.say_goodbye(ground, host)
+        await membership.revoke(ground, name)
+        return left
+
+    left = on_ground(run, site=site, ask_sudo=ask_sudo)
+    membership.write(site, text, command="hosts remove")
+    site.record(command="hosts remove", host=name, left=left)
+    console.say(f"{name} is no longer watched. Its points stay until storage.keep lets them go.")
+    if left:
+        console.warn(
+            f"its agent is left as it was: {left}", hint="its password is worth nothing any more; stop it there"
+        )
+        raise typer.Exit(ExitCode.DEGRADED)
+
+
+async def _prepare(site: Site, asked: Asked, *, ask_sudo: bool) -> None:
+    """Look at the machine, write its entry, bring Telegraf to it."""
+    from aresmon import enrol, membership
+    from aresmon.cli_support import sudo_password
+    from aresmon.hosts.ssh import Connections, Ssh
+
+    console, fleet = the_console(), site.fleet()
+    there = membership.known(site, asked.name)
+    destination = asked.ssh or (there.ssh if there else asked.name)
+    transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
+    supply = membership.Supply.of(fleet, the_engine())
+    with console.stage(f"looking at {asked.name}"):
+        found = await enrol.look(asked.name, transport, supply.reference)
+    _tell_found(asked.name, found)
+    if there is not None:
+        choice = enrol.Choice(there.agent, there.ssh, there.collect, dict(there.env))
+    else:
+        choice = enrol.choose(
+            asked.name, found, ssh=destination, agent=asked.agent, collect=asked.collect, env=asked.env
+        )
+        text = membership.entry(site, asked, choice)
+    await membership.install(asked.name, choice, found, transport, supply=supply, progress=console)
+    if there is None:
+        membership.write(site, text, command="hosts add")
+        site.record(command="hosts add", host=asked.name, agent=choice.agent, collect=list(choice.collect))
+        console.say(f"{site.file}: {asked.name} is added ({choice.agent}: {', '.join(choice.collect)})")
+
+
+def _give_credentials(site: Site, name: str, *, ask_sudo: bool) -> None:
+    """By `up` where the stack is here, since a first host elsewhere opens the agents' port too."""
+    from aresmon import ground, membership, stack
+
+    console, fleet = the_console(), site.fleet()
+    if ground.is_here(site, fleet):
+        stack.up(site, the_engine(), console, announce=lambda outcome: None)
+        return
+
+    async def run(opened: Ground) -> None:
+        await membership.make_credentials(opened, name)
+
+    with console.stage(f"making the credentials of {name} on {fleet.server}"):
+        on_ground(run, site=site, ask_sudo=ask_sudo)
+    console.note(f"{fleet.server} has another aresmon.yml: bring this one there, else its next `up` revokes {name}")
+
+
+def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
+    from aresmon import orders, pushes, rollout
+    from aresmon.site import user
+
+    console, host = the_console(), site.fleet().host(name)
+
+    async def run(ground: Ground) -> Sequence[Result]:
+        wanted, refused = pushes.wishes(ground, [host])
+        manner = orders.Manner(by=user(), overwrite=True)
+        with console.rollout([name]) as shown:
+            pushed = await pushes.push(
+                ground, wanted, manner=manner, pace=rollout.Pace(0), report=shown.report, done=shown.done
+            )
+        return [*refused, *pushed]
+
+    with site.lock("hosts add"):
+        results = on_ground(run, site=site, ask_sudo=ask_sudo)
+    console.results(results)
+    return rollout.exit_code(results)
+
+
+def _tell_found(name: str, found: Found) -> None:
+    console = the_console()
+    parts = [
+        found.distribution,
+        found.machine,
+        f"Telegraf {found.telegraf}" if found.telegraf else "no Telegraf",
+        *([f"Docker {found.docker}"] if found.docker else []),
+        *([f"HAProxy at {found.haproxy}"] if found.haproxy else []),
+    ]
+    console.say(f"{name}: {', '.join(parts)}")
+    for note in found.notes():
+        console.warn(f"{name}: {note}")
+
+
+def _kind(text: str) -> AgentKind | None:
+    if text not in ("", "systemd", "docker"):
+        raise AresmonError(f"--agent is systemd or docker, not '{text}'", code=ExitCode.USAGE)
+    return cast("AgentKind", text) if text else None
+
+
+def _variables(pairs: Sequence[str]) -> dict[str, str]:
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise AresmonError(f"--env takes NAME=value, not '{wrong[0]}'", code=ExitCode.USAGE)
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}

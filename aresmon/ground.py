@@ -1,0 +1,116 @@
+"""What everything that reaches hosts works from: the site, its stack here or afar, and the ways to its hosts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aresmon import bundle, credentials, files, images, intent, orders, store
+from aresmon.catalogue import Catalogue
+from aresmon.engine import Engine
+from aresmon.errors import AresmonError
+from aresmon.fleet import Fleet, Host
+from aresmon.hosts.local import Local
+from aresmon.hosts.transport import Transport
+from aresmon.influxdb import InfluxDB
+from aresmon.orders import Stack
+from aresmon.pins import pins
+from aresmon.releases import Releases
+from aresmon.render.telegraf import Frame
+from aresmon.site import Site
+from aresmon.transaction import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The site, what it says, its stack, and the ways to its hosts. `keep_secret` writes a secret where the stack is,
+    `drop_secret` removes one."""
+
+    site: Site
+    fleet: Fleet
+    catalogue: Catalogue
+    frame: Frame
+    stack: Stack
+    influxdb: InfluxDB
+    transport: Callable[[Host], Transport] = field(repr=False)
+    keep_secret: Callable[[str, str], Awaitable[None]] = field(repr=False)
+    drop_secret: Callable[[str], Awaitable[None]] = field(repr=False)
+
+    def agent(self, host: Host) -> Agent:
+        return orders.agent(self.fleet, host, self.stack)
+
+    def releases(self, host: Host) -> Releases:
+        return Releases(self.site.releases(host.name))
+
+    def image(self) -> str:
+        """The image of an agent in a container: the one that is here, else the pinned one."""
+        return agent_image(self.fleet, Engine())
+
+
+def agent_image(fleet: Fleet, engine: Engine) -> str:
+    """The image of an agent in a container: the one that this engine has, else the pinned one."""
+    pin = pins(fleet)["telegraf"]
+    if not any(host.agent == "docker" for host in fleet.hosts):
+        return pin.pull
+    try:
+        return images.local(engine, {"telegraf": pin}).references.get("telegraf", pin.pull)
+    except AresmonError:
+        return pin.pull  # no engine here
+
+
+@asynccontextmanager
+async def ground(site: Site, *, sudo_password: str | None = None) -> AsyncIterator[Ground]:
+    """Everything that a push works from, with the ways to the hosts open as long as the context lasts.
+
+    Where the stack is not on this machine, it is reached through the server's ssh.
+    """
+    from aresmon.hosts.ssh import Connections, Ssh  # a good part of a second's import, of no use to other commands
+
+    fleet = site.fleet()
+    connections = Connections(sudo_password)
+    frame = Frame.of(intent.shipped_files())
+    here = is_here(site, fleet)
+
+    def transport(host: Host) -> Transport:
+        is_local = here and host.name == fleet.server
+        return Local(host.name) if is_local else Ssh(host.name, host.ssh, connections)
+
+    async def keep(name: str, value: str) -> None:
+        files.write(site.secrets / name, value.encode(), mode=0o600, owner=os.getuid())
+
+    async def drop(name: str) -> None:
+        (site.secrets / name).unlink(missing_ok=True)
+
+    if here:
+        stack, influxdb = _stack_here(site), store.influxdb(site)
+        yield Ground(site, fleet, site.catalogue(), frame, stack, influxdb, transport, keep, drop)
+        return
+    from aresmon import afar
+
+    server = fleet.host(fleet.server)
+    async with afar.stack(fleet, Ssh(server.name, server.ssh, connections)) as far:
+        stack = Stack(far.root, is_here=False, secret=far.secret, bundle=far.bundle, owner=far.owner)
+        yield Ground(site, fleet, site.catalogue(), frame, stack, far.influxdb, transport, far.keep, far.drop)
+
+
+def is_here(site: Site, fleet: Fleet) -> bool:
+    """Whether the stack is on this machine: it is, unless the server has an `ssh` and nothing ran here yet."""
+    return not fleet.afar or site.socket_folder.is_dir()
+
+
+def _stack_here(site: Site) -> Stack:
+    return Stack(
+        str(site.root),
+        is_here=True,
+        secret=lambda name: credentials.read(site.secrets, name),
+        bundle={**bundle.read(site.bundle).files, **_manifest(site)},
+    )
+
+
+def _manifest(site: Site) -> Mapping[str, bytes]:
+    try:
+        return {bundle.MANIFEST: (site.bundle / bundle.MANIFEST).read_bytes()}
+    except OSError:
+        return {}

@@ -1,0 +1,259 @@
+"""`push-config`, `rollback-config` and `drift`: from the site's files to results, each remembered as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aresmon import credentials, files, intent, lint, orders, origins, rollout, survey
+from aresmon.delivery import Delivery
+from aresmon.errors import AresmonError
+from aresmon.fleet import Fleet, Host
+from aresmon.ground import Ground
+from aresmon.hosts.transport import LostError, UnreachableHostError
+from aresmon.orders import AgentFiles, Manner, Wish
+from aresmon.outcome import Outcome, Result
+from aresmon.pushing import Report, Terms
+from aresmon.releases import Release
+from aresmon.render import telegraf
+from aresmon.rollout import Job, Pace
+from aresmon.schema import did_you_mean
+from aresmon.survey import Gathered
+
+Done = Callable[[Result], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a push would do to one host: from `live` to `wanted`, both without a mark; None where there is none."""
+
+    host: str
+    live: str | None
+    wanted: str
+    drifted: tuple[str, ...] = ()
+    refusal: Result | None = None
+    commit: str = ""
+
+    @property
+    def diff(self) -> str:
+        """What would change, as a unified diff."""
+        return _diff(self.host, self.live or "", self.wanted)
+
+
+def chosen(fleet: Fleet, names: Sequence[str], *, every: bool) -> list[Host]:
+    """The hosts of these names, in the file's order. Raises AresmonError for a name that is none, and for no name."""
+    if every and names:
+        raise AresmonError("--all and names of hosts do not go together", hint="one or the other")
+    known = [host.name for host in fleet.hosts]
+    for name in names:
+        if name not in known:
+            meant = did_you_mean(name, known) or f"; there are {', '.join(known[:10])}"
+            raise AresmonError(f"no host '{name}' in aresmon.yml{meant}")
+    if not every and not names:
+        raise AresmonError("which hosts?", hint=f"name them ({', '.join(known[:10])}), or say --all")
+    return [host for host in fleet.hosts if every or host.name in names]
+
+
+def wishes(ground: Ground, hosts: Sequence[Host]) -> tuple[list[Wish], list[Result]]:
+    """What each host should run; and for those whose configuration must not be brought anywhere, why.
+
+    The repository is fetched first. Raises AresmonError where it cannot be, or not without losing something.
+    """
+    origin = origins.newest(ground.site, ground.fleet)
+    fragments = ground.site.host_fragments()
+    found, refused = list[Wish](), list[Result]()
+    for host in hosts:
+        own, extra = origin.texts.get(host.name, ""), fragments.get(host.name, "")
+        try:
+            body = telegraf.configuration(host, ground.catalogue, ground.frame, own=own, extra=extra)
+            orders.check(host, body, ground.fleet)
+            found.append(Wish(host, body, origin.commits.get(host.name, "")))
+        except AresmonError as error:
+            refused.append(Result(host.name, Outcome.REFUSED, error.message, error.hint))
+    return found, refused
+
+
+async def push(
+    ground: Ground, wanted: Sequence[Wish], *, manner: Manner, pace: Pace, report: Report, done: Done
+) -> list[Result]:
+    """Bring each wish to its host; what came of it is remembered at once, host by host."""
+    made = AgentFiles(
+        ground.fleet,
+        ground.stack,
+        intent.shipped_files(),
+        ground.image(),
+        dict(ground.fleet.memory)["telegraf"],
+        lambda name: credentials.mark(ground.stack.secret, name),
+    )
+    jobs = []
+    by_host = {wish.host.name: wish for wish in wanted}
+    for wish in wanted:
+        order = orders.order(wish, ground.fleet, ground.stack, ground.frame, manner=manner, files=made)
+        jobs.append(Job(order, ground.transport(wish.host), Terms(lint.pace(wish.body), manner.strict)))
+
+    def ended(job: Job, result: Result) -> None:
+        wish = by_host[job.host]
+        known = replace(result, commit=wish.commit)
+        remember(ground, wish, known, manner.by, job.order.transaction)
+        done(known)
+
+    delivery = Delivery(ground.influxdb) if manner.verify else None
+    results = await rollout.roll_out(jobs, delivery, pace=pace, report=report, done=ended)
+    return [replace(result, commit=by_host[result.host].commit) for result in results]
+
+
+def remember(ground: Ground, wish: Wish, result: Result, by: str, transaction: str) -> None:
+    """Keep the release that was proven, and add a line to the history of what was tried."""
+    if result.outcome is Outcome.SKIPPED:
+        return
+    kept = ground.releases(wish.host)
+    number = 0
+    if result.outcome in (Outcome.PROVEN, Outcome.UNVERIFIED):
+        if kept.newest() is None and result.live is not None:
+            found = telegraf.unmarked(result.live.decode(errors="replace"), ground.frame)
+            kept.add(found, Release(0, "", "as it was found", time.time()))
+        number = kept.next_number()
+        kept.add(wish.body, Release(number, result.mark, by, time.time(), wish.commit))
+    ground.site.record(
+        command="push-config",
+        host=result.host,
+        outcome=str(result.outcome),
+        release=number,
+        mark=result.mark,
+        commit=wish.commit,
+        transaction=transaction,
+        seconds=round(result.seconds, 1),
+        why=result.why,
+        owner=by,
+    )
+
+
+async def plan(ground: Ground, wanted: Sequence[Wish]) -> list[Planned]:
+    """What a push would change on each host. Nothing is touched."""
+
+    async def one(wish: Wish) -> Planned:
+        seen = await _look(ground, wish.host)
+        if isinstance(seen, Result):
+            return Planned(wish.host.name, None, wish.body, refusal=seen, commit=wish.commit)
+        live = _text(seen.content(ground.agent(wish.host).watched))
+        body = None if live is None else telegraf.unmarked(live, ground.frame)
+        return Planned(wish.host.name, body, wish.body, tuple(seen.drifted), commit=wish.commit)
+
+    return list(await asyncio.gather(*(one(wish) for wish in wanted)))
+
+
+def former(ground: Ground, host: Host, number: int | None) -> Wish:
+    """An earlier release of a host, as a wish; the one before the newest without a number."""
+    kept = ground.releases(host)
+    known = kept.all()
+    if number is None:
+        if len(known) < 2:
+            raise AresmonError(
+                f"{host.name} has no release before the present one", hint=f"`aresmon history {host.name}` lists them"
+            )
+        number = known[-2].number
+    body = kept.body(number)
+    orders.check(host, body, ground.fleet)
+    return Wish(host, body, next((one.commit for one in known if one.number == number), ""))
+
+
+def not_begun(wish: Wish, failures: int) -> Result:
+    """The result of a host that is not begun, since others are refused already."""
+    return rollout.not_begun(wish.host.name, failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a host's live files differ from what was last pushed there. `what` is empty where they do not."""
+
+    host: str
+    what: str = ""
+    diff: str = ""
+    next: str = ""
+    live: str | None = None
+
+
+async def drift(ground: Ground, hosts: Sequence[Host]) -> list[Drift]:
+    """Hold what stands on each host against what was last pushed there. Nothing is touched."""
+
+    async def one(host: Host) -> Drift:
+        seen = await _look(ground, host)
+        if isinstance(seen, Result):
+            return Drift(host.name, seen.why, next=seen.next)
+        return _drift(ground, host, seen)
+
+    return list(await asyncio.gather(*(one(host) for host in hosts)))
+
+
+def adopt(ground: Ground, found: Drift) -> str:
+    """Keep an edit that was made on a host: its live configuration becomes a file of the site's; its name.
+
+    Where the site has a `configs` repository, that is a file beside it, to be committed by its owner.
+    """
+    if found.live is None:
+        raise AresmonError(f"{found.host}: there is no configuration there to keep")
+    body = telegraf.unmarked(found.live, ground.frame)
+    path = ground.site.overrides / "agents" / f"{found.host}.conf"
+    files.write(path, body.encode())
+    return str(path)
+
+
+def _drift(ground: Ground, host: Host, seen: Gathered) -> Drift:
+    where = ground.agent(host)
+    live = _text(seen.content(where.watched))
+    if seen.pending:
+        return Drift(host.name, f"a push ({seen.pending}) is under way, or was left in its middle", next="push again")
+    newest = ground.releases(host).newest()
+    if not seen.remembered.content or newest is None:
+        return Drift(host.name, "nothing was ever pushed to it", next=f"`aresmon push-config {host.name}`", live=live)
+    body = None if live is None else telegraf.unmarked(live, ground.frame)
+    pushed = ground.releases(host).body(newest.number)
+    paths = [path for path in seen.drifted if path == where.watched or host is not ground.fleet.sidecar]
+    if host is ground.fleet.sidecar and body == pushed:
+        paths = []
+    if not paths:
+        return Drift(host.name, live=live)
+    only_secret = body == pushed
+    what = f"{', '.join(paths)} was edited since the last push"
+    if only_secret:
+        what += " (its content is not shown: passwords are in it)"
+    remedy = f"keep it: `aresmon push-config {host.name} --adopt`; let it go: --overwrite instead"
+    return Drift(host.name, what, _diff(host.name, pushed, body or ""), remedy, live)
+
+
+async def _look(ground: Ground, host: Host) -> Gathered | Result:
+    where = ground.agent(host)
+    try:
+        return await survey.look(where, ground.transport(host), shown=[where.watched])
+    except (UnreachableHostError, LostError) as error:
+        return Result(host.name, Outcome.UNREACHABLE, error.message, error.hint)
+    except AresmonError as error:
+        return Result(host.name, Outcome.REFUSED, error.message, error.hint)
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="replace")
+
+
+def _diff(host: str, before: str, after: str) -> str:
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted"))
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """A result, for scripts."""
+    return {
+        "host": result.host,
+        "outcome": str(result.outcome),
+        "why": result.why,
+        "next": result.next,
+        "mark": result.mark,
+        "commit": result.commit,
+        "seconds": round(result.seconds, 1),
+        "silent": list(result.silent),
+        "notes": list(result.notes),
+    }

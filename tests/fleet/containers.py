@@ -1,0 +1,53 @@
+"""The docker command line: it alone has standard input, time limits and an exit code for what runs inside."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.engine.sites import Result
+
+LABEL = "org.aresmon.test=fleet"
+"""On every container and network of these tests: what a killed run left is found by it.
+
+    docker ps -aq --filter label=org.aresmon.test=fleet | xargs -r docker rm -fv
+    docker network ls -q --filter label=org.aresmon.test=fleet | xargs -r docker network rm
+"""
+
+_TRIES = 20
+
+
+def docker(*arguments: str, stdin: str | bytes = b"", timeout: float = 120, check: bool = True) -> Result:
+    """Run docker to its end; with `check`, a failure is the test's."""
+    argv = ["docker", *arguments]
+    sent = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(argv, input=sent, capture_output=True, timeout=timeout)
+    result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    assert result.code == 0 or not check, (arguments, result)
+    return result
+
+
+@contextmanager
+def network(name: str) -> Iterator[str]:
+    """A network that this machine alone reaches, gone afterwards; the first three bytes of its addresses.
+
+    198.18.0.0/15 is set aside for measuring networks (RFC 2544): no real one is hidden by it.
+    """
+    prefix = _made(name)
+    try:
+        yield prefix
+    finally:
+        docker("network", "rm", name)
+
+
+def _made(name: str) -> str:
+    for _ in range(_TRIES):
+        prefix = f"198.{18 + secrets.randbelow(2)}.{secrets.randbelow(256)}"
+        subnet = f"{prefix}.0/24"
+        made = docker("network", "create", "--internal", "--label", LABEL, "--subnet", subnet, name, check=False)
+        if made.code == 0:
+            return prefix
+        assert "overlap" in made.err, made  # another test run has this one
+    raise AssertionError(f"no free network for {name}")

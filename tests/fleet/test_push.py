@@ -1,0 +1,35 @@
+"""A push to real servers: proven by its own points, and proven again when there is nothing to do."""
+
+from __future__ import annotations
+
+import json
+
+from tests.engine.sites import Site
+from tests.fleet.operators import Operator
+from tests.fleet.servers import Server
+
+
+def test_a_push_ends_when_its_own_points_are_in_the_database(
+    fleet_site: Site, operator: Operator, lewi: Server
+) -> None:
+    result = fleet_site.run("push-config", "lewi", env=operator.env())
+
+    assert result.code == 0, result
+    mark = result.out.split()[-1]
+    assert f'value = "{mark}"' in lewi.read("/etc/telegraf/telegraf.conf")
+    (series,) = fleet_site.query("SELECT last(gen) AS gen FROM aresmon_config WHERE host = 'lewi'")
+    assert series.rows[0]["gen"] == mark
+
+
+def test_a_push_with_nothing_to_do_restarts_nothing_and_looks_for_the_data_all_the_same(
+    fleet_site: Site, operator: Operator, lewi: Server
+) -> None:
+    first = fleet_site.run("push-config", "lewi", env=operator.env())
+    assert first.code == 0, first
+    before = lewi.service()["MainPID"]
+
+    result = fleet_site.run("push-config", "lewi", "--json", env=operator.env())
+
+    assert result.code == 0, result
+    assert json.loads(result.out)["hosts"][0]["outcome"] == "unchanged"
+    assert lewi.service()["MainPID"] == before
