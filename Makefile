@@ -17,7 +17,8 @@ up: $(VENV)/run prerequisites ## Run the stack on this machine, on its own data.
 down status: $(VENV)/run ## Stop the stack; look at it.
 	@$(BIN)/aresmon --site $(or $(SITE),.) $@
 
-test: $(VENV)/develop prerequisites ## Every test, on a real engine, InfluxDB, Telegraf and HAProxy, after `check`.
+test: $(VENV)/develop prerequisites ## Every test, on a real engine, InfluxDB, Telegraf, HAProxy and servers, after `check`.
+	@scripts/prerequisites tests
 	@$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest $(PYTEST)
 

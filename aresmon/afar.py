@@ -112,16 +112,17 @@ async def stack(fleet: Fleet, server: Ssh) -> AsyncIterator[Far]:
 
 
 @contextmanager
-def in_background(fleet: Fleet, server: Ssh) -> Iterator[Far]:
-    """The same, for code that knows nothing of an event loop."""
-    ready, over = threading.Event(), asyncio.Event()
+def in_background(fleet: Fleet, server: Callable[[], Ssh]) -> Iterator[Far]:
+    """The same, for code that knows nothing of an event loop; `server` is made within one."""
+    ready = threading.Event()
     outcome: list[Far | BaseException] = []
-    loops: list[asyncio.AbstractEventLoop] = []
+    endings: list[Callable[[], object]] = []
 
     async def hold() -> None:
-        loops.append(asyncio.get_running_loop())
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        endings.append(lambda: loop.call_soon_threadsafe(over.set))
         try:
-            async with stack(fleet, server) as far:
+            async with stack(fleet, server()) as far:
                 outcome.append(far)
                 ready.set()
                 await over.wait()
@@ -139,7 +140,7 @@ def in_background(fleet: Fleet, server: Ssh) -> Iterator[Far]:
         yield outcome[0]
     finally:
         with suppress(RuntimeError):
-            loops[0].call_soon_threadsafe(over.set)
+            endings[0]()
         thread.join(5)
 
 

@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from aresmon import __version__, cli_hosts, cli_images, cli_push
-from aresmon.cli_support import Chosen, command, confirm_by_name, the_console, the_engine, the_site, until_interrupted
+from aresmon.cli_support import (
+    Chosen,
+    command,
+    confirm_by_name,
+    the_console,
+    the_engine,
+    the_site,
+    the_stack,
+    until_interrupted,
+)
 from aresmon.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
+    from aresmon.site import Site
     from aresmon.stack import Outcome
 
 app = typer.Typer(
@@ -68,26 +78,63 @@ def init() -> None:
 
 
 @command(app, name="check", example="aresmon check")
-def check() -> None:
-    """Hold aresmon.yml and overrides/ against their schema and tell every error at once."""
+def check(
+    configs: Annotated[
+        Path | None, typer.Option("--configs", show_default=False, help="A folder of <host>.conf, looked at as well.")
+    ] = None,
+) -> None:
+    """Hold aresmon.yml and overrides/ against their schema and tell every error at once.
+
+    With --configs, each <host>.conf there is completed as a push would, and held against our rules and, where an
+    engine and its image are here, against Telegraf's own check.
+    """
     site, console = the_site(), the_console()
     fleet = site.fleet()
     for notice in fleet.notices:
         console.warn(notice)
     plural = "s" if len(fleet.hosts) > 1 else ""
     console.say(f"{site.file}: {len(fleet.hosts)} host{plural}, server {fleet.server}. No errors.")
+    if configs is not None:
+        _check_configurations(site, configs)
+
+
+def _check_configurations(site: Site, folder: Path) -> None:
+    from aresmon import checking, images, intent
+
+    fleet, console, engine = site.fleet(), the_console(), the_engine()
+    try:
+        image = images.local(engine, intent.used_pins(fleet)).references.get("telegraf", "")
+    except AresmonError:
+        image = ""
+    names, warnings = checking.configurations(folder, fleet, site.catalogue(), engine=engine, image=image)
+    for warning in warnings:
+        console.warn(warning)
+    if not image:
+        console.warn(
+            "Telegraf's own check was left out: no engine with its image is here", hint="`aresmon up` brings it"
+        )
+    console.say(f"{folder}: {', '.join(f'{name}.conf' for name in names)}. No errors.")
 
 
 @command(app, name="render", example="aresmon render --output /tmp/bundle")
 def render(
+    configs: Annotated[
+        Path | None,
+        typer.Option("--configs", show_default=False, help="Write a first repository of <host>.conf there instead."),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Another folder than .aresmon/bundle.")] = None,
 ) -> None:
     """Write the bundle: everything that aresmon generates from the site, and nothing else."""
-    from aresmon import bundle, images, intent
+    from aresmon import bundle, images, intent, starter
+    from aresmon.render.configs import repository
 
     site, console = the_site(), the_console()
     engine = the_engine()
     fleet = site.fleet()
+    if configs is not None:
+        written = starter.write_repository(configs, repository(fleet, site.catalogue(), intent.shipped_files()))
+        console.say(f"{written} files in {configs}. Commit them, and name the repository in aresmon.yml: configs.git")
+        return
     try:
         references = images.local(engine, intent.used_pins(fleet)).references
     except AresmonError:
@@ -111,13 +158,14 @@ def up(
     shorten: Annotated[
         bool, typer.Option("--shorten-retention", help="Let a shorter storage.keep delete the older points.")
     ] = False,
+    here: Annotated[bool, typer.Option("--here", help="This machine is the server, whatever its name.")] = False,
 ) -> None:
     """Bring the stack to what aresmon.yml says, and wait until its data is seen to arrive.
 
     Without an aresmon.yml, one is written for this machine. A second run finds nothing to do. Exit code 5:
     a service could not be started, or no data was seen; 4: a person must look.
     """
-    from aresmon import stack, starter
+    from aresmon import ground, stack, starter
     from aresmon.pins import pins
 
     site, console, engine = the_site(), the_console(), the_engine()
@@ -129,6 +177,7 @@ def up(
         engine.client  # noqa: B018 (no file is written where nothing can run)
         starter.write(site, docker=True)
         console.note(f"{site.file} is written for this machine")
+    ground.check_here(site, site.fleet(), meant=here)
     for notice in site.fleet().notices:
         console.warn(notice)
 
@@ -155,10 +204,11 @@ def down(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Stop the stack and remove its containers. The data stays, and `aresmon up` goes on with it."""
-    from aresmon import intent, stack
+    from aresmon import ground, intent, stack
 
     site, console, engine = the_site(), the_console(), the_engine()
     fleet = site.fleet()
+    ground.check_here(site, fleet)
     doomed = stack.deletable_folders(site, fleet) if volumes else []
     if doomed and not yes:
         confirm_by_name(fleet.site, f"This deletes {', '.join(map(str, doomed))}")
@@ -184,13 +234,14 @@ def status(
     """
     from aresmon.status import look
 
-    site, console, engine = the_site(), the_console(), the_engine()
+    site, console = the_site(), the_console()
     if watch and as_json:
         raise AresmonError("--watch and --json do not go together", code=ExitCode.USAGE)
-    if watch:
-        with until_interrupted():
-            console.watch(lambda: look(site, engine), every=5)
-    found = look(site, engine)
+    with the_stack(site) as (engine, influxdb):
+        if watch:
+            with until_interrupted():
+                console.watch(lambda: look(site, engine, influxdb=influxdb), every=5)
+        found = look(site, engine, influxdb=influxdb)
     console.data(found.as_json()) if as_json else console.status(found)
     raise typer.Exit(found.code)
 
@@ -205,15 +256,16 @@ def logs(
     from aresmon import schema
     from aresmon.pins import services
 
-    site, engine = the_site(), the_engine()
+    site = the_site()
     fleet = site.fleet()
-    known = list(dict.fromkeys([*services(fleet), *engine.containers(fleet.site)]))
-    if service not in known:
-        meant = schema.did_you_mean(service, known) or f"; there are {', '.join(known)}"
-        raise AresmonError(f"no service '{service}'{meant}")
-    with until_interrupted():
-        for piece in engine.logs(fleet.site, service, tail=tail, follow=follow):
-            the_console().raw(piece)
+    with the_stack(site) as (engine, _):
+        known = list(dict.fromkeys([*services(fleet), *engine.containers(fleet.site)]))
+        if service not in known:
+            meant = schema.did_you_mean(service, known) or f"; there are {', '.join(known)}"
+            raise AresmonError(f"no service '{service}'{meant}")
+        with until_interrupted():
+            for piece in engine.logs(fleet.site, service, tail=tail, follow=follow):
+                the_console().raw(piece)
 
 
 cli_push.register(app)

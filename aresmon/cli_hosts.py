@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aresmon.enrol import Found
     from aresmon.fleet import AgentKind
     from aresmon.ground import Ground
+    from aresmon.hosts.transport import Transport
     from aresmon.membership import Asked
     from aresmon.outcome import Result
     from aresmon.site import Site
@@ -102,14 +103,17 @@ def remove(
 
 async def _prepare(site: Site, asked: Asked, *, ask_sudo: bool) -> None:
     """Look at the machine, write its entry, bring Telegraf to it."""
-    from aresmon import enrol, membership
+    from aresmon import enrol, ground, membership
     from aresmon.cli_support import sudo_password
+    from aresmon.hosts.local import Local
     from aresmon.hosts.ssh import Connections, Ssh
 
     console, fleet = the_console(), site.fleet()
     there = membership.known(site, asked.name)
     destination = asked.ssh or (there.ssh if there else asked.name)
-    transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
+    transport: Transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
+    if asked.name == fleet.server and ground.is_here(site, fleet):
+        transport = Local(asked.name)
     supply = membership.Supply.of(fleet, the_engine())
     with console.stage(f"looking at {asked.name}"):
         found = await enrol.look(asked.name, transport, supply.reference)

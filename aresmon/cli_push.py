@@ -69,8 +69,9 @@ def push_config(
     """
     from aresmon import pushes, rollout
 
-    if overwrite and adopt:
-        raise AresmonError("--overwrite and --adopt do not go together", code=ExitCode.USAGE)
+    if adopt and (overwrite or dry_run):
+        other = "--overwrite" if overwrite else "--dry-run"
+        raise AresmonError(f"{other} and --adopt do not go together", code=ExitCode.USAGE)
     site = the_site()
     chosen = pushes.chosen(site.fleet(), hosts or [], every=every)
     manner = _manner(
@@ -84,9 +85,12 @@ def push_config(
     _warn_unverified(no_verify)
 
     async def run(ground: Ground) -> None:
-        if adopt:
-            await _adopt(ground, [host.name for host in chosen])
+        kept = await pushes.adopt(ground, chosen) if adopt else {}
         wanted, refused = pushes.wishes(ground, chosen)
+        wanted, held = pushes.shadowed(wanted, kept)
+        refused += held
+        for host, path in kept.items():
+            the_console().warn(f"{host}: its edit is kept as {path}")
         if dry_run:
             _tell_plan(await pushes.plan(ground, wanted), refused, as_json=as_json)
         else:
@@ -165,15 +169,6 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
     raise typer.Exit(ExitCode.DEGRADED if any(one.what for one in found) else ExitCode.DONE)
 
 
-async def _adopt(ground: Ground, names: Sequence[str]) -> None:
-    from aresmon import pushes
-
-    for found in await pushes.drift(ground, [ground.fleet.host(name) for name in names]):
-        if found.live is None or not found.diff:
-            continue
-        the_console().say(f"{found.host}: kept as {pushes.adopt(ground, found)}")
-
-
 async def _push(
     ground: Ground, wanted: Sequence[Wish], refused: Sequence[Result], manner: Manner, pace: Pace, *, as_json: bool
 ) -> None:
@@ -185,16 +180,16 @@ async def _push(
         for one in refused:
             shown.done(one)
         if len(refused) > pace.max_fail:
-            results = [*refused, *(pushes.not_begun(wish, len(refused)) for wish in wanted)]
+            pushed = [rollout.not_begun(wish.host.name, len(refused)) for wish in wanted]
         else:
             pushed = await pushes.push(ground, wanted, manner=manner, pace=pace, report=shown.report, done=shown.done)
-            results = [*refused, *pushed]
+    results = [*refused, *pushed]
     code = rollout.exit_code(results)
     if as_json:
         console.data({"ok": code == ExitCode.DONE, "hosts": [pushes.as_json(one) for one in results]})
     else:
         console.results(results)
-    if any(one.why.endswith("interrupted") for one in results):
+    if any("it was interrupted" in one.why for one in results):
         code = ExitCode.INTERRUPTED
     raise typer.Exit(code)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aresmon.console import Console
     from aresmon.engine import Engine
     from aresmon.ground import Ground
+    from aresmon.influxdb import InfluxDB
     from aresmon.site import Site
 
 P = ParamSpec("P")
@@ -94,6 +95,24 @@ def the_engine() -> Engine:
     from aresmon.engine import Engine
 
     return Engine()
+
+
+@contextmanager
+def the_stack(site: Site) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | None]]:
+    """The engine of the site's stack and the way to its InfluxDB, which is the site's own where the stack is here."""
+    from aresmon.ground import is_here
+
+    fleet = site.fleet()
+    if is_here(site, fleet):
+        yield the_engine(), None
+        return
+    from aresmon import afar
+    from aresmon.engine import Engine
+    from aresmon.hosts.ssh import Connections, Ssh
+
+    server = fleet.host(fleet.server)
+    with afar.in_background(fleet, lambda: Ssh(server.name, server.ssh, Connections())) as far:
+        yield Engine.behind(far.docker), lambda: far.influxdb
 
 
 def on_ground(

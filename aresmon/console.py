@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as RichConsole
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -35,6 +36,7 @@ _OUTCOME_COLOURS: Mapping[str, str] = {
     Outcome.ROLLED_BACK: "yellow",
 }
 _MOST_ROWS = 20
+_MOST_NAMES = 8
 _STEP_COLOURS = {"create": "green", "recreate": "yellow", "start": "green", "remove": "red"}
 _LONGEST_DIFF = 60  # lines of one diff; a first `up` would show every file
 
@@ -119,22 +121,22 @@ class Console:
                 table.add_row(*_result_row(result))
         if table.row_count:
             self.out.print(table)
+        alike: dict[tuple[Any, ...], list[str]] = {}
         for result in results:
-            self._told(result)
+            alike.setdefault((result.outcome, result.why, result.next, result.notes), []).append(result.host)
+        for (outcome, why, next_step, notes), hosts in alike.items():
+            self._told(_some(hosts), outcome, why, next_step, notes)
         if len(results) > 1:
             self.say(f"{len(results)} hosts: " + ", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
 
-    def _told(self, result: Result) -> None:
-        is_good = result.outcome in GOOD
-        if result.why:
-            mark = ("  " if is_good else "! ", "bold yellow")
-            self.out.print(
-                Text.assemble(mark, f"{result.host}: {result.outcome.upper()}: {result.why}"), soft_wrap=True
-            )
-        if result.next:
-            self.out.print(Text.assemble(("  next: ", "bold"), result.next), soft_wrap=True)
-        for note in result.notes:
-            self.say(f"  note: {result.host}: {note}", style="dim")
+    def _told(self, hosts: str, outcome: Outcome, why: str, next_step: str, notes: Sequence[str]) -> None:
+        if why:
+            mark = ("  " if outcome in GOOD else "! ", "bold yellow")
+            self.out.print(Text.assemble(mark, f"{hosts}: {outcome.upper()}: {why}"), soft_wrap=True)
+        if next_step:
+            self.out.print(Text.assemble(("  next: ", "bold"), next_step), soft_wrap=True)
+        for note in notes:
+            self.say(f"  note: {hosts}: {note}", style="dim")
 
     def push_plan(self, planned: Sequence[Planned]) -> None:
         """What a push would change, host by host."""
@@ -253,7 +255,7 @@ class Rollout:
         if not self._quiet and not self._console.out.is_terminal:
             self._console.say(f"{result.host}: {result.outcome}")
 
-    def table(self) -> Table:
+    def table(self) -> Group:
         """The hosts that are under way, as many as fit, and how many are waiting and done."""
         height = max(3, self._console.out.height - 4)
         table = _table("HOST", "STATE")
@@ -265,8 +267,14 @@ class Rollout:
             table.add_row(host, Text(state, style="cyan" if result is None else _OUTCOME_COLOURS.get(state, "red")))
         waiting = len(self._states) - len(active) - len(self._results)
         took = time.monotonic() - self._begun
-        table.caption = f"{len(self._results)} done, {len(active)} under way, {waiting} waiting, {took:.0f} s"
-        return table
+        counts = f"{len(self._results)} done, {len(active)} under way, {waiting} waiting, {took:.0f} s"
+        return Group(table, Text(counts, style="dim"))
+
+
+def _some(hosts: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(hosts) - _MOST_NAMES} more" if len(hosts) > _MOST_NAMES else ""
+    return ", ".join(hosts[:_MOST_NAMES]) + more
 
 
 def _result_row(result: Result) -> list[str | Text]:

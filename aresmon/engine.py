@@ -60,7 +60,16 @@ class NotPulledError(AresmonError):
 
 
 class Engine:
-    """The engine of this machine. Nothing is asked before a method is called."""
+    """The engine of this machine, or one that `socket` leads to. Nothing is asked before a method is called."""
+
+    far: Path | None = None
+
+    @classmethod
+    def behind(cls, socket: Path) -> Engine:
+        """An engine elsewhere, through a socket here."""
+        engine = cls()
+        engine.far = socket
+        return engine
 
     @cached_property
     def client(self) -> docker.DockerClient:
@@ -85,6 +94,8 @@ class Engine:
     @cached_property
     def _address(self) -> str:
         """Where the docker command line would find it too: DOCKER_HOST, else the context in use."""
+        if self.far is not None:
+            return f"unix://{self.far}"
         named = os.environ.get("DOCKER_HOST")
         if named:
             return named
@@ -115,7 +126,7 @@ class Engine:
 
     def memory(self, container: Container) -> int:
         """Bytes in use by a container, without the file cache that can be dropped."""
-        seen = cgroups.memory(container.pid) if container.pid else 0
+        seen = 0 if not container.pid else None if self.far else cgroups.memory(container.pid)
         if seen is not None:
             return seen
         with told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from aresmon.survey import Gathered
@@ -9,6 +10,12 @@ from aresmon.transaction import Agent, Event, Order
 
 _CLOCKS_APART = 2.0  # seconds that are worth telling
 _UNTOUCHED = "nothing was changed there"
+_SECRET = re.compile(
+    r"""^(.?\s*\#?\s*\w*(?:passw|passphrase|token|secret|api_key)\w*\s*=\s*["']+)(?!\$|@\{)[^"'\n]+""",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ANSWER = re.compile(r"\b[45]\d\d [A-Z]")
+_LOGIN = re.compile(r"""(://[^\s/:@"']*):[^\s/@"'$]+@""")
 
 Told = tuple[str, str]
 """Why, and what to do next."""
@@ -24,7 +31,7 @@ def refusal(told: Event, order: Order) -> Told:
         return _write(why, order)
     if where == "check":
         return f"Telegraf refuses the configuration: {readable(why)}", "the running configuration is untouched"
-    return f"{why} (at {where})", _next(where, why, order)
+    return why, _next(where, why, order)
 
 
 def _next(where: str, why: str, order: Order) -> str:
@@ -90,12 +97,19 @@ def note(told: Event) -> Iterator[str]:
 
 def circumstances(seen: Gathered) -> Iterator[str]:
     """What a look at the host gives to know."""
+    if seen.last.get("outcome") in ("undone", "broken"):
+        yield f"the push before this one was taken back there: {seen.last['why']}"
     if seen.merged:
         yield f"telegraf.d/ there is read besides: {', '.join(seen.merged)}"
     if "asked" in seen.facts:
         apart = seen.asked_at - float(seen.facts["asked"])
         if abs(apart) > _CLOCKS_APART:
             yield f"its clock is {abs(apart):.0f} s {'behind' if apart > 0 else 'ahead of'} this machine's"
+
+
+def without_secrets(text: str) -> str:
+    """A configuration, or a diff of one, to be shown: what stands there in clear is known to whoever may read it."""
+    return _LOGIN.sub(r"\1:***@", _SECRET.sub(r"\1***", text))
 
 
 def look_there(agent: Agent) -> str:
@@ -105,7 +119,13 @@ def look_there(agent: Agent) -> str:
     return f"on {agent.host}: journalctl -u telegraf -n 50"
 
 
+def said(words: Sequence[str]) -> str:
+    """Of the agent's own words those that tell most: what it was answered, else the last."""
+    answers = [one for one in words if _ANSWER.search(one)]
+    return readable((answers or words)[-1])
+
+
 def readable(said: str) -> str:
     """Telegraf's own words, without its time stamp and the name of our temporary file."""
-    words = said.rpartition("E! ")[2] or said
+    words = (said.rpartition("E! ")[2] or said).partition(" Error: <html>")[0]  # the edge answers in pages
     return " ".join(words.replace("/.telegraf.conf.aresmon", "/telegraf.conf").split())[-400:].rstrip(".")

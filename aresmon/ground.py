@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aresmon import bundle, credentials, files, images, intent, orders, store
+from aresmon import bundle, credentials, files, images, intent, orders, starter, store
 from aresmon.catalogue import Catalogue
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError
@@ -46,14 +46,14 @@ class Ground:
 
     def image(self) -> str:
         """The image of an agent in a container: the one that is here, else the pinned one."""
+        if not any(host.agent == "docker" for host in self.fleet.hosts):
+            return pins(self.fleet)["telegraf"].pull
         return agent_image(self.fleet, Engine())
 
 
 def agent_image(fleet: Fleet, engine: Engine) -> str:
     """The image of an agent in a container: the one that this engine has, else the pinned one."""
     pin = pins(fleet)["telegraf"]
-    if not any(host.agent == "docker" for host in fleet.hosts):
-        return pin.pull
     try:
         return images.local(engine, {"telegraf": pin}).references.get("telegraf", pin.pull)
     except AresmonError:
@@ -98,6 +98,16 @@ async def ground(site: Site, *, sudo_password: str | None = None) -> AsyncIterat
 def is_here(site: Site, fleet: Fleet) -> bool:
     """Whether the stack is on this machine: it is, unless the server has an `ssh` and nothing ran here yet."""
     return not fleet.afar or site.socket_folder.is_dir()
+
+
+def check_here(site: Site, fleet: Fleet, *, meant: bool = False) -> None:
+    """Raise AresmonError where this machine, by its name, is not the server that its file says is elsewhere."""
+    if meant or is_here(site, fleet) or starter.this_host() == fleet.server.partition(".")[0]:
+        return
+    raise AresmonError(
+        f"the stack of this site runs on {fleet.server}, and this machine is {starter.this_host()}",
+        hint=f"run it there; if this is {fleet.server} under another name: `aresmon up --here`",
+    )
 
 
 def _stack_here(site: Site) -> Stack:

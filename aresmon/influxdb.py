@@ -51,17 +51,17 @@ class InfluxDB:
     user: str = ""
     password: str = field(default="", repr=False)
 
-    def query(self, *statements: str, database: str = "") -> list[list[Series]]:
+    def query(self, *statements: str, database: str = "", within: float = _QUERY) -> list[list[Series]]:
         """Send statements in one request; the series of each. Times are in seconds since 1970.
 
         Raises InfluxDBError if one is refused (the others may have been carried out), UnreachableError if
-        nobody answers.
+        nobody answers within so many seconds.
         """
         if not statements:
             return []
         form = {"q": "; ".join(statements), "epoch": "s", "db": database}
         with self._session() as session:
-            response = self._send(session, "POST", "/query", data=form)
+            response = self._send(session, "POST", "/query", within, data=form)
         answer = _json(response)
         if response.status_code != requests.codes.ok:
             raise InfluxDBError(str(answer.get("error", response.reason)), status=response.status_code)
@@ -71,7 +71,7 @@ class InfluxDB:
         """Which of these users and passwords it takes, in the same order."""
         with self._session() as session:
             return [
-                self._send(session, "GET", "/ping", auth=pair).status_code == requests.codes.no_content
+                self._send(session, "GET", "/ping", _PING, auth=pair).status_code == requests.codes.no_content
                 for pair in credentials
             ]
 
@@ -82,13 +82,15 @@ class InfluxDB:
     def version(self) -> str:
         """The version it says it is."""
         with self._session() as session:
-            return str(self._send(session, "GET", "/ping").headers.get("X-Influxdb-Version", ""))
+            return str(self._send(session, "GET", "/ping", _PING).headers.get("X-Influxdb-Version", ""))
 
-    def _send(self, session: requests.Session, method: str, path: str, **request: Any) -> requests.Response:
+    def _send(
+        self, session: requests.Session, method: str, path: str, within: float, **request: Any
+    ) -> requests.Response:
         if self.user:
             request.setdefault("auth", (self.user, self.password))
         try:
-            return session.request(method, _BASE + path, timeout=_PING if path == "/ping" else _QUERY, **request)
+            return session.request(method, _BASE + path, timeout=within, **request)
         except requests.exceptions.RequestException as error:
             raise UnreachableError(
                 f"InfluxDB does not answer on {self.socket}",

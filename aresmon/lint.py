@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_DURATION = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _REFERENCE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?P<rest>[^}]*)\}|(?P<bare>[A-Za-z_]\w*))")
 _SCHEMES = ("http", "https", "udp", "unix")
@@ -62,13 +63,13 @@ def warnings(text: str) -> list[str]:
 
 def output_of(text: str) -> str:
     """What a disk buffer is named after: the settings of the outputs."""
-    return repr(sorted(tomllib.loads(text).get("outputs", {}).items()))
+    return repr(sorted(_kind(tomllib.loads(text), "outputs").items()))
 
 
 def seconds(duration: Any) -> float | None:
     """Telegraf's `1m30s`, or a number of seconds; None if it is neither."""
     if isinstance(duration, int | float):
-        return float(duration)
+        return float(duration) if math.isfinite(duration) else None
     text = str(duration).strip()
     parts = _DURATION.findall(text)
     if not parts or "".join("".join(part) for part in parts) != text:
@@ -92,17 +93,18 @@ def _agent(agent: Any, host: str) -> Iterator[str]:
 
 
 def _plugins(tables: dict[str, Any]) -> Iterator[str]:
-    if not tables.get("outputs"):
+    if not _kind(tables, "outputs"):
         yield "it has no output: nothing would arrive anywhere"
-    if not tables.get("inputs"):
+    if not _kind(tables, "inputs"):
         yield "it has no input: there would be nothing to send"
     for output in _tables(tables, "outputs", "influxdb"):
-        for url in output.get("urls", []):
+        urls = output.get("urls", [])
+        for url in urls if isinstance(urls, list) else [urls]:
             scheme, separator, _ = str(url).partition("://")
             if not str(url).startswith("$") and (not separator or scheme not in _SCHEMES):
                 yield f"outputs.influxdb: '{url}' starts with none of {', '.join(f'{one}://' for one in _SCHEMES)}"
-    for name, settings in tables.get("inputs", {}).items():
-        for one in settings if isinstance(settings, list) else []:
+    for name in _kind(tables, "inputs"):
+        for one in _tables(tables, "inputs", name):
             length = seconds(one.get("interval", "10s"))
             if length is None or length <= 0:
                 yield f"inputs.{name}: interval = {one['interval']!r}: must be a duration above zero, as '10s'"
@@ -122,6 +124,11 @@ def _unset(text: str, known: Collection[str]) -> Iterator[str]:
                 yield f"the variable {name} is set nowhere: hosts.<host>.env in aresmon.yml is its place"
 
 
+def _kind(tables: dict[str, Any], kind: str) -> dict[str, Any]:
+    found = tables.get(kind, {})
+    return found if isinstance(found, dict) else {}
+
+
 def _tables(tables: dict[str, Any], kind: str, name: str) -> list[dict[str, Any]]:
-    found = tables.get(kind, {}).get(name, [])
+    found = _kind(tables, kind).get(name, [])
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

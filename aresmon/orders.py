@@ -36,11 +36,13 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a host should run. `body` is its configuration without a mark, `commit` where it comes from in `configs`."""
+    """What a host should run. `body` is its configuration without a mark, `commit` where it comes from in `configs`,
+    `notes` what is not wise in it."""
 
     host: Host
     body: str
     commit: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def content(self) -> str:
@@ -98,13 +100,13 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
     host = wished.host
     where = agent(fleet, host, stack)
     password = stack.secret(credentials.agent(host.name))
-    content = _content(wished.body, password, fleet, host)
+    variables = telegraf.variables(host, fleet)
+    content = _content(wished.body, password, variables, files.around(host))
     transaction = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
     mark = f"{wished.content}-{transaction}"
     text = telegraf.marked(wished.body, mark, frame).encode()
     is_sidecar = host is fleet.sidecar
     made = files.of(host, where, text, password)
-    variables = telegraf.variables(host, fleet)
     return Order(
         agent=where,
         files=tuple(made),
@@ -124,11 +126,10 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
     )
 
 
-def _content(body: str, password: str, fleet: Fleet, host: Host) -> str:
-    """What tells whether there is anything to bring: the configuration, and a keyed mark of all its variables."""
-    variables = json.dumps(telegraf.variables(host, fleet), sort_keys=True)
-    keyed = hmac.new(password.encode(), variables.encode(), hashlib.sha256).hexdigest()[:12]
-    return telegraf.fingerprint(body) + keyed
+def _content(body: str, password: str, variables: Mapping[str, str], around: str) -> str:
+    """What tells whether there is anything to bring: the configuration, and a keyed mark of all that goes with it."""
+    told = json.dumps([variables, around], sort_keys=True)
+    return telegraf.fingerprint(body) + hmac.new(password.encode(), told.encode(), hashlib.sha256).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,13 @@ class AgentFiles:
     image: str
     memory: str
     fingerprint: Callable[[str], str]
+
+    def around(self, host: Host) -> str:
+        """What an agent in a container of its own is made of besides its configuration: another one is brought too."""
+        if host.agent == "systemd" or host is self.fleet.sidecar:
+            return ""
+        files = (self.shipped[f"compose/{name}"] for name in compose.agent_files(host))
+        return hashlib.sha256(b"\0".join([self.image.encode(), self.memory.encode(), *files])).hexdigest()
 
     def of(self, host: Host, where: Agent, text: bytes, password: str) -> list[File]:
         """Every file of this host's agent, in the order in which they are switched."""
@@ -158,7 +166,8 @@ class AgentFiles:
     def _sidecar(self, host: Host, where: Agent, text: bytes) -> list[File]:
         """What changes in the bundle that is there: nothing of the other services."""
         there = dict(self.stack.bundle)
-        if compose.variables(there.get(".env", b"").decode()).get("ARESMON_PROJECT") != self.fleet.site:
+        project = compose.variables(there.get(".env", b"").decode()).get("ARESMON_PROJECT")
+        if project != self.fleet.site or bundle.MANIFEST not in there:
             raise AresmonError(
                 f"{host.name}: the stack is not there yet", hint="`aresmon up` starts it, its own agent included"
             )

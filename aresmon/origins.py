@@ -13,10 +13,12 @@ from aresmon.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The whole configurations that stand for collectors, by host, and the commits that those of `configs` are of."""
+    """The whole configurations that stand for collectors, by host, and the commits that those of `configs` are of;
+    `strangers` are those that no host of the site has."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     commits: Mapping[str, str] = field(default_factory=dict)
+    strangers: tuple[str, ...] = ()
 
 
 def repository(site: Site, fleet: Fleet) -> configs.Source | None:
@@ -33,10 +35,12 @@ def newest(site: Site, fleet: Fleet) -> Origins:
     source = repository(site, fleet)
     if source is not None:
         sha = source.fetch().sha
-        for host in set(source.hosts(sha)) & {host.name for host in fleet.hosts}:
-            text = source.read(sha, host)
+        known = {host.name for host in fleet.hosts}
+        for host in source.hosts(sha):
+            text = source.read(sha, host) if host in known else None
             if text is not None:
                 texts[host], commits[host] = text, sha
+        return Origins(texts, commits, tuple(host for host in source.hosts(sha) if host not in known))
     return Origins(texts, commits)
 
 

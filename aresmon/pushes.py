@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from aresmon import credentials, files, intent, lint, orders, origins, rollout, survey
+from aresmon import credentials, explain, files, intent, lint, orders, origins, rollout, survey
 from aresmon.delivery import Delivery
-from aresmon.errors import AresmonError
+from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet, Host
 from aresmon.ground import Ground
 from aresmon.hosts.transport import LostError, UnreachableHostError
@@ -23,6 +23,7 @@ from aresmon.render import telegraf
 from aresmon.rollout import Job, Pace
 from aresmon.schema import did_you_mean
 from aresmon.survey import Gathered
+from aresmon.transaction import Order
 
 Done = Callable[[Result], None]
 
@@ -47,14 +48,15 @@ class Planned:
 def chosen(fleet: Fleet, names: Sequence[str], *, every: bool) -> list[Host]:
     """The hosts of these names, in the file's order. Raises AresmonError for a name that is none, and for no name."""
     if every and names:
-        raise AresmonError("--all and names of hosts do not go together", hint="one or the other")
+        raise AresmonError("--all and names of hosts do not go together", hint="one or the other", code=ExitCode.USAGE)
     known = [host.name for host in fleet.hosts]
     for name in names:
         if name not in known:
             meant = did_you_mean(name, known) or f"; there are {', '.join(known[:10])}"
             raise AresmonError(f"no host '{name}' in aresmon.yml{meant}")
     if not every and not names:
-        raise AresmonError("which hosts?", hint=f"name them ({', '.join(known[:10])}), or say --all")
+        hint = f"name them ({', '.join(known[:10])}), or say --all"
+        raise AresmonError("which hosts?", hint=hint, code=ExitCode.USAGE)
     return [host for host in fleet.hosts if every or host.name in names]
 
 
@@ -67,21 +69,20 @@ def wishes(ground: Ground, hosts: Sequence[Host]) -> tuple[list[Wish], list[Resu
     fragments = ground.site.host_fragments()
     found, refused = list[Wish](), list[Result]()
     for host in hosts:
-        own, extra = origin.texts.get(host.name, ""), fragments.get(host.name, "")
+        own, extra = origin.texts.get(host.name), fragments.get(host.name, "")
         try:
             body = telegraf.configuration(host, ground.catalogue, ground.frame, own=own, extra=extra)
             orders.check(host, body, ground.fleet)
-            found.append(Wish(host, body, origin.commits.get(host.name, "")))
+            notes = (*lint.warnings(body), *_unused(origin.strangers, host))
+            found.append(Wish(host, body, origin.commits.get(host.name, ""), notes))
         except AresmonError as error:
-            refused.append(Result(host.name, Outcome.REFUSED, error.message, error.hint))
+            refused.append(_refused(host, error))
     return found, refused
 
 
-async def push(
-    ground: Ground, wanted: Sequence[Wish], *, manner: Manner, pace: Pace, report: Report, done: Done
-) -> list[Result]:
-    """Bring each wish to its host; what came of it is remembered at once, host by host."""
-    made = AgentFiles(
+def jobs(ground: Ground, wanted: Sequence[Wish], manner: Manner) -> tuple[list[Job], list[Result]]:
+    """The orders that bring these wishes to their hosts; and for those that lack something for it, what."""
+    files_of = AgentFiles(
         ground.fleet,
         ground.stack,
         intent.shipped_files(),
@@ -89,24 +90,48 @@ async def push(
         dict(ground.fleet.memory)["telegraf"],
         lambda name: credentials.mark(ground.stack.secret, name),
     )
-    jobs = []
-    by_host = {wish.host.name: wish for wish in wanted}
+    found, refused = list[Job](), list[Result]()
     for wish in wanted:
-        order = orders.order(wish, ground.fleet, ground.stack, ground.frame, manner=manner, files=made)
-        jobs.append(Job(order, ground.transport(wish.host), Terms(lint.pace(wish.body), manner.strict)))
+        try:
+            order = orders.order(wish, ground.fleet, ground.stack, ground.frame, manner=manner, files=files_of)
+        except AresmonError as error:
+            refused.append(_refused(wish.host, error))
+            continue
+        terms = Terms(lint.pace(wish.body), manner.strict)
+        found.append(Job(wish, order, ground.transport(wish.host), terms))
+    return found, refused
+
+
+async def push(
+    ground: Ground, wanted: Sequence[Wish], *, manner: Manner, pace: Pace, report: Report, done: Done
+) -> list[Result]:
+    """Bring each wish to its host; what came of it is remembered at once, host by host."""
+    ready, refused = jobs(ground, wanted, manner)
+    for one in refused:
+        done(one)
+    if len(refused) > pace.max_fail:
+        return [*refused, *(rollout.not_begun(job.host, len(refused)) for job in ready)]
 
     def ended(job: Job, result: Result) -> None:
-        wish = by_host[job.host]
-        known = replace(result, commit=wish.commit)
-        remember(ground, wish, known, manner.by, job.order.transaction)
-        done(known)
+        remember(ground, job.wish, result, job.order)
+        done(result)
 
     delivery = Delivery(ground.influxdb) if manner.verify else None
-    results = await rollout.roll_out(jobs, delivery, pace=pace, report=report, done=ended)
-    return [replace(result, commit=by_host[result.host].commit) for result in results]
+    return [*refused, *await rollout.roll_out(ready, delivery, pace=pace, report=report, done=ended)]
 
 
-def remember(ground: Ground, wish: Wish, result: Result, by: str, transaction: str) -> None:
+def _refused(host: Host, error: AresmonError) -> Result:
+    return Result(host.name, Outcome.REFUSED, error.message, error.hint)
+
+
+def _unused(strangers: Sequence[str], host: Host) -> Iterator[str]:
+    """Of the files that belong to no host, the one that may have been meant for this one."""
+    for name in strangers:
+        if did_you_mean(name, [host.name]):
+            yield f"configs has {name}.conf, and there is no host {name}: is {host.name}.conf meant?"
+
+
+def remember(ground: Ground, wish: Wish, result: Result, order: Order) -> None:
     """Keep the release that was proven, and add a line to the history of what was tried."""
     if result.outcome is Outcome.SKIPPED:
         return
@@ -117,7 +142,7 @@ def remember(ground: Ground, wish: Wish, result: Result, by: str, transaction: s
             found = telegraf.unmarked(result.live.decode(errors="replace"), ground.frame)
             kept.add(found, Release(0, "", "as it was found", time.time()))
         number = kept.next_number()
-        kept.add(wish.body, Release(number, result.mark, by, time.time(), wish.commit))
+        kept.add(wish.body, Release(number, result.mark, order.by, time.time(), wish.commit))
     ground.site.record(
         command="push-config",
         host=result.host,
@@ -125,10 +150,10 @@ def remember(ground: Ground, wish: Wish, result: Result, by: str, transaction: s
         release=number,
         mark=result.mark,
         commit=wish.commit,
-        transaction=transaction,
+        transaction=order.transaction,
         seconds=round(result.seconds, 1),
         why=result.why,
-        owner=by,
+        owner=order.by,
     )
 
 
@@ -161,11 +186,6 @@ def former(ground: Ground, host: Host, number: int | None) -> Wish:
     return Wish(host, body, next((one.commit for one in known if one.number == number), ""))
 
 
-def not_begun(wish: Wish, failures: int) -> Result:
-    """The result of a host that is not begun, since others are refused already."""
-    return rollout.not_begun(wish.host.name, failures)
-
-
 @dataclass(frozen=True, slots=True)
 class Drift:
     """How a host's live files differ from what was last pushed there. `what` is empty where they do not."""
@@ -189,17 +209,32 @@ async def drift(ground: Ground, hosts: Sequence[Host]) -> list[Drift]:
     return list(await asyncio.gather(*(one(host) for host in hosts)))
 
 
-def adopt(ground: Ground, found: Drift) -> str:
-    """Keep an edit that was made on a host: its live configuration becomes a file of the site's; its name.
+async def adopt(ground: Ground, hosts: Sequence[Host]) -> dict[str, str]:
+    """Keep the edits that were made on these hosts: each live configuration becomes `overrides/agents/<host>.conf`.
 
-    Where the site has a `configs` repository, that is a file beside it, to be committed by its owner.
+    Returns the files, by host; hosts without an edit have none.
     """
-    if found.live is None:
-        raise AresmonError(f"{found.host}: there is no configuration there to keep")
-    body = telegraf.unmarked(found.live, ground.frame)
-    path = ground.site.overrides / "agents" / f"{found.host}.conf"
-    files.write(path, body.encode())
-    return str(path)
+    kept = {}
+    for found in await drift(ground, hosts):
+        if found.live is not None and found.diff:
+            path = ground.site.overrides / "agents" / f"{found.host}.conf"
+            files.write(path, telegraf.adopted(found.live, found.host, ground.frame).encode())
+            kept[found.host] = str(path)
+    return kept
+
+
+def shadowed(wanted: Sequence[Wish], kept: Mapping[str, str]) -> tuple[list[Wish], list[Result]]:
+    """The wishes that may go on after an adoption, and for those that `configs` would overwrite, what is left to do."""
+    found, refused = list[Wish](), list[Result]()
+    for wish in wanted:
+        name = wish.host.name
+        if name not in kept or not wish.commit:
+            found.append(wish)
+            continue
+        why = f"its edit is kept as {kept[name]}; configs has another {name}.conf"
+        hint = f"copy it there as {name}.conf and commit it, then push with --overwrite"
+        refused.append(Result(name, Outcome.REFUSED, why, hint))
+    return found, refused
 
 
 def _drift(ground: Ground, host: Host, seen: Gathered) -> Drift:
@@ -241,7 +276,7 @@ def _text(content: bytes | None) -> str | None:
 
 def _diff(host: str, before: str, after: str) -> str:
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return "".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted"))
+    return explain.without_secrets("".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted")))
 
 
 def as_json(result: Result) -> dict[str, Any]:

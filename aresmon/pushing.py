@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from aresmon import explain, survey, transaction
+from aresmon import explain, lint, survey, transaction
 from aresmon.delivery import Arrival, Delivery, Wanted
 from aresmon.errors import AresmonError
 from aresmon.hosts.transport import Conversation, LostError, Transport, UnreachableHostError
@@ -15,10 +15,9 @@ from aresmon.lint import Pace
 from aresmon.outcome import Outcome, Result
 from aresmon.transaction import Event, Order
 
-_BACK_WITHIN = 45.0  # seconds for the data of the former configuration, once it runs again
+_BACK_WITHIN = 45.0  # seconds for the data of a former configuration whose pace we cannot read
 _ASK_AGAIN = 3.0
 _EXTENSION = 60
-_UNTOUCHED = ("connect", "lock", "probe", "stage", "check")  # the states in which nothing has been changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +123,25 @@ class _Push:
     # What is decided here ----------------------------------------------------------------------------------
 
     async def judge(self, conversation: Conversation, delivery: Delivery) -> None:
-        """Wait for the data, and say the word."""
-        is_paused = False
+        """Wait for the data, and say the word. While InfluxDB does not answer the host is asked to wait as well."""
+        is_paused = asyncio.Event()
 
         def paused(now: bool) -> None:
-            nonlocal is_paused
-            if now != is_paused:
-                is_paused = now
+            if now != is_paused.is_set():
                 self.report("paused: InfluxDB does not answer" if now else self.state)
+            is_paused.set() if now else is_paused.clear()
 
         arriving = asyncio.ensure_future(delivery.arrived(self.wanted(self.order.mark, self.order.deadline), paused))
         stopping = asyncio.ensure_future(self.stop.wait())
+        ends = {arriving, stopping}
         try:
             while not arriving.done() and not stopping.done():
-                await asyncio.wait({arriving, stopping}, timeout=_EXTENSION / 4, return_when=asyncio.FIRST_COMPLETED)
-                if is_paused:
+                pausing = asyncio.ensure_future(is_paused.wait())
+                await asyncio.wait({*ends, pausing}, return_when=asyncio.FIRST_COMPLETED)
+                pausing.cancel()
+                if is_paused.is_set() and not arriving.done():
                     await conversation.send(f"extend {self.order.deadline + _EXTENSION}")
+                    await asyncio.wait(ends, timeout=_EXTENSION / 4, return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
                 await conversation.send("undo it was interrupted")
                 return
@@ -157,7 +159,7 @@ class _Push:
 
     def wanted(self, mark: str, within: float, *, before: float = 0.0) -> Wanted:
         since = float(self.seen.facts.get("clock", "0")) - before
-        return Wanted(self.host, mark, since, within, self.terms.pace.interval, self.terms.strict)
+        return Wanted(self.host, mark, since, within, before, self.terms.pace.interval, self.terms.strict)
 
     # How it ended ------------------------------------------------------------------------------------------
 
@@ -199,18 +201,23 @@ class _Push:
         if self.delivery is None or self.seen.facts.get("active") != "active":
             return self.result(Outcome.ROLLED_BACK, f"{why} The former configuration is back")
         self.report("verify the former")
-        mark = self.seen.remembered.mark
-        arrival = await self.delivery.arrived(self.wanted(mark, _BACK_WITHIN))
+        former = (self.seen.content(self.order.agent.watched) or b"").decode(errors="replace")
+        # What came back may not be what was pushed last; then any data of this host is its own.
+        mark = self.seen.remembered.mark if self.seen.remembered.mark in former else ""
+        if not mark and self.arrival is not None and self.arrival.before == frozenset():
+            why += " The former configuration runs again; it sent nothing here before either"
+            return self.result(Outcome.ROLLED_BACK, why)
+        arrival = await self.delivery.arrived(self.wanted(mark, _back_within(former)))
         if arrival.arrived:
             return self.result(Outcome.ROLLED_BACK, f"{why} The former configuration runs again and its data arrives")
         why += " The former configuration runs again"
-        if not mark:
+        if not mark and (self.arrival is None or self.arrival.before is None):
             return self.result(Outcome.ROLLED_BACK, f"{why}; it sends nothing here")
         why += ", but its data does not arrive either"
         return self.result(Outcome.BROKEN, why, explain.look_there(self.order.agent))
 
     def said(self) -> str:
-        return f" It said: {explain.readable(self.words[-1])}." if self.words else ""
+        return f" It said: {explain.said(self.words)}." if self.words else ""
 
     def refused(self) -> Result | None:
         """What the host, or its state, did not let us do; None if it refused nothing."""
@@ -227,8 +234,6 @@ class _Push:
         if self.state == "connect":
             error = survey.not_let_in(self.host, why)
             return self.result(Outcome.REFUSED, error.message, error.hint)
-        if self.state in _UNTOUCHED:
-            return self.result(Outcome.REFUSED, f"{why}. Nothing was changed there", "the same command again")
         deadline = time.monotonic() + self.order.deadline + 60
         while time.monotonic() < deadline:
             self.report("lost: asking again")
@@ -248,7 +253,7 @@ class _Push:
             seen = await survey.look(self.order.agent, self.transport)
         except AresmonError:
             return None
-        if seen.pending == self.order.transaction:
+        if seen.is_busy or seen.pending == self.order.transaction:
             return None
         if seen.last.get("tx") != self.order.transaction:
             return self.result(Outcome.REFUSED, f"{why}. Nothing was changed there", "the same command again")
@@ -262,3 +267,10 @@ class _Push:
         notes = (*self.notes, *explain.circumstances(self.seen))
         live = self.seen.content(self.order.agent.watched)
         return Result(self.host, outcome, why, next_step, mark=self.order.mark, notes=notes, live=live)
+
+
+def _back_within(former: str) -> float:
+    try:
+        return lint.pace(former).deadline
+    except ValueError:
+        return _BACK_WITHIN

@@ -44,7 +44,7 @@ class Releases:
     def body(self, number: int) -> str:
         """The configuration of a release. Raises AresmonError where it is not kept."""
         try:
-            return self._conf(number).read_text(encoding="utf-8")
+            return self._conf(number).read_bytes().decode()  # the line ends as they were
         except (OSError, UnicodeDecodeError):
             known = ", ".join(str(one.number) for one in self.all()) or "none"
             raise AresmonError(

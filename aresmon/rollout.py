@@ -6,11 +6,12 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aresmon.delivery import Delivery
 from aresmon.errors import ExitCode
 from aresmon.hosts.transport import Transport
+from aresmon.orders import Wish
 from aresmon.outcome import GOOD, Outcome, Result
 from aresmon.pushing import Report, Terms, push
 from aresmon.transaction import Order
@@ -28,8 +29,9 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One host's order, the way there, and what counts as proven."""
+    """What one host should run, the order for it, the way there, and what counts as proven."""
 
+    wish: Wish
     order: Order
     transport: Transport
     terms: Terms
@@ -50,7 +52,7 @@ def waves(count: int, canary: int) -> list[int]:
 
 def is_failure(result: Result) -> bool:
     """Whether a result counts towards `max_fail`. A host that is away is no fault of the configuration."""
-    return result.outcome not in GOOD and result.outcome is not Outcome.UNREACHABLE
+    return result.outcome not in {*GOOD, Outcome.UNREACHABLE, Outcome.SKIPPED}
 
 
 def exit_code(results: Iterable[Result]) -> ExitCode:
@@ -102,6 +104,7 @@ class _Rollout:
             result = self.left_alone(job) or await push(
                 job.order, job.transport, self.delivery, terms=job.terms, stop=self.stop, report=self.report
             )
+        result = replace(result, commit=job.wish.commit, notes=(*job.wish.notes, *result.notes))
         self.failures += is_failure(result)
         self.done(job, result)
         return result

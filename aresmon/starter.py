@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -22,11 +23,23 @@ def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path 
     """Write `aresmon.yml` for this machine and return it. Raises AresmonError if there is one: never overwritten."""
     if site.file.exists() or site.file.is_symlink():
         raise AresmonError(f"{site.file} exists already and is left as it is", hint="`aresmon check` looks at it")
-    text = compose(host_name(hostname or socket.gethostname()), docker=docker, haproxy=find_haproxy(haproxy_config))
+    text = compose(
+        host_name(hostname) if hostname else this_host(), docker=docker, haproxy=find_haproxy(haproxy_config)
+    )
     site.make_state()
     files.write(site.state / "schema.json", (json.dumps(site_schema(), indent=1) + "\n").encode())
     files.write(site.file, text.encode())
     return text
+
+
+def write_repository(folder: Path, content: Mapping[str, bytes]) -> int:
+    """Write a first repository of configurations; how many files. Raises AresmonError where one of them is there."""
+    there = [name for name in content if (folder / name).exists()]
+    if there:
+        raise AresmonError(f"{folder} has {', '.join(there[:5])} already", hint="name a folder without them")
+    for name, text in content.items():
+        files.write(folder / name, text)
+    return len(content)
 
 
 def compose(host: str, *, docker: bool, haproxy: str) -> str:
@@ -66,6 +79,11 @@ storage:
 #   grafana: 127.0.0.1:3000
 #   agents: 127.0.0.1:8086
 """
+
+
+def this_host() -> str:
+    """The name of this machine, as `hosts` takes it."""
+    return host_name(socket.gethostname())
 
 
 def host_name(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from aresmon.arrivals import HostStatus
 from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
+from aresmon.influxdb import InfluxDB
 from aresmon.intent import check_name, used_pins
 from aresmon.pins import Pin
 from aresmon.proof import FRESH
@@ -64,12 +65,18 @@ class Status:
         return {"ok": not self.troubles, **asdict(self)}
 
 
-def look(site: Site, engine: Engine, *, now: float | None = None) -> Status:
-    """Look at a site. Raises AresmonError only where nothing can be known: no file, no engine."""
+def look(
+    site: Site, engine: Engine, *, influxdb: Callable[[], InfluxDB] | None = None, now: float | None = None
+) -> Status:
+    """Look at a site, whose InfluxDB is the one here unless it is given.
+
+    Raises AresmonError only where nothing can be known: no file, no engine.
+    """
     fleet = site.fleet()
     at = time.time() if now is None else now
     containers = engine.containers(fleet.site)
-    check_name(site, fleet, containers)
+    if influxdb is None:
+        check_name(site, fleet, containers)
     pins = used_pins(fleet)
     services = tuple(_service(engine, pin, containers.get(name)) for name, pin in pins.items())
     services += tuple(
@@ -81,7 +88,8 @@ def look(site: Site, engine: Engine, *, now: float | None = None) -> Status:
     if "influxdb" in containers and containers["influxdb"].state == "running":
         try:
             begun = {fleet.server: containers["telegraf"].started} if "telegraf" in containers else {}
-            hosts = arrivals.look(store.influxdb(site), fleet, site.catalogue(), at, begun)
+            asked = store.influxdb(site) if influxdb is None else influxdb()
+            hosts = arrivals.look(asked, fleet, site.catalogue(), at, begun)
             troubles.extend(trouble for host in hosts for trouble in _host_troubles(host, fleet))
         except AresmonError as error:
             what = f"nothing is known of the hosts: {error.message}"
@@ -145,11 +153,7 @@ def _host_troubles(host: HostStatus, fleet: Fleet) -> Iterator[Trouble]:
     is_sidecar = fleet.sidecar is not None and host.name == fleet.sidecar.name
     look_there = "`aresmon logs telegraf` says why" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
     if host.age is None:
-        install = (
-            look_there
-            if is_sidecar
-            else f"start an agent there, as docs/agents.md says; its files are in .aresmon/bundle/agents/{host.name}/"
-        )
+        install = look_there if is_sidecar else f"`aresmon push-config {host.name}` brings its configuration there"
         yield Trouble(host.name, f"{host.name} has never sent anything", install)
     elif host.age > FRESH:
         yield Trouble(host.name, f"{host.name} is silent: its newest point is {age(host.age)} old", look_there)

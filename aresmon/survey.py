@@ -16,7 +16,7 @@ class Gathered:
 
     `files` are those that were asked for: hash and content by path, no content where there is none. `drifted` are
     files that are not what was last pushed, `merged` are those that Telegraf reads besides. `pending` is a
-    transaction that has not ended, `last` how the last one did.
+    transaction that has not ended, `last` how the last one did; `is_busy`: somebody pushes to it.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Gathered:
         self.drifted: list[str] = []
         self.merged: list[str] = []
         self.pending = ""
+        self.is_busy = False
         self.last: dict[str, str] = {}
 
     def content(self, path: str) -> bytes | None:
@@ -52,8 +53,10 @@ class Gathered:
                 self.merged.append(told.rest)
             case "pending":
                 self.pending = told.rest
+            case "busy":
+                self.is_busy = True
             case "last":
-                self.last = told.values
+                self.last = _ending(told)
             case _:
                 return False
         return True
@@ -71,6 +74,13 @@ async def look(agent: Agent, transport: Transport, *, shown: Sequence[str] = ())
         if not gathered.facts:
             raise not_let_in(agent.host, await conversation.complaint())
     return gathered
+
+
+def _ending(told: Event) -> dict[str, str]:
+    """`tx=… outcome=… why=… at=…`, where the reason is a sentence."""
+    before, _, rest = told.rest.partition(" why=")
+    why, _, _ = rest.rpartition(" at=")
+    return Event(told.word, before).values | {"why": why}
 
 
 def not_let_in(host: str, complaint: str) -> AresmonError:

@@ -10,11 +10,11 @@ declare -A ask=()
 say() { printf '@%s\n' "$*"; }
 refuse() { say "refused $*"; exit 0; }
 
-while IFS='=' read -r name value && [ -n "$name" ]; do ask[$name]=$value; done
+while IFS= read -r line && [ -n "$line" ]; do ask[${line%%=*}]=${line#*=}; done
 
 look() {
   local id='' version=''
-  # shellcheck disable=SC1091 (the host's own)
+  # shellcheck disable=SC1091 # the host's own
   [ -r /etc/os-release ] && { id=$(. /etc/os-release && printf '%s' "${ID:-}"); version=$(. /etc/os-release && printf '%s' "${VERSION_ID:-}"); }
   say "system $(uname -m) ${id:-unknown} ${version:-}"
   say "clock $EPOCHREALTIME"

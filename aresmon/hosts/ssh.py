@@ -26,6 +26,7 @@ _TRIES = 3
 _KEEPALIVE = 5  # seconds; three unanswered, and the connection is given up
 # sshd refuses at random from ten unauthenticated connections on (MaxStartups), and a bastion sees them all.
 _HANDSHAKES = 8
+_PIECE = 1 << 16
 _GO = "aresmon-go"
 _TRANSIENT = (ConnectionResetError, asyncssh.ConnectionLost, BrokenPipeError)
 
@@ -65,9 +66,17 @@ class Ssh:
     async def converse(
         self, connection: asyncssh.SSHClientConnection, script: str, given: bytes, *, as_root: bool
     ) -> Conversation:
-        """Run a script over a connection that is there already."""
-        process = await self._run(connection, script, as_root=as_root)
-        process.stdin.write(given)
+        """Run a script over a connection that is there already. Raises UnreachableHostError if it is not any more."""
+        try:
+            process = await self._run(connection, script, as_root=as_root)
+        except (asyncssh.Error, OSError) as error:
+            raise self._unreachable(f"it lets nothing run: {_words(error)}", "") from None
+        # In pieces: asyncssh copies all that it still has to send for each packet.
+        with suppress(asyncssh.Error, OSError):  # a connection that breaks in the middle is told by the lines
+            for start in range(0, len(given), _PIECE):
+                process.stdin.write(given[start : start + _PIECE])
+                if len(given) > _PIECE:
+                    await process.stdin.drain()
         return _Remote(self.name, process, asyncio.create_task(_last_lines(process.stderr)))
 
     async def pass_on(

@@ -27,12 +27,14 @@ encoded() { base64 -w 0 -- "$1" 2>/dev/null; }
 hash_of() { local sum; sum=$(sha256sum -- "$1" 2>/dev/null) && printf '%s' "${sum%% *}" || printf -- '-'; }
 uptime_seconds() { local up; read -r up _ </proc/uptime; printf '%s' "${up%.*}"; }
 beside() { printf '%s/.%s.aresmon' "${1%/*}" "${1##*/}"; } # where a file is made whole before it takes its place
+holds_lock() { [[ ${1:-} =~ ^[0-9]+$ ]] && [ "/proc/$1/fd/9" -ef "${ask[state]}/lock" ]; }
 refuse() { say "refused $*"; exit 0; }
 value_in() { sed -n "s/^$2=//p" "$1" 2>/dev/null | head -n 1; }
 
 read_header() {
-  local name value
-  while IFS='=' read -r name value && [ -n "$name" ]; do
+  local line name value
+  while IFS= read -r line && [ -n "$line" ]; do # as one word: with IFS='=' a last `=`, as of base64, would be lost
+    name=${line%%=*} value=${line#*=}
     case $name in
       file) files+=("$value") ;; # SIZE MODE OWNER SHA256 PATH
       show) shown+=("$value") ;;
@@ -89,7 +91,7 @@ agent_restart() { # a stop that hangs is ended after 25 s, a start that hangs af
   else # five starts in ten seconds are too many for systemd, not for us
     systemctl reset-failed telegraf 2>&1
   fi
-  timeout 25 systemctl start telegraf 2>&1
+  timeout 25 systemctl restart telegraf 2>&1
 }
 
 agent_stop() {
@@ -109,12 +111,12 @@ agent_lives() { # the very process that was started: a look at the kernel where 
   fi
 }
 
-agent_words() { # the last errors that the agent logged since the restart
+agent_words() { # the errors that the agent logged since the restart: the first, of which others follow, and the last
   if [ "${ask[kind]}" = docker ]; then
     docker logs --tail 40 "$1" 2>&1
   else
     journalctl -u telegraf --since "-${2:-60}s" -n 60 -o cat --no-pager 2>/dev/null
-  fi | grep -E ' E! |[Ee]rror|panic' | tail -n 3 | while IFS= read -r line; do say "agent ${line:0:400}"; done
+  fi | grep -E ' E! |[Ee]rror|panic' | sed '1!{$!d}' | while IFS= read -r line; do say "agent ${line:0:400}"; done
 }
 
 agent_version() { # asked of the program once, and again when it has changed
@@ -140,7 +142,7 @@ take_lock() {
       say "locked $(($(uptime_seconds) - ${since:-0})) ${owner:-somebody}"
       exit 0
     fi
-    [[ ${holder:-} =~ ^[0-9]+$ ]] && kill -KILL "$holder" 2>/dev/null
+    holds_lock "${holder:-}" && kill -KILL "$holder" 2>/dev/null
     flock -w 10 9 || refuse "lock its holder does not end"
     say "broke ${owner:-}"
   fi
@@ -206,7 +208,7 @@ stage() {
     target=$(beside "$path")
     staged+=("$target")
     mkdir -p -m 755 "${path%/*}" 2>/dev/null
-    { head -c "$size" >"$target"; } 2>/dev/null || refuse "stage $path cannot be written: $(room_at "$path")"
+    { timeout 120 head -c "$size" >"$target"; } 2>/dev/null || refuse "stage $path cannot be written: $(room_at "$path")"
     [ "$(hash_of "$target")" = "$hash" ] || refuse "stage $path did not arrive whole: $(room_at "$path")"
     if [ "$owner" != - ]; then
       chown "$owner" "$target" 2>/dev/null || refuse "stage $path cannot be given to $owner: is there such a user and group?"
@@ -234,7 +236,7 @@ check() { # by the agent's own program, as its own user, over all that it will r
   write_test
   if [ "${ask[kind]}" = docker ]; then said=$(check_docker 2>&1); else said=$(check_systemd 2>&1); fi
   [ $? -eq 0 ] && return
-  said=$(tail -n 4 <<<"$said" | tr '\n' ' ')
+  said=$(printf '%s' "$said" | tail -n 4 | tr '\n' ' ')
   refuse "check ${said:-the check failed and said nothing}"
 }
 
@@ -243,7 +245,7 @@ check_systemd() {
   [ -d "${ask[watched]%/*}/telegraf.d" ] && merged=(--config-directory "${ask[watched]%/*}/telegraf.d")
   (
     set -a
-    # shellcheck disable=SC1090 (the file that was just staged)
+    # shellcheck disable=SC1090 # the file that was just staged
     . "$(beside "${ask[environment]}")" || exit 1
     set +a
     cd / && timeout 20 ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} \
@@ -323,7 +325,7 @@ keep_former() { # the former files, copied; the journal, told
 start_deadman() {
   local host=${ask[state]}/host.bash unit
   if [ "$(hash_of "$host")" != "${ask[script]}" ]; then
-    printf '%s' "$BASH_EXECUTION_STRING" >"$host.new" && mv -T -- "$host.new" "$host" || return
+    printf '%s' "$BASH_EXECUTION_STRING" >"$host.new" && mv -T -- "$host.new" "$host" || { rm -f -- "$host.new"; return 1; }
   fi
   if [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ]; then
     unit=aresmon-undo-${ask[site]}.service
@@ -370,7 +372,7 @@ restart() {
 }
 
 await_word() { # until the word comes, the agent dies, the connection ends or the time is over
-  local word argument code started=$pid began=$SECONDS deadline=$((SECONDS + ${ask[deadline]}))
+  local word argument code started=$pid began=$SECONDS deadline=$((SECONDS + ${ask[deadline]} + 10)) # the word is due before
   while :; do
     IFS=' ' read -r -t 1 word argument
     code=$?
@@ -384,7 +386,7 @@ await_word() { # until the word comes, the agent dies, the connection ends or th
           ;;
         extend)
           deadline=$((SECONDS + argument))
-          sed -i "s/^deadline=.*/deadline=$(($(uptime_seconds) + argument + 30))/" "${ask[state]}/pending"
+          flock "${ask[state]}/turn" sed -i "s/^deadline=.*/deadline=$(($(uptime_seconds) + argument + 30))/" "${ask[state]}/pending"
           ;;
       esac
     elif [ $code -le 128 ]; then
@@ -425,14 +427,14 @@ commit() {
       printf 'sha=%s %s\n' "$(hash_of "$path")" "$path"
     done
   } >"${ask[state]}/current.new" && sync "${ask[state]}/current.new" && mv -T -- "${ask[state]}/current.new" "${ask[state]}/current" ||
-    { undo_now "${ask[state]} has no room to remember it"; exit 0; }
+    { rm -f -- "${ask[state]}/current.new"; undo_now "${ask[state]} has no room to remember it"; exit 0; }
   ended "${ask[tx]}" committed ''
   say "committed $pid"
 }
 
 ended() { # TX OUTCOME WHY: the journal is closed, and one line says so in the host's log
   printf '%s=%s\n' tx "$1" outcome "$2" why "$3" at "$EPOCHSECONDS" >"${ask[state]}/last.new" 2>/dev/null &&
-    mv -T -- "${ask[state]}/last.new" "${ask[state]}/last"
+    mv -T -- "${ask[state]}/last.new" "${ask[state]}/last" || rm -f -- "${ask[state]}/last.new"
   rm -f -- "${ask[state]}/pending"
   sync "${ask[state]}"
   logger -t aresmon -- "push $1 by ${ask[by]:-?}: $2${3:+ ($3)}" 2>/dev/null
@@ -453,8 +455,13 @@ undo_now() { # WHY. May be taken again from anywhere in its middle
     say "undone ${1:-}"
     return 0
   fi
-  say "state undo"
   tx=$(value_in "${ask[state]}/pending" tx) was=$(value_in "${ask[state]}/pending" was)
+  if [ "$(value_in "${ask[state]}/current" tx)" = "$tx" ]; then # proven; only its journal was not closed yet
+    ended "$tx" committed ''
+    say committed
+    return 0
+  fi
+  say "state undo"
   case ${ask[mode]}/$was in
     boot/*) restore || code=1 ;; # the agent starts after us
     */active | */activating | */reloading)
@@ -486,7 +493,7 @@ restore() {
     if [ "$presence" = present ]; then
       cp -p -- "${ask[state]}/undo/$index" "$target" && sync "$target" && mv -T -- "$target" "$path" || code=1
     else
-      rm -f -- "$path" || code=1
+      rm -f -- "$path" "$target" || code=1
     fi
     folders+=("${path%/*}")
   done < <(sed -n 's/^file=//p' "${ask[state]}/pending")
@@ -507,8 +514,8 @@ take_back_leftover() { # a push that was killed, or cut off by the loss of power
   local name
   for name in "${!ask[@]}"; do asked[$name]=${ask[$name]}; done
   from_journal
-  say "leftover $(value_in "${ask[state]}/pending" tx)"
   undo "it was left in the middle" >/dev/null
+  [ "$(value_in "${ask[state]}/last" outcome)" = committed ] || say "leftover $(value_in "${ask[state]}/last" tx)"
   exec 8>&-
   for name in "${!asked[@]}"; do ask[$name]=${asked[$name]}; done
   [ "$(value_in "${ask[state]}/last" outcome)" != broken ] || refuse "leftover the agent does not start with its former files"
@@ -535,6 +542,7 @@ push() {
   buffered
   stage
   check
+  read -t 0 && exit 0 # nothing is said before the agent runs: the connection has ended, and nobody would see the end
   arm
   switch
   restart
@@ -556,8 +564,11 @@ buffered() { # points that wait on the disk under a name made of the output's se
 }
 
 look() {
+  local holder
   probe
   drifted || true
+  { read -r holder _ <"${ask[state]}/lock"; } 2>/dev/null
+  if holds_lock "${holder:-}"; then say busy; fi
 }
 
 deadman() {
@@ -568,7 +579,9 @@ deadman() {
   while [ -n "$tx" ] && [ "$(value_in "${ask[state]}/pending" tx)" = "$tx" ]; do
     left=$(($(value_in "${ask[state]}/pending" deadline) - $(uptime_seconds)))
     if [ "$left" -le 0 ]; then
-      undo "nobody said that it should stay"
+      exec 8<>"${ask[state]}/turn"
+      flock 8
+      [ "$(value_in "${ask[state]}/pending" tx)" = "$tx" ] && undo_now "nobody said that it should stay"
       return
     fi
     sleep $((left < 5 ? left : 5))

@@ -39,7 +39,7 @@ def render(fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapp
 
 def agent(host: Host, catalogue: Catalogue, place: Place, frame: telegraf.Frame) -> str:
     """A host's configuration with its mark: the one under which it was last pushed, if it is still the same."""
-    own, extra = place.own_agents.get(host.name, ""), place.host_fragments.get(host.name, "")
+    own, extra = place.own_agents.get(host.name), place.host_fragments.get(host.name, "")
     body = place.proven.get(host.name) or telegraf.configuration(host, catalogue, frame, own=own, extra=extra)
     content = telegraf.fingerprint(body)
     pushed = place.marks.get(host.name, "")

@@ -30,9 +30,9 @@ EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.DONE: "Done, or nothing to do.",
     ExitCode.REFUSED: "Refused or failed. Nothing changed, or what changed is told.",
     ExitCode.USAGE: "The command line is wrong.",
-    ExitCode.ROLLED_BACK: "Rolled back. Reserved: no command of this release gives it.",
+    ExitCode.ROLLED_BACK: "Rolled back: a host runs its former configuration again.",
     ExitCode.BROKEN: "Broken or unknown. A person must look.",
-    ExitCode.DEGRADED: "Degraded: `status` sees trouble, `up` could start only a part, an image could not be had.",
+    ExitCode.DEGRADED: "Degraded: `status` or `drift` sees trouble; only a part could be started, reached or had.",
     ExitCode.INTERRUPTED: "Interrupted. The same command goes on from there.",
 }
 

@@ -161,11 +161,15 @@ class Site:
 
     def mark(self, value: int) -> None:
         """Put a point into the database, to be found again by `marks`."""
+        self.write(f"mark value={value}i")
+
+    def write(self, points: str) -> None:
+        """Put points into the database, as lines of its protocol."""
         with self.influxdb._session() as session:
             answer = session.post(
                 "http+unix://influxdb/write",
                 params={"db": DATABASE},
-                data=f"mark value={value}i",
+                data=points,
                 auth=(self.influxdb.user, self.influxdb.password),
             )
         assert answer.status_code == 204, answer.text

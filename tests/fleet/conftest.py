@@ -16,6 +16,7 @@ from tests.engine import sites
 from tests.engine.conftest import _heeded_interruptions, engine  # noqa: F401 (fixtures of these tests too)
 from tests.engine.sites import Site, site_in
 from tests.fleet import servers as started
+from tests.fleet.desk import Desk, desk_of
 from tests.fleet.image import server_image
 from tests.fleet.keys import Key, new_key
 from tests.fleet.operators import Operator, new_operator
@@ -61,9 +62,11 @@ def make_servers(engine: Engine, key: Key) -> Iterator[MakeServers]:  # noqa: F8
     """Start servers for one test; without Telegraf, or with more Debian packages, as it is told."""
     with ExitStack() as stack:
 
-        def make(*names: str, packages: tuple[str, ...] = (), telegraf: bool = True) -> dict[str, Server]:
+        def make(
+            *names: str, packages: tuple[str, ...] = (), telegraf: bool = True, mounts: tuple[str, ...] = ()
+        ) -> dict[str, Server]:
             image = server_image(engine, *packages, telegraf=telegraf)
-            return stack.enter_context(servers(names, image=image, operators=key))
+            return stack.enter_context(servers(names, image=image, operators=key, mounts=mounts))
 
         yield make
 
@@ -136,6 +139,13 @@ def fleet_site(_running_site: Site) -> Iterator[Site]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     site.settings = settings
     site.configure()
+
+
+@pytest.fixture
+def desk(fleet_site: Site, operator: Operator) -> Iterator[Desk]:
+    """Where that operator pushes from."""
+    with desk_of(fleet_site, operator) as made:
+        yield made
 
 
 @pytest.fixture

@@ -32,7 +32,10 @@ _PROPERTIES = "ActiveState,SubState,Result,MainPID,NRestarts,ExecMainStatus,Acti
 
 @dataclass
 class Machine:
-    """A container with systemd and sshd under the name of a server; ssh finds it at port 22 of `address`."""
+    """A container with systemd and sshd under the name of a server; ssh finds it at port 22 of `address`.
+
+    `mounts` are folders and files of this machine that it has too, as `docker create --volume` takes them.
+    """
 
     name: str
     container: str
@@ -43,6 +46,7 @@ class Machine:
     host_key: Key = field(default_factory=new_key)
     machine_id: str = field(default_factory=lambda: secrets.token_hex(16))
     joined: set[str] = field(default_factory=set)
+    mounts: tuple[str, ...] = ()
 
     # On and off -----------------------------------------------------------------------------------------
 
@@ -50,7 +54,8 @@ class Machine:
         """Make it from its image and start it. Its telegraf is as just installed: enabled, not yet started."""
         where = ("--network", self.network, "--ip", self.address)
         who = ("--name", self.container, "--hostname", self.name, "--label", LABEL)
-        docker("create", *who, *where, *_OPTIONS, self.image)
+        volumes = [part for mount in self.mounts for part in ("--volume", mount)]
+        docker("create", *who, *where, *volumes, *_OPTIONS, self.image)
         docker("cp", "--archive", "-", f"{self.container}:/", stdin=self._files())
         for network in self.joined:
             docker("network", "connect", network, self.container)

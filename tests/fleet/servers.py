@@ -159,7 +159,9 @@ class Server(Machine):
 
 
 @contextmanager
-def servers(names: Iterable[str], *, image: str, operators: Key) -> Iterator[dict[str, Server]]:
+def servers(
+    names: Iterable[str], *, image: str, operators: Key, mounts: tuple[str, ...] = ()
+) -> Iterator[dict[str, Server]]:
     """Servers by name on a network of their own, started at once; gone afterwards, whatever happened.
 
     `operators` is the key that root, ares and bob let in.
@@ -167,7 +169,7 @@ def servers(names: Iterable[str], *, image: str, operators: Key) -> Iterator[dic
     mark = f"aresmon-test-{secrets.token_hex(4)}"
     with network(mark) as prefix:
         made = {
-            name: Server(name, f"{mark}-{name}", f"{prefix}.{number}", mark, image, operators)
+            name: Server(name, f"{mark}-{name}", f"{prefix}.{number}", mark, image, operators, mounts=mounts)
             for number, name in enumerate(names, start=11)
         }
         alive.extend(made.values())

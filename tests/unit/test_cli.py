@@ -225,7 +225,7 @@ def test_a_site_of_this_name_in_another_folder_is_not_taken_for_this_one(
     (folder / "other").mkdir()
     write(folder / "other")
     engine = FakeEngine({"edge": container("edge", folder=folder / "other" / ".aresmon" / "bundle")})
-    monkeypatch.setattr(cli, "the_engine", lambda: engine)
+    monkeypatch.setattr(cli_support, "the_engine", lambda: engine)
 
     result = run("status")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import configs, process
+from aresmon import configs, git, process
 from aresmon.configs import Commit, Source
 from aresmon.errors import AresmonError
 from aresmon.fleet import Configs
@@ -106,9 +106,8 @@ def test_a_fetch_brings_the_tip_of_the_branch_and_pins_it(site: Site, work: Repo
     assert configurations.read(tip.sha, "biere") == "# more\n"
 
 
-def test_before_a_fetch_nothing_is_pinned_or_marked(site: Site, work: Repository) -> None:
+def test_before_a_fetch_nothing_is_pinned(site: Site, work: Repository) -> None:
     assert source(site, work).pinned() is None
-    assert source(site, work).marked("biere") is None
 
 
 def test_reading_needs_neither_the_repository_nor_its_present_state(site: Site, work: Repository) -> None:
@@ -253,26 +252,6 @@ def test_a_commit_that_is_not_in_the_clone_is_refused(site: Site, work: Reposito
     assert "git ls-tree failed" in refusal(lambda: configurations.read("1" * 40, "biere")).message
 
 
-@pytest.mark.parametrize("host", ["biere", "lewi.ares-ensiie.eu", "front-door.lock", "1"])
-def test_a_mark_is_kept_by_host(site: Site, work: Repository, host: str) -> None:
-    configurations = source(site, work)
-    first = configurations.fetch().sha
-    configurations.mark(host, first)
-    work.commit()
-    second = configurations.fetch().sha
-    configurations.mark("other", second)
-
-    assert (configurations.marked(host), configurations.marked("other")) == (first, second)
-    assert configurations.marked("nobody") is None
-
-
-def test_a_commit_that_is_not_there_cannot_be_marked(site: Site, work: Repository) -> None:
-    configurations = source(site, work)
-    configurations.fetch()
-
-    assert "update-ref failed" in refusal(lambda: configurations.mark("biere", "1" * 40)).message
-
-
 def test_another_branch_is_pinned_apart(site: Site, work: Repository) -> None:
     source(site, work).fetch()
     work.git("switch", "--quiet", "--orphan", "site/next")
@@ -404,12 +383,11 @@ def test_a_damaged_clone_is_made_anew_and_keeps_what_it_knew(
 ) -> None:
     configurations = source(site, work)
     tip = configurations.fetch()
-    configurations.mark("biere", tip.sha)
     wreck(configurations.folder)
 
     assert configurations.fetch() == tip
 
-    assert configurations.marked("biere") == tip.sha
+    assert configurations.pinned() == tip
     assert configurations.read(tip.sha, "biere") == "# biere\n"
     assert [path.name for path in site.state.iterdir()] == ["configs.git"]
 
@@ -417,13 +395,12 @@ def test_a_damaged_clone_is_made_anew_and_keeps_what_it_knew(
 def test_packed_refs_of_a_damaged_clone_are_kept_too(site: Site, work: Repository) -> None:
     configurations = source(site, work)
     tip = configurations.fetch()
-    configurations.mark("biere", tip.sha)
     process.run(["git", f"--git-dir={configurations.folder}", "pack-refs", "--all"])
     wreck_head(configurations.folder)
 
     configurations.fetch()
 
-    assert configurations.marked("biere") == tip.sha
+    assert configurations.pinned() == tip
 
 
 @pytest.mark.parametrize("wreck", [wreck_head, wreck_objects])
@@ -444,11 +421,10 @@ def test_a_rewritten_history_is_refused_even_where_the_clone_is_damaged(
 def test_a_clone_is_not_lost_between_two_renames(site: Site, work: Repository) -> None:
     configurations = source(site, work)
     tip = configurations.fetch()
-    configurations.mark("biere", tip.sha)
     configurations.folder.rename(site.state / "configs.git.old")
 
     assert configurations.fetch() == tip
-    assert configurations.marked("biere") == tip.sha
+    assert configurations.pinned() == tip
 
 
 def test_a_clone_that_cannot_be_made_anew_stays_as_it_is(site: Site, work: Repository) -> None:
@@ -735,7 +711,7 @@ def test_a_refused_login_is_told_without_it(site: Site, guarded: str, login: str
     ],
 )
 def test_a_login_is_taken_out_of_the_address(tmp_path: Path, address: str, url: str, secret: str) -> None:
-    remote = configs._remote(address, tmp_path)
+    remote = git.remote(address, tmp_path)
 
     assert (remote.url, remote.secret) == (url, secret)
 
@@ -773,7 +749,7 @@ def test_a_name_without_a_password_leaves_the_password_to_gits_helpers(
     ],
 )
 def test_logins_are_masked(text: str, masked: str) -> None:
-    assert configs._masked(text) == masked
+    assert git.masked(text) == masked
 
 
 # A checkout on this machine --------------------------------------------------------------------------

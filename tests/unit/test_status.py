@@ -172,7 +172,7 @@ def test_a_host_whose_points_are_late_is_silent(status: Look, newest: float, mes
     ("known", "message", "next_step"),
     [
         ("lewi", "biere has never sent anything", "`aresmon logs telegraf` says why"),
-        ("biere", "lewi has never sent anything", "start an agent there, as docs/agents.md says"),
+        ("biere", "lewi has never sent anything", "`aresmon push-config lewi` brings its configuration there"),
     ],
 )
 def test_a_host_that_was_never_seen_gets_the_step_that_fits_it(

@@ -1,0 +1,124 @@
+"""The same commands from a workstation: everything goes through ssh, and nothing is published for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.sites import Site
+from tests.fleet.conftest import MakeServers
+from tests.fleet.engines import docker_mounts, use_docker
+from tests.fleet.operators import Operator
+from tests.fleet.servers import Server, joined
+
+
+@pytest.fixture
+def office(fleet_site: Site, make_servers: MakeServers) -> Iterator[Server]:
+    """The machine that the site's stack runs on, as ssh reaches it: its folder and its engine are there."""
+    (made,) = make_servers("office", packages=("python3",), mounts=docker_mounts(str(fleet_site.folder))).values()
+    use_docker(made)
+    with joined(fleet_site, [made]):
+        yield made
+
+
+@pytest.fixture
+def workstation(fleet_site: Site, tmp_path: Path) -> Site:
+    """A folder elsewhere with the same site's file, in which the server has an ssh."""
+    made = Site(tmp_path / "workstation", fleet_site.name, settings=dict(fleet_site.settings))
+    made.agents, made.grafana = fleet_site.agents, fleet_site.grafana
+    hosts = {**fleet_site.settings["hosts"], "box": {"agent": "systemd", "ssh": "office", "collect": ["system"]}}
+    made.configure(hosts=hosts)
+    return made
+
+
+@pytest.fixture
+def traveller(operator: Operator, office: Server) -> Operator:
+    """Somebody at the workstation, who reaches the servers by ssh and nothing else."""
+    operator.add_host(office)
+    return operator
+
+
+def test_a_push_from_elsewhere_is_proven_through_the_connection_to_the_server(
+    workstation: Site, traveller: Operator, lewi: Server
+) -> None:
+    pushed = workstation.run("push-config", "lewi", env=traveller.env())
+
+    assert pushed.code == 0, pushed
+    assert "lewi: proven" in pushed.out
+    assert lewi.is_active
+    assert not (workstation.state / "secrets").exists() or not list((workstation.state / "secrets").iterdir())
+
+
+def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(
+    fleet_site: Site, workstation: Site, traveller: Operator, lewi: Server
+) -> None:
+    assert workstation.run("push-config", "lewi", env=traveller.env()).code == 0
+
+    status = json.loads(workstation.run("status", "--json", env=traveller.env()).out)
+    here = json.loads(fleet_site.run("status", "--json").out)
+    logs = workstation.run("logs", "edge", "--tail", "5", env=traveller.env())
+    history = json.loads(workstation.run("history", "lewi", "--json", env=traveller.env()).out)
+    drift = workstation.run("drift", "lewi", env=traveller.env())
+
+    running = {service["name"]: service["state"] for service in status["services"]}
+    assert running == {service["name"]: service["state"] for service in here["services"]}
+    assert next(host["age"] for host in status["hosts"] if host["name"] == "lewi") < 60
+    assert (logs.code, "agents" in logs.out) == (0, True)
+    assert [line["outcome"] for line in history] == ["proven"]
+    assert (drift.code, drift.out) == (0, "lewi: as it was pushed\n")
+
+
+def test_the_server_itself_is_pushed_to_like_any_other_host(
+    workstation: Site, traveller: Operator, office: Server, lewi: Server
+) -> None:
+    result = workstation.run("push-config", "box", env=traveller.env())
+
+    assert result.code == 0, result
+    assert office.is_active
+    assert "ARESMON_HOST=box" in office.read("/etc/default/telegraf")
+
+
+def test_a_host_is_enrolled_and_removed_from_elsewhere(
+    fleet_site: Site, workstation: Site, traveller: Operator, make_servers: MakeServers, lewi: Server
+) -> None:
+    (new,) = make_servers("tripel").values()
+    traveller.add_host(new)
+    before = (workstation.folder / "aresmon.yml").read_text()
+
+    with joined(fleet_site, [new]):
+        added = workstation.run("hosts", "add", "tripel", "--collect", "system", env=traveller.env())
+        users = fleet_site.users()
+        secret = (fleet_site.state / "secrets" / "agent-tripel").stat()
+        removed = workstation.run("hosts", "remove", "tripel", "--yes", env=traveller.env())
+
+    assert added.code == 0, added
+    assert "agent-tripel" in users
+    assert secret.st_mode & 0o777 == 0o600
+    assert removed.code == 0, removed
+    assert "agent-tripel" not in fleet_site.users()
+    assert not (fleet_site.state / "secrets" / "agent-tripel").exists()
+    assert (workstation.folder / "aresmon.yml").read_text() == before
+
+
+def test_up_and_down_are_refused_where_the_stack_is_not(workstation: Site, traveller: Operator, lewi: Server) -> None:
+    for command in ("up", "down"):
+        result = workstation.run(command, env=traveller.env())
+
+        assert result.code == 1, result
+        assert "the stack of this site runs on box" in result.err
+        assert "run it there" in result.err
+
+
+def test_a_server_that_is_not_reached_is_told_and_nothing_begins(
+    workstation: Site, traveller: Operator, office: Server, lewi: Server
+) -> None:
+    traveller.forget_key(office)
+
+    result = workstation.run("push-config", "lewi", env=traveller.env())
+
+    assert result.code == 1, result
+    assert "box: its host key is not in ~/.ssh/known_hosts" in result.err
+    assert not lewi.exists("/var/lib/aresmon")

@@ -1,0 +1,112 @@
+"""An InfluxDB at the level of its queries: it holds points, and fails on a statement that it does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from aresmon import delivery, pushing
+from aresmon.errors import AresmonError
+from aresmon.influxdb import InfluxDB, Series
+from aresmon.render.telegraf import MARKER
+
+START = 1_700_000_000.0
+_HOSTS = r'"host" =~ /\^\(\?:(?P<hosts>.+)\)\$/ GROUP BY "host"'
+_MARKS = re.compile(rf'SELECT "gen" FROM "{MARKER}" WHERE time >= (?P<since>-?\d+)s AND {_HOSTS}')
+_NEWEST = re.compile(
+    rf"SELECT \* FROM /\.\*/ WHERE time >= (?P<since>-?\d+)s(?: AND time <= (?P<until>-?\d+)s)? AND {_HOSTS} "
+    "ORDER BY time DESC LIMIT 1"
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point: when it was taken, by its host's clock, and from when on it can be seen."""
+
+    measurement: str
+    host: str
+    time: float
+    fields: tuple[tuple[str, Any], ...] = (("value", 1),)
+    seen_from: float = 0.0
+
+
+@dataclass(frozen=True)
+class Points(InfluxDB):
+    """Holds points. `clock` tells what can be seen; `troubles` what a query fails with, while there is something."""
+
+    socket: Path = Path("/nonexistent")
+    clock: Callable[[], float] = lambda: 0.0
+    points: list[Point] = field(default_factory=list)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    troubles: list[Callable[[], AresmonError | None]] = field(default_factory=list)
+
+    def fail(self, trouble: Callable[[], AresmonError | None]) -> None:
+        """From now on, ask this for the trouble that there is."""
+        self.troubles[:] = [trouble]
+
+    def add(self, measurement: str, host: str, time: float, *, seen_from: float = 0.0) -> None:
+        self.points.append(Point(measurement, host, time, seen_from=seen_from))
+
+    def mark(self, mark: str, host: str, time: float, *, seen_from: float = 0.0) -> None:
+        """A point that carries the mark of a configuration."""
+        self.points.append(Point(MARKER, host, time, (("gen", mark),), seen_from))
+
+    def visible(self) -> list[Point]:
+        """The points that have arrived by now."""
+        return [one for one in self.points if one.seen_from <= self.clock()]
+
+    def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
+        self.asked.append(statements)
+        for told in self.troubles:
+            if (trouble := told()) is not None:
+                raise trouble
+        if statements == ("SHOW DATABASES",):
+            return [[]]
+        assert database == "telegraf"
+        return [list(self._answer(statement)) for statement in statements]
+
+    def _answer(self, statement: str) -> Iterator[Series]:
+        marks, newest = _MARKS.fullmatch(statement), _NEWEST.fullmatch(statement)
+        found = marks or newest
+        assert found, f"nobody expected: {statement}"
+        until = float(found["until"]) if newest and newest["until"] else float("inf")
+        hosts = re.compile(found["hosts"].replace(r"\/", "/"))
+        groups: dict[tuple[str, str], list[Point]] = {}
+        for one in sorted(self.visible(), key=lambda one: int(one.time)):
+            is_asked = newest is not None or one.measurement == MARKER
+            if is_asked and int(found["since"]) <= int(one.time) <= until and hosts.fullmatch(one.host):
+                groups.setdefault((one.measurement, one.host), []).append(one)
+        for (measurement, host), points in groups.items():
+            kept = points if marks else points[-1:]
+            yield Series(measurement, {"host": host}, tuple({"time": int(p.time), **dict(p.fields)} for p in kept))
+
+
+class Clock:
+    """A clock that only waiting moves."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def read(self) -> float:
+        return self.now
+
+
+def fake_clock(monkeypatch: pytest.MonkeyPatch, now: float = START) -> Clock:
+    """Let pushes and what they wait for go by such a clock, from `now` on."""
+    made, pause = Clock(now), asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        made.now += seconds
+        await pause(0)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for module in (delivery, pushing):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=made.read))
+    return made
