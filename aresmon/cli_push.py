@@ -189,7 +189,7 @@ async def _push(
         console.data({"ok": code == ExitCode.DONE, "hosts": [pushes.as_json(one) for one in results]})
     else:
         console.results(results)
-    if any("it was interrupted" in one.why for one in results):
+    if code != ExitCode.BROKEN and any("it was interrupted" in one.why for one in results):
         code = ExitCode.INTERRUPTED
     raise typer.Exit(code)
 

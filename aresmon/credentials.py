@@ -35,7 +35,7 @@ def owners(fleet: Fleet, users: Mapping[str, int]) -> dict[str, int]:
     named = {SITE_KEY: own, INFLUXDB_ADMIN: own}
     named |= dict.fromkeys((INFLUXDB_GRAFANA, GRAFANA_ADMIN, GRAFANA_KEY), users["grafana"])
     for host in fleet.hosts:
-        named[agent(host.name)] = users["telegraf"] if host is fleet.sidecar else own
+        named[agent(host.name)] = users["telegraf"] if host == fleet.sidecar else own
     return named
 
 

@@ -74,7 +74,7 @@ def check(host: Host, body: str, fleet: Fleet) -> None:
 
 def agent(fleet: Fleet, host: Host, stack: Stack) -> Agent:
     """Where the files of a host's agent are."""
-    if host is fleet.sidecar:
+    if host == fleet.sidecar:
         folder = f"{stack.root}/.aresmon/bundle"
         return Agent(
             host.name,
@@ -105,7 +105,7 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
     transaction = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
     mark = f"{wished.content}-{transaction}"
     text = telegraf.marked(wished.body, mark, frame).encode()
-    is_sidecar = host is fleet.sidecar
+    is_sidecar = host == fleet.sidecar
     made = files.of(host, where, text, password)
     return Order(
         agent=where,
@@ -146,14 +146,14 @@ class AgentFiles:
 
     def around(self, host: Host) -> str:
         """What an agent in a container of its own is made of besides its configuration: another one is brought too."""
-        if host.agent == "systemd" or host is self.fleet.sidecar:
+        if host.agent == "systemd" or host == self.fleet.sidecar:
             return ""
         files = (self.shipped[f"compose/{name}"] for name in compose.agent_files(host))
         return hashlib.sha256(b"\0".join([self.image.encode(), self.memory.encode(), *files])).hexdigest()
 
     def of(self, host: Host, where: Agent, text: bytes, password: str) -> list[File]:
         """Every file of this host's agent, in the order in which they are switched."""
-        if host is self.fleet.sidecar:
+        if host == self.fleet.sidecar:
             return self._sidecar(host, where, text)
         if host.agent == "docker":
             return self._container(host, where, text, password)

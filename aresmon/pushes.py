@@ -247,8 +247,8 @@ def _drift(ground: Ground, host: Host, seen: Gathered) -> Drift:
         return Drift(host.name, "nothing was ever pushed to it", next=f"`aresmon push-config {host.name}`", live=live)
     body = None if live is None else telegraf.unmarked(live, ground.frame)
     pushed = ground.releases(host).body(newest.number)
-    paths = [path for path in seen.drifted if path == where.watched or host is not ground.fleet.sidecar]
-    if host is ground.fleet.sidecar and body == pushed:
+    paths = [path for path in seen.drifted if path == where.watched or host != ground.fleet.sidecar]
+    if host == ground.fleet.sidecar and body == pushed:
         paths = []
     if not paths:
         return Drift(host.name, live=live)

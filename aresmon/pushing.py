@@ -188,7 +188,7 @@ class _Push:
         self.report("verify")
         pace = self.terms.pace
         arrival = await self.delivery.arrived(
-            self.wanted(mark, pace.deadline, before=pace.interval + pace.flush + pace.jitter)
+            self.wanted(mark, self.order.deadline, before=pace.interval + pace.flush + pace.jitter)
         )
         if arrival.arrived:
             return replace(self.result(Outcome.UNCHANGED), mark=mark)

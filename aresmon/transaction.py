@@ -18,7 +18,7 @@ Mode = Literal["push", "look"]
 @cache
 def script() -> str:
     """What a host's bash is given."""
-    return Path(__file__).with_name("hosts").joinpath("transaction.bash").read_text(encoding="utf-8")
+    return Path(__file__).with_name("hosts").joinpath("transaction.bash").read_text(encoding="utf-8").rstrip("\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ refuse() { say "refused $*"; exit 0; }
 
 while IFS= read -r line && [ -n "$line" ]; do ask[${line%%=*}]=${line#*=}; done
 
+brought() { dd bs="${ask[size]}" count=1 iflag=fullblock status=none; }
+
 look() {
   local id='' version=''
   # shellcheck disable=SC1091 # the host's own
@@ -47,7 +49,7 @@ package() { # the distribution's, or its publisher's, where the host's own sourc
 binary() { # a program carried over, with a user and a unit as the publisher's package would have made them
   local target=/usr/local/bin/telegraf unit=/etc/systemd/system/telegraf.service
   [ -d /run/systemd/system ] || refuse "there is no systemd here to run it"
-  head -c "${ask[size]}" | gzip -dc >"$target.aresmon" || { rm -f "$target.aresmon"; refuse "$target cannot be written: $(df -P /usr/local | awk 'NR == 2 { print $4 " KiB are free there" }')"; }
+  brought | gzip -dc >"$target.aresmon" || { rm -f "$target.aresmon"; refuse "$target cannot be written: $(df -P /usr/local | awk 'NR == 2 { print $4 " KiB are free there" }')"; }
   local sum
   sum=$(sha256sum "$target.aresmon")
   [ "${sum%% *}" = "${ask[sha]}" ] || { rm -f "$target.aresmon"; refuse "the program did not arrive whole"; }
@@ -80,7 +82,7 @@ allow() { # what the collectors need and the service's user has not
 }
 
 image() {
-  head -c "${ask[size]}" | gzip -dc | docker load --quiet >/dev/null 2>&1 || refuse "docker load failed"
+  brought | gzip -dc | docker load --quiet >/dev/null 2>&1 || refuse "docker load failed"
   say done
 }
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from aresmon.hosts.transport import Conversation, UnreachableHostError
+from aresmon.hosts.transport import Conversation, UnreachableHostError, read_and_run
 
 _LONGEST_LINE = 1 << 22
 
@@ -22,9 +22,9 @@ class Local:
     @asynccontextmanager
     async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
         sudo = ["sudo", "-n", "--"] if as_root and os.getuid() != 0 else []
-        program = await self._run([*sudo, "bash", "-c", script])
+        program = await self._run([*sudo, "bash", "-c", read_and_run(len(script.encode()))])
         try:
-            await program.write(given)
+            await program.write(script.encode() + given)
             yield program
         finally:
             await program.end()

@@ -19,7 +19,7 @@ from typing import Any
 
 import asyncssh
 
-from aresmon.hosts.transport import Conversation, LostError, UnreachableHostError
+from aresmon.hosts.transport import Conversation, LostError, UnreachableHostError, read_and_run
 
 _CONNECT_WITHIN = 15.0
 _TRIES = 3
@@ -105,15 +105,19 @@ class Ssh:
     async def _run(
         self, connection: asyncssh.SSHClientConnection, script: str, *, as_root: bool
     ) -> asyncssh.SSHClientProcess[bytes]:
-        password = self.connections.sudo_password
-        if not as_root or connection.get_extra_info("username") == "root":
-            return await connection.create_process(f"exec bash -c {shlex.quote(script)}", encoding=None)
-        if password is None:
-            return await connection.create_process(f"exec sudo -n -- bash -c {shlex.quote(script)}", encoding=None)
-        # A sudo that does not ask leaves the password unread: what comes before our word is nobody's input.
-        script = f'while IFS= read -r line && [ "$line" != {_GO} ]; do :; done\n{script}'
-        process = await connection.create_process(f"exec sudo -S -p '' -- bash -c {shlex.quote(script)}", encoding=None)
-        process.stdin.write(f"{password}\n{_GO}\n".encode())
+        password, text = self.connections.sudo_password, script.encode()
+        command, before = read_and_run(len(text)), b""
+        if as_root and connection.get_extra_info("username") != "root":
+            if password is not None:
+                # A sudo that does not ask leaves the password unread: what comes before our word is nobody's input.
+                command = f'while IFS= read -r line && [ "$line" != {_GO} ]; do :; done; {command}'
+                before = f"{password}\n{_GO}\n".encode()
+            how = "sudo -n --" if password is None else "sudo -S -p '' --"
+            command = f"{how} bash -c {shlex.quote(command)}"
+        else:
+            command = f"bash -c {shlex.quote(command)}"
+        process = await connection.create_process(f"exec {command}", encoding=None)
+        process.stdin.write(before + text)
         return process
 
     async def _connect(self) -> asyncssh.SSHClientConnection:

@@ -1,7 +1,7 @@
 # One transaction on one host: a new configuration of its agent, whole, or the former one, whole.
 #
-# aresmon sends this text to a host's bash, and on standard input a header of `name=value` lines, an empty line,
-# and the new files, one after the other. What happens is told on standard output, one `@word …` a line. Once the
+# aresmon sends this text to a host's bash, then a header of `name=value` lines, an empty line, and the new files, one
+# after the other. What happens is told on standard output, one `@word …` a line. Once the
 # agent runs with the new files, a word is waited for: `commit`, `undo` or `extend SECONDS`. No word in time, a
 # closed connection, an agent that dies: the former files come back and the agent is restarted with them.
 #
@@ -208,7 +208,8 @@ stage() {
     target=$(beside "$path")
     staged+=("$target")
     mkdir -p -m 755 "${path%/*}" 2>/dev/null
-    { timeout 120 head -c "$size" >"$target"; } 2>/dev/null || refuse "stage $path cannot be written: $(room_at "$path")"
+    # Not a byte more than it is long, which `head` does not promise: the words come after it.
+    { timeout 120 dd bs=$((size + !size)) count=$((!!size)) iflag=fullblock status=none >"$target"; } 2>/dev/null || refuse "stage $path cannot be written: $(room_at "$path")"
     [ "$(hash_of "$target")" = "$hash" ] || refuse "stage $path did not arrive whole: $(room_at "$path")"
     if [ "$owner" != - ]; then
       chown "$owner" "$target" 2>/dev/null || refuse "stage $path cannot be given to $owner: is there such a user and group?"
@@ -325,7 +326,7 @@ keep_former() { # the former files, copied; the journal, told
 start_deadman() {
   local host=${ask[state]}/host.bash unit
   if [ "$(hash_of "$host")" != "${ask[script]}" ]; then
-    printf '%s' "$BASH_EXECUTION_STRING" >"$host.new" && mv -T -- "$host.new" "$host" || { rm -f -- "$host.new"; return 1; }
+    printf '%s' "${aresmon_script:-$BASH_EXECUTION_STRING}" >"$host.new" && mv -T -- "$host.new" "$host" || { rm -f -- "$host.new"; return 1; }
   fi
   if [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ]; then
     unit=aresmon-undo-${ask[site]}.service
@@ -435,7 +436,7 @@ commit() {
 ended() { # TX OUTCOME WHY: the journal is closed, and one line says so in the host's log
   printf '%s=%s\n' tx "$1" outcome "$2" why "$3" at "$EPOCHSECONDS" >"${ask[state]}/last.new" 2>/dev/null &&
     mv -T -- "${ask[state]}/last.new" "${ask[state]}/last" || rm -f -- "${ask[state]}/last.new"
-  rm -f -- "${ask[state]}/pending"
+  rm -f -- "${ask[state]}/pending" "${ask[state]}"/*.new
   sync "${ask[state]}"
   logger -t aresmon -- "push $1 by ${ask[by]:-?}: $2${3:+ ($3)}" 2>/dev/null
   return 0

@@ -17,6 +17,14 @@ class LostError(AresmonError):
     """A host that was spoken to, and then no more."""
 
 
+def read_and_run(length: int) -> str:
+    """What bash is told: to read a script of so many bytes from its standard input, which goes on after it.
+
+    On the command line the script itself would stand in every process list, and sudo would log it, line by line.
+    """
+    return f'aresmon_script=$(dd bs={length} count=1 iflag=fullblock status=none) && eval "$aresmon_script"'
+
+
 class Conversation(Protocol):
     """A program on a host, and what goes in and comes out."""
 

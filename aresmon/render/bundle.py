@@ -29,7 +29,7 @@ def render(fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapp
     for host in fleet.hosts:
         folder = f"agents/{host.name}"
         files[f"{folder}/telegraf.conf"] = agent(host, catalogue, place, frame).encode()
-        if host is fleet.sidecar:
+        if host == fleet.sidecar:
             files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(telegraf.variables(host, fleet)).encode()
         else:
             files[f"{folder}/agent.env"] = telegraf.environment(host, fleet).encode()

@@ -144,7 +144,7 @@ def variables(host: Host, fleet: Fleet) -> dict[str, str]:
     """
     named = {
         "ARESMON_HOST": host.name,
-        "ARESMON_URL": f"http://{fleet.edge.agents.here}" if host is fleet.sidecar else fleet.edge.url,
+        "ARESMON_URL": f"http://{fleet.edge.agents.here}" if host == fleet.sidecar else fleet.edge.url,
         "ARESMON_DATABASE": DATABASE,
         "ARESMON_USER": user(host),
         **dict(host.env),

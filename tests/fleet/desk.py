@@ -29,6 +29,16 @@ OTHER = QUICK + "[[inputs.swap]]\n"
 """The same and a little more: something new to push."""
 
 
+_OUTPUT = """
+[[outputs.influxdb]]
+  urls = ["http://edge:8086"]
+  database = "{database}"
+  username = "agent-{host}"
+  password = "{password}"
+  skip_database_creation = true
+"""
+
+
 @dataclass(frozen=True)
 class Pushed:
     """A push that has ended, and what it told of each host."""
@@ -88,11 +98,25 @@ class Desk:
         assert done.outcomes == dict.fromkeys((one.name for one in servers), "proven"), done
         return [standing(one) for one in servers]
 
+    def by_hand(self, server: Server, *, name: str = "") -> Standing:
+        """Start an agent as somebody does who never heard of aresmon: no variables, no mark, maybe another name."""
+        if name:
+            server.write("/etc/telegraf/telegraf.d/name.conf", f'[agent]\n  hostname = "{name}"\n')
+        password = self.site.secret(f"agent-{server.name}")
+        server.write("/etc/telegraf/telegraf.conf", QUICK + output(server.name, literal=password))
+        server.run("systemctl restart telegraf")
+        return standing(server)
+
     def kept(self, *before: Standing) -> dict[str, Kept]:
         """Hold servers to the promise, side by side; what each of them runs now."""
         with ThreadPoolExecutor() as pool:
             words = list(pool.map(lambda one: kept(self.site, one), before))
         return {one.server.name: word for one, word in zip(before, words, strict=True)}
+
+
+def output(host: str, *, database: str = "telegraf", literal: str = "") -> str:
+    """A host's own output, in place of aresmon's; maybe with a password that stands in it in clear."""
+    return _OUTPUT.format(host=host, database=database, password=literal or "${ARESMON_PASSWORD}")
 
 
 def heard(process: Popen[str], *lines: str) -> None:

@@ -1,0 +1,126 @@
+"""Edits made on a host: seen, shown, kept or let go; and earlier releases, brought back."""
+
+from __future__ import annotations
+
+import json
+
+from tests.fleet.desk import OTHER, QUICK, Desk
+from tests.fleet.repository import Repository
+from tests.fleet.servers import Server
+
+CONFIGURATION = "/etc/telegraf/telegraf.conf"
+
+
+def edit(server: Server) -> str:
+    """Change the configuration as somebody in a hurry does, and what it is then."""
+    server.run(f"""sed -i 's/available_percent/used_percent/' {CONFIGURATION}; systemctl restart telegraf""")
+    return server.read(CONFIGURATION)
+
+
+def test_an_edit_is_shown_and_stops_a_push(desk: Desk, lewi: Server) -> None:
+    desk.proven(lewi)
+    edited = edit(lewi)
+    desk.own(lewi, text=OTHER)
+
+    pushed = desk.push("lewi")
+    drift = desk.run("drift", "lewi")
+
+    assert (pushed.code, pushed.outcomes) == (1, {"lewi": "drifted"}), pushed
+    assert "--adopt" in pushed.next("lewi")
+    assert "--overwrite" in pushed.next("lewi")
+    assert lewi.read(CONFIGURATION) == edited
+    assert drift.code == 5, drift
+    assert '-  fieldinclude = ["available_percent"]\n+  fieldinclude = ["used_percent"]' in drift.out
+
+
+def test_an_edit_is_let_go(desk: Desk, lewi: Server) -> None:
+    before = desk.proven(lewi)
+    edit(lewi)
+
+    pushed = desk.push("lewi", "--overwrite")
+
+    assert pushed.outcomes == {"lewi": "proven"}, pushed
+    assert "available_percent" in lewi.read(CONFIGURATION)
+    assert desk.kept(*before) == {"lewi": "new"}
+    assert desk.run("drift", "lewi").code == 0
+
+
+def test_an_edit_is_kept_as_a_file_of_the_site_and_proven(desk: Desk, lewi: Server) -> None:
+    before = desk.proven(lewi)
+    edit(lewi)
+
+    pushed = desk.push("lewi", "--adopt")
+
+    assert pushed.outcomes == {"lewi": "proven"}, pushed
+    kept = (desk.site.folder / "overrides" / "agents" / "lewi.conf").read_text()
+    assert kept.lstrip().startswith("[agent]")
+    assert "used_percent" in kept
+    assert "aresmon_config" not in kept
+    assert "used_percent" in lewi.read(CONFIGURATION)
+    assert desk.kept(*before) == {"lewi": "new"}
+    assert desk.push("lewi").outcomes == {"lewi": "unchanged"}
+
+
+def test_an_edit_that_configs_would_overwrite_is_kept_and_the_push_waits(
+    desk: Desk, lewi: Server, configs_repo: Repository
+) -> None:
+    configs_repo.commit({"lewi.conf": QUICK})
+    desk.site.configure(configs={"git": configs_repo.url, "branch": "master"})
+    assert desk.push("lewi").outcomes == {"lewi": "proven"}
+    edited = edit(lewi)
+
+    pushed = desk.push("lewi", "--adopt")
+
+    assert (pushed.code, pushed.outcomes) == (1, {"lewi": "refused"}), pushed
+    assert "configs has another lewi.conf" in pushed.why("lewi")
+    assert lewi.read(CONFIGURATION) == edited
+    assert "used_percent" in (desk.site.folder / "overrides" / "agents" / "lewi.conf").read_text()
+
+
+def test_a_change_of_the_password_s_file_is_seen_and_not_shown(desk: Desk, lewi: Server) -> None:
+    desk.proven(lewi)
+    lewi.run("echo EXTRA=1 >> /etc/default/telegraf")
+
+    drift = desk.run("drift", "lewi", "--json")
+
+    (told,) = json.loads(drift.out)
+    assert drift.code == 5
+    assert "/etc/default/telegraf was edited" in told["drift"]
+    assert told["diff"] == ""
+    assert desk.site.secret("agent-lewi") not in drift.out
+
+
+def test_an_earlier_release_is_brought_back_with_the_same_proof_and_all_is_in_the_history(
+    desk: Desk, lewi: Server
+) -> None:
+    found = lewi.read(CONFIGURATION)
+    desk.proven(lewi, text=QUICK)
+    before = desk.proven(lewi, text=OTHER)
+
+    result = desk.run("rollback-config", "lewi", "--json")
+
+    assert result.code == 0, result
+    assert "inputs.swap" not in lewi.read(CONFIGURATION)
+    assert desk.kept(*before) == {"lewi": "new"}
+    history = json.loads(desk.run("history", "lewi", "--json").out)
+    assert [(line["release"], line["outcome"]) for line in history[-3:]] == [
+        (1, "proven"),
+        (2, "proven"),
+        (3, "proven"),
+    ]
+    assert {line["owner"] for line in history[-3:]} == {"root"}
+    assert (desk.site.state / "releases" / "lewi" / "00000.conf").read_text() == found
+
+
+def test_going_back_to_what_was_found_is_held_to_the_same_rules(desk: Desk, lewi: Server) -> None:
+    lewi.write(CONFIGURATION, QUICK)
+    desk.proven(lewi, text=OTHER)
+
+    result = desk.run("rollback-config", "lewi", "--to", "0", "--json")
+    missing = desk.run("rollback-config", "lewi", "--to", "7")
+
+    assert result.code == 1, result
+    assert "[agent] names itself None" in json.loads(result.out)["hosts"][0]["why"] if result.out else result.err
+    assert missing.code == 1
+    assert "no release 7 of lewi is kept" in missing.err
+    assert "there are: 0, 1" in missing.err
