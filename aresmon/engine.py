@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
-
-import docker
-import docker.errors
-import requests.exceptions
-from docker.context import ContextAPI
+from typing import IO, TYPE_CHECKING, Any
 
 from aresmon import cgroups, process
 from aresmon.errors import AresmonError, ExitCode
+from aresmon.lazily import lazily
+
+if TYPE_CHECKING:
+    import docker
+    import docker.errors
+    import requests
+else:
+    docker, requests = lazily("docker"), lazily("requests")
 
 _PULL_TIMEOUT = 900.0
 _RUN_TIMEOUT = 60
@@ -99,7 +102,7 @@ class Engine:
         named = os.environ.get("DOCKER_HOST")
         if named:
             return named
-        context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
+        context = docker.ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
         return str(context.Host) if context is not None else "no such Docker context"
 
     @property

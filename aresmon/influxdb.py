@@ -10,12 +10,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import requests
-from docker.transport import UnixHTTPAdapter
+from typing import TYPE_CHECKING, Any
 
 from aresmon.errors import AresmonError
+from aresmon.lazily import lazily
+
+if TYPE_CHECKING:
+    import docker.transport
+    import requests
+else:
+    docker, requests = lazily("docker"), lazily("requests")
 
 _BASE = "http+unix://influxdb"
 _PING, _QUERY = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
@@ -101,7 +105,7 @@ class InfluxDB:
     def _session(self) -> Iterator[requests.Session]:
         with requests.Session() as session, _short(self.socket) as path:
             session.trust_env = False  # no proxy, and no password from ~/.netrc
-            session.mount("http+unix://", UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
+            session.mount("http+unix://", docker.transport.UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
             yield session
 
 

@@ -13,6 +13,7 @@ _DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _REFERENCE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?P<rest>[^}]*)\}|(?P<bare>[A-Za-z_]\w*))")
 _SCHEMES = ("http", "https", "udp", "unix")
+_SHORTEST = 3  # seconds: below that an agent sends soon enough by itself
 _INTERVAL, _FLUSH, _MARGIN = 10.0, 10.0, 18.0
 
 
@@ -36,6 +37,13 @@ def pace(text: str) -> Pace:
     jitters = (seconds(agent.get(key, "0s")) or 0.0 for key in ("collection_jitter", "flush_jitter"))
     interval = seconds(agent.get("interval", "10s")) or _INTERVAL
     return Pace(interval, seconds(agent.get("flush_interval", "10s")) or _FLUSH, sum(jitters))
+
+
+def rounded_interval(text: str) -> int:
+    """The interval in whole seconds, if the agent reads its inputs on the clock's multiples of it; else 0."""
+    interval = pace(text).interval
+    is_rounded = tomllib.loads(text).get("agent", {}).get("round_interval", True)
+    return int(interval) if is_rounded and interval >= _SHORTEST and interval == int(interval) else 0
 
 
 def errors(text: str, host: str, known: Collection[str]) -> list[str]:

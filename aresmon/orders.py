@@ -116,6 +116,7 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
         transaction=transaction,
         by=manner.by,
         deadline=manner.deadline or lint.pace(wished.body).deadline,
+        flush=lint.rounded_interval(wished.body),
         names=tuple(sorted([*variables, "ARESMON_PASSWORD"])),
         access=Access(variables["ARESMON_URL"], telegraf.user(host), password, telegraf.DATABASE),
         verify=manner.verify,

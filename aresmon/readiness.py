@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-
-import requests
+from typing import TYPE_CHECKING
 
 from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet, Listen
 from aresmon.influxdb import InfluxDB, UnreachableError
+from aresmon.lazily import lazily
+
+if TYPE_CHECKING:
+    import requests
+else:
+    requests = lazily("requests")
 
 WITHIN = 180.0
 _EVERY = 0.2

@@ -66,7 +66,8 @@ class Order:
 
     `names` are the variables that its environment sets. `content` tells whether it is another than what was brought
     before, `mark` is what its points will carry, `output` tells one output from another. `deadline` is in seconds
-    from the agent's start. With `access`, the right to write is tried before anything is switched.
+    from the agent's start; with `flush`, the agent is asked to send what it has a second after each so many seconds of
+    the clock, when it has just read its inputs. With `access`, the right to write is tried before anything is switched.
     """
 
     agent: Agent
@@ -77,6 +78,7 @@ class Order:
     transaction: str
     by: str
     deadline: int
+    flush: int = 0
     names: tuple[str, ...] = ()
     access: Access | None = None
     verify: bool = True
@@ -152,6 +154,7 @@ def push(order: Order, *, shown: Sequence[str] = ()) -> bytes:
         "gen": order.mark,
         "output": order.output,
         "deadline": str(order.deadline),
+        "flush": str(order.flush),
         "names": " ".join(order.names),
         "script": hashlib.sha256(script().encode()).hexdigest(),
         "verify": _flag(order.verify),

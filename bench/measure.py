@@ -2,7 +2,7 @@
 
 Peak memory is the kernel's `ru_maxrss` from `os.wait4`: the most that the largest process of the command held
 at once, its ended children included. Linux lets a child begin with its parent's peak, so a small launcher
-starts each command, and about 9 MiB is the least that can be seen.
+(launch.py) starts each command, and about 9 MiB is the least that can be seen.
 """
 
 from __future__ import annotations
@@ -17,34 +17,31 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).parent.parent
 ARESMON = (sys.executable, "-m", "aresmon")
 MIB = 1 << 20
 _FEWEST = 2
 
-_LAUNCHER = """
-import os, sys, time
-said = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-null = os.open(os.devnull, os.O_RDONLY)
-actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, said, 1), (os.POSIX_SPAWN_DUP2, said, 2)]
-begun = time.monotonic()
-child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, file_actions=actions)
-_, status, usage = os.wait4(child, 0)
-elapsed, processor = time.monotonic() - begun, usage.ru_utime + usage.ru_stime
-print(elapsed, processor, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status))
-"""
+How = Literal["alone", "family", "watched"]
+
+_LAUNCHER = Path(__file__).parent / "launch.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command that has ended: seconds by the clock, seconds of processor, bytes of peak memory, what it printed."""
+    """A command that has ended: seconds by the clock, seconds of processor, bytes of peak memory, what it printed.
+
+    `together` is the peak of all its processes, in bytes; 0 where it was not looked at.
+    """
 
     seconds: float
     processor: float
     peak: int
     code: int
     said: str
+    together: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +56,31 @@ class Median:
     runs: int
 
 
-def run(argv: Sequence[str], *, cwd: Path | None = None, allowed: Iterable[int] = (0,)) -> Run:
-    """Run a command to its end. Raises RuntimeError with its last words if its exit code is not allowed."""
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    allowed: Iterable[int] = (0,),
+    environment: Mapping[str, str] = {},
+    how: How = "alone",
+) -> Run:
+    """Run a command to its end, `environment` over the caller's; bench/launch.py says what is counted `how`.
+
+    Raises RuntimeError with its last words if its exit code is not allowed.
+    """
     with tempfile.NamedTemporaryFile(prefix="aresmon-bench-") as file:
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, file.name, *argv]
+        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), file.name, how, *argv]
+        variables = {**_environment(), **environment}
         told = subprocess.run(
-            launcher, cwd=cwd, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            launcher, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         said = Path(file.name).read_text(encoding="utf-8", errors="replace")
     if told.returncode != 0:
         raise RuntimeError(f"{argv[0]} could not be started: {told.stderr.strip()[-500:]}")
-    elapsed, processor, peak, code = told.stdout.split()
+    elapsed, processor, peak, whole, code = told.stdout.split()
     if int(code) not in allowed:
         raise RuntimeError(f"{' '.join(argv)} ended with code {code}:\n{said[-2000:]}")
-    return Run(float(elapsed), float(processor), int(peak), int(code), said)
+    return Run(float(elapsed), float(processor), int(peak), int(code), said, int(whole))
 
 
 def side_by_side(

@@ -29,7 +29,15 @@ uptime_seconds() { local up; read -r up _ </proc/uptime; printf '%s' "${up%.*}";
 beside() { printf '%s/.%s.aresmon' "${1%/*}" "${1##*/}"; } # where a file is made whole before it takes its place
 holds_lock() { [[ ${1:-} =~ ^[0-9]+$ ]] && [ "/proc/$1/fd/9" -ef "${ask[state]}/lock" ]; }
 refuse() { say "refused $*"; exit 0; }
-value_in() { sed -n "s/^$2=//p" "$1" 2>/dev/null | head -n 1; }
+value_in() { # FILE NAME
+  local line
+  while IFS= read -r line; do
+    if [[ $line == "$2="* ]]; then
+      printf '%s' "${line#*=}"
+      return
+    fi
+  done 2>/dev/null <"$1"
+}
 
 read_header() {
   local line name value
@@ -86,11 +94,12 @@ agent_restart() { # a stop that hangs is ended after 25 s, a start that hangs af
     return
   fi
   timeout 25 systemctl restart telegraf 2>&1 && return
-  if [ $? -eq 124 ]; then
+  if [ $? -eq 124 ]; then # once the old one is dead systemd starts the new one by itself; to stop that would hang again
     systemctl kill --signal=KILL telegraf 2>&1
-  else # five starts in ten seconds are too many for systemd, not for us
-    systemctl reset-failed telegraf 2>&1
+    timeout 25 systemctl start telegraf 2>&1
+    return
   fi
+  systemctl reset-failed telegraf 2>&1 # five starts in ten seconds are too many for systemd, not for us
   timeout 25 systemctl restart telegraf 2>&1
 }
 
@@ -108,6 +117,14 @@ agent_lives() { # the very process that was started: a look at the kernel where 
     [ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$1" 2>/dev/null)" = 'running 0' ]
   else
     [ -d "/proc/$1" ]
+  fi
+}
+
+agent_flush() {
+  if [ "${ask[kind]}" = docker ]; then
+    docker kill --signal USR1 "$1" >/dev/null 2>&1
+  else
+    kill -USR1 "$1" 2>/dev/null
   fi
 }
 
@@ -373,7 +390,8 @@ restart() {
 }
 
 await_word() { # until the word comes, the agent dies, the connection ends or the time is over
-  local word argument code started=$pid began=$SECONDS deadline=$((SECONDS + ${ask[deadline]} + 10)) # the word is due before
+  local word argument code round started=$pid began=$SECONDS flush=${ask[flush]:-0} deadline=$((SECONDS + ${ask[deadline]} + 10)) # the word is due before
+  [ "$flush" -gt 0 ] && round=$((EPOCHSECONDS / flush))
   while :; do
     IFS=' ' read -r -t 1 word argument
     code=$?
@@ -393,6 +411,10 @@ await_word() { # until the word comes, the agent dies, the connection ends or th
     elif [ $code -le 128 ]; then
       undo "the connection ended"
       exit 0
+    fi
+    if [ "$flush" -gt 0 ] && [ $((EPOCHSECONDS / flush)) -ne "$round" ] && [ $((EPOCHSECONDS % flush)) -ge 1 ]; then
+      round=$((EPOCHSECONDS / flush)) # it has just read its inputs; Telegraf sends what it has when it gets this signal
+      agent_flush "$started"
     fi
     if ! agent_lives "$started"; then
       agent_words "$started" $((SECONDS - began + 5))

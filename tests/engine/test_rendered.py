@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import agentcheck, catalogue, process, shipped
+from aresmon import agentcheck, catalogue, intent, process, shipped
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError
 from aresmon.fleet import Host, load
@@ -46,9 +46,9 @@ def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> None:
-    frame = [(shipped.TELEGRAF / "agent.conf").read_text()]
-    host = Host("box", "systemd", (name,), ())
-    configuration = telegraf.configuration(host, SHIPPED, frame).encode()
+    frame = telegraf.Frame.of(intent.shipped_files())
+    host = Host("box", "systemd", "box", (name,), ())
+    configuration = telegraf.marked(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
 
     agentcheck.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project="aresmon-test-rendered")
 

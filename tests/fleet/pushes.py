@@ -5,24 +5,27 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO
 
 from tests.engine.sites import Result
 from tests.fleet.desk import QUICK, Desk
 from tests.fleet.servers import Server, at_once
+from tests.fleet.standing import Standing
 
-# What a push that is to be interrupted brings: another configuration, and another variable.
 NEW = QUICK + "# new\n"
-# The agent runs, and none of its data arrives: nothing listens there.
+"""What a push brings that is to be interrupted."""
+
 ELSEWHERE = f"""{NEW}
 [[outputs.influxdb]]
   urls = ["http://edge:9"]
   skip_database_creation = true
 """
-# Where a push can be held: at the call that the host is about to make. `verify` has none: where no data arrives,
-# it is long enough.
+"""The agent runs, and none of its data arrives: nothing listens there."""
+
+# Where a push can be held, by its state: at the call that the host is about to make. `verify` makes none; a push that
+# is to be met there is held just before it, until the others have come to where they are met.
 CALLS = {
     "lock": ("flock", "-n 9"),
     "probe": ("stat", "-f -c"),
@@ -31,11 +34,15 @@ CALLS = {
     "arm": ("systemd-run", "deadman"),
     "switch": ("mv", r"aresmon /etc/telegraf/telegraf\.conf"),
     "restart": ("systemctl", "^restart telegraf"),
+    "verify": ("systemctl", "^restart telegraf"),
     "commit": ("mv", r"current\.new"),
     "undo": ("cp", "undo/[0-9]+ /"),
     "undo, restart": ("systemctl", "^reset-failed"),
 }
-_SETTLED = "until ! [[ -e /var/lib/aresmon/{site}/pending ]] && flock -n /var/lib/aresmon/{site}/lock true; do sleep 0.1; done"
+_BRINGS = {"verify": ELSEWHERE, "undo": ELSEWHERE, "undo, restart": ELSEWHERE}
+_SETTLED = (
+    "until ! [[ -e /var/lib/aresmon/{site}/pending ]] && flock -n /var/lib/aresmon/{site}/lock true; do sleep 0.1; done"
+)
 
 
 class Push:
@@ -54,7 +61,8 @@ class Push:
         """Wait until it has said this line, such as `lewi: verify`."""
         deadline = time.monotonic() + within
         while line not in [one.strip() for one in self._out]:
-            assert time.monotonic() < deadline and self.process.poll() is None, (line, self._out, self._err)
+            assert self.process.poll() is None, (line, self._out, self._err)
+            assert time.monotonic() < deadline, (line, self._out, self._err)
             time.sleep(0.02)
 
     def send(self, kind: signal.Signals) -> None:
@@ -69,31 +77,38 @@ class Push:
 
 
 @contextmanager
-def met(desk: Desk, servers: Sequence[Server], states: Sequence[str], *options: str) -> Iterator[Push]:
-    """A push of NEW that has come on each of the servers to the state where it is to be met, and waits there.
+def met(desk: Desk, before: Sequence[Standing], states: Sequence[str]) -> Iterator[Push]:
+    """A push that has come on each of the servers to the state where it is to be met, and waits there.
 
-    It goes on when the context ends. Where that state is one that only a failing push comes to, or that a good one
-    passes at once, it brings ELSEWHERE.
+    It brings NEW, or to a state that NEW does not come to, or not stay in, what does. At the end of the context the
+    hosts are let go on, and have settled.
     """
-    for server, state in zip(servers, states, strict=True):
-        fails = state == "verify" or state.startswith("undo")
-        renew(desk, server, text=ELSEWHERE if fails else NEW)
+    at = {one.server.name: state for one, state in zip(before, states, strict=True)}
+    servers = [one.server for one in before]
+    for server in servers:
+        renew(desk, server, text=_BRINGS.get(at[server.name], NEW))
     with ExitStack() as stack:
-        calls = [(server, CALLS[state]) for server, state in zip(servers, states, strict=True) if state in CALLS]
-        holds = [stack.enter_context(server.hold(*call)) for server, call in calls]
-        push = Push(desk, *(server.name for server in servers), "--canary", "0", "--deadline", "5", *options)
+        holds = [stack.enter_context(server.hold(*CALLS[at[server.name]])) for server in servers]
+        push = Push(desk, *at, "--canary", "0", "--deadline", "5")
         for hold in holds:
             hold.wait_reached()
-        for server, state in zip(servers, states, strict=True):
-            push.wait_said(f"{server.name}: {state.partition(',')[0]}")
+        for hold in holds:
+            if at[hold.server.name] == "verify":
+                hold.release()
+        for name, state in at.items():
+            push.wait_said(f"{name}: {state.partition(',')[0]}")
         yield push
+        for hold in holds:
+            hold.release()
+        settle(desk, servers)  # before the held tools are put back: a bash remembers where it found them
 
 
-def renew(desk: Desk, *servers: Server, text: str = NEW) -> None:
-    """Ask for another configuration, and another variable, on these servers."""
+def renew(desk: Desk, *servers: Server, text: str = NEW) -> list[str]:
+    """Ask for another configuration, and another variable, on these servers; their names."""
     desk.own(*servers, text=text)
     for server in servers:
         desk.configure(server.name, env={"EDITION": "new"})
+    return [server.name for server in servers]
 
 
 def settle(desk: Desk, servers: Sequence[Server], within: int = 60) -> None:
@@ -101,7 +116,9 @@ def settle(desk: Desk, servers: Sequence[Server], within: int = 60) -> None:
 
     def one(server: Server) -> None:
         waited = server.attempt(_SETTLED.format(site=desk.site.name), timeout=within)
-        assert waited.code == 0, f"{server.name}: not settled within {within} s\n{server.run('ps -ef; ls -la /var/lib/aresmon/*')}"
+        assert waited.code == 0, (
+            f"{server.name}: not settled within {within} s\n{server.run('ps -ef; ls -la /var/lib/aresmon/*')}"
+        )
 
     at_once(one, servers)
 

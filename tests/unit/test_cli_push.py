@@ -108,7 +108,8 @@ def test_what_makes_no_sense_is_a_mistake_in_the_command(run: Run, arguments: li
 
 
 @pytest.mark.parametrize(
-    "option", [["--deadline", "4"], ["--deadline", "3601"], ["--parallel", "0"], ["--canary", "-1"], ["--max-fail", "x"]]
+    "option",
+    [["--deadline", "4"], ["--deadline", "3601"], ["--parallel", "0"], ["--canary", "-1"], ["--max-fail", "x"]],
 )
 def test_a_number_out_of_its_bounds_is_one_too(run: Run, option: list[str]) -> None:
     result = run("push-config", "lewi", *option)

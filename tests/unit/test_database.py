@@ -30,7 +30,7 @@ class FakeInfluxDB(InfluxDB):
     users: dict[str, dict[str, str]] = field(default_factory=lambda: dict(GOOD_USERS))
     wrong: frozenset[str] = frozenset()
 
-    def query(self, *statements: str, database: str = "") -> list[list[Series]]:
+    def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         return [self._answer(statement) for statement in statements]
 
     def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.fleet import Configs, FOREVER, Fleet, Keep, Listen, hours
+from aresmon.fleet import FOREVER, Configs, Fleet, Keep, Listen, hours
 from tests.unit.conftest import load
 
 

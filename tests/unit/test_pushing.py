@@ -268,7 +268,7 @@ def test_a_host_is_asked_to_wait_as_soon_as_the_pause_begins(points: Points, clo
     [
         ("@locked 12 Ada as root", "Ada as root pushes to it, for 12 s now"),
         ("@refused check E! bad", "Telegraf refuses the configuration: bad"),
-        ("@refused stage /etc/x cannot be written: full", "/etc/x cannot be written: full (at stage)"),
+        ("@refused stage /etc/x cannot be written: full", "/etc/x cannot be written: full"),
     ],
 )
 def test_a_refusal_is_told(points: Points, line: str, why: str) -> None:

@@ -86,7 +86,7 @@ class Arriving(InfluxDB):
     first: float
     lost_until: float
 
-    def query(self, *statements: str, database: str = "") -> list[list[Series]]:
+    def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         (statement,) = statements
         assert statement.endswith("WHERE \"host\" = 'biere'")
         if time.time() < self.lost_until:

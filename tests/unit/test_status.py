@@ -39,7 +39,7 @@ class FakeInfluxDB(InfluxDB):
     hosts: dict[str, Sent]
     error: Exception | None
 
-    def query(self, *statements: str, database: str = "") -> list[list[Series]]:
+    def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         assert (len(statements), database) == (5, "telegraf")
         if self.error is not None:
             raise self.error

@@ -1,0 +1,108 @@
+"""What counts as proof that data arrives: not yesterday's, not another clock's, and not InfluxDB's silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.desk import OTHER, Desk, output
+from tests.fleet.servers import Server
+from tests.fleet.standing import kept
+
+# Python runs this before anything else: for the program that is started so, it is another time.
+SHIFTED = """import time
+_time, _gmtime, _localtime = time.time, time.gmtime, time.localtime
+time.time = lambda: _time() + {by}
+time.gmtime = lambda seconds=None: _gmtime(time.time() if seconds is None else seconds)
+time.localtime = lambda seconds=None: _localtime(time.time() if seconds is None else seconds)
+"""
+# The journal's deadline is by the uptime; without more time it would be 35 s from the agent's start.
+GIVEN_MORE_TIME = (
+    "until (( $(sed -n 's/^deadline=//p' /var/lib/aresmon/*/pending) > $(cut -d. -f1 /proc/uptime) + 60 ))"
+    "; do sleep 0.1; done"
+)
+
+
+@contextmanager
+def other_password(desk: Desk, host: str) -> Iterator[None]:
+    """The time in which InfluxDB knows another password than the host's agent."""
+    desk.site.query(f"SET PASSWORD FOR \"agent-{host}\" = 'another'")
+    try:
+        yield
+    finally:
+        desk.site.query(f"SET PASSWORD FOR \"agent-{host}\" = '{desk.site.secret(f'agent-{host}')}'")
+
+
+def test_what_is_there_already_is_not_restarted_and_its_data_is_looked_for(desk: Desk, lewi: Server) -> None:
+    (before,) = desk.proven(lewi)
+
+    pushed = desk.push("lewi")
+
+    assert (pushed.code, pushed.outcomes) == (0, {"lewi": "unchanged"}), pushed
+    assert pushed.hosts["lewi"]["mark"] == before.mark
+    assert desk.kept(before) == {"lewi": "untouched"}
+
+
+def test_what_is_there_already_and_does_not_arrive_is_silent_whatever_its_clock_once_was(
+    desk: Desk, lewi: Server
+) -> None:
+    (before,) = desk.proven(lewi)
+    later = (int(time.time()) + 600) * 10**9  # a point of this very configuration, from when its clock was ahead
+    desk.site.write(f'aresmon_config,host=lewi gen="{before.mark}" {later}')
+
+    with other_password(desk, "lewi"):
+        refused = lewi.attempt("journalctl -u telegraf -f -n 0 | grep -m 5 Unauthorized", timeout=20)
+        pushed = desk.push("lewi", "--deadline", "5")
+
+    assert refused.code == 0, refused
+    assert (pushed.code, pushed.outcomes) == (5, {"lewi": "silent"}), pushed
+    assert pushed.why("lewi") == "there is nothing to push, and its data does not arrive"
+    assert pushed.next("lewi") == "on lewi: journalctl -u telegraf -n 50"
+    assert desk.kept(before) == {"lewi": "untouched"}
+
+
+@pytest.mark.parametrize("by", [3600, -3600])
+def test_clocks_apart_prove_nothing_false_and_are_told(
+    desk: Desk, ronflex: Server, lewi: Server, tmp_path: Path, by: int
+) -> None:
+    before = desk.proven(ronflex, lewi)
+    desk.own(lewi)
+    desk.own(ronflex, text=OTHER + output("ronflex", database="nope"))
+    (tmp_path / "sitecustomize.py").write_text(SHIFTED.format(by=by), encoding="utf-8")
+    desk.env["PYTHONPATH"] = str(tmp_path)
+
+    pushed = desk.push("ronflex", "lewi", "--deadline", "5")
+
+    apart = f"its clock is 3600 s {'behind' if by > 0 else 'ahead of'} this machine's"
+    assert pushed.outcomes == {"ronflex": "rolled back", "lewi": "proven"}, pushed
+    assert pushed.why("ronflex").endswith("The former configuration runs again and its data arrives")
+    assert (pushed.notes("ronflex"), pushed.notes("lewi")) == ([apart], [apart])
+    assert desk.kept(*before) == {"ronflex": "restored", "lewi": "new"}
+
+
+@pytest.mark.parametrize(("gone", "back"), [("stop", "start"), ("pause", "unpause")])
+def test_a_push_waits_for_an_influxdb_that_is_gone_and_is_proven_when_it_is_back(
+    desk: Desk, lewi: Server, gone: str, back: str
+) -> None:
+    (before,) = desk.proven(lewi)
+    desk.own(lewi)
+    influxdb = desk.site.containers()["influxdb"]
+
+    with lewi.hold("systemctl", matching="^restart") as hold:
+        pushing = desk.start("push-config", "lewi", "--deadline", "5")
+        hold.wait_reached()
+        getattr(influxdb, gone)()
+        hold.release()
+        more_time = lewi.attempt(GIVEN_MORE_TIME)
+        getattr(influxdb, back)()
+        out, err = pushing.communicate()
+
+    assert more_time.code == 0, (out, err)
+    assert "lewi: paused: InfluxDB does not answer" in out
+    assert "lewi: proven" in out
+    assert pushing.returncode == 0
+    assert kept(desk.site, before) == "new"

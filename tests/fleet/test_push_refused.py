@@ -1,0 +1,138 @@
+"""What a host refuses, or cannot do: nothing is changed there, and it is told why."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from tests.fleet.desk import QUICK, Desk
+from tests.fleet.servers import Server, start_agent
+from tests.fleet.standing import standing
+
+UNTOUCHED = {"biere": "untouched", "ronflex": "untouched", "lewi": "untouched"}
+REFUSED = {"biere": "refused", "ronflex": "refused", "lewi": "refused"}
+EVERY = ("biere", "ronflex", "lewi")
+
+
+def test_a_host_that_cannot_take_the_files_keeps_its_old_ones(
+    desk: Desk, biere: Server, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.proven(biere, ronflex, lewi)
+    desk.own(biere, ronflex, lewi)
+
+    lewi.run("chmod 0700 /etc/telegraf")
+    with biere.full_disk("/etc/telegraf"), ronflex.read_only("/etc/telegraf"):
+        pushed = desk.push(*EVERY)
+        left = [standing(one).left for one in (biere, ronflex, lewi)]
+    lewi.run("chmod 0755 /etc/telegraf")
+
+    assert (pushed.code, pushed.outcomes) == (1, REFUSED), pushed
+    assert pushed.why("biere") == "/etc/telegraf/telegraf.conf cannot be written: 0 KiB are free there"
+    assert "its filesystem is mounted read-only" in pushed.why("ronflex")
+    assert "open /etc/telegraf/telegraf.d: permission denied" in pushed.why("lewi")
+    assert left == [("/etc/telegraf/.filler",), (), ()]
+    assert desk.kept(*before) == UNTOUCHED
+
+
+def test_a_host_without_room_for_the_journal_keeps_its_old_files(desk: Desk, ronflex: Server, lewi: Server) -> None:
+    (pushed_before,) = desk.proven(lewi)
+    start_agent(ronflex, desk.site, every="1s")
+    by_hand = standing(ronflex)
+    desk.own(ronflex, lewi)
+
+    with lewi.full_disk("/var/lib/aresmon"), ronflex.full_disk("/var/lib/aresmon"):
+        pushed = desk.push("ronflex", "lewi")
+
+    assert (pushed.code, pushed.outcomes) == (1, {"ronflex": "refused", "lewi": "refused"}), pushed
+    assert pushed.why("ronflex") == f"/var/lib/aresmon/{desk.site.name} has no room left"
+    assert "has no room for the former files" in pushed.why("lewi")
+    assert desk.kept(by_hand, pushed_before) == {"ronflex": "untouched", "lewi": "untouched"}
+
+
+def test_what_the_hosts_own_telegraf_does_not_take_is_told_in_its_words(
+    desk: Desk, biere: Server, ronflex: Server, lewi: Server
+) -> None:
+    desk.configure("ronflex", env={"ARCHIVES": "1"})
+    before = desk.proven(biere, ronflex, lewi)
+    desk.own(biere, text=QUICK + "  no_such_field = 1\n")
+    desk.own(ronflex, lewi)
+    # The check alone would take a variable without quotes; the service, which is strict, would not.
+    ronflex.write("/etc/telegraf/telegraf.d/strict.conf", "[[outputs.file]]\n  rotation_max_archives = ${ARCHIVES}\n")
+    lewi.write("/etc/telegraf/telegraf.d/unknown.conf", "[[inputs.no_such_plugin]]\n")
+
+    pushed = desk.push(*EVERY)
+
+    assert (pushed.code, pushed.outcomes) == (1, REFUSED), pushed
+    assert "/etc/telegraf/telegraf.conf failed: plugin inputs.mem: line" in pushed.why("biere")
+    assert '["no_such_field"], but they were not used' in pushed.why("biere")
+    assert "telegraf.d/strict.conf failed: error parsing data: line 2: invalid TOML syntax" in pushed.why("ronflex")
+    assert "telegraf.d/unknown.conf failed" in pushed.why("lewi")
+    assert "undefined but requested input: no_such_plugin" in pushed.why("lewi")
+    assert desk.kept(*before) == UNTOUCHED
+
+
+def test_a_file_in_telegraf_d_that_does_no_harm_is_noted(desk: Desk, lewi: Server) -> None:
+    (before,) = desk.proven(lewi)
+    lewi.write("/etc/telegraf/telegraf.d/swap.conf", "[[inputs.swap]]\n")
+    desk.own(lewi)
+
+    pushed = desk.push("lewi")
+
+    assert (pushed.code, pushed.outcomes) == (0, {"lewi": "proven"}), pushed
+    assert pushed.notes("lewi") == ["telegraf.d/ there is read besides: swap.conf"]
+    assert desk.kept(before) == {"lewi": "new"}
+
+
+def test_variables_that_somebody_set_there_are_named_and_kept_until_told_otherwise(desk: Desk, lewi: Server) -> None:
+    start_agent(lewi, desk.site, every="1s")
+    lewi.run("echo GITLAB_TOKEN=s3cr3t-of-theirs >> /etc/default/telegraf; systemctl restart telegraf")
+    before = standing(lewi)
+    desk.own(lewi)
+
+    refused = desk.push("lewi")
+    after_refusal = desk.kept(before)
+    overwritten = desk.push("lewi", "--overwrite")
+
+    assert (refused.code, refused.outcomes) == (1, {"lewi": "refused"}), refused
+    assert refused.why("lewi") == "/etc/default/telegraf sets GITLAB_TOKEN, and aresmon.yml does not"
+    assert "--overwrite" in refused.next("lewi")
+    assert "s3cr3t" not in refused.result.out + refused.result.err
+    assert after_refusal == {"lewi": "untouched"}
+    assert (overwritten.code, overwritten.outcomes) == (0, {"lewi": "proven"}), overwritten
+    assert desk.kept(before) == {"lewi": "new"}
+    assert "GITLAB_TOKEN" not in lewi.read("/etc/default/telegraf")
+
+
+def test_a_password_that_influxdb_does_not_know_is_found_before_anything_is_switched(
+    desk: Desk, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.proven(ronflex, lewi)
+    desk.own(ronflex, lewi)
+    secret = desk.site.state / "secrets" / "agent-lewi"
+    secret.write_text("another-than-influxdb-knows", encoding="utf-8")
+
+    pushed = desk.push("ronflex", "lewi")
+
+    assert pushed.outcomes == {"ronflex": "proven", "lewi": "refused"}, pushed
+    assert pushed.code == 5
+    assert pushed.why("lewi") == "InfluxDB refuses the password of agent-lewi"
+    assert "another-than-influxdb-knows" not in pushed.result.out + pushed.result.err
+    assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
+
+
+@pytest.mark.parametrize("how", ["stop", "pause"])
+def test_without_influxdb_no_host_is_begun(desk: Desk, ronflex: Server, lewi: Server, how: str) -> None:
+    before = desk.proven(ronflex, lewi)
+    desk.own(ronflex, lewi)
+    influxdb = desk.site.containers()["influxdb"]
+
+    with ExitStack() as stack:
+        getattr(influxdb, how)()
+        stack.callback(getattr(influxdb, {"stop": "start", "pause": "unpause"}[how]))
+        result = desk.run("push-config", "ronflex", "lewi")
+
+    assert result.code == 1, result
+    assert "InfluxDB does not answer" in result.err
+    assert "ronflex: connect" not in result.out
+    assert desk.kept(*before) == {"ronflex": "untouched", "lewi": "untouched"}

@@ -1,0 +1,172 @@
+"""What is to be pushed: from a repository that cannot be had, a file that cannot be meant, or one that is completed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fleet.desk import OTHER, QUICK, Desk, output
+from tests.fleet.repository import Repository
+from tests.fleet.servers import Server
+
+NO_TOML = "[agent\n"
+SKIPPED = "not begun: 1 host failed before it"
+
+
+@pytest.fixture
+def configs(desk: Desk, configs_repo: Repository) -> Repository:
+    """The site's repository, which has a first configuration for each of two hosts."""
+    configs_repo.commit({"ronflex.conf": QUICK, "lewi.conf": QUICK})
+    desk.site.configure(configs={"git": configs_repo.url})
+    return configs_repo
+
+
+def test_what_is_pushed_is_the_branchs_newest_commit_and_is_remembered_with_it(
+    desk: Desk, configs: Repository, ronflex: Server, lewi: Server
+) -> None:
+    first = desk.push("ronflex", "lewi")
+    commit = configs.commit({"lewi.conf": OTHER})
+
+    second = desk.push("ronflex", "lewi")
+    history = desk.run("history", "lewi")
+
+    assert first.outcomes == {"ronflex": "proven", "lewi": "proven"}, first
+    assert second.outcomes == {"ronflex": "unchanged", "lewi": "proven"}, second
+    assert second.hosts["lewi"]["commit"] == commit
+    assert commit[:7] in history.out
+    assert "[[inputs.swap]]" in lewi.read("/etc/telegraf/telegraf.conf")
+    assert "[[inputs.swap]]" not in ronflex.read("/etc/telegraf/telegraf.conf")
+
+
+def test_a_file_that_is_no_toml_is_refused_before_any_host_is_begun(
+    desk: Desk, configs: Repository, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.proven(ronflex, lewi)
+    configs.commit({"ronflex.conf": OTHER, "lewi.conf": NO_TOML})
+
+    pushed = desk.push("ronflex", "lewi")
+    after = desk.kept(*before)
+    going_on = desk.push("ronflex", "lewi", "--max-fail", "1")
+
+    assert (pushed.code, pushed.outcomes) == (1, {"ronflex": "skipped", "lewi": "refused"}), pushed
+    assert pushed.why("lewi").startswith("lewi.conf: not TOML: ")
+    assert "line 1" in pushed.why("lewi")
+    assert pushed.why("ronflex") == SKIPPED
+    assert after == {"ronflex": "untouched", "lewi": "untouched"}
+    assert (going_on.code, going_on.outcomes) == (5, {"ronflex": "proven", "lewi": "refused"}), going_on
+    assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
+
+
+def test_a_failed_canary_keeps_the_others_from_being_begun(
+    desk: Desk, configs: Repository, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.proven(ronflex, lewi)
+    configs.commit({"ronflex.conf": OTHER + "  no_such_field = 1\n", "lewi.conf": OTHER})
+
+    pushed = desk.push("--canary", "1", "ronflex", "lewi")
+
+    assert (pushed.code, pushed.outcomes) == (1, {"ronflex": "refused", "lewi": "skipped"}), pushed
+    assert pushed.why("lewi") == SKIPPED
+    assert desk.kept(*before) == {"ronflex": "untouched", "lewi": "untouched"}
+
+
+def test_what_telegraf_would_take_and_nobody_can_mean_is_refused(
+    desk: Desk, configs: Repository, biere: Server, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.proven(biere, ronflex, lewi)
+    token = '[[inputs.http_response]]\n  urls = ["http://edge"]\n  bearer_token = "${GITLAB_TOKEN}"\n'
+    configs.commit(
+        {
+            "biere.conf": QUICK.replace('interval = "1s"', 'interval = "0s"', 1),
+            "ronflex.conf": QUICK.replace("[agent]\n", '[agent]\n  hostname = "other"\n'),
+            "lewi.conf": OTHER + token + output("lewi").replace("http://", "htp://"),
+        }
+    )
+    desk.env["GITLAB_TOKEN"] = "s3cr3t-of-ours"
+
+    pushed = desk.push("biere", "ronflex", "lewi")
+
+    assert pushed.code == 1
+    assert pushed.outcomes == {"biere": "refused", "ronflex": "refused", "lewi": "refused"}, pushed
+    assert "interval = '0s': must be a duration above zero" in pushed.why("biere")
+    assert "[agent] names itself 'other'" in pushed.why("ronflex")
+    assert "the variable GITLAB_TOKEN is set nowhere" in pushed.why("lewi")
+    assert "'htp://edge:8086' starts with none of http://" in pushed.why("lewi")
+    assert "s3cr3t" not in pushed.result.out + pushed.result.err
+    assert set(desk.kept(*before).values()) == {"untouched"}
+
+
+def test_a_file_is_completed_with_what_it_lacks_unless_it_is_empty(
+    desk: Desk, configs: Repository, biere: Server, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.proven(biere, ronflex, lewi)
+    no_inputs = QUICK[: QUICK.index("[[inputs")] + output("ronflex")
+    configs.commit({"biere.conf": "# later\n", "ronflex.conf": no_inputs, "lewi.conf": OTHER})
+
+    pushed = desk.push("biere", "ronflex", "lewi", "--max-fail", "1")
+
+    assert pushed.code == 5
+    assert pushed.outcomes == {"biere": "refused", "ronflex": "proven", "lewi": "proven"}, pushed
+    assert pushed.why("biere") == "biere.conf: is empty"
+    assert pushed.hosts["ronflex"]["silent"] == ["mem"]
+    assert "[[inputs.internal]]" in ronflex.read("/etc/telegraf/telegraf.conf")
+    assert "[[outputs.influxdb]]" in lewi.read("/etc/telegraf/telegraf.conf")
+    assert desk.kept(*before) == {"biere": "untouched", "ronflex": "new", "lewi": "new"}
+
+
+def test_a_repository_that_cannot_be_had_touches_nothing(desk: Desk, configs: Repository, lewi: Server) -> None:
+    (before,) = desk.proven(lewi)
+    configs.commit({"lewi.conf": OTHER})
+
+    desk.site.configure(configs={"git": configs.url, "branch": "mater"})
+    no_branch = desk.run("push-config", "lewi")
+    desk.site.configure(configs={"git": f"{configs.url}-gone"})
+    no_folder = desk.run("push-config", "lewi")
+    desk.site.configure(configs={"git": f"ssh://git@{lewi.address}:1/configs.git"})
+    nobody_there = desk.run("push-config", "lewi")
+
+    assert (no_branch.code, no_folder.code, nobody_there.code) == (1, 1, 1)
+    assert "has no branch mater (did you mean 'master'?)" in no_branch.err
+    assert "is not there, or not for us to read" in no_folder.err
+    assert "cannot be reached" in nobody_there.err
+    assert "lewi: connect" not in no_branch.out + no_folder.out + nobody_there.out
+    assert desk.kept(before) == {"lewi": "untouched"}
+
+
+def test_a_history_that_was_rewritten_is_shown_and_pushed_nowhere(
+    desk: Desk, configs: Repository, lewi: Server
+) -> None:
+    configs.commit({"lewi.conf": QUICK + "# lost\n"}, "Work of somebody's")
+    (before,) = desk.proven(lewi)
+    configs.force_push({"lewi.conf": OTHER}, "Another one in its place")
+
+    result = desk.run("push-config", "lewi")
+
+    assert result.code == 1, result
+    assert "the history of master was rewritten" in result.err
+    assert "Work of somebody's" in result.err
+    assert "lewi: connect" not in result.out
+    assert desk.kept(before) == {"lewi": "untouched"}
+
+
+def test_a_checkout_that_is_dirty_ahead_or_diverged_is_refused(desk: Desk, configs: Repository, lewi: Server) -> None:
+    configs.git("branch", "--set-upstream-to", "origin/master")
+    desk.site.configure(configs={"git": str(configs.clone)})
+    (before,) = desk.proven(lewi)
+
+    (configs.clone / "lewi.conf").write_text(OTHER, encoding="utf-8")
+    dirty = desk.run("push-config", "lewi")
+    configs.git("commit", "--quiet", "--all", "--message", "Mine alone")
+    ahead = desk.run("push-config", "lewi")
+    configs.git("push", "--quiet")
+    configs.git("commit", "--quiet", "--amend", "--message", "Mine, better")
+    diverged = desk.run("push-config", "lewi")
+    configs.git("reset", "--quiet", "--hard", "origin/master")
+    even = desk.push("lewi")
+
+    assert (dirty.code, ahead.code, diverged.code) == (1, 1, 1)
+    assert "has changes that are in no commit: lewi.conf" in dirty.err
+    assert "it has commits that origin/master has not" in ahead.err
+    assert "it and origin/master have diverged" in diverged.err
+    assert "lewi: connect" not in dirty.out + ahead.out + diverged.out
+    assert even.outcomes == {"lewi": "proven"}, even
+    assert desk.kept(before) == {"lewi": "new"}

@@ -1,0 +1,71 @@
+"""A configuration that runs, and whose data does not arrive: the former one comes back, and its data."""
+
+from __future__ import annotations
+
+from tests.fleet.desk import OTHER, Desk, output, pushed_by
+from tests.fleet.servers import Server
+from tests.fleet.standing import kept
+
+
+def test_an_output_that_influxdb_refuses_is_taken_back(
+    desk: Desk, biere: Server, ronflex: Server, lewi: Server
+) -> None:
+    before = [desk.by_hand(biere), *desk.proven(ronflex, lewi)]
+    desk.kept(before[0])  # its data arrives
+    desk.own(biere, text=OTHER + output("biere", literal="l1teral-and-wrong"))
+    desk.own(ronflex, text=OTHER + output("ronflex", database="nope"))
+    desk.own(lewi, text=OTHER + output("lewi", literal="l1teral-and-wrong"))
+
+    pushed = desk.push("biere", "ronflex", "lewi", "--deadline", "5")
+
+    assert (pushed.code, set(pushed.outcomes.values())) == (3, {"rolled back"}), pushed
+    for host, word in {"biere": "401 Unauthorized", "ronflex": "403 Forbidden", "lewi": "401 Unauthorized"}.items():
+        assert pushed.why(host).startswith("none of its data arrived within 5 s. It said: [outputs.influxdb]"), pushed
+        assert word in pushed.why(host)
+        assert pushed.why(host).endswith("The former configuration runs again and its data arrives")
+    assert "l1teral" not in pushed.result.out + pushed.result.err
+    assert desk.kept(*before) == {"biere": "restored", "ronflex": "restored", "lewi": "restored"}
+
+
+def test_a_configuration_whose_points_bear_another_name_is_taken_back(desk: Desk, lewi: Server) -> None:
+    desk.site.query("DELETE WHERE \"host\" = 'lewi'")  # of earlier tests: never did anything arrive of this host
+    before = desk.by_hand(lewi, name="other")
+    desk.own(lewi)
+
+    pushed = desk.push("lewi", "--deadline", "5")
+
+    assert (pushed.code, pushed.outcomes) == (3, {"lewi": "rolled back"}), pushed
+    assert "The former configuration runs again; it sent nothing here before either" in pushed.why("lewi")
+    assert pushed.notes("lewi") == ["telegraf.d/ there is read besides: name.conf"]
+    assert kept(desk.site, before, name="other") == "restored"
+
+
+def test_a_host_whose_former_data_does_not_come_back_is_broken_and_the_command_is_told(
+    desk: Desk, lewi: Server
+) -> None:
+    (before,) = desk.proven(lewi)
+    lewi.write("/etc/telegraf/telegraf.d/name.conf", '[agent]\n  hostname = "other"\n')
+    desk.own(lewi)
+
+    pushed = desk.push("lewi", "--deadline", "5")
+
+    assert (pushed.code, pushed.outcomes) == (4, {"lewi": "broken"}), pushed
+    assert "The former configuration runs again, but its data does not arrive either" in pushed.why("lewi")
+    assert pushed.next("lewi") == "on lewi: journalctl -u telegraf -n 50"
+    assert kept(desk.site, before, name="other") == "restored"
+
+
+def test_a_disk_that_fills_up_in_the_middle_brings_the_former_back(desk: Desk, lewi: Server) -> None:
+    (before,) = desk.proven(lewi)
+    desk.own(lewi)
+
+    with lewi.hold("systemctl", matching="^restart") as hold:
+        pushing = desk.start("push-config", "lewi", "--json")
+        hold.wait_reached()
+        with lewi.full_disk("/var/lib/aresmon"):
+            hold.release()
+            pushed = pushed_by(pushing)
+
+    assert (pushed.code, pushed.outcomes) == (3, {"lewi": "rolled back"}), pushed
+    assert "has no room to remember it. The former configuration runs again and its data arrives" in pushed.why("lewi")
+    assert desk.kept(before) == {"lewi": "restored"}

@@ -1,0 +1,179 @@
+"""What a person sees of a push: its results at two widths, its plan, drift, the history, and the table that moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aresmon.console import Console, Rollout
+from aresmon.outcome import Outcome, Result
+from aresmon.pushes import Drift, Planned
+from tests.golden.conftest import Compare
+
+MARK = "4f1c9ab01234-20260101T120000-0123abcd"
+COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
+LONG = "ronflex.ares-ensiie.example.org"
+
+RESULTS = [
+    Result("biere", Outcome.PROVEN, mark=MARK, commit=COMMIT, seconds=14.2),
+    Result(
+        "quiet", Outcome.PROVEN, "nothing from docker, zfs since", mark=MARK, seconds=24.0, silent=("docker", "zfs")
+    ),
+    Result("same", Outcome.UNCHANGED, mark=MARK, seconds=1.0, notes=("its clock is 7 s ahead of this machine's",)),
+    Result("unseen", Outcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at", mark=MARK),
+    Result(
+        "silent", Outcome.SILENT, "there is nothing to push, and its data does not arrive", "on silent: journalctl …"
+    ),
+    Result(
+        LONG,
+        Outcome.ROLLED_BACK,
+        "none of its data arrived within 40 s. It said: [outputs.influxdb] 401 Unauthorized. The former configuration "
+        "runs again and its data arrives",
+        mark=MARK,
+        commit=COMMIT,
+        seconds=61.9,
+    ),
+    Result("wrong", Outcome.REFUSED, "Telegraf refuses the configuration: [bold] is no plugin", "mend it"),
+    Result(
+        "edited", Outcome.DRIFTED, "/etc/telegraf/telegraf.conf was edited there", "`aresmon drift edited` shows how"
+    ),
+    Result("away1", Outcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"),
+    Result("away2", Outcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"),
+    Result("left", Outcome.SKIPPED, "not begun: 3 hosts failed before it", "mend that, and push again"),
+    Result(
+        "dead", Outcome.BROKEN, "It does not start with its former configuration either", "on dead: journalctl …", MARK
+    ),
+    Result("gone", Outcome.UNKNOWN, "the connection broke, and it has not been reached since", "`aresmon drift gone`"),
+]
+MANY = [Result(f"host{number:02}", Outcome.PROVEN, mark=MARK, seconds=12.0) for number in range(25)]
+PLAN = [
+    Planned("biere", "[agent]\n  interval = '10s'\n", "[agent]\n  interval = '30s'\n# [bold]x[/]\n", commit=COMMIT),
+    Planned("same", "[agent]\n", "[agent]\n"),
+    Planned("new", None, "[agent]\n"),
+    Planned("edited", "by hand\n", "[agent]\n", drifted=("/etc/telegraf/telegraf.conf", "/etc/default/telegraf")),
+    Planned("away", None, "", refusal=RESULTS[8]),
+]
+DRIFT = [
+    Drift("biere"),
+    Drift(
+        "edited",
+        "/etc/telegraf/telegraf.conf was edited since the last push",
+        "--- edited: live\n+++ edited: wanted\n@@ -1 +1 @@\n-[agent]\n+[bold]by hand[/]\n",
+        "keep it: `aresmon push-config edited --adopt`; let it go: --overwrite instead",
+    ),
+    Drift("new", "nothing was ever pushed to it", next="`aresmon push-config new`"),
+    Drift("away", "away is not reached: it did not answer within 15 s", next="`ssh away` shows what is in the way"),
+]
+HISTORY: list[dict[str, Any]] = [
+    {
+        "at": "2026-01-01T12:00:00+00:00",
+        "host": "biere",
+        "outcome": "proven",
+        "release": 7,
+        "commit": COMMIT,
+        "by": "ada",
+    },
+    {
+        "at": "2026-01-01T12:01:00+00:00",
+        "host": LONG,
+        "outcome": "rolled back",
+        "release": 0,
+        "commit": "",
+        "by": "ada as root",
+    },
+    {"at": "2026-01-02T08:00:00+00:00", "host": "lewi", "outcome": "of a later version"},
+    {},
+]
+
+
+def going(console: Console) -> None:
+    """Hosts in every state of a roll-out, more of them than fit."""
+    shown = Rollout(console, [one.host for one in RESULTS] + [f"host{n}" for n in range(9)], quiet=True)
+    for one in RESULTS[:6]:
+        shown.report(one.host, "verify")
+        shown.done(one)
+    for number, state in enumerate(("connect", "check", "verify", "paused: InfluxDB does not answer")):
+        shown.report(f"host{number}", state)
+    console.out.print(shown.table())
+
+
+def crowded(console: Console) -> None:
+    """More hosts under way than there are lines."""
+    shown = Rollout(console, [f"host{n}" for n in range(40)], quiet=True)
+    for number in range(30):
+        shown.report(f"host{number}", "stage")
+    shown.done(Result("host0", Outcome.PROVEN))
+    console.out.print(shown.table())
+
+
+def lines(console: Console) -> None:
+    """Where there is no terminal, a line for each state."""
+    with console.rollout(["biere", "lewi"]) as shown:
+        shown.report("biere", "connect")
+        shown.report("biere", "paused: InfluxDB does not answer")
+        shown.done(RESULTS[0])
+
+
+Show = Callable[[Console], None]
+SHOWN: dict[str, tuple[int, Show]] = {
+    "results-80": (80, lambda console: console.results(RESULTS)),
+    "results-120": (120, lambda console: console.results(RESULTS)),
+    "results-one": (80, lambda console: console.results(RESULTS[:1])),
+    "results-many": (80, lambda console: console.results([*MANY, RESULTS[5]])),
+    "plan": (80, lambda console: console.push_plan(PLAN)),
+    "drift": (80, lambda console: console.drift(DRIFT)),
+    "history-80": (80, lambda console: console.pushes(HISTORY)),
+    "history-120": (120, lambda console: console.pushes(HISTORY)),
+    "history-none": (80, lambda console: console.pushes([])),
+    "going": (80, going),
+    "crowded": (80, crowded),
+    "lines": (80, lines),
+}
+
+
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """What is printed at this width and 14 lines high, twelve seconds after it began."""
+
+    def shown(name: str) -> str:
+        width, show = SHOWN[name]
+        ticks = iter(range(0, 9999, 12))
+        monkeypatch.setattr(time, "monotonic", lambda: float(next(ticks)))
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("LINES", "14")
+        show(Console())
+        return "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
+
+    return shown
+
+
+def test_a_push_shows_its_golden_texts(shown: Callable[[str], str], compare: Compare) -> None:
+    compare(Path(__file__).with_name("pushes"), {f"{name}.txt": shown(name).encode() for name in SHOWN})
+
+
+def test_every_outcome_is_among_them() -> None:
+    assert {result.outcome for result in RESULTS} == set(Outcome)
+
+
+@pytest.mark.parametrize("name", ["results-80", "history-80", "going", "crowded"])
+def test_tables_keep_within_80_columns_and_cut_no_word(shown: Callable[[str], str], name: str) -> None:
+    sentences = ("! ", "  ", f"{len(RESULTS)} hosts: ")
+    tables = [line for line in shown(name).splitlines() if not line.startswith(sentences)]
+
+    assert max(map(len, tables)) <= 80
+    assert "…" not in "".join(tables)
+
+
+@pytest.mark.parametrize("name", ["going", "crowded"])
+def test_a_table_that_moves_keeps_within_the_terminals_height(shown: Callable[[str], str], name: str) -> None:
+    assert len(shown(name).splitlines()) <= 14
+
+
+def test_nothing_is_markup(shown: Callable[[str], str]) -> None:
+    assert "+# [bold]x[/]\n" in shown("plan")
+    assert "+[bold]by hand[/]\n" in shown("drift")
+    assert "[bold] is no plugin\n" in shown("results-80")
