@@ -23,6 +23,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from aresmon import intent
+from aresmon.render import telegraf
+from aresmon.render.telegraf import Frame
 from bench.measure import ARESMON, ROOT, Median, Run, count, mib, run, seconds, side_by_side, table, verdict
 
 AIM = 2.0
@@ -238,8 +241,9 @@ def _make_peers(peer: Path, bundle: Path, size: int) -> None:
     """Templates and variables that give the very files of the bundle, the name and the collectors put in."""
     peer.mkdir()
     name = "host-0001"
-    rendered = (bundle / "agents" / name / "telegraf.conf").read_text(encoding="utf-8").rstrip("\n")
-    body = rendered
+    agents = {path.name: (path / "telegraf.conf").read_text(encoding="utf-8") for path in (bundle / "agents").iterdir()}
+    shipped = Frame.of(intent.shipped_files())
+    body = telegraf.unmarked(agents[name], shipped).rstrip("\n")
     parts = {
         one: (ROOT / f"telegraf/collectors/{one}.conf").read_text().rstrip("\n") for one in (*_COLLECT, "internal")
     }
@@ -251,10 +255,13 @@ def _make_peers(peer: Path, bundle: Path, size: int) -> None:
     )
     frame = body.replace(name, "{{ item.name }}")
     loop = "{% for collector in item.collect %}" + choices + "{% endif %}{% endfor %}\n"
-    (peer / "telegraf.conf.j2").write_text(frame + loop, encoding="utf-8")
+    marker = telegraf.marked("", "{{ item.mark }}", shipped)
+    (peer / "telegraf.conf.j2").write_text(frame + loop + marker, encoding="utf-8")
     variables = (bundle / "agents" / name / "agent.env").read_text(encoding="utf-8")
     (peer / "agent.env.j2").write_text(variables.replace(name, "{{ item.name }}"), encoding="utf-8")
-    hosts = [{"name": f"host-{number:04}", "collect": [*_COLLECT, "internal"]} for number in range(1, size)]
+    names = [f"host-{number:04}" for number in range(1, size)]
+    marks = {name: telegraf.mark_in(agents[name], shipped) for name in names}  # a hash, which a template cannot make
+    hosts = [{"name": name, "collect": [*_COLLECT, "internal"], "mark": marks[name]} for name in names]
     (peer / "hosts.json").write_text(json.dumps({"fleet": hosts}), encoding="utf-8")
 
 
