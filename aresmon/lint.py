@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import tomllib
@@ -31,9 +32,15 @@ class Pace:
         return int(self.interval + self.flush + self.jitter + _MARGIN)
 
 
+@functools.lru_cache(maxsize=4)
+def _tables_of(text: str) -> dict[str, Any]:
+    """Each configuration is asked several things, one after the other."""
+    return tomllib.loads(text)
+
+
 def pace(text: str) -> Pace:
     """The pace that a configuration asks for; Telegraf's defaults where it is silent."""
-    agent = tomllib.loads(text).get("agent", {})
+    agent = _tables_of(text).get("agent", {})
     jitters = (seconds(agent.get(key, "0s")) or 0.0 for key in ("collection_jitter", "flush_jitter"))
     interval = seconds(agent.get("interval", "10s")) or _INTERVAL
     return Pace(interval, seconds(agent.get("flush_interval", "10s")) or _FLUSH, sum(jitters))
@@ -42,14 +49,14 @@ def pace(text: str) -> Pace:
 def rounded_interval(text: str) -> int:
     """The interval in whole seconds, if the agent reads its inputs on the clock's multiples of it; else 0."""
     interval = pace(text).interval
-    is_rounded = tomllib.loads(text).get("agent", {}).get("round_interval", True)
+    is_rounded = _tables_of(text).get("agent", {}).get("round_interval", True)
     return int(interval) if is_rounded and interval >= _SHORTEST and interval == int(interval) else 0
 
 
 def errors(text: str, host: str, known: Collection[str]) -> list[str]:
     """Everything for which this configuration must not be brought to this host. `known` are its variables, by name."""
     try:
-        tables = tomllib.loads(text)
+        tables = _tables_of(text)
     except tomllib.TOMLDecodeError as error:
         return [f"not TOML: {error}"]
     return [*_agent(tables.get("agent", {}), host), *_plugins(tables), *_unset(text, known)]
@@ -58,7 +65,7 @@ def errors(text: str, host: str, known: Collection[str]) -> list[str]:
 def warnings(text: str) -> list[str]:
     """What works and is not wise."""
     found = []
-    for output in _tables(tomllib.loads(text), "outputs", "influxdb"):
+    for output in _tables(_tables_of(text), "outputs", "influxdb"):
         password = str(output.get("password", ""))
         if password and not password.startswith(("$", "@{")):
             found.append("a password stands in it in clear: put `${ARESMON_PASSWORD}` there")
@@ -71,7 +78,7 @@ def warnings(text: str) -> list[str]:
 
 def output_of(text: str) -> str:
     """What a disk buffer is named after: the settings of the outputs."""
-    return repr(sorted(_kind(tomllib.loads(text), "outputs").items()))
+    return repr(sorted(_kind(_tables_of(text), "outputs").items()))
 
 
 def seconds(duration: Any) -> float | None:

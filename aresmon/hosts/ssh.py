@@ -7,6 +7,7 @@ an unknown or changed host key is refused.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import shlex
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
@@ -29,6 +31,16 @@ _HANDSHAKES = 8
 _PIECE = 1 << 16
 _GO = "aresmon-go"
 _TRANSIENT = (ConnectionResetError, asyncssh.ConnectionLost, BrokenPipeError)
+
+
+@functools.cache
+def _words_of(line: str) -> tuple[str, ...]:
+    return tuple(shlex.split(line))
+
+
+# asyncssh reads ~/.ssh/config anew for each connection. With a few hundred hosts in it, splitting the same lines again
+# and again is more than all else that a connection costs.
+setattr(asyncssh.config, "shlex", SimpleNamespace(split=lambda line: list(_words_of(line))))  # noqa: B010
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ from tests.unit.conftest import load
 from tests.unit.hosts.reached import Fault, Reached, Sent
 from tests.unit.hosts.sandbox import OLD, OLD_ENVIRONMENT, Sandbox, until
 
-EXAMPLES = int(os.environ.get("ARESMON_EXAMPLES") or (10 if os.environ.get("CI") else 2))
+# On CI, and where more examples are asked for, fleets are larger and live longer too.
+EXAMPLES = int(os.environ.get("ARESMON_EXAMPLES") or (10 if os.environ.get("CI") else 3))
+IS_THOROUGH = EXAMPLES > 3
 NAMES = ("box0", "box1", "box2", "box3")
 FLEET = load("hosts: {box0: , box1: , box2: , box3: }\n")
 STATES = ("lock", "probe", "stage", "check", "arm", "switch", "restart", "running", "verify", "commit", "undo")
@@ -76,7 +78,8 @@ ATTEMPTS = st.builds(
     overwrite=st.booleans(),
     after=mostly(False, True),
 )
-HOSTS = st.lists(st.lists(ATTEMPTS, min_size=1, max_size=3), min_size=1, max_size=4)
+ROUNDS = st.lists(ATTEMPTS, min_size=1, max_size=3 if IS_THOROUGH else 2)
+HOSTS = st.lists(ROUNDS, min_size=1, max_size=4 if IS_THOROUGH else 2)
 
 
 @given(HOSTS, st.lists(st.integers(0, 5), min_size=3, max_size=3))
