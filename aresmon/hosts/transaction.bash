@@ -390,12 +390,16 @@ restart() {
 }
 
 await_word() { # until the word comes, the agent dies, the connection ends or the time is over
-  local word argument code round started=$pid began=$SECONDS flush=${ask[flush]:-0} deadline=$((SECONDS + ${ask[deadline]} + 10)) # the word is due before
+  local piece line='' word argument code round started=$pid began=$SECONDS flush=${ask[flush]:-0} deadline=$((SECONDS + ${ask[deadline]} + 10)) # the word is due before
   [ "$flush" -gt 0 ] && round=$((EPOCHSECONDS / flush))
   while :; do
-    IFS=' ' read -r -t 1 word argument
+    IFS= read -r -t 1 piece
     code=$?
+    line+=$piece # a second may end in the middle of a line, or just after it: then nothing more is there to read
+    if [ $code -gt 128 ] && [ -n "$line" ] && ! read -r -t 0; then code=0; fi
     if [ $code -eq 0 ]; then
+      word=${line%% *} argument=${line#"${line%% *}"} line=''
+      argument=${argument# }
       case $word in
         commit) return 0 ;;
         undo)
