@@ -17,14 +17,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from aresmon import cgroups, process
 from aresmon.errors import AresmonError, ExitCode
-from aresmon.lazily import lazily
 
+# The SDK is read when the engine is asked: that takes a quarter of a second, which `check`, `render` and a push to
+# other hosts do without.
 if TYPE_CHECKING:
     import docker
-    import docker.errors
-    import requests
-else:
-    docker, requests = lazily("docker"), lazily("requests")
 
 _PULL_TIMEOUT = 900.0
 _RUN_TIMEOUT = 60
@@ -77,6 +74,10 @@ class Engine:
     @cached_property
     def client(self) -> docker.DockerClient:
         """The SDK's client. Raises AresmonError with what to do where no engine answers."""
+        import docker
+        import docker.errors
+        import requests.exceptions
+
         if not self._address.startswith("unix://"):
             raise AresmonError(
                 f"the Docker engine is at {self._address}; aresmon runs on the server itself, where its folders are",
@@ -97,12 +98,14 @@ class Engine:
     @cached_property
     def _address(self) -> str:
         """Where the docker command line would find it too: DOCKER_HOST, else the context in use."""
+        from docker import ContextAPI
+
         if self.far is not None:
             return f"unix://{self.far}"
         named = os.environ.get("DOCKER_HOST")
         if named:
             return named
-        context = docker.ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
+        context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
         return str(context.Host) if context is not None else "no such Docker context"
 
     @property
@@ -115,6 +118,8 @@ class Engine:
 
     def containers(self, project: str) -> dict[str, Container]:
         """The containers of a Compose project by service; of several, the newest."""
+        import docker.errors
+
         with told():
             found = self.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={project}"})
             wanted = [one for one in found if one["Labels"].get("com.docker.compose.oneoff") != "True"]
@@ -145,6 +150,8 @@ class Engine:
 
     def is_alive(self, container: str) -> bool:
         """Whether this one container runs."""
+        import docker.errors
+
         with told():
             try:
                 return bool(self.client.api.inspect_container(container)["State"]["Running"])
@@ -158,6 +165,8 @@ class Engine:
 
     def remove_container(self, container: str) -> None:
         """Stop a container, give it time to end well, and remove it."""
+        import docker.errors
+
         with told(), suppress(docker.errors.NotFound):
             self.client.api.stop(container, timeout=60)
             self.client.api.remove_container(container, force=True)
@@ -188,6 +197,8 @@ class Engine:
 
     def image_id(self, reference: str) -> str:
         """The id of a local image; empty where it is not here."""
+        import docker.errors
+
         with told():
             try:
                 return str(self.client.images.get(reference).id)
@@ -207,6 +218,8 @@ class Engine:
 
     def build(self, reference: str, context: IO[bytes]) -> None:
         """Build an image from a tar with its Dockerfile."""
+        import docker.errors
+
         with told():
             try:
                 self.client.images.build(fileobj=context, custom_context=True, tag=reference, rm=True, forcerm=True)
@@ -298,6 +311,9 @@ class Engine:
 @contextmanager
 def told() -> Iterator[None]:
     """Turn the SDK's exceptions into errors that a person can act on."""
+    import docker.errors
+    import requests.exceptions
+
     try:
         yield
     except docker.errors.APIError as error:
@@ -354,6 +370,8 @@ def _seconds(text: str) -> float:
 def _pull(
     client: docker.DockerClient, reference: str, progress: Callable[[str], None], outcome: list[BaseException | None]
 ) -> None:
+    import docker.errors
+
     try:
         name, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
         for line in client.api.pull(name, tag=tag, stream=True, decode=True):

@@ -9,17 +9,15 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aresmon.errors import AresmonError
-from aresmon.lazily import lazily
 
+# Read when it is asked, as Docker's SDK is.
 if TYPE_CHECKING:
-    import docker.transport
     import requests
-else:
-    docker, requests = lazily("docker"), lazily("requests")
 
 _BASE = "http+unix://influxdb"
 _PING, _QUERY = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
@@ -67,7 +65,7 @@ class InfluxDB:
         with self._session() as session:
             response = self._send(session, "POST", "/query", within, data=form)
         answer = _json(response)
-        if response.status_code != requests.codes.ok:
+        if response.status_code != HTTPStatus.OK:
             raise InfluxDBError(str(answer.get("error", response.reason)), status=response.status_code)
         return [_series(result) for result in answer.get("results", [])]
 
@@ -75,7 +73,7 @@ class InfluxDB:
         """Which of these users and passwords it takes, in the same order."""
         with self._session() as session:
             return [
-                self._send(session, "GET", "/ping", _PING, auth=pair).status_code == requests.codes.no_content
+                self._send(session, "GET", "/ping", _PING, auth=pair).status_code == HTTPStatus.NO_CONTENT
                 for pair in credentials
             ]
 
@@ -91,6 +89,8 @@ class InfluxDB:
     def _send(
         self, session: requests.Session, method: str, path: str, within: float, **request: Any
     ) -> requests.Response:
+        import requests.exceptions
+
         if self.user:
             request.setdefault("auth", (self.user, self.password))
         try:
@@ -103,9 +103,12 @@ class InfluxDB:
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:
+        import requests
+        from docker.transport import UnixHTTPAdapter
+
         with requests.Session() as session, _short(self.socket) as path:
             session.trust_env = False  # no proxy, and no password from ~/.netrc
-            session.mount("http+unix://", docker.transport.UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
+            session.mount("http+unix://", UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
             yield session
 
 

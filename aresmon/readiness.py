@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from aresmon.engine import Container, Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet, Listen
 from aresmon.influxdb import InfluxDB, UnreachableError
-from aresmon.lazily import lazily
-
-if TYPE_CHECKING:
-    import requests
-else:
-    requests = lazily("requests")
 
 WITHIN = 180.0
 _EVERY = 0.2
@@ -92,6 +85,8 @@ def _answers(influxdb: InfluxDB) -> bool:
 
 
 def _status(listen: Listen, path: str) -> int:
+    import requests
+
     try:
         with requests.Session() as session:
             session.trust_env = False

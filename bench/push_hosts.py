@@ -23,7 +23,7 @@ from tests.fleet.servers import Server, at_once
 
 NAME = "aresmon-bench-push"
 LIVE = "/etc/telegraf/telegraf.conf"
-_KEPT = "/root/telegraf.conf"
+_KEPT = "/var/tmp/telegraf.conf"
 _INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 _INSTANCES_A_HOST = 6
 

@@ -8,7 +8,7 @@ from tests.fleet.desk import QUICK, Desk, output, pushed_by
 from tests.fleet.pushes import ELSEWHERE, NEW
 from tests.fleet.servers import Server
 
-DYING = NEW + '[[outputs.file]]\n  files = ["/root/not-for-telegraf"]\n'
+DYING = NEW + '[[outputs.file]]\n  files = ["/nowhere/not-for-telegraf"]\n'
 """The agent says that it is ready, opens its outputs, tries once more after 15 s, and ends."""
 
 LIMIT = "[Unit]\nStartLimitBurst=5\nStartLimitIntervalSec=600\n"

@@ -16,7 +16,7 @@ PACKAGE = REPOSITORY / "aresmon"
 
 LAYERS = [
     "errors",
-    *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress", "lint", "outcome", "lazily"),
+    *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress", "lint", "outcome"),
     *("schema", "catalogue", "releases", "yamledit"),
     "fleet",
     *("pins", "credentials", "git"),
