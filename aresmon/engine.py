@@ -7,15 +7,14 @@ import os
 import shutil
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from aresmon import cgroups, process
+from aresmon.container import Container, container
 from aresmon.errors import AresmonError, ExitCode
 
 # The SDK is read when the engine is asked: that takes a quarter of a second, which `check`, `render` and a push to
@@ -25,34 +24,6 @@ if TYPE_CHECKING:
 
 _PULL_TIMEOUT = 900.0
 _RUN_TIMEOUT = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """One container of the project, as the engine tells it."""
-
-    service: str
-    id: str
-    pid: int
-    state: str
-    health: str
-    image: str
-    image_id: str
-    config_hash: str
-    restarts: int
-    memory_limit: int
-    created: float
-    started: float
-    exit_code: int
-    out_of_memory: bool
-    last_check: str
-    error: str
-    published: frozenset[str]
-    folder: Path
-
-    @property
-    def is_up(self) -> bool:
-        return self.state == "running" and self.health in ("healthy", "")
 
 
 class NotPulledError(AresmonError):
@@ -129,7 +100,7 @@ class Engine:
                     inspected.append(self.client.api.inspect_container(one["Id"]))
                 except docker.errors.NotFound:
                     continue  # gone in between
-        told_of = sorted((_container(details) for details in inspected), key=lambda one: one.created)
+        told_of = sorted((container(details) for details in inspected), key=lambda one: one.created)
         return {container.service: container for container in told_of}
 
     def memory(self, container: Container) -> int:
@@ -324,47 +295,6 @@ def told() -> Iterator[None]:
             hint="see whether it runs (`systemctl status docker`), then run the same command again",
             code=ExitCode.BROKEN,
         ) from None
-
-
-def _container(details: Mapping[str, Any]) -> Container:
-    state, labels = details["State"], details["Config"]["Labels"]
-    health = state.get("Health") or {}
-    checks = health.get("Log") or [{}]
-    return Container(
-        service=labels.get("com.docker.compose.service", ""),
-        id=details["Id"],
-        pid=int(state.get("Pid", 0)),
-        state=state["Status"],
-        health=health.get("Status", ""),
-        image=details["Config"]["Image"],
-        image_id=details["Image"],
-        config_hash=labels.get("com.docker.compose.config-hash", ""),
-        restarts=int(details.get("RestartCount", 0)),
-        memory_limit=int(details["HostConfig"].get("Memory", 0)),
-        created=_seconds(details["Created"]),
-        started=_seconds(state.get("StartedAt", "")),
-        exit_code=int(state.get("ExitCode", 0)),
-        out_of_memory=bool(state.get("OOMKilled")),
-        error=str(state.get("Error", "")),
-        last_check=str(checks[-1].get("Output", "")).strip(),
-        folder=Path(labels.get("com.docker.compose.project.working_dir", "/")),
-        published=frozenset(_published(details["HostConfig"].get("PortBindings") or {})),
-    )
-
-
-def _published(bindings: Mapping[str, Any]) -> Iterator[str]:
-    for binding in (one for several in bindings.values() for one in several or []):
-        address = binding["HostIp"]
-        yield f"[{address}]:{binding['HostPort']}" if ":" in address else f"{address}:{binding['HostPort']}"
-
-
-def _seconds(text: str) -> float:
-    """Docker's time stamp, whose nanoseconds are more than Python reads, as seconds since 1970; 0 for none."""
-    if not text or text.startswith("0001-"):
-        return 0.0
-    whole, _, rest = text.partition(".")
-    fraction = rest.rstrip("Z").split("+")[0][:6] or "0"
-    return datetime.fromisoformat(whole.removesuffix("Z") + "+00:00").timestamp() + float(f"0.{fraction}")
 
 
 def _pull(

@@ -16,7 +16,8 @@ from aresmon.bundle import Bundle, Difference
 from aresmon.catalogue import Catalogue
 from aresmon.catalogue import plugins as plugins_of
 from aresmon.compose import Compose
-from aresmon.engine import Container, Engine
+from aresmon.container import Container
+from aresmon.engine import Engine
 from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet, Listen
 from aresmon.images import Images

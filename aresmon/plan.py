@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from aresmon.engine import Container
+from aresmon.container import Container
 
 Action = Literal["create", "recreate", "start", "remove"]
 

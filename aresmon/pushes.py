@@ -136,9 +136,11 @@ def remember(ground: Ground, wish: Wish, result: Result, order: Order) -> None:
     if result.outcome is Outcome.SKIPPED:
         return
     kept = ground.releases(wish.host)
-    number = 0
-    if result.outcome in (Outcome.PROVEN, Outcome.UNVERIFIED):
-        if kept.newest() is None and result.live is not None:
+    newest, number = kept.newest(), 0
+    # It was proven, and nobody lived to note it here, or somebody else pushed it from another folder.
+    is_news = result.outcome is Outcome.UNCHANGED and (newest is None or newest.mark != result.mark)
+    if is_news or result.outcome in (Outcome.PROVEN, Outcome.UNVERIFIED):
+        if newest is None and result.live is not None and not is_news:
             found = telegraf.unmarked(result.live.decode(errors="replace"), ground.frame)
             kept.add(found, Release(0, "", "as it was found", time.time()))
         number = kept.next_number()

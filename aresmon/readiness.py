@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from aresmon.engine import Container, Engine
+from aresmon.container import Container
+from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet, Listen
 from aresmon.influxdb import InfluxDB, UnreachableError

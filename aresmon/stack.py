@@ -11,7 +11,8 @@ from pathlib import Path
 from aresmon import __version__, agentcheck, bundle, credentials, images, preflight, proof, readiness, store
 from aresmon.bundle import Difference
 from aresmon.compose import Compose
-from aresmon.engine import Container, Engine
+from aresmon.container import Container
+from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
 from aresmon.influxdb import UnreachableError

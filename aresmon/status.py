@@ -9,7 +9,8 @@ from typing import Any
 
 from aresmon import arrivals, images, store
 from aresmon.arrivals import HostStatus
-from aresmon.engine import Container, Engine
+from aresmon.container import Container
+from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
 from aresmon.influxdb import InfluxDB

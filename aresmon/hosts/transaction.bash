@@ -343,12 +343,14 @@ keep_former() { # the former files, copied; the journal, told
 start_deadman() {
   local host=${ask[state]}/host.bash unit
   if [ "$(hash_of "$host")" != "${ask[script]}" ]; then
-    printf '%s' "${aresmon_script:-$BASH_EXECUTION_STRING}" >"$host.new" && mv -T -- "$host.new" "$host" || { rm -f -- "$host.new"; return 1; }
+    printf '%s' "${aresmon_script:-$BASH_EXECUTION_STRING}" >"$host.new" && sync "$host.new" && mv -T -- "$host.new" "$host" &&
+      sync "${ask[state]}" || { rm -f -- "$host.new"; return 1; }
   fi
   if [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ]; then
     unit=aresmon-undo-${ask[site]}.service
     if [ "$(value_in "/etc/systemd/system/$unit" Environment)" != "ARESMON_UNIT=1" ]; then
-      boot_unit >"/etc/systemd/system/$unit" && systemctl daemon-reload && systemctl enable --quiet "$unit" 2>/dev/null || return
+      boot_unit >"/etc/systemd/system/$unit" && systemctl daemon-reload && systemctl enable --quiet "$unit" 2>/dev/null &&
+        sync -f "/etc/systemd/system/$unit" || return # it is for the loss of power: the link to it too
     fi
     systemd-run --quiet --collect --unit="aresmon-deadman-${ask[tx]}" /bin/bash "$host" deadman "${ask[state]}" 2>/dev/null
   else
@@ -358,7 +360,7 @@ start_deadman() {
 
 boot_unit() {
   printf '%s\n' '[Unit]' 'Description=Take back a push of aresmon that a power cut left in the middle' \
-    "ConditionPathExists=${ask[state]}/pending" 'Before=telegraf.service' 'After=local-fs.target' '' '[Service]' \
+    "ConditionPathExists=${ask[state]}/pending" 'Before=telegraf.service' 'Before=docker.service' 'After=local-fs.target' '' '[Service]' \
     'Type=oneshot' 'Environment=ARESMON_UNIT=1' "ExecStart=/bin/bash ${ask[state]}/host.bash boot ${ask[state]}" '' \
     '[Install]' 'WantedBy=multi-user.target'
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator, Mapping
@@ -146,6 +147,27 @@ def test_after_a_power_cut_the_former_configuration_runs_and_that_is_told(desk: 
     assert result.code == 3, result
     assert found == ["restored"] * 6
     assert told == ["the machine was started anew in the middle of it"] * 6
+
+
+def test_what_was_proven_when_its_controller_was_killed_is_a_release_like_any_other(
+    desk: Desk, six: list[Server]
+) -> None:
+    before = desk.proven(six[0])
+
+    with met(desk, before, ["commit"]) as push:
+        push.send(signal.SIGKILL)
+        push.ended()
+    desk.push("biere")
+    back = desk.run("rollback-config", "biere", "--json")
+
+    assert back.code == 0, back
+    assert "# new" not in six[0].read("/etc/telegraf/telegraf.conf")
+    told = json.loads(desk.run("history", "biere", "--json").out)
+    assert [(one["release"], one["outcome"]) for one in told[-3:]] == [
+        (1, "proven"),
+        (2, "unchanged"),
+        (3, "proven"),
+    ]
 
 
 def test_an_interruption_of_the_only_host_is_told_as_one(desk: Desk, six: list[Server]) -> None:

@@ -14,7 +14,8 @@ from hypothesis import settings
 
 from aresmon import catalogue, fleet
 from aresmon.catalogue import Catalogue
-from aresmon.engine import Container, Engine
+from aresmon.container import Container
+from aresmon.engine import Engine
 from aresmon.errors import SiteError
 from aresmon.fleet import Fleet
 from aresmon.pins import SERVICES, pins

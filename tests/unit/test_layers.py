@@ -16,7 +16,7 @@ PACKAGE = REPOSITORY / "aresmon"
 
 LAYERS = [
     "errors",
-    *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress", "lint", "outcome"),
+    *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress", "lint", "outcome", "container"),
     *("schema", "catalogue", "releases", "yamledit"),
     "fleet",
     *("pins", "credentials", "git"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aresmon import proof, readiness
-from aresmon.engine import Container
+from aresmon.container import Container
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.influxdb import InfluxDB, Series, UnreachableError
 from tests.unit.conftest import FakeEngine, container
