@@ -398,7 +398,7 @@ await_word() { # until the word comes, the agent dies, the connection ends or th
     IFS= read -r -t 1 piece
     code=$?
     line+=$piece # a second may end in the middle of a line, or just after it: then nothing more is there to read
-    if [ $code -gt 128 ] && [ -n "$line" ] && ! read -r -t 0; then code=0; fi
+    if [ $code -gt 128 ] && [[ $line =~ ^(commit$|undo|extend) ]] && ! read -r -t 0; then code=0; fi
     if [ $code -eq 0 ]; then
       word=${line%% *} argument=${line#"${line%% *}"} line=''
       argument=${argument# }

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.conftest import MakeSite, make_site  # noqa: F401 (a fixture)
 from tests.engine.sites import Site
 from tests.fleet.conftest import MakeServers
+from tests.fleet.desk import QUICK
 from tests.fleet.engines import docker_mounts, use_docker
-from tests.fleet.operators import Operator
+from tests.fleet.keys import Key
+from tests.fleet.operators import Operator, new_operator
 from tests.fleet.servers import Server, joined
 
 
@@ -122,3 +125,53 @@ def test_a_server_that_is_not_reached_is_told_and_nothing_begins(
     assert result.code == 1, result
     assert "box: its host key is not in ~/.ssh/known_hosts" in result.err
     assert not lewi.exists("/var/lib/aresmon")
+
+
+# The server is a container here: its loopback is not the one that the edge is published on.
+_FORWARD = """
+import asyncio, sys
+
+async def pass_on(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+async def serve(reader, writer):
+    there = await asyncio.open_connection("edge", 8086)
+    await asyncio.gather(pass_on(reader, there[1]), pass_on(there[0], writer))
+
+async def main():
+    await (await asyncio.start_server(serve, sys.argv[1], int(sys.argv[2]))).serve_forever()
+
+asyncio.run(main())
+"""
+
+
+def test_the_sidecar_is_pushed_to_from_elsewhere_and_a_push_there_finds_nothing_to_do(
+    make_site: MakeSite,  # noqa: F811
+    make_servers: MakeServers,
+    tmp_path: Path,
+    key: Key,
+) -> None:
+    site = make_site(hosts={"box": {"collect": ["system"]}})
+    site.up()
+    (office,) = make_servers("office", packages=("python3",), mounts=docker_mounts(str(site.folder))).values()
+    use_docker(office)
+    traveller = new_operator(tmp_path / "home", key)
+    traveller.add_host(office)
+    elsewhere = Site(tmp_path / "workstation", site.name, site.agents, site.grafana)
+    elsewhere.configure(hosts={"box": {"agent": "docker", "ssh": "office", "collect": ["system"]}})
+    elsewhere.override("agents/box.conf", QUICK)
+    before = site.ids()
+
+    with joined(site, [office]):
+        office.write("/srv/forward.py", _FORWARD)
+        office.run(f"systemd-run --quiet python3 /srv/forward.py {site.agents.replace(':', ' ')}")
+        result = elsewhere.run("push-config", "box", env=traveller.env())
+
+    assert result.code == 0, result
+    after = site.ids()
+    assert {name for name in after if after[name] != before[name]} == {"telegraf"}
+    site.override("agents/box.conf", QUICK)
+    told = site.run("push-config", "box", "--json")
+    assert json.loads(told.out)["hosts"][0]["outcome"] == "unchanged", told
