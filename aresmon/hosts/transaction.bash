@@ -123,9 +123,17 @@ agent_lives() { # the very process that was started: a look at the kernel where 
 agent_flush() {
   if [ "${ask[kind]}" = docker ]; then
     docker kill --signal USR1 "$1" >/dev/null 2>&1
-  else
+  elif heeds_usr1 "$1"; then
     kill -USR1 "$1" 2>/dev/null
   fi
+}
+
+heeds_usr1() { # a wrapper around the agent would be ended by it
+  local name mask
+  while read -r name mask; do
+    [ "$name" = SigCgt: ] && return $((!(0x$mask >> 9 & 1)))
+  done 2>/dev/null <"/proc/$1/status"
+  return 1
 }
 
 agent_words() { # the errors that the agent logged since the restart: the first, of which others follow, and the last
