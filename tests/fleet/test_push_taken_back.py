@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.fleet.desk import OTHER, Desk, output, pushed_by
 from tests.fleet.servers import Server
 from tests.fleet.standing import kept
@@ -19,9 +21,11 @@ def test_an_output_that_influxdb_refuses_is_taken_back(
     pushed = desk.push("biere", "ronflex", "lewi", "--deadline", "5")
 
     assert (pushed.code, set(pushed.outcomes.values())) == (3, {"rolled back"}), pushed
-    for host, word in {"biere": "401 Unauthorized", "ronflex": "403 Forbidden", "lewi": "401 Unauthorized"}.items():
-        assert pushed.why(host).startswith("none of its data arrived within 5 s. It said: [outputs.influxdb]"), pushed
-        assert word in pushed.why(host)
+    # The edge closes the connection with its 403 while the agent may still be sending, and then sees no answer.
+    forbidden = "403 Forbidden|broken pipe|connection reset|could not write any address"
+    for host, words in {"biere": "401 Unauthorized", "ronflex": forbidden, "lewi": "401 Unauthorized"}.items():
+        assert pushed.why(host).startswith("none of its data arrived within 5 s. It said: ["), pushed
+        assert re.search(words, pushed.why(host)), pushed
         assert pushed.why(host).endswith("The former configuration runs again and its data arrives")
     assert "l1teral" not in pushed.result.out + pushed.result.err
     assert desk.kept(*before) == {"biere": "restored", "ronflex": "restored", "lewi": "restored"}
