@@ -120,7 +120,7 @@ def _told(size: int, found: Mapping[str, Median], waves: Sequence[float]) -> str
     to_loop = ours.seconds / loop.seconds
     lines = [
         f"**{size} hosts**, {ours.runs} runs in turns:\n",
-        table(("", "to the loop", *_HEADER), rows),
+        table(("", "median", "to the loop", *_HEADER[1:]), rows),
         f"Aim: at most {_TO_LOOP} of the loop; {_verdict(to_loop <= _TO_LOOP, f'{to_loop:.1f}')}.",
     ]
     if ansible:
