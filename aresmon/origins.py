@@ -35,12 +35,12 @@ def newest(site: Site, fleet: Fleet) -> Origins:
     source = repository(site, fleet)
     if source is not None:
         sha = source.fetch().sha
-        known = {host.name for host in fleet.hosts}
-        for host in source.hosts(sha):
+        known, named = {host.name for host in fleet.hosts}, source.hosts(sha)
+        for host in named:
             text = source.read(sha, host) if host in known else None
             if text is not None:
                 texts[host], commits[host] = text, sha
-        return Origins(texts, commits, tuple(host for host in source.hosts(sha) if host not in known))
+        return Origins(texts, commits, tuple(host for host in named if host not in known))
     return Origins(texts, commits)
 
 

@@ -107,20 +107,14 @@ def _forget_starts(server: Server) -> None:
 
 def _told(size: int, found: Mapping[str, Median], waves: Sequence[float]) -> str:
     ours, loop, ansible = found[OURS], found["ssh loop"], found.get("Ansible")
-    rows = [
-        (
-            name,
-            seconds(one.seconds),
-            f"{one.seconds / loop.seconds:.1f}",
-            f"{one.processor / size * 1000:.0f} ms",
-            mib(one.peak),
-        )
-        for name, one in found.items()
-    ]
+    rows = []
+    for name, one in found.items():
+        took, *rest = _row(one, size)
+        rows.append((name, took, f"{one.seconds / loop.seconds:.1f}", *rest))
     to_loop = ours.seconds / loop.seconds
     lines = [
         f"**{size} hosts**, {ours.runs} runs in turns:\n",
-        table(("", "median", "to the loop", *_HEADER[1:]), rows),
+        table(("", _HEADER[0], "to the loop", *_HEADER[1:]), rows),
         f"Aim: at most {_TO_LOOP} of the loop; {_verdict(to_loop <= _TO_LOOP, f'{to_loop:.1f}')}.",
     ]
     if ansible:
