@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -140,7 +141,13 @@ class Engine:
 
         with told(), suppress(docker.errors.NotFound):
             self.client.api.stop(container, timeout=60)
-            self.client.api.remove_container(container, force=True)
+            try:
+                self.client.api.remove_container(container, force=True)
+            except docker.errors.APIError as error:
+                # An `up` that was interrupted may have asked for it already.
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                self.client.api.wait(container, timeout=60, condition="removed")
 
     def remove_service(self, project: str, service: str) -> None:
         """Remove the containers of one service."""
@@ -148,13 +155,16 @@ class Engine:
 
     def remove_project(self, project: str) -> None:
         """Remove the containers and networks of a Compose project; the agents first, the database last."""
+        import docker.errors
+
         label = f"com.docker.compose.project={project}"
         for service in reversed(self.containers(project)):
             self.remove_service(project, service)
         self._remove(label)
         with told():
             for network in self.client.networks.list(filters={"label": label}):
-                network.remove()
+                with suppress(docker.errors.NotFound):
+                    network.remove()
 
     def remove_leftovers(self, project: str) -> None:
         """Remove what an interrupted run left of its one-off containers."""
@@ -242,6 +252,11 @@ class Engine:
                 return code, api.logs(made).decode(errors="replace")
             finally:
                 api.remove_container(made, force=True)
+
+    def execute(self, container: str, command: Sequence[str], *, given: str) -> process.Completed:
+        """Run a command in a running container; `given` is what it reads, and the place for a secret."""
+        argv = ["docker", "exec", "--interactive", container, *command]
+        return process.run(argv, given=given, timeout=_RUN_TIMEOUT, check=False)
 
     def archive(self, reference: str) -> bytes:
         """An image as `docker load` takes it."""
