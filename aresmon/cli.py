@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from aresmon import __version__, cli_hosts, cli_images, cli_push
+from aresmon import __version__, cli_alerts, cli_dashboards, cli_hosts, cli_images, cli_push, cli_users
 from aresmon.cli_support import (
     Chosen,
     command,
@@ -36,8 +36,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_alerts.app, name="alerts")
 app.add_typer(cli_hosts.app, name="hosts")
 app.add_typer(cli_images.app, name="images")
+app.add_typer(cli_users.app, name="users")
+app.add_typer(cli_dashboards.app, name="dashboards")
 
 
 def _version(wanted: bool) -> None:
@@ -90,6 +93,7 @@ def check(
     """
     site, console = the_site(), the_console()
     fleet = site.fleet()
+    site.views()  # which raises, for a view of the site's own that is wrong
     for notice in fleet.notices:
         console.warn(notice)
     plural = "s" if len(fleet.hosts) > 1 else ""
@@ -285,6 +289,20 @@ def schema_command() -> None:
     the_console().data(site_schema())
 
 
+@command(app, name="snippet", example="aresmon snippet haproxy")
+def snippet(
+    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="haproxy, nginx or caddy.")] = "haproxy",
+) -> None:
+    """Print what a proxy in front of Grafana needs, for a site without a certificate of its own."""
+    from aresmon.render import proxies
+
+    if proxy not in proxies.PROXIES:
+        raise AresmonError(
+            f"no snippet for '{proxy}'", hint=f"there is one for {', '.join(proxies.PROXIES)}", code=ExitCode.USAGE
+        )
+    typer.echo(proxies.snippet(proxy, the_site().fleet()), nl=False)
+
+
 def main() -> NoReturn:
     """Run the command line; never returns."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -299,6 +317,8 @@ def _tell_outcome(outcome: Outcome) -> None:
     site, console = the_site(), the_console()
     for statement in outcome.statements:
         console.say(f"database: {statement}")
+    for change in outcome.people:
+        console.say(f"grafana: {change}")
     if not outcome.changed and not outcome.unproven:
         console.say(
             "Nothing to do: everything runs as aresmon.yml says, and its data arrives."

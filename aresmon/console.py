@@ -26,6 +26,7 @@ from aresmon.proof import FRESH
 from aresmon.status import ServiceStatus, Status, age
 
 if TYPE_CHECKING:
+    from aresmon.alerts import Listed
     from aresmon.pushes import Drift, Planned
 
 _OUTCOME_COLOURS: Mapping[str, str] = {
@@ -35,6 +36,7 @@ _OUTCOME_COLOURS: Mapping[str, str] = {
     Outcome.SKIPPED: "dim",
     Outcome.ROLLED_BACK: "yellow",
 }
+_STATE_COLOURS = {"firing": "red", "pending": "yellow", "error": "red", "unknown": "dim", "quiet": "green"}
 _MOST_ROWS = 20
 _MOST_NAMES = 8
 _STEP_COLOURS = {"create": "green", "recreate": "yellow", "start": "green", "remove": "red"}
@@ -167,6 +169,15 @@ class Console:
             table.add_row(one["host"], one["agent"], one["ssh"], ", ".join(one["collect"]), str(one["release"] or "-"))
         self.out.print(table)
 
+    def users(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The users of Grafana."""
+        table = _table("LOGIN", "ROLE", "STATE", "NAME", "FROM")
+        for one in rows:
+            colour = Text(one["state"], style="green" if one["state"] == "active" else "yellow")
+            origin = "elsewhere" if one["kind"] == "own" else "aresmon.yml"
+            table.add_row(one["login"], one["role"], colour, one["name"], origin)
+        self.out.print(table)
+
     def pushes(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """The history of pushes."""
         table = _table("WHEN", "HOST", ">RELEASE", "OUTCOME", "COMMIT", "BY")
@@ -220,6 +231,20 @@ class Console:
             own = "" if one.is_shipped else " (overrides/)"
             table.add_row(one.name + own, one.title, ", ".join(variable.name for variable in one.required))
         self.out.print(table)
+
+    def alerts(self, rules: Sequence[Listed]) -> None:
+        """The rules of alerts, and what fires now."""
+        table = _table("ALERT", "SEVERITY", "WHERE", "FIRES", "FOR", "STATE")
+        for rule in rules:
+            state = Text(rule.state, style=_STATE_COLOURS.get(rule.state, ""))
+            lasting = age(rule.lasting) if rule.lasting else ""
+            table.add_row(rule.alert, rule.severity, rule.place, rule.condition, lasting, state)
+        self.out.print(table)
+        for rule in rules:
+            for place, what in rule.about if rule.state == "firing" else ():
+                self.out.print(Text.assemble((f"! {rule.severity}: ", "bold yellow"), what or place), soft_wrap=True)
+            if rule.state == "error":
+                self.out.print(Text.assemble((f"! {rule.alert}: ", "bold yellow"), rule.error), soft_wrap=True)
 
     def watch(self, look: Callable[[], Status], every: float) -> None:
         """The status again and again, until ^C; without a terminal, one after the other."""

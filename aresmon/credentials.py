@@ -29,11 +29,17 @@ def agent(host: str) -> str:
     return f"agent-{host}"
 
 
+def grafana_user(login: str) -> str:
+    """The name of the secret of someone's password for Grafana."""
+    return f"grafana-user-{login.lower()}"
+
+
 def owners(fleet: Fleet, users: Mapping[str, int]) -> dict[str, int]:
     """Every secret of a site, with the user id that reads it."""
     own = os.getuid()
     named = {SITE_KEY: own, INFLUXDB_ADMIN: own}
     named |= dict.fromkeys((INFLUXDB_GRAFANA, GRAFANA_ADMIN, GRAFANA_KEY), users["grafana"])
+    named |= dict.fromkeys((grafana_user(person.login) for person in fleet.grafana.users), own)
     for host in fleet.hosts:
         named[agent(host.name)] = users["telegraf"] if host == fleet.sidecar else own
     return named
@@ -69,6 +75,21 @@ def read(folder: Path, name: str) -> str:
             hint="remove it, and `aresmon up` makes another; or write one of these characters",
         )
     return value
+
+
+def replace(folder: Path, name: str, value: str, owner: int) -> None:
+    """Write another value for a secret. Raises AresmonError, and writes nothing, for one that cannot be one."""
+    check(value)
+    files.write(folder / name, value.encode(), mode=0o600, owner=owner)
+
+
+def check(value: str) -> None:
+    """Raise AresmonError, which does not repeat it, for what cannot be a secret."""
+    if not _ALLOWED.match(value):
+        raise AresmonError(
+            "a password is one line of 4 to 256 letters, digits or . _ ~ ! @ % ^ * + = : , / ? -",
+            hint="choose another; nothing was changed",
+        )
 
 
 def fingerprints(folder: Path, wanted: Iterable[str]) -> dict[str, str]:

@@ -28,11 +28,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A statement to send, and how it reads to a person, who is never shown the statement: it may hold a
-    password."""
+    """A statement to send or lines of points to write, and how it reads to a person, who is never shown the
+    statement: it may hold a password."""
 
     what: str
-    statement: str
+    statement: str = ""
+    lines: str = ""
 
 
 class AdminUnknownError(AresmonError):

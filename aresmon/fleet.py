@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from os.path import normpath
 from pathlib import PurePath
 from typing import Any, Literal
 
-from aresmon import schema
+from aresmon import alerting, door, people, schema, viewfile
+from aresmon.alerting import Alerts
 from aresmon.catalogue import ALWAYS, Catalogue
+from aresmon.door import Door
 from aresmon.errors import SiteError
+from aresmon.people import Person
+from aresmon.views import Views
 from aresmon.yamlfile import Document, Keys, Problem, dotted, parse
 
 AgentKind = Literal["systemd", "docker"]
@@ -64,6 +68,9 @@ class Grafana:
     url: str
     admin: str
     data: str
+    guests: tuple[Person, ...] = ()
+    users: tuple[Person, ...] = ()
+    door: Door = field(default_factory=Door)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,7 @@ class Fleet:
     mirror: str
     hosts: tuple[Host, ...]
     configs: Configs | None = None
+    alerts: Alerts = field(default_factory=Alerts)
     afar: bool = False
     notices: tuple[str, ...] = ()
 
@@ -127,8 +135,16 @@ class Fleet:
         return server if server.agent == "docker" else None
 
 
-def load(text: str, catalogue: Catalogue, *, file: str = "aresmon.yml", checked: bool = False) -> Fleet:
-    """Read a site's file. `checked`: this very text has been held against the schema already.
+def load(
+    text: str,
+    catalogue: Catalogue,
+    *,
+    file: str = "aresmon.yml",
+    checked: bool = False,
+    views: Callable[[], Views] = viewfile.load,
+) -> Fleet:
+    """Read a site's file. `checked`: this very text has been held against the schema already. `views` are asked
+    for only where the file names alerts.
 
     Raises SiteError with everything that is wrong with it, one line each.
     """
@@ -142,6 +158,7 @@ def load(text: str, catalogue: Catalogue, *, file: str = "aresmon.yml", checked:
         sound, dropped = schema.without_errors(document.data, schema.site_schema())
     if isinstance(sound, dict) and sound.get("hosts"):
         document.problems.extend(_contradictions(document, sound, dropped, catalogue))
+        document.problems.extend(alerting.problems(document, sound.get("alerts") or {}, sound["hosts"], views))
     if document.problems:
         told = [problem.told(file) for problem in sorted(set(document.problems))]
         raise SiteError(told, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md")
@@ -174,6 +191,10 @@ def _contradictions(
         yield from _keeping(document, data)
     yield from _folders(document, data)
     yield from _memory(document, data)
+    grafana = data.get("grafana", {})
+    listen = data.get("edge", {}).get("grafana", _default("edge", "grafana"))
+    yield from door.contradictions(document, grafana, listen)
+    yield from people.contradictions(document, grafana, grafana.get("admin", _default("grafana", "admin")))
 
 
 def _collectors(
@@ -248,6 +269,7 @@ def _fleet(document: Document, file: str) -> Fleet:
     hosts = tuple(_host(name, settings or {}, name == _server(data)) for name, settings in data["hosts"].items())
     storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
     edge = _edge(data.get("edge", {}), _server(data), data["hosts"])
+    opened = door.door(document, grafana, file)
     services = ("influxdb", "grafana", "edge", "telegraf")
     return Fleet(
         site=data.get("site", _default("site")),
@@ -257,9 +279,12 @@ def _fleet(document: Document, file: str) -> Fleet:
             *(hours(storage.get("keep", {}).get(t, _default("storage", "keep", t))) for t in ("raw", "1m", "1h"))
         ),
         grafana=Grafana(
-            url=grafana.get("url", f"http://{edge.grafana.here}"),
+            url=grafana.get("url", f"{opened.scheme}://{edge.grafana.here}"),
             admin=grafana.get("admin", _default("grafana", "admin")),
             data=grafana.get("data", _default("grafana", "data")),
+            guests=people.guests(grafana),
+            users=people.users(grafana),
+            door=opened,
         ),
         edge=edge,
         memory=tuple((name, data.get("memory", {}).get(name, _default("memory", name))) for name in services),
@@ -267,6 +292,7 @@ def _fleet(document: Document, file: str) -> Fleet:
         mirror=images.get("mirror", ""),
         hosts=hosts,
         configs=_configs(data.get("configs")),
+        alerts=alerting.read(data.get("alerts", {})),
         afar="ssh" in (data["hosts"][_server(data)] or {}),
         notices=tuple(_notices(document, file, edge)),
     )
@@ -324,6 +350,8 @@ def _notices(document: Document, file: str, edge: Edge) -> Iterator[str]:
     elif len(document.data["hosts"]) > 1 and "url" not in document.data.get("edge", {}):
         message = f"the other hosts cannot reach {edge.agents}; leave it out, or say in edge.url how they do"
         yield document.problem(("edge", "agents"), message).told(file)
+    yield from (notice.told(file) for notice in door.notices(document, edge.grafana.is_loopback))
+    yield from (notice.told(file) for notice in alerting.notices(document, document.data.get("alerts", {})))
     told: set[tuple[str, ...]] = set()
     for keys, reason in schema.unused(document.data, schema.site_schema()):
         general = tuple("*" if len(keys) > 1 and keys[0] == "hosts" and i == 1 else str(k) for i, k in enumerate(keys))

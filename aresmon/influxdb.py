@@ -69,6 +69,17 @@ class InfluxDB:
             raise InfluxDBError(str(answer.get("error", response.reason)), status=response.status_code)
         return [_series(result) for result in answer.get("results", [])]
 
+    def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY) -> None:
+        """Write points, as lines of InfluxDB's protocol whose times are in seconds since 1970.
+
+        Raises InfluxDBError if they are refused, UnreachableError if nobody answers.
+        """
+        place = {"db": database, "rp": policy, "precision": "s"}
+        with self._session() as session:
+            response = self._send(session, "POST", "/write", within, params=place, data=lines.encode())
+        if response.status_code != HTTPStatus.NO_CONTENT:
+            raise InfluxDBError(str(_json(response).get("error", response.reason)), status=response.status_code)
+
     def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
         """Which of these users and passwords it takes, in the same order."""
         with self._session() as session:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aresmon import bundle, credentials, files, origins, preflight, shipped
+from aresmon import alertsecrets, bundle, certificates, credentials, files, origins, preflight, shipped
 from aresmon.bundle import Bundle, Difference
 from aresmon.catalogue import Catalogue
 from aresmon.catalogue import plugins as plugins_of
@@ -71,14 +71,17 @@ def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, 
         images={service: pin.pull for service, pin in pins(fleet).items()} | dict(references),
         docker_socket=engine.socket,
         docker_group=engine.socket_group,
-        fingerprints=credentials.fingerprints(site.secrets, credentials.owners(fleet, users())),
+        fingerprints=credentials.fingerprints(site.secrets, credentials.owners(fleet, users()))
+        | alertsecrets.fingerprints(site.secrets, fleet.alerts.secrets),
         host_fragments=site.host_fragments(),
         own_agents=site.own_agents(),
         proven=pushed.bodies,
         marks=pushed.marks,
         has_compose_override=(site.overrides / "compose.yml").exists(),
+        certificate=certificates.mark(site.root, fleet.grafana.door.tls),
+        provisioned=site.provisioned(),
     )
-    return render(fleet, catalogue, place, shipped_files())
+    return render(fleet, catalogue, site.views(), place, shipped_files=shipped_files())
 
 
 def data_folders(site: Site, fleet: Fleet) -> dict[str, Path]:
@@ -105,6 +108,9 @@ def look(site: Site, fleet: Fleet, engine: Engine) -> None:
     """Raise AresmonError for everything that can be known to be in the way before anything is touched."""
     running = engine.containers(fleet.site)
     check_name(site, fleet, running)
+    alertsecrets.check(site.secrets, fleet.alerts.secrets)
+    if fleet.grafana.door.tls:
+        certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
     for service, folder in data_folders(site, fleet).items():
         preflight.check_folder(folder, users()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:

@@ -41,6 +41,11 @@ class Layout:
         return self.state / "run" / "influxdb"
 
     @property
+    def tls(self) -> Path:
+        """Grafana's certificate and key, as the edge reads them."""
+        return self.state / "tls"
+
+    @property
     def log(self) -> Path:
         return self.state / "log"
 

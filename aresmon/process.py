@@ -38,10 +38,12 @@ def run(
     cwd: Path | None = None,
     timeout: float | None = None,
     check: bool = True,
+    given: str | None = None,
 ) -> Completed:
     """Run a program to its end and keep what it said.
 
-    `env` is added to this process's environment (None takes a variable out), `timeout` is in seconds.
+    `env` is added to this process's environment (None takes a variable out), `timeout` is in seconds, `given` is
+    what it reads from its standard input.
     Secrets have no place in `argv`: every process of the machine may read it.
 
     Raises ProcessError if it fails and `check` is set, AresmonError if it cannot be started or takes
@@ -54,7 +56,7 @@ def run(
             env=_environment(env or {}),
             cwd=cwd,
             timeout=timeout,
-            stdin=subprocess.DEVNULL,
+            **({"stdin": subprocess.DEVNULL} if given is None else {"input": given}),
             capture_output=True,
             encoding="utf-8",
             errors="replace",

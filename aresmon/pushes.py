@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon import credentials, explain, files, intent, lint, orders, origins, rollout, survey
+from aresmon import credentials, events, explain, files, intent, lint, orders, origins, rollout, survey
 from aresmon.delivery import Delivery
 from aresmon.errors import AresmonError, ExitCode
+from aresmon.events import Event
 from aresmon.fleet import Fleet, Host
 from aresmon.ground import Ground
 from aresmon.hosts.transport import LostError, UnreachableHostError
@@ -26,6 +27,8 @@ from aresmon.survey import Gathered
 from aresmon.transaction import Order
 
 Done = Callable[[Result], None]
+# What may have changed something that the panels show.
+_EVENTFUL = frozenset({Outcome.PROVEN, Outcome.UNVERIFIED, Outcome.ROLLED_BACK, Outcome.BROKEN, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,15 @@ async def push(
         done(result)
 
     delivery = Delivery(ground.influxdb) if manner.verify else None
-    return [*refused, *await rollout.roll_out(ready, delivery, pace=pace, report=report, done=ended)]
+    results = await rollout.roll_out(ready, delivery, pace=pace, report=report, done=ended)
+    await asyncio.to_thread(events.tell, ground.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL])
+    return [*refused, *results]
+
+
+def _event(result: Result) -> Event:
+    """What the dashboards show of a push: the configuration's commit or mark, and how it ended."""
+    what = result.commit[:7] or result.mark.partition("-")[0]
+    return Event(result.host, "push", f"push to {result.host}: {result.outcome}", f"{what} {result.why}".strip())
 
 
 def _refused(host: Host, error: AresmonError) -> Result:

@@ -131,6 +131,8 @@ def _message(error: ValidationError, schema: Mapping[str, Any]) -> str:
     wanted: Any = error.validator_value
     found: Any = error.instance
     match error.validator:
+        case "type" if "boolean" in wanted and "x-form" in schema:
+            return f"must be {schema['x-form']}, not {_kind(found)}"
         case "type":
             return f"must be {_kinds(wanted)}, not {_kind(found)}"
         case "enum":

@@ -9,17 +9,18 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aresmon import __version__, catalogue, files, fleet
+from aresmon import __version__, catalogue, files, fleet, viewfile
 from aresmon.errors import AresmonError, SiteError
 from aresmon.layout import FILE, Layout
 from aresmon.schema import SCHEMA, did_you_mean
+from aresmon.views import Views
 from aresmon.yamlfile import bad_mapping, read_text
 
 # Paths go into Compose's .env and into bind mounts, where these mean themselves.
@@ -34,11 +35,16 @@ class Site(Layout):
         """The shipped collectors and the site's own."""
         return catalogue.load(self.overrides)
 
+    def views(self) -> Views:
+        """What there is to look at and to worry about, of each collector."""
+        return viewfile.load(self.overrides)
+
     def fleet(self) -> fleet.Fleet:
         """What aresmon.yml says. Raises SiteError with all that is wrong with it."""
         text = read_text(self.file)
         mark = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
-        loaded = fleet.load(text, self.catalogue(), file=FILE, checked=self._was_checked(mark))
+        checked = self._was_checked(mark)
+        loaded = fleet.load(text, self.catalogue(), file=FILE, checked=checked, views=self.views)
         wrong = [
             *_wrong_fragments("hosts", self.host_fragments(), [host.name for host in loaded.hosts]),
             *_wrong_fragments("agents", self.own_agents(), [host.name for host in loaded.hosts]),
@@ -65,6 +71,19 @@ class Site(Layout):
     def own_agents(self) -> Mapping[str, str]:
         """Whole configurations of the site's own, by host: `overrides/agents/<host>.conf` stands for its collectors."""
         return {path.stem: read_text(path) for path in sorted((self.overrides / "agents").glob("*.conf"))}
+
+    def provisioned(self) -> frozenset[str]:
+        """The uids of all alert rules and receivers that Grafana ever had of us; it keeps what leaves its files."""
+        try:
+            return frozenset((self.state / "provisioned").read_text(encoding="ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def remember_provisioned(self, uids: Iterable[str]) -> None:
+        """Remember that Grafana is about to have these as well."""
+        known = self.provisioned()
+        if not known >= (wanted := frozenset(uids)):
+            files.write(self.state / "provisioned", "".join(f"{uid}\n" for uid in sorted(known | wanted)).encode())
 
     def make_state(self) -> None:
         """Make `.aresmon/`, out of the way of git and of other users."""

@@ -8,7 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aresmon import __version__, agentcheck, bundle, credentials, images, preflight, proof, readiness, store
+from aresmon import (
+    __version__,
+    agentcheck,
+    alertsecrets,
+    bundle,
+    certificates,
+    credentials,
+    images,
+    preflight,
+    proof,
+    readiness,
+    store,
+)
+from aresmon import users as grafana_users
 from aresmon.bundle import Difference
 from aresmon.compose import Compose
 from aresmon.container import Container
@@ -32,7 +45,7 @@ from aresmon.intent import (
 from aresmon.plan import Step
 from aresmon.process import ProcessError
 from aresmon.progress import Progress
-from aresmon.render import telegraf
+from aresmon.render import alerts, telegraf
 from aresmon.site import Site
 
 _TRIES = 3
@@ -40,17 +53,19 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What `up` did, or with `--dry-run` would do. `missing` are services without an image, and why."""
+    """What `up` did, or with `--dry-run` would do. `missing` are services without an image, and why;
+    `people` is what changed of Grafana's users."""
 
     steps: tuple[Step, ...]
     difference: Difference
     statements: tuple[str, ...]
     missing: Mapping[str, str]
     unproven: str = ""
+    people: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.steps or self.difference or self.statements)
+        return bool(self.steps or self.difference or self.statements or self.people)
 
     @property
     def code(self) -> ExitCode:
@@ -80,6 +95,7 @@ def up(
     fleet, catalogue = site.fleet(), site.catalogue()
     with site.lock("up"):
         look(site, fleet, engine)
+        _doubt(site, fleet, progress)
         if not shorten:
             store.check_retention(site, fleet)
         found = images.obtain(engine, used_pins(fleet), progress, plugins=plugins(site, fleet, catalogue))
@@ -94,15 +110,22 @@ def up(
         announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing))
         _check_agent(intent, engine, progress)
         _prepare_folders(site, fleet)
-        _write(intent, progress)
+        _write(site, intent, progress)
         remember_hashes(site, intent)
         statements = _carry_out(site, intent, engine, secrets, progress, shorten=shorten)
-        outcome = Outcome(
-            tuple(intent.steps), intent.difference, statements, found.missing, _prove(site, intent, progress)
-        )
+        unproven = _prove(site, intent, progress)
+        people = _look_after_people(site, intent, engine, secrets, progress)
+        outcome = Outcome(tuple(intent.steps), intent.difference, statements, found.missing, unproven, people)
         if outcome.changed:
             steps = [f"{step.action} {step.service}" for step in intent.steps]
-            site.record(command="up", version=__version__, steps=steps, database=statements, code=int(outcome.code))
+            site.record(
+                command="up",
+                version=__version__,
+                steps=steps,
+                database=statements,
+                grafana=people,
+                code=int(outcome.code),
+            )
         return outcome
 
 
@@ -147,14 +170,24 @@ def _check_agent(intent: Intent, engine: Engine, progress: Progress) -> None:
             )
 
 
+def _doubt(site: Site, fleet: Fleet, progress: Progress) -> None:
+    """Warn of what works now and soon will not, or not for everybody."""
+    pair = fleet.grafana.door.tls
+    for doubt in certificates.look(site.root, pair, fleet.grafana.url) if pair else ():
+        progress.warn(doubt)
+
+
 def _prepare_folders(site: Site, fleet: Fleet) -> None:
     for service, folder in data_folders(site, fleet).items():
         if preflight.prepare_folder(folder, users()[service], service):
             site.remember_folder(folder)
     preflight.prepare_folder(site.socket_folder, users()["influxdb"], "influxdb")
+    preflight.prepare_folder(site.tls, users()["edge"], "edge")
+    alertsecrets.prepare(site.secrets, users()["grafana"])
+    certificates.bring(site.root, fleet.grafana.door.tls, site.tls, users()["edge"])
 
 
-def _write(intent: Intent, progress: Progress) -> None:
+def _write(site: Site, intent: Intent, progress: Progress) -> None:
     former = intent.bundle.version
     if former not in ("", __version__):
         progress.note(f"the bundle was rendered by aresmon {former}; it is rendered anew by {__version__}")
@@ -165,6 +198,7 @@ def _write(intent: Intent, progress: Progress) -> None:
                 f"{what} moves from {was} to {becomes}; what is in the former folder stays there",
                 hint="to take it along: `aresmon down`, move the folder, `aresmon up`",
             )
+    site.remember_provisioned(alerts.uids(intent.files))
     aside = bundle.write(intent.bundle, intent.files)
     if aside is not None:
         progress.warn(
@@ -245,6 +279,15 @@ def _prove(site: Site, intent: Intent, progress: Progress) -> str:
     since = time.time() if is_new else time.time() - proof.FRESH
     with progress.stage(f"waiting for data of {sidecar.name}"):
         return proof.wait_for_data(store.influxdb(site), sidecar.name, since)
+
+
+def _look_after_people(
+    site: Site, intent: Intent, engine: Engine, secrets: Mapping[str, str], progress: Progress
+) -> tuple[str, ...]:
+    """Grafana's users as the site wants them; what changed. Last, since the stack works without."""
+    if "grafana" in intent.images.missing:
+        return ()
+    return grafana_users.ensure(site, intent.fleet, engine, secrets, progress)
 
 
 def _remove_tree(folder: Path) -> None:

@@ -73,6 +73,12 @@ storage:
 # grafana:
 #   url: https://grafana.example.org   # the address people type
 #   admin: admin                       # its password: .aresmon/secrets/grafana-admin
+#   guests: [{{login: guest, password: guest}}]   # they may look, and change nothing
+
+# Who is told when something is wrong; without it, Grafana shows it and tells nobody. docs/alerts.md
+# alerts:
+#   send_to:
+#     - ntfy: {{url: "https://ntfy.example.org/servers"}}
 
 # Where the stack listens; loopback unless another host is watched.
 # edge:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 
-from aresmon import credentials, database, files
+from aresmon import credentials, database, files, tiers
 from aresmon.compose import Compose
 from aresmon.engine import Engine
 from aresmon.fleet import Fleet
@@ -35,7 +35,7 @@ def nobody(site: Site) -> InfluxDB:
 def ensure(
     site: Site, fleet: Fleet, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
 ) -> tuple[str, ...]:
-    """Bring database, policies, users and rights to what the site wants; what was changed.
+    """Bring database, policies, users, rights and downsampling to what the site wants; what was changed.
 
     Raises UnreachableError if InfluxDB is not running or does not answer within two minutes.
     """
@@ -54,10 +54,19 @@ def ensure(
             admin = database.admin(unnamed, secrets)
         changes = database.plan(admin, fleet, secrets, shorten=shorten)
         database.apply(admin, changes)
+        views = site.views()
+        coarser = tiers.plan(admin, fleet, views)
         kept = {policy: influxql.keep_hours(fleet.keep, policy) for policy in influxql.POLICIES}
         if changes or not (site.state / _RETENTION).exists():
             files.write(site.state / _RETENTION, json.dumps(kept).encode())
-        return tuple(change.what for change in changes)
+    # Before the continuous queries are made: an `up` that is interrupted here does it again.
+    due = tiers.due(admin, coarser, views)
+    if due:
+        with progress.stage("downsampling the points that are there already"):
+            for one in due:
+                tiers.fill(admin, one, fleet)
+    tiers.apply(admin, coarser)
+    return tuple(change.what for change in [*changes, *coarser])
 
 
 def check_retention(site: Site, fleet: Fleet) -> None:

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 
 from aresmon.catalogue import Catalogue
 from aresmon.fleet import Fleet, Host
-from aresmon.render import compose, telegraf
+from aresmon.render import alerts, compose, telegraf
+from aresmon.render.dashboards import dashboards
 from aresmon.render.place import Place
+from aresmon.views import Views
 
 Files = dict[str, bytes]
 
 
-def render(fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapping[str, bytes]) -> Files:
+def render(
+    fleet: Fleet, catalogue: Catalogue, views: Views, place: Place, *, shipped_files: Mapping[str, bytes]
+) -> Files:
     """Every file of the bundle, by its path in it.
 
     `shipped_files` are the files that aresmon ships, by their path in the package.
@@ -23,7 +27,9 @@ def render(fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapp
         "edge/haproxy.cfg": shipped_files["compose/haproxy.cfg"],
     }
     files |= {path: content for path, content in shipped_files.items() if path.startswith("grafana/provisioning/")}
-    for name in compose.agent_files(fleet.sidecar):
+    files |= dashboards(fleet, views)
+    files |= alerts.render(fleet, views, formerly=place.provisioned)
+    for name in (*compose.agent_files(fleet.sidecar), *compose.mail_files(fleet)):
         files[name] = shipped_files[f"compose/{name}"]
     frame = telegraf.Frame.of(shipped_files)
     for host in fleet.hosts:

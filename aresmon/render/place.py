@@ -14,7 +14,8 @@ class Place(Layout):
     """A site's places on its server. `users` are user ids by service, `images` image references by service,
     `fingerprints` tell one value of a secret from another by its name, `host_fragments` are the site's
     own Telegraf fragments by host, `own_agents` what stands for its collectors, `proven` what was last pushed to
-    it from `configs`, `marks` the mark of its last push."""
+    it from `configs`, `marks` the mark of its last push; `certificate` changes with Grafana's;
+    `provisioned` are the uids of all alert rules and receivers that Grafana ever had of us."""
 
     users: Mapping[str, int]
     images: Mapping[str, str]
@@ -26,3 +27,5 @@ class Place(Layout):
     proven: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
     has_compose_override: bool = False
+    certificate: str = ""
+    provisioned: frozenset[str] = frozenset()

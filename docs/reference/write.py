@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.testing import CliRunner
 
-from aresmon import catalogue
+from aresmon import catalogue, viewfile
 from aresmon.cli import app
 from aresmon.errors import ExitCode
 from aresmon.schema import site_schema
+from aresmon.views import Alert
 
 FOLDER = Path(__file__).parent
 EXAMPLE = FOLDER.parents[1] / "examples" / "ares" / "aresmon.yml"
@@ -99,8 +100,11 @@ def _below(path: str, setting: Mapping[str, Any]) -> Iterator[tuple[str, Mapping
 
 def _listed(path: str, setting: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield path, setting
+    each = setting.get("additionalProperties")
     if "properties" in setting or "properties" in setting.get("items", {}):
         yield from _below(path, setting)
+    elif isinstance(each, dict) and "properties" in each:
+        yield from _below(f"{path}.<{each['title']}>", each)
 
 
 def _row(named: tuple[str, Mapping[str, Any]]) -> tuple[str, ...]:
@@ -183,11 +187,13 @@ def collectors_page() -> str:
     """Every shipped collector: what it watches, what it needs, which inputs it runs and what they keep."""
     parts = [
         "# Collectors\n",
-        "A collector is one thing to watch: a file of Telegraf inputs. A host names those it runs in "
+        "A collector is one thing to watch: [a file of Telegraf inputs and one of what to look at]"
+        "(../collectors.md). A host names those it runs in "
         "`hosts.<host>.collect`. A site's own stand in `overrides/collectors/NAME.conf` and win over the shipped "
         "one of the same name ([how](../tutorial.md#a-collector-of-your-own)). Inputs are described in "
         "[Telegraf's documentation](https://docs.influxdata.com/telegraf/v1/plugins/).\n",
     ]
+    views = viewfile.load()
     for name, collector in sorted(catalogue.load().items()):
         parts.append(f"## `{name}`\n")
         parts.append(f"{collector.title}\n")
@@ -195,7 +201,27 @@ def collectors_page() -> str:
             needs = (f"- `{variable.name}`: {variable.hint}" for variable in collector.required)
             parts.append("Needs in the host's `env`:\n\n" + "\n".join(needs) + "\n")
         parts.append(_table("Input", "Fields kept", rows=_inputs(collector.text)))
+        if name in views:
+            parts.append(
+                _table("Panel", "What it shows", rows=((one.title, one.description) for one in views[name].panels))
+            )
+            parts.append(_table("Alert", "Fires", "Next", rows=map(_alert, views[name].alerts)))
     return "\n".join(parts)
+
+
+def _alert(alert: Alert) -> tuple[str, str, str]:
+    sign = "below" if alert.levels.falling else "above"
+    levels = ", ".join(f"{value:g} {severity}" for severity, value in alert.levels.steps)
+    lasting = f", for {_span(alert.lasting)}" if alert.lasting else ""
+    fires = f"{sign} {levels} ({alert.unit}) over {_span(alert.over)}{lasting}: {alert.summary}"
+    return f"`{alert.id}`", fires, alert.next
+
+
+def _span(seconds: int) -> str:
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _inputs(text: str) -> Iterator[tuple[str, str]]:
@@ -208,7 +234,7 @@ def _inputs(text: str) -> Iterator[tuple[str, str]]:
 # Writing ---------------------------------------------------------------------------------------------
 
 
-def _table(*columns: str, rows: Iterator[tuple[str, ...]] | map[tuple[str, ...]]) -> str:
+def _table(*columns: str, rows: Iterable[tuple[str, ...]]) -> str:
     lines = [columns, tuple("---" for _ in columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 

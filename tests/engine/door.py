@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import http.client
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 POINT = b"knock value=1i"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `is_influxdb` says whether InfluxDB itself answered, and not the edge."""
+    """What came back. `is_influxdb` says whether InfluxDB itself answered, and not the edge; `headers` are by
+    their names in lower case, those of one name joined by `, `."""
 
     status: int
     body: str
     is_influxdb: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def basic(user: str, password: str) -> str:
@@ -46,7 +48,10 @@ def knock(
         connection.endheaders(body)
         response = connection.getresponse()
         told = response.headers.get("X-Influxdb-Version") is not None
-        return Answer(response.status, response.read().decode(errors="replace"), told)
+        back: dict[str, str] = {}
+        for name, content in response.headers.items():
+            back[name.lower()] = f"{back[name.lower()]}, {content}" if name.lower() in back else content
+        return Answer(response.status, response.read().decode(errors="replace"), told, back)
     finally:
         connection.close()
 

@@ -76,6 +76,25 @@ def containers() -> Iterator[dict[str, str]]:
             one.remove(force=True)
 
 
+@contextmanager
+def restarting() -> Iterator[str]:
+    """A container that ends with an error as soon as it runs, and is started again and again; its name."""
+    name = f"aresmon-test-{secrets.token_hex(3)}-again"
+    started = client().containers.run(
+        pins()["telegraf"].build,
+        ["bash", "-c", "exit 1"],
+        entrypoint="",
+        detach=True,
+        name=name,
+        restart_policy={"Name": "always"},
+        network_mode="none",
+    )
+    try:
+        yield name
+    finally:
+        started.remove(force=True)
+
+
 @dataclass(frozen=True)
 class Proxy:
     """A HAProxy on this machine, with one server that lives and one that does not."""

@@ -33,3 +33,23 @@ def test_a_push_with_nothing_to_do_restarts_nothing_and_looks_for_the_data_all_t
     assert result.code == 0, result
     assert json.loads(result.out)["hosts"][0]["outcome"] == "unchanged"
     assert lewi.service()["MainPID"] == before
+
+
+def test_a_push_is_told_to_the_dashboards_and_one_with_nothing_to_do_is_not(
+    fleet_site: Site, operator: Operator, lewi: Server
+) -> None:
+    asked = "SELECT title, text FROM forever.aresmon_event WHERE host = 'lewi'"
+    before = sum(len(series.rows) for series in fleet_site.query(asked))
+    fragment = fleet_site.override("hosts/lewi.conf", "[[inputs.mock]]\n  metric_name = 'told'\n")
+    try:
+        result = fleet_site.run("push-config", "lewi", env=operator.env())
+        again = fleet_site.run("push-config", "lewi", env=operator.env())
+    finally:
+        fragment.unlink()
+
+    assert (result.code, again.code) == (0, 0), result
+    mark = result.out.split()[-1]
+    (series,) = fleet_site.query(asked)
+    assert len(series.rows) == before + 1
+    assert series.rows[-1]["title"] == "push to lewi: proven"
+    assert series.rows[-1]["text"] == mark.partition("-")[0]

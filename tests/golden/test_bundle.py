@@ -8,12 +8,12 @@ from aresmon.fleet import load
 from aresmon.intent import shipped_files
 from aresmon.render.bundle import render
 from tests.golden.conftest import Compare
-from tests.unit.conftest import ARES, SHIPPED, place
+from tests.unit.conftest import ARES, SHIPPED, VIEWS, place
 
 
 def test_the_example_site_renders_to_the_golden_bundle(compare: Compare) -> None:
     fleet = load(ARES.read_text(encoding="utf-8"), SHIPPED)
 
-    files = render(fleet, SHIPPED, place(), shipped_files())
+    files = render(fleet, SHIPPED, VIEWS, place(), shipped_files=shipped_files())
 
     compare(Path(__file__).with_name("ares"), files)

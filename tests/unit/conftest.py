@@ -12,7 +12,7 @@ import docker
 import pytest
 from hypothesis import settings
 
-from aresmon import catalogue, fleet
+from aresmon import catalogue, fleet, viewfile
 from aresmon.catalogue import Catalogue
 from aresmon.container import Container
 from aresmon.engine import Engine
@@ -21,6 +21,7 @@ from aresmon.fleet import Fleet
 from aresmon.pins import SERVICES, pins
 from aresmon.render.place import Place
 from aresmon.site import Site
+from aresmon.views import Views
 
 # A slow machine is no failure, and in CI the same commit gives the same answer.
 settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -29,6 +30,7 @@ settings.load_profile("ours")
 REPOSITORY = Path(__file__).parents[2]
 ARES = REPOSITORY / "examples" / "ares" / "aresmon.yml"
 SHIPPED: Catalogue = catalogue.load()
+VIEWS: Views = viewfile.load()
 
 
 def load(text: str, known: Catalogue = SHIPPED) -> Fleet:

@@ -78,13 +78,13 @@ def test_a_wrong_command_line_ends_with_2(run: Run, arguments: list[str]) -> Non
     assert run(*arguments).exit_code == 2
 
 
-def test_check_warns_of_settings_without_effect_and_says_what_it_read(run: Run, folder: Path) -> None:
+def test_check_warns_of_doubtful_settings_and_says_what_it_read(run: Run, folder: Path) -> None:
     write(folder, ARES.read_text(encoding="utf-8"))
 
     result = run("check")
 
     assert (result.exit_code, result.stdout) == (0, f"{folder}/aresmon.yml: 3 hosts, server biere. No errors.\n")
-    assert "warning: aresmon.yml:12 grafana.guests: no effect: " in result.stderr
+    assert "warning: aresmon.yml:2 edge.agents: agents write to" in result.stderr
 
 
 def test_check_says_one_host_in_the_singular(run: Run, folder: Path) -> None:

@@ -17,20 +17,37 @@ PACKAGE = REPOSITORY / "aresmon"
 LAYERS = [
     "errors",
     *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress", "lint", "outcome", "container"),
-    *("schema", "catalogue", "releases", "yamledit"),
+    *("schema", "catalogue", "views", "releases", "yamledit", "useredit"),
+    "viewcheck",
+    "viewfile",
+    "alerting",
+    *("people", "door"),
     "fleet",
-    *("pins", "credentials", "git"),
+    *("pins", "credentials", "certificates", "git"),
+    "alertsecrets",
     "checkout",
     "configs",
     "site",
     *("starter", "preflight", "bundle", "origins"),
     *("render.place", "render.influxql", "render.telegraf", "render.configs"),
-    "render.compose",
+    *("render.targets", "render.boards"),
+    *("render.panels", "render.downsampling"),
+    "render.frame",
+    "render.overview",
+    "render.contacts",
+    "render.conditions",
+    "render.alerts",
+    "render.dashboards",
+    *("render.compose", "render.proxies"),
     "render.bundle",
-    *("engine", "influxdb", "compose"),
+    *("engine", "influxdb", "compose", "grafana"),
     *("agentcheck", "plan", "recipes", "database", "readiness", "proof", "arrivals", "delivery"),
+    *("tiers", "events"),
     *("images", "store"),
+    *("recovery", "keeping", "alerts"),
+    "users",
     "intent",
+    "roster",
     *("hosts.transport", "hosts.local", "hosts.ssh", "hosts.relay", "transaction"),
     *("survey", "orders", "afar", "enrol"),
     *("ground", "explain", "pushing", "rollout"),
@@ -38,7 +55,7 @@ LAYERS = [
     *("status", "stack"),
     "console",
     "cli_support",
-    *("cli_hosts", "cli_images", "cli_push"),
+    *("cli_alerts", "cli_dashboards", "cli_hosts", "cli_images", "cli_push", "cli_users"),
     "cli",
     "__main__",
 ]
@@ -49,12 +66,13 @@ DOORS = {
     "rich": {"console"},
     "subprocess": {"process"},
     "docker": {"engine", "influxdb"},
-    "requests": {"engine", "influxdb", "readiness"},
-    "typer": {"cli", "cli_hosts", "cli_images", "cli_push", "cli_support"},
+    "requests": {"engine", "grafana", "influxdb", "readiness"},
+    "typer": {"cli", "cli_alerts", "cli_dashboards", "cli_hosts", "cli_images", "cli_push", "cli_support", "cli_users"},
     "jsonschema": {"schema"},
     "fcntl": {"site"},
     "socket": {"preflight", "starter", "hosts.relay"},
     "asyncssh": {"hosts.ssh", "afar"},
+    "cryptography": {"certificates"},
 }
 
 
@@ -108,7 +126,10 @@ def test_each_door_to_the_outside_has_its_keepers_alone(library: str) -> None:
 
 
 RENDER = sorted(name for name in MODULES if name.startswith("aresmon.render."))
-PURE = {"__future__", "aresmon", "collections", "dataclasses", "hashlib", "json", "pathlib", "re", "tomllib", "typing"}
+PURE = {
+    *("__future__", "aresmon", "collections", "dataclasses", "decimal", "hashlib", "json", "pathlib", "re", "string"),
+    *("tomllib", "typing", "zlib"),
+}
 EFFECTS = {
     *("open", "print", "input", "exec", "eval"),
     *(

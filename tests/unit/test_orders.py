@@ -21,7 +21,7 @@ from aresmon.render import compose, telegraf
 from aresmon.render.bundle import render
 from aresmon.render.telegraf import Frame
 from aresmon.transaction import Order
-from tests.unit.conftest import SHIPPED, load, place
+from tests.unit.conftest import SHIPPED, VIEWS, load, place
 
 FILES = shipped_files()
 FRAME = Frame.of(FILES)
@@ -39,7 +39,7 @@ PASSWORD = "pass=word-of-"
 
 def bundle_of(fleet: Fleet = FLEET) -> Mapping[str, bytes]:
     """The files of a stack that runs."""
-    files = render(fleet, SHIPPED, place(), FILES)
+    files = render(fleet, SHIPPED, VIEWS, place(), shipped_files=FILES)
     hashes = {path: bundle.hashes_to(content) for path, content in files.items()}
     return {**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()}
 
@@ -270,7 +270,13 @@ def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent() -> None
     order = made("biere")
     marks = {"biere": order.mark}
 
-    wanted = render(FLEET, SHIPPED, place(marks=marks, fingerprints={"agent-biere": "mark-of-agent-biere"}), FILES)
+    wanted = render(
+        FLEET,
+        SHIPPED,
+        VIEWS,
+        place(marks=marks, fingerprints={"agent-biere": "mark-of-agent-biere"}),
+        shipped_files=FILES,
+    )
 
     pushed = {path.removeprefix("/srv/ares/.aresmon/bundle/"): one for path, one in contents(order).items()}
     assert pushed["agents/biere/telegraf.conf"] == wanted["agents/biere/telegraf.conf"]

@@ -104,3 +104,10 @@ def test_a_program_has_nobody_to_ask() -> None:
 
 def test_what_is_no_text_does_not_end_the_run() -> None:
     assert run(python(r"import sys; sys.stdout.buffer.write(b'\xff')")).out == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_what_is_given_is_read_from_standard_input_and_is_in_no_argument() -> None:
+    done = run(["cat"], given="for nobody else\n")
+
+    assert (done.out, done.argv) == ("for nobody else\n", ("cat",))
+    assert run(["cat"]).out == "", "nothing is read from the terminal"

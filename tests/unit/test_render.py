@@ -18,14 +18,14 @@ from aresmon.fleet import Fleet
 from aresmon.intent import shipped_files
 from aresmon.render import compose, telegraf
 from aresmon.render.bundle import render
-from tests.unit.conftest import ARES, SHIPPED, load, place
+from tests.unit.conftest import ARES, SHIPPED, VIEWS, load, place
 
 FILES = shipped_files()
 T = TypeVar("T")
 
 
 def rendered(fleet: Fleet, **at: Any) -> dict[str, bytes]:
-    return render(fleet, SHIPPED, place(**at), FILES)
+    return render(fleet, SHIPPED, VIEWS, place(**at), shipped_files=FILES)
 
 
 def variables(env: bytes) -> dict[str, str]:
@@ -53,9 +53,9 @@ def test_the_order_of_what_goes_in_does_not_change_a_byte_that_comes_out(chance:
         return {name: mapping[name] for name in names}
 
     fleet = load(yaml.safe_dump(shuffled(data), sort_keys=False))
-    again = render(fleet, mixed(SHIPPED), place(), mixed(FILES))
+    again = render(fleet, mixed(SHIPPED), VIEWS, place(), shipped_files=mixed(FILES))
 
-    plain = render(load(ARES.read_text(encoding="utf-8")), SHIPPED, place(), FILES)
+    plain = render(load(ARES.read_text(encoding="utf-8")), SHIPPED, VIEWS, place(), shipped_files=FILES)
     assert list(again.items()) == list(plain.items())
     assert list(again) == sorted(again)
 
@@ -139,6 +139,10 @@ def test_a_dollar_in_the_agents_environment_is_escaped_for_compose() -> None:
         ("hosts: {a: }", "compose.yml:agent.yml:agent-environment.yml"),
         ("hosts: {a: {collect: [docker]}}", "compose.yml:agent.yml:agent-docker.yml:agent-environment.yml"),
         ("hosts: {a: {agent: systemd}}", "compose.yml"),
+        (
+            "hosts: {a: {agent: systemd}}\nalerts: {smtp: {host: 'mail.example.org:25', from: a@example.org}}",
+            "compose.yml:mail.yml",
+        ),
     ],
 )
 def test_compose_reads_only_the_files_that_the_site_needs(text: str, files: str) -> None:
@@ -147,6 +151,28 @@ def test_compose_reads_only_the_files_that_the_site_needs(text: str, files: str)
     assert variables(made[".env"])["COMPOSE_FILE"] == files
     assert {name for name in made if name.endswith(".yml") and "/" not in name} == set(files.split(":"))
     assert ("DOCKER_SOCKET" in variables(made[".env"])) == ("agent" in files)
+
+
+def test_the_mail_servers_password_is_named_by_its_file() -> None:
+    login = "user: grafana, password: {secret: smtp}, tls: if-offered"
+    text = f"alerts: {{smtp: {{host: 'mail.example.org:25', from: a@example.org, {login}}}}}"
+    env = variables(rendered(load(f"hosts: {{a: }}\n{text}"))[".env"])
+
+    assert {name: value for name, value in env.items() if name.startswith("SMTP_")} == {
+        "SMTP_HOST": "mail.example.org:25",
+        "SMTP_FROM": "a@example.org",
+        "SMTP_STARTTLS": "OpportunisticStartTLS",
+        "SMTP_USER": "grafana",
+        "SMTP_PASSWORD": "$__file{/run/alerts/smtp}",
+    }
+
+
+def test_what_grafana_had_before_reaches_the_files_that_delete_it(ares: Fleet) -> None:
+    made = rendered(ares, provisioned=frozenset({"agent-silent-gone", "agent-silent-lewi"}))
+
+    assert yaml.safe_load(made["grafana/provisioning/alerting/rules.json"])["deleteRules"] == [
+        {"orgId": 1, "uid": "agent-silent-gone"}
+    ]
 
 
 def test_the_users_own_compose_file_is_read_last(ares: Fleet) -> None:
@@ -166,21 +192,22 @@ def test_every_variable_that_the_compose_files_ask_for_is_given(ares: Fleet) -> 
     made = rendered(ares)
 
     asked = {
-        name
+        (name, required)
         for path, content in made.items()
         if path.endswith(".yml") and "/" not in path
-        for name in re.findall(r"(?<!\$)\$\{([A-Z_]+)", content.decode())
+        for name, required in re.findall(r"(?<!\$)\$\{([A-Z_]+)(:?)", content.decode())
     }
-    given_ = {name for name, value in variables(made[".env"]).items() if value}
+    given_ = variables(made[".env"])
 
     assert len(asked) > 15
-    assert asked - given_ == set()
+    # `${NAME?}` may be empty, `${NAME:?}` may not.
+    assert {name for name, required in asked if name not in given_ or (required and not given_[name])} == set()
 
 
 def test_a_sites_own_collector_is_rendered_as_it_stands(ares: Fleet) -> None:
     own = catalogue.Collector("disk", "Ours.", "# Ours.\n[[inputs.exec]]\n", ("exec",), (), ARES)
 
-    made = render(ares, {**SHIPPED, "disk": own}, place(), FILES)
+    made = render(ares, {**SHIPPED, "disk": own}, VIEWS, place(), shipped_files=FILES)
 
     assert b"# Ours.\n[[inputs.exec]]\n" in made["agents/lewi/telegraf.conf"]
     assert b"inputs.disk]" not in made["agents/lewi/telegraf.conf"]

@@ -13,7 +13,7 @@ from aresmon import credentials
 from aresmon.fleet import Fleet
 from aresmon.intent import shipped_files
 from aresmon.render.bundle import render
-from tests.unit.conftest import SHIPPED, load, place
+from tests.unit.conftest import SHIPPED, VIEWS, load, place
 from tests.unit.test_render import variables
 
 FILES = shipped_files()
@@ -21,7 +21,7 @@ MARKS = dict(place().fingerprints)
 
 
 def hashes(fleet: Fleet, files: dict[str, bytes] = FILES, **at: Any) -> dict[str, str]:
-    env = variables(render(fleet, SHIPPED, place(**at), files)[".env"])
+    env = variables(render(fleet, SHIPPED, VIEWS, place(**at), shipped_files=files)[".env"])
     return {
         name.removesuffix("_CONFIGURATION").lower(): value for name, value in env.items() if "_CONFIGURATION" in name
     }
@@ -76,15 +76,24 @@ def test_another_secret_changes_the_hash_of_the_service_that_reads_it(
 
 def test_another_hosts_collectors_change_no_hash_of_the_servers_services(ares: Fleet) -> None:
     lewi = ares.host("lewi")
-    fewer = replace(
-        ares, hosts=tuple(replace(host, collect=("internal",)) if host is lewi else host for host in ares.hosts)
-    )
+    less = replace(lewi, collect=("system", "internal"))
+    fewer = replace(ares, hosts=tuple(less if host is lewi else host for host in ares.hosts))
 
     assert changed(ares, hashes(fewer)) == set()
 
 
+def test_a_host_that_is_no_longer_watched_changes_grafanas_hash_alone(ares: Fleet) -> None:
+    fewer = replace(ares, hosts=tuple(host for host in ares.hosts if host.name != "lewi"))
+
+    assert changed(ares, hashes(fewer)) == {"grafana"}
+
+
+def test_another_secret_of_the_alerts_changes_grafanas_hash_alone(ares: Fleet) -> None:
+    assert changed(ares, hashes(ares, fingerprints={**MARKS, "alerts/ops": "another"})) == {"grafana"}
+
+
 def test_the_servers_own_collectors_change_its_agents_hash() -> None:
-    before, after = hashes(load("hosts: {a: }")), hashes(load("hosts: {a: {collect: [system]}}"))
+    before, after = hashes(load("hosts: {a: , b: }")), hashes(load("hosts: {a: {collect: [system]}, b: }"))
 
     assert {service for service in before if before[service] != after[service]} == {"telegraf"}
 
@@ -94,7 +103,7 @@ def test_no_secret_stands_in_any_rendered_file(ares: Fleet, tmp_path: Path) -> N
     values = credentials.ensure(tmp_path, dict.fromkeys(names, os.getuid()))
     at = place(fingerprints=credentials.fingerprints(tmp_path, names))
 
-    made = render(ares, SHIPPED, at, FILES)
+    made = render(ares, SHIPPED, VIEWS, at, shipped_files=FILES)
 
     assert len(values) >= 8
     assert [(name, path) for name, value in values.items() for path in made if value.encode() in made[path]] == []

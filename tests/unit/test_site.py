@@ -176,3 +176,17 @@ def test_the_sites_own_collectors_are_known_to_its_fleet(site: Site) -> None:
     site.file.write_text("hosts: {a: {collect: [weather]}}\n")
 
     assert site.fleet().hosts[0].collect == ("weather", "internal")
+
+
+def test_what_grafana_ever_had_of_us_is_remembered_once(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.make_state()
+    assert site.provisioned() == frozenset()
+
+    site.remember_provisioned(["b", "a"])
+    written = (site.state / "provisioned").stat().st_mtime_ns
+    site.remember_provisioned(["a"])
+    assert (site.state / "provisioned").stat().st_mtime_ns == written
+
+    site.remember_provisioned(["c"])
+    assert site.provisioned() == {"a", "b", "c"}

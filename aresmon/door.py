@@ -1,0 +1,92 @@
+"""How Grafana's door is opened, as aresmon.yml says: with TLS, to passers-by, behind proxies of the site's own."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from aresmon.yamlfile import Document, Keys, Problem
+
+TLS: Keys = ("grafana", "tls")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its key; each a path, absolute or from the site's folder. `at` says where in aresmon.yml
+    each stands, by its name."""
+
+    certificate: str
+    key: str
+    at: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def where(self, name: str) -> str:
+        """`aresmon.yml:7 grafana.tls.certificate`"""
+        return dict(self.at).get(name, f"grafana.tls.{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """`behind` are the proxies whose X-Forwarded-For is believed, as addresses or networks."""
+
+    tls: Pair | None = None
+    anonymous: bool = False
+    behind: tuple[str, ...] = ()
+
+    @property
+    def scheme(self) -> str:
+        """What the edge speaks on `edge.grafana`."""
+        return "https" if self.tls else "http"
+
+    @property
+    def is_behind_this_machine(self) -> bool:
+        """Whether one of the proxies runs here: it comes in by the engine's own address then."""
+        return any(ipaddress.ip_network(one).is_loopback for one in self.behind)
+
+
+def folder_of(url: str) -> str:
+    """The folder under which people see Grafana: `/grafana`, or nothing."""
+    return urlsplit(url).path.rstrip("/")
+
+
+def door(document: Document, settings: Mapping[str, Any], file: str) -> Door:
+    """The door among Grafana's settings, which have been checked."""
+    pair = settings.get("tls")
+    at = tuple((name, document.problem((*TLS, name), "").told(file).rstrip(": ")) for name in ("certificate", "key"))
+    return Door(
+        tls=Pair(pair["certificate"], pair["key"], at) if pair else None,
+        anonymous=settings.get("anonymous", False),
+        behind=tuple(str(ipaddress.ip_network(one)) for one in settings.get("behind", ())),
+    )
+
+
+def contradictions(document: Document, settings: Mapping[str, Any], listen: str) -> Iterator[Problem]:
+    """What is wrong between the settings of the door. `listen` is `edge.grafana`."""
+    for index, word in enumerate(settings.get("behind", ())):
+        keys: Keys = ("grafana", "behind", index)
+        try:
+            network = ipaddress.ip_network(word)
+        except ValueError:
+            yield document.problem(keys, f"'{word}' is no IP address and no network, as 192.0.2.7 or 10.0.0.0/24")
+            continue
+        if network.prefixlen == 0:
+            yield document.problem(keys, f"'{word}' is everybody: whoever asks could then give any address as theirs")
+        elif network.is_loopback and listen.startswith("["):
+            yield document.problem(
+                keys,
+                f"with edge.grafana on {listen}, others cannot be told from this machine: listen on an IPv4 address",
+            )
+    if settings.get("tls") and settings.get("url", "").startswith("http://"):
+        yield document.problem(("grafana", "url"), "with grafana.tls people come by https: say https://")
+
+
+def notices(document: Document, is_loopback: bool) -> Iterator[Problem]:
+    """What works otherwise than one would think. `is_loopback` says where `edge.grafana` listens."""
+    settings = document.data.get("grafana", {})
+    if is_loopback and settings.get("url", "").startswith("https://") and not {"tls", "behind"} & set(settings):
+        message = (
+            "people come through a proxy, so their logins are limited as if all were one: say `behind: [127.0.0.1]`"
+        )
+        yield document.problem(("grafana", "url"), message)

@@ -1,0 +1,44 @@
+"""What happened to the hosts, told to the dashboards as points of `aresmon_event`, which are kept for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from aresmon.errors import AresmonError
+from aresmon.influxdb import InfluxDB
+from aresmon.render.downsampling import FOREVER
+from aresmon.render.frame import EVENT
+from aresmon.render.telegraf import DATABASE
+
+_WITHIN = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a host: its kind, what, and how it ended."""
+
+    host: str
+    kind: str
+    title: str
+    text: str
+
+    def line(self, at: int) -> str:
+        """As a line of InfluxDB's protocol; `at` is in seconds since 1970."""
+        return f"{EVENT},host={self.host},kind={self.kind} title={_text(self.title)},text={_text(self.text)} {at}"
+
+
+def tell(influxdb: InfluxDB, happened: Iterable[Event]) -> None:
+    """Write them down. Where the database does not answer they are left out: the site's history has them all."""
+    lines = "\n".join(event.line(int(time.time())) for event in happened)
+    if lines:
+        with suppress(AresmonError):
+            influxdb.write(lines, database=DATABASE, policy=FOREVER, within=_WITHIN)
+
+
+def _text(text: str) -> str:
+    """A text field on one line; what is no text in it, as a byte of a file's name, becomes a question mark."""
+    escaped = text.encode(errors="replace").decode().replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    return f'"{escaped}"'

@@ -1,0 +1,171 @@
+"""`aresmon users`: who may use Grafana, and adding, removing and giving another password to one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from aresmon import credentials, files, fleet, intent, recovery, useredit, users
+from aresmon.engine import Engine
+from aresmon.errors import AresmonError
+from aresmon.fleet import Fleet
+from aresmon.grafana import Account, Grafana
+from aresmon.progress import Progress
+from aresmon.schema import did_you_mean
+from aresmon.site import Site
+from aresmon.users import Change
+
+Kind = Literal["admin", "guest", "user", "own"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A user of Grafana; `kind` is which part of aresmon.yml names it, or `own` where none does. `id` is 0 for who is
+    not made yet."""
+
+    login: str
+    kind: Kind
+    role: str
+    name: str
+    email: str
+    is_disabled: bool
+    id: int
+
+    @property
+    def state(self) -> str:
+        return "not made yet" if not self.id else "disabled" if self.is_disabled else "active"
+
+
+def kinds(wanted: Fleet) -> dict[str, Kind]:
+    """Whom aresmon.yml names, by login in lower case."""
+    named: dict[str, Kind] = {person.key: "user" for person in wanted.grafana.users}
+    named |= dict.fromkeys((person.key for person in wanted.grafana.guests), "guest")
+    return named | {wanted.grafana.admin.lower(): "admin"}
+
+
+def rows(site: Site, wanted: Fleet) -> list[Row]:
+    """Everybody in Grafana, and who is to be; those of aresmon.yml first. Nothing is changed."""
+    named = kinds(wanted)
+    accounts = {one.login.lower(): one for one in _administrator(site, wanted).accounts()}
+    people = {person.key: person.role for person in (*wanted.grafana.guests, *wanted.grafana.users)}
+    missing = [Row(key, kind, people.get(key, "admin"), "", "", False, 0) for key, kind in named.items()]
+    there = [_row(one, named.get(key, "own")) for key, one in accounts.items()]
+    order = {"admin": 0, "guest": 1, "user": 2, "own": 3}
+    return sorted(
+        [*there, *(row for row in missing if row.login not in accounts)], key=lambda row: (order[row.kind], row.login)
+    )
+
+
+def changes(site: Site, wanted: Fleet) -> list[Change]:
+    """What `apply` would do. Nothing is changed."""
+    grafana = _administrator(site, wanted)
+    made = {name: _secret(site, name) for name in credentials.owners(wanted, intent.users())}
+    return users.look(site, wanted, grafana, grafana.accounts(), made)
+
+
+def apply(site: Site, engine: Engine, progress: Progress, *, command: str) -> tuple[str, ...]:
+    """Bring Grafana's users to what aresmon.yml says; what was changed."""
+    wanted = site.fleet()
+    with site.lock(command):
+        secrets = credentials.ensure(site.secrets, credentials.owners(wanted, intent.users()))
+        told = users.ensure(site, wanted, engine, secrets, progress)
+        if told:
+            site.record(command=command, grafana=told)
+        return told
+
+
+def add(site: Site, settings: Mapping[str, str]) -> None:
+    """Add a user to aresmon.yml. Raises SiteError or AresmonError where it would not be sound."""
+    login = settings["login"]
+    if (kind := kinds(site.fleet()).get(login.lower())) is not None:
+        raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
+    _write(site, useredit.add_user(_text(site), settings), command="users add")
+
+
+def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
+    """Take a user out of aresmon.yml if it is there, and delete it in Grafana; whether it was there.
+
+    Raises AresmonError for the administrator and for guests, which are a person's to take out of the file.
+    """
+    wanted = site.fleet()
+    kind = kinds(wanted).get(login.lower(), "own")
+    if kind in ("admin", "guest"):
+        raise AresmonError(
+            f"{login} is grafana.{'admin' if kind == 'admin' else 'guests'} in aresmon.yml",
+            hint="edit it there, then `aresmon users apply`; who leaves the file is disabled",
+        )
+    grafana, _ = recovery.admit(site, wanted, engine, progress)
+    account = next((one for one in grafana.accounts() if one.login.lower() == login.lower()), None)
+    if account is None and kind == "own":
+        raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
+    if kind == "user":
+        _write(site, useredit.remove_user(_text(site), login), command="users remove")
+    with site.lock("users remove"):
+        if account is not None:
+            grafana.delete(account.id)
+        users.forget(site, login)
+        site.record(command="users remove", login=login)
+    return account is not None
+
+
+def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, password: str) -> str:
+    """Give a user another password, in Grafana and in the site's secrets; where it is kept, or nothing.
+
+    Raises AresmonError for a guest, whose password stands in aresmon.yml.
+    """
+    credentials.check(password)
+    wanted = site.fleet()
+    kind = kinds(wanted).get(login.lower(), "own")
+    if kind == "guest":
+        raise AresmonError(
+            f"the password of {login} stands in aresmon.yml, grafana.guests",
+            hint="write another there, then `aresmon users apply`",
+        )
+    with site.lock("users set-password"):
+        grafana, _ = recovery.admit(site, wanted, engine, progress)
+        accounts = {one.login.lower(): one for one in grafana.accounts()}
+        if login.lower() not in accounts:
+            meant = did_you_mean(login.lower(), accounts)
+            raise AresmonError(f"there is no user {login}{meant}", hint="`aresmon users list` shows who is")
+        # Grafana first: if it refuses, the site's secret is still the one that it takes.
+        grafana.set_password(accounts[login.lower()].id, password)
+        name = {"admin": credentials.GRAFANA_ADMIN, "user": credentials.grafana_user(login)}.get(kind, "")
+        if name:
+            owner = credentials.owners(wanted, intent.users())[name]
+            credentials.replace(site.secrets, name, password, owner)
+        site.record(command="users set-password", login=login)
+    return str(site.secrets / name) if name else ""
+
+
+def _administrator(site: Site, wanted: Fleet) -> Grafana:
+    grafana = recovery.administrator(site, wanted)
+    grafana.health()
+    return grafana
+
+
+def _row(account: Account, kind: Kind) -> Row:
+    role = "server admin" if account.is_server_admin else account.role.lower()
+    return Row(account.login, kind, role, account.name, account.email, account.is_disabled, account.id)
+
+
+def _secret(site: Site, name: str) -> str:
+    """A secret; where it is to be made, what no password is."""
+    try:
+        return credentials.read(site.secrets, name)
+    except AresmonError:
+        return ""
+
+
+def _text(site: Site) -> str:
+    try:
+        return site.file.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        raise AresmonError(f"{site.file} cannot be read", hint="`aresmon check` says why") from None
+
+
+def _write(site: Site, text: str, *, command: str) -> None:
+    """Put another text into aresmon.yml, which keeps its mode, once it is seen to be sound."""
+    fleet.load(text, site.catalogue())
+    with site.lock(command):
+        files.write(site.file, text.encode(), mode=site.file.stat().st_mode & 0o777)

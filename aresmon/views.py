@@ -1,0 +1,146 @@
+"""What there is to look at and to worry about, of each collector: described once, for several readers.
+
+Dashboards, alert rules and the downsampling are all rendered from these; `viewfile` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+HOST = "host"
+"""The tag that every point has."""
+
+FieldKind = Literal["gauge", "counter", "state"]
+Severity = Literal["information", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("information", "warning", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What Telegraf writes under one name. `fields` are by name; `tags` are those beside `host`."""
+
+    name: str
+    tags: tuple[str, ...]
+    fields: Mapping[str, FieldKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`key` of a point is, is not (`!=`), is greater or less than, or matches (`=~`, `!~`) `value`."""
+
+    key: str
+    operator: str
+    value: str | float
+    is_tag: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values over time: of one field, or what a formula makes of several (`parts`, by name), or what a
+    statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant."""
+
+    measurement: str = ""
+    field: str = ""
+    aggregate: str = "mean"
+    rate: int = 0
+    increase: bool = False
+    math: str = ""
+    where: tuple[Condition, ...] = ()
+    by: tuple[str, ...] = ()
+    name: str = ""
+    formula: str = ""
+    parts: tuple[tuple[str, Series], ...] = ()
+    influxql: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """From which value on it is how bad, the least bad first; `falling` where less is worse."""
+
+    steps: tuple[tuple[Severity, float], ...]
+    falling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One thing to look at. `show` are words and colours by value."""
+
+    title: str
+    kind: str
+    unit: str
+    description: str
+    series: tuple[Series, ...]
+    levels: Levels | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    decimals: int | None = None
+    stack: bool = False
+    width: int = 0
+    height: int = 0
+    place: str = "main"
+    show: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One value a host in the fleet's overview."""
+
+    title: str
+    unit: str
+    description: str
+    series: Series
+    levels: Levels | None = None
+    decimals: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing to worry about. `over` and `lasting` are in seconds; `each_host` makes a rule of every host,
+    which also fires when nothing at all is there."""
+
+    id: str
+    title: str
+    series: Series
+    over: int
+    lasting: int
+    levels: Levels
+    unit: str
+    summary: str
+    next: str
+    when: str = ""
+    each_host: bool = False
+    panel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A collector's own dashboard; `choose` is a tag to choose by, whose values the measurement `of` knows."""
+
+    title: str
+    choose: str = ""
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All of one collector's file; `name` is the collector's."""
+
+    name: str
+    title: str
+    measurements: Mapping[str, Measurement]
+    panels: tuple[Panel, ...]
+    columns: tuple[Column, ...]
+    alerts: tuple[Alert, ...]
+    board: Board | None
+
+
+Views = Mapping[str, View]
+
+
+def tags_of(series: Series) -> tuple[str, ...]:
+    """The tags, beside `host`, by which a series is told from another."""
+    if series.parts:
+        return tuple(dict.fromkeys(tag for _, part in series.parts for tag in part.by))
+    return series.by
