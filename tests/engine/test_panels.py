@@ -1,0 +1,296 @@
+"""Every query of every dashboard, on a real InfluxDB with what real agents wrote, as the user Grafana has there.
+
+On each retention policy: the points of the last minutes are written again at earlier hours, and downsampled by the
+statements that the continuous queries run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from aresmon import events, tiers, viewfile
+from aresmon import site as aresmon_site
+from aresmon.influxdb import InfluxDB, Series
+from aresmon.layout import SOCKET
+from aresmon.render import downsampling
+from aresmon.render.targets import EXPRESSION, statement
+from tests.engine import machine
+from tests.engine.machine import Proxy
+from tests.engine.sites import DATABASE, Site, client, eventually, site_in
+
+HOST = "box"
+COLLECT = ["system", "disk", "diskio", "net", "docker", "haproxy"]
+HOUR = 3600
+# How long a time is looked at on each policy, and by which steps; in seconds.
+RANGES = {"raw": (600, "10s"), "1m": (3 * HOUR, "1m"), "1h": (8 * HOUR, "1h")}
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query of a panel, or of a dashboard's variables or annotations, as its file has it."""
+
+    dashboard: str
+    panel: str
+    ref: str
+    text: str
+
+    def at(self, policy: str, now: float) -> str:
+        """As Grafana sends it, with everything chosen, over a time that this policy serves."""
+        span, step = RANGES[policy]
+        since, until = int((now - span) * 1000), int(now * 1000)
+        chosen = {
+            "$timeFilter": f"time >= {since}ms and time <= {until}ms",
+            "$__interval": step,
+            "$__from": str(since),
+            "$__to": str(until),
+            "$rp": policy,
+            **dict.fromkeys(("/^$host$/", "/^$container_name$/", "/^$proxy$/", "/^$input$/"), "/^.*$/"),
+            "$host": HOST,
+        }
+        text = self.text
+        for variable, value in chosen.items():
+            text = text.replace(variable, value)
+        assert not re.search(r"\$[a-z_]", text), text
+        return text
+
+
+def dashboards(site: Site) -> dict[str, Any]:
+    """The dashboards that `up` wrote, by uid."""
+    files = sorted((site.bundle / "grafana" / "dashboards").rglob("*.json"))
+    return {one["uid"]: one for one in (json.loads(path.read_text(encoding="utf-8")) for path in files)}
+
+
+def queries(site: Site) -> Iterator[Query]:
+    """Every query of every panel."""
+    for uid, dashboard in dashboards(site).items():
+        for panel in (inner for outer in dashboard["panels"] for inner in (outer, *outer.get("panels", []))):
+            for target in panel.get("targets", []):
+                if target["datasource"] != EXPRESSION:
+                    yield Query(uid, panel["title"], target["refId"], statement(target))
+
+
+def asking(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those that ask the database, and not Grafana itself."""
+    return [one["target"] for one in dashboard["annotations"]["list"] if "target" in one]
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Proxy]:
+    with machine.haproxy() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def again() -> Iterator[str]:
+    with machine.restarting() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def others() -> Iterator[dict[str, str]]:
+    with machine.containers() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, proxy: Proxy, others: dict[str, str], again: str) -> Iterator[Site]:
+    """A site that watches this machine with every shipped collector, and has points of the last eight hours."""
+    hosts = {HOST: {"collect": COLLECT, "env": {"HAPROXY_STATS": proxy.statistics}}}
+    with site_in(tmp_path_factory.mktemp("panels"), hosts=hosts) as made:
+        made.up()
+        for _ in range(20):
+            proxy.visit()
+        # Three whole rounds: rates need two, and some inputs answer only at their second reading.
+        rounds = 'SELECT count("metrics_gathered") FROM "internal_agent"'
+        assert eventually(lambda: made.query(rounds)[0].rows[0]["count"] >= 5, within=120)
+        write_earlier(made)
+        yield made
+
+
+def write_earlier(site: Site) -> None:
+    """The last minutes once more, at each of the eight hours before, and downsampled."""
+    found = site.query("SELECT * FROM /.*/ GROUP BY *")
+    floats = {
+        (series.name, row["fieldKey"])
+        for series in site.query("SHOW FIELD KEYS")
+        for row in series.rows
+        if row["fieldType"] == "float"
+    }
+    lines = [line for series in found for row in series.rows for line in copies(series, row, floats)]
+    for start in range(0, len(lines), 5000):
+        site.influxdb.write("\n".join(lines[start : start + 5000]), database=DATABASE, policy="raw")
+    fleet = aresmon_site.Site(site.folder).fleet()
+    for one in downsampling.downsamplings(viewfile.load()):
+        tiers.fill(site.influxdb, one, fleet)
+
+
+def copies(series: Series, row: dict[str, Any], floats: set[tuple[str, str]]) -> Iterator[str]:
+    """A point as lines of InfluxDB's protocol, at earlier hours. `floats` are fields by measurement and name: an
+    answer does not tell 0.0 from 0."""
+    tags = "".join(f",{name}={escaped(value)}" for name, value in series.tags.items() if value)
+    told = {name: value for name, value in row.items() if name != "time" and value is not None}
+    fields = ",".join(f"{name}={field(value, (series.name, name) in floats)}" for name, value in told.items())
+    for hours in range(1, 9):
+        yield f"{escaped(series.name)}{tags} {fields} {row['time'] - hours * HOUR}"
+
+
+def escaped(text: str) -> str:
+    return text.replace(" ", "\\ ").replace(",", "\\,").replace("=", "\\=")
+
+
+def field(value: Any, is_float: bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace('"', '\\"') + '"'
+    return str(value) if is_float else f"{value}i"
+
+
+def grafana(site: Site) -> InfluxDB:
+    """InfluxDB, with the rights that Grafana has there."""
+    return InfluxDB(aresmon_site.Site(site.folder).socket_folder / SOCKET, "grafana", site.secret("influxdb-grafana"))
+
+
+def has_values(series: list[Series]) -> bool:
+    return any(value is not None for one in series for row in one.rows for name, value in row.items() if name != "time")
+
+
+def measured(site: Site, name: str) -> bool:
+    return has_values(site.query(f'SELECT * FROM "{name}" LIMIT 1'))
+
+
+def not_due(site: Site) -> set[str]:
+    """What this machine's kernel does not tell of its containers: their disks, where it counts no such thing."""
+    found = "docker_container_blkio"
+    return set() if measured(site, found) else {found}
+
+
+@pytest.mark.parametrize("policy", RANGES)
+def test_every_query_finds_data_on_every_retention_policy(site: Site, policy: str) -> None:
+    asked, now = list(queries(site)), time.time()
+    assert len(asked) > 100
+    missing = {"aresmon_event", *not_due(site)}
+
+    empty = [
+        f"{one.dashboard} {one.panel} {one.ref}: {one.at(policy, now)}"
+        for one in asked
+        if not has_values(grafana(site).query(one.at(policy, now), database=DATABASE)[0])
+        and not any(f'"{name}"' in one.text for name in missing)
+    ]
+
+    assert empty == []
+
+
+def test_the_machine_tells_of_its_containers_disks_where_the_engine_does(site: Site) -> None:
+    """What `not_due` leaves out is left out only where there is nothing: the engine itself knows none."""
+    stats: list[Any] = [one.stats(stream=False) for one in client().containers.list()]
+    told = [one["blkio_stats"]["io_service_bytes_recursive"] for one in stats]
+
+    assert measured(site, "docker_container_blkio") == any(told)
+
+
+def test_an_expression_has_what_it_needs_of_each_of_its_queries(site: Site) -> None:
+    now = time.time()
+    known = {(one.dashboard, one.panel, one.ref): one for one in queries(site)}
+    formulas = [
+        (uid, panel["title"], target["expression"])
+        for uid, dashboard in dashboards(site).items()
+        for panel in (inner for outer in dashboard["panels"] for inner in (outer, *outer.get("panels", [])))
+        for target in panel.get("targets", [])
+        if target["datasource"] == EXPRESSION
+    ]
+    assert len(formulas) > 4
+
+    for uid, title, expression in formulas:
+        refs = [word[1:] for word in expression.replace("(", " ").replace(")", " ").split() if word.startswith("$")]
+        answers = [grafana(site).query(known[uid, title, ref].at("raw", now), database=DATABASE)[0] for ref in refs]
+        labels = [{tuple(sorted(one.tags.items())) for one in answer} for answer in answers]
+        assert labels[0], expression
+        assert all(one == labels[0] for one in labels), (uid, title, labels)
+
+
+@pytest.mark.parametrize(
+    ("hours", "policy"), [(1, "raw"), (12, "raw"), (24, "1m"), (24 * 20, "1m"), (24 * 90, "1h"), (24 * 700, "1h")]
+)
+def test_the_time_shown_chooses_the_policy(site: Site, hours: int, policy: str) -> None:
+    variables = {one["name"]: one for one in dashboards(site)["host-box"]["templating"]["list"]}
+    now = int(time.time() * 1000)
+    text = variables["rp"]["query"].replace("$__from", str(now - hours * HOUR * 1000)).replace("$__to", str(now))
+
+    (series,) = grafana(site).query(text, database=DATABASE)[0]
+
+    assert [row["rp"] for row in series.rows] == [policy]
+
+
+def test_every_choice_has_its_values(site: Site, others: dict[str, str]) -> None:
+    found: dict[tuple[str, str], set[str]] = {}
+    for uid, dashboard in dashboards(site).items():
+        for one in dashboard["templating"]["list"]:
+            if one["type"] == "query" and one["name"] != "rp":
+                answer = grafana(site).query(one["query"], database=DATABASE)[0]
+                found[uid, one["name"]] = {row["value"] for series in answer for row in series.rows}
+
+    assert found["aresmon-docker", "container_name"] >= set(others.values())
+    assert found["aresmon-haproxy", "proxy"] >= {"shop", "carts"}
+    assert found["aresmon-internal", "input"] >= {"cpu", "docker", "haproxy"}
+    assert all(values == {HOST} for (_, name), values in found.items() if name == "host")
+
+
+def test_every_annotation_is_understood_and_a_push_shows(site: Site) -> None:
+    event = events.Event(HOST, "push", 'push to box: "proven"', "4f1c9ab C:\\ in\ntwo lines")
+    events.tell(site.influxdb, [event])
+    now = time.time() + 1
+
+    for uid, dashboard in dashboards(site).items():
+        asked = [Query(uid, one["name"], "", one["query"]) for one in asking(dashboard)]
+        pushes, reboots = (grafana(site).query(one.at("raw", now), database=DATABASE)[0] for one in asked)
+        assert pushes[0].rows[0]["title"] == 'push to box: "proven"'
+        assert pushes[0].rows[0]["text"] == "4f1c9ab C:\\ in two lines"
+        assert reboots == []
+
+
+def test_a_reboot_shows(site: Site) -> None:
+    now = int(time.time())
+    boot = site.query('SELECT last("boot_time") FROM "kernel"')[0].rows[0]["last"]
+    site.influxdb.write(f"kernel,host=later boot_time={boot}i {now - 200}", database=DATABASE, policy="raw")
+    site.influxdb.write(f"kernel,host=later boot_time={boot + 5000}i {now - 100}", database=DATABASE, policy="raw")
+    _, reboots = (one["query"] for one in asking(dashboards(site)["aresmon-fleet"]))
+
+    found = grafana(site).query(Query("", "", "", reboots).at("raw", now), database=DATABASE)[0]
+
+    assert [(one.tags["host"], len(one.rows), one.rows[0]["rebooted"]) for one in found] == [("later", 1, 0)]
+
+
+def test_a_second_up_changes_nothing_of_the_downsampling(site: Site) -> None:
+    names = {row["name"] for series in site.query("SHOW CONTINUOUS QUERIES") for row in series.rows}
+
+    assert site.up().statements == []
+    assert {one.name for one in downsampling.downsamplings(viewfile.load())} == names
+
+
+def test_a_host_that_never_sent_anything_stands_in_the_overview_and_goes_with_it(site: Site) -> None:
+    former = site.settings["hosts"]
+    site.configure(hosts={**former, "never.seen": {"agent": "systemd"}})
+    try:
+        added = site.up().statements
+        known = site.query('SELECT "uid" FROM "forever"."aresmon_host" GROUP BY "host"')
+        assert {one.tags["host"]: one.rows[0]["uid"] for one in known} == {
+            HOST: "host-box",
+            "never.seen": "host-never_seen",
+        }
+    finally:
+        site.configure(hosts=former)
+        gone = site.up().statements
+
+    assert "tell the dashboards of never.seen" in added
+    assert "tell the dashboards that never.seen is gone" in gone
+    assert [one.tags["host"] for one in site.query('SELECT "uid" FROM "forever"."aresmon_host" GROUP BY "host"')] == [
+        HOST
+    ]
