@@ -1,0 +1,274 @@
+"""Grafana's alert rules and contact points, as the bundle has them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aresmon.render import alerts, boards
+from aresmon.render.dashboards import dashboards
+from tests.grafana import alerting_file
+from tests.unit.alert_files import conditions, files, fleet, limit, query, rules
+from tests.unit.conftest import VIEWS, load
+
+UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+# Rules -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_rendered_depends_on_the_site_alone() -> None:
+    assert alerts.render(fleet(), VIEWS) == alerts.render(fleet(), VIEWS)
+
+
+def test_there_is_one_rule_a_severity_and_one_silent_rule_a_host() -> None:
+    found = rules()
+
+    assert {"disk-full-warning", "disk-full-critical", "database-unreachable-critical"} <= set(found)
+    assert {uid for uid in found if uid.startswith("agent-silent")} == {
+        "agent-silent-biere",
+        "agent-silent-lewi_example_org",
+    }
+
+
+def test_only_what_some_host_collects_is_watched() -> None:
+    only = load("hosts: {biere: {collect: [disk]}}\n")
+    uids = alerts.uids(alerts.render(only, VIEWS))
+
+    assert "disk-full-warning" in uids
+    assert not [uid for uid in uids if uid.startswith(("haproxy", "cpu", "agent-silent", "container"))]
+
+
+def test_a_host_that_does_not_collect_what_tells_of_its_life_is_not_called_silent() -> None:
+    two = load("hosts: {biere: {collect: [system]}, lewi: {collect: [disk]}}\n")
+
+    assert {uid for uid in alerts.uids(alerts.render(two, VIEWS)) if uid.startswith("agent-silent")} == {
+        "agent-silent-biere"
+    }
+
+
+@settings(max_examples=20)
+@given(st.lists(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?(\.[a-z0-9-]{1,20}[a-z0-9])?", fullmatch=True),
+                min_size=1, max_size=6, unique=True))  # fmt: skip
+def test_uids_are_such_as_grafana_takes_and_no_two_are_the_same(names: list[str]) -> None:
+    many = load("hosts:\n" + "".join(f'  "{name}": {{}}\n' for name in names if ".-" not in name) + "  last: {}\n")
+    rules_file = json.loads(alerts.render(many, VIEWS)[alerts.RULES])
+    found = [rule["uid"] for group in rules_file["groups"] for rule in group["rules"]]
+
+    assert len(set(found)) == len(found)
+    assert [uid for uid in found if not UID.fullmatch(uid)] == []
+
+
+def test_no_rule_has_two_nodes_of_one_name_or_names_what_comes_later() -> None:
+    for uid, rule in rules().items():
+        seen: list[str] = []
+        for node in rule["data"]:
+            named = re.findall(r"\$([A-Z][0-9]?)", str(node["model"].get("expression", "")))
+            plain = [node["model"]["expression"]] if node["model"].get("type") in ("reduce", "threshold") else []
+            assert {*named, *plain} <= set(seen), uid
+            seen.append(node["refId"])
+        assert len(set(seen)) == len(seen), uid
+        assert rule["condition"] in seen, uid
+
+
+def test_all_queries_can_be_edited_in_the_visual_builder() -> None:
+    raw = [uid for uid, rule in rules().items() for node in rule["data"] if node["model"].get("rawQuery")]
+
+    assert raw == []
+
+
+def test_data_that_stays_out_alarms_for_a_silent_host_and_for_nothing_else() -> None:
+    alarming = {uid for uid, rule in rules().items() if rule["noDataState"] == "Alerting"}
+
+    assert alarming == {"agent-silent-biere", "agent-silent-lewi_example_org"}
+
+
+def test_a_database_that_does_not_answer_alarms_once() -> None:
+    assert {uid for uid, rule in rules().items() if rule["execErrState"] == "Alerting"} == {
+        "database-unreachable-critical"
+    }
+    assert {rule["execErrState"] for uid, rule in rules().items() if uid.startswith("agent-silent")} == {"KeepLast"}
+
+
+def test_groups_are_of_a_size_that_grafana_takes_in_quickly_and_have_names_of_their_own() -> None:
+    many = load("hosts:\n" + "".join(f"  host{number}: {{}}\n" for number in range(120)))
+    groups = json.loads(alerts.render(many, VIEWS)[alerts.RULES])["groups"]
+
+    assert max(len(group["rules"]) for group in groups) <= 50
+    assert len({(group["folder"], group["name"]) for group in groups}) == len(groups)
+    assert sum(len(group["rules"]) for group in groups if group["name"].startswith("system of each host")) == 120
+
+
+def test_times_are_multiples_of_the_evaluations() -> None:
+    lasting = [int(rule["for"].removesuffix("s")) for rule in rules().values()]
+
+    assert [seconds for seconds in lasting if seconds % alerts.EVERY] == []
+
+
+# What a person is told -------------------------------------------------------------------------------
+
+
+def test_a_message_names_the_host_the_tag_and_the_value_in_its_unit() -> None:
+    summary = rules()["disk-full-warning"]["annotations"]["summary"]
+
+    assert summary == (
+        "{{ $labels.path }} on {{ $labels.host }} is "
+        '{{ with $values.V }}{{ with .Value }}{{ printf "%.3g" . }} %{{ else }}0{{ end }}{{ end }} full.'
+    )
+
+
+def test_braces_that_are_no_placeholder_mean_themselves() -> None:
+    description = rules()["container-unhealthy-warning"]["annotations"]["description"]
+
+    assert "docker inspect -f '{{ \"{{\" }}json .State.Health}}' {{ $labels.container_name }}" in description
+
+
+def test_a_message_leads_to_the_panel_on_the_hosts_dashboard() -> None:
+    found = rules()
+    panel = boards.panel_id("disk", "Filesystems")
+
+    assert found["disk-full-warning"]["annotations"]["dashboard"] == (
+        "http://127.0.0.1:3000/d/{{ with $labels.host }}host-{{ reReplaceAll `[.]` `_` . }}{{ end }}"
+        f"?viewPanel={panel}&from=now-6h&to=now"
+    )
+    silent = found["agent-silent-lewi_example_org"]
+    assert silent["dashboardUid"] == boards.uid_of_host("lewi.example.org")
+    assert silent["panelId"] == boards.panel_id("system", "Uptime")
+
+
+def test_the_dashboard_of_a_host_with_a_long_name_is_found_too() -> None:
+    name = "a-host-with-quite-a-long-name.example.org"
+    made = alerts.render(load(f"hosts: {{{name}: {{}}}}\n"), VIEWS)[alerts.RULES].decode()
+
+    assert f"{{{{ if eq . `{name}` }}}}{boards.uid_of_host(name)}{{{{ else }}}}" in made
+
+
+# Thresholds ------------------------------------------------------------------------------------------
+
+
+def test_a_sites_own_threshold_counts_and_what_is_off_is_not_there() -> None:
+    found = rules("  rules: {disk-full: {warning: 85, critical: off, for: 10m}}\n")
+
+    assert limit(found["disk-full-warning"]) == 85
+    assert found["disk-full-warning"]["for"] == "600s"
+    assert "disk-full-critical" not in found
+
+
+def test_an_alert_that_is_not_watched_has_no_rule() -> None:
+    found = rules(
+        "  rules: {disk-full: {watch: off}, agent-silent: {watch: off}, database-unreachable: {watch: off}}\n"
+    )
+
+    assert [uid for uid in found if uid.startswith(("disk-full", "agent-silent", "database"))] == []
+
+
+def test_an_exception_for_a_host_is_left_out_of_the_rule_and_has_one_of_its_own() -> None:
+    found = rules("  rules: {cpu-high: {exceptions: [{host: biere, warning: 90}]}}\n")
+    own = next(rule for uid, rule in found.items() if re.fullmatch(r"cpu-high-warning-[0-9a-f]{8}", uid))
+
+    assert ("host::tag", "!=", "biere") in conditions(found["cpu-high-warning"])
+    assert ("host::tag", "=", "biere") in conditions(own)
+    assert (limit(found["cpu-high-warning"]), limit(own)) == (85, 90)
+    assert own["title"] == "CPU high (biere) (warning)"
+    # What it says nothing of stays as it was, for this host too.
+    assert ("host::tag", "!=", "biere") not in conditions(found["cpu-high-critical"])
+
+
+def test_an_exception_by_host_and_tag_is_a_statement_of_its_own() -> None:
+    found = rules("  rules: {disk-full: {exceptions: [{host: biere, where: {path: /exports}, warning: 95}]}}\n")
+    base = query(found["disk-full-warning"])
+
+    assert base["rawQuery"] is True
+    assert base["query"].startswith(
+        'SELECT last("used_percent") FROM "disk" WHERE "mode"::tag = \'rw\' AND '
+        '("host"::tag != \'biere\' OR "path"::tag != \'/exports\') AND $timeFilter GROUP BY "host"::tag, "path"::tag'
+    )
+    own = next(rule for uid, rule in found.items() if re.fullmatch(r"disk-full-warning-[0-9a-f]{8}", uid))
+    assert {("host::tag", "=", "biere"), ("path::tag", "=", "/exports")} <= set(conditions(own))
+
+
+def test_of_exceptions_the_first_that_fits_counts() -> None:
+    found = rules(
+        "  rules: {disk-full: {exceptions: [{where: {path: /tmp}, watch: off}, {host: biere, warning: 95}]}}\n"
+    )
+    own = next(rule for uid, rule in found.items() if re.fullmatch(r"disk-full-warning-[0-9a-f]{8}", uid))
+
+    assert ("path::tag", "!=", "/tmp") in conditions(own)
+    assert {("path::tag", "!=", "/tmp"), ("host::tag", "!=", "biere")} <= set(conditions(found["disk-full-warning"]))
+    assert ("path::tag", "!=", "/tmp") in conditions(found["disk-full-critical"])
+
+
+def test_an_exception_for_a_silent_host_is_its_own_rule_changed() -> None:
+    found = rules(
+        "  rules: {agent-silent: {exceptions: [{host: biere, for: 10m}, {host: lewi.example.org, watch: off}]}}\n"
+    )
+
+    assert [uid for uid in found if uid.startswith("agent-silent")] == ["agent-silent-biere"]
+    assert found["agent-silent-biere"]["for"] == "600s"
+
+
+# What was there before -------------------------------------------------------------------------------
+
+
+def test_what_the_bundle_no_longer_has_is_deleted_in_grafana() -> None:
+    before = alerts.uids(alerts.render(fleet("  send_to: [{discord: {secret: a}}]\n"), VIEWS))
+    made, contacts = files("  rules: {cpu-high: {watch: off}}\n", formerly=(*before, "agent-silent-ronflex"))
+
+    gone = {"agent-silent-ronflex", "cpu-high-warning", "cpu-high-critical"}
+    gone |= {"aresmon-warning-discord", "aresmon-critical-discord"}
+    assert {one["uid"] for one in made["deleteRules"]} == gone
+    assert {one["uid"] for one in contacts["deleteContactPoints"]} == gone
+
+
+def test_what_comes_back_is_not_deleted() -> None:
+    everything = alerts.uids(alerts.render(fleet(), VIEWS))
+
+    assert "deleteRules" not in files(formerly=tuple(everything))[0]
+
+
+# As Grafana reads it ---------------------------------------------------------------------------------
+
+
+def test_the_files_are_such_as_grafana_describes() -> None:
+    both = files(
+        "  send_to: [{discord: {secret: a}}, {matrix: {secret: b}}, {email: a@example.org}]\n"
+        "  smtp: {host: 'mail.example.org:25', from: a@example.org}\n  heartbeat: {secret: c}\n"
+        "  quiet: [{from: '23:00', to: '07:00', days: [saturday], timezone: Europe/Paris}]\n"
+        "  rules: {disk-full: {exceptions: [{host: biere, where: {path: /srv}, warning: 95}]}}\n",
+        formerly=("agent-silent-ronflex",),
+    )
+
+    assert [alerting_file.faults(content) for content in both] == [[], []]
+
+
+def test_what_is_spelled_as_the_http_api_does_would_be_found() -> None:
+    made = files()[0]
+    made["groups"][0]["rules"][0] |= {"keep_firing_for": "1m", "folderUID": "x"}
+
+    assert len(alerting_file.faults(made)) == 1
+
+
+def test_rules_and_dashboards_have_folders_of_different_titles() -> None:
+    """Grafana finds the one by its uid and the other by its title, and would make two of it."""
+    folders = {group["folder"] for group in files("  heartbeat: {secret: beat}\n")[0]["groups"]}
+
+    assert boards.FOLDER not in folders
+
+
+def test_every_message_leads_to_a_panel_that_is_there() -> None:
+    everything = "collect: [system, disk, diskio, net, docker, haproxy]"
+    site = load(f"hosts: {{biere: {{{everything}, env: {{HAPROXY_STATS: 'http://127.0.0.1:8404/stats'}}}}}}\n")
+    made = [json.loads(content) for content in dashboards(site, VIEWS).values()]
+    by_uid = {dashboard["uid"]: dashboard for dashboard in made}
+    content = json.loads(alerts.render(site, VIEWS)[alerts.RULES])
+
+    for rule in (rule for group in content["groups"] for rule in group["rules"]):
+        link = rule["annotations"].get("dashboard", "")
+        own = re.search(r"/d/(aresmon-[a-z]+)\?var-host=", link)
+        shown = by_uid[own[1] if own else boards.uid_of_host("biere")]
+        for panel in re.findall(r"viewPanel=(\d+)", link):
+            assert f'"id": {panel},' in json.dumps(shown), link
+        assert not own or "host" in {variable["name"] for variable in shown["templating"]["list"]}
