@@ -1,7 +1,8 @@
 """Every benchmark, one after the other, and their tables written into docs/performance.md.
 
-Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores; needs the engine and
-the built images). `.venv/bin/python -m bench up memory` measures only these parts anew.
+Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, and three quarters of an hour
+more for `dashboards`; needs the engine and the built images). `.venv/bin/python -m bench up memory` measures only
+these parts anew.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from functools import partial
 import docker
 
 from aresmon import __version__
-from bench import collection, commands, memory, push, render, up_nothing
+from bench import collection, commands, dashboards, memory, push, render, up_nothing
 from bench.measure import ROOT, tell, write_part
 from bench.stand import running_site
 
-_PARTS = ("commands", "up", "memory", "render", "collection", "push")
+_PARTS = ("commands", "up", "memory", "render", "collection", "push", "dashboards")
 PAGE = ROOT / "docs" / "performance.md"
 
 
@@ -39,7 +40,13 @@ def main(chosen: Sequence[str]) -> None:
         with running_site() as stand:
             for name in (name for name in wanted if name in on_site):
                 _part(name, partial(on_site[name], stand))
-    for name, measure in (("render", render.measure), ("collection", collection.measure), ("push", push.measure)):
+    alone = {
+        "render": render.measure,
+        "collection": collection.measure,
+        "push": push.measure,
+        "dashboards": dashboards.measure,
+    }
+    for name, measure in alone.items():
         if name in wanted:
             _part(name, measure)
     tell(f"docs/performance.md is written, after {time.monotonic() - begun:.0f} s")

@@ -8,30 +8,22 @@ worse than a real gauge, which moves slowly; what is still for a minute and not 
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
-import requests
-from docker.models.containers import Container
-
-from bench.measure import ROOT, tell
+from bench.measure import tell
 from bench.points import Point
+from bench.scratch import Line, influxdb
 
-_INFLUXDB = "aresmon/influxdb:1.13.1"
-_ADDRESS = ("127.0.2.21", 18086)
 _DAY = 86400
 _INTERVAL = 10
 _MIDNIGHT = int(time.time()) // _DAY * _DAY - _DAY
 """Yesterday's, in UTC: one shard, within its retention."""
 _BATCH = 40  # intervals a request
-_STILL_FOR, _COMPACTED_WITHIN = 6, 120
 
 Intervals = Sequence[Sequence[Point]]
 Next = Callable[[], str]
@@ -54,66 +46,31 @@ class Size:
 
 def days_size(hosts: Mapping[str, Intervals], hours: int = 24) -> dict[str, Size]:
     """Replay each into a database of its own and measure its files after a full compaction."""
-    folder = Path(tempfile.mkdtemp(prefix="aresmon-bench-"))
-    container = _start(folder)
-    try:
+    with influxdb("influxdb") as scratch:
         written = {}
         for name, intervals in hosts.items():
-            _query(f'CREATE DATABASE "{name}" WITH DURATION 7d REPLICATION 1 SHARD DURATION 1d NAME "raw"')
-            written[name] = _replay(name, intervals, hours * 3600 // _INTERVAL)
+            with closing(scratch.line(name)) as line:
+                line.tell(f'CREATE DATABASE "{name}" WITH DURATION 7d REPLICATION 1 SHARD DURATION 1d NAME "raw"')
+                written[name] = _replay(line, intervals, hours * 3600 // _INTERVAL)
             tell(f"{name}: {written[name]:,} values are written")
-        _wait_until_compacted(folder)
-        return {name: _size(folder / "data" / name, written[name], 24 / hours) for name in hosts}
-    finally:
-        container.remove(force=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rest()
+        return {name: _size(scratch.folder / "data" / name, written[name], 24 / hours) for name in hosts}
 
 
-def _start(folder: Path) -> Container:
-    shutil.copy(ROOT / "compose" / "influxdb.conf", folder / "influxdb.conf")
-    settings = {
-        "HTTP_AUTH_ENABLED": "false",
-        "HTTP_UNIX_SOCKET_ENABLED": "false",
-        # What would be done after ten minutes and after four hours without a write, at once.
-        "DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "2s",
-        "DATA_COMPACT_FULL_WRITE_COLD_DURATION": "4s",
-    }
-    container = docker.from_env().containers.run(
-        _INFLUXDB,
-        ["-config", "/var/lib/influxdb/influxdb.conf"],
-        name="aresmon-bench-influxdb",
-        detach=True,
-        user=f"{os.getuid()}:{os.getgid()}",
-        ports={"8086/tcp": _ADDRESS},
-        environment={f"INFLUXDB_{name}": value for name, value in settings.items()},
-        volumes=[f"{folder}:/var/lib/influxdb"],
-    )
-    for _ in range(100):
-        try:
-            requests.get(_url("ping"), timeout=2)
-            return container
-        except requests.RequestException:
-            time.sleep(0.2)
-    container.remove(force=True)
-    raise RuntimeError("InfluxDB does not answer")
-
-
-def _replay(database: str, intervals: Intervals, times: int) -> int:
+def _replay(line: Line, intervals: Intervals, times: int) -> int:
     """Write so many intervals; how many values that were."""
     templates = list(_templates(intervals))
     written = 0
-    with requests.Session() as session:
-        session.trust_env = False
-        for first in range(0, times, _BATCH):
-            lines = []
-            for number in range(first, min(first + _BATCH, times)):
-                template, nexts, offsets, fields = templates[number % len(templates)]
-                begin = _MIDNIGHT + number * _INTERVAL
-                values: list[object] = [each() for each in nexts]
-                values.extend(begin + offset for offset in offsets)
-                lines.append(template.format(*values))
-                written += fields
-            _write(session, database, "\n".join(lines).encode())
+    for first in range(0, times, _BATCH):
+        texts = []
+        for number in range(first, min(first + _BATCH, times)):
+            template, nexts, offsets, fields = templates[number % len(templates)]
+            begin = _MIDNIGHT + number * _INTERVAL
+            values: list[object] = [each() for each in nexts]
+            values.extend(begin + offset for offset in offsets)
+            texts.append(template.format(*values))
+            written += fields
+        line.write("\n".join(texts).encode(), "raw")
     return written
 
 
@@ -183,33 +140,6 @@ def _literal(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _write(session: requests.Session, database: str, body: bytes) -> None:
-    for _ in range(60):
-        answer = session.post(_url("write"), params={"db": database, "precision": "s"}, data=body, timeout=60)
-        if answer.status_code == 204:
-            return
-        if answer.status_code < 500:
-            break
-        time.sleep(1)  # its cache is full until a snapshot is on disk
-    raise RuntimeError(f"InfluxDB refuses the points: {answer.status_code} {answer.text[:300]}")
-
-
-def _wait_until_compacted(folder: Path) -> None:
-    """Until the write-ahead log is empty and the files have been the same for a while."""
-    before: list[tuple[str, int]] = []
-    still = 0
-    for _ in range(_COMPACTED_WITHIN):
-        now = sorted((str(path), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
-        is_logged = any(size > 1000 for path, size in now if path.endswith(".wal"))
-        is_busy = any(path.endswith((".tmp", ".compacting")) for path, _ in now)
-        still = still + 1 if now == before and not is_logged and not is_busy else 0
-        if still >= _STILL_FOR:
-            return
-        before = now
-        time.sleep(1)
-    raise RuntimeError("InfluxDB did not come to rest")
-
-
 def _size(database: Path, values: int, scale: float) -> Size:
     index = sum(_bytes(path, "*") for path in database.rglob("index"))
     return Size(values * scale, _bytes(database, "*.tsm") * scale, index, _bytes(database / "_series", "*"))
@@ -218,11 +148,3 @@ def _size(database: Path, values: int, scale: float) -> Size:
 def _bytes(folder: Path, pattern: str) -> int:
     """What the files take on disk."""
     return sum(path.stat().st_blocks * 512 for path in folder.rglob(pattern) if path.is_file())
-
-
-def _query(statement: str) -> None:
-    requests.post(_url("query"), params={"q": statement}, timeout=10).raise_for_status()
-
-
-def _url(path: str) -> str:
-    return f"http://{_ADDRESS[0]}:{_ADDRESS[1]}/{path}"
