@@ -38,7 +38,8 @@ def export(
     if done.gone and not prune:
         the_console().warn("their files are kept", hint="`aresmon dashboards export --prune` deletes them")
     if not done.written:
-        the_console().say(f"Nothing to write: {root} has them all.")
+        nobody = f"{root} has them all" if done.unchanged or done.gone else "nobody has made a dashboard of their own"
+        the_console().say(f"Nothing to write: {nobody}.")
 
 
 @command(app, name="import", example="aresmon dashboards import --dry-run")

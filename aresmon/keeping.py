@@ -80,7 +80,8 @@ def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: boo
         folder = str(found["meta"].get("folderUid", ""))
         folders |= _chain(grafana, folder)
         wanted[_place(root, folder, uid)] = _text(_plain(found["dashboard"]))
-    wanted[root / _FOLDERS] = _text(folders)
+    if folders or (root / _FOLDERS).exists():
+        wanted[root / _FOLDERS] = _text(folders)
     written = [path for path, content in wanted.items() if _write(path, content)]
     stale = [path for path in _paths(root) if path not in wanted and (not uids or path.stem in uids)]
     for path in stale:

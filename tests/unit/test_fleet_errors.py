@@ -7,6 +7,7 @@ import pytest
 from tests.unit.conftest import errors
 
 HOST = "hosts: {biere: {}}\n"
+LONG = ".".join(["a" * 63] * 4)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,12 @@ HOST = "hosts: {biere: {}}\n"
         (
             "hosts:\n  ../x: {}\n",
             "aresmon.yml:2 hosts.../x: the name '../x' must be a host name of lower-case letters, digits, hyphens and "
-            "dots",
+            "dots, of 200 characters at the most",
+        ),
+        (
+            f"hosts:\n  {LONG}: {{}}\n",
+            f"aresmon.yml:2 hosts.{LONG}: the name '{LONG}' must be a host name of lower-case letters, digits, hyphens "
+            "and dots, of 200 characters at the most",
         ),
         (
             "hosts:\n  a:\n    agent: dcker\n",
