@@ -66,7 +66,7 @@ def test_it_has_the_site_s_database_users_and_policies(running: Site) -> None:
     assert {row["name"] for series in running.query("SHOW DATABASES") for row in series.rows} == {DATABASE}
     assert running.users() == {"aresmon", "grafana", "agent-box", "agent-other"}
     policies = {row["name"]: row["default"] for row in running.query('SHOW RETENTION POLICIES ON "telegraf"')[0].rows}
-    assert policies == {"raw": True, "1m": False, "1h": False}
+    assert policies == {"raw": True, "1m": False, "1h": False, "forever": False}
 
 
 def test_grafana_reads(grafana: InfluxDB) -> None:

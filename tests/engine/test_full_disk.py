@@ -32,6 +32,10 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Small
         yield mount
 
 
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 @contextmanager
 def full(disk: Path, *, but: int = 0) -> Iterator[None]:
     """Fill a filesystem, but for so many bytes."""
@@ -109,7 +113,7 @@ def test_no_room_for_a_changed_bundle_leaves_what_runs(
     site = make_site(disk / "site", storage={"data": str(tmp_path / "influxdb")})
     site.up()
     site.mark(1)
-    before, secrets = site.ids(), {path.name: path.read_bytes() for path in (site.state / "secrets").iterdir()}
+    before, secrets = site.ids(), {path: path.read_bytes() for path in files_of(site.state / "secrets")}
     site.configure(hosts={"box": {"agent": "systemd"}, "new": {"agent": "systemd"}})
     with full(disk):
         told_of_no_room(site.run("up"))
@@ -118,7 +122,7 @@ def test_no_room_for_a_changed_bundle_leaves_what_runs(
         told_of_no_room(site.run("render"))
         site.run("status")
 
-    kept = {path.name: path.read_bytes() for path in (site.state / "secrets").iterdir() if path.name in secrets}
+    kept = {path: path.read_bytes() for path in files_of(site.state / "secrets") if path in secrets}
     assert kept == secrets
     assert json.loads((site.bundle / "manifest.json").read_bytes())["files"]
     site.up()

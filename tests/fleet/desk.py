@@ -145,7 +145,7 @@ def pushed(result: Result) -> Pushed:
 def desk_of(site: Site, operator: Operator) -> Iterator[Desk]:
     """A desk; its own files and secrets of the site are as they were afterwards."""
     folder = site.state / "secrets"
-    secrets = {file: file.read_bytes() for file in folder.iterdir()}
+    secrets = {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     try:
         yield Desk(site, operator)
     finally:
