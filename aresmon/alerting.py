@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aresmon import schema
+from aresmon import schema, secretforms
+from aresmon.secretforms import Form
 from aresmon.viewfile import seconds
 from aresmon.views import SEVERITIES, Alert, Levels, Series, Severity, Views, tags_of
-from aresmon.yamlfile import Document, Keys, Problem
+from aresmon.yamlfile import Document, Keys, Problem, dotted
 
 KINDS = ("email", "webhook", "discord", "slack", "mattermost", "matrix", "ntfy", "telegram")
 OPEN = ("webhook", "matrix", "ntfy")
 """Those whose address Grafana shows to everyone who can log in."""
+_LARGEST = 1e300
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 UNREACHABLE = Alert(
@@ -96,6 +98,10 @@ class Case:
     where: tuple[tuple[str, str], ...] = ()
     change: Change = Change()
 
+    def includes(self, other: Case) -> bool:
+        """Whether it fits wherever the other one does."""
+        return self.host in ("", other.host) and set(self.where) <= set(other.where)
+
     def covers(self, severity: Severity) -> bool:
         """Whether it says anything of this severity."""
         one = self.change
@@ -121,16 +127,24 @@ class Alerts:
     heartbeat: Address | None = None
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """The names of the secrets that must be there."""
-        named = [one.to.secret for one in self.receivers]
-        named += [self.mail.password if self.mail else "", self.heartbeat.secret if self.heartbeat else ""]
-        return tuple(dict.fromkeys(name for name in named if name))
+    def secrets(self) -> Mapping[str, tuple[Form, ...]]:
+        """The names of the secrets that must be there, each with the forms that its uses take."""
+        uses: list[tuple[str, Form]] = [(one.to.secret, _form(one)) for one in self.receivers]
+        uses += [(self.mail.password, "plain")] if self.mail else []
+        uses += [(self.heartbeat.secret, "address")] if self.heartbeat else []
+        names = dict.fromkeys(name for name, _ in uses if name)
+        return {name: tuple(dict.fromkeys(form for other, form in uses if other == name)) for name in names}
 
     @property
     def reachable(self) -> tuple[Receiver, ...]:
         """The receivers that Grafana can serve: e-mail takes a mail server."""
         return tuple(one for one in self.receivers if one.kind != "email" or self.mail is not None)
+
+
+def _form(receiver: Receiver) -> Form:
+    if receiver.kind == "telegram":
+        return "bot"
+    return "plain" if receiver.to.url else "address"
 
 
 # What the schema cannot say --------------------------------------------------------------------------
@@ -150,14 +164,15 @@ def problems(
     for index, quiet in enumerate(data.get("quiet", [])):
         yield from _quiet_problems(document, ("alerts", "quiet", index), quiet)
     if data.get("rules"):
-        known = {alert.id: alert for view in views().values() for alert in view.alerts}
-        known[UNREACHABLE.id] = UNREACHABLE
+        known = _known(views())
         for name, settings in data["rules"].items():
             yield from _rule_problems(document, name, settings or {}, known, tuple(hosts))
 
 
-def notices(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+def notices(document: Document, data: Mapping[str, Any], views: Callable[[], Views]) -> Iterator[Problem]:
     """What is right and reaches nobody."""
+    if data.get("rules"):
+        yield from _percent_notices(document, data["rules"], _known(views()))
     for index, entry in enumerate(data.get("send_to", [])):
         if "email" in entry and "smtp" not in data:
             keys: Keys = ("alerts", "send_to", index, "email")
@@ -166,6 +181,30 @@ def notices(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
             if set(entry.get(kind, {})) == {"secret"}:
                 keys = ("alerts", "send_to", index, kind)
                 yield document.problem(keys, "whoever logs in to Grafana can read this address there, guests too")
+
+
+def _known(views: Views) -> dict[str, Alert]:
+    return {alert.id: alert for view in views.values() for alert in view.alerts} | {UNREACHABLE.id: UNREACHABLE}
+
+
+def _percent_notices(document: Document, rules: Mapping[str, Any], known: Mapping[str, Alert]) -> Iterator[Problem]:
+    for name, settings in rules.items():
+        alert = known[name]
+        for keys, value in _values(name, settings or {}) if alert.unit == "percent" else ():
+            if not 0 <= value <= 100:
+                sign = "below" if alert.levels.falling else "above"
+                yield document.problem(keys, f"{sign} {value:g} %: a percentage is from 0 to 100")
+
+
+def _values(name: str, settings: Mapping[str, Any]) -> Iterator[tuple[Keys, float]]:
+    """All numbers of an alert's settings, with where they stand; `off` is none."""
+    keys: Keys = ("alerts", "rules", name)
+    places = [(keys, settings)]
+    places += [((*keys, "exceptions", index), one) for index, one in enumerate(settings.get("exceptions", []))]
+    for place, said in places:
+        for severity in SEVERITIES:
+            if not isinstance(said.get(severity, False), bool):
+                yield (*place, severity), said[severity]
 
 
 def _receiver_problems(document: Document, keys: Keys, entry: Mapping[str, Any]) -> Iterator[Problem]:
@@ -182,6 +221,8 @@ def _address_problems(
 ) -> Iterator[Problem]:
     if not address or (len(address) > 1 and not token):
         yield document.problem(keys, "needs `url`, or `secret` with the name of the secret that holds it")
+    if "url" in address and (found := secretforms.fault(address["url"], "address")):
+        yield document.problem((*keys, "url"), found)
 
 
 def _quiet_problems(document: Document, keys: Keys, quiet: Mapping[str, Any]) -> Iterator[Problem]:
@@ -204,7 +245,13 @@ def _rule_problems(
         yield document.problem(keys, f"unknown alert '{name}'{meant}")
         return
     alert = known[name]
+    # Written so that .nan is one of them.
+    boundless = [(place, value) for place, value in _values(name, settings) if not abs(value) < _LARGEST]
+    if boundless:
+        yield from (document.problem(place, f"must be a number or `off`, not {value}") for place, value in boundless)
+        return
     yield from _change_problems(document, keys, settings, alert)
+    yield from _order_problems(document, keys, settings, alert)
     for index, exception in enumerate(settings.get("exceptions", [])):
         place = (*keys, "exceptions", index)
         merged = {**{key: value for key, value in settings.items() if key != "exceptions"}, **exception}
@@ -223,6 +270,24 @@ def _change_problems(document: Document, keys: Keys, settings: Mapping[str, Any]
         order = "fall" if alert.levels.falling else "rise"
         yield document.problem(keys, f"the values must {order} from information to critical; with what is built in: "
                                + ", ".join(f"{value:g}" for value in steps))  # fmt: skip
+
+
+def _order_problems(document: Document, keys: Keys, settings: Mapping[str, Any], alert: Alert) -> Iterator[Problem]:
+    """Exceptions that the ones before them leave nothing to, since the first that fits counts."""
+    rule = _rule(settings)
+    for index, case in enumerate(rule.exceptions):
+        before = [one for one in rule.exceptions[:index] if (one.host or one.where) and one.includes(case)]
+        severities = [one for one, _ in levels(alert, rule.change, case.change) if case.covers(one)]
+        # Of a rule of each host it counts whole.
+        fits = before[:1] if alert.each_host else [_first(before, severity) for severity in severities]
+        if (case.host or case.where) and fits and None not in fits:
+            earlier = dotted((*keys, "exceptions", rule.exceptions.index(fits[0])))
+            said = f"never applies: {earlier} fits first wherever this one does; put the narrower one first"
+            yield document.problem((*keys, "exceptions", index), said)
+
+
+def _first(cases: Sequence[Case], severity: Severity) -> Case | None:
+    return next((one for one in cases if one.covers(severity)), None)
 
 
 def _case_problems(
@@ -315,8 +380,9 @@ def _quiet(data: Mapping[str, Any]) -> Quiet:
 
 
 def _rule(data: Mapping[str, Any]) -> Rule:
-    cases = (
-        Case(one.get("host", ""), tuple((tag, str(value)) for tag, value in one.get("where", {}).items()), change(one))
-        for one in data.get("exceptions", [])
-    )
-    return Rule(change(data), tuple(cases))
+    return Rule(change(data), tuple(_case(one) for one in data.get("exceptions", [])))
+
+
+def _case(data: Mapping[str, Any]) -> Case:
+    where = tuple((tag, str(value)) for tag, value in data.get("where", {}).items())
+    return Case(data.get("host", ""), where, change(data))

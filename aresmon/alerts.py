@@ -16,8 +16,9 @@ from aresmon.render.alerts import Wanted
 from aresmon.site import Site
 from aresmon.views import HOST, Severity, Views
 
-STATES = ("firing", "pending", "error", "unknown", "quiet")
-"""Of a rule, the most urgent first: `unknown` is what Grafana has not evaluated yet, or is not asked about."""
+STATES = ("firing", "pending", "error", "unknown", "quiet", "off")
+"""Of a rule, the most urgent first: `unknown` is what Grafana has not evaluated yet, or is not asked about; `off` is
+what aresmon.yml switches off, of which Grafana knows nothing."""
 HEARTBEAT = "heartbeat"
 _UNITS = {"short": "", "none": "", "percent": " %"}
 _OURS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid", "ref_id", "rulename"}
@@ -25,8 +26,8 @@ _OURS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A rule, what it takes to fire, and how it stands. `about` are the instances that fire or are about to, each
-    with what it says; `hosts` are those that have such a rule each, if it is one of each host."""
+    """A rule, what it takes to fire, and how it stands. `lasting` is in seconds; `about` are the instances that fire
+    or are about to, each with what it says; `hosts` are those that have such a rule each, if it is one of each host."""
 
     uid: str
     alert: str
@@ -51,9 +52,11 @@ class Tried:
 
 
 def listed(fleet: Fleet, views: Views, groups: Sequence[Mapping[str, Any]] | None) -> list[Listed]:
-    """All rules as aresmon.yml wants them, the firing ones first. `groups` is Grafana's answer, None without one."""
+    """All rules as aresmon.yml wants them, the firing ones first, and last what it switches off. `groups` is Grafana's
+    answer, None without one."""
     answers = {rule.get("uid", ""): rule for group in groups or () for rule in group.get("rules", [])}
     rules = [_listed(one, answers.get(one.uid)) for one in alerts.wanted(fleet, views)]
+    rules += [_off(one) for one in alerts.unwatched(fleet, views)]
     return sorted(rules, key=lambda one: STATES.index(one.state))
 
 
@@ -67,8 +70,10 @@ def folded(rules: Sequence[Listed]) -> list[Listed]:
     return [_folded(several) for several in alike.values()]
 
 
-def code(rules: Sequence[Listed]) -> ExitCode:
-    """5 as soon as one fires or cannot be evaluated."""
+def code(rules: Sequence[Listed], *, is_answered: bool = True) -> ExitCode:
+    """5 as soon as one fires or cannot be evaluated, and where Grafana does not answer."""
+    if not is_answered:
+        return ExitCode.DEGRADED
     return ExitCode.DEGRADED if any(one.state in ("firing", "error") for one in rules) else ExitCode.DONE
 
 
@@ -103,6 +108,10 @@ def _listed(one: Wanted, answer: Mapping[str, Any] | None) -> Listed:
         error=str((answer or {}).get("lastError", "")),
         hosts=(one.host,) if one.host else (),
     )
+
+
+def _off(one: Wanted) -> Listed:
+    return Listed(one.uid, one.alert.id, one.severity, one.title, "not watched", 0, one.scoped.words(), "off")
 
 
 def _condition(one: Wanted) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from aresmon import credentials, files
-from aresmon.errors import AresmonError
+from aresmon import credentials, files, secretforms
+from aresmon.errors import AresmonError, SiteError
+from aresmon.secretforms import FORMS, Form
 
 FOLDER = "alerts"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-# Grafana expands a `$` in what it reads from a file.
-_VALUE = re.compile(r"[!-#%-~]{1,2048}")
+
+Uses = Mapping[str, tuple[Form, ...]]
+"""The secrets that aresmon.yml names, each with the forms that its uses take."""
 
 
-def put(secrets: Path, name: str, value: str, *, owner: int) -> Path:
+def put(secrets: Path, name: str, value: str, *, owner: int, uses: Uses | None = None) -> Path:
     """Keep a secret under this name, in the folder of the site's secrets, for Grafana's user; where it is now.
 
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.
@@ -24,11 +26,9 @@ def put(secrets: Path, name: str, value: str, *, owner: int) -> Path:
     if not _NAME.fullmatch(name):
         raise AresmonError(f"{name!r} is no name for a secret", hint="lower-case letters, digits and hyphens")
     value = value.strip()
-    if not _VALUE.fullmatch(value):
-        raise AresmonError(
-            f"{name}: a secret is one line of 1 to 2048 letters, digits and signs, without spaces and dollars",
-            hint="nothing was changed",
-        )
+    forms = (uses or {}).get(name, ())
+    if found := secretforms.fault(value, *forms):
+        raise AresmonError(f"{name}: what was given {found}", hint=f"{_wanted(forms)}; nothing was changed")
     prepare(secrets, owner)
     path = secrets / FOLDER / name
     files.write(path, value.encode(), mode=0o600, owner=owner)
@@ -50,32 +50,54 @@ def prepare(secrets: Path, owner: int) -> None:
         raise files.cannot_write(folder, error) from error
 
 
-def check(secrets: Path, names: Iterable[str]) -> None:
-    """Raise AresmonError for those that are not there or cannot be used: with one missing Grafana would not start."""
-    wanted = list(names)
-    missing = [name for name in wanted if not (secrets / FOLDER / name).is_file()]
-    if missing:
-        raise AresmonError(
-            f"alerts: no secret named {' and none named '.join(missing)} yet",
-            hint="; ".join(f"`aresmon alerts secret {name}` takes it in" for name in missing) + "; nothing was changed",
-        )
-    for name in wanted:
-        read(secrets, name)
+def check(secrets: Path, uses: Uses) -> None:
+    """Raise SiteError for those that are not there or cannot be used: with such a one Grafana would not start, and
+    would write an address that it cannot read into its log."""
+    wrong = dict(problems(secrets, uses))
+    if wrong:
+        raise SiteError(list(wrong.values()), hint=f"{next_step(wrong)}; nothing was changed")
+
+
+def next_step(names: Iterable[str]) -> str:
+    """What brings these secrets."""
+    one, *more = names
+    return "`aresmon alerts secret NAME` takes each in" if more else f"`aresmon alerts secret {one}` takes it in"
+
+
+def problems(secrets: Path, uses: Uses) -> Iterator[tuple[str, str]]:
+    """Those that are not there or cannot be used, by name, each with what is wrong with it."""
+    for name, forms in uses.items():
+        path = secrets / FOLDER / name
+        try:
+            found = secretforms.fault(path.read_text(encoding="ascii"), *forms)
+        except FileNotFoundError:
+            yield name, f"alerts: no secret named {name} yet; it is {_wanted(forms)}"
+        except OSError as error:
+            yield name, f"{path} cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            yield name, f"{path} has a sign beyond ASCII in it; it is {_wanted(forms)}"
+        else:
+            if found:
+                yield name, f"{path} {found}; it is {_wanted(forms)}"
 
 
 def read(secrets: Path, name: str) -> str:
     """One of them. Raises AresmonError where it is missing or cannot be used."""
     path = secrets / FOLDER / name
+    again = f"`aresmon alerts secret {name}` takes it in anew"
     try:
         value = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
-        raise AresmonError(f"{path} cannot be read", hint=f"`aresmon alerts secret {name}` takes it in anew") from None
-    if not _VALUE.fullmatch(value):
-        raise AresmonError(
-            f"{path}: a secret is one line without spaces and dollars",
-            hint=f"`aresmon alerts secret {name}` takes it in anew",
-        )
+        raise AresmonError(f"{path} cannot be read", hint=again) from None
+    if found := secretforms.fault(value):
+        raise AresmonError(f"{path} {found}", hint=again)
     return value
+
+
+def _wanted(forms: Iterable[Form]) -> str:
+    """`an http or https address, as https://host/path, on one line, without spaces, dollars and quotes around it`"""
+    words = " and ".join(FORMS[form] for form in forms) or "an address, a password or a token"
+    return f"{words}, on one line, without spaces, dollars and quotes around it"
 
 
 def fingerprints(secrets: Path, names: Iterable[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,27 +19,54 @@ if TYPE_CHECKING:
 
 FILE = "grafana.pem"
 _SOON = 14  # days
+_UNTOUCHED = "nothing was changed; "
 
 
-def look(root: Path, pair: Pair, url: str, *, now: datetime | None = None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is not right with a certificate, and the next step."""
+
+    what: str
+    next: str
+
+
+def look(root: Path, pair: Pair | None, url: str, *, now: datetime | None = None) -> list[Doubt]:
     """What is not right yet no obstacle: an end that is near, a name that is not the one people type.
 
     Raises AresmonError, with the line in aresmon.yml, for a pair that the edge could not use.
     """
+    if pair is None:
+        return []
     leaf = _leaf(root, pair)
     if _key(root, pair).public_key() != leaf.public_key():
         raise _wrong(
             pair, "key", f"{pair.key} is not the key of {pair.certificate}", "give the two that belong together"
         )
     now = now or datetime.now(UTC)
-    if leaf.not_valid_after_utc <= now:
-        raise _wrong(pair, "certificate", f"{pair.certificate} ended on {_day(leaf)}", "renew it")
-    if leaf.not_valid_before_utc > now:
-        begins = f"{leaf.not_valid_before_utc:%Y-%m-%d}"
-        raise _wrong(
-            pair, "certificate", f"{pair.certificate} counts from {begins} on", "is this machine's clock right?"
-        )
+    _check_time(pair, leaf, now)
     return _doubts(pair, leaf, url, now)
+
+
+def troubles(root: Path, pair: Pair | None, url: str, folder: Path, *, now: datetime) -> list[Doubt]:
+    """What is wrong for those who come now: with the certificate in aresmon.yml, and with what the edge was given of
+    it in `folder`. What this process may not read is not judged."""
+    if pair is None:
+        return []
+    try:
+        (root / pair.certificate).read_bytes()
+        leaf = _leaf(root, pair)
+        _check_time(pair, leaf, now)
+    except PermissionError:
+        return []
+    except (OSError, AresmonError) as error:
+        told = error if isinstance(error, AresmonError) else _unreadable(root, pair, "certificate", error)
+        return [Doubt(told.message, f"{told.hint.removeprefix(_UNTOUCHED)}, then `aresmon up`")]
+    found = _doubts(pair, leaf, url, now)
+    used = _used(folder)
+    if used and used != leaf and _is_soon(used, now):
+        what = f"the edge still shows the certificate of before, whose end is {_day(used)}"
+        found.append(Doubt(what, "`aresmon up` takes the renewed one in"))
+    return found
 
 
 def mark(root: Path, pair: Pair | None) -> str:
@@ -70,17 +98,39 @@ def fingerprint(root: Path, pair: Pair) -> str:
     return _leaf(root, pair).fingerprint(SHA256()).hex()
 
 
-def _doubts(pair: Pair, leaf: Certificate, url: str, now: datetime) -> list[str]:
+def _check_time(pair: Pair, leaf: Certificate, now: datetime) -> None:
+    if leaf.not_valid_after_utc <= now:
+        raise _wrong(pair, "certificate", f"{pair.certificate} ended on {_day(leaf)}", "renew it")
+    if leaf.not_valid_before_utc > now:
+        message = f"{pair.certificate} counts from {leaf.not_valid_before_utc:%Y-%m-%d} on"
+        raise _wrong(pair, "certificate", message, "set this machine's clock right, or wait until then")
+
+
+def _doubts(pair: Pair, leaf: Certificate, url: str, now: datetime) -> list[Doubt]:
     doubts = []
     name, names = urlsplit(url).hostname or "", _names(leaf)
     if not any(_covers(known, name) for known in names):
-        known = ", ".join(names) or "no name"
-        doubts.append(f"{pair.where('certificate')}: browsers will refuse it for {name}: it is for {known}")
-    if (leaf.not_valid_after_utc - now).days < _SOON:
-        doubts.append(
-            f"{pair.where('certificate')}: it ends on {_day(leaf)}; after a renewal, `aresmon up` takes it in"
-        )
+        known = ", ".join(names) or "no name (browsers look at its subject alternative names alone)"
+        what = f"{pair.where('certificate')}: browsers will refuse it for {name}: it is for {known}"
+        doubts.append(Doubt(what, f"give one that is for {name}, or set grafana.url to the name that people type"))
+    if _is_soon(leaf, now):
+        what = f"{pair.where('certificate')}: {pair.certificate} ends on {_day(leaf)}"
+        doubts.append(Doubt(what, "renew it; `aresmon up` takes the new one in"))
     return doubts
+
+
+def _is_soon(leaf: Certificate, now: datetime) -> bool:
+    return (leaf.not_valid_after_utc - now).days < _SOON
+
+
+def _used(folder: Path) -> Certificate | None:
+    """The certificate that the edge was given, as far as this process may know."""
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        return load_pem_x509_certificates((folder / FILE).read_bytes())[0]
+    except (OSError, ValueError):
+        return None
 
 
 def _leaf(root: Path, pair: Pair) -> Certificate:
@@ -109,12 +159,19 @@ def _key(root: Path, pair: Pair) -> Any:
 
 
 def _read(root: Path, pair: Pair, name: str) -> bytes:
-    path = root / str(getattr(pair, name))
     try:
-        return path.read_bytes()
+        return (root / str(getattr(pair, name))).read_bytes()
     except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise _wrong(pair, name, f"{path} cannot be read: {reason}", "aresmon runs as who may read it") from None
+        raise _unreadable(root, pair, name, error) from None
+
+
+def _unreadable(root: Path, pair: Pair, name: str, error: OSError) -> AresmonError:
+    reason = (error.strerror or "").lower()
+    is_secret = isinstance(error, PermissionError)
+    next_step = (
+        "run aresmon as somebody who may read it" if is_secret else f"name a file that is there, at {pair.where(name)}"
+    )
+    return _wrong(pair, name, f"{root / str(getattr(pair, name))} cannot be read: {reason}", next_step)
 
 
 def _names(leaf: Certificate) -> list[str]:
@@ -138,4 +195,4 @@ def _day(leaf: Certificate) -> str:
 
 
 def _wrong(pair: Pair, name: str, message: str, next_step: str) -> AresmonError:
-    return AresmonError(f"{pair.where(name)}: {message}", hint=f"nothing was changed; {next_step}")
+    return AresmonError(f"{pair.where(name)}: {message}", hint=_UNTOUCHED + next_step)

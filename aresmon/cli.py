@@ -94,8 +94,8 @@ def check(
     site, console = the_site(), the_console()
     fleet = site.fleet()
     site.views()  # which raises, for a view of the site's own that is wrong
-    for notice in fleet.notices:
-        console.warn(notice)
+    _tell_doubts(site)
+    _tell_secrets(site)
     plural = "s" if len(fleet.hosts) > 1 else ""
     console.say(f"{site.file}: {len(fleet.hosts)} host{plural}, server {fleet.server}. No errors.")
     if configs is not None:
@@ -182,8 +182,7 @@ def up(
         starter.write(site, docker=True)
         console.note(f"{site.file} is written for this machine")
     ground.check_here(site, site.fleet(), meant=here)
-    for notice in site.fleet().notices:
-        console.warn(notice)
+    _tell_doubts(site, is_server=True)
 
     def announce(outcome: stack.Outcome) -> None:
         is_first = not site.bundle.exists()
@@ -293,14 +292,20 @@ def schema_command() -> None:
 def snippet(
     proxy: Annotated[str, typer.Argument(metavar="PROXY", help="haproxy, nginx or caddy.")] = "haproxy",
 ) -> None:
-    """Print what a proxy in front of Grafana needs, for a site without a certificate of its own."""
+    """Print what a proxy in front of Grafana needs, for a site without a certificate of its own.
+
+    What has to be said in aresmon.yml for it comes on standard error.
+    """
     from aresmon.render import proxies
 
     if proxy not in proxies.PROXIES:
         raise AresmonError(
             f"no snippet for '{proxy}'", hint=f"there is one for {', '.join(proxies.PROXIES)}", code=ExitCode.USAGE
         )
-    typer.echo(proxies.snippet(proxy, the_site().fleet()), nl=False)
+    fleet, console = the_site().fleet(), the_console()
+    typer.echo(proxies.snippet(proxy, fleet), nl=False)
+    for what, next_step in proxies.doubts(fleet):
+        console.warn(what, hint=next_step)
 
 
 def main() -> NoReturn:
@@ -308,6 +313,32 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     app()
     sys.exit(ExitCode.DONE)
+
+
+def _tell_doubts(site: Site, *, is_server: bool = False) -> None:
+    """What is no error and yet to be known, of the file and of the certificate that it names.
+
+    A certificate is looked at on the server; elsewhere it need not be.
+    """
+    from aresmon import certificates, ground
+
+    fleet, console = site.fleet(), the_console()
+    for notice in fleet.notices:
+        console.warn(notice)
+    if is_server or ground.is_here(site, fleet):
+        for doubt in certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url):
+            console.warn(doubt.what, hint=doubt.next)
+
+
+def _tell_secrets(site: Site) -> None:
+    """Which secrets of `alerts` `up` would ask for; they are on the server alone."""
+    from aresmon import alertsecrets, ground
+
+    fleet = site.fleet()
+    if ground.is_here(site, fleet):
+        wrong = dict(alertsecrets.problems(site.secrets, fleet.alerts.secrets))
+        for name, what in wrong.items():
+            the_console().warn(what, hint=alertsecrets.next_step(wrong) if name == list(wrong)[-1] else "")
 
 
 def _tell_outcome(outcome: Outcome) -> None:

@@ -30,8 +30,8 @@ def list_command(
 ) -> None:
     """List the alert rules with their thresholds and their state, the firing ones first.
 
-    The thresholds are those of aresmon.yml, the state is Grafana's. Exit code 5 if any fires, or cannot be
-    evaluated.
+    The thresholds are those of aresmon.yml, the state is Grafana's. Exit code 5 if any fires or cannot be
+    evaluated, or if Grafana does not answer.
     """
     from aresmon import alerts
 
@@ -49,7 +49,7 @@ def list_command(
         console.alerts(alerts.folded(rules))
         if groups is None:
             console.warn(f"the state of the rules is unknown: {why}")
-    raise typer.Exit(alerts.code(rules))
+    raise typer.Exit(alerts.code(rules, is_answered=groups is not None))
 
 
 @command(app, name="test", example="aresmon alerts test discord")
@@ -84,22 +84,27 @@ def try_command(
 def secret(name: Annotated[str, typer.Argument(help="The name that aresmon.yml has for it.")]) -> None:
     """Take in a secret of `alerts`: an address or a token. It is asked for, or read from standard input.
 
-    It goes into .aresmon/secrets/alerts, readable by Grafana alone, and is never shown.
+    It goes into .aresmon/secrets/alerts, readable by Grafana alone, and is never shown. It is held against its use in
+    aresmon.yml first.
     """
     from aresmon import alertsecrets, intent
+    from aresmon.schema import did_you_mean
 
     site = the_site()
-    site.fleet()
+    uses = site.fleet().alerts.secrets
     site.make_state()
     if sys.stdin.isatty():
         value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
     else:
         value = sys.stdin.read(_LONGEST)
-    path = alertsecrets.put(site.secrets, name, value, owner=intent.users()["grafana"])
+    path = alertsecrets.put(site.secrets, name, value, owner=intent.users()["grafana"], uses=uses)
     console = the_console()
     console.say(f"{path} is written; `aresmon up` brings it to Grafana.")
-    if name not in site.fleet().alerts.secrets:
-        console.warn(f"nothing in aresmon.yml asks for a secret named {name}", hint=f"{{secret: {name}}} under alerts")
+    if name not in uses:
+        meant = did_you_mean(name, uses) or (f"; it asks for {', '.join(uses)}" if uses else "")
+        console.warn(
+            f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint=f"{{secret: {name}}} under alerts"
+        )
 
 
 def _grafana(site: Site) -> Grafana:
@@ -108,6 +113,5 @@ def _grafana(site: Site) -> Grafana:
 
     fleet = site.fleet()
     ground.check_here(site, fleet)
-    if "grafana" not in the_engine().containers(fleet.site):
-        raise AresmonError("Grafana does not run here", hint="`aresmon status` says why; `aresmon up` starts it")
+    recovery.check_runs(fleet, the_engine())
     return recovery.administrator(site, fleet)

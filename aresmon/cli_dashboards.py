@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli_support import command, the_console, the_site
+from aresmon.cli_support import command, the_console, the_engine, the_site
 from aresmon.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def _open() -> tuple[Site, Grafana]:
     site = the_site()
     fleet = site.fleet()
     ground.check_here(site, fleet)
+    recovery.check_runs(fleet, the_engine())
     grafana = recovery.administrator(site, fleet)
     grafana.health()
     return site, grafana

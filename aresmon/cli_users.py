@@ -23,7 +23,7 @@ def list_users(as_json: Annotated[bool, typer.Option("--json", help="For scripts
     """List Grafana's users: those of aresmon.yml, and those who are there on their own."""
     from aresmon import roster
 
-    site = _site_here()
+    site = _site_with_grafana()
     rows = [
         {
             "login": row.login,
@@ -48,7 +48,7 @@ def apply(
     """
     from aresmon import roster
 
-    site = _site_here()
+    site = _site_with_grafana()
     if dry_run:
         changes = [change.what for change in roster.changes(site, site.fleet())]
         _tell(changes)
@@ -65,7 +65,7 @@ def set_password(
     """Give a user another password: asked for without an echo, or the first line of standard input."""
     from aresmon import credentials, roster
 
-    site = _site_here()
+    site = _site_with_grafana()
     password = credentials.generated() if generate else _password(login)
     if generate and login.lower() not in {key for key, kind in roster.kinds(site.fleet()).items() if kind != "guest"}:
         raise AresmonError(
@@ -88,7 +88,7 @@ def add(
 
     site = _site_here()
     settings = {"login": login, "role": role, "name": name, "email": email}
-    roster.add(site, {key: value for key, value in settings.items() if value})
+    roster.add(site, the_engine(), the_console(), {key: value for key, value in settings.items() if value})
     the_console().say(f"{site.file}: {login} is added to grafana.users")
     try:
         _apply(site, "users add")
@@ -107,6 +107,7 @@ def remove(
     from aresmon import roster
 
     site = _site_here()
+    roster.check_removal(site.fleet(), the_engine(), login)
     if not yes:
         confirm_by_name(login, f"This deletes Grafana's user {login}, with its preferences and stars")
     was_there = roster.remove(site, the_engine(), the_console(), login)
@@ -119,6 +120,14 @@ def _site_here() -> Site:
 
     site = the_site()
     ground.check_here(site, site.fleet())
+    return site
+
+
+def _site_with_grafana() -> Site:
+    from aresmon import recovery
+
+    site = _site_here()
+    recovery.check_runs(site.fleet(), the_engine())
     return site
 
 

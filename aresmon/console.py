@@ -40,6 +40,7 @@ _STATE_COLOURS = {"firing": "red", "pending": "yellow", "error": "red", "unknown
 _MOST_ROWS = 20
 _MOST_NAMES = 8
 _STEP_COLOURS = {"create": "green", "recreate": "yellow", "start": "green", "remove": "red"}
+_WIDEST = 1000  # columns where there is no terminal
 _LONGEST_DIFF = 60  # lines of one diff; a first `up` would show every file
 
 
@@ -235,11 +236,15 @@ class Console:
     def alerts(self, rules: Sequence[Listed]) -> None:
         """The rules of alerts, and what fires now."""
         table = _table("ALERT", "SEVERITY", "WHERE", "FIRES", "FOR", "STATE")
+        for column in (table.columns[0], table.columns[1], table.columns[-1]):
+            column.no_wrap = True
         for rule in rules:
-            state = Text(rule.state, style=_STATE_COLOURS.get(rule.state, ""))
+            state = Text(rule.state, style=_STATE_COLOURS.get(rule.state, "dim"))
             lasting = age(rule.lasting) if rule.lasting else ""
             table.add_row(rule.alert, rule.severity, rule.place, rule.condition, lasting, state)
-        self.out.print(table)
+        # Another program reads it line by line.
+        wide = RichConsole(file=self.out.file, width=_WIDEST, highlight=False)
+        (self.out if self.out.is_terminal else wide).print(table)
         for rule in rules:
             for place, what in rule.about if rule.state == "firing" else ():
                 self.out.print(Text.assemble((f"! {rule.severity}: ", "bold yellow"), what or place), soft_wrap=True)

@@ -51,6 +51,20 @@ def folder_of(url: str) -> str:
     return urlsplit(url).path.rstrip("/")
 
 
+def name_of(url: str) -> str:
+    """The name that people type, without scheme, port and folder: `grafana.example.org`."""
+    return urlsplit(url).hostname or ""
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an IP address, which is nobody's name."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def door(document: Document, settings: Mapping[str, Any], file: str) -> Door:
     """The door among Grafana's settings, which have been checked."""
     pair = settings.get("tls")

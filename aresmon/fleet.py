@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from os.path import normpath
 from pathlib import PurePath
 from typing import Any, Literal
@@ -148,7 +149,7 @@ def load(
 
     Raises SiteError with everything that is wrong with it, one line each.
     """
-    document = parse(text)
+    document, views = parse(text), cache(views)
     if document.data is not None and not checked:
         document.problems.extend(schema.problems(document, schema.site_schema()))
     elif document.data is None and not document.problems:
@@ -162,7 +163,7 @@ def load(
     if document.problems:
         told = [problem.told(file) for problem in sorted(set(document.problems))]
         raise SiteError(told, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md")
-    return _fleet(document, file)
+    return _fleet(document, file, views)
 
 
 def hours(duration: str) -> int:
@@ -264,7 +265,7 @@ def _memory(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
 # From data to types ----------------------------------------------------------------------------------
 
 
-def _fleet(document: Document, file: str) -> Fleet:
+def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Fleet:
     data = document.data
     hosts = tuple(_host(name, settings or {}, name == _server(data)) for name, settings in data["hosts"].items())
     storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
@@ -294,7 +295,7 @@ def _fleet(document: Document, file: str) -> Fleet:
         configs=_configs(data.get("configs")),
         alerts=alerting.read(data.get("alerts", {})),
         afar="ssh" in (data["hosts"][_server(data)] or {}),
-        notices=tuple(_notices(document, file, edge)),
+        notices=tuple(_notices(document, file, edge, views)),
     )
 
 
@@ -343,7 +344,7 @@ def _listen(text: str) -> Listen:
     return Listen(str(ip), int(port))
 
 
-def _notices(document: Document, file: str, edge: Edge) -> Iterator[str]:
+def _notices(document: Document, file: str, edge: Edge, views: Callable[[], Views]) -> Iterator[str]:
     if not edge.agents.is_loopback:
         at = document.problem(("edge", "agents"), f"agents write to {edge.agents} without TLS: keep that port private")
         yield at.told(file)
@@ -351,7 +352,7 @@ def _notices(document: Document, file: str, edge: Edge) -> Iterator[str]:
         message = f"the other hosts cannot reach {edge.agents}; leave it out, or say in edge.url how they do"
         yield document.problem(("edge", "agents"), message).told(file)
     yield from (notice.told(file) for notice in door.notices(document, edge.grafana.is_loopback))
-    yield from (notice.told(file) for notice in alerting.notices(document, document.data.get("alerts", {})))
+    yield from (notice.told(file) for notice in alerting.notices(document, document.data.get("alerts", {}), views))
     told: set[tuple[str, ...]] = set()
     for keys, reason in schema.unused(document.data, schema.site_schema()):
         general = tuple("*" if len(keys) > 1 and keys[0] == "hosts" and i == 1 else str(k) for i, k in enumerate(keys))

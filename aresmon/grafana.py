@@ -25,6 +25,7 @@ READY_WITHIN = 180.0  # seconds; a first start makes some hundred tables
 _CONNECT, _READ = 5.0, 30.0
 _PAGE = 1000
 _EVERY = 0.5
+_IN_CLEAR = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words for no TLS
 _LOOK = "`aresmon status` says whether it runs, `aresmon logs grafana` has its last words"
 
 
@@ -41,6 +42,13 @@ class SilentGrafanaError(AresmonError):
 
     def __init__(self, message: str, *, hint: str = _LOOK) -> None:
         super().__init__(message, hint=hint, code=ExitCode.BROKEN)
+
+
+class AbsentGrafanaError(AresmonError):
+    """There is no Grafana on this machine that could be asked."""
+
+    def __init__(self) -> None:
+        super().__init__("Grafana does not run here", hint="`aresmon status` says why; `aresmon up` starts it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +259,9 @@ class Grafana:
                     allow_redirects=False,
                     verify=not self.fingerprint,
                 )
-        except requests.exceptions.SSLError:
+        except requests.exceptions.SSLError as error:
+            if any(word in str(error) for word in _IN_CLEAR):
+                raise _other_door(f"what answers on {self.base} does not speak https") from None
             raise SilentGrafanaError(
                 f"what answers on {self.base} shows a certificate that is not trusted",
                 hint="it must be the one in aresmon.yml, grafana.tls; after a renewal, `aresmon up` takes it in",
@@ -327,6 +337,8 @@ def _no_json(response: requests.Response, base: str) -> AresmonError:
     status = response.status_code
     if status == 503:
         return SilentGrafanaError(f"the edge on {base} does not reach Grafana")
+    if 300 <= status < 400 and base.startswith("http://") and response.headers.get("Location", "")[:8] == "https://":
+        return _other_door(f"what answers on {base} speaks https ({status}), and aresmon.yml names no certificate")
     if 300 <= status < 400:
         return SilentGrafanaError(f"what answers on {base} sends elsewhere ({status}): it is no Grafana")
     if status == 429:
@@ -334,6 +346,12 @@ def _no_json(response: requests.Response, base: str) -> AresmonError:
     return SilentGrafanaError(
         f"what answers on {base} gives no JSON ({status}): Grafana is still starting, or something else listens there"
     )
+
+
+def _other_door(message: str) -> AresmonError:
+    """What waiting does not mend: the edge is not as aresmon.yml says since `grafana.tls` was changed."""
+    hint = "if grafana.tls was changed in aresmon.yml, `aresmon up` brings the edge to it"
+    return AresmonError(message, hint=hint, code=ExitCode.BROKEN)
 
 
 def _said(answer: Any) -> str:

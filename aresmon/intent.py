@@ -109,8 +109,7 @@ def look(site: Site, fleet: Fleet, engine: Engine) -> None:
     running = engine.containers(fleet.site)
     check_name(site, fleet, running)
     alertsecrets.check(site.secrets, fleet.alerts.secrets)
-    if fleet.grafana.door.tls:
-        certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
+    certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
     for service, folder in data_folders(site, fleet).items():
         preflight.check_folder(folder, users()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:

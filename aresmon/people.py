@@ -46,13 +46,12 @@ def users(settings: Mapping[str, Any]) -> tuple[Person, ...]:
 def contradictions(document: Document, settings: Mapping[str, Any], admin: str) -> Iterator[Problem]:
     """Logins that Grafana would take for one another. It compares them without case, and takes an e-mail address
     for a login."""
-    taken = {admin.lower(): "grafana.admin"}
+    taken: dict[str, Keys] = {admin.lower(): ("grafana", "admin")}
     for keys, word in _logins(settings):
-        key = word.lower()
-        where = ".".join(str(part) for part in keys[:2])
-        if key in taken and taken[key] != f"{where}[{keys[2]}]":
-            yield document.problem(keys, f"'{word}' is a login of {taken[key].partition('[')[0]} already")
-        taken.setdefault(key, f"{where}[{keys[2]}]")
+        first = taken.setdefault(word.lower(), keys)
+        if first[:3] != keys[:3]:
+            what = "an address" if first[-1] == "email" else "a login"
+            yield document.problem(keys, f"'{word}' is {what} of {first[0]}.{first[1]} already")
 
 
 def _logins(settings: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:

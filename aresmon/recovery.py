@@ -11,7 +11,7 @@ from aresmon import certificates, credentials, grafana
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
-from aresmon.grafana import Account, Grafana, GrafanaError, SilentGrafanaError
+from aresmon.grafana import AbsentGrafanaError, Account, Grafana, GrafanaError, SilentGrafanaError
 from aresmon.progress import Progress
 from aresmon.site import Site
 
@@ -22,6 +22,12 @@ _RESET = (
     *("grafana", "cli", "--homepath", "/usr/share/grafana"),
     *("admin", "reset-admin-password", "--password-from-stdin", "--user-id"),
 )
+
+
+def check_runs(fleet: Fleet, engine: Engine) -> None:
+    """Raise AbsentGrafanaError where the site's Grafana has no container on this engine."""
+    if "grafana" not in engine.containers(fleet.site):
+        raise AbsentGrafanaError
 
 
 def admit(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:

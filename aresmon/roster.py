@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ from aresmon import credentials, files, fleet, intent, recovery, useredit, users
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet
-from aresmon.grafana import Account, Grafana
+from aresmon.grafana import AbsentGrafanaError, Account, Grafana, SilentGrafanaError
 from aresmon.progress import Progress
 from aresmon.schema import did_you_mean
 from aresmon.site import Site
@@ -75,27 +76,45 @@ def apply(site: Site, engine: Engine, progress: Progress, *, command: str) -> tu
         return told
 
 
-def add(site: Site, settings: Mapping[str, str]) -> None:
-    """Add a user to aresmon.yml. Raises SiteError or AresmonError where it would not be sound."""
-    login = settings["login"]
-    if (kind := kinds(site.fleet()).get(login.lower())) is not None:
+def add(site: Site, engine: Engine, progress: Progress, settings: Mapping[str, str]) -> None:
+    """Add a user to aresmon.yml, once Grafana is seen to be there for it.
+
+    Raises SiteError or AresmonError where it would not be sound; the file is as it was then.
+    """
+    login, wanted = settings["login"], site.fleet()
+    if (kind := kinds(wanted).get(login.lower())) is not None:
         raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
+    fleet.load(useredit.add_user(_text(site), settings), site.catalogue())
+    with _else_by_hand(f"write {login} into grafana.users"):
+        recovery.check_runs(wanted, engine)
+        recovery.admit(site, wanted, engine, progress)
+    # Read again: Grafana may have been waited for, and the file edited meanwhile.
     _write(site, useredit.add_user(_text(site), settings), command="users add")
 
 
-def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
-    """Take a user out of aresmon.yml if it is there, and delete it in Grafana; whether it was there.
-
-    Raises AresmonError for the administrator and for guests, which are a person's to take out of the file.
-    """
-    wanted = site.fleet()
+def check_removal(wanted: Fleet, engine: Engine, login: str) -> None:
+    """Raise AresmonError for the administrator and for guests, which are a person's to take out of the file, and
+    where there is no Grafana to remove somebody from."""
     kind = kinds(wanted).get(login.lower(), "own")
     if kind in ("admin", "guest"):
         raise AresmonError(
             f"{login} is grafana.{'admin' if kind == 'admin' else 'guests'} in aresmon.yml",
             hint="edit it there, then `aresmon users apply`; who leaves the file is disabled",
         )
-    grafana, _ = recovery.admit(site, wanted, engine, progress)
+    with _else_by_hand(_by_hand(kind, login)):
+        recovery.check_runs(wanted, engine)
+
+
+def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
+    """Take a user out of aresmon.yml if it is there, and delete it in Grafana; whether it was there.
+
+    Raises AresmonError as `check_removal`; nothing was changed then.
+    """
+    wanted = site.fleet()
+    check_removal(wanted, engine, login)
+    kind = kinds(wanted).get(login.lower(), "own")
+    with _else_by_hand(_by_hand(kind, login)):
+        grafana, _ = recovery.admit(site, wanted, engine, progress)
     account = next((one for one in grafana.accounts() if one.login.lower() == login.lower()), None)
     if account is None and kind == "own":
         raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
@@ -136,6 +155,21 @@ def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, 
             credentials.replace(site.secrets, name, password, owner)
         site.record(command="users set-password", login=login)
     return str(site.secrets / name) if name else ""
+
+
+@contextmanager
+def _else_by_hand(what: str) -> Iterator[None]:
+    """Say of a Grafana that is not there what a person can do in aresmon.yml instead."""
+    try:
+        yield
+    except (AbsentGrafanaError, SilentGrafanaError) as error:
+        other = f"; or {what} in aresmon.yml by hand, and `aresmon up` does the rest" if what else ""
+        error.hint = f"nothing was changed; {error.hint}{other}"
+        raise
+
+
+def _by_hand(kind: Kind, login: str) -> str:
+    return f"take {login} out of grafana.users" if kind == "user" else ""
 
 
 def _administrator(site: Site, wanted: Fleet) -> Grafana:

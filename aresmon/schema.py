@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).with_name("schema.yml")
 
+_MOST_NAMED = 20  # choices that are all named in a message
 _KINDS = {
     "object": "a mapping",
     "array": "a list",
@@ -29,6 +30,8 @@ _KINDS = {
     "boolean": "true or false",
     "null": "nothing",
 }
+_CREDENTIALS = re.compile(r"://.*@", re.DOTALL)
+_SETTING = re.compile(r"[a-z_]{1,20}")
 
 
 @cache
@@ -116,7 +119,8 @@ def _told(error: ValidationError, document: Document) -> Iterator[Problem]:
         instance: Any = error.instance
         for key in instance:
             if key not in known:
-                at = (*keys, key)
+                is_told = _SETTING.fullmatch(key) or not _is_secret(key, schema)
+                at = (*keys, key) if is_told else keys
                 message = f"unknown setting{did_you_mean(key, known) or '; known: ' + ', '.join(known)}"
                 yield Problem(document.line(at), dotted(at), message)
         return
@@ -130,17 +134,19 @@ def _told(error: ValidationError, document: Document) -> Iterator[Problem]:
 def _message(error: ValidationError, schema: Mapping[str, Any]) -> str:
     wanted: Any = error.validator_value
     found: Any = error.instance
+    is_secret = _is_secret(found, schema)
     match error.validator:
+        case "type" if "object" in wanted and "x-form" in schema:
+            return f"must be {schema['x-form']}"
         case "type" if "boolean" in wanted and "x-form" in schema:
-            return f"must be {schema['x-form']}, not {_kind(found)}"
+            return f"must be {schema['x-form']}, not {_kind(found, is_secret=is_secret)}"
         case "type":
-            return f"must be {_kinds(wanted)}, not {_kind(found)}"
+            return f"must be {_kinds(wanted)}, not {_kind(found, is_secret=is_secret)}"
         case "enum":
-            known = [str(value) for value in wanted]
-            meant = did_you_mean(str(found), known)
-            return f"must be {' or '.join(known)}, not {_shown(found)}{meant}"
+            return _of_these([str(value) for value in wanted], found, is_secret=is_secret)
         case "pattern":
-            return f"must be {schema.get('x-form', wanted)}, not {_shown(found)}"
+            form = schema.get("x-form", wanted)
+            return f"must be {form}" if is_secret else f"must be {form}, not {_shown(found)}"
         case "required":
             missing = [key for key in wanted if key not in found]
             return f"misses {', '.join(missing)}"
@@ -151,7 +157,17 @@ def _message(error: ValidationError, schema: Mapping[str, Any]) -> str:
         case "uniqueItems":
             return "has the same one twice"
         case _:
-            return error.message
+            return error.message.replace(repr(found), "it") if is_secret else error.message
+
+
+def _is_secret(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether what stands there must not be repeated: where secrets belong, and what is an address with a password."""
+    return bool(schema.get("x-secret")) or _CREDENTIALS.search(str(value)) is not None
+
+
+def _of_these(known: list[str], found: Any, *, is_secret: bool) -> str:
+    named = " or ".join(known) if len(known) <= _MOST_NAMED else f"one of {len(known)} words, as {', '.join(known[:4])}"
+    return f"must be {named}" if is_secret else f"must be {named}, not {_shown(found)}{did_you_mean(str(found), known)}"
 
 
 def _kinds(types: str | list[str]) -> str:
@@ -159,14 +175,16 @@ def _kinds(types: str | list[str]) -> str:
     return " or ".join(_KINDS[name] for name in names if name != "null")
 
 
-def _kind(value: Any) -> str:
+def _kind(value: Any, *, is_secret: bool) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return f"{str(value).lower()} (put it in quotes if a text is meant)"
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return _shown(value)
+    if is_secret:
+        return "a text" if isinstance(value, str) else "a number (put it in quotes if a text is meant)"
+    return _shown(value) if isinstance(value, str) else f"the number {value} (put it in quotes if a text is meant)"
 
 
 def _shown(value: Any) -> str:

@@ -95,7 +95,6 @@ def up(
     fleet, catalogue = site.fleet(), site.catalogue()
     with site.lock("up"):
         look(site, fleet, engine)
-        _doubt(site, fleet, progress)
         if not shorten:
             store.check_retention(site, fleet)
         found = images.obtain(engine, used_pins(fleet), progress, plugins=plugins(site, fleet, catalogue))
@@ -168,13 +167,6 @@ def _check_agent(intent: Intent, engine: Engine, progress: Progress) -> None:
                 telegraf.variables(sidecar, intent.fleet),
                 project=intent.fleet.site,
             )
-
-
-def _doubt(site: Site, fleet: Fleet, progress: Progress) -> None:
-    """Warn of what works now and soon will not, or not for everybody."""
-    pair = fleet.grafana.door.tls
-    for doubt in certificates.look(site.root, pair, fleet.grafana.url) if pair else ():
-        progress.warn(doubt)
 
 
 def _prepare_folders(site: Site, fleet: Fleet) -> None:

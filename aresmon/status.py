@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from aresmon import arrivals, images, store
+from aresmon import arrivals, certificates, images, store
 from aresmon.arrivals import HostStatus
 from aresmon.container import Container
 from aresmon.engine import Engine
@@ -85,6 +86,8 @@ def look(
     )
     found = images.local(engine, {name: pin for name, pin in pins.items() if name not in containers})
     troubles = [trouble for one in services for trouble in _service_troubles(one, found.missing, containers)]
+    if influxdb is None:
+        troubles.extend(_certificate_troubles(site, fleet, at))
     hosts: tuple[HostStatus, ...] = ()
     if "influxdb" in containers and containers["influxdb"].state == "running":
         try:
@@ -140,6 +143,12 @@ def _service_troubles(
             f"{name} uses {used}",
             f"raise memory.{name} in aresmon.yml before the kernel ends it, then `aresmon up`",
         )
+
+
+def _certificate_troubles(site: Site, fleet: Fleet, at: float) -> Iterator[Trouble]:
+    door, now = fleet.grafana.door, datetime.fromtimestamp(at, UTC)
+    for doubt in certificates.troubles(site.root, door.tls, fleet.grafana.url, site.tls, now=now):
+        yield Trouble("edge", doubt.what, doubt.next)
 
 
 def _ending(container: Container) -> str:

@@ -44,8 +44,13 @@ _BEAT = Alert(
     summary="The data of {host} arrives; this message goes out as long as it does.",
     next="None: when it stays out, look at {host} and run `aresmon status`.",
 )
+_SMALL, _END = '{{ if lt . 999.5 }}{{ printf "%.3g" . }}{{ else }}', "{{ end }}"
+_PLAIN = _SMALL + '{{ printf "%.0f" . }}' + _END
+# Prefixes are for what is much: 0.1 is not 100m.
+_OTHER = _SMALL + "{{ humanize . }}" + _END
 _FORMATS = {
-    "percent": '{{ printf "%.3g" . }} %',
+    "percent": _PLAIN + " %",
+    "short": _PLAIN,
     "percentunit": "{{ humanizePercentage . }}",
     "bytes": "{{ humanize1024 . }}B",
     "decbytes": "{{ humanize . }}B",
@@ -53,6 +58,8 @@ _FORMATS = {
     "h": '{{ printf "%.1f" . }} h',
     "none": '{{ printf "%.2f" . }}',
 }
+# What is no number is not itself. Grafana fills in the texts of all rules, of those too that have nothing to tell.
+_VALUE = "{{ with $values.V }}{{ with .Value }}{{ if eq . . }}%s{{ else }}unknown{{ end }}{{ else }}0{{ end }}{{ end }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +114,41 @@ def uids(files: Mapping[str, bytes]) -> set[str]:
 
 def wanted(fleet: Fleet, views: Views) -> list[Wanted]:
     """All rules of a site but the heartbeat, collector by collector."""
-    collected = {name for host in fleet.hosts for name in host.collect}
-    rules = [*_cases(UNREACHABLE, None, fleet)]
-    for view in views.values():
-        if view.name in collected:
-            for alert in view.alerts:
-                if alert.each_host:
-                    rules += [one for host in fleet.hosts for one in _of_host(alert, view, host, fleet)]
-                else:
-                    rules += _cases(alert, view, fleet)
+    rules: list[Wanted] = []
+    for alert, view in _armed(fleet, views):
+        if alert.each_host and view is not None:
+            rules += [one for host in fleet.hosts for one in _of_host(alert, view, host, fleet)]
+        else:
+            rules += _cases(alert, view, fleet)
     return rules
 
 
+def unwatched(fleet: Fleet, views: Views) -> list[Wanted]:
+    """What the site switches off, as the rules that would be, with a `value` that means nothing."""
+    return [one for alert, view in _armed(fleet, views) for one in _switched_off(alert, view, fleet)]
+
+
 # Which rules there are -------------------------------------------------------------------------------
+
+
+def _armed(fleet: Fleet, views: Views) -> Iterator[tuple[Alert, View | None]]:
+    """The alerts that there are on a site, each with the view that it stands in."""
+    collected = {name for host in fleet.hosts for name in host.collect}
+    yield UNREACHABLE, None
+    for view in views.values():
+        yield from ((alert, view) for alert in view.alerts if view.name in collected)
+
+
+def _switched_off(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
+    rule = fleet.alerts.rules.get(alert.id, Rule())
+    is_on = {severity: value is not None for severity, value in alerting.levels(alert, rule.change)}
+    for severity in (severity for severity, on in is_on.items() if not on):
+        yield Wanted(alert, severity, 0, 0, Scoped(), view)
+    for case in rule.exceptions:
+        for severity, value in alerting.levels(alert, rule.change, case.change):
+            if value is None and is_on.get(severity):
+                host = case.host if alert.each_host else ""
+                yield Wanted(alert, severity, 0, 0, Scoped(case.host, case.where), view, host)
 
 
 def _cases(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
@@ -264,18 +293,12 @@ def _template(text: str, one: Wanted) -> str:
         if not index % 2:
             written += part.replace("{{", '{{ "{{" }}')
         elif part == "value":
-            written += (
-                "{{ with $values.V }}{{ with .Value }}" + _format(one.alert.unit) + "{{ else }}0{{ end }}{{ end }}"
-            )
+            written += _VALUE.replace("%s", _FORMATS.get(one.alert.unit, _OTHER))
         elif part == HOST and one.host:
             written += one.host
         else:
             written += f"{{{{ $labels.{part} }}}}"
     return written
-
-
-def _format(unit: str) -> str:
-    return _FORMATS.get(unit, "{{ humanize . }}")
 
 
 def _link(one: Wanted, view: View, fleet: Fleet) -> str:

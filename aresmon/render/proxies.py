@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from aresmon.door import folder_of
+from collections.abc import Iterator
+
+from aresmon.door import folder_of, is_address, name_of
 from aresmon.fleet import Fleet
 
 _HAPROXY = """\
-# Grafana of the site {site}, for an HAProxy on {where}. It speaks https and names whoever asks; the edge believes it
-# because of `grafana: {{behind: [{peer}]}}` in aresmon.yml.
+# Grafana of the site {site}, for an HAProxy on {where}.
+# It speaks https and names whoever asks.
+# {belief}
 frontend {site}-grafana
   mode http
   bind :80
@@ -32,8 +35,8 @@ backend {site}-grafana
 """
 
 _NGINX = """\
-# Grafana of the site {site}, for an nginx on {where}. The edge believes it because of
-# `grafana: {{behind: [{peer}]}}` in aresmon.yml.
+# Grafana of the site {site}, for an nginx on {where}.
+# {belief}
 server {{
   listen 443 ssl;
   server_name {host};
@@ -50,8 +53,9 @@ server {{
 """
 
 _CADDY = """\
-# Grafana of the site {site}, for a Caddy on {where}, which gets the certificate by itself. The edge believes it
-# because of `grafana: {{behind: [{peer}]}}` in aresmon.yml.
+# Grafana of the site {site}, for a Caddy on {where}.
+# It gets the certificate by itself.
+# {belief}
 {host} {{
   reverse_proxy {scheme}://{address}{caddy_tls}
 }}
@@ -63,21 +67,52 @@ PROXIES = tuple(_SNIPPETS)
 
 def snippet(proxy: str, fleet: Fleet) -> str:
     """The configuration of this proxy, one of PROXIES, for the site's Grafana."""
-    listen, door = fleet.edge.grafana, fleet.grafana.door
-    is_here = listen.is_loopback
+    listen, door, is_here = fleet.edge.grafana, fleet.grafana.door, _is_here(fleet)
     return _SNIPPETS[proxy].format(
         site=fleet.site,
-        host=_host(fleet),
+        host=name_of(fleet.grafana.url),
         folder=folder_of(fleet.grafana.url),
         scheme=door.scheme,
         address=listen.here if is_here else f"{fleet.server}:{listen.port}",
         where="the server itself" if is_here else "another machine",
-        peer="127.0.0.1" if is_here else "ITS ADDRESS",
+        belief=_belief(fleet),
         tls=" ssl verify none" if door.tls else "",
         caddy_tls=" {\n    transport http {\n      tls_insecure_skip_verify\n    }\n  }" if door.tls else "",
     )
 
 
-def _host(fleet: Fleet) -> str:
-    """The name that people type, without scheme, port and folder."""
-    return fleet.grafana.url.partition("://")[2].partition("/")[0].partition(":")[0]
+def doubts(fleet: Fleet) -> Iterator[tuple[str, str]]:
+    """Why a snippet would not work yet as it stands, each with the next step."""
+    door, url = fleet.grafana.door, fleet.grafana.url
+    if not _is_believed(fleet):
+        what = "the edge does not believe this proxy yet: all who come through it are one address to it"
+        yield what, f"add this to aresmon.yml, then `aresmon up`: {_setting(fleet)}"
+    if is_address(name_of(url)):
+        what = f"the name in this snippet is {name_of(url)}, from {url}, under which people will not come"
+        yield what, "set grafana.url in aresmon.yml, as https://grafana.example.org, then the same command again"
+    elif not url.startswith("https://"):
+        yield f"people come to this proxy by https, and grafana.url says {url}", f"say https://{name_of(url)} there"
+    if door.tls:
+        what = "the edge speaks https itself, because of grafana.tls: people can come without this proxy"
+        yield what, "take grafana.tls out of aresmon.yml, or leave the proxy out; both together work too"
+
+
+def _is_here(fleet: Fleet) -> bool:
+    """Whether the proxy is on the server: where it alone can reach the edge, or aresmon.yml names no other."""
+    listen, door = fleet.edge.grafana, fleet.grafana.door
+    return listen.is_loopback or (door.is_behind_this_machine and len(door.behind) == 1)
+
+
+def _is_believed(fleet: Fleet) -> bool:
+    door = fleet.grafana.door
+    return door.is_behind_this_machine if _is_here(fleet) else bool(door.behind)
+
+
+def _setting(fleet: Fleet) -> str:
+    return f"`grafana: {{behind: [{'127.0.0.1' if _is_here(fleet) else 'ITS ADDRESS'}]}}`"
+
+
+def _belief(fleet: Fleet) -> str:
+    if _is_believed(fleet):
+        return "The edge believes it because of `grafana.behind` in aresmon.yml."
+    return f"The edge believes it as soon as aresmon.yml says {_setting(fleet)}."

@@ -25,6 +25,19 @@ def test_up_asks_for_a_missing_secret_before_it_touches_anything(make_site: Make
     assert not site.bundle.exists()
 
 
+def test_up_refuses_an_address_that_would_end_grafana_before_it_touches_anything(make_site: MakeSite) -> None:
+    site = make_site(alerts=TOLD)
+    alertsecrets.put(site.state / "secrets", "ops", f'<"{SECRET}">', owner=os.getuid())
+
+    result = site.run("up")
+
+    assert result.code == 1
+    assert "alerts/ops does not begin with https:// or http://" in result.err
+    assert "very-secret" not in result.out + result.err
+    assert site.containers() == {}
+    assert not site.bundle.exists()
+
+
 def test_a_secret_reaches_grafanas_folder_and_nothing_else(make_site: MakeSite) -> None:
     site = make_site(alerts=TOLD)
     alertsecrets.put(site.state / "secrets", "ops", SECRET, owner=os.getuid())

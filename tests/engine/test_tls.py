@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from aresmon.pins import pins
 from tests import certificates
 from tests.engine import echo
 from tests.engine.door import knock
+from tests.engine.grafanas import grafana_for
 from tests.engine.sites import ADDRESS, Site, client, eventually, free_address
 
 TLS = {"certificate": "certificate.pem", "key": "key.pem"}
@@ -95,6 +97,30 @@ def test_a_pair_that_does_not_belong_together_stops_up_before_anything_is_touche
     assert result.code == ExitCode.REFUSED
     assert "grafana.tls.key: key.pem is not the key of certificate.pem" in result.err
     assert secure.ids() == before
+
+
+def test_a_change_of_the_certificate_s_setting_without_up_is_told_with_up_as_the_next_step(site: Site) -> None:
+    certificates.write(site.folder, ends=timedelta(days=5))
+    plain: dict[str, Any] = {"url": f"https://{certificates.NAME}", "behind": ["127.0.0.1"]}
+    site.configure(grafana={**plain, "tls": TLS})
+    with grafana_for(site):
+        up = site.run("up")
+        assert up.code == 0, up
+        assert "grafana.tls.certificate: certificate.pem ends on" in up.err
+        status = site.run("status")
+        assert (status.code, "certificate.pem ends on" in status.out) == (ExitCode.DEGRADED, True), status
+        assert site.run("users", "list").code == 0
+
+        site.configure(grafana=plain)
+        without = site.run("users", "apply")
+        assert site.run("up").code == 0
+        site.configure(grafana={**plain, "tls": TLS})
+        added = site.run("users", "apply")
+
+    for result, words in ((without, "speaks https (308)"), (added, "does not speak https")):
+        assert result.code == ExitCode.BROKEN, result
+        assert words in result.err
+        assert "next: if grafana.tls was changed in aresmon.yml, `aresmon up`" in " ".join(result.err.split())
 
 
 def test_the_snippet_for_haproxy_brings_people_to_grafana_under_their_own_address(site: Site, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from aresmon.errors import AresmonError, ExitCode
 from aresmon.grafana import Grafana
 from aresmon.site import Site
 from tests.grafana.standin import StandIn, serving
-from tests.unit.conftest import VIEWS, load
+from tests.unit.conftest import REPOSITORY, VIEWS, load
 
 FLEET = load("hosts: {biere: {collect: [system, disk]}, lewi: {}, ronflex: {}}\n")
 
@@ -70,7 +71,8 @@ def test_without_an_answer_the_rules_are_listed_all_the_same() -> None:
 
     assert {rule.state for rule in rules} == {"unknown"}
     assert "cpu-high-critical" in {rule.uid for rule in rules}
-    assert alerts.code(rules) == ExitCode.DONE
+    assert alerts.code(rules) == ExitCode.DONE  # as right after the first `up`
+    assert alerts.code(rules, is_answered=False) == ExitCode.DEGRADED
 
 
 def test_hosts_whose_rules_stand_alike_are_one_line_and_one_that_fires_its_own() -> None:
@@ -78,6 +80,39 @@ def test_hosts_whose_rules_stand_alike_are_one_line_and_one_that_fires_its_own()
     lines = [rule for rule in alerts.folded(alerts.listed(FLEET, VIEWS, groups)) if rule.alert == "agent-silent"]
 
     assert [(line.place, line.state) for line in lines] == [("lewi", "firing"), ("each of 2 hosts", "unknown")]
+
+
+def test_what_is_switched_off_is_listed_last_and_as_off() -> None:
+    fleet = load(
+        """hosts: {biere: {collect: [system, disk]}, lewi: {}}
+alerts:
+  rules:
+    disk-full: {critical: off, exceptions: [{host: lewi, watch: off}, {where: {path: /srv}, warning: 95}]}
+    rebooted: {watch: off}
+    agent-silent: {exceptions: [{host: lewi, watch: off}]}
+    container-stopped: {watch: off}
+"""
+    )
+    rules = alerts.folded(alerts.listed(fleet, VIEWS, None))
+    off = [(one.alert, one.severity, one.place) for one in rules if one.state == "off"]
+
+    assert [one.state for one in rules[-len(off) :]] == ["off"] * len(off)
+    assert off == [
+        ("disk-full", "critical", ""),
+        ("disk-full", "warning", "lewi"),
+        ("agent-silent", "critical", "lewi"),
+        ("rebooted", "information", ""),
+    ]
+    assert len({one.uid for one in rules}) == len(rules)
+    assert alerts.code(rules) == ExitCode.DONE
+
+
+def test_all_that_is_told_to_scripts_is_documented() -> None:
+    document = (REPOSITORY / "docs" / "alerts.md").read_text(encoding="utf-8")
+    table = document.partition("## For scripts")[2].partition("\n## ")[0]
+
+    assert [field.name for field in dataclasses.fields(alerts.Listed) if f"`{field.name}`" not in table] == []
+    assert [state for state in alerts.STATES if f"`{state}`" not in table] == []
 
 
 # Messages for trial ----------------------------------------------------------------------------------

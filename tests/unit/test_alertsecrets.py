@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from aresmon import alertsecrets, credentials
-from aresmon.errors import AresmonError
+from aresmon.errors import AresmonError, SiteError
 
 ME = os.getuid()
+USES: alertsecrets.Uses = {"ops": ("address",), "beat": ("address",), "bot": ("bot",)}
 VALUE = "https://discord.com/api/webhooks/1/a-b_c?x=1&y=#z"
 
 
@@ -43,17 +44,46 @@ def test_a_name_cannot_lead_elsewhere(tmp_path: Path, name: str) -> None:
 
 def test_what_is_missing_is_told_with_the_command_that_brings_it(tmp_path: Path) -> None:
     alertsecrets.put(tmp_path, "ops", VALUE, owner=ME)
-    with pytest.raises(AresmonError, match="no secret named beat and none named bot") as caught:
-        alertsecrets.check(tmp_path, ["ops", "beat", "bot"])
+    with pytest.raises(SiteError) as caught:
+        alertsecrets.check(tmp_path, USES)
 
-    assert "`aresmon alerts secret beat`" in caught.value.hint
-    alertsecrets.check(tmp_path, ["ops"])
+    assert [line.partition(" yet")[0] for line in caught.value.errors] == [
+        "alerts: no secret named beat",
+        "alerts: no secret named bot",
+    ]
+    assert caught.value.hint == "`aresmon alerts secret NAME` takes each in; nothing was changed"
+    alertsecrets.check(tmp_path, {"ops": ("address",)})
+    alertsecrets.put(tmp_path, "bot", "1:a", owner=ME)
+    with pytest.raises(SiteError) as caught:
+        alertsecrets.check(tmp_path, USES)
+    assert caught.value.hint == "`aresmon alerts secret beat` takes it in; nothing was changed"
 
 
 def test_a_secret_that_was_edited_into_something_else_is_told_of(tmp_path: Path) -> None:
-    alertsecrets.put(tmp_path, "ops", VALUE, owner=ME).write_text("a b\n", encoding="ascii")
-    with pytest.raises(AresmonError, match="one line without spaces"):
-        alertsecrets.check(tmp_path, ["ops"])
+    alertsecrets.put(tmp_path, "ops", VALUE, owner=ME).write_text(f"{VALUE}\n", encoding="ascii")
+    with pytest.raises(AresmonError, match="line's end") as caught:
+        alertsecrets.check(tmp_path, {"ops": ("address",)})
+
+    assert "webhooks" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("value", [f'"{VALUE}"', "discord.com/api/webhooks/1", "https://discord.com/api/webhooks/%zz"])
+def test_an_address_that_grafana_could_not_read_is_refused_when_it_comes_and_again_by_up(
+    tmp_path: Path, value: str
+) -> None:
+    uses: alertsecrets.Uses = {"ops": ("address",)}
+    with pytest.raises(AresmonError, match="ops: what was given") as refused:
+        alertsecrets.put(tmp_path, "ops", value, owner=ME, uses=uses)
+    assert not (tmp_path / "alerts").exists()
+
+    path = alertsecrets.put(tmp_path, "ops", VALUE, owner=ME)
+    path.write_text(value, encoding="ascii")
+    with pytest.raises(SiteError) as held:
+        alertsecrets.check(tmp_path, uses)
+
+    for error in (refused.value, held.value):
+        assert "an http or https address, as https://host/path" in f"{error.message} {error.hint}"
+        assert "webhooks" not in f"{error.message} {error.hint}"
 
 
 def test_a_mark_changes_with_the_secret_and_tells_nothing_of_it(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def pair() -> Pair:
     return found
 
 
+def close(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody read this file, not even root."""
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+
 def refusal(root: Path, pair: Pair) -> str:
     with pytest.raises(AresmonError) as caught:
         certificates.look(root, pair, URL)
@@ -51,12 +64,36 @@ def test_a_file_that_is_not_there_is_named_with_its_line(tmp_path: Path, pair: P
     made.write(tmp_path)
     (tmp_path / f"{name}.pem").unlink()
 
-    told = refusal(tmp_path, pair)
+    with pytest.raises(AresmonError) as caught:
+        certificates.look(tmp_path, pair, URL)
 
-    assert (
-        told
-        == f"aresmon.yml:{line} grafana.tls.{name}: {tmp_path}/{name}.pem cannot be read: no such file or directory"
-    )
+    where = f"aresmon.yml:{line} grafana.tls.{name}"
+    assert caught.value.message == f"{where}: {tmp_path}/{name}.pem cannot be read: no such file or directory"
+    assert caught.value.hint == f"nothing was changed; name a file that is there, at {where}"
+
+
+@pytest.mark.parametrize("name", ["certificate", "key"])
+def test_a_folder_in_place_of_a_file_is_told_as_one_that_is_not_there(tmp_path: Path, pair: Pair, name: str) -> None:
+    made.write(tmp_path)
+    (tmp_path / f"{name}.pem").unlink()
+    (tmp_path / f"{name}.pem").mkdir()
+
+    with pytest.raises(AresmonError, match="is a directory") as caught:
+        certificates.look(tmp_path, pair, URL)
+
+    assert "name a file that is there, at aresmon.yml:" in caught.value.hint
+
+
+def test_a_file_that_is_another_s_asks_for_who_may_read_it(
+    tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.write(tmp_path)
+    close(tmp_path / "key.pem", monkeypatch)
+
+    with pytest.raises(AresmonError, match="permission denied") as caught:
+        certificates.look(tmp_path, pair, URL)
+
+    assert "run aresmon as somebody who may read it" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -99,10 +136,54 @@ def test_a_certificate_that_has_ended_is_refused(tmp_path: Path, pair: Pair) -> 
     assert "certificate.pem ended on 2" in refusal(tmp_path, pair)
 
 
-def test_an_end_that_is_near_is_a_warning(tmp_path: Path, pair: Pair) -> None:
-    made.write(tmp_path, ends=timedelta(days=3))
+@pytest.mark.parametrize(("hours", "is_told"), [(1, True), (14 * 24 - 1, True), (14 * 24 + 1, False)])
+def test_an_end_within_14_days_is_a_warning(tmp_path: Path, pair: Pair, hours: int, is_told: bool) -> None:
+    made.write(tmp_path, ends=timedelta(hours=hours))
 
-    assert ["it ends on" in doubt for doubt in certificates.look(tmp_path, pair, URL)] == [True]
+    doubts = certificates.look(tmp_path, pair, URL)
+
+    assert ["certificate.pem ends on 2" in doubt.what for doubt in doubts] == [True] * is_told
+    assert ["renew it; `aresmon up`" in doubt.next for doubt in doubts] == [True] * is_told
+
+
+def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, pair: Pair) -> None:
+    made.write(tmp_path, is_common_name_alone=True)
+
+    (doubt,) = certificates.look(tmp_path, pair, URL)
+
+    assert f"refuse it for {made.NAME}: it is for no name (browsers look at its subject alternative" in doubt.what
+
+
+def troubles(root: Path, pair: Pair | None) -> list[str]:
+    return [doubt.what for doubt in certificates.troubles(root, pair, URL, root / "tls", now=datetime.now(UTC))]
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(-1, "certificate.pem ended on"), (3, "certificate.pem ends on"), (20, "")]
+)
+def test_an_end_is_a_trouble_before_and_after_it(tmp_path: Path, pair: Pair, days: int, words: str) -> None:
+    made.write(tmp_path, ends=timedelta(days=days))
+
+    assert [words in what for what in troubles(tmp_path, pair)] == [True] * bool(words)
+
+
+def test_a_renewed_certificate_is_no_help_while_the_edge_shows_the_former_one(tmp_path: Path, pair: Pair) -> None:
+    made.write(tmp_path, ends=timedelta(days=3))
+    certificates.bring(tmp_path, pair, tmp_path / "tls", os.getuid())
+    made.write(tmp_path)
+
+    assert ["the edge still shows the certificate of before" in what for what in troubles(tmp_path, pair)] == [True]
+    certificates.bring(tmp_path, pair, tmp_path / "tls", os.getuid())
+    assert troubles(tmp_path, pair) == []
+
+
+def test_a_certificate_that_went_away_is_a_trouble_and_one_that_is_another_s_is_none(
+    tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ["no such file" in what for what in troubles(tmp_path, pair)] == [True]
+    made.write(tmp_path)
+    close(tmp_path / "certificate.pem", monkeypatch)
+    assert troubles(tmp_path, pair) == troubles(tmp_path, None) == []
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console as RichConsole
 from typer.testing import CliRunner, Result
 
-from aresmon import cli, cli_alerts, cli_support, credentials, ground
+from aresmon import alerts, cli, cli_alerts, cli_support, credentials, ground
+from aresmon.console import Console
+from aresmon.site import Site
 from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
-from tests.unit.conftest import FakeEngine
+from tests.unit.conftest import VIEWS, FakeEngine
 
 Run = Callable[..., Result]
 ADDRESS = "https://discord.com/api/webhooks/1/very-secret"
@@ -87,7 +91,7 @@ def test_list_without_grafana_lists_the_rules_and_says_so(run: Run, monkeypatch:
     monkeypatch.setattr(cli_alerts, "the_engine", FakeEngine)
     result = run("list")
 
-    assert result.exit_code == 0
+    assert result.exit_code == 5
     assert "disk-full" in result.stdout
     assert "the state of the rules is unknown: Grafana does not run here" in result.stderr
 
@@ -107,6 +111,63 @@ def test_a_secret_that_nothing_asks_for_is_kept_and_told_of(run: Run) -> None:
 
     assert result.exit_code == 0
     assert "nothing in aresmon.yml asks for a secret named op" in result.stderr
+
+
+def test_a_secret_whose_name_was_mistyped_is_told_which_was_meant(run: Run) -> None:
+    assert "named op (did you mean 'ops'?)" in run("secret", "op", given=ADDRESS).stderr
+    assert "named telegram; it asks for ops" in run("secret", "telegram", given="1:a").stderr
+
+
+def test_an_address_with_quotes_around_it_is_refused_and_not_shown(run: Run, tmp_path: Path) -> None:
+    result = run("secret", "ops", given=f'"{ADDRESS}"\n')
+
+    assert result.exit_code == 1
+    assert "ops: what was given has quotes around it" in result.output + result.stderr
+    assert "very-secret" not in result.output + result.stderr
+    assert not (tmp_path / ".aresmon" / "secrets" / "alerts").exists()
+
+
+def test_check_names_the_secrets_that_are_not_there_yet(run: Run) -> None:
+    told = CliRunner().invoke(cli.app, ["check"])
+
+    assert told.exit_code == 0
+    assert "no secret named ops yet" in told.stderr
+    assert "`aresmon alerts secret ops` takes it in" in told.stderr
+    run("secret", "ops", given=ADDRESS)
+    assert "ops" not in CliRunner().invoke(cli.app, ["check"]).stderr
+
+
+def test_without_a_terminal_every_rule_is_one_line_however_narrow_it_is(
+    run: Run, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    fires(standin)
+    lines = run("list").stdout.splitlines()
+
+    assert "database-unreachable" in [line.split()[0] for line in lines]
+    assert {line.split()[-1] for line in lines[1:-1]} == {"firing", "unknown"}
+
+
+def test_a_terminal_of_80_columns_breaks_no_name(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "aresmon.yml").write_text(
+        "alerts: {rules: {disk-full: {exceptions: [{host: a, where: {path: /exports/with/a/long/path}, warning: 95}]}}}"
+        "\nhosts: {a: }\n"
+    )
+    console = Console()
+    console.out = RichConsole(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    site = Site(tmp_path)
+    console.alerts(alerts.folded(alerts.listed(site.fleet(), site.views(), None)))
+    assert isinstance(console.out.file, io.StringIO)
+    lines = console.out.file.getvalue().splitlines()
+
+    assert max(len(line) for line in lines) <= 80
+    assert {line.split()[0] for line in lines if line[0] != " "} >= {"database-unreachable", "disk-full"}
+    assert {line.split(" ")[0] for line in lines} <= {
+        "",
+        "ALERT",
+        *(alert.id for view in VIEWS.values() for alert in view.alerts),
+        "database-unreachable",
+    }
 
 
 def test_a_message_for_trial_that_is_taken_ends_with_0(run: Run) -> None:

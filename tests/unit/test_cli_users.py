@@ -16,6 +16,7 @@ from aresmon.site import Site
 from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
 from tests.grafana.state import State
+from tests.unit.conftest import FakeEngine
 
 Run = Callable[..., Result]
 GRAFANA = "grafana:\n  admin: Ares\n  guests: [{login: guest, password: guest}]\n  users:\n    - {login: marie}\n"
@@ -197,6 +198,57 @@ def test_a_grafana_that_does_not_answer_is_told_with_what_to_do(run: Run, standi
     assert result.exit_code == 4
     assert "does not reach Grafana" in result.stderr
     assert "next: `aresmon status`" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("apply",),
+        ("apply", "--dry-run"),
+        ("add", "bob"),
+        ("remove", "marie"),
+        ("remove", "marie", "--yes"),
+        ("set-password", "marie"),
+    ],
+    ids=" ".join,
+)
+def test_without_a_container_each_says_the_same_and_changes_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(cli_users, "the_engine", FakeEngine)
+    before = (tmp_path / "aresmon.yml").read_bytes()
+
+    result = run(*arguments, given="polonium-210\n")
+
+    assert result.exit_code == 1
+    assert "Grafana does not run here" in result.stderr
+    assert "`aresmon status` says why; `aresmon up` starts it" in " ".join(result.stderr.split())
+    assert (tmp_path / "aresmon.yml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "by_hand"),
+    [
+        (("add", "bob"), "or write bob into grafana.users in aresmon.yml by hand, and `aresmon up` does the rest"),
+        (("remove", "marie", "--yes"), "or take marie out of grafana.users in aresmon.yml by hand, and `aresmon up`"),
+    ],
+)
+@pytest.mark.parametrize("code", [1, 4], ids=["absent", "ended"])
+def test_the_file_is_changed_only_where_grafana_answers_and_the_way_by_hand_is_told(
+    run: Run, standin: StandIn, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], by_hand: str, code: int
+) -> None:
+    standin.mode = "edge"
+    engine = GrafanaEngine(standin, runs=False) if code == 4 else FakeEngine()
+    monkeypatch.setattr(cli_users, "the_engine", lambda: engine)
+    before = Path("aresmon.yml").read_bytes()
+
+    result = run(*arguments)
+
+    told = " ".join(result.stderr.split())
+    assert (result.exit_code, "next: nothing was changed; " in told, by_hand in told) == (code, True, True), told
+    assert Path("aresmon.yml").read_bytes() == before
+    assert standin.sent == []
 
 
 def test_nothing_that_was_recorded_has_a_password(run: Run, tmp_path: Path) -> None:

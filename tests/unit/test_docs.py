@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,13 +16,14 @@ import typer.main
 from typer.testing import CliRunner
 
 from aresmon import cli, cli_support, process
+from aresmon.viewfile import view_schema
 from docs.reference import write
-from tests.unit.conftest import ARES, REPOSITORY
+from tests.unit.conftest import ARES, REPOSITORY, load
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 README = REPOSITORY / "README.md"
 HOSTS_NEEDED = {("hosts", "add"), ("hosts", "remove")}
-GRAFANA_NEEDED = {("users", "list"), ("dashboards", "export"), ("alerts", "test")}
+GRAFANA_NEEDED = {("users", "list"), ("dashboards", "export"), ("alerts", "test"), ("alerts", "list")}
 ENGINE_NEEDED = {"up", "down", "status", "logs", "images", "push-config", "rollback-config", "drift"}
 COMMANDS = [words for words in write.commands() if words]
 GROUPS = {words[:-1] for words in COMMANDS}
@@ -113,6 +115,24 @@ def test_every_setting_is_documented(setting: str) -> None:
     assert f"`{setting}`" in page
 
 
+def words_of(schema: Any) -> set[str]:
+    """Every key that a file may have, at any depth."""
+    if isinstance(schema, list):
+        return {word for one in schema for word in words_of(one)}
+    if not isinstance(schema, dict):
+        return set()
+    inner = schema.get("properties", {})
+    return {*inner, *(word for each in schema.values() for word in words_of(each))}
+
+
+def test_every_word_of_a_collectors_view_is_documented() -> None:
+    text = (REPOSITORY / "docs" / "collectors.md").read_text(encoding="utf-8")
+    words = words_of(view_schema())
+
+    assert len(words) > 40
+    assert {word for word in words if not re.search(rf"`[^`\n]*\b{word}\b[^`\n]*`", text)} == set()
+
+
 def test_every_exit_code_is_documented() -> None:
     readme = README.read_text(encoding="utf-8")
     page = (write.FOLDER / "commands.md").read_text(encoding="utf-8")
@@ -176,6 +196,19 @@ def test_every_shell_block_is_one(document: Path, tmp_path: Path) -> None:
         script = tmp_path / f"{number}.sh"
         script.write_text(block)
         process.run([bash, "-n", script])
+
+
+@documents
+def test_every_whole_aresmon_yml_that_is_shown_is_sound(document: Path) -> None:
+    for block in blocks(document, "yaml"):
+        if re.search(r"^hosts:", block, re.MULTILINE) and document.name != "tutorial.md":  # it makes a collector first
+            assert load(block).hosts
+
+
+def test_the_example_of_people_in_grafana_is_a_whole_one() -> None:
+    (block,) = blocks(REPOSITORY / "docs" / "users.md", "yaml")
+
+    assert [person.login for person in load(block).grafana.users] == ["marie"]
 
 
 # The README's commands, run --------------------------------------------------------------------------

@@ -24,7 +24,10 @@ LONG = ".".join(["a" * 63] * 4)
         ("hosts:\n  a: {}\n  a: {}\n", "aresmon.yml:3 hosts.a: a second time; line 2 has it already"),
         ("sit: ares\n" + HOST, "aresmon.yml:1 sit: unknown setting (did you mean 'site'?)"),
         ("hosts:\n  a:\n    colect: []\n", "aresmon.yml:3 hosts.a.colect: unknown setting (did you mean 'collect'?)"),
-        ("site: 12\n" + HOST, "aresmon.yml:1 site: must be a text, not '12'"),
+        (
+            "site: 12\n" + HOST,
+            "aresmon.yml:1 site: must be a text, not the number 12 (put it in quotes if a text is meant)",
+        ),
         ("site: yes\n" + HOST, "aresmon.yml:1 site: must be a text, not true (put it in quotes if a text is meant)"),
         (
             "site: Ares\n" + HOST,
@@ -79,7 +82,10 @@ LONG = ".".join(["a" * 63] * 4)
             "aresmon.yml:5 hosts.lewi.collect: unknown collector 'sytem' (did you mean 'system'?)",
         ),
         ("hosts: {a: {collect: [disk, disk]}}\n", "aresmon.yml:1 hosts.a.collect: has the same one twice"),
-        ("hosts: {a: {collect: [1]}}\n", "aresmon.yml:1 hosts.a.collect[0]: must be a text, not '1'"),
+        (
+            "hosts: {a: {collect: [1]}}\n",
+            "aresmon.yml:1 hosts.a.collect[0]: must be a text, not the number 1 (put it in quotes if a text is meant)",
+        ),
         (
             "hosts:\n  a: {collect: [haproxy]}\n",
             "aresmon.yml:2 hosts.a.collect: 'haproxy' needs env.HAPROXY_STATS: where HAProxy shows its statistics, as "
@@ -109,7 +115,7 @@ LONG = ".".join(["a" * 63] * 4)
         ),
         (
             "hosts: {a: {env: {FOO: $HOME}}}\n",
-            "aresmon.yml:1 hosts.a.env.FOO: must be one line without quotes, backslashes and dollars, not '$HOME'",
+            "aresmon.yml:1 hosts.a.env.FOO: must be one line without quotes, backslashes and dollars",
         ),
         (
             "hosts: {a: {ssh: -oProxyCommand=x}}\n",

@@ -18,7 +18,7 @@ LAYERS = [
     "errors",
     *("process", "files", "layout", "yamlfile", "shipped", "cgroups", "progress", "lint", "outcome", "container"),
     *("schema", "catalogue", "views", "releases", "yamledit", "useredit"),
-    "viewcheck",
+    *("secretforms", "viewcheck"),
     "viewfile",
     "alerting",
     *("people", "door"),

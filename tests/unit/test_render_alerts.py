@@ -116,8 +116,19 @@ def test_a_message_names_the_host_the_tag_and_the_value_in_its_unit() -> None:
 
     assert summary == (
         "{{ $labels.path }} on {{ $labels.host }} is "
-        '{{ with $values.V }}{{ with .Value }}{{ printf "%.3g" . }} %{{ else }}0{{ end }}{{ end }} full.'
+        '{{ with $values.V }}{{ with .Value }}{{ if eq . . }}{{ if lt . 999.5 }}{{ printf "%.3g" . }}{{ else }}'
+        '{{ printf "%.0f" . }}{{ end }} %{{ else }}unknown{{ end }}{{ else }}0{{ end }}{{ end }} full.'
     )
+
+
+def test_a_count_has_no_prefix_and_what_is_no_number_is_said_to_be_unknown() -> None:
+    summaries = [rule["annotations"]["summary"] for rule in rules().values()]
+    told = [summary for summary in summaries if "$values" in summary]
+
+    assert "humanize ." not in rules()["disk-queue-warning"]["annotations"]["summary"]
+    assert len(told) > 10
+    # What is no number is not equal to itself.
+    assert [one for one in told if "{{ if eq . . }}" not in one or "{{ else }}unknown{{ end }}" not in one] == []
 
 
 def test_braces_that_are_no_placeholder_mean_themselves() -> None:

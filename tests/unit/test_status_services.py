@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from aresmon.errors import ExitCode
+from aresmon.influxdb import InfluxDB
 from aresmon.pins import pins
 from aresmon.site import Site
 from aresmon.status import Status, Trouble, age, look
+from tests import certificates
 from tests.unit.conftest import FakeEngine, container
 
 NOW = 1_000_000_000.0
@@ -76,3 +81,28 @@ def test_a_service_that_is_no_longer_part_of_the_site_is_shown_while_it_runs(sit
 )
 def test_an_age_is_told_in_one_unit(seconds: float, words: str) -> None:
     assert age(seconds) == words
+
+
+@pytest.mark.parametrize(("days", "word"), [(-2, "ended on"), (5, "ends on"), (60, "")])
+def test_a_certificate_that_ends_is_a_trouble_of_the_edge_with_what_to_do(site: Site, days: int, word: str) -> None:
+    certificates.write(site.root, ends=timedelta(days=days))
+    tls = "tls: {certificate: certificate.pem, key: key.pem}"
+    site.file.write_text(f"grafana: {{url: 'https://{certificates.NAME}', {tls}}}\nhosts: {{biere: }}\n")
+
+    found = look(site, FakeEngine({"edge": container("edge")}))
+
+    ends = [trouble for trouble in found.troubles if "certificate" in trouble.what]
+    assert [(one.about, word in one.what, "`aresmon up`" in one.next) for one in ends] == [("edge", True, True)] * bool(
+        word
+    )
+    assert found.code == ExitCode.DEGRADED
+
+
+def test_a_certificate_is_looked_at_on_the_server_alone(site: Site) -> None:
+    site.file.write_text("grafana: {tls: {certificate: /nowhere/c, key: /nowhere/k}}\nhosts: {biere: }\n")
+    afar: Callable[[], InfluxDB] = lambda: InfluxDB(site.socket_folder)  # noqa: E731
+
+    about = [trouble.what for trouble in look(site, FakeEngine(), influxdb=afar, now=NOW).troubles]
+
+    assert not any("/nowhere" in what for what in about)
+    assert any("/nowhere" in trouble.what for trouble in look(site, FakeEngine(), now=NOW).troubles)

@@ -60,7 +60,7 @@ def test_guests_and_people_are_read() -> None:
         ("users: [{login: a1}, {login: A1}]", "users[1].login: 'A1' is a login of grafana.users already"),
         (
             "users: [{login: a1, email: x@y}, {login: a2, email: X@y}]",
-            "users[1].email: 'X@y' is a login of grafana.users already",
+            "users[1].email: 'X@y' is an address of grafana.users already",
         ),
     ],
 )
