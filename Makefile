@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help: ## This list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/run prerequisites ## Run the stack on this machine, on its own data. SITE=folder for another site.
 	@# 5: a part could not be started, and aresmon has said which and what to do.

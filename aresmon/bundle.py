@@ -53,8 +53,9 @@ class Difference:
         return bool(self.changed or self.removed)
 
     def text(self) -> str:
-        """A unified diff of all of it."""
-        return "".join(line for path in (*self.changed, *self.removed) for line in _diff(self, path))
+        """A unified diff of all of it; of what is rendered for Grafana alone, a line a file: its lines are whole panels
+        and rules, which nobody reads."""
+        return "".join(line for path in (*self.changed, *self.removed) for line in _told(self, path))
 
 
 def read(folder: Path) -> Bundle:
@@ -134,6 +135,19 @@ def _on_disk(folder: Path) -> dict[str, bytes]:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:
         raise AresmonError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _told(difference: Difference, path: str) -> Iterator[str]:
+    if not path.endswith(".json"):
+        yield from _diff(difference, path)
+        return
+    lines = [line[:1] for line in _diff(difference, path)][2:]
+    if path not in difference.found:
+        yield f"+++ {path}: new\n"
+    elif path not in difference.wanted:
+        yield f"--- {path}: gone\n"
+    else:
+        yield f"@@@ {path}: {lines.count('+')} lines instead of {lines.count('-')}\n"
 
 
 def _diff(difference: Difference, path: str) -> Iterator[str]:

@@ -106,6 +106,18 @@ def plugins(text: str) -> list[str]:
     return sorted(found | {f"parsers.{one['data_format']}" for one in settings if "data_format" in one})
 
 
+def kept_fields(text: str) -> set[str] | None:
+    """What the inputs of a fragment keep, as patterns; None where one of them does not say, or where it is no TOML."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
+    several = [one for settings in tables.get("inputs", {}).values() for one in settings]
+    if not all(isinstance(one, dict) and one.get("fieldinclude") for one in several):
+        return None
+    return {str(field) for one in several for field in one["fieldinclude"]}
+
+
 def _is_tables(settings: Any) -> bool:
     return isinstance(settings, list) and all(isinstance(one, dict) for one in settings)
 

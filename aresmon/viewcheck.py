@@ -178,6 +178,11 @@ def _where_problems(
         if isinstance(value, str) and "'" in value and not (value.startswith("/") and value.endswith("/")):
             # Grafana puts it between two of them as it is.
             yield document.problem((*keys, "where", key), "may have no '; an expression can, as /it.s/")
+        if isinstance(value, str) and value.startswith("/") and value.endswith("/"):
+            try:
+                re.compile(value[1:-1])
+            except re.error as error:
+                yield document.problem((*keys, "where", key), f"{value} is no expression: {error}")
 
 
 def _alert_problems(document: Document, keys: Keys, alert: Mapping[str, Any], data: Any) -> Iterator[Problem]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from aresmon import schema, shipped, viewcheck
+from aresmon import catalogue, schema, shipped, viewcheck
 from aresmon.errors import AresmonError, SiteError
 from aresmon.views import (
     HOST,
@@ -43,14 +44,17 @@ def load(overrides: Path | None = None) -> dict[str, View]:
     # The shipped ones are held against the schema by the tests: here that would cost more than reading them.
     found = {path.stem: read(read_text(path), path.stem, file=str(path), checked=True) for path in _files(SHIPPED)}
     errors: list[str] = []
-    for path in _files(overrides / "collectors") if overrides is not None else ():
+    own = overrides / "collectors" if overrides is not None else None
+    for path in _files(own) if own is not None else ():
         try:
             found[path.stem] = read(read_text(path), path.stem, file=str(path))
+            errors.extend(f"{path}: {problem}" for problem in _not_kept(found[path.stem], path))
         except SiteError as error:
             errors.extend(error.errors)
         except AresmonError as error:
             errors.append(error.message)
         errors.extend(f"{path}: {problem}" for problem in _wrong_name(path))
+    errors.extend(_strangers(own) if own is not None else ())
     errors.extend(_shared(found))
     if errors:
         raise SiteError(errors, hint="nothing was changed; docs/collectors.md tells what such a file may say")
@@ -81,6 +85,25 @@ def _wrong_name(path: Path) -> Iterator[str]:
         yield f"there is no collector of this name; its inputs belong into {path.stem}.conf beside it"
     if path.stem == OVERVIEW:
         yield "the overview's dashboard has this name already; give the collector another"
+
+
+def _strangers(folder: Path) -> Iterator[str]:
+    """Files that nobody would read, and that somebody may have meant."""
+    for path in sorted(folder.glob("*")):
+        if path.suffix not in (".conf", ".yml") and not path.name.startswith(".") and path.name != "README.md":
+            yield f"{path}: is read by nobody; a collector is NAME.conf, and what there is to see of it NAME.yml"
+
+
+def _not_kept(view: View, path: Path) -> Iterator[str]:
+    """Fields that the collector's own inputs leave out, where all of them say what they keep."""
+    fragment = path.with_suffix(".conf")
+    if not fragment.exists():
+        return
+    kept = catalogue.kept_fields(read_text(fragment))
+    for name, measurement in view.measurements.items() if kept is not None else ():
+        for field in measurement.fields:
+            if not any(fnmatchcase(field, one) for one in kept or ()):
+                yield f"'{field}' of '{name}' is not among the fields that {fragment.name} keeps (`fieldinclude`)"
 
 
 @cache

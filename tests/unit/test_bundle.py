@@ -88,6 +88,14 @@ def test_a_change_is_shown_as_a_diff_and_written_without_touching_the_rest(folde
     assert bundle.read(folder).made == made
 
 
+def test_what_is_rendered_for_grafana_is_told_in_a_line_a_file(folder: Path) -> None:
+    write(folder, {"a.json": b"[\n1,\n2\n]\n", "gone.json": b"[]\n"})
+
+    difference = bundle.compare(bundle.read(folder), {"a.json": b"[\n1,\n3,\n4\n]\n", "new.json": b"{}\n"})
+
+    assert difference.text() == "@@@ a.json: 2 lines instead of 1\n+++ new.json: new\n--- gone.json: gone\n"
+
+
 def test_a_file_that_is_no_longer_wanted_goes_with_its_empty_folders(folder: Path) -> None:
     write(folder, WANTED)
     wanted = {path: content for path, content in WANTED.items() if not path.startswith("agents/")}

@@ -99,6 +99,7 @@ def read(text: str) -> View:
             "weather.yml:27 panels[1].series[0].of.fallen.where.sttus!: 'weather' has no tag or field 'sttus' "
             "(did you mean 'status'?)",
         ),
+        ("status!: broken", "status!: /(/", "where.status!: /(/ is no expression: missing ), unterminated subpattern"),
         ("unit: celsius\n    desc", "unit: celsus\n    desc", "not 'celsus' (did you mean 'celsius'?)"),
         ("aggregate: last", "aggregate: latest", "columns[0].series.aggregate: must be mean or median or min"),
         ("kind: bargauge", "kind: bargage", "not 'bargage' (did you mean 'bargauge'?)"),
@@ -317,6 +318,30 @@ def test_a_view_without_a_collector_is_refused(collectors: Path) -> None:
 
     assert refused(collectors) == (
         f"{collectors}/wether.yml: there is no collector of this name; its inputs belong into wether.conf beside it",
+    )
+
+
+def test_a_field_that_the_collectors_own_inputs_leave_out_is_refused(collectors: Path) -> None:
+    (collectors / "weather.yml").write_text(GOOD)
+    (collectors / "weather.conf").write_text('[[inputs.exec]]\n  fieldinclude = ["hum*"]\n')
+
+    errors = refused(collectors)
+
+    assert errors
+    assert all(
+        error.endswith("is not among the fields that weather.conf keeps (`fieldinclude`)")
+        and error.startswith(f"{collectors}/weather.yml: ")
+        for error in errors
+    )
+
+
+def test_a_file_that_nobody_reads_is_told(collectors: Path) -> None:
+    (collectors / "weather.yaml").write_text(GOOD)
+    (collectors / ".weather.conf.swp").write_text("")
+
+    assert refused(collectors) == (
+        f"{collectors}/weather.yaml: is read by nobody; a collector is NAME.conf, and what there is to see of it "
+        "NAME.yml",
     )
 
 
