@@ -137,7 +137,9 @@ def _state(answer: Mapping[str, Any] | None) -> str:
 def _about(answer: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     for instance in (answer or {}).get("alerts", []):
         if str(instance.get("state", "")).startswith(("Alerting", "Pending", "Recovering", "Error")):
-            labels = {key: value for key, value in instance.get("labels", {}).items() if key not in _OURS}
+            # Those with two underscores are Grafana's own, and say by which way somebody is told.
+            told = {key: value for key, value in instance.get("labels", {}).items() if not key.startswith("__")}
+            labels = {key: value for key, value in told.items() if key not in _OURS}
             named = [labels.pop(HOST, ""), *(value for _, value in sorted(labels.items()))]
             yield " ".join(word for word in named if word), str(instance.get("annotations", {}).get("summary", ""))
 

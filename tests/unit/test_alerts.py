@@ -25,7 +25,7 @@ def answer(uid: str, state: str, *instances: tuple[str, dict[str, str], str], **
     shown = [
         {
             "state": state_of,
-            "labels": {"alertname": "x", "severity": "warning", **labels},
+            "labels": {"alertname": "x", "severity": "warning", "__grafana_receiver__": "aresmon-warning", **labels},
             "annotations": {"summary": s},
         }
         for state_of, labels, s in instances
