@@ -139,7 +139,8 @@ def _door(grafana: Grafana) -> dict[str, str]:
         "GRAFANA_HTTPS": _yes(is_https),
         "GRAFANA_PREFIX": folder.lower().replace(".", "[.]"),  # into a regular expression
         "GRAFANA_PROFILES": "fixed" if is_shared else "own",
-        "GRAFANA_BEHIND": " ".join(grafana.door.behind),
+        # An address that nobody has: HAProxy 3.2 warns of an empty one, also where it is not used.
+        "GRAFANA_BEHIND": " ".join(grafana.door.behind) or "255.255.255.255",
         "GRAFANA_BEHIND_HERE": _yes(grafana.door.is_behind_this_machine),
         "GRAFANA_SUB_PATH": _true(bool(folder)),
         "GRAFANA_ANONYMOUS": _true(grafana.door.anonymous),
