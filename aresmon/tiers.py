@@ -17,7 +17,7 @@ from aresmon.views import Views
 
 _DAY = 86400  # seconds
 # Seconds of points that one statement downsamples: a hundred hosts' take some seconds.
-_PIECES = {"1m": 3 * 3600, "1h": _DAY}
+PIECES = {"1m": 3 * 3600, "1h": _DAY}
 _MOST_DAYS = 31  # of raw points that are downsampled when a tier is new; more would keep `up` waiting for hours
 
 
@@ -66,7 +66,7 @@ def fill(influxdb: InfluxDB, one: Downsampling, fleet: Fleet, *, now: float | No
     until = int(time.time() if now is None else now)
     kept = fleet.keep.raw if one.tier.source == "raw" else fleet.keep.minute
     days = min(_MOST_DAYS, _MOST_DAYS if kept == FOREVER else -(-kept // 24))
-    piece = _PIECES[one.tier.policy]
+    piece = PIECES[one.tier.policy]
     for start in range((until // _DAY - days) * _DAY, until, piece):
         influxdb.query(one.fill(start, min(start + piece, until)), database=DATABASE)
 

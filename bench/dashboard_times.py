@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
-from aresmon import catalogue, fleet
+from aresmon import catalogue, fleet, tiers
 from aresmon.events import Event
 from aresmon.render import downsampling, influxql
 from aresmon.render.dashboards import PATH, dashboards
@@ -169,9 +169,13 @@ def _fill(scratch: Scratch, size: Size, today: int, work: Work) -> None:
         days = [today - 1 - age for age in ages if age < size.downsampled]
         ready = [age for age in ages if age >= size.downsampled and (tier.policy == "1h" or age < size.raw)]
         ones = [one for one in downsampling.downsamplings(month.views()) if one.tier == tier]
+        piece = tiers.PIECES[tier.policy]
         with closing(scratch.line(DATABASE)) as line:
             took = sum(
-                _downsample(line, one, work, since=day * DAY, until=(day + 1) * DAY) for day in days for one in ones
+                _downsample(line, one, work, since=start, until=start + piece)
+                for day in days
+                for one in ones
+                for start in range(day * DAY, (day + 1) * DAY, piece)
             )
         if days:
             work.note(f"days downsampled into `{tier.policy}`", len(days), took)
