@@ -95,7 +95,8 @@ def _annotations(variables: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
     )
     pushes = f'SELECT "title", "text" FROM "forever"."{EVENT}" WHERE {where}$timeFilter'
     boots = (
-        'SELECT "jump" * 0 AS "rebooted" FROM (SELECT difference(last("boot_time")) AS "jump" FROM "raw"."kernel" '
+        'SELECT "jump" * 0 AS "rebooted" FROM '
+        f'(SELECT difference(last("boot_time")) AS "jump" FROM "{POLICY}"."kernel" '
         f'WHERE {where}$timeFilter GROUP BY time(1m), "{HOST}" fill(none)) '
         f'WHERE "jump" > 5 AND $timeFilter GROUP BY "{HOST}"'
     )
