@@ -1,6 +1,6 @@
 """Every benchmark, one after the other, and their tables written into docs/performance.md.
 
-Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, and three quarters of an hour
+Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, and a quarter of an hour
 more for `dashboards`; needs the engine and the built images). `.venv/bin/python -m bench up memory` measures only
 these parts anew.
 """

@@ -61,7 +61,7 @@ class Size:
         return said
 
 
-FULL = (Size(3), Size(30, raw=7, downsampled=2))
+FULL = (Size(3, downsampled=2), Size(30, raw=1, downsampled=1))
 
 
 @dataclass(frozen=True, slots=True)

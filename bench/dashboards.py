@@ -2,7 +2,7 @@
 
 bench/dashboard_files.py renders, beside Jinja2 and Grafana's own SDK; bench/dashboard_times.py asks a real InfluxDB
 what Grafana would ask, on raw points alone, as most published dashboards do, and as the tiers choose.
-Run it: `.venv/bin/python -m bench.dashboards` (three quarters of an hour on two idle cores, 3 GB of disk; needs the
+Run it: `.venv/bin/python -m bench.dashboards` (a quarter of an hour on two idle cores, 3 GB of disk; needs the
 engine and the built image of InfluxDB). For a try: `--hosts 2 --days 3 --fleets 3,20`, two minutes; `--only files`
 and `--only times` do one half.
 """
