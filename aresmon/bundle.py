@@ -140,13 +140,12 @@ def _on_disk(folder: Path) -> dict[str, bytes]:
 def _told(difference: Difference, path: str) -> Iterator[str]:
     if not path.endswith(".json"):
         yield from _diff(difference, path)
-        return
-    lines = [line[:1] for line in _diff(difference, path)][2:]
-    if path not in difference.found:
+    elif path not in difference.found:
         yield f"+++ {path}: new\n"
     elif path not in difference.wanted:
         yield f"--- {path}: gone\n"
     else:
+        lines = [line[:1] for line in _diff(difference, path)][2:]
         yield f"@@@ {path}: {lines.count('+')} lines instead of {lines.count('-')}\n"
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from aresmon import files
-from aresmon.door import Pair
+from aresmon.door import Pair, name_of
 from aresmon.errors import AresmonError
 
 # It takes a tenth of a second to import, and few sites have a certificate of their own.
@@ -108,7 +107,7 @@ def _check_time(pair: Pair, leaf: Certificate, now: datetime) -> None:
 
 def _doubts(pair: Pair, leaf: Certificate, url: str, now: datetime) -> list[Doubt]:
     doubts = []
-    name, names = urlsplit(url).hostname or "", _names(leaf)
+    name, names = name_of(url), _names(leaf)
     if not any(_covers(known, name) for known in names):
         known = ", ".join(names) or "no name (browsers look at its subject alternative names alone)"
         what = f"{pair.where('certificate')}: browsers will refuse it for {name}: it is for {known}"

@@ -24,6 +24,7 @@ from aresmon.cli_support import (
 from aresmon.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
+    from aresmon.fleet import Fleet
     from aresmon.site import Site
     from aresmon.stack import Outcome
 
@@ -94,8 +95,8 @@ def check(
     site, console = the_site(), the_console()
     fleet = site.fleet()
     site.views()  # which raises, for a view of the site's own that is wrong
-    _tell_doubts(site)
-    _tell_secrets(site)
+    _tell_doubts(site, fleet)
+    _tell_secrets(site, fleet)
     plural = "s" if len(fleet.hosts) > 1 else ""
     console.say(f"{site.file}: {len(fleet.hosts)} host{plural}, server {fleet.server}. No errors.")
     if configs is not None:
@@ -181,8 +182,9 @@ def up(
         engine.client  # noqa: B018 (no file is written where nothing can run)
         starter.write(site, docker=True)
         console.note(f"{site.file} is written for this machine")
-    ground.check_here(site, site.fleet(), meant=here)
-    _tell_doubts(site, is_server=True)
+    fleet = site.fleet()
+    ground.check_here(site, fleet, meant=here)
+    _tell_doubts(site, fleet, is_server=True)
 
     def announce(outcome: stack.Outcome) -> None:
         is_first = not site.bundle.exists()
@@ -315,14 +317,14 @@ def main() -> NoReturn:
     sys.exit(ExitCode.DONE)
 
 
-def _tell_doubts(site: Site, *, is_server: bool = False) -> None:
+def _tell_doubts(site: Site, fleet: Fleet, *, is_server: bool = False) -> None:
     """What is no error and yet to be known, of the file and of the certificate that it names.
 
     A certificate is looked at on the server; elsewhere it need not be.
     """
     from aresmon import certificates, ground
 
-    fleet, console = site.fleet(), the_console()
+    console = the_console()
     for notice in fleet.notices:
         console.warn(notice)
     if is_server or ground.is_here(site, fleet):
@@ -330,11 +332,10 @@ def _tell_doubts(site: Site, *, is_server: bool = False) -> None:
             console.warn(doubt.what, hint=doubt.next)
 
 
-def _tell_secrets(site: Site) -> None:
+def _tell_secrets(site: Site, fleet: Fleet) -> None:
     """Which secrets of `alerts` `up` would ask for; they are on the server alone."""
     from aresmon import alertsecrets, ground
 
-    fleet = site.fleet()
     if ground.is_here(site, fleet):
         wrong = dict(alertsecrets.problems(site.secrets, fleet.alerts.secrets))
         for name, what in wrong.items():

@@ -9,11 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 from aresmon import schema
-from aresmon.views import HOST, SEVERITIES, Measurement
+from aresmon.views import HOST, PLACEHOLDER, SEVERITIES, Measurement
 from aresmon.yamlfile import Document, Keys, Problem
 
 _WORD = re.compile(r"[a-z][a-z_]*")
-_BRACES = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SAYS = {
     "from": {"from", "field", "aggregate", "rate", "increase", "math", "where", "by", "name"},
     "formula": {"formula", "of", "name"},
@@ -219,4 +218,4 @@ def _words(formula: str) -> set[str]:
 
 def _placeholders(text: str) -> set[str]:
     """What stands in braces in a text."""
-    return set(_BRACES.findall(text))
+    return set(PLACEHOLDER.findall(text))

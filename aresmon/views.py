@@ -5,12 +5,15 @@ Dashboards, alert rules and the downsampling are all rendered from these; `viewf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 HOST = "host"
 """The tag that every point has."""
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""A tag, or `value`, in a name or a text: `{path}`."""
 
 FieldKind = Literal["gauge", "counter", "state"]
 Severity = Literal["information", "warning", "critical"]

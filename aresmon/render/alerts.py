@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from aresmon.fleet import Fleet, Host
 from aresmon.render import boards, conditions, contacts
 from aresmon.render.conditions import Scoped
 from aresmon.render.contacts import Json
-from aresmon.views import HOST, Alert, Levels, Series, Severity, View, Views
+from aresmon.views import HOST, PLACEHOLDER, Alert, Levels, Series, Severity, View, Views
 
 RULES = "grafana/provisioning/alerting/rules.json"
 CONTACTS = "grafana/provisioning/alerting/contacts.json"
@@ -32,7 +31,6 @@ EVERY = 60
 _LINES = 7  # levels: groups, one of them, its rules, one of them, its data, a query
 _LARGEST = 50  # rules of a group
 _LONGEST = 40  # characters of a uid; grafana/pkg/util/shortid_generator.go
-_BRACES = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _BEAT = Alert(
     id=HEARTBEAT,
     title="Heartbeat",
@@ -89,7 +87,7 @@ class Wanted:
     def title(self) -> str:
         """Its title in lists. Grafana makes one message of all that fires under one title, and it takes two rules of
         one since version 12: those of each host have the same, so that a hundred silent hosts are one message."""
-        title = _BRACES.sub(r"\1", self.alert.title)
+        title = PLACEHOLDER.sub(r"\1", self.alert.title)
         place = "" if self.host else self.scoped.words()
         return f"{title[0].upper()}{title[1:]}{f' ({place})' if place else ''} ({self.severity})"
 
@@ -287,7 +285,7 @@ def _annotations(one: Wanted, fleet: Fleet) -> dict[str, str]:
 
 def _template(text: str, one: Wanted) -> str:
     """A text of the catalogue as a template of Grafana's; all of it that is no placeholder means itself."""
-    parts = _BRACES.split(text)
+    parts = PLACEHOLDER.split(text)
     written = ""
     for index, part in enumerate(parts):
         if not index % 2:

@@ -5,7 +5,6 @@ Source: Grafana 12, kinds/dashboard/dashboard_kind.cue, and each panel plug-in's
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from string import ascii_uppercase
@@ -14,7 +13,7 @@ from typing import Any
 from aresmon.render import targets
 from aresmon.render.boards import panel_id
 from aresmon.render.targets import EXPRESSION, Scope, Target
-from aresmon.views import Levels, Panel, Series
+from aresmon.views import PLACEHOLDER, Levels, Panel, Series
 
 DATASOURCE = "${datasource}"
 Json = dict[str, Any]
@@ -27,7 +26,6 @@ _LONGEST_BRIDGE = 60_000  # milliseconds
 MOST_POINTS = 500
 _WIDTH = {"timeseries": 12, "stat": 4, "gauge": 4, "bargauge": 12, "table": 24, "state-timeline": 12}
 _HEIGHT = {"timeseries": 8, "stat": 5, "gauge": 5, "bargauge": 8, "table": 9, "state-timeline": 8}
-_BRACES = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def width(panel: Panel) -> int:
@@ -200,7 +198,7 @@ def _legends(panel: Panel, queries: Sequence[Target], names: Sequence[str]) -> I
     """An expression's series are called after its letter: what was meant is put there instead."""
     refs = [query["refId"] for query in queries if query["datasource"] == EXPRESSION]
     for ref, series in zip(refs, (one for one in panel.series if one.parts), strict=True):
-        shown = _BRACES.sub(r"${__field.labels.\1}", _named(series, names).name)
+        shown = PLACEHOLDER.sub(r"${__field.labels.\1}", _named(series, names).name)
         yield {
             "matcher": {"id": "byFrameRefID", "options": ref},
             "properties": [{"id": "displayName", "value": shown}],

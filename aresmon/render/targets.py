@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from aresmon.views import HOST, Condition, Series
+from aresmon.views import HOST, PLACEHOLDER, Condition, Series
 
 Target = dict[str, Any]
 
 DATASOURCE_TYPE = "influxdb"
 EXPRESSION = {"type": "__expr__", "uid": "__expr__"}
-_BRACES = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WRAPPED = re.compile(r"^/\^(.*)\$/$")
 _NUMBER = re.compile(r"^-?[0-9.]+$")
 
@@ -77,7 +76,7 @@ def raw(statement: str, *, ref: str, datasource: str, form: str = "time_series",
 
 def alias(name: str) -> str:
     """`{path}` → `$tag_path`"""
-    return _BRACES.sub(r"$tag_\1", name)
+    return PLACEHOLDER.sub(r"$tag_\1", name)
 
 
 def formula(text: str, refs: Mapping[str, str]) -> str:
