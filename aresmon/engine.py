@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -22,9 +23,11 @@ from aresmon.errors import AresmonError, ExitCode
 # other hosts do without.
 if TYPE_CHECKING:
     import docker
+    from docker.models.networks import Network
 
 _PULL_TIMEOUT = 900.0
 _RUN_TIMEOUT = 60
+_LEAVES_WITHIN = 10.0  # seconds
 
 
 class NotPulledError(AresmonError):
@@ -164,7 +167,7 @@ class Engine:
         with told():
             for network in self.client.networks.list(filters={"label": label}):
                 with suppress(docker.errors.NotFound):
-                    network.remove()
+                    _remove_network(network)
 
     def remove_leftovers(self, project: str) -> None:
         """Remove what an interrupted run left of its one-off containers."""
@@ -253,10 +256,15 @@ class Engine:
             finally:
                 api.remove_container(made, force=True)
 
-    def execute(self, container: str, command: Sequence[str], *, given: str) -> process.Completed:
-        """Run a command in a running container; `given` is what it reads, and the place for a secret."""
+    def execute(
+        self, container: str, command: Sequence[str], *, given: str, within: float = _RUN_TIMEOUT
+    ) -> process.Completed:
+        """Run a command in a running container; `given` is what it reads, and the place for a secret.
+
+        Raises AresmonError where it takes longer than `within` seconds.
+        """
         argv = ["docker", "exec", "--interactive", container, *command]
-        return process.run(argv, given=given, timeout=_RUN_TIMEOUT, check=False)
+        return process.run(argv, given=given, timeout=within, check=False)
 
     def archive(self, reference: str) -> bytes:
         """An image as `docker load` takes it."""
@@ -292,6 +300,40 @@ class Engine:
         """Take in the images of a tar made by `save`; their references."""
         with told():
             return sorted({tag for image in self.client.images.load(archive) for tag in image.tags})
+
+
+def _remove_network(network: Network) -> None:
+    """Remove a network. The engine counts the endpoint of a removed container for a moment longer.
+
+    Raises AresmonError where somebody else is in it, or nobody and it cannot be removed within ten seconds.
+    """
+    import docker.errors
+
+    deadline = time.monotonic() + _LEAVES_WITHIN
+    while True:
+        try:
+            network.remove()
+            return
+        except docker.errors.APIError as error:
+            if error.status_code != HTTPStatus.FORBIDDEN:
+                raise
+        network.reload()
+        inside = sorted(one["Name"] for one in network.attrs["Containers"].values())
+        if inside or time.monotonic() > deadline:
+            raise _still_used(str(network.name), inside)
+        time.sleep(0.2)
+
+
+def _still_used(network: str, by: Sequence[str]) -> AresmonError:
+    if by:
+        what = f"the network {network} cannot be removed with {', '.join(by)} in it"
+        return AresmonError(what, hint=f"`docker network disconnect {network} {by[0]}`, then the same command again")
+    return AresmonError(
+        f"the network {network} cannot be removed: the engine counts an endpoint in it that no container has",
+        hint="a fault of the engine, which a restart of it mends: `sudo systemctl restart docker`, then the same "
+        "command again",
+        code=ExitCode.BROKEN,
+    )
 
 
 @contextmanager

@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import docker
 import yaml
 from docker.models.containers import Container
+from docker.models.networks import Network
 
 from aresmon import site as aresmon_site
 from aresmon import store
@@ -189,7 +192,8 @@ class Site:
         """Take everything away: by our own command, then whatever that left."""
         try:
             if (self.folder / "aresmon.yml").exists() and self.containers():
-                self.run("down", "--volumes", "--yes", timeout=120)
+                ended = self.run("down", "--volumes", "--yes", timeout=120)
+                sys.stdout.write(f"{self.name}: down ended with {ended.code}\n{ended.out}{ended.err}")
         finally:
             remove_project(self.name)
 
@@ -225,7 +229,31 @@ def remove_project(project: str) -> None:
     for container in client().containers.list(all=True, filters={"label": label}, ignore_removed=True):
         container.remove(force=True, v=True)
     for network in client().networks.list(filters={"label": label}):
-        network.remove()
+        _remove_network(network)
+
+
+def _remove_network(network: Network, within: float = 30) -> None:
+    """Remove a network, once nobody is in it.
+
+    Engine 20.10 now and then goes on counting an endpoint that no container has, until it is restarted: then it is
+    left, and said.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            network.remove()
+            return
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            if error.status_code != HTTPStatus.FORBIDDEN:
+                raise
+        network.reload()
+        if time.monotonic() > deadline:
+            assert not network.attrs["Containers"], network.attrs["Containers"]
+            warnings.warn(f"{network.name} is left: the engine counts an endpoint that no container has", stacklevel=2)
+            return
+        time.sleep(0.5)
 
 
 def has_grafana() -> bool:

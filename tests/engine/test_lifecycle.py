@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.sites import Site, eventually, site_in
+from aresmon.pins import pins
+from tests.engine.sites import Site, client, eventually, site_in
 
 FIRST = {"box": {"collect": ["system"]}}
 
@@ -150,6 +151,22 @@ def test_down_keeps_the_data_and_up_goes_on_with_it(site: Site) -> None:
     site.up()
     assert site.marks() == [1]
     assert site.query('SELECT first("metrics_gathered") FROM "internal_agent"')[0].rows[0]["time"] == oldest
+
+
+def test_down_names_who_else_is_in_its_network(site: Site) -> None:
+    stranger, network = f"{site.name}-stranger", f"{site.name}_front"
+    image = pins()["edge"].build
+    made = client().containers.run(image, entrypoint=["sleep", "600"], name=stranger, network=network, detach=True)
+    try:
+        refused = site.run("down")
+    finally:
+        made.remove(force=True)
+
+    assert refused.code == 1, refused
+    assert f"the network {network} cannot be removed with {stranger} in it" in refused.err
+    assert f"docker network disconnect {network} {stranger}" in refused.err
+    assert site.run("down").code == 0
+    site.up()
 
 
 def test_down_a_second_time_has_nothing_to_do(site: Site) -> None:
