@@ -1,3 +1,3 @@
 """aresmon: watch a few servers, from one file, on proven data."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import asyncssh
 
-from aresmon import credentials, database
+from aresmon import credentials, database, moving
 from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet
 from aresmon.hosts.ssh import Ssh
 from aresmon.influxdb import InfluxDB
 from aresmon.layout import SOCKET
+from aresmon.render.telegraf import AUTHORITY
 
 _SCRIPTS = Path(__file__).with_name("hosts")
 _KEEP = """\
@@ -34,6 +35,14 @@ read -r owner
 cat >"$path.new"
 chown "$owner" "$path.new"
 mv -T -- "$path.new" "$path"
+"""
+_FOLLOWED = """\
+set -eu
+read -r host
+while read -r list; do
+  [ ! -e "$list" ] || awk -v host="$host" '$0 != host' "$list" >"$list.new"
+  [ ! -e "$list.new" ] || { chown --reference="$list" "$list.new"; mv -T -- "$list.new" "$list"; }
+done
 """
 _DOCKER = "/var/run/docker.sock"
 
@@ -54,6 +63,11 @@ class Far:
     async def keep(self, name: str, value: str) -> None:
         """Write a secret on the server, for its owner alone."""
         await self.run(_KEEP, f"{self.root}/.aresmon/secrets/{name}\n{self.owner}\n{value}")
+
+    async def followed(self, host: str, trusted: bytes) -> None:
+        """Take a host off the lists of those that have still to follow to TLS, or to the next authority."""
+        lists = [moving.IN_CLEAR, *([moving.WITHOUT_NEXT] if moving.knows_next(trusted) else [])]
+        await self.run(_FOLLOWED, f"{host}\n" + "".join(f"{self.root}/.aresmon/authority/{name}\n" for name in lists))
 
     async def drop(self, name: str) -> None:
         """Remove a secret from the server."""
@@ -147,10 +161,11 @@ def in_background(fleet: Fleet, server: Callable[[], Ssh]) -> Iterator[Far]:
 async def _look(
     fleet: Fleet, server: Ssh, connection: asyncssh.SSHClientConnection
 ) -> tuple[str, str, Mapping[str, bytes]]:
-    names = [credentials.INFLUXDB_ADMIN, credentials.SITE_KEY, *(credentials.agent(host.name) for host in fleet.hosts)]
+    agents = [credentials.agent(host.name) for host in fleet.hosts]
+    names = [credentials.INFLUXDB_ADMIN, credentials.SITE_KEY, *agents, *map(credentials.upcoming, agents)]
     wanted = [f".aresmon/secrets/{name}" for name in names]
     wanted += [f".aresmon/bundle/{name}" for name in (".env", "manifest.json", "agent-environment.yml")]
-    wanted.append(f".aresmon/bundle/agents/{fleet.server}/telegraf.conf")
+    wanted += [f".aresmon/bundle/agents/{fleet.server}/{name}" for name in ("telegraf.conf", AUTHORITY)]
     given = "\n".join([fleet.site, *wanted, "", ""]).encode()
     script = (_SCRIPTS / "server.bash").read_text(encoding="utf-8")
     conversation = await server.converse(connection, script, given, as_root=True)

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 
 from aresmon.catalogue import Catalogue
 from aresmon.fleet import Fleet, Host
-from aresmon.influxdb import InfluxDB, Series
+from aresmon.influxdb import InfluxDB, InfluxDBError, Series
+from aresmon.proof import FRESH
 from aresmon.render.telegraf import DATABASE
 
 _INTERVAL = 10  # seconds, as in telegraf/agent.conf
 _WINDOW = 60
 # A point is in the database after its interval's flush and jitter, and the slowest input's reading.
 _ARRIVED_AFTER = 24
+# Seconds: a point that is dated later than this from now is of a clock that is wrong. It says nothing of now.
+_AHEAD = 30
 _LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
 
 
@@ -25,7 +28,8 @@ _LOOK_BACK = 300  # a host whose first point in this time is later than the wind
 class HostStatus:
     """One host. `age` is that of its newest point, in seconds, None if there is none. `points` arrived in the
     last whole minute, in which its inputs were read `reads` times of `expected` (0: it has only just begun).
-    `refused` is how often its writes failed in it, `silent` are the inputs of which nothing arrived in it."""
+    `refused` is how often its writes failed in it, `silent` are the inputs of which nothing arrived in it. `ahead` is
+    by how many seconds its points are dated in the future, where none are of now."""
 
     name: str
     agent: str
@@ -35,6 +39,7 @@ class HostStatus:
     expected: int
     refused: int
     silent: tuple[str, ...]
+    ahead: float = 0.0
 
 
 def look(
@@ -59,6 +64,8 @@ class _Known:
     points: Mapping[str, int] = field(default_factory=dict)
     reads: Mapping[str, _Read] = field(default_factory=dict)
     refused: int = 0
+    future: float = 0.0
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +83,24 @@ def _window(now: float) -> tuple[int, int]:
 
 
 def _ask(influxdb: InfluxDB, now: float) -> dict[str, _Known]:
-    """One request for all hosts."""
+    """One request for all hosts; a second, which counts no points, where there are more series than one may touch."""
+    try:
+        return _answered(influxdb, now, counted=True)
+    except InfluxDBError as error:
+        if "max-select-series" not in error.message:
+            raise
+        return _answered(influxdb, now, counted=False)
+
+
+def _answered(influxdb: InfluxDB, now: float, *, counted: bool) -> dict[str, _Known]:
     start, end = _window(now)
     inside = f"time > {start}s AND time <= {end}s"
-    newest, began, points, reads, refused = influxdb.query(
-        'SELECT last("metrics_gathered") FROM "internal_agent" GROUP BY "host"',
+    asked = "/.*/" if counted else '"internal_agent"'
+    newest, future, began, points, reads, refused = influxdb.query(
+        f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time <= {int(now) + _AHEAD}s GROUP BY "host"',
+        f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time > {int(now) + _AHEAD}s GROUP BY "host"',
         f'SELECT first("metrics_gathered") FROM "internal_agent" WHERE time > {end - _LOOK_BACK}s GROUP BY "host"',
-        f'SELECT count(*) FROM /.*/ WHERE {inside} GROUP BY "host"',
+        f'SELECT count(*) FROM {asked} WHERE {inside} GROUP BY "host"',
         'SELECT count("metrics_gathered"), spread("metrics_gathered"), first("metrics_gathered") '
         f'FROM "internal_gather" WHERE {inside} GROUP BY "host", "input"',
         # Of its counters this is the only one that a refused batch moves.
@@ -91,15 +109,18 @@ def _ask(influxdb: InfluxDB, now: float) -> dict[str, _Known]:
     )
     began_at, refused_of = _only_values(began, "time"), _only_values(refused, "spread")
     points_of, reads_of = _points(points), _reads(reads)
+    newest_of, future_of = _only_values(newest, "time"), _only_values(future, "time")
     return {
         host: _Known(
-            newest=seen,
+            newest=newest_of.get(host),
+            future=future_of.get(host, 0.0),
+            counted=counted,
             began=began_at.get(host, 0.0),
             points=points_of.get(host, {}),
             reads=reads_of.get(host, {}),
             refused=int(refused_of.get(host, 0)),
         )
-        for host, seen in _only_values(newest, "time").items()
+        for host in newest_of.keys() | future_of.keys()
     }
 
 
@@ -133,6 +154,7 @@ def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: flo
     # A host that has just begun to send, or whose agent we saw start, owes only what came due since.
     due = max(0, end - max(start, int(known.began) - _INTERVAL, int(begun))) // _INTERVAL
     reads = sum(read.times for name, read in known.reads.items() if name in inputs)
+    is_current = known.newest is not None and at - known.newest <= FRESH
     return HostStatus(
         name=host.name,
         agent=host.agent,
@@ -143,6 +165,8 @@ def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: flo
         expected=max(len(inputs) * due, reads),
         refused=known.refused if due > 1 else 0,
         silent=tuple(sorted(set(_silent(host, catalogue, known)))) if due > 1 else (),
+        # A clock that was wrong and is not any more is nothing to worry about.
+        ahead=0.0 if is_current else max(0.0, known.future - at),
     )
 
 
@@ -156,5 +180,5 @@ def _silent(host: Host, catalogue: Catalogue, known: _Known) -> Iterator[str]:
         for plugin in collector.inputs:
             read = known.reads.get(plugin)
             arrived = any(name == plugin or name.startswith(f"{plugin}_") for name in known.points)
-            if read is None or not read.gave or (collector.is_shipped and not arrived):
+            if read is None or not read.gave or (known.counted and collector.is_shipped and not arrived):
                 yield plugin

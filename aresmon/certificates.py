@@ -1,4 +1,4 @@
-"""The certificate of Grafana's door: looked at before anything is touched, then put together for the edge."""
+"""Certificates that the site was given: looked at before anything is touched, then put together for the edge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from aresmon.errors import AresmonError
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-FILE = "grafana.pem"
+FILES = {"grafana": "grafana.pem", "edge": "agents.pem"}
+"""What the edge reads, by whose door it is."""
 _SOON = 14  # days
 _UNTOUCHED = "nothing was changed; "
 
@@ -61,7 +62,7 @@ def troubles(root: Path, pair: Pair | None, url: str, folder: Path, *, now: date
         told = error if isinstance(error, AresmonError) else _unreadable(root, pair, "certificate", error)
         return [Doubt(told.message, f"{told.hint.removeprefix(_UNTOUCHED)}, then `aresmon up`")]
     found = _doubts(pair, leaf, url, now)
-    used = _used(folder)
+    used = _used(folder / FILES[pair.door])
     if used and used != leaf and _is_soon(used, now):
         what = f"the edge still shows the certificate of before, whose end is {_day(used)}"
         found.append(Doubt(what, "`aresmon up` takes the renewed one in"))
@@ -79,9 +80,9 @@ def mark(root: Path, pair: Pair | None) -> str:
         return ""
 
 
-def bring(root: Path, pair: Pair | None, folder: Path, owner: int) -> None:
+def bring(root: Path, pair: Pair | None, folder: Path, owner: int, *, door: str = "grafana") -> None:
     """Put the pair where the edge reads it, as one file that is the edge's alone; without a pair, take it away."""
-    target = folder / FILE
+    target = folder / FILES[door]
     if pair is None:
         target.unlink(missing_ok=True)
         return
@@ -109,9 +110,10 @@ def _doubts(pair: Pair, leaf: Certificate, url: str, now: datetime) -> list[Doub
     doubts = []
     name, names = name_of(url), _names(leaf)
     if not any(_covers(known, name) for known in names):
-        known = ", ".join(names) or "no name (browsers look at its subject alternative names alone)"
-        what = f"{pair.where('certificate')}: browsers will refuse it for {name}: it is for {known}"
-        doubts.append(Doubt(what, f"give one that is for {name}, or set grafana.url to the name that people type"))
+        who, verb = ("browsers", "people type") if pair.door == "grafana" else ("agents", "hosts reach the server by")
+        known = ", ".join(names) or f"no name ({who} look at its subject alternative names alone)"
+        what = f"{pair.where('certificate')}: {who} will refuse it for {name}: it is for {known}"
+        doubts.append(Doubt(what, f"give one that is for {name}, or set {pair.door}.url to the name that {verb}"))
     if _is_soon(leaf, now):
         what = f"{pair.where('certificate')}: {pair.certificate} ends on {_day(leaf)}"
         doubts.append(Doubt(what, "renew it; `aresmon up` takes the new one in"))
@@ -122,12 +124,12 @@ def _is_soon(leaf: Certificate, now: datetime) -> bool:
     return (leaf.not_valid_after_utc - now).days < _SOON
 
 
-def _used(folder: Path) -> Certificate | None:
+def _used(target: Path) -> Certificate | None:
     """The certificate that the edge was given, as far as this process may know."""
     from cryptography.x509 import load_pem_x509_certificates
 
     try:
-        return load_pem_x509_certificates((folder / FILE).read_bytes())[0]
+        return load_pem_x509_certificates(target.read_bytes())[0]
     except (OSError, ValueError):
         return None
 

@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from aresmon import __version__, cli_alerts, cli_dashboards, cli_hosts, cli_images, cli_push, cli_users
+from aresmon import (
+    __version__,
+    cli_alerts,
+    cli_authority,
+    cli_backup,
+    cli_dashboards,
+    cli_data,
+    cli_doctor,
+    cli_hosts,
+    cli_images,
+    cli_push,
+    cli_secrets,
+    cli_snippet,
+    cli_upgrade,
+    cli_users,
+)
 from aresmon.cli_support import (
     Chosen,
     command,
@@ -38,15 +53,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_alerts.app, name="alerts")
+app.add_typer(cli_authority.app, name="authority")
+cli_backup.register(app)
+app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_hosts.app, name="hosts")
 app.add_typer(cli_images.app, name="images")
 app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_dashboards.app, name="dashboards")
+app.add_typer(cli_secrets.app, name="secrets")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"aresmon {__version__}")
+        cli_upgrade.tell_release()
         raise typer.Exit
 
 
@@ -185,10 +205,13 @@ def up(
     fleet = site.fleet()
     ground.check_here(site, fleet, meant=here)
     _tell_doubts(site, fleet, is_server=True)
+    shorten = cli_data.let_shorten(site, fleet, meant=shorten, dry_run=dry_run)
+    cli_upgrade.recover(site, engine, dry_run=dry_run)
 
     def announce(outcome: stack.Outcome) -> None:
         is_first = not site.bundle.exists()
         console.plan(outcome.steps, outcome.difference, is_first=is_first, whole=dry_run)
+        cli_upgrade.tell_kept(outcome)
 
     if dry_run:
         outcome = stack.dry_run(site, engine, shorten=shorten)
@@ -274,6 +297,9 @@ def logs(
 
 
 cli_push.register(app)
+cli_upgrade.register(app)
+cli_snippet.register(app)
+cli_doctor.register(app)
 
 
 @command(app, name="collectors", example="aresmon collectors")
@@ -288,26 +314,6 @@ def schema_command() -> None:
     from aresmon.schema import site_schema
 
     the_console().data(site_schema())
-
-
-@command(app, name="snippet", example="aresmon snippet haproxy")
-def snippet(
-    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="haproxy, nginx or caddy.")] = "haproxy",
-) -> None:
-    """Print what a proxy in front of Grafana needs, for a site without a certificate of its own.
-
-    What has to be said in aresmon.yml for it comes on standard error.
-    """
-    from aresmon.render import proxies
-
-    if proxy not in proxies.PROXIES:
-        raise AresmonError(
-            f"no snippet for '{proxy}'", hint=f"there is one for {', '.join(proxies.PROXIES)}", code=ExitCode.USAGE
-        )
-    fleet, console = the_site().fleet(), the_console()
-    typer.echo(proxies.snippet(proxy, fleet), nl=False)
-    for what, next_step in proxies.doubts(fleet):
-        console.warn(what, hint=next_step)
 
 
 def main() -> NoReturn:
@@ -328,7 +334,9 @@ def _tell_doubts(site: Site, fleet: Fleet, *, is_server: bool = False) -> None:
     for notice in fleet.notices:
         console.warn(notice)
     if is_server or ground.is_here(site, fleet):
-        for doubt in certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url):
+        found = certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
+        found += certificates.look(site.root, fleet.edge.channel.pair, fleet.edge.url)
+        for doubt in found:
             console.warn(doubt.what, hint=doubt.next)
 
 

@@ -1,4 +1,4 @@
-"""`aresmon hosts`: list, add, remove."""
+"""`aresmon hosts`: list, add, remove, block."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from aresmon.fleet import AgentKind
     from aresmon.ground import Ground
     from aresmon.hosts.transport import Transport
+    from aresmon.influxdb import InfluxDB
     from aresmon.membership import Asked
     from aresmon.outcome import Result
     from aresmon.site import Site
 
-app = typer.Typer(help="The hosts of a site: list, add, remove.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The hosts of a site: list, add, remove, block.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @command(app, name="list", example="aresmon hosts list")
@@ -130,6 +131,57 @@ async def _prepare(site: Site, asked: Asked, *, ask_sudo: bool) -> None:
         membership.write(site, text, command="hosts add")
         site.record(command="hosts add", host=asked.name, agent=choice.agent, collect=list(choice.collect))
         console.say(f"{site.file}: {asked.name} is added ({choice.agent}: {', '.join(choice.collect)})")
+
+
+@command(app, name="block", example="aresmon hosts block lewi")
+def block(name: Annotated[str, typer.Argument(help="The host that floods the database.")]) -> None:
+    """Cut a host off from the database at once, whatever it goes on sending; what it sent stays.
+
+    Its agent holds what it reads until its buffer is full. `up` leaves the host out until `hosts unblock`.
+    """
+    from aresmon import blocking
+
+    site, influxdb = _here(name)
+    with site.lock("hosts block"):
+        is_new = blocking.block(site, influxdb, name)
+        if is_new:
+            site.record(command="hosts block", host=name)
+    the_console().say(
+        f"{name} is blocked; `aresmon hosts unblock {name}` lets it in again"
+        if is_new
+        else f"nothing to do: {name} is blocked"
+    )
+
+
+@command(app, name="unblock", example="aresmon hosts unblock lewi")
+def unblock(name: Annotated[str, typer.Argument(help="The host that may write again.")]) -> None:
+    """Let a blocked host write again, with the password that it has."""
+    from aresmon import blocking, credentials
+
+    site, influxdb = _here(name)
+    with site.lock("hosts unblock"):
+        own = (credentials.agent(name), credentials.upcoming(credentials.agent(name)))
+        secrets = {one: credentials.read(site.secrets, one) for one in own if (site.secrets / one).exists()}
+        was = blocking.unblock(site, influxdb, secrets, name)
+        if was:
+            site.record(command="hosts unblock", host=name)
+    the_console().say(f"{name} may write again" if was else f"nothing to do: {name} is not blocked")
+
+
+def _here(name: str) -> tuple[Site, InfluxDB]:
+    """The site, which has this host and whose stack is here, and its InfluxDB."""
+    from aresmon import ground, store
+
+    site = the_site()
+    fleet = site.fleet()
+    if name not in [host.name for host in fleet.hosts]:
+        raise AresmonError(f"no host {name} in {site.file}", hint="`aresmon hosts list` names them")
+    if not ground.is_here(site, fleet):
+        raise AresmonError(
+            f"{fleet.server} looks after who may write, and its `up` must know of it",
+            hint=f"run this on {fleet.server}, in the site's folder there",
+        )
+    return site, store.influxdb(site)
 
 
 def _give_credentials(site: Site, name: str, *, ask_sudo: bool) -> None:

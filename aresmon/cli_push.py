@@ -140,13 +140,14 @@ def history(
     last: Annotated[int, typer.Option("--last", min=1, help="How many of the newest lines.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show who pushed what to which host, when, and how it ended."""
+    """Show who pushed what to which host and rotated which secret, when, and how it ended."""
     from aresmon import pushes
 
     site = the_site()
     if host is not None:
         pushes.chosen(site.fleet(), [host], every=False)
-    lines = [one for one in site.history("push-config") if host in (None, one.get("host"))][-last:]
+    lines = site.history("push-config", "secrets rotate")
+    lines = [one for one in lines if host in (None, one.get("host"))][-last:]
     the_console().data(lines) if as_json else the_console().pushes(lines)
 
 

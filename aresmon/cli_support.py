@@ -40,30 +40,49 @@ def command(group: typer.Typer, *, name: str, example: str) -> Callable[[Callabl
     """Register a command whose errors are told to a person, with an example in its help."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(function)
-        def told(*arguments: P.args, **options: P.kwargs) -> R:
-            try:
-                return function(*arguments, **options)
-            except AresmonError as error:
-                the_console().error(error)
-                raise typer.Exit(error.code) from None
-            except (KeyboardInterrupt, typer.Abort):
-                # Not by the console: an interrupted import may have left a module half there.
-                typer.echo(
-                    "interrupted; whatever was done stays done, and the same command goes on from there", err=True
-                )
-                raise typer.Exit(ExitCode.INTERRUPTED) from None
-            except BrokenPipeError:
-                _leave_quietly()
-            except typer.Exit:
-                raise
-            except Exception:
-                raise typer.Exit(_unexpected(traceback.format_exc())) from None
-
+        told = _told(function)
         group.command(name=name, epilog=f"Example: {example}")(told)
         return told
 
     return register
+
+
+def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register what a group does that is named without one of its commands; the function's text is the group's help.
+
+    It is called before a command of the group too: `typer.Context.invoked_subcommand` says which.
+    """
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        told = _told(function)
+        group.callback(invoke_without_command=True, epilog=f"Example: {example}")(told)
+        return told
+
+    return register
+
+
+def _told(function: Callable[P, R]) -> Callable[P, R]:
+    """The same function; what goes wrong in it is told to a person, and is the exit code."""
+
+    @functools.wraps(function)
+    def told(*arguments: P.args, **options: P.kwargs) -> R:
+        try:
+            return function(*arguments, **options)
+        except AresmonError as error:
+            the_console().error(error)
+            raise typer.Exit(error.code) from None
+        except (KeyboardInterrupt, typer.Abort):
+            # Not by the console: an interrupted import may have left a module half there.
+            typer.echo("interrupted; whatever was done stays done, and the same command goes on from there", err=True)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            _leave_quietly()
+        except typer.Exit:
+            raise
+        except Exception:
+            raise typer.Exit(_unexpected(traceback.format_exc())) from None
+
+    return told
 
 
 @contextmanager

@@ -23,6 +23,11 @@ class Compose:
     folder: Path
     project: Path
 
+    @property
+    def name(self) -> str:
+        """The project's."""
+        return self._variables()["ARESMON_PROJECT"]
+
     def hashes(self) -> dict[str, str]:
         """Compose's own hash of each service's configuration: another one, and it makes a new container."""
         lines = self.run("config", "--hash", "*").splitlines()

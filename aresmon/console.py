@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from aresmon import backuprecord, capacity
 from aresmon.arrivals import HostStatus
 from aresmon.bundle import Difference
 from aresmon.catalogue import Collector
@@ -23,7 +24,8 @@ from aresmon.outcome import GOOD, Outcome, Result
 from aresmon.plan import Step
 from aresmon.progress import Stage
 from aresmon.proof import FRESH
-from aresmon.status import ServiceStatus, Status, age
+from aresmon.status import Status
+from aresmon.troubles import ServiceStatus, age
 
 if TYPE_CHECKING:
     from aresmon.alerts import Listed
@@ -185,14 +187,27 @@ class Console:
         for one in lines:
             when = str(one.get("at", ""))[:16].replace("T", " ")
             release = str(one.get("release") or "")
+            host = str(one.get("host") or one.get("secret", ""))
             outcome = str(one.get("outcome", ""))
-            colour = Text(outcome, style=_OUTCOME_COLOURS.get(outcome, "red"))
-            table.add_row(
-                when, str(one.get("host", "")), release, colour, str(one.get("commit", ""))[:7], str(one.get("by", ""))
-            )
+            colour = Text(outcome, style="green" if outcome == "rotated" else _OUTCOME_COLOURS.get(outcome, "red"))
+            table.add_row(when, host, release, colour, str(one.get("commit", ""))[:7], str(one.get("by", "")))
+        self.out.print(table)
+
+    def secrets(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The secrets of a site."""
+        table = _table("NAME", "FOR", "MADE", "ROTATED", "HOW, OR WHY NOT")
+        for one in rows:
+            table.add_row(one["name"], one["for"], one["made"][:10] or "-", one["rotated"], one["how"])
         self.out.print(table)
 
     # Tables ------------------------------------------------------------------------------------------
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A plain table; a column whose title begins with `>` stands to the right."""
+        table = _table(*columns)
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
 
     def plan(self, steps: Sequence[Step], difference: Difference, *, is_first: bool, whole: bool) -> None:
         """The steps that `up` takes, and what changes in the bundle. `whole` shows every line of it; a first
@@ -219,6 +234,10 @@ class Console:
         """Services, hosts, and what is wrong; `well` is said if nothing is."""
         for table in _status_tables(status):
             self.out.print(table)
+        if status.capacity is not None:
+            self.say(capacity.told(status.capacity))
+        if status.backups is not None:
+            self.say(backuprecord.told(status.backups, now=status.at))
         for trouble in status.troubles:
             self.out.print(Text.assemble(("! ", "bold yellow"), trouble.what), soft_wrap=True)
             self.out.print(Text.assemble(("  next: ", "bold"), trouble.next), soft_wrap=True)

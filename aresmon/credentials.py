@@ -19,6 +19,11 @@ INFLUXDB_GRAFANA = "influxdb-grafana"
 GRAFANA_ADMIN = "grafana-admin"
 GRAFANA_KEY = "grafana-secret-key"
 SITE_KEY = "site-key"
+BACKUP = "backup-passphrase"
+
+_USERS = {INFLUXDB_GRAFANA: "grafana"}
+_SECOND = "2~"
+"""How the password of the second database user begins; none that is generated for the first does."""
 
 # Grafana expands a `$` in what it reads from a file, and the shell of many a recipe would too.
 _ALLOWED = re.compile(r"^[A-Za-z0-9._~!@%^*+=:,/?-]{4,256}$")
@@ -29,6 +34,56 @@ def agent(host: str) -> str:
     return f"agent-{host}"
 
 
+def upcoming(name: str) -> str:
+    """Where the next value of a secret stands while it is being rotated. No host and no login has such a name."""
+    return f"{name}~next"
+
+
+def account(name: str, password: str) -> str:
+    """The database user whose password this is, of the two that an agent's secret and Grafana's may be for.
+
+    InfluxDB 1.x knows one password a user, so that two can be valid at once only for two users. Which of them, the
+    password itself tells: one file, written in one step, is then all there is to agree on.
+    """
+    user = _USERS.get(name, name)
+    return f"{user}~2" if password.startswith(_SECOND) else user
+
+
+def other(account: str) -> str:
+    """The other one of two database users."""
+    return account.removesuffix("~2") if account.endswith("~2") else f"{account}~2"
+
+
+def successor(name: str, password: str) -> str:
+    """A new password, for the other database user than this one is for."""
+    return generated() if account(name, password).endswith("~2") else f"{_SECOND}{generated()}"
+
+
+def following(name: str, current: str, begun: str = "") -> str:
+    """The next value of a secret for the database: the one that was begun with, or a new one.
+
+    One for the same user with another password would shut out who writes with the present one.
+    """
+    is_usable = begun == current or account(name, begun) != account(name, current)
+    return begun if begun and is_usable else successor(name, current)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writes that were killed in their middle left: secrets are in it."""
+    for path in folder.glob(".*"):
+        path.unlink(missing_ok=True)
+
+
+def accounts(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The database user that each of these secrets is for, by its name; without those that are not made yet."""
+    return {name: account(name, read(folder, name)) for name in names if (folder / name).exists()}
+
+
+def under_way(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The next values of those of these secrets that are being rotated, by where they stand."""
+    return {name: read(folder, name) for name in map(upcoming, names) if (folder / name).exists()}
+
+
 def grafana_user(login: str) -> str:
     """The name of the secret of someone's password for Grafana."""
     return f"grafana-user-{login.lower()}"
@@ -37,7 +92,7 @@ def grafana_user(login: str) -> str:
 def owners(fleet: Fleet, users: Mapping[str, int]) -> dict[str, int]:
     """Every secret of a site, with the user id that reads it."""
     own = os.getuid()
-    named = {SITE_KEY: own, INFLUXDB_ADMIN: own}
+    named = {SITE_KEY: own, INFLUXDB_ADMIN: own, BACKUP: own}
     named |= dict.fromkeys((INFLUXDB_GRAFANA, GRAFANA_ADMIN, GRAFANA_KEY), users["grafana"])
     named |= dict.fromkeys((grafana_user(person.login) for person in fleet.grafana.users), own)
     for host in fleet.hosts:
@@ -81,6 +136,11 @@ def replace(folder: Path, name: str, value: str, owner: int) -> None:
     """Write another value for a secret. Raises AresmonError, and writes nothing, for one that cannot be one."""
     check(value)
     files.write(folder / name, value.encode(), mode=0o600, owner=owner)
+
+
+def remove(folder: Path, name: str) -> None:
+    """Remove a secret, if it is there."""
+    (folder / name).unlink(missing_ok=True)
 
 
 def check(value: str) -> None:

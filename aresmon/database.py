@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from aresmon.credentials import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, agent
+from aresmon.credentials import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, account, agent, other, upcoming
 from aresmon.errors import AresmonError
 from aresmon.fleet import FOREVER, Fleet
 from aresmon.influxdb import InfluxDB, InfluxDBError, Series
 from aresmon.render import influxql
-from aresmon.render.telegraf import DATABASE, user
+from aresmon.render.telegraf import DATABASE
 
 ADMIN = "aresmon"
-GRAFANA = "grafana"
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
@@ -40,12 +39,24 @@ class AdminUnknownError(AresmonError):
     """InfluxDB has an admin already, and it is not ours or has another password."""
 
 
-def users(fleet: Fleet) -> list[User]:
-    """Everybody who may use the database, but its admin."""
-    return [
-        User(GRAFANA, "READ", INFLUXDB_GRAFANA),
-        *(User(user(host), "WRITE", agent(host.name)) for host in fleet.hosts),
-    ]
+def users(fleet: Fleet, secrets: Mapping[str, str]) -> list[User]:
+    """Everybody who may use the database, but its admin: of a secret that is being rotated, both its users."""
+    names = [INFLUXDB_GRAFANA, *(agent(host.name) for host in fleet.hosts)]
+    return [one for name in names for one in _users_of(name, secrets)]
+
+
+def _users_of(name: str, secrets: Mapping[str, str]) -> Iterator[User]:
+    """The users that a secret is for: the one of its value, and the one of its next."""
+    current = _user(name, secrets[name])
+    yield current
+    if upcoming(name) in secrets:
+        following = _user(name, secrets[upcoming(name)])
+        if following.name != current.name:
+            yield replace(following, secret=upcoming(name))
+
+
+def _user(name: str, password: str) -> User:
+    return User(account(name, password), "READ" if name == INFLUXDB_GRAFANA else "WRITE", name)
 
 
 def admin(influxdb: InfluxDB, secrets: Mapping[str, str]) -> InfluxDB:
@@ -88,35 +99,40 @@ def plan(influxdb: InfluxDB, fleet: Fleet, secrets: Mapping[str, str], *, shorte
     databases, known_users = influxdb.query("SHOW DATABASES", "SHOW USERS")
     changes = list(_policies(influxdb, fleet, _names(databases, "name"), shorten=shorten))
     known = _names(known_users, "user")
-    wanted = users(fleet)
+    wanted = users(fleet, secrets)
     changes.extend(_users(influxdb, wanted, known, secrets))
     changes.extend(_rights(influxdb, wanted, known))
-    gone = sorted(name for name in known if name.startswith("agent-") and name not in {one.name for one in wanted})
-    changes.extend(
-        Change(f"remove the user {name}, whose host is gone", f"DROP USER {influxql.identifier(name)}") for name in gone
-    )
+    changes.extend(_gone(known, wanted, secrets))
     return changes
 
 
-def agent_changes(influxdb: InfluxDB, host: str, password: str) -> list[Change]:
-    """What is missing or different of one host's user. Nothing is changed."""
-    wanted = [User(f"agent-{host}", "WRITE", agent(host))]
+def _gone(known: set[str], wanted: Sequence[User], secrets: Mapping[str, str]) -> Iterator[Change]:
+    """The users of hosts that are gone, and of passwords that were rotated away: not while that is under way, since
+    either of the two may be what a host writes with."""
+    names = {one.name for one in wanted}
+    moving = {other(one.name) for one in wanted if upcoming(one.secret) in secrets}
+    for name in sorted(known - names - moving):
+        if other(name) in names:
+            yield Change(f"remove the user {name}, whose password was rotated away", _drop(name))
+        elif name.startswith("agent-"):
+            yield Change(f"remove the user {name}, whose host is gone", _drop(name))
+
+
+def _drop(name: str) -> str:
+    return f"DROP USER {influxql.identifier(name)}"
+
+
+def changes_of(influxdb: InfluxDB, name: str, password: str) -> list[Change]:
+    """What is missing or different of the user that this password is for, by its secret's name. Nothing is changed."""
+    wanted = [_user(name, password)]
     known = _names(influxdb.query("SHOW USERS")[0], "user")
-    return [*_users(influxdb, wanted, known, {agent(host): password}), *_rights(influxdb, wanted, known)]
+    return [*_users(influxdb, wanted, known, {name: password}), *_rights(influxdb, wanted, known)]
 
 
-def revoke_agent(influxdb: InfluxDB, host: str) -> None:
-    """Remove one host's user, if it is there: its password is worth nothing from then on."""
-    if f"agent-{host}" in _names(influxdb.query("SHOW USERS")[0], "user"):
-        influxdb.query(f"DROP USER {influxql.identifier(f'agent-{host}')}")
-
-
-def check_retention(kept: Mapping[str, int], fleet: Fleet) -> None:
-    """Raise AresmonError where a policy, kept for so many hours, would get shorter: that deletes points."""
-    for policy, hours in kept.items():
-        wanted = influxql.keep_hours(fleet.keep, policy) if policy in influxql.POLICIES else hours
-        if _is_shorter(wanted, hours):
-            raise _would_delete(policy, hours, wanted)
+def remove_users(influxdb: InfluxDB, *names: str) -> None:
+    """Remove those of these users that are there: their passwords are worth nothing from then on."""
+    known = _names(influxdb.query("SHOW USERS")[0], "user")
+    influxdb.query(*(_drop(name) for name in names if name in known))
 
 
 def apply(influxdb: InfluxDB, changes: Sequence[Change]) -> None:
@@ -128,7 +144,7 @@ def _policies(influxdb: InfluxDB, fleet: Fleet, databases: set[str], *, shorten:
     existing: dict[str, int] = {}
     if DATABASE in databases:
         rows = influxdb.query(f"SHOW RETENTION POLICIES ON {influxql.identifier(DATABASE)}")[0]
-        existing = {row["name"]: _hours(row["duration"]) for series in rows for row in series.rows}
+        existing = {row["name"]: hours(row["duration"]) for series in rows for row in series.rows}
     else:
         yield Change(f"create the database {DATABASE}", influxql.create_database(DATABASE, fleet.keep.raw))
         existing["raw"] = fleet.keep.raw
@@ -138,7 +154,7 @@ def _policies(influxdb: InfluxDB, fleet: Fleet, databases: set[str], *, shorten:
         if kept is None:
             yield Change(f"create the retention policy {policy}", influxql.create_policy(DATABASE, policy, wanted))
         elif kept != wanted:
-            if _is_shorter(wanted, kept) and not shorten:
+            if is_shorter(wanted, kept) and not shorten:
                 raise _would_delete(policy, kept, wanted)
             what = f"keep {policy} for {influxql.duration(wanted)} instead of {influxql.duration(kept)}"
             yield Change(what, influxql.alter_policy(DATABASE, policy, wanted))
@@ -175,12 +191,13 @@ def _names(series: Sequence[Series], column: str) -> set[str]:
     return {str(row[column]) for one in series for row in one.rows}
 
 
-def _hours(told: str) -> int:
+def hours(told: str) -> int:
     """InfluxDB's `168h0m0s`, or `0s` for ever, in hours."""
     return int(told.partition("h")[0]) if "h" in told else FOREVER
 
 
-def _is_shorter(wanted: int, kept: int) -> bool:
+def is_shorter(wanted: int, kept: int) -> bool:
+    """Whether so many hours are less than so many others; 0 is for ever."""
     return wanted != FOREVER and (kept == FOREVER or wanted < kept)
 
 

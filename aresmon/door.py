@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from aresmon.yamlfile import Document, Keys, Problem
@@ -16,15 +16,16 @@ TLS: Keys = ("grafana", "tls")
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A certificate and its key; each a path, absolute or from the site's folder. `at` says where in aresmon.yml
-    each stands, by its name."""
+    each stands, by its name; `door` whose it is: Grafana's, or the agents' (`edge`)."""
 
     certificate: str
     key: str
     at: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    door: Literal["grafana", "edge"] = field(default="grafana", compare=False)
 
     def where(self, name: str) -> str:
         """`aresmon.yml:7 grafana.tls.certificate`"""
-        return dict(self.at).get(name, f"grafana.tls.{name}")
+        return dict(self.at).get(name, f"{self.door}.tls.{name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import os
 import shutil
 import tarfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -15,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from aresmon import cgroups, process
+from aresmon import cgroups, networks, process
 from aresmon.container import Container, container
 from aresmon.errors import AresmonError, ExitCode
 
@@ -23,11 +22,9 @@ from aresmon.errors import AresmonError, ExitCode
 # other hosts do without.
 if TYPE_CHECKING:
     import docker
-    from docker.models.networks import Network
 
 _PULL_TIMEOUT = 900.0
 _RUN_TIMEOUT = 60
-_LEAVES_WITHIN = 10.0  # seconds
 
 
 class NotPulledError(AresmonError):
@@ -167,7 +164,7 @@ class Engine:
         with told():
             for network in self.client.networks.list(filters={"label": label}):
                 with suppress(docker.errors.NotFound):
-                    _remove_network(network)
+                    networks.remove(network)
 
     def remove_leftovers(self, project: str) -> None:
         """Remove what an interrupted run left of its one-off containers."""
@@ -188,6 +185,11 @@ class Engine:
                 return str(self.client.images.get(reference).id)
             except docker.errors.ImageNotFound:
                 return ""
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give an image that is here one more name."""
+        with told():
+            self.client.images.get(image_id).tag(reference)
 
     def pull(self, reference: str, progress: Callable[[str], None] = lambda _: None) -> None:
         """Pull an image. Raises NotPulledError where the registry does not answer or does not have it."""
@@ -300,40 +302,6 @@ class Engine:
         """Take in the images of a tar made by `save`; their references."""
         with told():
             return sorted({tag for image in self.client.images.load(archive) for tag in image.tags})
-
-
-def _remove_network(network: Network) -> None:
-    """Remove a network. The engine counts the endpoint of a removed container for a moment longer.
-
-    Raises AresmonError where somebody else is in it, or nobody and it cannot be removed within ten seconds.
-    """
-    import docker.errors
-
-    deadline = time.monotonic() + _LEAVES_WITHIN
-    while True:
-        try:
-            network.remove()
-            return
-        except docker.errors.APIError as error:
-            if error.status_code != HTTPStatus.FORBIDDEN:
-                raise
-        network.reload()
-        inside = sorted(one["Name"] for one in network.attrs["Containers"].values())
-        if inside or time.monotonic() > deadline:
-            raise _still_used(str(network.name), inside)
-        time.sleep(0.2)
-
-
-def _still_used(network: str, by: Sequence[str]) -> AresmonError:
-    if by:
-        what = f"the network {network} cannot be removed with {', '.join(by)} in it"
-        return AresmonError(what, hint=f"`docker network disconnect {network} {by[0]}`, then the same command again")
-    return AresmonError(
-        f"the network {network} cannot be removed: the engine counts an endpoint in it that no container has",
-        hint="a fault of the engine, which a restart of it mends: `sudo systemctl restart docker`, then the same "
-        "command again",
-        code=ExitCode.BROKEN,
-    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ _SECRET = re.compile(
     r"""^(.?\s*\#?\s*\w*(?:passw|passphrase|token|secret|api_key)\w*\s*=\s*["']+)(?!\$|@\{)[^"'\n]+""",
     re.MULTILINE | re.IGNORECASE,
 )
-_ANSWER = re.compile(r"\b[45]\d\d [A-Z]")
+_ANSWER = re.compile(r"\b[45]\d\d [A-Z]|\bx509: ")
 _LOGIN = re.compile(r"""(://[^\s/:@"']*):[^\s/@"'$]+@""")
 
 Told = tuple[str, str]
@@ -65,6 +65,15 @@ def _write(answer: str, order: Order) -> Told:
                 "edge.url in aresmon.yml is how hosts reach the server: is it the right name and port, and no firewall "
                 "in between?",
             )
+        case "x509":
+            return (
+                f"its certificate is not one that {order.agent.host} takes for {url}",
+                "is edge.url the name by which hosts reach the server? `aresmon up` makes a certificate for it; "
+                "`aresmon authority show` tells by whom",
+            )
+        case "clear":
+            why = f"what answers at {url} speaks no TLS, or another"
+            return why, "`aresmon up` on the server brings the edge to it"
         case _:
             return f"the edge at {url} answers {code}", "`aresmon logs edge` on the server says more"
 

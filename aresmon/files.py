@@ -32,7 +32,7 @@ def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = 
             Path(name).unlink(missing_ok=True)
             raise
         if sync:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -49,7 +49,8 @@ def cannot_write(path: Path, error: OSError) -> AresmonError:
     return AresmonError(f"{path} cannot be written: {error.strerror}", hint=hints.get(error.errno or 0, ""))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have what was renamed in a folder, or removed from it, outlast a power cut. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -10,9 +10,11 @@ from os.path import normpath
 from pathlib import PurePath
 from typing import Any, Literal
 
-from aresmon import alerting, door, people, schema, viewfile
+from aresmon import alerting, archiving, channel, door, people, schema, viewfile
 from aresmon.alerting import Alerts
+from aresmon.archiving import Backup
 from aresmon.catalogue import ALWAYS, Catalogue
+from aresmon.channel import Channel
 from aresmon.door import Door
 from aresmon.errors import SiteError
 from aresmon.people import Person
@@ -81,6 +83,7 @@ class Edge:
     grafana: Listen
     agents: Listen
     url: str
+    channel: Channel = field(default_factory=Channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Fleet:
     hosts: tuple[Host, ...]
     configs: Configs | None = None
     alerts: Alerts = field(default_factory=Alerts)
+    backup: Backup = field(default_factory=lambda: archiving.read({}))
     afar: bool = False
     notices: tuple[str, ...] = ()
 
@@ -195,6 +199,7 @@ def _contradictions(
     grafana = data.get("grafana", {})
     listen = data.get("edge", {}).get("grafana", _default("edge", "grafana"))
     yield from door.contradictions(document, grafana, listen)
+    yield from channel.contradictions(document, data.get("edge", {}))
     yield from people.contradictions(document, grafana, grafana.get("admin", _default("grafana", "admin")))
 
 
@@ -244,6 +249,8 @@ def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
     storage = data.get("storage", {}).get("data", _default("storage", "data"))
     grafana = data.get("grafana", {}).get("data", _default("grafana", "data"))
     named = {("storage", "data"): PurePath(normpath(storage)), ("grafana", "data"): PurePath(normpath(grafana))}
+    told = {".".join(keys): folder for keys, folder in named.items()}
+    yield from archiving.problems(document, data.get("backup") or {}, told)
     for keys, folder in named.items():
         if len(folder.parts) < 2 and (folder.is_absolute() or not folder.name or folder.name == ".."):
             yield document.problem(keys, f"'{folder}' is no folder to give away; name one below it")
@@ -269,7 +276,7 @@ def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Fleet:
     data = document.data
     hosts = tuple(_host(name, settings or {}, name == _server(data)) for name, settings in data["hosts"].items())
     storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
-    edge = _edge(data.get("edge", {}), _server(data), data["hosts"])
+    edge = _edge(document, file)
     opened = door.door(document, grafana, file)
     services = ("influxdb", "grafana", "edge", "telegraf")
     return Fleet(
@@ -294,6 +301,7 @@ def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Fleet:
         hosts=hosts,
         configs=_configs(data.get("configs")),
         alerts=alerting.read(data.get("alerts", {})),
+        backup=archiving.read(data.get("backup", {})),
         afar="ssh" in (data["hosts"][_server(data)] or {}),
         notices=tuple(_notices(document, file, edge, views)),
     )
@@ -320,12 +328,15 @@ def _configs(settings: Mapping[str, Any] | None) -> Configs | None:
     return Configs(settings["git"], settings.get("branch", _default("configs", "branch")))
 
 
-def _edge(settings: Mapping[str, Any], server: str, hosts: Mapping[str, Any]) -> Edge:
-    agents = _listen(settings.get("agents", _default_agents(hosts)))
+def _edge(document: Document, file: str) -> Edge:
+    settings = document.data.get("edge", {})
+    agents = _listen(settings.get("agents", _default_agents(document.data["hosts"])))
+    way = channel.channel(document, settings, file)
     return Edge(
         grafana=_listen(settings.get("grafana", _default("edge", "grafana"))),
         agents=agents,
-        url=settings.get("url", f"http://{server}:{agents.port}"),
+        url=settings.get("url", f"{way.scheme}://{_server(document.data)}:{agents.port}"),
+        channel=way,
     )
 
 
@@ -345,10 +356,11 @@ def _listen(text: str) -> Listen:
 
 
 def _notices(document: Document, file: str, edge: Edge, views: Callable[[], Views]) -> Iterator[str]:
-    if not edge.agents.is_loopback:
-        at = document.problem(("edge", "agents"), f"agents write to {edge.agents} without TLS: keep that port private")
-        yield at.told(file)
-    elif len(document.data["hosts"]) > 1 and "url" not in document.data.get("edge", {}):
+    is_alone = len(document.data["hosts"]) == 1
+    if not edge.agents.is_loopback and not edge.channel.is_tls:
+        message = f"agents write to {edge.agents} without TLS: say `tls: site`, or keep that port private"
+        yield document.problem(("edge", "agents"), message).told(file)
+    elif edge.agents.is_loopback and not is_alone and "url" not in document.data.get("edge", {}):
         message = f"the other hosts cannot reach {edge.agents}; leave it out, or say in edge.url how they do"
         yield document.problem(("edge", "agents"), message).told(file)
     yield from (notice.told(file) for notice in door.notices(document, edge.grafana.is_loopback))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aresmon import bundle, credentials, files, images, intent, orders, starter, store
+from aresmon import bundle, credentials, files, images, intent, moving, orders, starter, store
 from aresmon.catalogue import Catalogue
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError
@@ -22,11 +22,14 @@ from aresmon.render.telegraf import Frame
 from aresmon.site import Site
 from aresmon.transaction import Agent
 
+_TELEGRAF = 1510  # the image's user, where root runs the site
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
     """The site, what it says, its stack, and the ways to its hosts. `keep_secret` writes a secret where the stack is,
-    `drop_secret` removes one."""
+    `drop_secret` removes one; `followed` notes there that a host's data comes by TLS, from what it was given to know
+    the edge by."""
 
     site: Site
     fleet: Fleet
@@ -37,6 +40,13 @@ class Ground:
     transport: Callable[[Host], Transport] = field(repr=False)
     keep_secret: Callable[[str, str], Awaitable[None]] = field(repr=False)
     drop_secret: Callable[[str], Awaitable[None]] = field(repr=False)
+    followed: Callable[[str, bytes], Awaitable[None]] = field(repr=False)
+
+    @property
+    def sidecar_reader(self) -> str:
+        """Who reads the secret of the server's own agent, as `user:group`, or `-` for whoever writes it."""
+        is_root = os.getuid() == 0 if self.stack.is_here else self.stack.owner.startswith("root:")
+        return f"{_TELEGRAF}:{_TELEGRAF}" if is_root else self.stack.owner
 
     def agent(self, host: Host) -> Agent:
         return orders.agent(self.fleet, host, self.stack)
@@ -83,16 +93,20 @@ async def ground(site: Site, *, sudo_password: str | None = None) -> AsyncIterat
     async def drop(name: str) -> None:
         (site.secrets / name).unlink(missing_ok=True)
 
+    async def followed(host: str, trusted: bytes) -> None:
+        moving.followed(site, host, trusted)
+
     if here:
         stack, influxdb = _stack_here(site), store.influxdb(site)
-        yield Ground(site, fleet, site.catalogue(), frame, stack, influxdb, transport, keep, drop)
+        yield Ground(site, fleet, site.catalogue(), frame, stack, influxdb, transport, keep, drop, followed)
         return
     from aresmon import afar
 
     server = fleet.host(fleet.server)
     async with afar.stack(fleet, Ssh(server.name, server.ssh, connections)) as far:
         stack = Stack(far.root, is_here=False, secret=far.secret, bundle=far.bundle, owner=far.owner)
-        yield Ground(site, fleet, site.catalogue(), frame, stack, far.influxdb, transport, far.keep, far.drop)
+        there = (far.keep, far.drop, far.followed)
+        yield Ground(site, fleet, site.catalogue(), frame, stack, far.influxdb, transport, *there)
 
 
 def is_here(site: Site, fleet: Fleet) -> bool:

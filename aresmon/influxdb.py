@@ -5,6 +5,7 @@ Source: InfluxDB 1.x, "InfluxDB API reference" (/query, /ping).
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _BASE = "http+unix://influxdb"
 _PING, _QUERY = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
+_CHUNK = 2000  # points of an answer that comes in parts
 _LONGEST_SOCKET_PATH = 100  # bytes; Linux takes 108, the SDK's adapter needs a few
 
 
@@ -68,6 +70,30 @@ class InfluxDB:
         if response.status_code != HTTPStatus.OK:
             raise InfluxDBError(str(answer.get("error", response.reason)), status=response.status_code)
         return [_series(result) for result in answer.get("results", [])]
+
+    def stream(self, statement: str, *, database: str, within: float = _QUERY) -> Iterator[Series]:
+        """The series that one statement answers with, as they come; a long one comes in several parts.
+
+        Raises as `query` does, also after the first ones.
+        """
+        form = {"q": statement, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK)}
+        with self._session() as session, self._send(session, "POST", "/query", within, data=form, stream=True) as told:
+            if told.status_code != HTTPStatus.OK:
+                raise InfluxDBError(str(_json(told).get("error", told.reason)), status=told.status_code)
+            for line in self._lines(told):
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise InfluxDBError(str(answer["error"]))
+                for result in answer.get("results", []):
+                    yield from _series(result)
+
+    def _lines(self, response: requests.Response) -> Iterator[bytes]:
+        import requests.exceptions
+
+        try:
+            yield from (line for line in response.iter_lines(chunk_size=1 << 16) if line)
+        except requests.exceptions.RequestException as error:
+            raise UnreachableError(f"InfluxDB stopped in the middle of an answer ({self.socket})") from error
 
     def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY) -> None:
         """Write points, as lines of InfluxDB's protocol whose times are in seconds since 1970.
@@ -121,6 +147,12 @@ class InfluxDB:
             session.trust_env = False  # no proxy, and no password from ~/.netrc
             session.mount("http+unix://", UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
             yield session
+
+
+def read_sdk() -> None:
+    """Read Docker's SDK now: threads that would do so at the same time meet it half read."""
+    import docker.errors
+    import docker.transport  # noqa: F401
 
 
 @contextmanager

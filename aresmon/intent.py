@@ -7,11 +7,23 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aresmon import alertsecrets, bundle, certificates, credentials, files, origins, preflight, shipped
+from aresmon import (
+    alertsecrets,
+    authority,
+    bundle,
+    certificates,
+    credentials,
+    files,
+    moving,
+    origins,
+    preflight,
+    shipped,
+)
 from aresmon.bundle import Bundle, Difference
 from aresmon.catalogue import Catalogue
 from aresmon.catalogue import plugins as plugins_of
@@ -24,9 +36,10 @@ from aresmon.images import Images
 from aresmon.layout import FILE, SOCKET
 from aresmon.pins import SERVICES, Pin, pins, services
 from aresmon.plan import Step, Wanted, plan
-from aresmon.render.bundle import Files, render
+from aresmon.render.bundle import Files, agent, render
 from aresmon.render.compose import variables
 from aresmon.render.place import Place
+from aresmon.render.telegraf import Frame
 from aresmon.site import Site
 
 _HASHES = "compose-hashes.json"
@@ -80,8 +93,38 @@ def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, 
         has_compose_override=(site.overrides / "compose.yml").exists(),
         certificate=certificates.mark(site.root, fleet.grafana.door.tls),
         provisioned=site.provisioned(),
+        accounts=_accounts(site, fleet),
+        trusted=authority.trusted(site.authority),
+        edge=_edge_mark(site, fleet),
+        in_clear=moving.in_clear(site, fleet),
     )
-    return render(fleet, catalogue, site.views(), place, shipped_files=shipped_files())
+    ours = shipped_files()
+    place = replace(place, in_clear=place.in_clear - _follows_by_itself(fleet, catalogue, place, ours))
+    return render(fleet, catalogue, site.views(), place, shipped_files=ours)
+
+
+def _edge_mark(site: Site, fleet: Fleet) -> str:
+    """What changes with the edge's certificate for agents; `due` where `up` is about to make one."""
+    if not fleet.edge.channel.by_site:
+        return certificates.mark(site.root, fleet.edge.channel.pair)
+    names = authority.names(fleet)
+    return "due" if authority.due(site.authority, names, datetime.now(UTC)) else authority.mark(site.authority)
+
+
+def _follows_by_itself(
+    fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapping[str, bytes]
+) -> frozenset[str]:
+    """The server's own agent, which `up` brings to TLS, unless what was pushed to it knows of no authority yet."""
+    if fleet.sidecar is None:
+        return frozenset()
+    text = agent(fleet.sidecar, catalogue, place, Frame.of(shipped_files))
+    return frozenset({fleet.sidecar.name}) if "ARESMON_CA" in text else frozenset()
+
+
+def _accounts(site: Site, fleet: Fleet) -> dict[str, str]:
+    """The database users of Grafana and of the agents, as their secrets say."""
+    names = [credentials.INFLUXDB_GRAFANA, *(credentials.agent(host.name) for host in fleet.hosts)]
+    return credentials.accounts(site.secrets, names)
 
 
 def data_folders(site: Site, fleet: Fleet) -> dict[str, Path]:
@@ -110,6 +153,7 @@ def look(site: Site, fleet: Fleet, engine: Engine) -> None:
     check_name(site, fleet, running)
     alertsecrets.check(site.secrets, fleet.alerts.secrets)
     certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
+    certificates.look(site.root, fleet.edge.channel.pair, fleet.edge.url)
     for service, folder in data_folders(site, fleet).items():
         preflight.check_folder(folder, users()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:

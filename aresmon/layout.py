@@ -42,8 +42,13 @@ class Layout:
 
     @property
     def tls(self) -> Path:
-        """Grafana's certificate and key, as the edge reads them."""
+        """Certificates and keys, as the edge reads them: Grafana's, and its own for agents."""
         return self.state / "tls"
+
+    @property
+    def authority(self) -> Path:
+        """The site's own certificate authority, for its owner alone."""
+        return self.state / "authority"
 
     @property
     def log(self) -> Path:

@@ -76,6 +76,13 @@ def warnings(text: str) -> list[str]:
     return found
 
 
+def in_clear(text: str) -> list[str]:
+    """The addresses to which a configuration writes without TLS, as they stand in it."""
+    found = (output.get("urls", []) for output in _tables(_tables_of(text), "outputs", "influxdb"))
+    urls = (url for one in found for url in (one if isinstance(one, list) else [one]))
+    return [str(url) for url in urls if str(url).startswith("http://")]
+
+
 def output_of(text: str) -> str:
     """What a disk buffer is named after: the settings of the outputs."""
     return repr(sorted(_kind(_tables_of(text), "outputs").items()))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aresmon import credentials, database, enrol, files, fleet, recipes, yamledit
+from aresmon import blocking, credentials, database, enrol, files, fleet, recipes, yamledit
 from aresmon.engine import Engine
 from aresmon.enrol import Choice, Found
 from aresmon.errors import AresmonError
@@ -87,14 +87,17 @@ async def make_credentials(ground: Ground, name: str) -> None:
     except AresmonError:
         password = credentials.generated()
         await ground.keep_secret(secret, password)
-    changes = await asyncio.to_thread(database.agent_changes, ground.influxdb, name, password)
+    changes = await asyncio.to_thread(database.changes_of, ground.influxdb, secret, password)
     await asyncio.to_thread(database.apply, ground.influxdb, changes)
 
 
 async def revoke(ground: Ground, name: str) -> None:
-    """Take a host's database user and its secret away."""
-    await asyncio.to_thread(database.revoke_agent, ground.influxdb, name)
-    await ground.drop_secret(credentials.agent(name))
+    """Take a host's database users and its secret away."""
+    secret = credentials.agent(name)
+    await asyncio.to_thread(database.remove_users, ground.influxdb, secret, credentials.other(secret))
+    await ground.drop_secret(credentials.upcoming(secret))
+    await ground.drop_secret(secret)
+    blocking.forget(ground.site, name)  # another machine may get this name
 
 
 async def say_goodbye(ground: Ground, host: fleet.Host) -> str:

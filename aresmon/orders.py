@@ -25,13 +25,19 @@ _STATE = "/var/lib/aresmon"
 @dataclass(frozen=True, slots=True)
 class Stack:
     """Where the site's stack is. `root` is the site's folder on the server, `owner` whose it is (`user:group`),
-    `is_here` whether that is this machine; `secret` reads a secret by its name, `bundle` is what is there of it."""
+    `is_here` whether that is this machine; `secret` reads a secret by its name, `bundle` is what is there of it,
+    `moving` are the secrets that a push is to replace, with their new values."""
 
     root: str
     is_here: bool
     secret: Callable[[str], str] = field(repr=False)
     bundle: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     owner: str = "-"
+    moving: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def value(self, name: str) -> str:
+        """A secret as it is to be. Raises AresmonError where there is none of that name."""
+        return self.moving.get(name) or self.secret(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,9 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
     """The order that brings a wish to its host. Raises AresmonError where something for it is missing."""
     host = wished.host
     where = agent(fleet, host, stack)
-    password = stack.secret(credentials.agent(host.name))
-    variables = telegraf.variables(host, fleet)
+    password = stack.value(credentials.agent(host.name))
+    account = credentials.account(credentials.agent(host.name), password)
+    variables = telegraf.variables(host, fleet, account=account)
     content = _content(wished.body, password, variables, files.around(host))
     transaction = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
     mark = f"{wished.content}-{transaction}"
@@ -118,13 +125,28 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
         deadline=manner.deadline or lint.pace(wished.body).deadline,
         flush=lint.rounded_interval(wished.body),
         names=tuple(sorted([*variables, "ARESMON_PASSWORD"])),
-        access=Access(variables["ARESMON_URL"], telegraf.user(host), password, telegraf.DATABASE),
+        access=_access(variables, account, password),
+        authority=_authority(host, where) if fleet.edge.channel.by_site else "",
         verify=manner.verify,
         # What aresmon's own `up` wrote there is no drift; an edit by hand is seen by the bundle's manifest.
         overwrite=manner.overwrite or is_sidecar,
         force=manner.force,
         break_lock=manner.break_lock,
     )
+
+
+def _access(variables: Mapping[str, str], account: str, password: str) -> Access | None:
+    """How the right to write is tried beforehand; not where the edge's certificate is for another name."""
+    if variables["ARESMON_EDGE"]:
+        return None
+    return Access(variables["ARESMON_URL"], account, password, telegraf.DATABASE)
+
+
+def _authority(host: Host, where: Agent) -> str:
+    """Where the host itself, and not a container of it, finds the site's certificate authority."""
+    if host.agent == "systemd":
+        return telegraf.trust(host)
+    return f"{where.watched.rpartition('/')[0]}/{telegraf.AUTHORITY}"
 
 
 def _content(body: str, password: str, variables: Mapping[str, str], around: str) -> str:
@@ -136,7 +158,7 @@ def _content(body: str, password: str, variables: Mapping[str, str], around: str
 @dataclass(frozen=True, slots=True)
 class AgentFiles:
     """Makes the files of an agent. `shipped` are the package's own, `image` and `users` those of the site's
-    `telegraf` service, `fingerprint` the mark of the sidecar's secret."""
+    `telegraf` service, `fingerprint` the mark of the sidecar's secret, `reader` who reads that (`user:group`)."""
 
     fleet: Fleet
     stack: Stack
@@ -144,27 +166,46 @@ class AgentFiles:
     image: str
     memory: str
     fingerprint: Callable[[str], str]
+    reader: str = "-"
 
     def around(self, host: Host) -> str:
-        """What an agent in a container of its own is made of besides its configuration: another one is brought too."""
-        if host.agent == "systemd" or host == self.fleet.sidecar:
-            return ""
-        files = (self.shipped[f"compose/{name}"] for name in compose.agent_files(host))
-        return hashlib.sha256(b"\0".join([self.image.encode(), self.memory.encode(), *files])).hexdigest()
+        """What an agent needs besides its configuration, and in a container is made of: another one is brought too."""
+        parts = [self.trusted()] if self.fleet.edge.channel.by_site else []
+        if host.agent == "docker" and host != self.fleet.sidecar:
+            parts += [self.image.encode(), self.memory.encode()]
+            parts += [self.shipped[f"compose/{name}"] for name in compose.agent_files(host)]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest() if parts else ""
+
+    def trusted(self) -> bytes:
+        """The certificates by which agents know the edge; none where they know its authority already.
+
+        Raises AresmonError where `up` has not made them yet.
+        """
+        if not self.fleet.edge.channel.by_site:
+            return b""
+        found = self.stack.bundle.get(f"agents/{self.fleet.server}/{telegraf.AUTHORITY}", b"")
+        if b"BEGIN CERTIFICATE" not in found:
+            raise AresmonError(
+                "the stack has no certificate authority for its agents yet", hint="`aresmon up` on the server makes it"
+            )
+        return found
 
     def of(self, host: Host, where: Agent, text: bytes, password: str) -> list[File]:
         """Every file of this host's agent, in the order in which they are switched."""
+        account = credentials.account(credentials.agent(host.name), password)
         if host == self.fleet.sidecar:
-            return self._sidecar(host, where, text)
+            return self._sidecar(host, where, text, account)
         if host.agent == "docker":
             return self._container(host, where, text, password)
-        environment = telegraf.environment(host, self.fleet, password).encode()
+        environment = telegraf.environment(host, self.fleet, password, account=account).encode()
+        trusted = self.trusted()
         return [
+            *([File(telegraf.trust(host), trusted)] if trusted else []),
             File(where.environment, environment, "0640", "root:telegraf"),
             File(where.watched, text, "0640", "root:telegraf"),
         ]
 
-    def _sidecar(self, host: Host, where: Agent, text: bytes) -> list[File]:
+    def _sidecar(self, host: Host, where: Agent, text: bytes, account: str) -> list[File]:
         """What changes in the bundle that is there: nothing of the other services."""
         there = dict(self.stack.bundle)
         project = compose.variables(there.get(".env", b"").decode()).get("ARESMON_PROJECT")
@@ -174,30 +215,42 @@ class AgentFiles:
             )
         path = f"agents/{host.name}/telegraf.conf"
         there[path] = text
-        there[compose.AGENT_ENVIRONMENT] = compose.agent_environment(telegraf.variables(host, self.fleet)).encode()
+        variables = telegraf.variables(host, self.fleet, account=account)
+        there[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()
         mark = compose.sidecar_configuration(there, host.name, self.fingerprint(credentials.agent(host.name)))
         there[".env"] = compose.with_variable(there[".env"].decode(), "TELEGRAF_CONFIGURATION", mark).encode()
         changed = [path, compose.AGENT_ENVIRONMENT, ".env"]
         there[bundle.MANIFEST] = bundle.manifest_with(there[bundle.MANIFEST], {name: there[name] for name in changed})
         owner = self.stack.owner
-        return [File(f"{where.folder}/{name}", there[name], owner=owner) for name in (*changed, bundle.MANIFEST)]
+        files = [File(f"{where.folder}/{name}", there[name], owner=owner) for name in (*changed, bundle.MANIFEST)]
+        return [*self._moving(host), *files]
+
+    def _moving(self, host: Host) -> list[File]:
+        """The secret of the server's own agent, which its container has mounted, where it is replaced."""
+        name = credentials.agent(host.name)
+        if name not in self.stack.moving:
+            return []
+        content = self.stack.moving[name].encode()
+        return [File(f"{self.stack.root}/.aresmon/secrets/{name}", content, "0600", self.reader)]
 
     def _container(self, host: Host, where: Agent, text: bytes, password: str) -> list[File]:
         """A Compose project with the agent alone."""
-        variables = telegraf.variables(host, self.fleet)
+        account = credentials.account(credentials.agent(host.name), password)
+        variables = telegraf.variables(host, self.fleet, account=account)
         environment = compose.agent_environment(variables).encode()
         names = compose.agent_files(host)
-        path = f"agents/{host.name}/telegraf.conf"
+        path, trusted = f"agents/{host.name}/telegraf.conf", self.trusted()
         settings = compose.agent_project(
             names,
             project=where.project,
             image=self.image,
             memory=self.memory,
             folder=f"./{PurePosixPath(path).parent}",
-            configuration=hashlib.sha256(text + environment + password.encode()).hexdigest()[:12],
+            configuration=hashlib.sha256(text + environment + password.encode() + trusted).hexdigest()[:12],
         )
         made = {name: self.shipped[f"compose/{name}"] for name in names}
         made |= {".env": settings.encode(), compose.AGENT_ENVIRONMENT: environment, path: text}
+        made |= {f"agents/{host.name}/{telegraf.AUTHORITY}": trusted} if trusted else {}
         files = [File(f"{where.folder}/{name}", content) for name, content in made.items()]
         secret = File(f"{where.folder}/secrets/agent", password.encode(), "0400", "1510:1510")
         return [secret, *files]

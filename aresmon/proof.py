@@ -35,7 +35,23 @@ def wait_for_data(influxdb: InfluxDB, host: str, since: float) -> str:
 
 
 def newest(influxdb: InfluxDB, host: str) -> float:
-    """When the host's newest point was taken, in seconds since 1970; 0 if there is none."""
-    statement = f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE "host" = {influxql.string(host)}'
+    """When the host's newest point was taken, in seconds since 1970; 0 if there is none.
+
+    What is dated in the future was written while a clock was wrong: it proves nothing of now.
+    """
+    statement = (
+        f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE "host" = {influxql.string(host)} '
+        f"AND time <= {int(time.time() + FRESH)}s"
+    )
     series = influxdb.query(statement, database=DATABASE)[0]
     return float(series[0].rows[0]["time"]) if series else 0.0
+
+
+def heard(influxdb: InfluxDB, since: float) -> frozenset[str]:
+    """The hosts of which a point is there that was taken since (seconds since 1970), and not in the future."""
+    now = int(time.time() + FRESH)
+    statement = (
+        f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time >= {int(since * 1000)}ms AND time <= {now}s '
+        'GROUP BY "host"'
+    )
+    return frozenset(series.tags["host"] for series in influxdb.query(statement, database=DATABASE)[0])

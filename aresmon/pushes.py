@@ -19,7 +19,7 @@ from aresmon.hosts.transport import LostError, UnreachableHostError
 from aresmon.orders import AgentFiles, Manner, Wish
 from aresmon.outcome import Outcome, Result
 from aresmon.pushing import Report, Terms
-from aresmon.releases import Release
+from aresmon.releases import Release, Releases
 from aresmon.render import telegraf
 from aresmon.rollout import Job, Pace
 from aresmon.schema import did_you_mean
@@ -76,7 +76,7 @@ def wishes(ground: Ground, hosts: Sequence[Host]) -> tuple[list[Wish], list[Resu
         try:
             body = telegraf.configuration(host, ground.catalogue, ground.frame, own=own, extra=extra)
             orders.check(host, body, ground.fleet)
-            notes = (*lint.warnings(body), *_unused(origin.strangers, host))
+            notes = (*lint.warnings(body), *_in_clear(body, ground.fleet), *_unused(origin.strangers, host))
             found.append(Wish(host, body, origin.commits.get(host.name, ""), notes))
         except AresmonError as error:
             refused.append(_refused(host, error))
@@ -91,7 +91,8 @@ def jobs(ground: Ground, wanted: Sequence[Wish], manner: Manner) -> tuple[list[J
         intent.shipped_files(),
         ground.image(),
         dict(ground.fleet.memory)["telegraf"],
-        lambda name: credentials.mark(ground.stack.secret, name),
+        lambda name: credentials.mark(ground.stack.value, name),
+        ground.sidecar_reader,
     )
     found, refused = list[Job](), list[Result]()
     for wish in wanted:
@@ -122,7 +123,19 @@ async def push(
     delivery = Delivery(ground.influxdb) if manner.verify else None
     results = await rollout.roll_out(ready, delivery, pace=pace, report=report, done=ended)
     await asyncio.to_thread(events.tell, ground.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL])
+    await _note_followers(ground, ready, results)
     return [*refused, *results]
+
+
+async def _note_followers(ground: Ground, ready: Sequence[Job], results: Sequence[Result]) -> None:
+    """Those whose data was seen to come by TLS keep the agents' port open for nobody in the clear any more."""
+    if not ground.fleet.edge.channel.is_tls:
+        return
+    proven = {one.host for one in results if one.outcome in (Outcome.PROVEN, Outcome.UNCHANGED)}
+    for job in ready:
+        if job.host in proven and not lint.in_clear(job.wish.body):
+            brought = (file.content for file in job.order.files if file.path.endswith(f"/{telegraf.AUTHORITY}"))
+            await ground.followed(job.host, next(brought, b""))
 
 
 def _event(result: Result) -> Event:
@@ -133,6 +146,12 @@ def _event(result: Result) -> Event:
 
 def _refused(host: Host, error: AresmonError) -> Result:
     return Result(host.name, Outcome.REFUSED, error.message, error.hint)
+
+
+def _in_clear(body: str, fleet: Fleet) -> Iterator[str]:
+    """Of a configuration's own output, that it stays behind where the site has TLS."""
+    for url in lint.in_clear(body) if fleet.edge.channel.is_tls else ():
+        yield f'it writes to {url}, in the clear: put `${{ARESMON_URL}}` there, and `tls_ca = "${{ARESMON_CA}}"`'
 
 
 def _unused(strangers: Sequence[str], host: Host) -> Iterator[str]:
@@ -189,14 +208,21 @@ def former(ground: Ground, host: Host, number: int | None) -> Wish:
     kept = ground.releases(host)
     known = kept.all()
     if number is None:
-        if len(known) < 2:
-            raise AresmonError(
-                f"{host.name} has no release before the present one", hint=f"`aresmon history {host.name}` lists them"
-            )
-        number = known[-2].number
+        number = _before_the_newest(kept, host)
     body = kept.body(number)
     orders.check(host, body, ground.fleet)
     return Wish(host, body, next((one.commit for one in known if one.number == number), ""))
+
+
+def _before_the_newest(kept: Releases, host: Host) -> int:
+    """The newest release that says something else than the present one: a rotated secret makes one that does not."""
+    numbers = [one.number for one in reversed(kept.all())]
+    for number in numbers[1:]:
+        if kept.body(number) != kept.body(numbers[0]):
+            return number
+    raise AresmonError(
+        f"{host.name} has no release before the present one", hint=f"`aresmon history {host.name}` lists them"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,19 +22,21 @@ def probes(fleet: Fleet, influxdb: InfluxDB) -> dict[str, Probe]:
     """How each service is asked whether it is ready. The agent is not asked: its data is waited for."""
     return {
         "influxdb": lambda: _answers(influxdb),
-        "edge": lambda: _status(fleet.edge.agents, "/ping") in (204, 401),
+        "edge": lambda: _status(fleet.edge.agents, "/ping", fleet.edge.channel.scheme) in (204, 401),
         "grafana": lambda: _status(fleet.edge.grafana, "/api/health", fleet.grafana.door.scheme) == 200,
         "telegraf": _unasked,
     }
 
 
-def wait(engine: Engine, project: str, services: Sequence[str], ready: Mapping[str, Probe]) -> None:
+def wait(
+    engine: Engine, project: str, services: Sequence[str], ready: Mapping[str, Probe], *, within: float = WITHIN
+) -> None:
     """Wait until each service is ready.
 
     Raises UnreachableError if InfluxDB was killed meanwhile, else AresmonError (code 4) with the reason, if
-    one ends, or is not ready within three minutes.
+    one ends, or is not ready within so many seconds.
     """
-    deadline = time.monotonic() + WITHIN
+    deadline = time.monotonic() + within
     waiting = list(services)
     while waiting:
         containers = engine.containers(project)
@@ -89,7 +91,7 @@ def _status(listen: Listen, path: str, scheme: str = "http") -> int:
     import requests
     import urllib3
 
-    # The certificate is for the name that people type, not for this address; nothing secret is said here.
+    # The certificate is for another name than this address; nothing secret is said here.
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     try:

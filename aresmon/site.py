@@ -150,13 +150,13 @@ class Site(Layout):
         except OSError as error:
             raise files.cannot_write(self.state / "history.jsonl", error) from error
 
-    def history(self, command: str) -> list[dict[str, Any]]:
-        """The lines of the history that this command wrote, the oldest first."""
+    def history(self, *commands: str) -> list[dict[str, Any]]:
+        """The lines of the history that these commands wrote, the oldest first."""
         try:
             lines = (self.state / "history.jsonl").read_text(encoding="utf-8").splitlines()
         except OSError:
             return []
-        return [event for line in lines if (event := _event(line)).get("command") == command]
+        return [event for line in lines if (event := _event(line)).get("command") in commands]
 
 
 def _event(line: str) -> dict[str, Any]:

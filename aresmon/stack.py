@@ -6,28 +6,39 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aresmon import (
     __version__,
     agentcheck,
     alertsecrets,
+    attempt,
+    authority,
     bundle,
     certificates,
+    choice,
     credentials,
+    exchange,
+    gathering,
     images,
+    moving,
     preflight,
     proof,
     readiness,
+    retention,
     store,
+    versions,
 )
 from aresmon import users as grafana_users
 from aresmon.bundle import Difference
+from aresmon.choice import Kept
 from aresmon.compose import Compose
 from aresmon.container import Container
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
+from aresmon.images import Images
 from aresmon.influxdb import UnreachableError
 from aresmon.intent import (
     Intent,
@@ -46,6 +57,7 @@ from aresmon.plan import Step
 from aresmon.process import ProcessError
 from aresmon.progress import Progress
 from aresmon.render import alerts, telegraf
+from aresmon.render.compose import AGENT_ENVIRONMENT
 from aresmon.site import Site
 
 _TRIES = 3
@@ -54,7 +66,7 @@ _TRIES = 3
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What `up` did, or with `--dry-run` would do. `missing` are services without an image, and why;
-    `people` is what changed of Grafana's users."""
+    `people` is what changed of Grafana's users, `kept` are services that run another image than the pinned one."""
 
     steps: tuple[Step, ...]
     difference: Difference
@@ -62,6 +74,7 @@ class Outcome:
     missing: Mapping[str, str]
     unproven: str = ""
     people: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -72,60 +85,77 @@ class Outcome:
         return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
 
 
-def dry_run(site: Site, engine: Engine, *, shorten: bool = False) -> Outcome:
-    """What `up` would do. Nothing is changed, fetched or built."""
-    fleet = site.fleet()
+def dry_run(
+    site: Site, engine: Engine, *, shorten: bool = False, hold: bool = False, fleet: Fleet | None = None
+) -> Outcome:
+    """What `up` would do, with another `fleet` than the site's where one is given. Nothing is changed or fetched."""
+    fleet = fleet or site.fleet()
+    versions.check_release(site)
     look(site, fleet, engine)
-    if not shorten:
-        store.check_retention(site, fleet)
-    found = images.local(engine, used_pins(fleet))
+    _refuse_losses(site, fleet, shorten=shorten)
+    found, kept = choice.held(site, fleet, engine, images.local(engine, used_pins(fleet)), everything=hold)
     intent = decide(site, fleet, site.catalogue(), engine, found)
-    return Outcome(tuple(intent.steps), intent.difference, (), found.missing)
+    return Outcome(tuple(intent.steps), intent.difference, (), found.missing, kept=kept)
 
 
 def up(
-    site: Site, engine: Engine, progress: Progress, *, announce: Callable[[Outcome], None], shorten: bool = False
+    site: Site,
+    engine: Engine,
+    progress: Progress,
+    *,
+    announce: Callable[[Outcome], None],
+    shorten: bool = False,
+    hold: bool = False,
 ) -> Outcome:
     """Bring the stack to what the site's file says, and wait until its data is seen to arrive.
 
-    `announce` is told the plan before anything is changed. Every step may be interrupted and taken again.
+    `announce` is told the plan before anything is changed. Every step may be interrupted and taken again. With `hold`
+    every service keeps the image that it has.
 
     Raises AresmonError: code 1 if nothing was changed, 4 if a service does not come up.
     """
     fleet, catalogue = site.fleet(), site.catalogue()
     with site.lock("up"):
+        attempt.check_none(site)
+        exchange.complete(site, engine, progress)
+        gathering.tidy(site, fleet, engine)
+        versions.check_release(site)
         look(site, fleet, engine)
-        if not shorten:
-            store.check_retention(site, fleet)
-        found = images.obtain(engine, used_pins(fleet), progress, plugins=plugins(site, fleet, catalogue))
-        if "influxdb" in found.missing:
-            raise AresmonError(
-                f"InfluxDB cannot run, and nothing can without it: {found.missing['influxdb']}",
-                hint="nothing was changed; where a registry answers: `aresmon images pull influxdb`, or carry it over "
-                "with `aresmon images save` and `load`, then `aresmon up`",
-            )
+        _refuse_losses(site, fleet, shorten=shorten)
+        found, kept = _choose(site, fleet, engine, progress, hold=hold)
+        moving.begin(site, fleet)
+        if fleet.edge.channel.by_site:
+            authority.ensure(site.authority, authority.names(fleet), datetime.now(UTC))
         secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
+        secrets |= credentials.under_way(site.secrets, secrets)
         intent = decide(site, fleet, catalogue, engine, found)
-        announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing))
+        announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing, kept=kept))
         _check_agent(intent, engine, progress)
         _prepare_folders(site, fleet)
         _write(site, intent, progress)
         remember_hashes(site, intent)
+        choice.note(site, fleet, engine, found)
         statements = _carry_out(site, intent, engine, secrets, progress, shorten=shorten)
         unproven = _prove(site, intent, progress)
         people = _look_after_people(site, intent, engine, secrets, progress)
-        outcome = Outcome(tuple(intent.steps), intent.difference, statements, found.missing, unproven, people)
-        if outcome.changed:
-            steps = [f"{step.action} {step.service}" for step in intent.steps]
-            site.record(
-                command="up",
-                version=__version__,
-                steps=steps,
-                database=statements,
-                grafana=people,
-                code=int(outcome.code),
-            )
+        outcome = Outcome(tuple(intent.steps), intent.difference, statements, found.missing, unproven, people, kept)
+        _record(site, outcome)
         return outcome
+
+
+def bring(
+    site: Site, engine: Engine, progress: Progress, *, service: str, found: Images, within: float = readiness.WITHIN
+) -> None:
+    """Make one service's container anew with these images, and wait until it is ready; the others are left alone.
+
+    Raises AresmonError, code 4, where it is not within so many seconds.
+    """
+    fleet = site.fleet()
+    intent = decide(site, fleet, site.catalogue(), engine, found)
+    _write(site, intent, progress)
+    remember_hashes(site, intent)
+    step = Step(service, "recreate", f"as {found.references[service]}")
+    _start(site, [step], intent, engine, progress, within=within)
 
 
 def down(site: Site, engine: Engine, progress: Progress, *, volumes: bool = False) -> list[Path]:
@@ -153,6 +183,48 @@ def deletable_folders(site: Site, fleet: Fleet) -> list[Path]:
     return [folder for folder in data_folders(site, fleet).values() if folder.exists() and folder in filled]
 
 
+def _refuse_losses(site: Site, fleet: Fleet, *, shorten: bool) -> None:
+    """Raise AresmonError, with what is lost, where a retention gets shorter and nobody said that it may."""
+    lost = () if shorten else store.losses(site, fleet)
+    if lost:
+        raise retention.refusal(lost)
+
+
+def _choose(
+    site: Site, fleet: Fleet, engine: Engine, progress: Progress, *, hold: bool
+) -> tuple[Images, tuple[Kept, ...]]:
+    """The image of each service: fetched or built where it has to be, and what keeps the one that it has.
+
+    Raises AresmonError where there is none for InfluxDB, or the data forbids it.
+    """
+    pinned = used_pins(fleet)
+    if hold:
+        found = images.local(engine, pinned)
+    else:
+        found = images.obtain(engine, pinned, progress, plugins=plugins(site, fleet, site.catalogue()))
+    found, kept = choice.held(site, fleet, engine, found, everything=hold)
+    if "influxdb" in found.missing:
+        raise AresmonError(
+            f"InfluxDB cannot run, and nothing can without it: {found.missing['influxdb']}",
+            hint="nothing was changed; where a registry answers: `aresmon images pull influxdb`, or carry it over "
+            "with `aresmon images save` and `load`, then `aresmon up`",
+        )
+    return choice.named(engine, found, kept), kept
+
+
+def _record(site: Site, outcome: Outcome) -> None:
+    if outcome.changed:
+        steps = [f"{step.action} {step.service}" for step in outcome.steps]
+        site.record(
+            command="up",
+            version=__version__,
+            steps=steps,
+            database=outcome.statements,
+            grafana=outcome.people,
+            code=int(outcome.code),
+        )
+
+
 def _check_agent(intent: Intent, engine: Engine, progress: Progress) -> None:
     sidecar = intent.fleet.sidecar
     if sidecar is None or "telegraf" in intent.images.missing:
@@ -177,6 +249,10 @@ def _prepare_folders(site: Site, fleet: Fleet) -> None:
     preflight.prepare_folder(site.tls, users()["edge"], "edge")
     alertsecrets.prepare(site.secrets, users()["grafana"])
     certificates.bring(site.root, fleet.grafana.door.tls, site.tls, users()["edge"])
+    if fleet.edge.channel.by_site:
+        authority.bring(site.authority, site.tls / certificates.FILES["edge"], users()["edge"])
+    else:
+        certificates.bring(site.root, fleet.edge.channel.pair, site.tls, users()["edge"], door="edge")
 
 
 def _write(site: Site, intent: Intent, progress: Progress) -> None:
@@ -190,6 +266,11 @@ def _write(site: Site, intent: Intent, progress: Progress) -> None:
                 f"{what} moves from {was} to {becomes}; what is in the former folder stays there",
                 hint="to take it along: `aresmon down`, move the folder, `aresmon up`",
             )
+    if variable_of(intent.bundle.files, "AGENTS_TLS") == "yes" != variable_of(intent.files, "AGENTS_TLS"):
+        progress.warn(
+            "edge.tls is off: agents that come by https are refused from now on",
+            hint="`aresmon push-config --all`; until then each holds what it has, ten minutes of it and more",
+        )
     site.remember_provisioned(alerts.uids(intent.files))
     aside = bundle.write(intent.bundle, intent.files)
     if aside is not None:
@@ -232,7 +313,15 @@ def _remove_strays(intent: Intent, engine: Engine, progress: Progress) -> None:
                 engine.remove_service(intent.fleet.site, step.service)
 
 
-def _start(site: Site, steps: Sequence[Step], intent: Intent, engine: Engine, progress: Progress) -> None:
+def _start(
+    site: Site,
+    steps: Sequence[Step],
+    intent: Intent,
+    engine: Engine,
+    progress: Progress,
+    *,
+    within: float = readiness.WITHIN,
+) -> None:
     """Have Compose start the services of these steps, and wait until they are ready."""
     if not steps:
         return
@@ -250,7 +339,7 @@ def _start(site: Site, steps: Sequence[Step], intent: Intent, engine: Engine, pr
         except ProcessError as error:
             raise _refused(names, engine.containers(intent.fleet.site), error) from None
         ready = readiness.probes(intent.fleet, store.nobody(site))
-        readiness.wait(engine, intent.fleet.site, names, ready)
+        readiness.wait(engine, intent.fleet.site, names, ready, within=within)
 
 
 def _refused(names: Sequence[str], containers: Mapping[str, Container], error: ProcessError) -> AresmonError:
@@ -270,7 +359,11 @@ def _prove(site: Site, intent: Intent, progress: Progress) -> str:
     is_new = any(step.service == "telegraf" for step in intent.steps)
     since = time.time() if is_new else time.time() - proof.FRESH
     with progress.stage(f"waiting for data of {sidecar.name}"):
-        return proof.wait_for_data(store.influxdb(site), sidecar.name, since)
+        unproven = proof.wait_for_data(store.influxdb(site), sidecar.name, since)
+    if not unproven and b'ARESMON_URL: "https:' in intent.files[AGENT_ENVIRONMENT]:
+        trusted = intent.files.get(f"agents/{sidecar.name}/{telegraf.AUTHORITY}", b"")
+        moving.followed(site, sidecar.name, trusted)
+    return unproven
 
 
 def _look_after_people(

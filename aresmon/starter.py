@@ -80,8 +80,9 @@ storage:
 #   send_to:
 #     - ntfy: {{url: "https://ntfy.example.org/servers"}}
 
-# Where the stack listens; loopback unless another host is watched.
-# edge:
+# Where the stack listens; loopback unless another host is watched. Agents come by https.
+edge:
+  tls: site
 #   grafana: 127.0.0.1:3000
 #   agents: 127.0.0.1:8086
 """

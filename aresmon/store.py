@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
-from aresmon import credentials, database, files, tiers
+from aresmon import backfill, blocking, capacity, credentials, database, files, retention, tiers
+from aresmon.backfill import Filled, Task
 from aresmon.compose import Compose
+from aresmon.database import Change
 from aresmon.engine import Engine
+from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet
 from aresmon.influxdb import InfluxDB, UnreachableError
 from aresmon.layout import SOCKET
 from aresmon.progress import Progress
 from aresmon.render import influxql
+from aresmon.retention import Loss
 from aresmon.site import Site
+from aresmon.views import Views
 
 _ANSWERS_WITHIN = 120.0
 _RETENTION = "retention.json"
+_DAY = 86400  # seconds
+_MOST_DAYS = 31  # that `up` itself downsamples; more would keep it waiting for hours
 
 
 def influxdb(site: Site) -> InfluxDB:
@@ -46,39 +55,104 @@ def ensure(
 
     with progress.stage("looking after the database, its users and rights"):
         _wait(unnamed, is_running)
+        secrets = {**secrets, credentials.INFLUXDB_ADMIN: adopt_admin(site, unnamed)}
+        _tell_under_way(secrets, progress)
         try:
             admin = database.admin(unnamed, secrets)
         except database.AdminUnknownError:
             progress.note("InfluxDB's admin has another password than the site's secrets say: it is set anew")
             _reset_admin(unnamed, Compose(site.bundle, site.bundle), engine, secrets, is_running)
             admin = database.admin(unnamed, secrets)
-        changes = database.plan(admin, fleet, secrets, shorten=shorten)
+        changes = database.plan(admin, blocking.admitted(site, fleet), secrets, shorten=shorten)
         database.apply(admin, changes)
         views = site.views()
         coarser = tiers.plan(admin, fleet, views)
+        journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, fleet, views, coarser)
         kept = {policy: influxql.keep_hours(fleet.keep, policy) for policy in influxql.POLICIES}
         if changes or not (site.state / _RETENTION).exists():
             files.write(site.state / _RETENTION, json.dumps(kept).encode())
-    # Before the continuous queries are made: an `up` that is interrupted here does it again.
-    due = tiers.due(admin, coarser, views)
-    if due:
-        with progress.stage("downsampling the points that are there already"):
-            for one in due:
-                tiers.fill(admin, one, fleet)
+    # Noted before the continuous queries are made, since what is due is told by their absence; filled afterwards,
+    # since what arrives meanwhile is theirs.
+    if filling:
+        backfill.remember(journal, filling)
     tiers.apply(admin, coarser)
+    if filling:
+        filled = backfill.run(admin, fleet, views, filling, journal=journal, progress=progress)
+        _tell_filled(admin, fleet, filling, filled, progress)
     return tuple(change.what for change in [*changes, *coarser])
 
 
-def check_retention(site: Site, fleet: Fleet) -> None:
-    """Raise AresmonError if a retention would get shorter than it was at the last `up`.
+def _filling(site: Site, admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
+    """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
+    now = time.time()
+    left, due = backfill.owed(site.state / backfill.JOURNAL), tiers.due(admin, changes, views)
+    wish = backfill.Wish(since=int(now) - _MOST_DAYS * _DAY)
+    return backfill.joined(left, backfill.plan(admin, fleet, due, wish, now=now) if due else [])
 
-    By what is remembered of it, so that nothing has to run yet; the database itself is looked at later.
+
+def _tell_filled(admin: InfluxDB, fleet: Fleet, tasks: list[Task], filled: Filled, progress: Progress) -> None:
+    for refused in filled.refused:
+        progress.warn(
+            f"{refused}: its points of these days stay as they were",
+            hint=backfill.OTHER_TYPE_HINT,
+        )
+    more = backfill.outside(tasks, capacity.shards(admin), fleet, now=time.time())
+    for policy, since in more.items():
+        when = datetime.fromtimestamp(since, UTC)
+        progress.note(
+            f"{policy} could be filled back to {when:%Y-%m-%d}, and was for {_MOST_DAYS} days: "
+            f"`aresmon data backfill --policy {policy}` does the rest"
+        )
+
+
+def adopt_admin(site: Site, unnamed: InfluxDB) -> str:
+    """The admin's password; where a rotation of it was interrupted, the one of the two that InfluxDB takes.
+
+    Of the next one nothing is left afterwards: it has become the present one, or was never set.
     """
+    name = credentials.INFLUXDB_ADMIN
+    current = credentials.read(site.secrets, name)
+    following = credentials.under_way(site.secrets, [name]).get(credentials.upcoming(name))
+    if following is None:
+        return current
+    if unnamed.knows([(database.ADMIN, current), (database.ADMIN, following)]) == [False, True]:
+        credentials.replace(site.secrets, name, following, os.getuid())
+        current = following
+    credentials.remove(site.secrets, credentials.upcoming(name))
+    return current
+
+
+def rotate_admin(site: Site) -> None:
+    """Give InfluxDB's admin another password. It is written down before InfluxDB has it, so that none is ever lost."""
+    name = credentials.INFLUXDB_ADMIN
+    unnamed = nobody(site)
+    current, following = adopt_admin(site, unnamed), credentials.generated()
+    credentials.replace(site.secrets, credentials.upcoming(name), following, os.getuid())
+    InfluxDB(unnamed.socket, database.ADMIN, current).query(influxql.set_password(database.ADMIN, following))
+    credentials.replace(site.secrets, name, following, os.getuid())
+    credentials.remove(site.secrets, credentials.upcoming(name))
+
+
+def _tell_under_way(secrets: Mapping[str, str], progress: Progress) -> None:
+    for name in sorted(secrets):
+        if credentials.upcoming(name) in secrets:
+            progress.note(f"{name} is being rotated: `aresmon secrets rotate {name}` ends that")
+
+
+def losses(site: Site, fleet: Fleet) -> tuple[Loss, ...]:
+    """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
+    yet, and told by the database where it does."""
     try:
-        kept = json.loads((site.state / _RETENTION).read_bytes())
-        database.check_retention({str(policy): int(hours) for policy, hours in kept.items()}, fleet)
+        told = json.loads((site.state / _RETENTION).read_bytes())
+        kept = {str(policy): int(hours) for policy, hours in told.items()}
     except (OSError, ValueError, AttributeError):
-        return
+        kept = {}
+    if kept and not retention.by_memory(kept, fleet):
+        return ()
+    try:
+        return retention.look(influxdb(site), fleet, site.views(), now=time.time())
+    except AresmonError:
+        return retention.by_memory(kept, fleet)
 
 
 def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:

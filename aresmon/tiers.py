@@ -3,7 +3,6 @@ what happened to them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from aresmon.database import Change
@@ -14,11 +13,6 @@ from aresmon.render.boards import uid_of_host
 from aresmon.render.downsampling import Downsampling
 from aresmon.render.telegraf import DATABASE
 from aresmon.views import Views
-
-_DAY = 86400  # seconds
-# Seconds of points that one statement downsamples: a hundred hosts' take some seconds.
-PIECES = {"1m": 3 * 3600, "1h": _DAY}
-_MOST_DAYS = 31  # of raw points that are downsampled when a tier is new; more would keep `up` waiting for hours
 
 
 def plan(influxdb: InfluxDB, fleet: Fleet, views: Views) -> list[Change]:
@@ -61,16 +55,6 @@ def due(influxdb: InfluxDB, changes: list[Change], views: Views) -> list[Downsam
     return [one for one in new if one.measurement.name in there]
 
 
-def fill(influxdb: InfluxDB, one: Downsampling, fleet: Fleet, *, now: float | None = None) -> None:
-    """Downsample the points that are there already, in pieces: InfluxDB ends what takes half a minute."""
-    until = int(time.time() if now is None else now)
-    kept = fleet.keep.raw if one.tier.source == "raw" else fleet.keep.minute
-    days = min(_MOST_DAYS, _MOST_DAYS if kept == FOREVER else -(-kept // 24))
-    piece = PIECES[one.tier.policy]
-    for start in range((until // _DAY - days) * _DAY, until, piece):
-        influxdb.query(one.fill(start, min(start + piece, until)), database=DATABASE)
-
-
 def _told(influxdb: InfluxDB) -> list[list[Series]]:
     """What the dashboards are told now: the tiers, and the hosts."""
     return influxdb.query(
@@ -81,14 +65,14 @@ def _told(influxdb: InfluxDB) -> list[list[Series]]:
 
 
 def _downsampling(views: Views, there: set[str]) -> Iterator[Change]:
-    wanted = {one.name: one for one in downsampling.downsamplings(views)}
+    wanted = {one.name: one for one in downsampling.continuous(views)}
     gone = sorted(name for name in there - wanted.keys() if name.startswith(("1m_", "1h_")))
     if gone:
         yield Change(f"end {len(gone)} former ways of downsampling", "; ".join(map(downsampling.drop, gone)))
-    for tier in downsampling.TIERS:
+    for tier in (*downsampling.TIERS, downsampling.LATE):
         new = [one for name, one in wanted.items() if one.tier == tier and name not in there]
         if new:
-            what = f"downsample {len(new)} measurements into {tier.policy}"
+            what = f"downsample {len(new)} measurements into {tier.policy}{', late points too' if tier.late else ''}"
             yield Change(what, "; ".join(one.create() for one in new))
 
 

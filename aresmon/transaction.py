@@ -67,7 +67,8 @@ class Order:
     `names` are the variables that its environment sets. `content` tells whether it is another than what was brought
     before, `mark` is what its points will carry, `output` tells one output from another. `deadline` is in seconds
     from the agent's start; with `flush`, the agent is asked to send what it has a second after each so many seconds of
-    the clock, when it has just read its inputs. With `access`, the right to write is tried before anything is switched.
+    the clock, when it has just read its inputs. With `access`, the right to write is tried before anything is switched;
+    `authority` is the file by which the host then knows the edge, empty where it does already.
     """
 
     agent: Agent
@@ -81,6 +82,7 @@ class Order:
     flush: int = 0
     names: tuple[str, ...] = ()
     access: Access | None = None
+    authority: str = ""
     verify: bool = True
     overwrite: bool = False
     force: bool = False
@@ -156,6 +158,7 @@ def push(order: Order, *, shown: Sequence[str] = ()) -> bytes:
         "deadline": str(order.deadline),
         "flush": str(order.flush),
         "names": " ".join(order.names),
+        "authority": order.authority,
         "script": hashlib.sha256(script().encode()).hexdigest(),
         "verify": _flag(order.verify),
         "overwrite": _flag(order.overwrite),

@@ -9,9 +9,17 @@ from itertools import pairwise
 from typing import Any
 
 from aresmon import schema
-from aresmon.views import HOST, PLACEHOLDER, SEVERITIES, Measurement
+from aresmon.views import HOST, PLACEHOLDER, SEVERITIES, FieldKind, Measurement
 from aresmon.yamlfile import Document, Keys, Problem
 
+KINDS: Mapping[str, FieldKind] = {
+    "gauges": "gauge",
+    "peaks": "peak",
+    "lows": "low",
+    "counters": "counter",
+    "states": "state",
+}
+"""What a measurement calls its fields, and the kind that each of them then is."""
 _WORD = re.compile(r"[a-z][a-z_]*")
 _SAYS = {
     "from": {"from", "field", "aggregate", "rate", "increase", "math", "where", "by", "name"},
@@ -61,11 +69,11 @@ def _board_problems(
 
 def _measurement_problems(document: Document, measurements: Mapping[str, Any]) -> Iterator[Problem]:
     for name, one in measurements.items():
-        fields = [field for kind in ("gauges", "counters", "states") for field in one.get(kind, [])]
+        fields = [field for kind in KINDS for field in one.get(kind, [])]
         if not fields:
-            yield document.problem(("measurements", name), "has no field: no gauge, counter or state")
+            yield document.problem(("measurements", name), "has no field: no gauge, peak, low, counter or state")
         for field in sorted({field for field in fields if fields.count(field) > 1}):
-            message = f"'{field}' is two of gauge, counter and state; which of them?"
+            message = f"'{field}' is two of gauge, peak, low, counter and state; which of them?"
             yield document.problem(("measurements", name), message)
         for field in sorted({*fields} & {*one.get("tags", []), HOST}):
             yield document.problem(("measurements", name), f"'{field}' is a field and a tag; which of them?")

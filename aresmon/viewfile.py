@@ -140,12 +140,11 @@ def _shared(views: Views) -> Iterator[str]:
 
 
 def _measurements(data: Any) -> dict[str, Measurement]:
-    kinds: tuple[tuple[str, FieldKind], ...] = (("gauges", "gauge"), ("counters", "counter"), ("states", "state"))
     return {
         name: Measurement(
             name,
             tuple(one.get("tags", [])),
-            {field: kind for several, kind in kinds for field in one.get(several, [])},
+            {field: kind for several, kind in viewcheck.KINDS.items() for field in one.get(several, [])},
         )
         for name, one in data["measurements"].items()
     }

@@ -15,7 +15,7 @@ HOST = "host"
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A tag, or `value`, in a name or a text: `{path}`."""
 
-FieldKind = Literal["gauge", "counter", "state"]
+FieldKind = Literal["gauge", "peak", "low", "counter", "state"]
 Severity = Literal["information", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("information", "warning", "critical")
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
-from aresmon import catalogue, fleet, tiers
+from aresmon import backfill, catalogue, fleet
 from aresmon.events import Event
 from aresmon.render import downsampling, influxql
 from aresmon.render.dashboards import PATH, dashboards
@@ -169,7 +169,7 @@ def _fill(scratch: Scratch, size: Size, today: int, work: Work) -> None:
         days = [today - 1 - age for age in ages if age < size.downsampled]
         ready = [age for age in ages if age >= size.downsampled and (tier.policy == "1h" or age < size.raw)]
         ones = [one for one in downsampling.downsamplings(month.views()) if one.tier == tier]
-        piece = tiers.PIECES[tier.policy]
+        piece = backfill.FIRST_PIECE[tier.policy]
         with closing(scratch.line(DATABASE)) as line:
             took = sum(
                 _downsample(line, one, work, since=start, until=start + piece)

@@ -12,10 +12,11 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from aresmon import viewfile
 from aresmon.views import FieldKind, Measurement, View, Views
-from bench.scratch import Line, Scratch
+from bench.scratch import Line
 
 DAY = 86400
 INTERVAL = 10
@@ -24,7 +25,8 @@ CONTAINERS = 5
 HOUR = 3600
 _STEPS = {"raw": INTERVAL, "1m": 60, "1h": HOUR}  # seconds between two points
 _A_REQUEST = 360  # intervals: about 4 MB
-_HOST, _TIME = "\x01", "\x02"
+HOST, TIME = "\x01", "\x02"
+"""Places for a host and for a moment in the text of an interval."""
 _INPUTS = (
     "cpu",
     "mem",
@@ -41,6 +43,14 @@ _INPUTS = (
     "mock",
 )
 _FRACTIONS = ("percent", "usage_", "load", "avg")
+
+
+class Place(Protocol):
+    """What is written into: it opens connections."""
+
+    def line(self, database: str, /) -> Line:
+        """A new connection."""
+
 
 Tags = Mapping[str, str]
 Field = tuple[str, str]
@@ -63,8 +73,8 @@ class Day:
         begin = number * DAY
         for first in range(0, len(self.intervals), _A_REQUEST):
             some = enumerate(self.intervals[first : first + _A_REQUEST], start=first)
-            parts = (text.replace(_TIME, str(begin + index * self.step)) for index, text in some)
-            yield "".join(parts).replace(_HOST, host).encode()
+            parts = (text.replace(TIME, str(begin + index * self.step)) for index, text in some)
+            yield "".join(parts).replace(HOST, host).encode()
 
 
 def views() -> dict[str, View]:
@@ -81,8 +91,8 @@ def make_day(known: Views, policy: str = "raw") -> Day:
     points = values = 0
     for measurement in (one for view in known.values() for one in view.measurements.values()):
         for tags, fields in _points(measurement):
-            head = ",".join([measurement.name, f"host={_HOST}", *(f"{key}={value}" for key, value in tags.items())])
-            templates.append(f"{head} {','.join(f'{name}=%s' for name in fields)} {_TIME}\n")
+            head = ",".join([measurement.name, f"host={HOST}", *(f"{key}={value}" for key, value in tags.items())])
+            templates.append(f"{head} {','.join(f'{name}=%s' for name in fields)} {TIME}\n")
             rows.extend(_values((measurement.name, name), kind, step, draw) for name, kind in fields.items())
             points, values = points + 1, values + len(fields)
     whole = "".join(templates)
@@ -90,11 +100,11 @@ def make_day(known: Views, policy: str = "raw") -> Day:
     return Day(policy, step, intervals, points, values)
 
 
-def write(scratch: Scratch, day: Day, *, database: str, hosts: Sequence[str], days: Iterable[int]) -> None:
+def write(place: Place, day: Day, *, database: str, hosts: Sequence[str], days: Iterable[int]) -> None:
     """Write these days (since 1970) of these hosts, oldest first, two hosts at a time."""
     for number in sorted(days):
         with ThreadPoolExecutor(2) as pool:
-            jobs = [pool.submit(_write_day, scratch.line(database), day, host, number) for host in hosts]
+            jobs = [pool.submit(_write_day, place.line(database), day, host, number) for host in hosts]
             for job in jobs:
                 job.result()
 
@@ -157,7 +167,7 @@ def _container_tags(kind: str) -> Iterator[Tags]:
 def _values(field: Field, kind: FieldKind, step: int, draw: random.Random) -> Iterator[str]:
     """A day of a field, as it stands in a line; a mean of whole numbers is no whole number to InfluxDB."""
     times, name = DAY // step, field[1]
-    whole = "" if step > INTERVAL and kind == "gauge" else "i"
+    whole = "" if step > INTERVAL and kind in ("gauge", "peak") else "i"
     if field == ("aresmon_config", "gen"):
         return iter(['"0123456789abcdef"'] * times)
     if name == "oomkilled":

@@ -26,9 +26,8 @@ from bench.measure import ROOT
 _IMAGE = "aresmon/influxdb:1.13.1"
 _HOME = "/var/lib/influxdb"
 _SOCKET = "influxdb.sock"
-_SETTINGS = {
-    "HTTP_AUTH_ENABLED": "false",
-    "HTTP_BIND_SOCKET": f"{_HOME}/{_SOCKET}",
+_SETTINGS = {"HTTP_AUTH_ENABLED": "false", "HTTP_BIND_SOCKET": f"{_HOME}/{_SOCKET}"}
+_EAGER = {
     "DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "2s",
     "DATA_COMPACT_FULL_WRITE_COLD_DURATION": "4s",
 }
@@ -94,13 +93,18 @@ class Line(http.client.HTTPConnection):
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A running InfluxDB and where its files are."""
+    """A running InfluxDB, its container's name, and where its files are."""
 
     folder: Path
+    container: str
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / _SOCKET
 
     def line(self, database: str) -> Line:
         """A new connection."""
-        return Line(self.folder / _SOCKET, database)
+        return Line(self.socket, database)
 
     def rest(self) -> None:
         """Wait until the write-ahead log is empty and the files have been the same for a while."""
@@ -123,8 +127,11 @@ class Scratch:
 
 
 @contextmanager
-def influxdb(name: str) -> Iterator[Scratch]:
-    """Start it in a container `aresmon-bench-<name>`; the container and its folder are removed at the end."""
+def influxdb(name: str, *, eager: bool = True, memory: int | None = None) -> Iterator[Scratch]:
+    """Start it in a container `aresmon-bench-<name>`; the container and its folder are removed at the end.
+
+    Without `eager` files are compacted when a site's are; `memory` is the most that it may take, in bytes.
+    """
     folder = Path(tempfile.mkdtemp(prefix="aresmon-bench-"))
     shutil.copy(ROOT / "compose" / "influxdb.conf", folder / "influxdb.conf")
     container = docker.from_env().containers.run(
@@ -134,11 +141,12 @@ def influxdb(name: str) -> Iterator[Scratch]:
         detach=True,
         user=f"{os.getuid()}:{os.getgid()}",
         network_mode="none",
-        environment={f"INFLUXDB_{key}": value for key, value in _SETTINGS.items()},
+        mem_limit=memory,
+        environment={f"INFLUXDB_{key}": value for key, value in (_SETTINGS | (_EAGER if eager else {})).items()},
         volumes=[f"{folder}:{_HOME}"],
     )
     try:
-        found = Scratch(folder)
+        found = Scratch(folder, str(container.name))
         _wait(found)
         yield found
     finally:

@@ -92,7 +92,7 @@ leave() { # nothing of ours that could send, or that knows a password, stays; th
     [ -e "${ask[folder]}/.env" ] && (cd "${ask[folder]}" && DOCKER_GROUP=0 docker compose --project-name "${ask[project]}" down >/dev/null 2>&1)
   else
     timeout 30 systemctl disable --now --quiet telegraf 2>/dev/null || systemctl kill --signal=KILL telegraf 2>/dev/null
-    rm -f /etc/default/telegraf
+    rm -f /etc/default/telegraf /etc/telegraf/aresmon-ca.pem
     if [ -e "/etc/systemd/system/$unit" ]; then
       systemctl disable --quiet "$unit" 2>/dev/null
       rm -f "/etc/systemd/system/$unit"

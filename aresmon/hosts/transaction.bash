@@ -10,7 +10,7 @@
 # starts, what a power cut left in the middle).
 #
 # In STATE, a folder for root alone: `pending`, the journal, is there from before the first file is changed until
-# the transaction has ended; `undo/` has the former files; `current` says what was last brought here, `last` how
+# the transaction has ended, `undo/` has the former files as long; `current` says what was last brought here, `last` how
 # the last transaction ended.
 set -u -o pipefail
 umask 077
@@ -267,12 +267,14 @@ check() { # by the agent's own program, as its own user, over all that it will r
 }
 
 check_systemd() {
-  local merged=()
+  local merged=() authority
+  authority=$(brought_authority)
   [ -d "${ask[watched]%/*}/telegraf.d" ] && merged=(--config-directory "${ask[watched]%/*}/telegraf.d")
   (
     set -a
     # shellcheck disable=SC1090 # the file that was just staged
     . "$(beside "${ask[environment]}")" || exit 1
+    [ -z "$authority" ] || ARESMON_CA=$authority # which has not taken its place yet
     set +a
     cd / && timeout 20 ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} \
       telegraf config check --strict-env-handling --config "$(beside "${ask[watched]}")" "${merged[@]}"
@@ -298,9 +300,16 @@ check_docker() {
   return $code
 }
 
+brought_authority() { # the certificate authority of the site, if it has one: as it is brought, else as it is here
+  [ -n "${ask[authority]:-}" ] || return 0
+  local staged
+  staged=$(beside "${ask[authority]}")
+  if [ -e "$staged" ]; then printf '%s' "$staged"; else printf '%s' "${ask[authority]}"; fi
+}
+
 write_test() { # an empty write: who may not write is told so, and nothing is written
   [ -n "${ask[write]:-}" ] || return 0
-  local code='' pattern='^http://(\[([0-9a-fA-F:]+)\]|([^/:]+))(:([0-9]+))?$'
+  local code='' authority pattern='^http://(\[([0-9a-fA-F:]+)\]|([^/:]+))(:([0-9]+))?$'
   if [[ ${ask[write]} =~ $pattern ]]; then
     code=$(ARESMON_AUTH=${ask[auth]} timeout 6 bash -c '
       exec 5<>"/dev/tcp/$0/$1" || exit 1
@@ -308,8 +317,14 @@ write_test() { # an empty write: who may not write is told so, and nothing is wr
       read -r -t 5 _ code _ <&5 && printf %s "$code"' \
       "${BASH_REMATCH[2]}${BASH_REMATCH[3]}" "${BASH_REMATCH[5]:-80}" "${ask[database]}" 2>/dev/null)
   elif command -v curl >/dev/null; then
+    authority=$(brought_authority)
     code=$(printf 'header = "Authorization: Basic %s"\n' "${ask[auth]}" | curl --silent --output /dev/null --max-time 6 \
+      ${authority:+--cacert "$authority"} \
       --write-out '%{http_code}' --config - --data '' "${ask[write]}/write?db=${ask[database]}")
+    case $? in # curl's own: what it met is not what speaks TLS, or not who it should be
+      35) code=clear ;;
+      51 | 58 | 60 | 77) code=x509 ;;
+    esac
   else
     say "untested ${ask[write]} (no curl here)"
     return 0
@@ -346,6 +361,10 @@ keep_former() { # the former files, copied; the journal, told
     fi
     index=$((index + 1))
   done
+}
+
+forget_former() { # a former password is among them: they stay only where a person must look
+  [ -e "${ask[state]}/pending" ] || [ "$(value_in "${ask[state]}/last" outcome)" = broken ] || rm -rf -- "${ask[state]}/undo"
 }
 
 start_deadman() {
@@ -474,6 +493,7 @@ ended() { # TX OUTCOME WHY: the journal is closed, and one line says so in the h
     mv -T -- "${ask[state]}/last.new" "${ask[state]}/last" || rm -f -- "${ask[state]}/last.new"
   rm -f -- "${ask[state]}/pending" "${ask[state]}"/*.new
   sync "${ask[state]}"
+  forget_former
   logger -t aresmon -- "push $1 by ${ask[by]:-?}: $2${3:+ ($3)}" 2>/dev/null
   return 0
 }
@@ -546,7 +566,7 @@ from_journal() { # what the transaction that is pending was about, for who finds
 }
 
 take_back_leftover() { # a push that was killed, or cut off by the loss of power, in its middle
-  [ -e "${ask[state]}/pending" ] || return 0
+  [ -e "${ask[state]}/pending" ] || { forget_former; return 0; }
   local -A asked=()
   local name
   for name in "${!ask[@]}"; do asked[$name]=${ask[$name]}; done

@@ -12,6 +12,7 @@ from aresmon.render.place import Place
 from aresmon.views import Views
 
 Files = dict[str, bytes]
+_NOT_YET = "# `aresmon up` makes it: the certificate authority by which agents know the edge.\n"
 
 
 def render(
@@ -24,6 +25,8 @@ def render(
     files: Files = {
         "compose.yml": shipped_files["compose/compose.yml"],
         "influxdb/influxdb.conf": shipped_files["compose/influxdb.conf"],
+        "influxdb/start.sh": shipped_files["compose/influxdb-start.sh"],
+        "influxdb/health.sh": shipped_files["compose/influxdb-health.sh"],
         "edge/haproxy.cfg": shipped_files["compose/haproxy.cfg"],
     }
     files |= {path: content for path, content in shipped_files.items() if path.startswith("grafana/provisioning/")}
@@ -33,12 +36,15 @@ def render(
         files[name] = shipped_files[f"compose/{name}"]
     frame = telegraf.Frame.of(shipped_files)
     for host in fleet.hosts:
-        folder = f"agents/{host.name}"
+        folder, account = f"agents/{host.name}", place.accounts.get(f"agent-{host.name}", "")
         files[f"{folder}/telegraf.conf"] = agent(host, catalogue, place, frame).encode()
+        if fleet.edge.channel.by_site:
+            files[f"{folder}/{telegraf.AUTHORITY}"] = (place.trusted or _NOT_YET).encode()
         if host == fleet.sidecar:
-            files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(telegraf.variables(host, fleet)).encode()
+            variables = telegraf.variables(host, fleet, account=account, in_clear=host.name in place.in_clear)
+            files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()
         else:
-            files[f"{folder}/agent.env"] = telegraf.environment(host, fleet).encode()
+            files[f"{folder}/agent.env"] = telegraf.environment(host, fleet, account=account).encode()
     files[".env"] = compose.environment(fleet, place, files).encode()
     return dict(sorted(files.items()))
 

@@ -63,9 +63,12 @@ def environment(fleet: Fleet, place: Place, files: Mapping[str, bytes]) -> str:
         "GRAFANA_DATA": str(place.root / fleet.grafana.data),
         "GRAFANA_URL": fleet.grafana.url,
         "GRAFANA_ADMIN": fleet.grafana.admin,
+        "GRAFANA_DATABASE_USER": place.accounts.get("influxdb-grafana", "grafana"),
         "EDGE_AGENTS": str(fleet.edge.agents),
         "EDGE_GRAFANA": str(fleet.edge.grafana),
         "EDGE_TLS_FOLDER": str(place.tls),
+        "AGENTS_TLS": _yes(fleet.edge.channel.is_tls),
+        "AGENTS_IN_CLEAR": _yes(bool(place.in_clear)),
         **_door(fleet.grafana),
         **_mail(fleet.alerts.mail),
     }
@@ -82,8 +85,8 @@ def environment(fleet: Fleet, place: Place, files: Mapping[str, bytes]) -> str:
         }
         secret = place.fingerprints.get(f"agent-{fleet.sidecar.name}", "")
         variables["TELEGRAF_CONFIGURATION"] = sidecar_configuration(files, fleet.sidecar.name, secret)
-    if place.certificate:
-        variables["EDGE_CONFIGURATION"] = _digest(variables["EDGE_CONFIGURATION"], place.certificate)
+    for certificate in filter(None, (place.certificate, place.edge)):
+        variables["EDGE_CONFIGURATION"] = _digest(variables["EDGE_CONFIGURATION"], certificate)
     variables["GRAFANA_CONFIGURATION"] = _digest(
         variables["GRAFANA_CONFIGURATION"],
         *(place.fingerprints.get(name, "") for name in ("grafana-admin", "grafana-secret-key", "influxdb-grafana")),

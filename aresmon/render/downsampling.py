@@ -1,7 +1,8 @@
 """Continuous queries: from each measurement's points, one a minute and one an hour, under the same names.
 
 So a dashboard asks the same of every retention policy. `SELECT mean(*)` would rename the fields and lose texts,
-therefore each field is named: the mean of a gauge, the last value of a counter or a state, which stays an integer.
+therefore each field is named: the mean of a gauge, the greatest of a peak, the least of a low, the last value of a
+counter or a state, which stays an integer.
 
 Source: InfluxDB 1.x, "InfluxQL continuous queries"; influxdb#7332.
 """
@@ -9,12 +10,12 @@ Source: InfluxDB 1.x, "InfluxQL continuous queries"; influxdb#7332.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from aresmon.render.influxql import identifier
 from aresmon.render.telegraf import DATABASE
-from aresmon.views import Measurement, Views
+from aresmon.views import FieldKind, Measurement, Views
 
 FOREVER = "forever"
 """The retention policy of what is not measured: tiers, hosts and events."""
@@ -22,15 +23,36 @@ FOREVER = "forever"
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Points of one resolution: made from those of the policy `source`, looked back for `span`, each `every`."""
+    """Points of one resolution: made from those of the policy `source`, looked back for `span`, each `every`.
+
+    `late` is a second look at what the first one made already, for points that an agent held back meanwhile.
+    """
 
     policy: str
     source: str
     every: str
     span: str
+    late: bool = False
+
+    @property
+    def bucket(self) -> int:
+        """Seconds of points that become one."""
+        return {"1m": 60, "1h": 3600}[self.policy]
 
 
-TIERS = (Tier("1m", "raw", "5m", "15m"), Tier("1h", "1m", "30m", "3h"))
+TIERS = (Tier("1m", "raw", "5m", "15m"), Tier("1h", "1m", "1h", "9h"))
+# An agent holds 50,000 points, which is two to five and a half hours of them. To look back so far each five
+# minutes would read each point 84 times; once an hour, seven times. The hours are made of what this leaves, hence
+# their longer look.
+LATE = Tier("1m", "raw", "1h", "7h", late=True)
+_WAYS: Mapping[FieldKind, str] = {
+    "gauge": "mean({})",
+    # A float, as a mean is: within a shard, InfluxDB drops points whose field has another type than before.
+    "peak": "max({}) * 1.0",
+    "low": "min({})",
+    "counter": "last({})",
+    "state": "last({})",
+}
 # How long a time each policy serves, in milliseconds: so that no dashboard asks for steps finer than its points,
 # nor for more than some ten thousand of a series.
 _HOUR = 3_600_000
@@ -47,11 +69,12 @@ class Downsampling:
     @property
     def name(self) -> str:
         """Its name tells what it does from what another version would: InfluxDB writes statements its own way."""
-        mark = hashlib.sha256(self._select().encode()).hexdigest()[:8]
-        return f"{self.tier.policy}_{self.measurement.name}_{mark}"
+        does = self._select() if self.tier == TIERS[0] else f"{self.tier.every} {self.tier.span} {self._select()}"
+        mark = hashlib.sha256(does.encode()).hexdigest()[:8]
+        return f"{self.tier.policy}_{self.measurement.name}_{'late_' if self.tier.late else ''}{mark}"
 
     def create(self) -> str:
-        """The statement that makes it. Late points count for as long as an agent holds them."""
+        """The statement that makes it."""
         resample = f"RESAMPLE EVERY {self.tier.every} FOR {self.tier.span}"
         return (
             f"CREATE CONTINUOUS QUERY {identifier(self.name)} ON {identifier(DATABASE)} {resample} "
@@ -72,7 +95,7 @@ class Downsampling:
 
     def _fields(self) -> Iterator[str]:
         for field, kind in self.measurement.fields.items():
-            yield f"{'mean' if kind == 'gauge' else 'last'}({identifier(field)}) AS {identifier(field)}"
+            yield f"{_WAYS[kind].format(identifier(field))} AS {identifier(field)}"
 
 
 def downsamplings(views: Views) -> list[Downsampling]:
@@ -84,6 +107,12 @@ def downsamplings(views: Views) -> list[Downsampling]:
             fields = {**(known[name].fields if name in known else {}), **one.fields}
             known[name] = replace(one, fields=fields)
     return [Downsampling(tier, known[name]) for tier in TIERS for name in sorted(known)]
+
+
+def continuous(views: Views) -> list[Downsampling]:
+    """All that runs by itself: those, and the second look at what arrived late."""
+    ones = downsamplings(views)
+    return [*ones, *(replace(one, tier=LATE) for one in ones if one.tier.policy == LATE.policy)]
 
 
 def drop(name: str) -> str:

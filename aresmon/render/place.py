@@ -15,7 +15,10 @@ class Place(Layout):
     `fingerprints` tell one value of a secret from another by its name, `host_fragments` are the site's
     own Telegraf fragments by host, `own_agents` what stands for its collectors, `proven` what was last pushed to
     it from `configs`, `marks` the mark of its last push; `certificate` changes with Grafana's;
-    `provisioned` are the uids of all alert rules and receivers that Grafana ever had of us."""
+    `provisioned` are the uids of all alert rules and receivers that Grafana ever had of us; `accounts` are the
+    database users by the secrets that are for them, where they are not the first; `trusted` are the
+    certificates by which agents know the edge, `edge` changes with the edge's own, `in_clear` are the hosts that
+    may still write without TLS."""
 
     users: Mapping[str, int]
     images: Mapping[str, str]
@@ -29,3 +32,7 @@ class Place(Layout):
     has_compose_override: bool = False
     certificate: str = ""
     provisioned: frozenset[str] = frozenset()
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    trusted: str = ""
+    edge: str = ""
+    in_clear: frozenset[str] = frozenset()

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aresmon.catalogue import ALWAYS, Catalogue
+from aresmon.door import name_of
 from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet, Host
 
 DATABASE = "telegraf"
 SECRET = "agent"  # noqa: S105 (a file's name under /run/secrets)
+AUTHORITY = "aresmon-ca.pem"
+"""The file by which agents know the edge."""
 MARKER = "aresmon_config"
 """The measurement of the marker, and `gen` its field."""
 
@@ -136,25 +139,36 @@ def _named(host: Host, own: str, tables: Mapping[str, object]) -> str:
     return named
 
 
-def variables(host: Host, fleet: Fleet) -> dict[str, str]:
-    """The variables that a host's agent reads.
+def trust(host: Host) -> str:
+    """Where a host's agent finds the site's certificate authority."""
+    return f"{'/etc/aresmon' if host.agent == 'docker' else '/etc/telegraf'}/{AUTHORITY}"
+
+
+def variables(host: Host, fleet: Fleet, *, account: str = "", in_clear: bool = False) -> dict[str, str]:
+    """The variables that a host's agent reads; `account` is its database user, where that is the second of its two;
+    `in_clear` is for the server's own agent, while it has still to follow to TLS.
 
     No secret is among them: in a container the password is a reference to a Docker secret, and for a
     systemd service it is added when its file is brought there.
     """
+    edge, is_sidecar = fleet.edge, host == fleet.sidecar
+    here = f"{'http' if in_clear else edge.channel.scheme}://{edge.agents.here}"
     named = {
         "ARESMON_HOST": host.name,
-        "ARESMON_URL": f"http://{fleet.edge.agents.here}" if host == fleet.sidecar else fleet.edge.url,
+        "ARESMON_URL": here if is_sidecar else edge.url,
+        "ARESMON_CA": trust(host) if edge.channel.by_site else "",
+        # The server's own goes by an address, which no certificate of somebody else's is for.
+        "ARESMON_EDGE": name_of(edge.url) if is_sidecar and edge.channel.pair else "",
         "ARESMON_DATABASE": DATABASE,
-        "ARESMON_USER": user(host),
+        "ARESMON_USER": account or user(host),
         **dict(host.env),
     }
     return named | ({"ARESMON_PASSWORD": f"@{{aresmon:{SECRET}}}"} if host.agent == "docker" else {})
 
 
-def environment(host: Host, fleet: Fleet, password: str = "") -> str:
+def environment(host: Host, fleet: Fleet, password: str = "", *, account: str = "") -> str:
     """The same as a file, one `NAME=value` a line, as systemd and a shell read it."""
-    named = variables(host, fleet) | ({"ARESMON_PASSWORD": password} if password else {})
+    named = variables(host, fleet, account=account) | ({"ARESMON_PASSWORD": password} if password else {})
     lines = [f"{name}={_quoted(value)}" for name, value in sorted(named.items())]
     if host.agent == "systemd" and not password:
         lines.append(f"# ARESMON_PASSWORD is the content of .aresmon/secrets/agent-{host.name} on {fleet.server}.")
@@ -167,5 +181,5 @@ def _quoted(value: str) -> str:
 
 
 def user(host: Host) -> str:
-    """The database user of a host's agent."""
+    """The database user of a host's agent: the first of its two."""
     return f"agent-{host.name}"

@@ -10,6 +10,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 from aresmon import catalogue, viewfile
 from aresmon.cli import app
+from aresmon.doctor.findings import kinds
 from aresmon.errors import ExitCode
 from aresmon.schema import site_schema
 from aresmon.views import Alert
@@ -33,7 +35,7 @@ EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.USAGE: "The command line is wrong.",
     ExitCode.ROLLED_BACK: "Rolled back: a host runs its former configuration again.",
     ExitCode.BROKEN: "Broken or unknown. A person must look.",
-    ExitCode.DEGRADED: "Degraded: `status` or `drift` sees trouble; only a part could be started, reached or had.",
+    ExitCode.DEGRADED: "Degraded: `status`, `doctor` or `drift` sees trouble; only a part could be started or had.",
     ExitCode.INTERRUPTED: "Interrupted. The same command goes on from there.",
 }
 
@@ -45,6 +47,7 @@ def pages() -> dict[str, str]:
         "aresmon.schema.json": json.dumps(site_schema(), indent=2, ensure_ascii=False) + "\n",
         "collectors.md": _GENERATED + collectors_page(),
         "commands.md": _GENERATED + commands_page(),
+        "findings.md": _GENERATED + findings_page(),
     }
 
 
@@ -144,6 +147,19 @@ def _resolved(setting: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _code(value: Any) -> str:
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+# The doctor ------------------------------------------------------------------------------------------
+
+
+def findings_page() -> str:
+    """Every kind of finding: what is true where there is none, why it matters, what mends it."""
+    parts = ["# What the doctor looks for\n", "How to read it: [the doctor](../doctor.md).\n"]
+    for group, alike in groupby(kinds().values(), key=lambda kind: kind.group):
+        parts.append(f"## {group}\n")
+        rows = ((f"`{one.name}`", one.severity, one.good, one.why, one.next) for one in alike)
+        parts.append(_table("Finding", "Severity", "As it should be", "Why it matters", "What mends it", rows=rows))
+    return "\n".join(parts)
 
 
 # The command line ------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -19,8 +21,8 @@ SERVICES = ["influxdb", "edge", "telegraf"]
 USERS = {"influxdb": "1500:1500", "edge": "99:99", "telegraf": "1510:1510"}
 
 
-class CommandLines(threading.Thread):
-    """Every command line that any process of the machine showed while it ran."""
+class Processes(threading.Thread):
+    """Every command line and environment that any process of the machine showed while it ran."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -31,20 +33,19 @@ class CommandLines(threading.Thread):
         while not self.done.is_set():
             for folder in Path("/proc").iterdir():
                 if folder.name.isdigit():
-                    try:
-                        self.seen.add((folder / "cmdline").read_bytes())
-                    except OSError:
-                        continue
+                    for name in ("cmdline", "environ"):
+                        with suppress(OSError):
+                            self.seen.add((folder / name).read_bytes())
             time.sleep(0.005)
 
 
 @pytest.fixture(scope="module")
-def watched() -> CommandLines:
-    return CommandLines()
+def watched() -> Processes:
+    return Processes()
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, watched: CommandLines) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, watched: Processes) -> Iterator[Site]:
     hosts = {"box": {"collect": ["system", "docker"]}, "other": {"agent": "systemd"}}
     with site_in(tmp_path_factory.mktemp("containers"), hosts=hosts) as made:
         watched.start()
@@ -192,12 +193,14 @@ def secrets_of(site: Site) -> dict[str, str]:
 
 
 def shown(site: Site, text: str) -> set[str]:
-    """Which secrets can be read in a text, as they are or as a header would carry them."""
+    """Which secrets can be read in a text, as they are, as an address or a header would carry them."""
     user = {"influxdb-admin": "aresmon", "influxdb-grafana": "grafana"}
     return {
         name
         for name, value in secrets_of(site).items()
-        if value in text or basic(user.get(name, name), value).removeprefix("Basic ") in text
+        if value in text
+        or quote(value, safe="") in text
+        or basic(user.get(name, name), value).removeprefix("Basic ") in text
     }
 
 
@@ -205,9 +208,10 @@ def test_no_secret_shows_in_what_the_engine_tells(site: Site, inspected: dict[st
     assert shown(site, json.dumps(inspected)) == set()
 
 
-def test_no_secret_was_in_any_command_line(site: Site, watched: CommandLines) -> None:
+def test_no_secret_was_in_any_command_line_or_environment(site: Site, watched: Processes) -> None:
     assert len(watched.seen) > 20
     assert any(b"compose" in line for line in watched.seen)
+    assert any(b"PATH=" in line for line in watched.seen)
     assert shown(site, b"\n".join(watched.seen).decode(errors="replace")) == set()
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from aresmon import process
+from bench.agents import COUNTED, Account, Arrived, Habits, agents, finish, missing
 from tests.engine.conftest import MakeSite
 from tests.engine.door import basic, knock
-from tests.engine.sites import Result, eventually, up_code
+from tests.engine.sites import Result, Site, eventually, up_code
 
 SmallDisk = Callable[[str, str], Path]
 
@@ -56,6 +57,12 @@ def full(disk: Path, *, but: int = 0) -> Iterator[None]:
         filler.unlink()
 
 
+def checks(site: Site) -> str:
+    """What the last health checks of the database said. `status` repeats the last, after two minutes to start in."""
+    health = site.containers()["influxdb"].attrs["State"]["Health"]
+    return "".join(one["Output"] for one in health["Log"])
+
+
 def told_of_no_room(result: Result) -> None:
     assert result.code == 1, result
     assert "No space left on device" in result.err, result.err
@@ -76,24 +83,42 @@ def test_no_room_for_the_data_is_told_before_anything_starts(small_disk: SmallDi
     site.up()
 
 
-def test_a_disk_that_fills_up_under_influxdb_costs_no_point(small_disk: SmallDisk, make_site: MakeSite) -> None:
+def test_a_disk_that_fills_up_under_influxdb_costs_no_point_and_nobody_is_needed_once_there_is_room(
+    small_disk: SmallDisk, make_site: MakeSite
+) -> None:
     disk = small_disk("disk", "400m")
     site = make_site(storage={"data": str(disk / "influxdb")})
     site.up()
     site.mark(1)
-    box = basic("agent-box", site.secret("agent-box"))
-    with full(disk):
-        many = b"\n".join(b"filling,n=%d value=1" % n for n in range(20_000))
-        answer = knock(site.agents, "POST", "/write?db=telegraf", body=many, authorization=[box])
+    account = Account("box", site.agents, "agent-box", site.secret("agent-box"))
+    with agents([account], Habits()) as running:
+        (box,) = running
+        assert eventually(lambda: bool(site.query(COUNTED)))
+        with full(disk):
+            # New series: InfluxDB 1.13 keeps the error of a series file that it could not write to until it ends.
+            many = b"\n".join(b"filling%d,n=%d value=1" % (n, n) for n in range(20_000))
+            authorization = [basic("agent-box", site.secret("agent-box"))]
+            answer = knock(site.agents, "POST", "/write?db=telegraf", body=many, authorization=authorization)
 
-        assert answer.status >= 500  # an agent keeps what is answered so, and sends it again
-        assert site.marks() == [1]
+            assert answer.status >= 500  # an agent keeps what is answered so, and sends it again
+            assert site.marks() == [1]
+            assert eventually(lambda: "is its disk full?" in checks(site))
+        before = site.containers()["influxdb"].attrs["RestartCount"]
 
-    site.mark(2)  # a series it knows
-    # New series take a restart: InfluxDB 1.13 keeps the error of a series file that it could not write to.
-    site.containers()["influxdb"].restart()
-    assert eventually(lambda: knock(site.agents, "POST", "/write?db=telegraf", authorization=[box]).status == 204)
-    assert site.marks() == [1, 2]
+        assert eventually(lambda: site.containers()["influxdb"].attrs["RestartCount"] == before + 1)
+        new = b"after,new=series value=1"
+        assert eventually(
+            lambda: (
+                knock(site.agents, "POST", "/write?db=telegraf", body=new, authorization=authorization).status == 204
+            )
+        )
+        site.mark(2)
+        assert site.marks() == [1, 2]
+        assert finish(running, within=60) == []
+        answers = site.query(COUNTED)
+        there = {(one.tags["host"], one.tags["series"]): Arrived.told(one.rows[0]) for one in answers}
+        assert missing(running, there) == {}
+        assert (box.dropped, box.refused) == (0, 0)
 
 
 def test_no_room_for_the_site_s_own_files(small_disk: SmallDisk, tmp_path: Path, make_site: MakeSite) -> None:

@@ -10,15 +10,18 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import docker.errors
 import pytest
 
-from aresmon import events, tiers, viewfile
+from aresmon import backfill, events, viewfile
 from aresmon import site as aresmon_site
 from aresmon.influxdb import InfluxDB, Series
 from aresmon.layout import SOCKET
+from aresmon.progress import Silent
 from aresmon.render import downsampling
 from aresmon.render.targets import EXPRESSION, statement
 from tests.engine import machine
@@ -126,9 +129,16 @@ def write_earlier(site: Site) -> None:
     lines = [line for series in found for row in series.rows for line in copies(series, row, floats)]
     for start in range(0, len(lines), 5000):
         site.influxdb.write("\n".join(lines[start : start + 5000]), database=DATABASE, policy="raw")
-    fleet = aresmon_site.Site(site.folder).fleet()
-    for one in downsampling.downsamplings(viewfile.load()):
-        tiers.fill(site.influxdb, one, fleet)
+    fill(site)
+
+
+def fill(site: Site) -> None:
+    """Downsample what is there, as `aresmon data backfill` does."""
+    own = aresmon_site.Site(site.folder)
+    fleet, views, now = own.fleet(), own.views(), time.time()
+    tasks = backfill.plan(site.influxdb, fleet, downsampling.downsamplings(views), backfill.Wish(), now=now)
+    journal = own.state / backfill.JOURNAL
+    assert not backfill.run(site.influxdb, fleet, views, tasks, journal=journal, progress=Silent()).refused
 
 
 def copies(series: Series, row: dict[str, Any], floats: set[tuple[str, str]]) -> Iterator[str]:
@@ -190,7 +200,10 @@ def test_every_query_finds_data_on_every_retention_policy(site: Site, policy: st
 
 def test_the_machine_tells_of_its_containers_disks_where_the_engine_does(site: Site) -> None:
     """What `not_due` leaves out is left out only where there is nothing: the engine itself knows none."""
-    stats: list[Any] = [one.stats(stream=False) for one in client().containers.list()]
+    stats: list[Any] = []
+    for one in client().containers.list():
+        with suppress(docker.errors.NotFound):  # it ended meanwhile
+            stats.append(one.stats(stream=False))
     told = [one["blkio_stats"]["io_service_bytes_recursive"] for one in stats]
 
     assert measured(site, "docker_container_blkio") == any(told)
@@ -272,7 +285,7 @@ def test_a_second_up_changes_nothing_of_the_downsampling(site: Site) -> None:
     names = {row["name"] for series in site.query("SHOW CONTINUOUS QUERIES") for row in series.rows}
 
     assert site.up().statements == []
-    assert {one.name for one in downsampling.downsamplings(viewfile.load())} == names
+    assert {one.name for one in downsampling.continuous(viewfile.load())} == names
 
 
 def test_a_host_that_never_sent_anything_stands_in_the_overview_and_goes_with_it(site: Site) -> None:

@@ -20,6 +20,7 @@ from tests.fleet.desk import Desk, desk_of
 from tests.fleet.image import server_image
 from tests.fleet.keys import Key, new_key
 from tests.fleet.operators import Operator, new_operator
+from tests.fleet.places import backup_site, open_store, s3_server, unfinished  # noqa: F401 (fixtures of these tests too)
 from tests.fleet.repository import Repository, new_repository
 from tests.fleet.servers import Server, at_once, joined, servers
 
@@ -75,6 +76,8 @@ def make_servers(engine: Engine, key: Key) -> Iterator[MakeServers]:  # noqa: F8
 def fleet(request: pytest.FixtureRequest, engine: Engine, key: Key) -> Iterator[dict[str, Server]]:  # noqa: F811
     """Those of biere, ronflex and lewi that the module's tests name, started at once."""
     asked = {name for item in request.session.items if item.path == request.path for name in _fixtures(item)}
+    if "open_store" in asked:
+        asked.add("lewi")  # it asks for it where it is needed
     names = [name for name in NAMES if name in asked]
     with servers(names, image=server_image(engine), operators=key) as made:
         yield made

@@ -14,7 +14,7 @@ Kept = Literal["untouched", "restored", "new"]
 
 _LOOK = r"""
 shopt -s nullglob
-files=(/etc/telegraf/*.conf /etc/default/telegraf)
+files=(/etc/telegraf/*.conf /etc/telegraf/*.pem /etc/default/telegraf)
 for file in "${files[@]}"; do
   echo "file=$file $(sha256sum < "$file" | cut -c -64) $(stat -c '%a %U:%G' "$file")"
 done

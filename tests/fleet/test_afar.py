@@ -55,6 +55,28 @@ def test_a_push_from_elsewhere_is_proven_through_the_connection_to_the_server(
     assert not (workstation.state / "secrets").exists() or not list((workstation.state / "secrets").iterdir())
 
 
+def test_an_agents_password_is_rotated_from_elsewhere_and_left_nowhere_there(
+    fleet_site: Site, workstation: Site, traveller: Operator, lewi: Server
+) -> None:
+    assert workstation.run("push-config", "lewi", env=traveller.env()).code == 0
+    old, before = fleet_site.secret("agent-lewi"), fleet_site.users()
+
+    rotated = workstation.run("secrets", "rotate", "agent-lewi", env=traveller.env())
+    refused = workstation.run("secrets", "rotate", "influxdb-admin", env=traveller.env())
+
+    new = fleet_site.secret("agent-lewi")
+    assert (rotated.code, "lewi: proven" in rotated.out) == (0, True), rotated
+    assert new != old
+    assert f"'{new}'" in lewi.read("/etc/default/telegraf") or f"={new}\n" in lewi.read("/etc/default/telegraf")
+    assert len(before ^ fleet_site.users()) == 2
+    assert not (fleet_site.state / "secrets" / "agent-lewi~next").exists()
+    assert fleet_site.up().statements == []
+    assert refused.code == 1
+    assert "run this on that machine" in refused.err
+    files = [path for path in workstation.folder.rglob("*") if path.is_file()]
+    assert [path for path in files if new.encode() in path.read_bytes()] == []
+
+
 def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(
     fleet_site: Site, workstation: Site, traveller: Operator, lewi: Server
 ) -> None:
@@ -65,6 +87,7 @@ def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(
     logs = workstation.run("logs", "edge", "--tail", "5", env=traveller.env())
     history = json.loads(workstation.run("history", "lewi", "--json", env=traveller.env()).out)
     drift = workstation.run("drift", "lewi", env=traveller.env())
+    doctor = json.loads(workstation.run("doctor", "--json", env=traveller.env()).out)
 
     running = {service["name"]: service["state"] for service in status["services"]}
     assert running == {service["name"]: service["state"] for service in here["services"]}
@@ -72,6 +95,9 @@ def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(
     assert (logs.code, "agents" in logs.out) == (0, True)
     assert [line["outcome"] for line in history] == ["proven"]
     assert (drift.code, drift.out) == (0, "lewi: as it was pushed\n")
+    assert [one for one in doctor["not_looked_at"] if not one["expected"]] == []
+    assert {"database-silent", "series-host", "port-differs", "push-undone"} <= set(doctor["passed"])
+    assert not {"disk-short", "secret-open", "engine-boot"} & set(doctor["passed"]), "which are the server's own"
 
 
 def test_the_server_itself_is_pushed_to_like_any_other_host(
@@ -168,10 +194,14 @@ def test_the_sidecar_is_pushed_to_from_elsewhere_and_a_push_there_finds_nothing_
         office.write("/srv/forward.py", _FORWARD)
         office.run(f"systemd-run --quiet python3 /srv/forward.py {site.agents.replace(':', ' ')}")
         result = elsewhere.run("push-config", "box", env=traveller.env())
+        after, old = site.ids(), site.secret("agent-box")
+        rotated = elsewhere.run("secrets", "rotate", "agent-box", env=traveller.env())
 
     assert result.code == 0, result
-    after = site.ids()
     assert {name for name in after if after[name] != before[name]} == {"telegraf"}
+    assert rotated.code == 0, rotated
+    assert site.secret("agent-box") != old
     site.override("agents/box.conf", QUICK)
+    assert {user for user in site.users() if "box" in user} == {"agent-box~2"}
     told = site.run("push-config", "box", "--json")
     assert json.loads(told.out)["hosts"][0]["outcome"] == "unchanged", told

@@ -72,6 +72,24 @@ def test_an_agent_in_a_container_is_brought_proven_and_then_left_alone(
     assert agent_of(fleet_site) == before
 
 
+def test_an_agent_in_a_container_gets_another_password_and_of_the_old_one_nothing_is_left(
+    fleet_site: Site, barge: Server, pilot: Operator
+) -> None:
+    assert fleet_site.run("push-config", "barge", env=pilot.env()).code == 0
+    old, before = fleet_site.secret("agent-barge"), agent_of(fleet_site)
+
+    result = fleet_site.run("secrets", "rotate", "agent-barge", env=pilot.env())
+
+    assert result.code == 0, result
+    assert agent_of(fleet_site) != before
+    new = fleet_site.secret("agent-barge")
+    assert barge.read(f"{folder(fleet_site)}/secrets/agent") == new != old
+    barge.write("/run/sought", old)
+    assert barge.run("grep -rlFf /run/sought /var/lib/aresmon", check=False) == ""
+    assert {user for user in fleet_site.users() if "barge" in user} == {"agent-barge~2"}
+    assert fleet_site.up().statements == []
+
+
 def test_a_container_whose_data_does_not_arrive_gives_way_to_the_former_one(
     fleet_site: Site, barge: Server, pilot: Operator
 ) -> None:

@@ -9,6 +9,7 @@ from tests.fleet.repository import Repository
 from tests.fleet.servers import Server
 
 CONFIGURATION = "/etc/telegraf/telegraf.conf"
+NAMED = ("biere", "ronflex", "lewi")
 
 
 def edit(server: Server) -> str:
@@ -31,6 +32,20 @@ def test_an_edit_is_shown_and_stops_a_push(desk: Desk, lewi: Server) -> None:
     assert lewi.read(CONFIGURATION) == edited
     assert drift.code == 5, drift
     assert '-  fieldinclude = ["available_percent"]\n+  fieldinclude = ["used_percent"]' in drift.out
+
+
+def test_the_doctor_visits_the_hosts_and_names_what_each_has(desk: Desk, ronflex: Server, lewi: Server) -> None:
+    desk.proven(lewi)
+    desk.proven(ronflex)
+    edit(lewi)
+    ronflex.run("systemctl stop telegraf")
+
+    result = desk.run("doctor", "--hosts", "--json")
+
+    assert result.code == 5, result
+    about = {(one["kind"], name) for one in json.loads(result.out)["findings"] for name in NAMED if name in one["what"]}
+    assert {("host-drift", "lewi"), ("host-agent", "ronflex"), ("host-unreachable", "biere")} <= about
+    assert ("host-agent", "lewi") not in about
 
 
 def test_an_edit_is_let_go(desk: Desk, lewi: Server) -> None:

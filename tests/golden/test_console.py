@@ -9,10 +9,12 @@ import pytest
 
 from aresmon.arrivals import HostStatus
 from aresmon.bundle import Difference
+from aresmon.capacity import Capacity
 from aresmon.console import Console
 from aresmon.errors import AresmonError
 from aresmon.plan import Step
-from aresmon.status import ServiceStatus, Status, Trouble
+from aresmon.status import Status
+from aresmon.troubles import ServiceStatus, Trouble
 from tests.golden.conftest import Compare
 from tests.unit.conftest import SHIPPED
 
@@ -48,8 +50,10 @@ STATUS = Status(
             "where a registry answers: `aresmon images pull grafana && aresmon up`",
         ),
     ),
+    capacity=Capacity(2_100_000_000, 183_000_000, 5012, 12_400_000_000, 16_800_000_000, 71.3, ()),
 )
-WELL = Status("ares", "biere", NOW, STATUS.services[:1], STATUS.hosts[:1], ())
+SMALL = Capacity(2_100_000, 1_830_000, 412, 120_000_000_000, 168_000_000, None, ())
+WELL = Status("ares", "biere", NOW, STATUS.services[:1], STATUS.hosts[:1], (), SMALL)
 OLD = "".join(f"{n} [bold]old[/]\n" for n in range(70)).encode()
 DIFF = Difference(("edge/haproxy.cfg",), (), (), {"edge/haproxy.cfg": OLD}, {"edge/haproxy.cfg": b""})
 STEPS = [
@@ -96,7 +100,7 @@ def test_the_console_shows_its_golden_texts(shown: Callable[[str], str], compare
 
 @pytest.mark.parametrize("name", ["status-80", "collectors-80"])
 def test_tables_keep_within_80_columns_and_cut_no_word(shown: Callable[[str], str], name: str) -> None:
-    tables = [line for line in shown(name).splitlines() if not line.startswith(("! ", "  next: "))]
+    tables = [line for line in shown(name).splitlines() if not line.startswith(("! ", "  next: ", "Data: "))]
 
     assert max(map(len, tables)) <= 80
     assert "…" not in "".join(tables)

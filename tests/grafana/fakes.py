@@ -22,7 +22,7 @@ class GrafanaEngine(FakeEngine):
     def is_running(self, project: str, service: str) -> bool:
         return self.given[service].state == "running"
 
-    def execute(self, container: str, command: Sequence[str], *, given: str) -> Completed:
+    def execute(self, container: str, command: Sequence[str], *, given: str, within: float = 60) -> Completed:
         self.commands.append(tuple(command))
         *_, action, from_stdin, option, user = command
         assert (action, from_stdin, option) == ("reset-admin-password", "--password-from-stdin", "--user-id")

@@ -206,7 +206,7 @@ def test_another_name_than_people_type_is_a_warning(
 
 def test_the_edge_gets_one_file_for_itself_and_loses_it_with_the_setting(tmp_path: Path, pair: Pair) -> None:
     made.write(tmp_path)
-    target = tmp_path / "tls" / certificates.FILE
+    target = tmp_path / "tls" / certificates.FILES["grafana"]
 
     certificates.bring(tmp_path, pair, target.parent, os.getuid())
 
@@ -277,3 +277,22 @@ def test_a_proxy_that_is_not_named_is_a_notice(grafana: str, is_told: bool) -> N
     notices = load(f"grafana: {grafana}\nhosts: {{a: }}\n").notices
 
     assert any("say `behind: [127.0.0.1]`" in notice for notice in notices) == is_told
+
+
+def test_a_pair_for_agents_is_looked_at_in_their_words(tmp_path: Path) -> None:
+    found = load("edge:\n  tls: {certificate: certificate.pem, key: key.pem}\nhosts: {a: }\n").edge.channel.pair
+    assert found is not None
+    made.write(tmp_path)
+
+    (doubt,) = certificates.look(tmp_path, found, "https://biere:8086")
+    assert doubt.what == (f"aresmon.yml:2 edge.tls.certificate: agents will refuse it for biere: it is for {made.NAME}")
+    assert "or set edge.url to the name that hosts reach the server by" in doubt.next
+
+    certificates.bring(tmp_path, found, tmp_path / "tls", os.getuid(), door="edge")
+    assert [path.name for path in (tmp_path / "tls").iterdir()] == ["agents.pem"]
+    assert [
+        one.what
+        for one in certificates.troubles(
+            tmp_path, found, f"https://{made.NAME}", tmp_path / "tls", now=datetime.now(UTC)
+        )
+    ] == []

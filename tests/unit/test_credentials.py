@@ -104,6 +104,7 @@ def test_every_service_reads_its_own_secrets_and_no_others(ares: Fleet) -> None:
     assert credentials.owners(ares, users) == {
         "site-key": OWN,
         "influxdb-admin": OWN,
+        "backup-passphrase": OWN,
         "influxdb-grafana": 472,
         "grafana-admin": 472,
         "grafana-secret-key": 472,

@@ -24,7 +24,10 @@ DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md
 README = REPOSITORY / "README.md"
 HOSTS_NEEDED = {("hosts", "add"), ("hosts", "remove")}
 GRAFANA_NEEDED = {("users", "list"), ("dashboards", "export"), ("alerts", "test"), ("alerts", "list")}
-ENGINE_NEEDED = {"up", "down", "status", "logs", "images", "push-config", "rollback-config", "drift"}
+ENGINE_NEEDED = {
+    *("up", "upgrade", "down", "status", "doctor", "logs", "images", "push-config", "rollback-config", "drift"),
+    *("backup", "restore", "data"),
+}
 COMMANDS = [words for words in write.commands() if words]
 GROUPS = {words[:-1] for words in COMMANDS}
 

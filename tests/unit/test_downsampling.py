@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from aresmon.render import downsampling
-from aresmon.render.downsampling import SERVES, TIERS, Downsampling
+from aresmon.render.downsampling import LATE, SERVES, TIERS, Downsampling
 from aresmon.render.influxql import POLICIES
 from aresmon.render.panels import panel_json
 from aresmon.render.targets import Scope
@@ -16,6 +16,7 @@ from aresmon.views import Measurement, View
 from tests.unit.conftest import VIEWS
 from tests.unit.lines import points
 
+WAYS = {"gauge": "mean", "peak": "max * 1.0", "low": "min", "counter": "last", "state": "last"}
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 DISK = Measurement("disk", ("path",), {"free": "gauge", "reads": "counter", "mode": "state"})
 
@@ -37,7 +38,7 @@ def test_a_measurement_becomes_two_continuous_queries_under_its_own_name() -> No
         'INTO "telegraf"."1m"."disk" FROM "telegraf"."raw"."disk" GROUP BY time(1m), * END'
     )
     assert coarse.create() == (
-        f'CREATE CONTINUOUS QUERY "{coarse.name}" ON "telegraf" RESAMPLE EVERY 30m FOR 3h BEGIN '
+        f'CREATE CONTINUOUS QUERY "{coarse.name}" ON "telegraf" RESAMPLE EVERY 1h FOR 9h BEGIN '
         'SELECT mean("free") AS "free", last("reads") AS "reads", last("mode") AS "mode" '
         'INTO "telegraf"."1h"."disk" FROM "telegraf"."1m"."disk" GROUP BY time(1h), * END'
     )
@@ -62,11 +63,11 @@ def test_the_finer_points_are_made_before_those_that_are_made_of_them() -> None:
 
 def test_every_field_that_is_described_is_downsampled_once_under_its_name() -> None:
     for one in downsampling.downsamplings(VIEWS):
-        found = re.findall(r'(mean|last)\("([^"]+)"\) AS "([^"]+)"', one.create())
+        found = re.findall(r'(mean|last|min|max)\("([^"]+)"\)( \* 1\.0)? AS "([^"]+)"', one.create())
         fields = one.measurement.fields
 
-        assert [name for _, name, _ in found] == [name for _, _, name in found] == list(fields)
-        assert [how for how, _, _ in found] == ["mean" if kind == "gauge" else "last" for kind in fields.values()]
+        assert [name for _, name, _, _ in found] == [name for _, _, _, name in found] == list(fields)
+        assert [how + factor for how, _, factor, _ in found] == [WAYS[kind] for kind in fields.values()]
 
 
 def test_every_measurement_is_in_every_tier() -> None:
@@ -107,8 +108,32 @@ def test_a_name_that_needs_quoting_is_quoted_everywhere() -> None:
     assert downsampling.drop(fine.name).startswith('DROP CONTINUOUS QUERY "1m_we\\"ather_')
 
 
+@pytest.mark.parametrize("collector", VIEWS)
+def test_what_a_panel_asks_the_greatest_or_least_of_is_downsampled_by_it(collector: str) -> None:
+    view = VIEWS[collector]
+    shown = [*(one for panel in view.panels for one in panel.series), *(one.series for one in view.columns)]
+
+    for one in (part for series in shown for part in (series, *(part for _, part in series.parts))):
+        if one.aggregate in ("max", "min"):
+            kind = view.measurements[one.measurement].fields[one.field]
+            assert kind == {"max": "peak", "min": "low"}[one.aggregate], (one.measurement, one.field)
+        assert one.aggregate not in ("median", "first", "sum", "count", "spread", "distinct"), "points of points differ"
+
+
+def test_late_points_count_for_as_long_as_an_agent_holds_them() -> None:
+    late = [one for one in downsampling.continuous(VIEWS) if one.tier == LATE]
+    finer = [one for one in downsampling.downsamplings(VIEWS) if one.tier.policy == LATE.policy]
+
+    assert [one.fill(0, 60) for one in late] == [one.fill(0, 60) for one in finer], "they make the same points"
+    assert {one.name for one in late} & {one.name for one in finer} == set()
+    # An agent of `system` alone has 26 points every ten seconds, and holds 50,000.
+    assert seconds(LATE.span) - seconds(LATE.every) >= 50_000 / 26 * 10
+    coarser = TIERS[1]
+    assert seconds(coarser.span) >= seconds(LATE.span) + seconds(LATE.every) + seconds(coarser.every)
+
+
 def test_each_run_sees_all_points_since_the_one_before_and_late_ones() -> None:
-    for tier in TIERS:
+    for tier in (*TIERS, LATE):
         assert seconds(tier.span) >= 2 * seconds(tier.every)
         assert seconds(tier.span) % seconds(tier.policy) == 0
         assert tier.source in POLICIES

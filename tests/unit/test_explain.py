@@ -77,6 +77,26 @@ def test_an_edge_that_is_not_reached_is_told_with_its_address_and_what_to_look_a
     assert "firewall" in what_next
 
 
+@pytest.mark.parametrize(
+    ("word", "why", "what_next"),
+    [
+        ("x509", "its certificate is not one that lewi takes for https://biere:8086", "aresmon authority show"),
+        ("clear", "what answers at https://biere:8086 speaks no TLS, or another", "`aresmon up` on the server"),
+    ],
+)
+def test_an_edge_that_is_not_who_it_should_be_is_told(word: str, why: str, what_next: str) -> None:
+    told = explain.refusal(Event("refused", f"write {word} https://biere:8086"), order(access=ACCESS))
+
+    assert told[0] == why
+    assert what_next in told[1]
+
+
+def test_of_an_agent_s_words_those_on_a_certificate_tell_most() -> None:
+    words = ["E! [outputs.influxdb] tls: x509: certificate has expired", "E! [agent] could not write any address"]
+
+    assert explain.said(words) == "[outputs.influxdb] tls: x509: certificate has expired"
+
+
 def test_a_machine_without_telegraf_is_told_how_to_get_it() -> None:
     why, what_next = explain.refusal(Event("refused", "probe there is no Telegraf here"), order())
 

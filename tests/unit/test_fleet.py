@@ -15,8 +15,7 @@ def test_the_example_site_is_read_with_its_notices(ares: Fleet) -> None:
     assert ares.keep == Keep(raw=7 * 24, minute=90 * 24, hour=2 * 365 * 24)
     assert ares.grafana.admin == "Ares"
     assert list(ares.notices) == [
-        "aresmon.yml:2 edge.agents: agents write to 0.0.0.0:8086 without TLS: keep that port private",
-        "aresmon.yml:33 alerts.send_to[0].email: nobody is told by e-mail until alerts.smtp names a mail server",
+        "aresmon.yml:36 alerts.send_to[0].email: nobody is told by e-mail until alerts.smtp names a mail server",
     ]
 
 
@@ -122,10 +121,30 @@ def test_the_repository_of_configurations_has_a_branch() -> None:
         ("hosts: {a: , b: }", True),
         ("edge: {agents: 127.0.0.1:8086}\nhosts: {a: , b: }", False),
         ("edge: {agents: 10.0.0.1:8086}\nhosts: {a: }", True),
+        ("edge: {tls: off}\nhosts: {a: , b: }", True),
+        ("edge: {tls: site}\nhosts: {a: , b: }", False),
+        ("edge: {tls: {certificate: c.pem, key: k.pem}}\nhosts: {a: , b: }", False),
     ],
 )
 def test_passwords_that_cross_a_network_in_clear_are_warned_of(text: str, is_warned: bool) -> None:
     assert any("without TLS" in notice for notice in load(text).notices) is is_warned
+
+
+@pytest.mark.parametrize(
+    ("edge", "url"),
+    [
+        ("{}", "http://a:8086"),
+        ("{tls: off}", "http://a:8086"),
+        ("{tls: 'off'}", "http://a:8086"),
+        ("{tls: site}", "https://a:8086"),
+        ("{tls: {certificate: c.pem, key: k.pem}}", "https://a:8086"),
+        ("{tls: site, url: 'https://gate.example.org'}", "https://gate.example.org"),
+    ],
+)
+def test_other_hosts_are_sent_to_the_edge_by_what_it_speaks(edge: str, url: str) -> None:
+    fleet = load(f"edge: {edge}\nhosts: {{a: , b: }}")
+
+    assert fleet.edge.url == url
 
 
 def test_an_anchor_may_be_shared_by_hosts() -> None:

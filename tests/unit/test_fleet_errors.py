@@ -51,6 +51,20 @@ LONG = ".".join(["a" * 63] * 4)
             "edge:\n  grafana: 127.0.0.1:65536\n" + HOST,
             "aresmon.yml:2 edge.grafana: 65536 is no port; ports go from 1 to 65535",
         ),
+        (
+            "edge: {tls: sites}\n" + HOST,
+            "aresmon.yml:1 edge.tls: must be `site`, `off`, or {certificate: FILE, key: FILE}, not 'sites'",
+        ),
+        (
+            "edge: {tls: true}\n" + HOST,
+            "aresmon.yml:1 edge.tls: must be `site`, `off`, or {certificate: FILE, key: FILE}, not true",
+        ),
+        ("edge: {tls: 3}\n" + HOST, "aresmon.yml:1 edge.tls: must be `site`, `off`, or {certificate: FILE, key: FILE}"),
+        ("edge: {tls: {key: k.pem}}\n" + HOST, "aresmon.yml:1 edge.tls: misses certificate"),
+        (
+            "edge: {tls: site, url: 'http://a:8086'}\n" + HOST,
+            "aresmon.yml:1 edge.url: with edge.tls agents come by https: say https://",
+        ),
         ('edge: {agents: "[::1]:0"}\n' + HOST, "aresmon.yml:1 edge.agents: 0 is no port; ports go from 1 to 65535"),
         ("edge: {agents: 300.0.0.1:80}\n" + HOST, "aresmon.yml:1 edge.agents: '300.0.0.1' is no IP address"),
         (
@@ -166,8 +180,8 @@ hosts:
         "aresmon.yml:2 site: a second time; line 1 has it already",
         "aresmon.yml:3 storage.keep.raw: must be a duration in hours, days, weeks or years, as 90d, or `forever`, "
         "not 'soon'",
-        "aresmon.yml:4 nothing: unknown setting; known: site, server, storage, grafana, edge, memory, images, configs, "
-        "hosts, alerts",
+        "aresmon.yml:4 nothing: unknown setting; known: site, server, storage, grafana, edge, memory, images, backup, "
+        "configs, hosts, alerts",
         "aresmon.yml:6 hosts.biere.agnt: unknown setting (did you mean 'agent'?)",
         "aresmon.yml:7 hosts.lewi.agent: must be systemd or docker, not 'none'",
     )

@@ -252,3 +252,16 @@ def test_outputs_are_told_apart_by_their_settings_and_not_by_their_order() -> No
 
     assert lint.output_of(WELL + file) == lint.output_of(file + WELL.replace(INPUT, "[[inputs.mem]]\n"))
     assert lint.output_of(WELL) != lint.output_of(WELL.replace("biere", "other"))
+
+
+@pytest.mark.parametrize(
+    ("urls", "found"),
+    [
+        ('["http://biere:8086"]', ["http://biere:8086"]),
+        ('"http://biere:8086"', ["http://biere:8086"]),
+        ('["${ARESMON_URL}"]', []),
+        ('["https://biere:8086", "http://other:1"]', ["http://other:1"]),
+    ],
+)
+def test_an_output_in_the_clear_is_found(urls: str, found: list[str]) -> None:
+    assert lint.in_clear(f"{AGENT}{INPUT}[[outputs.influxdb]]\n  urls = {urls}\n") == found

@@ -338,3 +338,101 @@ def test_a_secret_that_is_missing_is_told() -> None:
 
     with pytest.raises(AresmonError, match="no secret agent-lewi"):
         made("lewi", where=stack(secret=missing))
+
+
+# TLS --------------------------------------------------------------------------------------------------
+
+PEM = "-----BEGIN CERTIFICATE-----\nof the site\n-----END CERTIFICATE-----\n"
+HOSTS = "hosts:\n  biere: {agent: docker, collect: [system]}\n  lewi: {collect: [system]}\n  far: {agent: docker}\n"
+WITH_TLS = load("site: ares\nedge: {tls: site}\n" + HOSTS)
+WITH_A_PAIR = load(
+    "site: ares\nedge: {tls: {certificate: c.pem, key: k.pem}, url: 'https://biere.example.org'}\n" + HOSTS
+)
+
+
+def with_tls(pem: str = PEM, fleet: Fleet = WITH_TLS) -> Stack:
+    files = render(fleet, SHIPPED, VIEWS, place(trusted=pem), shipped_files=FILES)
+    hashes = {path: bundle.hashes_to(content) for path, content in files.items()}
+    return stack(bundle={**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()})
+
+
+@pytest.mark.parametrize(
+    ("host", "on_host", "for_agent"),
+    [
+        ("lewi", "/etc/telegraf/aresmon-ca.pem", "/etc/telegraf/aresmon-ca.pem"),
+        ("far", "/var/lib/aresmon/ares/agent/agents/far/aresmon-ca.pem", "/etc/aresmon/aresmon-ca.pem"),
+    ],
+)
+def test_by_what_the_edge_is_known_is_brought_to_where_the_agent_looks_for_it(
+    host: str, on_host: str, for_agent: str
+) -> None:
+    order = made(host, fleet=WITH_TLS, where=with_tls())
+
+    assert contents(order)[on_host] == PEM.encode()
+    assert modes(order)[on_host] == ("0644", "-")
+    assert order.authority == on_host
+    assert telegraf.variables(WITH_TLS.host(host), WITH_TLS)["ARESMON_CA"] == for_agent
+    assert order.access
+    assert order.access.url == "https://biere:8086"
+
+
+def test_the_server_s_own_agent_has_it_in_its_bundle_already() -> None:
+    order = made("biere", fleet=WITH_TLS, where=with_tls())
+
+    assert order.authority == "/srv/ares/.aresmon/bundle/agents/biere/aresmon-ca.pem"
+    assert order.authority not in contents(order)
+    assert order.access
+    assert order.access.url == "https://127.0.0.1:8086"
+
+
+@pytest.mark.parametrize("host", ["biere", "lewi", "far"])
+def test_another_authority_is_something_new_to_bring(host: str) -> None:
+    one, other = (made(host, fleet=WITH_TLS, where=with_tls(pem)) for pem in (PEM, PEM * 2))
+
+    assert one.content[:12] == other.content[:12]
+    assert one.content != other.content
+
+
+@pytest.mark.parametrize("host", ["biere", "lewi", "far"])
+def test_before_the_first_up_with_tls_nothing_is_pushed(host: str) -> None:
+    with pytest.raises(AresmonError, match="no certificate authority for its agents yet") as told:
+        made(host, fleet=WITH_TLS, where=with_tls(""))
+
+    assert "aresmon up" in told.value.hint
+
+
+def test_a_certificate_that_hosts_know_already_needs_no_file_and_the_server_s_own_agent_its_name() -> None:
+    where = with_tls(fleet=WITH_A_PAIR)
+    lewi, biere = (made(name, fleet=WITH_A_PAIR, where=where) for name in ("lewi", "biere"))
+
+    assert [path for order in (lewi, biere) for path in contents(order) if path.endswith(".pem")] == []
+    assert lewi.access
+    assert lewi.access.url == "https://biere.example.org"
+    assert biere.access is None, "its certificate is not for the address that is asked here"
+    variables = telegraf.variables(WITH_A_PAIR.host("biere"), WITH_A_PAIR)
+    assert variables["ARESMON_EDGE"] == "biere.example.org"
+    assert (variables["ARESMON_URL"], variables["ARESMON_CA"]) == ("https://127.0.0.1:8086", "")
+
+
+def test_a_password_of_the_second_user_is_brought_with_that_user_to_every_kind_of_agent() -> None:
+    moving = {f"agent-{name}": f"2~next-of-{name}" for name in ("biere", "lewi", "far.away")}
+
+    for name in ("biere", "lewi", "far.away"):
+        order = made(name, where=stack(moving=moving))
+
+        assert order.access is not None
+        assert (order.access.user, order.access.password) == (f"agent-{name}~2", f"2~next-of-{name}")
+        files = {file.path: file.content.decode() for file in order.files}
+        assert [path for path in files if f"agent-{name}~2" in files[path]] != []
+        assert [path for path in files if f"2~next-of-{name}" in files[path]] == [SECRETS[name]]
+
+
+def test_the_servers_own_secret_is_a_file_of_the_push_only_while_it_is_replaced() -> None:
+    assert SECRETS["biere"] not in [file.path for file in made("biere").files]
+
+
+SECRETS = {
+    "biere": "/srv/ares/.aresmon/secrets/agent-biere",
+    "lewi": "/etc/default/telegraf",
+    "far.away": "/var/lib/aresmon/ares/agent/secrets/agent",
+}

@@ -55,6 +55,7 @@ class Hosts:
             transport=lambda host: self.says[host.name],
             keep_secret=_nobody,
             drop_secret=_nobody,
+            followed=_noted,
         )
 
     def say(self, host: str, *conversations: Sequence[Step] | AresmonError) -> None:
@@ -81,6 +82,10 @@ class Hosts:
 
 async def _nobody(*_: str) -> None:
     pytest.fail("a push keeps no secret")
+
+
+async def _noted(_host: str, _trusted: bytes) -> None:
+    pytest.fail("without TLS nobody follows to it")
 
 
 @pytest.fixture
@@ -354,6 +359,13 @@ def test_the_former_release_is_the_one_before_the_newest(hosts: Hosts) -> None:
     assert (wish.body, wish.commit) == (whole("one"), "commit-1")
 
 
+def test_a_release_that_says_the_same_as_the_present_one_is_no_former_one(hosts: Hosts) -> None:
+    """Such a one comes of a password that was rotated."""
+    keep(hosts, whole("zero"), whole("one"), whole("two"), whole("two"))
+
+    assert pushes.former(hosts.ground, FLEET.host("lewi"), None).body == whole("one")
+
+
 def test_any_release_that_is_kept_can_be_named(hosts: Hosts) -> None:
     keep(hosts, whole("zero"), whole("one"), whole("two"))
 
@@ -362,7 +374,9 @@ def test_any_release_that_is_kept_can_be_named(hosts: Hosts) -> None:
         pushes.former(hosts.ground, FLEET.host("lewi"), 7)
 
 
-@pytest.mark.parametrize("bodies", [[], [whole("one")]], ids=["none", "one"])
+@pytest.mark.parametrize(
+    "bodies", [[], [whole("one")], [whole("one"), whole("one")]], ids=["none", "one", "the same twice"]
+)
 def test_where_there_is_no_former_release_that_is_told(hosts: Hosts, bodies: list[str]) -> None:
     keep(hosts, *bodies)
 

@@ -211,3 +211,37 @@ def test_a_sites_own_collector_is_rendered_as_it_stands(ares: Fleet) -> None:
 
     assert b"# Ours.\n[[inputs.exec]]\n" in made["agents/lewi/telegraf.conf"]
     assert b"inputs.disk]" not in made["agents/lewi/telegraf.conf"]
+
+
+@pytest.mark.parametrize(
+    ("tls", "in_clear", "asked"),
+    [
+        ("off", set(), ("no", "no", "http://127.0.0.1:8086")),
+        ("site", set(), ("yes", "no", "https://127.0.0.1:8086")),
+        ("site", {"b"}, ("yes", "yes", "https://127.0.0.1:8086")),
+        ("site", {"a"}, ("yes", "yes", "http://127.0.0.1:8086")),
+        ("{certificate: c, key: k}", set(), ("yes", "no", "https://127.0.0.1:8086")),
+    ],
+)
+def test_the_edge_takes_what_comes_in_the_clear_as_long_as_somebody_has_to_follow(
+    tls: str, in_clear: set[str], asked: tuple[str, str, str]
+) -> None:
+    made = rendered(load(f"edge: {{tls: {tls}}}\nhosts: {{a: , b: }}"), in_clear=frozenset(in_clear))
+
+    env = variables(made[".env"])
+    own = yaml.safe_load(made["agent-environment.yml"])["services"]["telegraf"]["environment"]
+    assert (env["AGENTS_TLS"], env["AGENTS_IN_CLEAR"], own["ARESMON_URL"]) == asked
+
+
+def test_another_certificate_of_the_edge_is_another_configuration_of_it_and_of_nothing_else() -> None:
+    fleet = load("edge: {tls: site}\nhosts: {a: }")
+    one, other = (variables(rendered(fleet, edge=mark)[".env"]) for mark in ("one", "other"))
+
+    assert {name for name in one if one[name] != other[name]} == {"EDGE_CONFIGURATION"}
+
+
+def test_another_authority_is_another_configuration_of_the_servers_own_agent() -> None:
+    fleet = load("edge: {tls: site}\nhosts: {a: }")
+    one, other = (variables(rendered(fleet, trusted=text)[".env"]) for text in ("one", "other"))
+
+    assert {name for name in one if one[name] != other[name]} == {"TELEGRAF_CONFIGURATION"}

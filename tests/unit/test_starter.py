@@ -54,8 +54,8 @@ def test_a_host_whose_name_yaml_would_read_as_a_number_is_written_so_that_it_sta
 def test_what_the_comments_offer_is_right_too() -> None:
     text = starter.compose("biere", docker=True, haproxy="")
 
-    for section in ("grafana:", "edge:"):
-        block = text[text.index(f"# {section}") :].partition("\n\n")[0]
+    for section in ("# grafana:", "edge:"):
+        block = text[text.index(f"\n{section}") + 1 :].partition("\n\n")[0]
         shown = yaml.safe_load("\n".join(line.removeprefix("# ") for line in block.splitlines()))
         assert load(yaml.safe_dump({**shown, "hosts": {"biere": {}}}))
     assert load(text.replace("  # lewi:", "  lewi:").replace("  #   ", "    ")).host("lewi").agent == "systemd"

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from aresmon import store
+from aresmon import capacity, store
+from aresmon.capacity import Shard
 from aresmon.errors import ExitCode
 from aresmon.influxdb import InfluxDB, InfluxDBError, Series, UnreachableError
 from aresmon.site import Site
 from aresmon.status import Status, look
 from tests.unit.conftest import FakeEngine, container
+from tests.unit.shards import answers
 
 NOW = 1_000_000_000.0
 END = 999_999_970  # of the last whole minute whose points must have arrived
@@ -31,20 +33,29 @@ class Sent:
     points: dict[str, int] = field(default_factory=lambda: {"disk": 12, "internal_agent": 6, "internal_gather": 12})
     reads: dict[str, tuple[int, float, float]] = field(default_factory=lambda: dict(DISK))
     refused: int = 0
+    future: float = 0
 
 
 class FakeInfluxDB(InfluxDB):
-    """Answers the one question of `status`; refuses any other."""
+    """Answers the questions of `status`; refuses any other."""
 
     hosts: dict[str, Sent]
     error: Exception | None
+    shards: list[Shard]
+    closed: frozenset[int] = frozenset()
 
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
-        assert (len(statements), database) == (5, "telegraf")
+        if statements[-1] == "SHOW STATS FOR 'database'":
+            return answers(self.shards, series=120)
+        if statements == ("SHOW SHARDS", "SHOW STATS FOR 'shard'"):
+            _, known, opened, _ = answers(self.shards)
+            return [known, [one for one in opened if int(one.tags["id"]) not in self.closed]]
+        assert (len(statements), database) == (6, "telegraf")
         if self.error is not None:
             raise self.error
         return [
-            [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items()],
+            [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items() if sent.newest],
+            [_series("internal_agent", name, time=sent.future) for name, sent in self.hosts.items() if sent.future],
             [_series("internal_agent", name, time=sent.began) for name, sent in self.hosts.items() if sent.began],
             [
                 _series(measurement, name, time=0, count_a=number, count_b=number // 2, count_c=None)
@@ -77,11 +88,15 @@ def status(site: Site, monkeypatch: pytest.MonkeyPatch) -> Look:
         hosts: dict[str, Sent] | None = None,
         *,
         error: Exception | None = None,
+        shards: list[Shard] | None = None,
+        closed: frozenset[int] = frozenset(),
         **changed: Any,
     ) -> Status:
         influxdb = FakeInfluxDB(site.socket_folder)
         object.__setattr__(influxdb, "hosts", {"biere": Sent(), "lewi": Sent()} | (hosts or {}))
         object.__setattr__(influxdb, "error", error)
+        object.__setattr__(influxdb, "shards", shards or [])
+        object.__setattr__(influxdb, "closed", closed)
         monkeypatch.setattr(store, "influxdb", lambda _: influxdb)
         return look(site, FakeEngine({**running, **changed}), now=NOW)
 
@@ -166,6 +181,42 @@ def test_a_host_whose_points_are_late_is_silent(status: Look, newest: float, mes
 
     assert told(found) == ([message] if message else [])
     assert found.hosts[1].age == max(0, NOW - newest)
+
+
+@pytest.mark.parametrize("newest", [0, NOW - 3600], ids=["first seen so", "once right"])
+def test_a_host_whose_clock_is_ahead_is_named_and_not_taken_for_alive(status: Look, newest: float) -> None:
+    found = status({"lewi": Sent(newest=newest, future=NOW + 3600)})
+
+    assert told(found) == ["the clock of lewi is wrong: its points are dated 60 min ahead"]
+    assert found.hosts[1].age == (NOW - newest if newest else None)
+
+
+def test_a_clock_that_was_ahead_and_is_right_again_is_no_trouble(status: Look) -> None:
+    assert told(status({"lewi": Sent(future=NOW + 3600)})) == []
+
+
+def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look) -> None:
+    day = 86400.0
+    begin = NOW // day * day
+    shards = [Shard("raw", begin + n * day, begin + (n + 1) * day, 1000) for n in (-1, 0, 1)]
+
+    found = status(shards=shards, closed=frozenset({1, 3}))
+
+    (only,) = told(found)
+    assert "2001-09-08 in raw" in only
+    assert "data/telegraf/raw/1 is closed" in only  # the third is of tomorrow, and is not opened before
+
+
+def test_a_file_that_was_put_aside_is_named_with_the_days_that_miss_it(status: Look, site: Site) -> None:
+    day = 86400.0
+    folder = site.root / site.fleet().data / "data/telegraf/raw/1"
+    folder.mkdir(parents=True)
+    (folder / "000000001-000000001.tsm.bad").touch()
+
+    (only,) = told(status(shards=[Shard("raw", NOW // day * day - day, NOW // day * day, 1000)]))
+
+    assert only.startswith("points of 2001-09-08 in raw are missing")
+    assert "data/telegraf/raw/1/000000001-000000001.tsm.bad" in only
 
 
 @pytest.mark.parametrize(
@@ -255,5 +306,27 @@ def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
         "expected": 12,
         "refused": 0,
         "silent": [],
+        "ahead": 0.0,
     }
-    assert set(data["troubles"][0]) == {"about", "what", "next"}
+    assert set(data["troubles"][0]) == {"about", "what", "next", "kind"}
+
+
+def test_a_data_folder_that_is_full_within_a_week_is_trouble_before_it_is_one(
+    status: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "free", lambda _: 30 * 10**9)
+    yesterday = Shard("raw", NOW - 2 * 86400, NOW - 86400, 10 * 10**9)
+
+    found = status(shards=[yesterday])
+
+    assert told(found) == ["the data grows by 10 GB a day and 30 GB are free: full in 3 days"]
+    assert "storage.keep" in found.troubles[0].next
+    assert found.as_json()["capacity"]["bytes_a_day"] == 10 * 10**9
+
+
+def test_the_capacity_is_told_and_an_ample_one_is_no_trouble(status: Look) -> None:
+    found = status(shards=[Shard("raw", NOW - 2 * 86400, NOW - 86400, 1000)])
+
+    assert found.troubles == ()
+    assert found.capacity is not None
+    assert (found.capacity.series, found.capacity.days_left) == (120, None)

@@ -12,7 +12,8 @@ from aresmon.errors import ExitCode
 from aresmon.influxdb import InfluxDB
 from aresmon.pins import pins
 from aresmon.site import Site
-from aresmon.status import Status, Trouble, age, look
+from aresmon.status import Status, look
+from aresmon.troubles import Trouble, age
 from tests import certificates
 from tests.unit.conftest import FakeEngine, container
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from aresmon import tiers
 from aresmon.database import Change
 from aresmon.fleet import Fleet
@@ -19,9 +17,8 @@ from tests.unit.conftest import VIEWS, load
 from tests.unit.lines import points
 
 FLEET = load("hosts: {biere: , lewi.x: }\n")
-WANTED = {one.name: one.create() for one in downsampling.downsamplings(VIEWS)}
+WANTED = {one.name: one.create() for one in downsampling.continuous(VIEWS)}
 HOSTS = {"biere": "host-biere", "lewi.x": "host-lewi_x"}
-DAY = 86400
 
 
 @dataclass(frozen=True)
@@ -84,11 +81,12 @@ def test_a_database_that_is_as_wanted_needs_nothing() -> None:
 def test_a_new_database_gets_everything_and_is_asked_of_no_policy_that_is_not_there() -> None:
     changes = plan(policies=("raw", "1m", "1h"), queries=(), told=(), hosts={})
 
-    number = len(WANTED) // 2
+    number = len(WANTED) // 3
     assert told(changes) == [
         "create the retention policy forever",
         f"downsample {number} measurements into 1m",
         f"downsample {number} measurements into 1h",
+        f"downsample {number} measurements into 1m, late points too",
         "tell the dashboards which points serve how long a time",
         "tell the dashboards of biere, lewi.x",
     ]
@@ -179,32 +177,3 @@ def test_everything_is_due_in_a_database_that_had_no_downsampling() -> None:
     due = tiers.due(influxdb(measurements=("cpu",)), plan(queries=()), VIEWS)
 
     assert [one.tier.policy for one in due] == ["1m", "1h"]
-
-
-@pytest.mark.parametrize(
-    ("keep", "policy", "days"),
-    [
-        ("{raw: 7d, 1m: 90d}", "1m", 7),
-        ("{raw: 36h, 1m: 90d}", "1m", 2),
-        ("{raw: 1h, 1m: 90d}", "1m", 1),
-        ("{raw: 7d, 1m: 14d}", "1h", 14),
-        ("{raw: 7d, 1m: 90d}", "1h", 31),
-        ("{raw: forever, 1m: forever, 1h: forever}", "1m", 31),
-    ],
-)
-def test_points_are_filled_piece_by_piece_for_as_long_as_their_source_is_kept(
-    keep: str, policy: str, days: int
-) -> None:
-    fleet = load(f"storage: {{keep: {keep}}}\nhosts: {{a: }}\n")
-    (one,) = (one for one in downsampling.downsamplings(VIEWS) if one.name.startswith(f"{policy}_cpu_"))
-    database, now = influxdb(), 20_000 * DAY + 3600
-
-    tiers.fill(database, one, fleet, now=now)
-
-    spans = [
-        [int(word[:-1]) for word in sent.split() if word[:-1].isdigit() and word[-1] == "s"] for sent in database.sent
-    ]
-    piece = 3 * 3600 if policy == "1m" else DAY
-    assert [start for start, _ in spans] == list(range((20_000 - days) * DAY, now, piece))
-    assert [end for _, end in spans[:-1]] == [start for start, _ in spans[1:]]
-    assert spans[-1][1] == now

@@ -159,7 +159,7 @@ def read(text: str) -> View:
         ("of: weather}", "of: wether}", "dashboard.of: unknown measurement 'wether' (did you mean 'weather'?)"),
         ("choose: station", "choose: sttion", "'weather' has no tag 'sttion' (did you mean 'station'?)"),
         ("gauges: [speed]", "gauges: []", "weather.yml:4 measurements.wind: has no field"),
-        ("counters: [rain]", "counters: [rain, degrees]", "'degrees' is two of gauge, counter and state"),
+        ("counters: [rain]", "counters: [rain, degrees]", "'degrees' is two of gauge, peak, low, counter and state"),
         ("counters: [rain]", "counters: [rain, sensor]", "'sensor' is a field and a tag"),
         ("from: weather, field: degrees, by", "by", "needs one of `from` with `field`, `formula` with `of`"),
         ('name: "{station}"}', "formula: '1'}", "panels[0].series[0]: needs one of `from` with `field`"),

@@ -92,9 +92,29 @@ def test_what_the_host_keeps_is_for_its_root_alone(box: Sandbox) -> None:
     box.bring()
 
     assert stat.S_IMODE(box.state.stat().st_mode) == 0o700
-    assert [path for path in box.state.rglob("*") if path.is_file() and path.stat().st_mode & 0o077] == [
-        path for path in (box.state / "undo").iterdir() if path.read_text() in (OLD, OLD_ENVIRONMENT)
-    ], "the former files are kept with their own modes, below a folder that nobody enters"
+    assert [path for path in box.state.rglob("*") if path.is_file() and path.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.parametrize("answer", ["commit", "undo it"])
+def test_former_files_are_gone_when_a_push_has_ended_since_a_password_is_among_them(box: Sandbox, answer: str) -> None:
+    with box.push() as talk:
+        talk.until("running")
+        kept = [path.read_text() for path in sorted((box.state / "undo").iterdir())]
+        talk.say(answer)
+        talk.hear()
+
+    assert sorted(kept) == sorted([OLD, OLD_ENVIRONMENT])
+    assert not (box.state / "undo").exists()
+
+
+def test_former_files_that_a_killed_push_left_are_removed_by_the_next_one(box: Sandbox) -> None:
+    box.bring()
+    (box.state / "undo").mkdir()
+    (box.state / "undo" / "0").write_text("former password")
+
+    box.bring()
+
+    assert not (box.state / "undo").exists()
 
 
 def test_the_host_remembers_what_was_brought(box: Sandbox) -> None:

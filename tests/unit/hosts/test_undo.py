@@ -183,6 +183,7 @@ def test_an_agent_that_starts_with_neither_is_broken_and_its_files_are_the_forme
     assert words(told)[-1] == "broken it"
     assert_back(box, runs=False)
     assert box.last()["outcome"] == "broken"
+    assert (box.state / "undo" / "0").exists(), "a person must look, and may want them"
 
 
 def test_an_agent_that_did_not_run_before_does_not_run_afterwards(box: Sandbox) -> None:
@@ -281,19 +282,22 @@ def test_the_next_push_takes_back_what_was_left_in_the_middle_first(box: Sandbox
         talk.until("state", state)
         talk.kill()
 
-    told = _push_when_free(box)
+    told = _push_when_free(box, answer="undo it")
 
     assert words(told, "leftover") == ["leftover t0"]
-    assert told[-1].word == "committed"
+    assert told[-1].word == "undone"
+    assert_back(box)
+    assert _push_when_free(box)[-1].word == "committed"
     assert box.loaded == "# Another.\n"
-    assert OLD in [path.read_text() for path in (box.state / "undo").iterdir()]
 
 
-def _push_when_free(box: Sandbox) -> list[Event]:
+def _push_when_free(box: Sandbox, *, answer: str = "commit") -> list[Event]:
     """A push, once the children of a script that was killed have let its lock go."""
-    while (told := box.bring(config="# Another.\n"))[-1].word == "locked":
-        pass
-    return told
+    while True:
+        with box.push(config="# Another.\n") as talk:
+            told = talk.hear(answer=answer)
+        if told[-1].word != "locked":
+            return told
 
 
 def test_what_was_left_and_cannot_be_taken_back_stops_the_next_push(box: Sandbox) -> None:

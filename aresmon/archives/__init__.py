@@ -1,0 +1,1 @@
+"""Where backups go: one contract, and a module for each kind of place."""

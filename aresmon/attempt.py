@@ -1,0 +1,77 @@
+"""A service's turn in an upgrade, as it is remembered while it lasts: whoever comes next knows how far it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from aresmon import files
+from aresmon.errors import AresmonError, ExitCode
+from aresmon.layout import Layout
+from aresmon.versions import Ran
+
+_FILE = "upgrade.json"
+
+Stage = Literal["copying", "trying", "opened", "returning", "proven"]
+"""`copying`: the service is stopped and its folder copied. `trying`: the new image may have written, and no agent was
+let in. `opened`: agents were, so that what arrives is in the new folder alone. `returning`: the former image and folder
+are being brought back. `proven`: the copy is of no more use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One service's turn: from which image to which. `snapshot` is the name of the copy inside the data folder, empty
+    for a service without one; `begun` is in seconds since 1970; `hosts` are those that sent data at the time;
+    `archive` is the backup that was made before, if one was; `failed` says why it is taken back."""
+
+    service: str
+    former: Ran
+    wanted: Ran
+    begun: float
+    stage: Stage = "copying"
+    snapshot: str = ""
+    hosts: tuple[str, ...] = ()
+    archive: str = ""
+    failed: str = ""
+    was_opened: bool = False
+
+
+def read(site: Layout) -> Attempt | None:
+    """The turn that was interrupted, if there is one."""
+    path = site.state / _FILE
+    try:
+        told: dict[str, Any] = json.loads(path.read_bytes())
+        told |= {name: Ran(**told[name]) for name in ("former", "wanted")}
+        return Attempt(**(told | {"hosts": tuple(told["hosts"])}))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AresmonError(
+            f"{path}, the journal of an interrupted upgrade, cannot be read: {error}",
+            hint="look into the data folders' .aresmon-before-… before anything else",
+            code=ExitCode.BROKEN,
+        ) from None
+
+
+def interrupted(site: Layout) -> str:
+    """What an interrupted upgrade was at, in words; empty where there is none."""
+    left = read(site)
+    return f"an upgrade of {left.service} to {left.wanted.image} was interrupted" if left else ""
+
+
+def check_none(site: Layout) -> None:
+    """Raise AresmonError where an upgrade was interrupted: its way back would put former data over what comes now."""
+    left = interrupted(site)
+    if left:
+        raise AresmonError(left, hint="`aresmon up` or `aresmon upgrade` completes or undoes it first")
+
+
+def write(site: Layout, attempt: Attempt) -> None:
+    """Remember how far it is."""
+    files.write(site.state / _FILE, json.dumps(asdict(attempt), indent=1).encode(), mode=0o600)
+
+
+def forget(site: Layout) -> None:
+    """The turn is over."""
+    (site.state / _FILE).unlink(missing_ok=True)

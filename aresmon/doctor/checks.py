@@ -1,0 +1,179 @@
+"""Every check: what must have been seen for it, what it may find, and how it judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from aresmon.doctor import data_checks, machine_checks, site_checks
+from aresmon.doctor.findings import Finding
+from aresmon.fleet import Fleet
+from aresmon.status import Status
+from aresmon.troubles import Kind
+
+Seen = Mapping[str, Any]
+"""What the looks told, by their names; a `Failed` of one that told nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A judgement: which looks it needs, which kinds of findings it may give, and how; `moot` are the kinds that say
+    nothing in this case, as the age of a backup where there is none."""
+
+    needs: tuple[str, ...]
+    kinds: tuple[str, ...]
+    judge: Callable[[Seen], Iterator[Finding]]
+    moot: Callable[[Seen], Set[str]] = lambda _: frozenset()
+
+
+def _check(
+    needs: str,
+    kinds: str,
+    judge: Callable[[Seen], Iterator[Finding]],
+    moot: Callable[[Seen], Set[str]] = lambda _: frozenset(),
+) -> Check:
+    """One with its looks, between commas, and its kinds, between spaces."""
+    return Check(tuple(needs.split(", ")), tuple(kinds.split()), judge, moot)
+
+
+def _only(kinds: str, *, moot: bool) -> Set[str]:
+    """These kinds, if they say nothing."""
+    return frozenset(kinds.split()) if moot else frozenset()
+
+
+MACHINE = (
+    _check(
+        "the engine",
+        "engine-unreachable engine-old engine-warns engine-storage engine-restart engine-logs compose clock-engine",
+        lambda seen: machine_checks.engine(seen["the engine"]),
+    ),
+    _check(
+        "this machine",
+        "engine-boot clock-unsynchronised engine-socket memory-short port-dangerous",
+        lambda seen: machine_checks.machine(seen["this machine"]),
+        lambda seen: (
+            _only("engine-boot", moot=not seen["this machine"].at_boot)
+            | _only("clock-unsynchronised", moot=not seen["this machine"].synchronised)
+        ),
+    ),
+)
+"""Those that need no aresmon.yml."""
+
+_STACK = (
+    _check(
+        "the containers, the engine",
+        "service-restarts service-memory service-policy service-image service-stand-in service-log memory-promised",
+        lambda seen: machine_checks.stack(seen["the containers"], seen["the engine"].memory),
+    ),
+    _check(
+        "the containers",
+        "port-differs port-published",
+        lambda seen: machine_checks.ports(seen["the containers"]),
+    ),
+    _check(
+        "the containers, this machine",
+        "port-taken",
+        lambda seen: machine_checks.ports(seen["the containers"], seen["this machine"].listening),
+    ),
+    _check(
+        "services and hosts",
+        "service host certificate channel shard",
+        lambda seen: _troubles(seen["services and hosts"]),
+    ),
+    _check(
+        "the disks",
+        "disk-short disk-filling inodes-short folder-unwritable",
+        lambda seen: machine_checks.disks(seen["the disks"]),
+        lambda seen: _only("disk-filling", moot=all(one.growth is None for one in seen["the disks"])),
+    ),
+    _check(
+        "the disks, what is in the database",
+        "data-outgrows",
+        lambda seen: machine_checks.disks(seen["the disks"], seen["what is in the database"].capacity),
+        lambda seen: _only("data-outgrows", moot=seen["what is in the database"].capacity.bytes_a_day is None),
+    ),
+)
+_SITE = (
+    _check(
+        "the site's folder",
+        "site-read-only aresmon-failed leftovers socket unfinished",
+        lambda seen: site_checks.folder(seen["the site's folder"]),
+    ),
+    _check(
+        "the site's folder",
+        "secret-open secret-unreadable secret-tracked secret-told gitignore",
+        lambda seen: site_checks.secrets(seen["the site's folder"]),
+    ),
+    _check(
+        "the bundle",
+        "bundle-edited bundle-version plan-pending",
+        lambda seen: site_checks.plan(seen["the bundle"]),
+    ),
+    _check(
+        "the backups",
+        "backup-none backup-old backup-failed backup-unverified backup-broken passphrase",
+        lambda seen: site_checks.backups(seen["the backups"]),
+        lambda seen: (
+            _only("backup-old backup-unverified", moot=seen["the backups"].record.last_made is None)
+            | _only("backup-broken", moot=seen["the backups"].record.last_verified is None)
+            | _only("passphrase", moot=not seen["the backups"].passphrase)
+        ),
+    ),
+)
+_DATA = (
+    _check(
+        "the database's users and policies",
+        "database-differs downsampling downsampling-unknown",
+        lambda seen: data_checks.database(seen["the database's users and policies"]),
+    ),
+    _check(
+        "what is in the database",
+        "database-silent series-many series-host series-growing",
+        lambda seen: data_checks.series(seen["what is in the database"]),
+        lambda seen: _only(
+            "series-growing", moot=all(one.before is None for one in seen["what is in the database"].series)
+        ),
+    ),
+    _check(
+        "what is in the database",
+        "clock-host",
+        lambda seen: data_checks.clocks(seen["what is in the database"]),
+    ),
+    _check(
+        "what is in the database",
+        "agent-old agents-differ",
+        lambda seen: data_checks.versions(seen["what is in the database"].versions),
+        lambda seen: _only("agent-old agents-differ", moot=not seen["what is in the database"].versions),
+    ),
+    _check("InfluxDB's log", "influxdb-log", lambda seen: data_checks.log(seen["InfluxDB's log"])),
+    _check(
+        "the hosts",
+        "host-unreachable host-agent host-drift clock-host",
+        lambda seen: data_checks.hosts(seen["the hosts"]),
+    ),
+)
+
+
+def checks(fleet: Fleet) -> tuple[Check, ...]:
+    """Every check of this site."""
+    pushes = _check("the pushes", "push-undone push-never", lambda seen: data_checks.pushes(seen["the pushes"], fleet))
+    return (*MACHINE, *_STACK, *_SITE, *_DATA, pushes)
+
+
+_KINDS: Mapping[Kind, str] = {
+    "service": "service",
+    "certificate": "certificate",
+    "channel": "channel",
+    "release": "unfinished",
+    "shard": "shard",
+    "host": "host",
+}
+"""The kinds of `status`'s troubles, here; those that are not among them have a check of their own."""
+
+
+def _troubles(seen: Status) -> Iterator[Finding]:
+    """What `status` finds, as findings."""
+    for trouble in seen.troubles:
+        if trouble.kind in _KINDS:
+            yield Finding(_KINDS[trouble.kind], trouble.what, trouble.next)

@@ -1,0 +1,171 @@
+"""Folders' contents exchanged by renames, with a journal: interrupted anywhere, the rest is done by whoever comes next.
+
+The journal is written when what comes in has proved itself, and removed when all is in its place. In between, what
+is under the service's names may be neither the old nor the new; `finish` makes it the new.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aresmon import files
+from aresmon.compose import Compose
+from aresmon.engine import Engine
+from aresmon.errors import AresmonError, ExitCode
+from aresmon.layout import Layout
+from aresmon.progress import Progress
+from aresmon.site import Site
+
+SERVICES = ("influxdb", "grafana")
+"""Those whose folders are exchanged."""
+
+_FILE = "restore.json"
+
+Rename = Callable[[Path, Path], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What is to be exchanged in one folder, all on one file system: `brought` comes from `incoming`, where each of
+    these is; `taken`, and whatever `brought` stands in for, goes to `former`."""
+
+    folder: Path
+    incoming: Path
+    former: Path
+    brought: tuple[str, ...]
+    taken: tuple[str, ...]
+
+    def back(self, rejected: Path) -> Move:
+        """The move that brings back what this one, when it was complete, took away."""
+        returned = tuple(name for name in (*self.brought, *self.taken) if (self.former / name).exists())
+        return Move(
+            self.folder, self.former, rejected, returned, tuple(one for one in self.brought if one not in returned)
+        )
+
+
+def move(folder: Path, incoming: Path, former: Path, names: Sequence[str]) -> Move:
+    """The move for what is there now: everything in `incoming`, and of these names what stands in the folder."""
+    brought = tuple(sorted(path.name for path in incoming.iterdir()))
+    taken = tuple(name for name in names if name not in brought and (folder / name).exists())
+    return Move(folder, incoming, former, brought, taken)
+
+
+def begin(site: Layout, moves: Iterable[Move]) -> None:
+    """Write the journal: from here on, `finish` is what has to be done."""
+    data = [
+        {
+            "folder": str(one.folder),
+            "incoming": str(one.incoming),
+            "former": str(one.former),
+            "brought": one.brought,
+            "taken": one.taken,
+        }
+        for one in moves
+    ]
+    files.write(site.state / _FILE, json.dumps(data, indent=1).encode(), mode=0o600)
+
+
+def pending(site: Layout) -> list[Move]:
+    """The moves that are to be finished; none where no restore was interrupted within them.
+
+    Raises AresmonError for a journal that cannot be read.
+    """
+    path = site.state / _FILE
+    try:
+        return [
+            Move(
+                Path(one["folder"]),
+                Path(one["incoming"]),
+                Path(one["former"]),
+                tuple(one["brought"]),
+                tuple(one["taken"]),
+            )
+            for one in json.loads(path.read_bytes())
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise AresmonError(
+            f"{path}, the journal of an interrupted restore, cannot be read: {error}",
+            hint="look into the data folders' .aresmon-former-… before anything else",
+            code=ExitCode.BROKEN,
+        ) from None
+
+
+def check_none(site: Layout) -> None:
+    """Raise AresmonError where a restore was interrupted within its moves."""
+    if pending(site):
+        raise AresmonError(
+            "a restore was interrupted while it moved the data into place", hint="`aresmon up` completes it first"
+        )
+
+
+def finish(site: Layout, *, rename: Rename = os.rename) -> list[Move]:
+    """Do what the journal says and is not done yet, then remove it; the moves. Nobody may use the folders meanwhile."""
+    moves = pending(site)
+    for one in moves:
+        try:
+            _exchange(one, rename)
+        except OSError as error:
+            raise files.cannot_write(one.folder, error) from error
+    if moves:
+        for one in moves:
+            drop_if_empty(one.former)
+        (site.state / _FILE).unlink(missing_ok=True)
+        files.sync_folder(site.state)
+    return moves
+
+
+def complete(site: Site, engine: Engine, progress: Progress) -> None:
+    """Finish what an interrupted restore began, with its services stopped; whoever calls holds the site's lock."""
+    if not pending(site):
+        return
+    with progress.stage("completing an interrupted restore"):
+        stop(site, engine, SERVICES)
+        moves = finish(site)
+    kept = [str(one.former) for one in moves if one.former.is_dir()]
+    progress.note(
+        "an interrupted restore was completed" + (f"; what was there before is in {', '.join(kept)}" if kept else "")
+    )
+
+
+def stop(site: Site, engine: Engine, services: Sequence[str]) -> None:
+    """Stop those of these services that have a container."""
+    if (site.bundle / ".env").exists():
+        compose = Compose(site.bundle, site.bundle)
+        there = [name for name in services if name in engine.containers(compose.name)]
+        if there:
+            compose.stop(*there)
+
+
+def _exchange(one: Move, rename: Rename) -> None:
+    one.former.mkdir(mode=0o700, exist_ok=True)
+    for name in one.brought:
+        if (one.incoming / name).exists():
+            _put_away(one, name, rename)
+            rename(one.incoming / name, one.folder / name)
+    for name in one.taken:
+        if not (one.former / name).exists():
+            _put_away(one, name, rename)
+    for folder in (one.folder, one.former):
+        files.sync_folder(folder)
+
+
+def drop_if_empty(folder: Path) -> None:
+    """Remove a folder in which is no file: nothing that was there before was worth keeping."""
+    if folder.is_dir() and all(path.is_dir() for path in folder.rglob("*")):
+        shutil.rmtree(folder)
+
+
+def _put_away(one: Move, name: str, rename: Rename) -> None:
+    if not (one.folder / name).exists():
+        return
+    place = one.former / name
+    while place.exists():  # made in between by a service that somebody started: neither is lost
+        place = place.with_name(f"{place.name}~")
+    rename(one.folder / name, place)

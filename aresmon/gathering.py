@@ -1,0 +1,189 @@
+"""What goes into an archive, taken from what runs, and put down in staging folders."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from aresmon import credentials, files, process, sealing
+from aresmon.engine import Engine
+from aresmon.errors import AresmonError
+from aresmon.fleet import Fleet
+from aresmon.render.telegraf import DATABASE
+from aresmon.scratch import FOLDER, make, remove
+from aresmon.site import Site
+
+STAGING = ".aresmon-backup"
+"""In InfluxDB's data folder: the one place that it can write to."""
+
+SECRETS = "secrets.tar.age"
+_DAY = 86400.0
+_KEPT = ("history.jsonl", "provisioned", "grafana-users.json", "retention.json", "blocked.json", "releases")
+_SECRET = ("secrets", "tls", "authority")
+_OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs")
+
+
+def clear(site: Site, fleet: Fleet) -> None:
+    """Remove what an interrupted backup left."""
+    for folder in (_staging(site, fleet), _own(site)):
+        remove(folder)
+
+
+def tidy(site: Site, fleet: Fleet, engine: Engine) -> None:
+    """Remove what an interrupted backup, verification or restore left, as far as that can be done now."""
+    data = (site.root / fleet.data, site.root / fleet.grafana.data)
+    left = [_staging(site, fleet), _own(site), *(folder / FOLDER for folder in data)]
+    if any(folder.exists() for folder in left):
+        engine.remove_leftovers(fleet.site)
+        for folder in left:
+            with suppress(AresmonError):
+                remove(folder)
+
+
+def take_influxdb(site: Site, fleet: Fleet, engine: Engine, *, user: int) -> dict[str, Path]:
+    """The database's points by its own online backup: members by name.
+
+    Raises AresmonError where InfluxDB does not run, or with what its program said.
+    """
+    container = engine.containers(fleet.site).get("influxdb")
+    if container is None or container.state != "running":
+        raise AresmonError("InfluxDB does not run, and only a running one can be backed up", hint="`aresmon up`")
+    # Another name each time: the program goes on in the container when an aresmon is killed, and must find no place.
+    folder = _staging(site, fleet) / secrets.token_hex(4)
+    make(folder.parent, user)
+    make(folder, user)
+    command = ["influxd", "backup", "-portable", "-db", DATABASE, f"/var/lib/influxdb/{STAGING}/{folder.name}"]
+    done = engine.execute(container.id, command, given="", within=_DAY)
+    if done.code != 0:
+        raise process.ProcessError(done, hint="nothing was changed; `aresmon logs influxdb` may say more")
+    return {f"influxdb/{path.name}": path for path in sorted(folder.iterdir())}
+
+
+def take_grafana(site: Site, fleet: Fleet) -> dict[str, Path]:
+    """Grafana's database, copied while it runs, and its other files; nothing where it never ran."""
+    folder = site.root / fleet.grafana.data
+    live = folder / "grafana.db"
+    if not live.is_file():
+        return {}
+    copy = _own(site) / "grafana.db"
+    make(copy.parent, os.getuid())
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(live))}?mode=ro", uri=True, timeout=30)) as database,
+            closing(sqlite3.connect(copy)) as taken,
+        ):
+            database.backup(taken)
+    except sqlite3.Error as error:
+        raise AresmonError(f"{live} cannot be copied: {error}", hint="`aresmon logs grafana` may say why") from None
+    rest = {f"grafana/{path.relative_to(folder)}": path for path in _files(folder) if _is_grafanas(path, folder)}
+    return {"grafana/grafana.db": copy, **rest}
+
+
+def take_site(site: Site) -> dict[str, Path]:
+    """The site's own files, and of what aresmon keeps what it could not make again."""
+    found = [site.file, *_files(site.overrides), *_files(site.root / "dashboards")]
+    for name in _KEPT:
+        found.extend([site.state / name] if (site.state / name).is_file() else _files(site.state / name))
+    taken = {}
+    for path in found:
+        # Copied, since they may change before they are packed.
+        copy = _own(site) / "site" / path.relative_to(site.root)
+        make(copy.parent, os.getuid())
+        shutil.copyfile(path, copy)
+        taken[f"site/{path.relative_to(site.root)}"] = copy
+    return taken
+
+
+def take_secrets(site: Site) -> dict[str, Path]:
+    """The secrets, in one file that only the passphrase opens."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in _SECRET:
+            for path in _files(site.state / name):
+                content = path.read_bytes()
+                entry = tarfile.TarInfo(str(path.relative_to(site.state)))
+                entry.size, entry.mode, entry.uid = len(content), 0o600, path.stat().st_uid
+                tar.addfile(entry, io.BytesIO(content))
+    path = _own(site) / SECRETS
+    sealed = sealing.seal(packed.getvalue(), credentials.read(site.secrets, credentials.BACKUP))
+    files.write(path, sealed, mode=0o600)
+    return {SECRETS: path}
+
+
+def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
+    """Write the secrets of such a file into a folder, for their owners alone.
+
+    Raises WrongPassphraseError for another passphrase.
+    """
+    content = sealing.unseal(sealed.read_bytes(), passphrase)
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        for entry in tar:
+            inner = tar.extractfile(entry)
+            if inner is None or entry.name.split("/")[0] not in _SECRET or ".." in entry.name.split("/"):
+                continue
+            owner = entry.uid if os.getuid() == 0 else None
+            files.write(folder / entry.name, inner.read(), mode=0o600, owner=owner)
+
+
+def shard_states(site: Site, fleet: Fleet) -> dict[int, str]:
+    """A mark of each shard's files, by its number: where two are the same, its points are the same.
+
+    Every write goes to a file at once, and every deletion makes one.
+    """
+    states: dict[int, str] = {}
+    for kind in ("data", "wal"):
+        for folder in sorted((site.root / fleet.data / kind / DATABASE).glob("*/*")):
+            if folder.name.isdigit():
+                states[int(folder.name)] = f"{states.get(int(folder.name), '')}{kind}{_state(folder)}"
+    return states
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(_size(path) for path in _files(folder))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # InfluxDB compacts meanwhile
+        return 0
+
+
+def _state(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        try:
+            told = path.stat()
+        except FileNotFoundError:
+            return os.urandom(16).hex()
+        digest.update(f"{path}\0{told.st_size}\0{told.st_mtime_ns}\0{told.st_ino}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The regular files in a folder, in order; none where there is no folder."""
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+
+
+def _is_grafanas(path: Path, folder: Path) -> bool:
+    inner = path.relative_to(folder)
+    first = inner.parts[0]
+    return first not in _OF_GRAFANA_NOT and not first.startswith((".aresmon-", "grafana.db"))
+
+
+def _staging(site: Site, fleet: Fleet) -> Path:
+    return site.root / fleet.data / STAGING
+
+
+def _own(site: Site) -> Path:
+    return site.state / "staging"

@@ -1,0 +1,330 @@
+"""One service's turn in an upgrade: its folder kept, the new image tried, proven by data, or taken back with its data.
+
+InfluxDB is tried behind a shut door: the edge stops first, agents keep what they have, and it opens once the new one
+has what the former had and takes points. So nothing arrives that a way back would lose.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aresmon import (
+    attempt,
+    choice,
+    credentials,
+    evidence,
+    exchange,
+    images,
+    readiness,
+    snapshot,
+    stack,
+    store,
+    versions,
+)
+from aresmon import users as grafana_users
+from aresmon.attempt import Attempt
+from aresmon.compose import Compose
+from aresmon.engine import Engine
+from aresmon.errors import AresmonError, ExitCode
+from aresmon.fleet import Fleet
+from aresmon.images import Images
+from aresmon.intent import data_folders, used_pins, users
+from aresmon.progress import Progress
+from aresmon.site import Site
+from aresmon.versions import Ran
+
+_ARRIVES_WITHIN = 60.0  # seconds
+
+
+class TakenBackError(AresmonError):
+    """The new image failed, and the former one runs again with its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a turn works on. `within` is how many seconds a service may take to be ready, and data to arrive."""
+
+    site: Site
+    fleet: Fleet
+    engine: Engine
+    progress: Progress
+    within: float = readiness.WITHIN
+
+    @property
+    def compose(self) -> Compose:
+        return Compose(self.site.bundle, self.site.bundle)
+
+    def folder(self, service: str) -> Path | None:
+        """The service's data folder, if it has one."""
+        return data_folders(self.site, self.fleet).get(service)
+
+
+def carry_out(work: Work, turn: Attempt) -> None:
+    """Bring a service to its new image.
+
+    Raises TakenBackError where that failed and the former one is back with its data, AresmonError with code 4 where
+    the way back failed too.
+    """
+    folder = work.folder(turn.service)
+    if folder is not None and folder.is_dir():
+        snapshot.check_room(folder)
+    try:
+        turn, had = _begin(work, turn)
+        turn = _step(work, replace(turn, stage="trying"))
+        _note(work, turn.service, replace(turn.wanted, newest=versions.newer(turn.former.newest, turn.wanted.version)))
+        _bring(work, turn)
+        _PROOFS[turn.service](work, turn, had)
+    except AresmonError as error:
+        told = attempt.read(work.site) or turn
+        take_back(work, replace(told, failed=error.message))
+    except KeyboardInterrupt:
+        told = attempt.read(work.site) or turn
+        if told.stage in ("copying", "trying"):
+            take_back(work, told)
+        raise
+    else:
+        _end(work, turn)
+
+
+def resume(work: Work, turn: Attempt) -> None:
+    """Go on with a turn that was interrupted: back, or forward where data may have arrived meanwhile."""
+    if turn.stage == "proven":
+        _end(work, turn)
+    elif turn.stage == "opened" and not turn.failed:
+        try:
+            if not _runs(work, turn):
+                _bring(work, turn)
+            _open(work, turn)
+        except AresmonError as error:
+            take_back(work, replace(turn, failed=error.message))
+        else:
+            _end(work, turn)
+    else:
+        take_back(work, turn)
+
+
+def take_back(work: Work, turn: Attempt) -> None:
+    """Bring the former image and folder back, and say so; what a first try left undone is done by the next.
+
+    Raises TakenBackError if it is the new image that failed, nothing if the turn was only interrupted.
+    """
+    if turn.stage != "returning":
+        was_opened = turn.stage == "opened"
+        is_whole = turn.stage != "copying"
+        turn = replace(turn, stage="returning", was_opened=was_opened, snapshot=turn.snapshot if is_whole else "")
+        attempt.write(work.site, turn)
+    aside = _aside(turn) if turn.was_opened else ""
+    with work.progress.stage(f"bringing back {turn.service} as {turn.former.image}"):
+        broken = _return_folder(work, turn)
+        refused = turn.wanted.id if turn.failed else turn.former.refused
+        _note(work, turn.service, replace(turn.former, refused=refused))
+    found = _with(work, turn, former=True)
+    stack.bring(work.site, work.engine, work.progress, service=turn.service, found=found)
+    arrived = _awaited(work, turn.hosts) if _reopen(work) else ""
+    attempt.forget(work.site)
+    _sweep(work, turn, keep=aside)
+    _tell_return(work, turn, broken=broken, arrived=arrived, aside=aside)
+
+
+# Steps ---------------------------------------------------------------------------------------------------
+
+
+def _begin(work: Work, turn: Attempt) -> tuple[Attempt, evidence.Content | None]:
+    """Stop the service and keep its folder; what InfluxDB had."""
+    folder = work.folder(turn.service)
+    had = None
+    if folder is None or not folder.is_dir():
+        attempt.write(work.site, turn)
+        return turn, had
+    turn = replace(turn, snapshot=f"{snapshot.PREFIX}before-{_stamp(turn)}")
+    attempt.write(work.site, turn)
+    if turn.service == "influxdb":
+        with work.progress.stage("shutting the door: agents keep what they have"):
+            work.compose.stop("edge")
+        had = evidence.content(store.influxdb(work.site), turn.begun)
+    with work.progress.stage(f"stopping {turn.service}, and keeping its data as it is"):
+        work.compose.stop(turn.service)
+        snapshot.forget(folder, turn.snapshot)
+        snapshot.take(folder, turn.snapshot)
+    return turn, had
+
+
+def _bring(work: Work, turn: Attempt) -> None:
+    found = _with(work, turn)
+    stack.bring(work.site, work.engine, work.progress, service=turn.service, found=found, within=work.within)
+
+
+def _runs(work: Work, turn: Attempt) -> bool:
+    container = work.engine.containers(work.fleet.site).get(turn.service)
+    return container is not None and container.state == "running" and container.image_id == turn.wanted.id
+
+
+def _step(work: Work, turn: Attempt) -> Attempt:
+    attempt.write(work.site, turn)
+    return turn
+
+
+def _prove_influxdb(work: Work, turn: Attempt, had: evidence.Content | None) -> None:
+    """That it has what was there and takes points; then that the agents' arrive."""
+    influxdb = store.influxdb(work.site)
+    with work.progress.stage("holding what it has against what was there"):
+        evidence.wait_for_answer(influxdb, work.within)
+        missing = evidence.lost(had, evidence.content(influxdb, turn.begun)) if had else ""
+        if missing:
+            raise AresmonError(f"{turn.wanted.image} lacks what was there: {missing}")
+        evidence.try_to_write(influxdb, work.fleet.server, f"{turn.former.image} -> {turn.wanted.image}")
+    _open(work, _step(work, replace(turn, stage="opened")))
+
+
+def _prove_edge(work: Work, turn: Attempt, _: evidence.Content | None) -> None:
+    _wait_for_hosts(work, turn)
+
+
+def _prove_grafana(work: Work, turn: Attempt, _: evidence.Content | None) -> None:
+    """That its administrator gets in, and finds the people that should be there."""
+    secrets = credentials.ensure(work.site.secrets, credentials.owners(work.fleet, users()))
+    grafana_users.ensure(work.site, work.fleet, work.engine, secrets, work.progress)
+
+
+def _prove_telegraf(work: Work, turn: Attempt, _: evidence.Content | None) -> None:
+    sidecar = work.fleet.sidecar
+    if sidecar is not None:
+        with work.progress.stage(f"waiting for data of {sidecar.name}"):
+            _check_arrival(work, (sidecar.name,))
+
+
+_PROOFS: Mapping[str, Callable[[Work, Attempt, evidence.Content | None], None]] = {
+    "influxdb": _prove_influxdb,
+    "edge": _prove_edge,
+    "grafana": _prove_grafana,
+    "telegraf": _prove_telegraf,
+}
+
+
+def _open(work: Work, turn: Attempt) -> None:
+    if _reopen(work, within=min(work.within, _ARRIVES_WITHIN)):
+        _wait_for_hosts(work, turn)
+
+
+def _reopen(work: Work, *, within: float = _ARRIVES_WITHIN) -> bool:
+    """Start the edge; whether there is one, which after a `down` there is not."""
+    edge = work.engine.containers(work.fleet.site).get("edge")
+    if edge is None:
+        return False
+    if edge.state != "running":
+        with work.progress.stage("opening the door"):
+            work.compose.run("start", "edge")
+    ready = readiness.probes(work.fleet, store.nobody(work.site))
+    readiness.wait(work.engine, work.fleet.site, ["edge"], ready, within=within)
+    return True
+
+
+def _wait_for_hosts(work: Work, turn: Attempt) -> None:
+    if not turn.hosts:
+        work.progress.note("no host was sending data before, so none is waited for")
+        return
+    with work.progress.stage(f"waiting for data of {evidence.named(turn.hosts)}"):
+        _check_arrival(work, turn.hosts)
+
+
+def _check_arrival(work: Work, hosts: tuple[str, ...]) -> None:
+    patience = min(work.within, _ARRIVES_WITHIN)
+    unproven = evidence.wait_for_one(store.influxdb(work.site), hosts, time.time(), within=patience)
+    if unproven:
+        raise AresmonError(unproven)
+
+
+def _awaited(work: Work, hosts: tuple[str, ...]) -> str:
+    if not hosts:
+        return ""
+    return evidence.wait_for_one(store.influxdb(work.site), hosts, time.time(), within=_ARRIVES_WITHIN)
+
+
+def _end(work: Work, turn: Attempt) -> None:
+    """The new image is proven: the copy goes."""
+    attempt.write(work.site, replace(turn, stage="proven"))
+    _sweep(work, turn)
+    attempt.forget(work.site)
+
+
+def _sweep(work: Work, turn: Attempt, *, keep: str = "") -> None:
+    folder = work.folder(turn.service)
+    for name in (turn.snapshot, f"{snapshot.PREFIX}before-{_stamp(turn)}", _aside(turn)):
+        if folder is not None and name and name != keep:
+            snapshot.forget(folder, name)
+
+
+# The way back -------------------------------------------------------------------------------------------
+
+
+def _return_folder(work: Work, turn: Attempt) -> list[str]:
+    """Put the copy in the place of what is there; the files of it that somebody wrote to. As often as one likes."""
+    folder = work.folder(turn.service)
+    work.compose.stop(turn.service)
+    exchange.finish(work.site)
+    if folder is None or not turn.snapshot:
+        return []
+    kept = folder / turn.snapshot
+    if not kept.is_dir() or not any(kept.iterdir()):
+        return []  # it is in its place already
+    broken = snapshot.broken_seals(folder, turn.snapshot)
+    here = [path.name for path in snapshot.own(folder)]
+    exchange.begin(work.site, [exchange.move(folder, kept, folder / _aside(turn), here)])
+    exchange.finish(work.site)
+    return broken
+
+
+def _tell_return(work: Work, turn: Attempt, *, broken: list[str], arrived: str, aside: str) -> None:
+    """What came of the way back, as the error that it is; nothing where the turn was only interrupted."""
+    restore = f"`aresmon restore {turn.archive}`" if turn.archive else "`aresmon restore`"
+    if broken:
+        raise AresmonError(
+            f"{turn.service} is {turn.former.image} again, but {turn.wanted.image} wrote into {', '.join(broken[:3])}",
+            hint=f"what was in it comes back by {restore}",
+            code=ExitCode.BROKEN,
+        )
+    if aside:
+        folder = work.folder(turn.service)
+        work.progress.warn(
+            f"what arrived since the door was opened is in {folder}/{aside} alone", hint="look, then remove it"
+        )
+    if arrived:
+        raise AresmonError(
+            f"{turn.service} is back as {turn.former.image}, and yet {arrived}. Why it came back: {turn.failed}",
+            hint="`aresmon status` says more",
+            code=ExitCode.BROKEN,
+        )
+    if turn.failed:
+        raise TakenBackError(
+            f"{turn.service} runs as {turn.former.image} again, with its data as it was: {turn.failed}",
+            hint="`aresmon upgrade` tries again; the services after it were left alone",
+            code=ExitCode.ROLLED_BACK,
+        )
+    work.progress.note(f"{turn.service}: an upgrade was interrupted; it runs as {turn.former.image}, as before")
+
+
+def _with(work: Work, turn: Attempt, *, former: bool = False) -> Images:
+    """The images of all services as they are, but for the one whose turn it is."""
+    found = images.local(work.engine, used_pins(work.fleet))
+    now, kept = choice.held(work.site, work.fleet, work.engine, found, everything=True)
+    now = choice.named(work.engine, now, tuple(one for one in kept if one.service != turn.service))
+    chosen = choice.name(work.engine, turn.service, turn.former) if former else turn.wanted
+    missing = {service: why for service, why in now.missing.items() if service != turn.service}
+    return Images({**now.references, turn.service: chosen.image}, {**now.ids, turn.service: chosen.id}, missing)
+
+
+def _note(work: Work, service: str, ran: Ran) -> None:
+    known = choice.remembered(work.site, work.fleet)
+    versions.write(work.site, known.with_service(service, ran))
+
+
+def _aside(turn: Attempt) -> str:
+    return f"{snapshot.PREFIX}failed-{_stamp(turn)}"
+
+
+def _stamp(turn: Attempt) -> str:
+    return datetime.fromtimestamp(turn.begun, UTC).strftime("%Y%m%dT%H%M%SZ")

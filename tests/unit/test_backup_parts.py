@@ -1,0 +1,117 @@
+"""What backups are made of: the record, what is sealed, what is gathered of the site's folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aresmon import backuprecord, credentials, gathering, sealing
+from aresmon.backuprecord import Failed, Made, Record, Verified
+from aresmon.sealing import WrongPassphraseError
+from aresmon.site import Site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    made = Site(tmp_path)
+    made.make_state()
+    return made
+
+
+def test_a_record_is_what_was_noted(site: Site) -> None:
+    made, verified = Made(1.0, "a.tar", 7, "here"), Verified(2.0, "a.tar", False, "cpu")
+    assert backuprecord.read(site) == Record()
+
+    backuprecord.note_failed(site, Failed(0.5, "no room"))
+    assert backuprecord.read(site).last_failed == Failed(0.5, "no room")
+    backuprecord.note_made(site, made)
+    backuprecord.note_verified(site, verified)
+    backuprecord.note_passphrase(site, "mark")
+
+    assert backuprecord.read(site) == Record(made, None, verified, "mark")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"last_made": {"at": 1}}', '{"last_made": 3}'])
+def test_a_record_that_cannot_be_read_is_an_empty_one(site: Site, content: str) -> None:
+    (site.state / "backups.json").write_text(content)
+
+    assert backuprecord.read(site) == Record()
+
+
+DAY = 86400.0
+MADE = Made(10 * DAY, "a.tar", 2_500_000, "/mnt/nas")
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (Record(), []),
+        (Record(MADE), []),
+        (Record(replace(MADE, at=7 * DAY)), ["the last backup is 4 d old"]),
+        (Record(MADE, Failed(11 * DAY, "no room")), ["the last backup failed: no room"]),
+        (Record(MADE, None, Verified(11 * DAY, "a.tar", True, "")), []),
+        (Record(MADE, None, Verified(11 * DAY, "a.tar", False, "raw cpu")), ["a.tar does not hold: raw cpu"]),
+    ],
+)
+def test_what_is_wrong_with_backups_is_told_with_what_to_do(record: Record, told: list[str]) -> None:
+    found = list(backuprecord.doubts(record, due=2 * DAY, now=11 * DAY))
+
+    assert [what.removeprefix("the archive ") for what, _ in found] == told
+    assert all("`aresmon backup" in next_step for _, next_step in found)
+
+
+def test_without_a_schedule_no_backup_is_too_old() -> None:
+    assert list(backuprecord.doubts(Record(MADE), due=0, now=999 * DAY)) == []
+
+
+def test_the_last_backup_and_its_proof_are_one_line() -> None:
+    assert backuprecord.told(Record(), now=1.0) == "Backup: none yet"
+    assert (
+        backuprecord.told(Record(MADE, None, Verified(10 * DAY, "a.tar", True, "")), now=10 * DAY + 7200)
+        == "Backup: 2 h ago, 2.5 MB, in /mnt/nas; a.tar was proven 2 h ago"
+    )
+
+
+def test_secrets_open_with_their_passphrase_alone(site: Site, tmp_path: Path) -> None:
+    credentials.ensure(site.secrets, dict.fromkeys([credentials.BACKUP, "agent-lewi"], 0))
+    (site.secrets / "alerts").mkdir()
+    (site.secrets / "alerts/discord").write_text("https://example.org/hook")
+    passphrase = credentials.read(site.secrets, credentials.BACKUP)
+
+    (sealed,) = gathering.take_secrets(site).values()
+
+    content = sealed.read_bytes()
+    assert content.startswith(b"age-encryption.org/v1\n-> scrypt ")
+    assert credentials.read(site.secrets, "agent-lewi").encode() not in content
+    with pytest.raises(WrongPassphraseError):
+        gathering.open_secrets(sealed, "another-passphrase", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    gathering.open_secrets(sealed, passphrase, tmp_path / "out")
+    opened = tmp_path / "out/secrets"
+    assert (opened / "agent-lewi").read_text() == credentials.read(site.secrets, "agent-lewi")
+    assert (opened / "alerts/discord").read_text() == "https://example.org/hook"
+    assert {path.stat().st_mode & 0o777 for path in opened.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_what_was_changed_does_not_open() -> None:
+    sealed = bytearray(sealing.seal(b"secret", "passphrase"))
+    sealed[-1] ^= 1
+
+    with pytest.raises(WrongPassphraseError):
+        sealing.unseal(bytes(sealed), "passphrase")
+
+
+def test_of_the_site_goes_what_cannot_be_made_again_and_nothing_secret(site: Site) -> None:
+    kept = ["aresmon.yml", "overrides/compose.yml", "dashboards/team/x.json", ".aresmon/history.jsonl"]
+    kept += [".aresmon/releases/lewi/1/telegraf.conf"]
+    left = [".aresmon/bundle/.env", ".aresmon/secrets/agent-lewi", ".aresmon/log/x.log", ".aresmon/lock", "notes.txt"]
+    for name in (*kept, *left):
+        (site.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (site.root / name).write_text(name)
+
+    taken = gathering.take_site(site)
+
+    assert sorted(taken) == sorted(f"site/{name}" for name in kept)
+    assert {path.read_text() for path in taken.values()} == set(kept)

@@ -1,0 +1,121 @@
+"""An archive as a stream: whole, or known to be damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aresmon import manifest, packing
+from aresmon.errors import AresmonError
+from aresmon.manifest import Manifest, Member
+from aresmon.packing import DamagedError
+from tests.unit.test_manifest import said
+
+CONTENTS = {"site/aresmon.yml": b"site: ares\n", "site/empty": b"", "influxdb/x.s1.tar.gz": bytes(range(256)) * 9}
+MEMBERS = tuple(Member(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in CONTENTS.items())
+
+
+def archive(members: tuple[Member, ...] = MEMBERS) -> bytes:
+    """An archive of these contents, in memory."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, body in {manifest.NAME: manifest.write(said(members=members)), **CONTENTS}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(body)
+            tar.addfile(entry, io.BytesIO(body))
+    return packed.getvalue()
+
+
+def unpacked(content: bytes, folder: Path) -> Manifest:
+    return packing.unpack(io.BytesIO(content), accept=lambda _: None, place=lambda name: folder / name)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_was_packed_is_unpacked_and_has_the_size_that_was_told(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for name, body in CONTENTS.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(body)
+    members = tuple(packing.member(name, source / name) for name in CONTENTS)
+    content = manifest.write(said(members=members))
+
+    packed = b"".join(packing.pieces(content, members, lambda name: source / name))
+
+    assert members == MEMBERS
+    assert len(packed) == packing.size(content, members)
+    assert unpacked(packed, target) == said(members=members)
+    assert files(target) == CONTENTS
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:  # by anybody's tar as well
+        assert tar.getnames() == [manifest.NAME, *CONTENTS]
+
+
+def test_a_file_that_changes_while_it_is_packed_makes_no_archive(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    members = (packing.member("site/file", path),)
+    path.write_bytes(b"behind")
+
+    with pytest.raises(AresmonError, match="changed while"):
+        list(packing.pieces(b"{}", members, lambda _: path))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_flipped_bit_is_told_or_harms_nothing(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    content = bytearray(archive())
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= 1 << data.draw(st.integers(0, 7))
+    folder = tmp_path_factory.mktemp("flipped")
+
+    try:
+        unpacked(bytes(content), folder)
+    except AresmonError:
+        return
+    assert files(folder) == CONTENTS
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_member_with_another_hash_is_named(name: str, tmp_path: Path) -> None:
+    wrong = tuple(Member(one.name, one.size, "0" * 64) if one.name == name else one for one in MEMBERS)
+
+    with pytest.raises(DamagedError, match=name):
+        unpacked(archive(wrong), tmp_path)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_an_archive_that_is_cut_short_is_never_whole(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = archive()
+    end = content.rindex(b"\xff") + 1
+
+    with pytest.raises(DamagedError, match=r"cut short|no tar|begin"):
+        unpacked(content[: data.draw(st.integers(0, end - 1))], tmp_path_factory.mktemp("short"))
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "site/../../x", "site//x"])
+def test_a_member_stays_in_its_place(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match="is named"):
+        unpacked(archive((Member(name, 0, ""),)), tmp_path)
+
+    assert files(tmp_path) == {}
+
+
+def test_what_is_refused_by_its_manifest_writes_nothing(tmp_path: Path) -> None:
+    def refuse(_: Manifest) -> None:
+        raise AresmonError("not this one")
+
+    with pytest.raises(AresmonError, match="not this one"):
+        packing.unpack(io.BytesIO(archive()), accept=refuse, place=lambda name: tmp_path / name)
+
+    assert files(tmp_path) == {}
