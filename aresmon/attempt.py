@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from aresmon import files
-from aresmon.errors import AresmonError, ExitCode
+from aresmon.errors import AresmonError, ExitCode, not_yours
 from aresmon.layout import Layout
 from aresmon.versions import Ran
 
@@ -46,6 +46,8 @@ def read(site: Layout) -> Attempt | None:
         return Attempt(**(told | {"hosts": tuple(told["hosts"])}))
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise not_yours(path) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AresmonError(
             f"{path}, the journal of an interrupted upgrade, cannot be read: {error}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -114,6 +116,11 @@ def note_failed(site: Layout, failed: Failed) -> None:
 def note_verified(site: Layout, verified: Verified) -> None:
     """Remember what a trial restore found."""
     _write(site, replace(read(site), last_verified=verified))
+
+
+def mark_of(passphrase: str) -> str:
+    """What tells one passphrase from another. Keyed with itself: the site's key may be replaced, the passphrase not."""
+    return hmac.new(passphrase.encode(), b"shown", hashlib.sha256).hexdigest()[:12]
 
 
 def note_passphrase(site: Layout, mark: str) -> None:

@@ -134,7 +134,7 @@ def note_shown(site: Site) -> None:
 
 
 def _passphrase_mark(site: Site) -> str:
-    return credentials.mark(lambda name: credentials.read(site.secrets, name), credentials.BACKUP)
+    return backuprecord.mark_of(credentials.read(site.secrets, credentials.BACKUP))
 
 
 def _ensure_secrets(site: Site) -> None:
@@ -218,7 +218,8 @@ def _store(
                     pruned[one.where] = _prune(site, fleet, one, progress)
             except AresmonError as error:
                 stage.fail("not stored")
-                failed[one.where] = f"{error.message}; {error.hint}" if error.hint else error.message
+                why = error.message.removeprefix(f"{one.where}: ")
+                failed[one.where] = f"{why}; {error.hint}" if error.hint else why
     if not stored:
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
         raise AresmonError(f"no place took the archive: {told}", hint="mend it, then `aresmon backup` again")

@@ -241,7 +241,8 @@ def down(
     if doomed and not yes:
         confirm_by_name(fleet.site, f"This deletes {', '.join(map(str, doomed))}")
     gone = stack.down(site, engine, console, volumes=volumes)
-    kept = "The data is kept; `aresmon up` goes on with it."
+    is_there = any(folder.exists() for folder in intent.data_folders(site, fleet).values())
+    kept = "The data is kept; `aresmon up` goes on with it." if is_there else "There is no data."
     console.say("The stack is down. " + (f"Deleted: {', '.join(map(str, gone))}." if gone else kept))
     left = [folder for folder in intent.data_folders(site, fleet).values() if volumes and folder.exists()]
     for folder in left:
@@ -352,6 +353,7 @@ def _tell_secrets(site: Site, fleet: Fleet) -> None:
 
 def _tell_outcome(outcome: Outcome) -> None:
     """What `up` did, how the site is now, and where to look."""
+    from aresmon import blocking
     from aresmon.status import look
 
     site, console = the_site(), the_console()
@@ -372,6 +374,8 @@ def _tell_outcome(outcome: Outcome) -> None:
         told = tuple(trouble for trouble in found.troubles if trouble.about not in outcome.missing)
         console.status(replace(found, troubles=told), well="All else is well." if outcome.missing else "All is well.")
         console.say()
+    for host in blocking.blocked(site) if not outcome.changed else ():  # else `status` has said so
+        console.warn(f"{host} is blocked, and its data is refused", hint=f"`aresmon hosts unblock {host}`")
     if outcome.unproven:
         console.warn(outcome.unproven, hint="`aresmon logs telegraf` and `aresmon status` say more")
     for service, why in outcome.missing.items():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aresmon.cli_support import command, confirm_by_name, the_console, the_site
-from aresmon.errors import AresmonError
+from aresmon.errors import AresmonError, not_yours
 
 if TYPE_CHECKING:
     from aresmon.fleet import Fleet
@@ -133,6 +134,8 @@ def _site_with_authority() -> tuple[Site, Fleet]:
     site, fleet = _site_with_tls()
     if not fleet.edge.channel.by_site:
         raise AresmonError("the edge has a certificate of somebody else's (edge.tls)", hint="its maker knows more")
+    if site.authority.is_dir() and not os.access(site.authority, os.R_OK | os.X_OK):
+        raise not_yours(site.authority)
     if not authority.trusted(site.authority):
         raise AresmonError("there is no certificate authority here yet", hint="`aresmon up` on the server makes it")
     return site, fleet

@@ -84,7 +84,8 @@ def remove(
     (host,) = pushes.chosen(site.fleet(), [name], every=False)
     text = membership.without(site, name)
     if not yes:
-        confirm_by_name(name, f"This stops the agent of {name} and revokes its password")
+        stops = "leaves" if leave_agent else "stops"
+        confirm_by_name(name, f"This {stops} the agent of {name} and revokes its password")
 
     async def run(ground: Ground) -> str:
         left = "" if leave_agent else await membership.say_goodbye(ground, host)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 import typer
 
 from aresmon import __version__
-from aresmon.errors import AresmonError, ExitCode
+from aresmon.errors import AresmonError, ExitCode, not_yours
 
 # Each command imports what it needs when it runs: `--help` and completion answer at once.
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ def _told(function: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
             _leave_quietly()
+        except PermissionError as error:
+            the_console().error(not_yours(error.filename))
+            raise typer.Exit(ExitCode.REFUSED) from None
         except typer.Exit:
             raise
         except Exception:

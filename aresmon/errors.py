@@ -31,6 +31,14 @@ class AresmonError(Exception):
         self.code = code
 
 
+def not_yours(path: object) -> AresmonError:
+    """The error for what this account may not read."""
+    return AresmonError(
+        f"{path} cannot be read: permission denied",
+        hint="the site belongs to who ran `aresmon up` first: run this as them, or with sudo",
+    )
+
+
 class SiteError(AresmonError):
     """Everything that is wrong with a site's files, told at once: one line each."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from aresmon import files
 from aresmon.compose import Compose
 from aresmon.engine import Engine
-from aresmon.errors import AresmonError, ExitCode
+from aresmon.errors import AresmonError, ExitCode, not_yours
 from aresmon.layout import Layout
 from aresmon.progress import Progress
 from aresmon.site import Site
@@ -89,6 +89,8 @@ def pending(site: Layout) -> list[Move]:
         ]
     except FileNotFoundError:
         return []
+    except PermissionError:
+        raise not_yours(path) from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise AresmonError(
             f"{path}, the journal of an interrupted restore, cannot be read: {error}",

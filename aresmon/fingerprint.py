@@ -158,7 +158,7 @@ def take(influxdb: InfluxDB, wanted: Iterable[tuple[str, int]], windows: Mapping
 def is_passing(error: AresmonError) -> bool:
     """Whether InfluxDB only says that a shard is being closed: one that was just restored is opened anew, and one
     whose time is over goes."""
-    return "closing" in error.message or "closed" in error.message
+    return any(word in error.message for word in ("closing", "closed", "shard is disabled"))
 
 
 def _measurements(influxdb: InfluxDB) -> list[str]:

@@ -130,8 +130,9 @@ def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
             inner = tar.extractfile(entry)
             if inner is None or entry.name.split("/")[0] not in _SECRET or ".." in entry.name.split("/"):
                 continue
-            owner = entry.uid if os.getuid() == 0 else None
-            files.write(folder / entry.name, inner.read(), mode=0o600, owner=owner)
+            owner, path = entry.uid if os.getuid() == 0 else None, folder / entry.name
+            make(path.parent, os.getuid())
+            files.write(path, inner.read(), mode=0o600, owner=owner)
 
 
 def shard_states(site: Site, fleet: Fleet) -> dict[int, str]:

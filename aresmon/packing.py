@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from aresmon import files, manifest
-from aresmon.errors import AresmonError
+from aresmon.errors import AresmonError, ExitCode
 from aresmon.manifest import Manifest, Member
 
 _PIECE = 1 << 20
@@ -28,7 +28,11 @@ class DamagedError(AresmonError):
     """An archive that is not what it was when it was made."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"the archive is damaged: {what}", hint="take another: `aresmon backup list`")
+        super().__init__(
+            f"the archive is damaged: {what}",
+            hint="take another: `aresmon backup list`; nothing was changed",
+            code=ExitCode.BROKEN,
+        )
 
 
 def member(name: str, path: Path) -> Member:

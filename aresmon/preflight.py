@@ -49,6 +49,20 @@ def prepare_folder(folder: Path, owner: int, what: str) -> bool:
     return is_new
 
 
+def give(folder: Path, owner: int) -> None:
+    """Make a folder of aresmon's own that a service reads, and give it and all in it to the service's user.
+
+    What is in it is ours, and never somebody's data: also where a restore, or another account, made it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # others may enter: the edge does the socket's
+        for path in (folder, *folder.iterdir()):
+            if path.lstat().st_uid != owner:
+                os.chown(path, owner, owner, follow_symlinks=False)
+    except OSError as error:
+        raise files.cannot_write(folder, error) from error
+
+
 def check_room(folder: Path) -> None:
     """Raise AresmonError if the filesystem of this folder is all but full."""
     there = next(path for path in (folder, *folder.parents) if path.exists())

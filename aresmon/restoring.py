@@ -126,6 +126,8 @@ def plan(site: Site, source: Source, wish: Wish) -> Plan:
             hint=f"if that is meant: --from-site {said.origin.site}; nothing was changed",
         )
     parts = _parts(said, wish, is_new=is_new)
+    if "influxdb" in parts:
+        trial.check_room(site.root if fleet is None else site.root / fleet.data, said)
     return Plan(
         archive=source.name,
         where=source.where,
@@ -300,11 +302,13 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
     except AresmonError as error:
         return _Started(failed=error.message)
     code = ExitCode.DEGRADED if outcome.missing or outcome.unproven else ExitCode.DONE
+    lacking = [f"{service} does not run: {why}" for service, why in outcome.missing.items()]
     if not active:
         why = outcome.unproven or "no host was sending before, so that there was no data to wait for"
-        return _Started(unproven=why, code=code)
+        return _Started(unproven="; ".join([why, *lacking]), code=code)
     with work.progress.stage(f"waiting for data of {', '.join(active[:5])}"):
-        return _Started(failed=_wait_for(store.influxdb(work.site), active, since), code=code)
+        failed = _wait_for(store.influxdb(work.site), active, since)
+        return _Started(failed=failed, unproven="; ".join(lacking), code=code)
 
 
 def _wait_for(influxdb: InfluxDB, hosts: list[str], since: float) -> str:

@@ -245,8 +245,8 @@ def _prepare_folders(site: Site, fleet: Fleet) -> None:
     for service, folder in data_folders(site, fleet).items():
         if preflight.prepare_folder(folder, users()[service], service):
             site.remember_folder(folder)
-    preflight.prepare_folder(site.socket_folder, users()["influxdb"], "influxdb")
-    preflight.prepare_folder(site.tls, users()["edge"], "edge")
+    preflight.give(site.socket_folder, users()["influxdb"])
+    preflight.give(site.tls, users()["edge"])
     alertsecrets.prepare(site.secrets, users()["grafana"])
     certificates.bring(site.root, fleet.grafana.door.tls, site.tls, users()["edge"])
     if fleet.edge.channel.by_site:

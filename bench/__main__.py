@@ -1,8 +1,9 @@
 """Every benchmark, one after the other, and their tables written into docs/performance.md.
 
 Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, and a quarter of an hour
-more for `dashboards`; needs the engine and the built images). `.venv/bin/python -m bench up memory` measures only
-these parts anew.
+more each for `dashboards` and for `ingest year backup detection`; needs the engine and the built images).
+`.venv/bin/python -m bench up memory` measures only these parts anew. `soak` is run by its name alone:
+`.venv/bin/python -m bench soak --minutes 20 --agents 30 --seed 1`.
 """
 
 from __future__ import annotations
@@ -19,17 +20,35 @@ from functools import partial
 import docker
 
 from aresmon import __version__
-from bench import collection, commands, dashboards, memory, push, render, up_nothing
+from bench import (
+    backup,
+    collection,
+    commands,
+    dashboards,
+    detection,
+    ingest,
+    memory,
+    push,
+    render,
+    soak,
+    up_nothing,
+    year,
+)
 from bench.measure import ROOT, tell, write_part
 from bench.stand import running_site
 
-_PARTS = ("commands", "up", "memory", "render", "collection", "push", "dashboards")
+_PARTS = (
+    "commands", "up", "memory", "render", "collection", "push", "dashboards", "ingest", "year", "backup", "detection",
+)  # fmt: skip
 PAGE = ROOT / "docs" / "performance.md"
 
 
 def main(chosen: Sequence[str]) -> None:
     os.chdir(ROOT)
     begun = time.monotonic()
+    if chosen[:1] == ["soak"]:
+        _part("soak", partial(soak.main, chosen[1:]))
+        return
     unknown = set(chosen) - set(_PARTS)
     if unknown:
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(_PARTS)}")
@@ -45,6 +64,10 @@ def main(chosen: Sequence[str]) -> None:
         "collection": collection.measure,
         "push": push.measure,
         "dashboards": dashboards.measure,
+        "ingest": ingest.measure,
+        "year": year.measure,
+        "backup": backup.measure,
+        "detection": detection.measure,
     }
     for name, measure in alone.items():
         if name in wanted:
@@ -59,7 +82,7 @@ def _part(name: str, measure: Callable[[], str]) -> None:
     load = (
         f"Load of the machine in the five minutes before the end: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores."
     )
-    write_part(PAGE, name, f"{text}\n{load}")
+    write_part(PAGE, name, f"{text}\n{_machine()}\n{load}")
     print(text)
     tell(f"{name}: {time.monotonic() - begun:.0f} s")
 

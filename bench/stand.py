@@ -6,24 +6,20 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 
-from bench.measure import ARESMON, ROOT, run, tell
+from bench.measure import ARESMON, run, tell
+from tests.engine.grafanas import grafana_for
+from tests.engine.sites import Site
 
 NAME = "aresmon-bench-site"
-GRAFANA = "aresmon-bench/grafana-stand-in:1"
 _SETTLED_WITHIN = 120.0
-
-_SITE = f"""\
-site: {NAME}
-edge: {{agents: "127.0.2.20:18086", grafana: "127.0.2.20:13000"}}
-hosts:
-  bench: {{agent: docker, collect: [system, disk, diskio, net, docker]}}
-"""
+_ADDRESS = "127.0.2.20"
+_HOSTS = {"bench": {"agent": "docker", "collect": ["system", "disk", "diskio", "net", "docker"]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +51,21 @@ class Stand:
 def running_site(*, grafana: bool = True) -> Iterator[Stand]:
     """Start the site, wait until every health check is content, and remove all of it at the end.
 
-    Without `grafana` there is not even the stand-in for it.
+    Grafana is the tests' stand-in, which answers from this process; without `grafana` there is not even that.
     """
-    text = _SITE
-    if grafana:
-        docker.from_env().images.build(path=str(ROOT / "bench" / "stand_in"), tag=GRAFANA, rm=True)
-        text += f'images: {{grafana: "{GRAFANA}"}}\n'
     folder = Path(tempfile.mkdtemp(prefix="aresmon-bench-"))
+    site = Site(folder, name=NAME, agents=f"{_ADDRESS}:18086", grafana=f"{_ADDRESS}:13000")
+    site.configure(hosts=_HOSTS)
     stand = Stand(folder, time.monotonic())
+    with grafana_for(site) if grafana else nullcontext():
+        yield from _running(stand, has_grafana=grafana)
+
+
+def _running(stand: Stand, *, has_grafana: bool) -> Iterator[Stand]:
+    folder = stand.folder
     try:
-        (folder / "aresmon.yml").write_text(text, encoding="utf-8")
         tell("starting a site")
-        run(stand.aresmon("up"), allowed=(0,) if grafana else (0, 5))
+        run(stand.aresmon("up"), allowed=(0,) if has_grafana else (0, 5))
         stand = Stand(folder, time.monotonic())
         _settle()
         yield stand

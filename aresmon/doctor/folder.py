@@ -16,10 +16,12 @@ from aresmon import (
     choice,
     credentials,
     exchange,
+    gathering,
     git,
     images,
     intent,
 )
+from aresmon.capacity import size
 from aresmon.doctor import facts
 from aresmon.doctor.site_checks import leaks
 from aresmon.engine import Engine
@@ -31,6 +33,7 @@ from aresmon.site import Site
 _WEEK = 7 * 86400.0
 _OLD = 3600.0  # seconds: what is younger may belong to a command that runs now
 _MISSED = 2  # backups in a row that are not there: one may be under way
+_KEPT = (".aresmon-former-", ".aresmon-rejected-", ".aresmon-failed-")  # whole, by a restore or an upgrade
 _LARGEST = 1 << 20  # bytes of a file that is searched for secrets
 
 
@@ -76,7 +79,8 @@ def pushes(site: Site) -> facts.Pushes:
 
 def backups(site: Site, fleet: Fleet) -> facts.Backups:
     """What is known of the backups, and how often they should be made."""
-    mark = credentials.fingerprints(site.secrets, [credentials.BACKUP]).get(credentials.BACKUP, "")
+    has_one = (site.secrets / credentials.BACKUP).exists()
+    mark = backuprecord.mark_of(credentials.read(site.secrets, credentials.BACKUP)) if has_one else ""
     due = _MISSED * fleet.backup.every.hours * 3600.0
     return facts.Backups(backuprecord.read(site), time.time(), due, mark)
 
@@ -128,8 +132,10 @@ def _leftovers(site: Site, fleet: Fleet) -> Iterator[str]:
     written = (*site.state.glob(".*.????????"), *site.secrets.glob(".*.????????"))
     aside = (path for folder in intent.data_folders(site, fleet).values() for path in folder.glob(".aresmon-*"))
     for path in (*written, *aside):
-        if now - path.lstat().st_mtime > _OLD:
-            yield os.path.relpath(path, site.root) if path.is_relative_to(site.root) else str(path)
+        is_kept = path.name.startswith(_KEPT)
+        if is_kept or now - path.lstat().st_mtime > _OLD:
+            name = os.path.relpath(path, site.root) if path.is_relative_to(site.root) else str(path)
+            yield f"{name} ({size(gathering.size(path))})" if is_kept else name
 
 
 def _unfinished(site: Site) -> Iterator[tuple[str, str]]:

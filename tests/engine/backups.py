@@ -28,6 +28,8 @@ Points = dict[tuple[str, str], set[tuple[object, ...]]]
 def filled_site(folder: Path, **settings: Any) -> Iterator[Site]:
     """A running site with a stand-in for Grafana, and points of every kind, some of them days old."""
     with site_in(folder, **settings) as site, grafana_for(site):
+        # As `init` writes it: with an authority of its own, whose files each have their owner.
+        site.configure(edge={"agents": site.agents, "grafana": site.grafana, "tls": "site"})
         started = site.run("up")
         assert started.code == 0, started
         fill(site)

@@ -51,6 +51,17 @@ def test_an_unexpected_error_leaves_its_traceback_in_a_file_and_tells_where(
     assert "in fail" in trace
 
 
+def test_what_another_account_owns_is_told_and_no_failure_of_aresmons_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = check_that_raises(monkeypatch, PermissionError(13, "Permission denied", "/srv/ares/.aresmon/upgrade.json"))
+
+    assert result.exit_code == 1
+    assert "/srv/ares/.aresmon/upgrade.json cannot be read: permission denied" in result.stderr
+    assert "run this as them, or with sudo" in result.stderr
+    assert not (folder / ".aresmon" / "log").exists()
+
+
 def test_a_traceback_is_for_the_owner_of_the_site_alone_and_not_for_git(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

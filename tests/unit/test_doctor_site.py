@@ -179,12 +179,12 @@ def test_what_an_interrupted_command_left_is_found_once_it_is_old(site: Site, fl
     assert look(site, fleet).leftovers == (".aresmon/.retention.json.k3jx0a1b",)
 
 
-def test_what_a_restore_kept_aside_is_found_with_its_place(site: Site, fleet: Fleet) -> None:
+def test_what_a_restore_kept_aside_is_found_at_once_with_its_place_and_size(site: Site, fleet: Fleet) -> None:
     aside = site.root / fleet.data / ".aresmon-former-20261101"
     aside.mkdir(parents=True)
-    os.utime(aside, (0, 0))
+    (aside / "points").write_bytes(bytes(3_000_000))
 
-    assert look(site, fleet).leftovers == (f"{fleet.data}/.aresmon-former-20261101",)
+    assert look(site, fleet).leftovers == (f"{fleet.data}/.aresmon-former-20261101 (3.0 MB)",)
 
 
 def test_journals_of_what_was_interrupted_are_found(site: Site, fleet: Fleet) -> None:

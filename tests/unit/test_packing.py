@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aresmon import manifest, packing
-from aresmon.errors import AresmonError
+from aresmon.errors import AresmonError, ExitCode
 from aresmon.manifest import Manifest, Member
 from aresmon.packing import DamagedError
 from tests.unit.test_manifest import said
@@ -99,8 +99,9 @@ def test_an_archive_that_is_cut_short_is_never_whole(
     content = archive()
     end = content.rindex(b"\xff") + 1
 
-    with pytest.raises(DamagedError, match=r"cut short|no tar|begin"):
+    with pytest.raises(DamagedError, match=r"cut short|no tar|begin") as damaged:
         unpacked(content[: data.draw(st.integers(0, end - 1))], tmp_path_factory.mktemp("short"))
+    assert damaged.value.code == ExitCode.BROKEN
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "site/../../x", "site//x"])

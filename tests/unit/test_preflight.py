@@ -108,3 +108,16 @@ def test_a_port_that_nobody_listens_on_is_free(taken: int) -> None:
 
     preflight.check_ports([("edge.agents", Listen("127.0.0.1", free))])
     assert free != taken
+
+
+def test_a_folder_of_our_own_is_given_to_its_service_with_all_that_is_in_it(tmp_path: Path) -> None:
+    owner = 99 if os.getuid() == 0 else os.getuid()
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    (folder / "agents.pem").write_text("as a restore brought it")
+
+    preflight.give(folder, owner)
+    preflight.give(tmp_path / "new" / "tls", owner)
+
+    given = (folder, folder / "agents.pem", tmp_path / "new" / "tls")
+    assert {path.stat().st_uid for path in given} == {owner}

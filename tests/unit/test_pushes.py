@@ -298,6 +298,16 @@ def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_a
     assert len(told) == 2
 
 
+def test_a_host_that_is_blocked_is_refused_with_what_lets_it_in_again(hosts: Hosts) -> None:
+    (hosts.ground.site.state / "blocked.json").write_text('{"lewi": "2026-11-24T10:00:00+00:00"}')
+
+    (result,), _ = hosts.push(hosts.wishes("lewi"))
+
+    assert result.outcome == Outcome.REFUSED
+    assert "blocked since 2026-11-24" in result.why
+    assert "`aresmon hosts unblock lewi`" in result.next
+
+
 # The plan ---------------------------------------------------------------------------------------------
 
 
