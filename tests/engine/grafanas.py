@@ -65,11 +65,12 @@ def image() -> str:
     try:
         client().images.get(reference)
     except docker.errors.ImageNotFound:
-        client().images.build(fileobj=_context(files), custom_context=True, tag=reference, rm=True, forcerm=True)
+        client().images.build(fileobj=context(files), custom_context=True, tag=reference, rm=True, forcerm=True)
     return reference
 
 
-def _context(files: dict[str, str]) -> io.BytesIO:
+def context(files: Mapping[str, str]) -> io.BytesIO:
+    """What an image is built from: programs and a Dockerfile, by name."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in files.items():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import tarfile
 from collections.abc import Mapping
 
 import docker.errors
 
 from aresmon.pins import pins
+from tests.engine.grafanas import context
 from tests.engine.sites import client
 
 # Before the real program in the search path; Compose starts `influxd`, whatever the image's entrypoint is.
@@ -63,17 +62,6 @@ def derived(base: str, service: str, version: str, *, files: Mapping[str, str]) 
         client().images.get(reference)
     except docker.errors.ImageNotFound:
         recipe = [f"FROM {base}", f"LABEL org.aresmon.test={mark}", *(f"COPY {one} /{one}" for one in files)]
-        context = _context({"Dockerfile": "\n".join(recipe) + "\n", **files})
-        client().images.build(fileobj=context, custom_context=True, tag=reference, rm=True, forcerm=True)
+        packed = context({"Dockerfile": "\n".join(recipe) + "\n", **files})
+        client().images.build(fileobj=packed, custom_context=True, tag=reference, rm=True, forcerm=True)
     return reference
-
-
-def _context(files: Mapping[str, str]) -> io.BytesIO:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content.encode()), 0o755
-            tar.addfile(entry, io.BytesIO(content.encode()))
-    packed.seek(0)
-    return packed
