@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aresmon import schema, secretforms
+from aresmon import archiving, ownalerts, schema, secretforms
 from aresmon.secretforms import Form
 from aresmon.viewfile import seconds
-from aresmon.views import SEVERITIES, Alert, Levels, Series, Severity, Views, tags_of
+from aresmon.views import SEVERITIES, Alert, Severity, Views, tags_of
 from aresmon.yamlfile import Document, Keys, Problem, dotted
 
 KINDS = ("email", "webhook", "discord", "slack", "mattermost", "matrix", "ntfy", "telegram")
@@ -18,20 +18,6 @@ OPEN = ("webhook", "matrix", "ntfy")
 """Those whose address Grafana shows to everyone who can log in."""
 _LARGEST = 1e300
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-UNREACHABLE = Alert(
-    id="database-unreachable",
-    title="Database unreachable",
-    # What it asks for does not matter: it fires when nothing answers.
-    series=Series(measurement="internal_agent", field="metrics_gathered", aggregate="count"),
-    over=300,
-    lasting=60,
-    levels=Levels((("critical", 0),), falling=True),
-    unit="short",
-    summary="Grafana gets no answer from the database; no other alert can be trusted now.",
-    next="`aresmon status` says which service is down; then `aresmon logs influxdb` and `aresmon logs edge`.",
-)
-"""The one alert that belongs to no collector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +170,7 @@ def notices(document: Document, data: Mapping[str, Any], views: Callable[[], Vie
 
 
 def _known(views: Views) -> dict[str, Alert]:
-    return {alert.id: alert for view in views.values() for alert in view.alerts} | {UNREACHABLE.id: UNREACHABLE}
+    return {alert.id: alert for view in views.values() for alert in view.alerts} | ownalerts.every(archiving.read({}))
 
 
 def _percent_notices(document: Document, rules: Mapping[str, Any], known: Mapping[str, Alert]) -> Iterator[Problem]:
@@ -263,7 +249,7 @@ def _change_problems(document: Document, keys: Keys, settings: Mapping[str, Any]
     for key in (*SEVERITIES, "watch"):
         if settings.get(key) is True and key != "watch":
             yield document.problem((*keys, key), "must be a number or `off`")
-    if alert.id == UNREACHABLE.id and (any(settings.get(key) for key in SEVERITIES) or "exceptions" in settings):
+    if alert.id in ownalerts.IDS and (any(settings.get(key) for key in SEVERITIES) or "exceptions" in settings):
         yield document.problem(keys, "it has no threshold and no exceptions; `for`, or `watch: off`")
     steps = [value for _, value in levels(alert, change(settings)) if value is not None]
     if steps != sorted(steps, reverse=alert.levels.falling):
@@ -301,7 +287,7 @@ def _case_problems(
     if host and host not in hosts:
         meant = schema.did_you_mean(host, hosts) or f"; the hosts are {', '.join(hosts[:10])}"
         yield document.problem((*keys, "host"), f"no host '{host}'{meant}")
-    tags = () if alert.each_host or alert.id == UNREACHABLE.id else tags_of(alert.series)
+    tags = () if alert.each_host or alert.id in ownalerts.IDS else tags_of(alert.series)
     for tag in exception.get("where", {}):
         if tag not in tags:
             known = schema.did_you_mean(tag, tags) or (f"; it has {', '.join(tags)}" if tags else "; it has none")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from aresmon import alertsecrets, schema
-from aresmon.alerting import UNREACHABLE, Alerts
+from aresmon.alerting import Alerts
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.fleet import Fleet
 from aresmon.grafana import Grafana
+from aresmon.ownalerts import UNREACHABLE
 from aresmon.render import alerts, contacts
 from aresmon.render.alerts import Wanted
 from aresmon.site import Site
@@ -118,7 +119,8 @@ def _condition(one: Wanted) -> str:
     if one.alert.id == UNREACHABLE.id:
         return "no answer"
     if one.host:
-        return f"no data for {one.alert.over // 60} min"
+        days, minutes = one.alert.over // 86400, one.alert.over // 60
+        return f"none in {days} days" if days else f"no data for {minutes} min"
     unit = _UNITS.get(one.alert.unit, f" {one.alert.unit}")
     return f"{'below' if one.alert.levels.falling else 'above'} {one.value:g}{unit}"
 

@@ -65,12 +65,14 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """All of `backup`. `every` is when an archive is made, `verify` when the last one is proven."""
+    """All of `backup`. `every` is when an archive is made, `verify` when the last one is proven; `is_wanted` is whether
+    the file says anything of it, so that somebody counts on it."""
 
     to: tuple[Destination, ...]
     keep: Rules
     every: Schedule
     verify: Schedule
+    is_wanted: bool = False
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ def read(settings: Mapping[str, Any]) -> Backup:
         keep=Rules(*(keep.get(rule, _default("keep", rule)) for rule in ("last", "daily", "weekly", "monthly"))),
         every=schedule(settings.get("every", _default("every"))),
         verify=schedule(settings.get("verify", _default("verify"))),
+        is_wanted=bool(settings),
     )
 
 

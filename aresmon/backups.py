@@ -15,6 +15,7 @@ from aresmon import (
     __version__,
     backuprecord,
     credentials,
+    events,
     exchange,
     gathering,
     intent,
@@ -224,6 +225,7 @@ def _store(
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
         raise AresmonError(f"no place took the archive: {told}", hint="mend it, then `aresmon backup` again")
     backuprecord.note_made(site, Made(said.origin.begun, name, size, ", ".join(stored)))
+    events.tell_backup(store.influxdb(site), fleet.server, "made", name)
     if failed:
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
         backuprecord.note_failed(site, Failed(time.time(), told))

@@ -1,14 +1,16 @@
-"""What happened to the hosts, told to the dashboards as points of `aresmon_event`, which are kept for ever."""
+"""What happened to the hosts and to the backups, told to dashboards and alerts as points that are kept for ever."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from aresmon.errors import AresmonError
 from aresmon.influxdb import InfluxDB
+from aresmon.ownalerts import BACKUP
 from aresmon.render.downsampling import FOREVER
 from aresmon.render.frame import EVENT
 from aresmon.render.telegraf import DATABASE
@@ -32,10 +34,18 @@ class Event:
 
 def tell(influxdb: InfluxDB, happened: Iterable[Event]) -> None:
     """Write them down. Where the database does not answer they are left out: the site's history has them all."""
-    lines = "\n".join(event.line(int(time.time())) for event in happened)
+    _write(influxdb, [event.line(int(time.time())) for event in happened])
+
+
+def tell_backup(influxdb: InfluxDB, server: str, kind: Literal["made", "proven"], archive: str) -> None:
+    """Write down that an archive was stored, or was restored for trial and holds; the alerts miss it otherwise."""
+    _write(influxdb, [f"{BACKUP},host={server},kind={kind} archive={_text(archive)} {int(time.time())}"])
+
+
+def _write(influxdb: InfluxDB, lines: Sequence[str]) -> None:
     if lines:
         with suppress(AresmonError):
-            influxdb.write(lines, database=DATABASE, policy=FOREVER, within=_WITHIN)
+            influxdb.write("\n".join(lines), database=DATABASE, policy=FOREVER, within=_WITHIN)
 
 
 def _text(text: str) -> str:

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aresmon import backuprecord, credentials, exchange, gathering, images, intent, scratch, sealing, trial
+from aresmon import (
+    backuprecord,
+    credentials,
+    events,
+    exchange,
+    gathering,
+    images,
+    intent,
+    scratch,
+    sealing,
+    store,
+    trial,
+)
 from aresmon.backuprecord import Verified
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
@@ -70,6 +83,9 @@ def verify(site: Site, engine: Engine, archive: str, progress: Progress) -> Verd
             scratch.remove(folder)
             scratch.remove(site.root / fleet.data / FOLDER)
         backuprecord.note_verified(site, Verified(time.time(), verdict.archive, verdict.ok, verdict.what))
+        if verdict.ok:
+            with suppress(AresmonError):
+                events.tell_backup(store.influxdb(site), fleet.server, "proven", verdict.archive)
         return verdict
 
 

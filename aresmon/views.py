@@ -42,7 +42,8 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class Series:
     """Values over time: of one field, or what a formula makes of several (`parts`, by name), or what a
-    statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant."""
+    statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant; `policy` is the
+    one retention policy that has it, empty where all have."""
 
     measurement: str = ""
     field: str = ""
@@ -56,6 +57,7 @@ class Series:
     formula: str = ""
     parts: tuple[tuple[str, Series], ...] = ()
     influxql: str = ""
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One thing to worry about. `over` and `lasting` are in seconds; `each_host` makes a rule of every host,
-    which also fires when nothing at all is there."""
+    which also fires when nothing at all is there; where the alert is of no collector, a rule of the server."""
 
     id: str
     title: str

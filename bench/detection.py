@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aresmon import alerting, catalogue, fleet, viewfile
+from aresmon import catalogue, fleet, ownalerts, viewfile
 from aresmon.errors import AresmonError
 from aresmon.influxdb import InfluxDB, Series
 from aresmon.render import alerts
@@ -144,7 +144,7 @@ def _held(one: alerts.Wanted, rule: Mapping[str, Any], database: InfluxDB, at: i
 
     def holds(now: float, delay: float) -> bool:
         def ask(statement: str) -> Sequence[Series]:
-            if one.alert.id == alerting.UNREACHABLE.id and now >= at:
+            if one.alert.id == ownalerts.UNREACHABLE.id and now >= at:
                 raise AresmonError("nobody answers")
             return database.query(arrived(statement, by=now - delay), database=DATABASE)[0]
 

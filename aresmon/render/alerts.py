@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from aresmon import alerting
-from aresmon.alerting import UNREACHABLE, Case, Rule
+from aresmon import alerting, ownalerts
+from aresmon.alerting import Case, Rule
 from aresmon.fleet import Fleet, Host
 from aresmon.render import boards, conditions, contacts
 from aresmon.render.conditions import Scoped
@@ -114,8 +114,9 @@ def wanted(fleet: Fleet, views: Views) -> list[Wanted]:
     """All rules of a site but the heartbeat, collector by collector."""
     rules: list[Wanted] = []
     for alert, view in _armed(fleet, views):
-        if alert.each_host and view is not None:
-            rules += [one for host in fleet.hosts for one in _of_host(alert, view, host, fleet)]
+        if alert.each_host:
+            hosts = [fleet.host(fleet.server)] if view is None else fleet.hosts
+            rules += [one for host in hosts for one in _of_host(alert, view, host, fleet)]
         else:
             rules += _cases(alert, view, fleet)
     return rules
@@ -132,7 +133,7 @@ def unwatched(fleet: Fleet, views: Views) -> list[Wanted]:
 def _armed(fleet: Fleet, views: Views) -> Iterator[tuple[Alert, View | None]]:
     """The alerts that there are on a site, each with the view that it stands in."""
     collected = {name for host in fleet.hosts for name in host.collect}
-    yield UNREACHABLE, None
+    yield from ((alert, None) for alert in ownalerts.armed(fleet.backup))
     for view in views.values():
         yield from ((alert, view) for alert in view.alerts if view.name in collected)
 
@@ -163,8 +164,8 @@ def _cases(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
                 yield Wanted(alert, severity, value, _lasting(alert, *changes), scoped, view)
 
 
-def _of_host(alert: Alert, view: View, host: Host, fleet: Fleet) -> Iterator[Wanted]:
-    if view.name not in host.collect:
+def _of_host(alert: Alert, view: View | None, host: Host, fleet: Fleet) -> Iterator[Wanted]:
+    if view is not None and view.name not in host.collect:
         return
     rule = fleet.alerts.rules.get(alert.id, Rule())
     own = [case.change for case in rule.exceptions if case.host == host.name][:1]

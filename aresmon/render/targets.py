@@ -47,7 +47,7 @@ def target(series: Series, scope: Scope, *, ref: str, datasource: str, form: str
         "refId": ref,
         "datasource": {"type": DATASOURCE_TYPE, "uid": datasource},
         "measurement": series.measurement,
-        "policy": scope.policy or "default",
+        "policy": series.policy or scope.policy or "default",
         "select": [_selection(series, form)],
         "tags": [_tag(condition, index) for index, condition in enumerate((*scope.where, *series.where))],
         "groupBy": _grouping(scope, tags),

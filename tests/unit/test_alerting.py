@@ -141,6 +141,10 @@ def test_off_is_off_and_not_zero() -> None:
             ".rules.database-unreachable: it has no threshold and no exceptions; `for`, or `watch: off`",
         ),
         (
+            "{rules: {backup-late: {warning: 5}}}",
+            ".rules.backup-late: it has no threshold and no exceptions; `for`, or `watch: off`",
+        ),
+        (
             "{send_to: [{severity: critical}]}",
             ".send_to[0]: needs one way of telling: email, webhook, discord, slack, mattermost, matrix, ntfy, telegram"
             "; another one is another entry of the list",

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from aresmon import alerting, viewfile
+from aresmon import ownalerts, viewfile
 from bench.detection import arrived, first_that
 from bench.detection_peers import DOCKPROM, NETDATA, mean_crosses
 from bench.faults import FAULTS
@@ -64,7 +64,7 @@ def test_a_hosts_password_is_not_shown() -> None:
 
 
 def test_every_alert_has_a_fault() -> None:
-    assert set(FAULTS) == {*ALERTS, alerting.UNREACHABLE.id}
+    assert set(FAULTS) == {*ALERTS, ownalerts.UNREACHABLE.id}
 
 
 def test_peers_are_told_of_rules_that_there_are() -> None:
@@ -73,7 +73,7 @@ def test_peers_are_told_of_rules_that_there_are() -> None:
     assert {*DOCKPROM, *NETDATA} <= rules
 
 
-@pytest.mark.parametrize("alert", sorted(set(FAULTS) - {alerting.UNREACHABLE.id}))
+@pytest.mark.parametrize("alert", sorted(set(FAULTS) - {ownalerts.UNREACHABLE.id}))
 def test_what_is_read_changes_with_the_fault_or_ends(alert: str) -> None:
     def read(since: int, until: int) -> set[str]:
         lines = [line for sign in FAULTS[alert].signs for line in sign.lines("box", at=1000, since=since, until=until)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aresmon import events
+from aresmon import events, ownalerts
 from aresmon.errors import AresmonError
 from aresmon.events import Event
 from aresmon.influxdb import InfluxDB, InfluxDBError, UnreachableError
@@ -33,6 +33,22 @@ class Writing(InfluxDB):
 
 def influxdb(trouble: Callable[[], AresmonError] | None = None) -> Writing:
     return Writing(Path("/nonexistent"), trouble=trouble)
+
+
+def test_a_stored_archive_is_a_point_that_is_kept_for_ever() -> None:
+    database = influxdb()
+
+    events.tell_backup(database, "biere", "made", "ares-2026-01-01T000000Z.tar")
+
+    ((lines, name, policy),) = database.written
+    (point,) = points(lines)
+    assert (name, policy, point.measurement) == ("telegraf", ownalerts.FOREVER, ownalerts.BACKUP)
+    assert point.tags == {"host": "biere", "kind": "made"}
+    assert point.fields == {"archive": "ares-2026-01-01T000000Z.tar"}
+
+
+def test_a_database_that_is_away_is_no_reason_for_a_backup_to_fail() -> None:
+    events.tell_backup(influxdb(lambda: UnreachableError("away")), "biere", "proven", "a.tar")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aresmon.render import alerts, boards
+from aresmon.render import alerts, boards, downsampling
 from aresmon.render.dashboards import dashboards
 from tests.grafana import alerting_file
 from tests.unit.alert_files import conditions, files, fleet, limit, query, rules
@@ -84,6 +86,40 @@ def test_data_that_stays_out_alarms_for_a_silent_host_and_for_nothing_else() -> 
     alarming = {uid for uid, rule in rules().items() if rule["noDataState"] == "Alerting"}
 
     assert alarming == {"agent-silent-biere", "agent-silent-lewi_example_org"}
+
+
+def backups(settings: str, more: str = "") -> dict[str, dict[str, Any]]:
+    """The rules about backups of a site with these settings of `backup`, by their uids."""
+    site = load(f"server: lewi\nhosts: {{biere: {{}}, lewi: {{}}}}\n{settings}\n{more}")
+    groups = json.loads(alerts.render(site, VIEWS)[alerts.RULES])["groups"]
+    return {rule["uid"]: rule for group in groups for rule in group["rules"] if rule["uid"].startswith("backup")}
+
+
+def test_backups_that_stay_out_alarm_where_the_file_asks_for_them() -> None:
+    found = backups("backup: {every: daily@03:00, verify: weekly}")
+
+    assert set(found) == {"backup-late-lewi", "backup-unproven-lewi"}
+    late = found["backup-late-lewi"]
+    asked = late["data"][0]
+    assert (late["noDataState"], late["execErrState"], late["for"]) == ("Alerting", "KeepLast", "3600s")
+    assert asked["relativeTimeRange"]["from"] == 2 * 86400
+    assert asked["model"]["policy"] == downsampling.FOREVER
+    assert late["annotations"]["summary"] == "No archive of lewi was stored in 2 days."
+    assert found["backup-unproven-lewi"]["data"][0]["relativeTimeRange"]["from"] == 14 * 86400
+
+
+@pytest.mark.parametrize(
+    ("settings", "more", "expected"),
+    [
+        ("", "", set()),
+        ("backup: {every: never, verify: never}", "", set()),
+        ("backup: {every: monthly, verify: never}", "", {"backup-late-lewi"}),
+        ("backup: {keep: {last: 9}}", "", {"backup-late-lewi", "backup-unproven-lewi"}),
+        ("backup: {keep: {last: 9}}", "alerts: {rules: {backup-late: {watch: off}}}", {"backup-unproven-lewi"}),
+    ],
+)
+def test_backups_that_nobody_counts_on_are_not_missed(settings: str, more: str, expected: set[str]) -> None:
+    assert set(backups(settings, more)) == expected
 
 
 def test_a_database_that_does_not_answer_alarms_once() -> None:
