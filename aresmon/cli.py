@@ -187,8 +187,9 @@ def up(
 ) -> None:
     """Bring the stack to what aresmon.yml says, and wait until its data is seen to arrive.
 
-    Without an aresmon.yml, one is written for this machine. A second run finds nothing to do. Exit code 5:
-    a service could not be started, or no data was seen; 4: a person must look.
+    Without an aresmon.yml, one is written for this machine. A second run finds nothing to do. --dry-run looks into
+    the database too, and not at Grafana's users: `aresmon users list` does. Exit code 5: a service could not be
+    started, or no data was seen; 4: a person must look.
     """
     from aresmon import ground, stack, starter
     from aresmon.pins import pins
@@ -216,10 +217,13 @@ def up(
     if dry_run:
         outcome = stack.dry_run(site, engine, shorten=shorten)
         announce(outcome)
+        if site.bundle.exists():
+            cli_upgrade.tell_foreseen(outcome)
         for service, why in outcome.missing.items():
             ways = "pulled, else built from packages" if pins(site.fleet())[service].build else "pulled"
             console.say(f"    image {service}  {why}: to be {ways}")
-        console.say("Nothing was changed." if outcome.changed or outcome.missing else "Nothing to do.")
+        is_due = outcome.changed or outcome.missing or outcome.unseen
+        console.say("Nothing was changed." if is_due else "Nothing to do.")
         return
     outcome = stack.up(site, engine, console, announce=announce, shorten=shorten)
     _tell_outcome(outcome)

@@ -160,14 +160,13 @@ def let_shorten(site: Site, fleet: Fleet, *, meant: bool, dry_run: bool) -> bool
 
 def _row(one: Holding) -> list[str]:
     from aresmon import capacity
-    from aresmon.fleet import FOREVER
+    from aresmon.fleet import as_written
     from aresmon.troubles import age
 
     queries = f"{one.queries}/{one.queries + one.missing}" if one.missing else str(one.queries)
-    days = f"{one.keep // 24}d" if one.keep % 24 == 0 else f"{one.keep}h"
     return [
         one.policy,
-        "forever" if one.keep == FOREVER else days,
+        as_written(one.keep),
         "" if one.oldest is None else _when(one.oldest),
         "" if one.newest is None else age(max(0, time.time() - one.newest)),
         f"{one.points_a_day:,}",

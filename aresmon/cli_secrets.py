@@ -23,7 +23,7 @@ app = typer.Typer(help="The site's secrets, and their rotation.", no_args_is_hel
 
 @command(app, name="list", example="aresmon secrets list")
 def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List the site's secrets: whom each is for, when it was made, and how it is rotated. No value is ever shown."""
+    """List the site's secrets: whom each is for, when it was made, and which are not rotated. No value is shown."""
     site, console = the_site(), the_console()
     _check_here(site, "its secrets are there")
     rows = [_row(one) for one in _found(site)]

@@ -83,6 +83,14 @@ def tell_kept(outcome: Outcome) -> None:
         the_console().note(kept.told)
 
 
+def tell_foreseen(outcome: Outcome) -> None:
+    """What `up` would change in the database."""
+    for statement in outcome.statements:
+        the_console().say(f"database: {statement}")
+    if outcome.unseen:
+        the_console().note(f"what would change in the database cannot be told: {outcome.unseen}")
+
+
 def tell_release() -> None:
     """Say beside `--version` that another release brought the site of this folder up."""
     from aresmon import versions
@@ -106,6 +114,7 @@ def _tell(decided: Plan) -> None:
         console.raw(decided.difference)
     if decided.up.changed:
         console.plan(decided.up.steps, decided.up.difference, is_first=False, whole=False)
+    tell_foreseen(decided.up)
     for turn in decided.turns:
         line = f"    upgrade {turn.service}  {turn.former.image} -> {turn.wanted.image}"
         if not turn.wanted.id:

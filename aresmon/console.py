@@ -183,7 +183,8 @@ class Console:
 
     def pushes(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """The history of pushes."""
-        table = _table("WHEN", "HOST", ">RELEASE", "OUTCOME", "COMMIT", "BY")
+        table = _table("WHEN", "HOST OR SECRET", ">RELEASE", "OUTCOME", "COMMIT", "BY")
+        table.columns[0].no_wrap = True
         for one in lines:
             when = str(one.get("at", ""))[:16].replace("T", " ")
             release = str(one.get("release") or "")
@@ -195,10 +196,13 @@ class Console:
 
     def secrets(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The secrets of a site."""
-        table = _table("NAME", "FOR", "MADE", "ROTATED", "HOW, OR WHY NOT")
+        table = _table("NAME", "FOR", "MADE", "ROTATED")
         for one in rows:
-            table.add_row(one["name"], one["for"], one["made"][:10] or "-", one["rotated"], one["how"])
+            table.add_row(one["name"], one["for"], one["made"][:10] or "-", one["rotated"])
         self.out.print(table)
+        self.say("`aresmon secrets rotate --all --dry-run` tells what each takes. Not rotated:")
+        for one in (one for one in rows if one["rotated"] == "no"):
+            self.say(f"  {one['name']}: {one['how']}")
 
     # Tables ------------------------------------------------------------------------------------------
 

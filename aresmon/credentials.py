@@ -108,6 +108,11 @@ def ensure(folder: Path, wanted: Mapping[str, int]) -> dict[str, str]:
     return {name: _ensure(folder / name, owner) for name, owner in wanted.items()}
 
 
+def foreseen(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
+    """The same with nothing made or tightened: of what is missing, a value that nobody will have."""
+    return {name: read(folder, name) if (folder / name).exists() else generated() for name in wanted}
+
+
 def read(folder: Path, name: str) -> str:
     """One secret. Raises AresmonError where it is missing or not readable."""
     path = folder / name

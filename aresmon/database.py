@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from aresmon.credentials import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, account, agent, other, upcoming
 from aresmon.errors import AresmonError
-from aresmon.fleet import FOREVER, Fleet
+from aresmon.fleet import FOREVER, Fleet, as_written
 from aresmon.influxdb import InfluxDB, InfluxDBError, Series
 from aresmon.render import influxql
 from aresmon.render.telegraf import DATABASE
@@ -156,7 +156,7 @@ def _policies(influxdb: InfluxDB, fleet: Fleet, databases: set[str], *, shorten:
         elif kept != wanted:
             if is_shorter(wanted, kept) and not shorten:
                 raise _would_delete(policy, kept, wanted)
-            what = f"keep {policy} for {influxql.duration(wanted)} instead of {influxql.duration(kept)}"
+            what = f"set the retention of {policy} to {as_written(wanted)}, from {as_written(kept)}"
             yield Change(what, influxql.alter_policy(DATABASE, policy, wanted))
 
 
@@ -203,7 +203,7 @@ def is_shorter(wanted: int, kept: int) -> bool:
 
 def _would_delete(policy: str, kept: int, wanted: int) -> AresmonError:
     return AresmonError(
-        f"storage.keep.{policy} goes from {influxql.duration(kept)} to {influxql.duration(wanted)}: "
+        f"storage.keep.{policy} goes from {as_written(kept)} to {as_written(wanted)}: "
         "InfluxDB would delete the points in between, for good",
         hint="put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`",
     )

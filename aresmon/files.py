@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-from aresmon.errors import AresmonError
+from aresmon.errors import AresmonError, ExitCode
 
 
 def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = None, sync: bool = True) -> None:
@@ -56,3 +57,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all that is in it; of one where something is mounted, what is in it.
+
+    Raises AresmonError with code 4, with a part of it gone, where something in it cannot be removed.
+    """
+    try:
+        if not folder.is_mount():
+            shutil.rmtree(folder)
+            return
+        for inner in folder.iterdir():
+            shutil.rmtree(inner) if inner.is_dir() and not inner.is_symlink() else inner.unlink()
+    except OSError as error:
+        raise AresmonError(
+            f"{error.filename} cannot be removed: {error.strerror}", hint=f"`sudo rm -r {folder}`", code=ExitCode.BROKEN
+        ) from None

@@ -175,6 +175,14 @@ def hours(duration: str) -> int:
     return FOREVER if duration == "forever" else int(duration[:-1]) * HOURS[duration[-1]]
 
 
+def as_written(hours: int) -> str:
+    """So many hours as one would write them: 168 → `7d`, 17520 → `2y`, 0 → `forever`."""
+    if hours == FOREVER:
+        return "forever"
+    unit = next(unit for unit in "ydh" if hours % HOURS[unit] == 0)
+    return f"{hours // HOURS[unit]}{unit}"
+
+
 # What the schema cannot say --------------------------------------------------------------------------
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _BASE = "http+unix://influxdb"
 _PING, _QUERY = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
 _CHUNK = 2000  # points of an answer that comes in parts
+_FULL = "no space left on device"  # as Linux says it, and InfluxDB repeats it
+_ROOM = "make room where storage.data is (`df -h`), then run the same command again; `aresmon doctor` says more"
 _LONGEST_SOCKET_PATH = 100  # bytes; Linux takes 108, the SDK's adapter needs a few
 
 
@@ -30,7 +32,7 @@ class InfluxDBError(AresmonError):
     """InfluxDB answered, and refused."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
-        super().__init__(f"InfluxDB: {message}")
+        super().__init__(f"InfluxDB: {message}", hint=_ROOM if _FULL in message else "")
         self.status = status
 
 

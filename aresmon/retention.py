@@ -11,7 +11,7 @@ from aresmon import capacity, holdings
 from aresmon.capacity import Shard
 from aresmon.database import hours, is_shorter
 from aresmon.errors import AresmonError
-from aresmon.fleet import Fleet
+from aresmon.fleet import Fleet, as_written
 from aresmon.holdings import Span
 from aresmon.influxdb import InfluxDB, InfluxDBError, Series
 from aresmon.render import influxql
@@ -71,7 +71,7 @@ def look(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> tuple
 def told(loss: Loss) -> str:
     """All of it in a sentence or two."""
     asked = (
-        f"storage.keep.{loss.policy} goes from {influxql.duration(loss.kept)} to {influxql.duration(loss.wanted)}: "
+        f"storage.keep.{loss.policy} goes from {as_written(loss.kept)} to {as_written(loss.wanted)}: "
         "InfluxDB would delete the points in between, for good"
     )
     if loss.shards is None:

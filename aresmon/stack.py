@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from aresmon import (
     choice,
     credentials,
     exchange,
+    files,
     gathering,
     images,
     moving,
@@ -66,7 +66,8 @@ _TRIES = 3
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What `up` did, or with `--dry-run` would do. `missing` are services without an image, and why;
-    `people` is what changed of Grafana's users, `kept` are services that run another image than the pinned one."""
+    `people` is what changed of Grafana's users, `kept` are services that run another image than the pinned one;
+    `unseen` is why `--dry-run` could not look into the database."""
 
     steps: tuple[Step, ...]
     difference: Difference
@@ -75,6 +76,7 @@ class Outcome:
     unproven: str = ""
     people: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
+    unseen: str = ""
 
     @property
     def changed(self) -> bool:
@@ -88,14 +90,28 @@ class Outcome:
 def dry_run(
     site: Site, engine: Engine, *, shorten: bool = False, hold: bool = False, fleet: Fleet | None = None
 ) -> Outcome:
-    """What `up` would do, with another `fleet` than the site's where one is given. Nothing is changed or fetched."""
+    """What `up` would do, with another `fleet` than the site's where one is given. Nothing is changed or fetched.
+
+    Of Grafana's users nothing is said: to look at them, its administrator may have to be let in first.
+    """
     fleet = fleet or site.fleet()
     versions.check_release(site)
     look(site, fleet, engine)
     _refuse_losses(site, fleet, shorten=shorten)
     found, kept = choice.held(site, fleet, engine, images.local(engine, used_pins(fleet)), everything=hold)
     intent = decide(site, fleet, site.catalogue(), engine, found)
-    return Outcome(tuple(intent.steps), intent.difference, (), found.missing, kept=kept)
+    statements, unseen = _foresee(site, fleet, engine, shorten=shorten)
+    return Outcome(tuple(intent.steps), intent.difference, statements, found.missing, kept=kept, unseen=unseen)
+
+
+def _foresee(site: Site, fleet: Fleet, engine: Engine, *, shorten: bool) -> tuple[tuple[str, ...], str]:
+    """What would change in the database, or why that cannot be told."""
+    if not engine.is_running(fleet.site, "influxdb"):
+        return (), "InfluxDB does not run"
+    try:
+        return store.foresee(site, fleet, users(), shorten=shorten), ""
+    except AresmonError as error:
+        return (), error.message
 
 
 def up(
@@ -172,7 +188,7 @@ def down(site: Site, engine: Engine, progress: Progress, *, volumes: bool = Fals
         gone = deletable_folders(site, fleet) if volumes else []
         for folder in gone:
             with progress.stage(f"removing {folder}"):
-                _remove_tree(folder)
+                files.remove_tree(folder)
         site.record(command="down", removed=[str(folder) for folder in gone])
         return gone
 
@@ -373,16 +389,3 @@ def _look_after_people(
     if "grafana" in intent.images.missing:
         return ()
     return grafana_users.ensure(site, intent.fleet, engine, secrets, progress)
-
-
-def _remove_tree(folder: Path) -> None:
-    try:
-        if not folder.is_mount():
-            shutil.rmtree(folder)
-            return
-        for inner in folder.iterdir():
-            shutil.rmtree(inner) if inner.is_dir() and not inner.is_symlink() else inner.unlink()
-    except OSError as error:
-        raise AresmonError(
-            f"{error.filename} cannot be removed: {error.strerror}", hint=f"`sudo rm -r {folder}`", code=ExitCode.BROKEN
-        ) from None

@@ -82,6 +82,19 @@ def ensure(
     return tuple(change.what for change in [*changes, *coarser])
 
 
+def foresee(site: Site, fleet: Fleet, users: Mapping[str, int], *, shorten: bool) -> tuple[str, ...]:
+    """What `ensure` would change in the database that runs. Nothing is changed.
+
+    Raises AresmonError where InfluxDB does not answer, or does not take the password of the site's admin.
+    """
+    secrets = credentials.foreseen(site.secrets, credentials.owners(fleet, users))
+    secrets |= credentials.under_way(site.secrets, secrets)
+    admin = influxdb(site)
+    changes = database.plan(admin, blocking.admitted(site, fleet), secrets, shorten=shorten)
+    coarser = tiers.plan(admin, fleet, site.views())
+    return tuple(change.what for change in [*changes, *coarser])
+
+
 def _filling(site: Site, admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
     """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
     now = time.time()

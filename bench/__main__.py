@@ -53,7 +53,6 @@ def main(chosen: Sequence[str]) -> None:
     if unknown:
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(_PARTS)}")
     wanted = [name for name in _PARTS if name in chosen or not chosen]
-    write_part(PAGE, "machine", _machine())
     on_site = {"commands": commands.measure, "up": up_nothing.measure, "memory": memory.measure}
     if any(name in on_site for name in wanted):
         with running_site() as stand:

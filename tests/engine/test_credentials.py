@@ -161,7 +161,10 @@ def test_a_longer_retention_is_applied(site: Site) -> None:
 
     result = site.up()
 
-    assert result.statements == ["keep raw for 336h instead of 168h", "keep 1h for INF instead of 17520h"]
+    assert result.statements == [
+        "set the retention of raw to 14d, from 7d",
+        "set the retention of 1h to forever, from 2y",
+    ]
     assert durations(site) == {"raw": "336h0m0s", "1m": "2160h0m0s", "1h": "0s", "forever": "0s"}
 
 

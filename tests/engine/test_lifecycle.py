@@ -139,6 +139,26 @@ def test_a_new_password_of_the_agent_reaches_it_and_its_data_goes_on(site: Site)
     assert "waiting for data of box" in result.out
 
 
+def test_a_dry_run_tells_what_would_change_in_the_database_and_changes_nothing(site: Site) -> None:
+    secrets = sorted((site.state / "secrets").iterdir())
+    site.configure(hosts=FIRST | {"other": {"agent": "systemd"}}, storage={"keep": {"raw": "14d"}})
+    try:
+        shown, users = site.run("up", "--dry-run"), site.users()
+        assert (site.run("up", "--dry-run").statements, sorted((site.state / "secrets").iterdir())) == (
+            shown.statements,
+            secrets,
+        )
+        done = site.up()
+    finally:
+        site.configure(hosts=FIRST, storage={"keep": {"raw": "14d"}})
+        site.up()
+
+    assert shown.out.rstrip().endswith("Nothing was changed.")
+    assert "agent-other" not in users
+    assert {"create the user agent-other", "set the retention of raw to 14d, from 7d"} <= set(shown.statements)
+    assert shown.statements == done.statements
+
+
 def test_down_keeps_the_data_and_up_goes_on_with_it(site: Site) -> None:
     site.mark(1)
     oldest = site.query('SELECT first("metrics_gathered") FROM "internal_agent"')[0].rows[0]["time"]

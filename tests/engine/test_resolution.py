@@ -302,7 +302,7 @@ def test_a_shorter_retention_says_what_it_deletes(filled: Site) -> None:
     assert refused.code == 1
     for told in (refused.err, shown.err):
         words = " ".join(told.split())
-        assert "storage.keep.raw goes from 2160h to 480h" in words
+        assert "storage.keep.raw goes from 90d to 20d" in words
         assert re.search(
             rf"At once go \d+ whole groups, from {last} 00:00 to .* UTC: about [0-9,]+ points of \d hosts?", words
         )

@@ -105,6 +105,8 @@ def test_a_shorter_retention_is_passed_on_only_where_it_is_asked_for(up: Up) -> 
         (Outcome((), SAME, (), {}), "Nothing to do."),
         (Outcome((STEP,), OTHER, (), {}), "Nothing was changed."),
         (Outcome((), SAME, (), {"grafana": "not here"}), "Nothing was changed."),
+        (Outcome((), SAME, ("let grafana read",), {}), "Nothing was changed."),
+        (Outcome((), SAME, (), {}, unseen="it hangs"), "Nothing was changed."),
     ],
 )
 def test_a_dry_run_shows_the_plan_and_says_that_nothing_was_changed(up: Up, outcome: Outcome, last: str) -> None:
@@ -114,3 +116,5 @@ def test_a_dry_run_shows_the_plan_and_says_that_nothing_was_changed(up: Up, outc
     assert result.stdout.splitlines()[-1] == last
     assert ("recreate edge" in result.stdout) == bool(outcome.steps)
     assert ("image grafana" in result.stdout) == bool(outcome.missing)
+    assert ("database: let grafana read" in result.stdout) == bool(outcome.statements)
+    assert ("cannot be told: it hangs" in result.stdout) == bool(outcome.unseen)

@@ -89,8 +89,8 @@ def test_the_words_of_a_change_never_hold_its_password() -> None:
 @pytest.mark.parametrize(
     ("keep", "change"),
     [
-        ("raw: 14d", "keep raw for 336h instead of 168h"),
-        ("1h: forever", "keep 1h for INF instead of 17520h"),
+        ("raw: 14d", "set the retention of raw to 14d, from 7d"),
+        ("1h: forever", "set the retention of 1h to forever, from 2y"),
     ],
 )
 def test_a_longer_retention_is_simply_set(keep: str, change: str) -> None:
@@ -100,8 +100,8 @@ def test_a_longer_retention_is_simply_set(keep: str, change: str) -> None:
 @pytest.mark.parametrize(
     ("policies", "message"),
     [
-        ({"raw": "336h0m0s"}, "storage.keep.raw goes from 336h to 168h"),
-        ({"1h": "0s"}, "storage.keep.1h goes from INF to 17520h"),
+        ({"raw": "336h0m0s"}, "storage.keep.raw goes from 14d to 7d"),
+        ({"1h": "0s"}, "storage.keep.1h goes from forever to 2y"),
     ],
 )
 def test_a_shorter_retention_is_refused_until_it_is_meant(policies: dict[str, str], message: str) -> None:
@@ -157,3 +157,8 @@ def test_an_influxdb_without_any_admin_gets_ours(monkeypatch: pytest.MonkeyPatch
     assert sent == ["CREATE USER \"aresmon\" WITH PASSWORD 'pw-of-influxdb-admin' WITH ALL PRIVILEGES"]
     assert ours.user == "aresmon"
     assert "pw-of" not in repr(ours)
+
+
+@pytest.mark.parametrize(("said", "is_full"), [("engine: write 1.wal: no space left on device", True), ("no", False)])
+def test_a_database_without_room_names_the_remedy(said: str, is_full: bool) -> None:
+    assert ("df -h" in InfluxDBError(said).hint) == is_full

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.fleet import FOREVER, Configs, Fleet, Keep, Listen, hours
+from aresmon.fleet import FOREVER, Configs, Fleet, Keep, Listen, as_written, hours
 from tests.unit.conftest import load
 
 
@@ -90,6 +90,11 @@ def test_a_machine_knows_by_which_address_it_reaches_itself(listen: Listen, here
 )
 def test_a_duration_is_counted_in_hours(duration: str, expected: int) -> None:
     assert hours(duration) == expected
+
+
+@pytest.mark.parametrize("duration", ["1h", "36h", "7d", "90d", "2y", "forever"])
+def test_hours_are_told_as_one_would_write_them(duration: str) -> None:
+    assert as_written(hours(duration)) == duration
 
 
 def test_a_coarser_resolution_may_be_kept_as_long_as_the_finer_and_for_ever() -> None:

@@ -73,7 +73,7 @@ def test_points_that_cannot_be_counted_in_time_are_not(shards: list[Shard], monk
 
 def test_all_of_it_is_told() -> None:
     assert retention.told(LOSS) == (
-        "storage.keep.raw goes from 168h to 48h: InfluxDB would delete the points in between, for good. "
+        "storage.keep.raw goes from 7d to 2d: InfluxDB would delete the points in between, for good. "
         "At once go 2 whole groups, from 1970-01-01 00:00 to 1970-01-03 00:00 UTC: about 5,000 points of 2 hosts in 3 "
         "measurements, 1.5 MB on disk; each later group follows when all of it is that old"
     )
@@ -82,7 +82,7 @@ def test_all_of_it_is_told() -> None:
 def test_what_is_not_that_old_yet_is_told_too() -> None:
     assert "No group of points is that old yet" in retention.told(Loss("1h", 0, 48, ()))
     assert retention.told(Loss("1h", 0, 48)).endswith(
-        "from INF to 48h: InfluxDB would delete the points in between, for good"
+        "from forever to 2d: InfluxDB would delete the points in between, for good"
     )
 
 
