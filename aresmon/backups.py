@@ -105,13 +105,17 @@ def make(site: Site, engine: Engine, progress: Progress) -> Result:
     Raises AresmonError where none is made, or none was taken; nothing that runs is changed by it.
     """
     fleet = site.fleet()
-    with site.lock("backup"):
-        exchange.check_none(site)
-        try:
+    try:
+        with site.lock("backup"):
+            exchange.check_none(site)
             return _make(site, fleet, engine, progress)
-        except AresmonError as error:
-            backuprecord.note_failed(site, Failed(time.time(), error.message))
-            raise
+    except AresmonError as error:
+        backuprecord.note_failed(site, Failed(time.time(), error.message))
+        raise
+    except OSError as error:
+        told = f"{error.filename or 'a file'}: {error.strerror}"
+        backuprecord.note_failed(site, Failed(time.time(), told))
+        raise AresmonError(f"no backup was made: {told}", hint="mend it, then `aresmon backup` again") from None
 
 
 def is_passphrase_kept(site: Site) -> bool:

@@ -191,10 +191,12 @@ def up(
     the database too, and not at Grafana's users: `aresmon users list` does. Exit code 5: a service could not be
     started, or no data was seen; 4: a person must look.
     """
-    from aresmon import ground, stack, starter
+    from aresmon import exchange, ground, stack, starter
     from aresmon.pins import pins
 
     site, console, engine = the_site(), the_console(), the_engine()
+    if not dry_run:
+        exchange.recover(site, engine, console)
     if not site.file.exists():
         if dry_run:
             raise AresmonError(

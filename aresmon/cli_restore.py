@@ -60,12 +60,16 @@ def restore(
     changed. In an empty folder all is restored, aresmon.yml and secrets too; elsewhere these stay as they are but for
     `--only site`.
     """
-    from aresmon import ground, restoring
+    from aresmon import exchange, ground, restoring
     from aresmon.sitefiles import Key
 
     site, console = the_site(), the_console()
     if only and only not in restoring.PARTS:
         raise AresmonError(f"--only takes {', '.join(restoring.PARTS)}, not '{only}'", code=ExitCode.USAGE)
+    if dry_run:
+        exchange.check_none(site)
+    else:
+        exchange.recover(site, the_engine(), Silent() if as_json else console)
     if site.file.exists():
         ground.check_here(site, site.fleet())
     source = restoring.find(site, archive)

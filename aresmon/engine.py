@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PULL_TIMEOUT = 900.0
 _RUN_TIMEOUT = 60
+_STOP_TIMEOUT = 60  # as long as InfluxDB may take, by compose.yml
 
 
 class NotPulledError(AresmonError):
@@ -135,12 +136,24 @@ class Engine:
         with told():
             self.client.api.unpause(container.id)
 
+    def stop(self, container: Container) -> None:
+        """Bring a container to rest, whatever it does now, and let the engine not start it again; as long as it takes
+        to end well. Raises AresmonError if it does not."""
+        with told():
+            if container.state == "paused":
+                self.client.api.unpause(container.id)
+            # One that dies again and again is between two starts, where it does not run and soon will.
+            self.client.api.stop(container.id, timeout=_STOP_TIMEOUT)
+        if self.is_alive(container.id):
+            hint = f"`aresmon logs {container.service}` may say why"
+            raise AresmonError(f"{container.service} does not stop", hint=hint)
+
     def remove_container(self, container: str) -> None:
         """Stop a container, give it time to end well, and remove it."""
         import docker.errors
 
         with told(), suppress(docker.errors.NotFound):
-            self.client.api.stop(container, timeout=60)
+            self.client.api.stop(container, timeout=_STOP_TIMEOUT)
             try:
                 self.client.api.remove_container(container, force=True)
             except docker.errors.APIError as error:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aresmon import files
-from aresmon.compose import Compose
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode, not_yours
 from aresmon.layout import Layout
@@ -42,22 +41,22 @@ class Move:
 
     def back(self, rejected: Path) -> Move:
         """The move that brings back what this one, when it was complete, took away."""
-        returned = tuple(name for name in (*self.brought, *self.taken) if (self.former / name).exists())
-        return Move(
-            self.folder, self.former, rejected, returned, tuple(one for one in self.brought if one not in returned)
-        )
+        names = (*self.brought, *self.taken)
+        returned = tuple(name for name in names if (self.former / name).exists())
+        return Move(self.folder, self.former, rejected, returned, tuple(one for one in names if one not in returned))
 
 
 def move(folder: Path, incoming: Path, former: Path, names: Sequence[str]) -> Move:
-    """The move for what is there now: everything in `incoming`, and of these names what stands in the folder."""
+    """The move that brings everything in `incoming`, and takes away what there is of these names when it is done: a
+    service that ends may leave files that it did not have before."""
     brought = tuple(sorted(path.name for path in incoming.iterdir()))
-    taken = tuple(name for name in names if name not in brought and (folder / name).exists())
-    return Move(folder, incoming, former, brought, taken)
+    return Move(folder, incoming, former, brought, tuple(name for name in names if name not in brought))
 
 
-def begin(site: Layout, moves: Iterable[Move]) -> None:
-    """Write the journal: from here on, `finish` is what has to be done."""
-    data = [
+def begin(site: Layout, moves: Iterable[Move], *, project: str = "") -> None:
+    """Write the journal: from here on, `finish` is what has to be done. `project` is the one of the services that use
+    the folders; empty where none does."""
+    told = [
         {
             "folder": str(one.folder),
             "incoming": str(one.incoming),
@@ -67,7 +66,8 @@ def begin(site: Layout, moves: Iterable[Move]) -> None:
         }
         for one in moves
     ]
-    files.write(site.state / _FILE, json.dumps(data, indent=1).encode(), mode=0o600)
+    content = json.dumps({"project": project, "moves": told}, indent=1)
+    files.write(site.state / _FILE, content.encode(), mode=0o600)
 
 
 def pending(site: Layout) -> list[Move]:
@@ -75,9 +75,15 @@ def pending(site: Layout) -> list[Move]:
 
     Raises AresmonError for a journal that cannot be read.
     """
+    return _journal(site)[1]
+
+
+def _journal(site: Layout) -> tuple[str, list[Move]]:
+    """The project whose services use the folders, and the moves."""
     path = site.state / _FILE
     try:
-        return [
+        told = json.loads(path.read_bytes())
+        return str(told["project"]), [
             Move(
                 Path(one["folder"]),
                 Path(one["incoming"]),
@@ -85,10 +91,10 @@ def pending(site: Layout) -> list[Move]:
                 tuple(one["brought"]),
                 tuple(one["taken"]),
             )
-            for one in json.loads(path.read_bytes())
+            for one in told["moves"]
         ]
     except FileNotFoundError:
-        return []
+        return "", []
     except PermissionError:
         raise not_yours(path) from None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -123,12 +129,21 @@ def finish(site: Layout, *, rename: Rename = os.rename) -> list[Move]:
     return moves
 
 
+def recover(site: Site, engine: Engine, progress: Progress) -> None:
+    """Finish what an interrupted restore began: first of all, since aresmon.yml itself may be what was on its way."""
+    if pending(site):
+        with site.lock("restore"):
+            complete(site, engine, progress)
+
+
 def complete(site: Site, engine: Engine, progress: Progress) -> None:
-    """Finish what an interrupted restore began, with its services stopped; whoever calls holds the site's lock."""
-    if not pending(site):
+    """The same for who holds the site's lock; its services are stopped for it."""
+    project, moves = _journal(site)
+    if not moves:
         return
     with progress.stage("completing an interrupted restore"):
-        stop(site, engine, SERVICES)
+        if project:
+            stop(engine, project, SERVICES)
         moves = finish(site)
     kept = [str(one.former) for one in moves if one.former.is_dir()]
     progress.note(
@@ -136,13 +151,11 @@ def complete(site: Site, engine: Engine, progress: Progress) -> None:
     )
 
 
-def stop(site: Site, engine: Engine, services: Sequence[str]) -> None:
-    """Stop those of these services that have a container."""
-    if (site.bundle / ".env").exists():
-        compose = Compose(site.bundle, site.bundle)
-        there = [name for name in services if name in engine.containers(compose.name)]
-        if there:
-            compose.stop(*there)
+def stop(engine: Engine, project: str, services: Sequence[str]) -> None:
+    """Bring those of these services to rest that have a container. Raises AresmonError if one goes on."""
+    for name, one in engine.containers(project).items():
+        if name in services:
+            engine.stop(one)
 
 
 def _exchange(one: Move, rename: Rename) -> None:

@@ -29,7 +29,8 @@ SECRETS = "secrets.tar.age"
 _DAY = 86400.0
 _KEPT = ("history.jsonl", "provisioned", "grafana-users.json", "retention.json", "blocked.json", "releases")
 _SECRET = ("secrets", "tls", "authority")
-_OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs")
+# Pictures and logs, and an index that Grafana makes again by itself and writes to all the time.
+_OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs", "unified-search")
 
 
 def clear(site: Site, fleet: Fleet) -> None:
@@ -84,8 +85,12 @@ def take_grafana(site: Site, fleet: Fleet) -> dict[str, Path]:
             database.backup(taken)
     except sqlite3.Error as error:
         raise AresmonError(f"{live} cannot be copied: {error}", hint="`aresmon logs grafana` may say why") from None
-    rest = {f"grafana/{path.relative_to(folder)}": path for path in _files(folder) if _is_grafanas(path, folder)}
-    return {"grafana/grafana.db": copy, **rest}
+    found = {"grafana/grafana.db": copy}
+    for path in (path for path in _files(folder) if _is_grafanas(path, folder)):
+        inner = path.relative_to(folder)
+        with suppress(FileNotFoundError):  # Grafana has just removed it
+            found[f"grafana/{inner}"] = _copied(path, _own(site) / "grafana" / inner)
+    return found
 
 
 def take_site(site: Site) -> dict[str, Path]:
@@ -93,14 +98,15 @@ def take_site(site: Site) -> dict[str, Path]:
     found = [site.file, *_files(site.overrides), *_files(site.root / "dashboards")]
     for name in _KEPT:
         found.extend([site.state / name] if (site.state / name).is_file() else _files(site.state / name))
-    taken = {}
-    for path in found:
-        # Copied, since they may change before they are packed.
-        copy = _own(site) / "site" / path.relative_to(site.root)
-        make(copy.parent, os.getuid())
-        shutil.copyfile(path, copy)
-        taken[f"site/{path.relative_to(site.root)}"] = copy
-    return taken
+    inner = [path.relative_to(site.root) for path in found]
+    return {f"site/{path}": _copied(site.root / path, _own(site) / "site" / path) for path in inner}
+
+
+def _copied(path: Path, copy: Path) -> Path:
+    """A copy, with its right to be run: the file may change, or go, before it is packed."""
+    make(copy.parent, os.getuid())
+    shutil.copy(path, copy)
+    return copy
 
 
 def take_secrets(site: Site) -> dict[str, Path]:

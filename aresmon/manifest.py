@@ -15,6 +15,13 @@ from aresmon.fingerprint import Fingerprint, Key, Mark
 FORMAT = 1
 NAME = "manifest.json"
 
+class UnreadableError(AresmonError):
+    """What stands where the manifest should is none, or is not what it was."""
+
+    def __init__(self) -> None:
+        super().__init__("its manifest cannot be read: this is no archive of aresmon's, or a damaged one")
+
+
 Days = Mapping[Key, tuple[Mark, Mark]]
 """Of each day what its points added up to before the snapshot, and after. The same twice: what is restored must be
 the same too. Else points came in meanwhile, and it must have as many as something in between."""
@@ -118,19 +125,20 @@ def write(manifest: Manifest) -> bytes:
 
 
 def read(content: bytes) -> Manifest:
-    """Raises AresmonError for what is no manifest, or one of a newer format than this aresmon knows."""
+    """Raises UnreadableError for what is no manifest or not what it was, AresmonError for one of a newer format than
+    this aresmon knows, whose digest is made in the same way."""
     try:
         data = json.loads(content)
         newest, digest = int(data["format"]), data.pop("sha256")
-    except (ValueError, TypeError, KeyError):
-        raise _no_manifest() from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UnreadableError from None
+    if _digest(data) != digest:
+        raise UnreadableError
     if newest > FORMAT:
         raise AresmonError(
             f"the archive has the format {newest}, and this aresmon knows those up to {FORMAT}",
             hint="restore it with the aresmon that made it, or a newer one",
         )
-    if _digest(data) != digest:
-        raise _no_manifest()
     try:
         return Manifest(
             origin=Origin(**{name: data[name] for name in Origin.__dataclass_fields__}),
@@ -139,7 +147,7 @@ def read(content: bytes) -> Manifest:
             days=dict(_days(data["points"])),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise _no_manifest() from None
+        raise UnreadableError from None
 
 
 def _json(data: Mapping[str, Any]) -> bytes:
@@ -148,10 +156,6 @@ def _json(data: Mapping[str, Any]) -> bytes:
 
 def _digest(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(_json(data)).hexdigest()
-
-
-def _no_manifest() -> AresmonError:
-    return AresmonError("its manifest cannot be read: this is no archive of aresmon's, or a damaged one")
 
 
 def _days(points: Mapping[str, Mapping[str, Mapping[str, Sequence[Any]]]]) -> Iterator[tuple[Key, tuple[Mark, Mark]]]:

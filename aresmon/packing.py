@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,12 +38,11 @@ class DamagedError(AresmonError):
 
 
 def member(name: str, path: Path) -> Member:
-    """A file as a member of an archive."""
+    """A file as a member of an archive. Raises AresmonError where it cannot be read."""
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            size += len(piece)
+    for piece in _read(name, path):
+        digest.update(piece)
+        size += len(piece)
     return Member(name, size, digest.hexdigest())
 
 
@@ -56,16 +57,25 @@ def pieces(content: bytes, members: Sequence[Member], path_of: Callable[[str], P
     """The archive, piece by piece. Raises AresmonError where a file is not what the manifest says any more."""
     yield _header(manifest.NAME, len(content)) + content + _padding(len(content))
     for one in members:
-        yield _header(one.name, one.size)
+        path = path_of(one.name)
+        yield _header(one.name, one.size, is_program=os.access(path, os.X_OK))
         digest = hashlib.sha256()
-        with path_of(one.name).open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                yield piece
+        for piece in _read(one.name, path):
+            digest.update(piece)
+            yield piece
         if digest.hexdigest() != one.sha256:
             raise AresmonError(f"{one.name} changed while it was being packed", hint="run the same command again")
         yield _padding(one.size)
     yield bytes(2 * _BLOCK)
+
+
+def _read(name: str, path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    except OSError as error:
+        raise AresmonError(f"{name} cannot be read: {error.strerror} ({path})") from None
 
 
 def read_manifest(stream: Readable) -> Manifest:
@@ -120,6 +130,8 @@ def _take(tar: tarfile.TarFile, entry: tarfile.TarInfo, wanted: Member, path: Pa
         raise DamagedError(f"it is cut short in {wanted.name}")
     if digest.hexdigest() != wanted.sha256:
         raise DamagedError(f"{wanted.name} has another hash than when it was made")
+    if path is not None and entry.mode & stat.S_IXUSR:
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 @contextmanager
@@ -163,7 +175,10 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
     told = b"".join(_content(tar, entry, manifest.NAME))
     if len(told) != entry.size:
         raise DamagedError(f"it is cut short in its {manifest.NAME}")
-    said = manifest.read(told)
+    try:
+        said = manifest.read(told)
+    except manifest.UnreadableError:
+        raise DamagedError(f"its {manifest.NAME} is not what it was") from None
     for name in _wrong_names(one.name for one in said.members):
         raise DamagedError(f"a member is named {name!r}")
     return said
@@ -173,9 +188,9 @@ def _wrong_names(names: Iterable[str]) -> Iterator[str]:
     return (name for name in names if not check_name(name))
 
 
-def _header(name: str, size: int) -> bytes:
+def _header(name: str, size: int, *, is_program: bool = False) -> bytes:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = size, 0o600
+    entry.size, entry.mode = size, 0o700 if is_program else 0o600
     return entry.tobuf(format=tarfile.PAX_FORMAT)
 
 

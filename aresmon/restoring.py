@@ -39,7 +39,11 @@ from aresmon.sitefiles import Key
 from aresmon.trial import Also, Source
 
 PARTS = ("influxdb", "grafana", "site")
-_NAMES = {"influxdb": ("meta", "data", "wal"), "grafana": ("grafana.db", "grafana.db-wal", "grafana.db-shm")}
+NAMES = {
+    "influxdb": ("meta", "data", "wal"),
+    "grafana": ("grafana.db", "grafana.db-journal", "grafana.db-wal", "grafana.db-shm"),
+}
+"""What of a data folder an archive stands in for. SQLite undoes what a journal says, of whichever database it is."""
 _PROVEN_WITHIN = 90.0
 
 
@@ -166,11 +170,12 @@ def restore(site: Site, engine: Engine, source: Source, wish: Wish, progress: Pr
             exchanged = _exchange(work, ready)
         moves += exchanged
         site.record(command="restore", archive=source.name, parts=planned.parts, former=_kept(moves))
-    if not data:
-        return Result(source.name, planned.parts, tuple(_kept(moves)), "", ExitCode.DONE)
-    started = _start(work, active, since)
-    if started.failed and not planned.is_new:
-        _undo(work, exchanged, started.failed)
+        if not data:
+            return Result(source.name, planned.parts, tuple(_kept(moves)), "", ExitCode.DONE)
+        # Within the lock: nobody else may begin something before it is clear which data stay.
+        started = _start(work, active, since)
+        if started.failed and not planned.is_new:
+            _undo(work, exchanged, started.failed)
     if started.failed:
         raise AresmonError(
             f"all is restored, and the stack does not start: {started.failed}", hint="`aresmon up` goes on from here"
@@ -192,7 +197,7 @@ def _replaced(site: Site, fleet: Fleet | None, parts: tuple[str, ...]) -> list[P
     found: list[Path] = [site.file] if "site" in parts and site.file.exists() else []
     if fleet is not None:
         folders = intent.data_folders(site, fleet)
-        for part, names in _NAMES.items():
+        for part, names in NAMES.items():
             if part in parts and any((folders[part] / name).exists() for name in names):
                 found.append(folders[part])
     return found
@@ -232,9 +237,7 @@ def _prepare(work: _Work, parts: list[str], former: str) -> list[Move]:
         if fault := trial.grafana_fault(grafana / "grafana.db"):
             raise AresmonError(f"{work.source.name}: {fault}", hint="take another archive; nothing was changed")
         scratch.give(grafana, users["grafana"])
-    return [
-        exchange.move(folders[part], folders[part] / FOLDER, folders[part] / former, _NAMES[part]) for part in parts
-    ]
+    return [exchange.move(folders[part], folders[part] / FOLDER, folders[part] / former, NAMES[part]) for part in parts]
 
 
 def _try_points(work: _Work, also: Also) -> None:
@@ -281,12 +284,12 @@ def _active(work: _Work) -> list[str]:
 def _exchange(work: _Work, moves: list[Move]) -> list[Move]:
     touched = {one.folder for one in moves}
     services = [name for name, folder in intent.data_folders(work.site, work.fleet).items() if folder in touched]
-    running = [name for name in services if work.engine.is_running(work.fleet.site, name)]
-    if running:
-        with work.progress.stage(f"stopping {', '.join(running)}"):
-            exchange.stop(work.site, work.engine, services)
+    there = [name for name in services if name in work.engine.containers(work.fleet.site)]
+    if there:
+        with work.progress.stage(f"stopping {', '.join(there)}"):
+            exchange.stop(work.engine, work.fleet.site, there)
     with work.progress.stage("moving the data into place"):
-        exchange.begin(work.site, moves)
+        exchange.begin(work.site, moves, project=work.fleet.site)
         exchange.finish(work.site)
         for one in moves:
             exchange.drop_if_empty(one.incoming)
@@ -296,7 +299,7 @@ def _exchange(work: _Work, moves: list[Move]) -> list[Move]:
 def _start(work: _Work, active: list[str], since: float) -> _Started:
     """Start the stack, and wait for what hosts send that sent before."""
     try:
-        outcome = stack.up(
+        outcome = stack.up_locked(
             work.site, work.engine, work.progress, announce=lambda _: None, shorten=work.wish.shorten, hold=True
         )
     except AresmonError as error:
@@ -313,23 +316,28 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
 
 def _wait_for(influxdb: InfluxDB, hosts: list[str], since: float) -> str:
     deadline = time.monotonic() + _PROVEN_WITHIN
-    while not any(proof.newest(influxdb, host) > since for host in hosts):
+    while True:
+        try:
+            if any(proof.newest(influxdb, host) > since for host in hosts):
+                return ""
+            silence = ""
+        except AresmonError as error:  # it may be starting anew
+            silence = f" ({error.message})"
         if time.monotonic() > deadline:
-            return f"nothing of {', '.join(hosts[:5])} arrived within {_PROVEN_WITHIN:.0f} s, which sent before"
+            told = ", ".join(hosts[:5])
+            return f"nothing of {told} arrived within {_PROVEN_WITHIN:.0f} s, which sent before{silence}"
         time.sleep(0.5)
-    return ""
 
 
 def _undo(work: _Work, moves: list[Move], why: str) -> None:
     """Bring the former data back; always raises."""
     rejected = f".aresmon-rejected-{_stamp()}"
     work.progress.warn(f"the restored data is taken out again: {why}")
-    with work.site.lock("restore"):
-        back = _exchange(work, [one.back(one.folder / rejected) for one in moves])
+    back = _exchange(work, [one.back(one.folder / rejected) for one in moves])
     told = f"the archive was restored and taken out again: {why}"
     where = f"what was restored is in {', '.join(_kept(back))}"
     try:
-        stack.up(work.site, work.engine, work.progress, announce=lambda _: None, hold=True)
+        stack.up_locked(work.site, work.engine, work.progress, announce=lambda _: None, hold=True)
     except AresmonError as error:
         raise AresmonError(
             f"{told}. The former data is back, and does not run either: {error.message}",

@@ -94,24 +94,15 @@ def dry_run(
 
     Of Grafana's users nothing is said: to look at them, its administrator may have to be let in first.
     """
+    exchange.check_none(site)
     fleet = fleet or site.fleet()
     versions.check_release(site)
     look(site, fleet, engine)
     _refuse_losses(site, fleet, shorten=shorten)
     found, kept = choice.held(site, fleet, engine, images.local(engine, used_pins(fleet)), everything=hold)
     intent = decide(site, fleet, site.catalogue(), engine, found)
-    statements, unseen = _foresee(site, fleet, engine, shorten=shorten)
+    statements, unseen = store.foresee(site, fleet, engine, users(), shorten=shorten)
     return Outcome(tuple(intent.steps), intent.difference, statements, found.missing, kept=kept, unseen=unseen)
-
-
-def _foresee(site: Site, fleet: Fleet, engine: Engine, *, shorten: bool) -> tuple[tuple[str, ...], str]:
-    """What would change in the database, or why that cannot be told."""
-    if not engine.is_running(fleet.site, "influxdb"):
-        return (), "InfluxDB does not run"
-    try:
-        return store.foresee(site, fleet, users(), shorten=shorten), ""
-    except AresmonError as error:
-        return (), error.message
 
 
 def up(
@@ -130,33 +121,46 @@ def up(
 
     Raises AresmonError: code 1 if nothing was changed, 4 if a service does not come up.
     """
-    fleet, catalogue = site.fleet(), site.catalogue()
     with site.lock("up"):
-        attempt.check_none(site)
-        exchange.complete(site, engine, progress)
-        gathering.tidy(site, fleet, engine)
-        versions.check_release(site)
-        look(site, fleet, engine)
-        _refuse_losses(site, fleet, shorten=shorten)
-        found, kept = _choose(site, fleet, engine, progress, hold=hold)
-        moving.begin(site, fleet)
-        if fleet.edge.channel.by_site:
-            authority.ensure(site.authority, authority.names(fleet), datetime.now(UTC))
-        secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
-        secrets |= credentials.under_way(site.secrets, secrets)
-        intent = decide(site, fleet, catalogue, engine, found)
-        announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing, kept=kept))
-        _check_agent(intent, engine, progress)
-        _prepare_folders(site, fleet)
-        _write(site, intent, progress)
-        remember_hashes(site, intent)
-        choice.note(site, fleet, engine, found)
-        statements = _carry_out(site, intent, engine, secrets, progress, shorten=shorten)
-        unproven = _prove(site, intent, progress)
-        people = _look_after_people(site, intent, engine, secrets, progress)
-        outcome = Outcome(tuple(intent.steps), intent.difference, statements, found.missing, unproven, people, kept)
-        _record(site, outcome)
-        return outcome
+        return up_locked(site, engine, progress, announce=announce, shorten=shorten, hold=hold)
+
+
+def up_locked(
+    site: Site,
+    engine: Engine,
+    progress: Progress,
+    *,
+    announce: Callable[[Outcome], None],
+    shorten: bool = False,
+    hold: bool = False,
+) -> Outcome:
+    """The same for who holds the site's lock."""
+    attempt.check_none(site)
+    exchange.complete(site, engine, progress)
+    fleet, catalogue = site.fleet(), site.catalogue()
+    gathering.tidy(site, fleet, engine)
+    versions.check_release(site)
+    look(site, fleet, engine)
+    _refuse_losses(site, fleet, shorten=shorten)
+    found, kept = _choose(site, fleet, engine, progress, hold=hold)
+    moving.begin(site, fleet)
+    if fleet.edge.channel.by_site:
+        authority.ensure(site.authority, authority.names(fleet), datetime.now(UTC))
+    secrets = credentials.ensure(site.secrets, credentials.owners(fleet, users()))
+    secrets |= credentials.under_way(site.secrets, secrets)
+    intent = decide(site, fleet, catalogue, engine, found)
+    announce(Outcome(tuple(intent.steps), intent.difference, (), found.missing, kept=kept))
+    _check_agent(intent, engine, progress)
+    _prepare_folders(site, fleet)
+    _write(site, intent, progress)
+    remember_hashes(site, intent)
+    choice.note(site, fleet, engine, found)
+    statements = _carry_out(site, intent, engine, secrets, progress, shorten=shorten)
+    unproven = _prove(site, intent, progress)
+    people = _look_after_people(site, intent, engine, secrets, progress)
+    outcome = Outcome(tuple(intent.steps), intent.difference, statements, found.missing, unproven, people, kept)
+    _record(site, outcome)
+    return outcome
 
 
 def bring(

@@ -82,17 +82,20 @@ def ensure(
     return tuple(change.what for change in [*changes, *coarser])
 
 
-def foresee(site: Site, fleet: Fleet, users: Mapping[str, int], *, shorten: bool) -> tuple[str, ...]:
-    """What `ensure` would change in the database that runs. Nothing is changed.
-
-    Raises AresmonError where InfluxDB does not answer, or does not take the password of the site's admin.
-    """
-    secrets = credentials.foreseen(site.secrets, credentials.owners(fleet, users))
-    secrets |= credentials.under_way(site.secrets, secrets)
-    admin = influxdb(site)
-    changes = database.plan(admin, blocking.admitted(site, fleet), secrets, shorten=shorten)
-    coarser = tiers.plan(admin, fleet, site.views())
-    return tuple(change.what for change in [*changes, *coarser])
+def foresee(
+    site: Site, fleet: Fleet, engine: Engine, users: Mapping[str, int], *, shorten: bool
+) -> tuple[tuple[str, ...], str]:
+    """What `ensure` would change in the database, or why that cannot be told. Nothing is changed."""
+    if not engine.is_running(fleet.site, "influxdb"):
+        return (), "InfluxDB does not run"
+    try:
+        secrets = credentials.foreseen(site.secrets, credentials.owners(fleet, users))
+        secrets |= credentials.under_way(site.secrets, secrets)
+        admin = influxdb(site)
+        changes = database.plan(admin, blocking.admitted(site, fleet), secrets, shorten=shorten)
+        return tuple(change.what for change in [*changes, *tiers.plan(admin, fleet, site.views())]), ""
+    except AresmonError as error:
+        return (), error.message
 
 
 def _filling(site: Site, admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:

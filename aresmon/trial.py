@@ -70,7 +70,7 @@ def find(site: Site, fleet: Fleet, archive: str) -> Source:
     """
     if archive != LATEST and Path(archive).is_file():
         return of_file(Path(archive))
-    told = []
+    told: list[str] = []
     found: list[tuple[Stored, Source]] = []
     for store in stores(site, fleet):
         try:
@@ -80,6 +80,11 @@ def find(site: Site, fleet: Fleet, archive: str) -> Source:
             continue
         wanted = listed[-1:] if archive == LATEST else [one for one in listed if one.name == archive]
         found.extend((one, Source(one.name, store.where, _opener(store, one.name))) for one in wanted)
+    if archive == LATEST and told and found:
+        raise AresmonError(
+            f"which archive is the latest cannot be told: {'; '.join(told)}",
+            hint="name one: `aresmon backup list` shows those of the other places; nothing was changed",
+        )
     if not found:
         silent = f" ({'; '.join(told)})" if told else ""
         what = "there is no archive yet" if archive == LATEST else f"there is no archive {archive}"

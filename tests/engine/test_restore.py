@@ -89,6 +89,26 @@ def test_a_restore_here_brings_back_the_points_and_keeps_the_later_ones_aside(
     nothing_is_left(site)
 
 
+@pytest.mark.parametrize("what", ["InfluxDB is paused", "the bundle is gone"])
+def test_the_data_are_exchanged_with_nothing_that_uses_them(
+    site: Site, archive: Path, first: object, what: str
+) -> None:
+    later(site)
+    if what == "InfluxDB is paused":
+        site.containers()["influxdb"].pause()
+    else:
+        shutil.rmtree(site.bundle)
+    was = site.containers()["influxdb"].attrs["State"]["StartedAt"]
+
+    result = site.run("restore", str(archive), "--yes")
+
+    assert result.code == 0, result
+    assert result.out.index("stopping influxdb") < result.out.index("moving the data") < result.out.index("starting")
+    assert site.containers()["influxdb"].attrs["State"]["StartedAt"] > was
+    assert points(site) == first
+    nothing_is_left(site)
+
+
 def test_one_part_alone_leaves_the_others(site: Site, archive: Path) -> None:
     note(site, "later")
     later(site)

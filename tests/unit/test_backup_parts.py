@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from aresmon import backuprecord, credentials, gathering, sealing
+from aresmon import backuprecord, backups, credentials, gathering, sealing, trial
+from aresmon.archives.store import Stored
 from aresmon.backuprecord import Failed, Made, Record, Verified
+from aresmon.engine import Engine
+from aresmon.errors import AresmonError
+from aresmon.progress import Silent
 from aresmon.sealing import WrongPassphraseError
 from aresmon.site import Site
+from tests.unit.conftest import load
 
 
 @pytest.fixture
@@ -115,3 +124,81 @@ def test_of_the_site_goes_what_cannot_be_made_again_and_nothing_secret(site: Sit
 
     assert sorted(taken) == sorted(f"site/{name}" for name in kept)
     assert {path.read_text() for path in taken.values()} == set(kept)
+
+
+def test_of_grafana_goes_its_database_and_what_it_cannot_make_again(site: Site) -> None:
+    folder = site.root / "data/grafana"
+    for name, mode in (("plugins/clock/gpx_clock", 0o755), ("plugins/clock/plugin.json", 0o644)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+        (folder / name).chmod(mode)
+    for name in ("unified-search/bleve/root.bolt", "png/one.png", "grafana.db-journal"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    with closing(sqlite3.connect(folder / "grafana.db")) as database, database:
+        database.execute("CREATE TABLE note (text TEXT)")
+
+    taken = gathering.take_grafana(site, load("hosts: {biere: {}}\n"))
+
+    assert set(taken) == {
+        "grafana/grafana.db",
+        "grafana/plugins/clock/gpx_clock",
+        "grafana/plugins/clock/plugin.json",
+    }
+    assert not [path for path in taken.values() if path.is_relative_to(folder)]
+    assert os.access(taken["grafana/plugins/clock/gpx_clock"], os.X_OK)
+
+
+@pytest.mark.parametrize("trouble", [FileNotFoundError(2, "No such file", "x.db"), AresmonError("no room")])
+def test_whatever_keeps_a_backup_from_being_made_is_remembered(
+    site: Site, trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise trouble
+
+    site.file.write_text("hosts: {biere: {}}\n")
+    monkeypatch.setattr(backups, "_make", fail)
+
+    with pytest.raises(AresmonError):
+        backups.make(site, Engine(), Silent())
+
+    failed = backuprecord.read(site).last_failed
+    assert failed is not None
+    assert failed.what in ("x.db: No such file", "no room")
+
+
+def test_a_site_that_is_in_the_hands_of_another_command_has_no_backup_and_says_so(site: Site) -> None:
+    site.file.write_text("hosts: {biere: {}}\n")
+
+    with site.lock("push-config"), pytest.raises(AresmonError, match="in the hands of"):
+        backups.make(site, Engine(), Silent())
+
+    failed = backuprecord.read(site).last_failed
+    assert failed is not None
+    assert "`aresmon push-config`" in failed.what
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place with these archives, or one that does not answer."""
+
+    where: str
+    archives: tuple[Stored, ...] = ()
+    trouble: str = ""
+
+    def list(self) -> list[Stored]:
+        if self.trouble:
+            raise AresmonError(self.trouble)
+        return list(self.archives)
+
+
+def test_the_latest_archive_is_not_guessed_where_a_place_is_silent(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = load("hosts: {biere: {}}\n")
+    older = Stored("site-20260101T000000Z.tar", 1, datetime(2026, 1, 1, tzinfo=UTC))
+    places = [Place("/mnt/nas", trouble="it is not mounted"), Place("s3://b", (older,))]
+    monkeypatch.setattr(trial, "stores", lambda *_: places)
+
+    with pytest.raises(AresmonError, match="which archive is the latest cannot be told: /mnt/nas: it is not mounted"):
+        trial.find(site, fleet, "latest")
+
+    assert trial.find(site, fleet, older.name).where == "s3://b"

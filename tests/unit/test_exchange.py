@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aresmon import exchange
+from aresmon import exchange, restoring
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.layout import Layout
+from aresmon.progress import Silent
+from aresmon.site import Site
 
 NAMES = ("meta", "data", "wal", "grafana.db", "plugins")
 
@@ -100,6 +103,59 @@ def test_what_a_service_made_in_between_is_kept_too(tmp_path: Path) -> None:
 
     assert contents(folder) == {"meta": "new"}
     assert contents(folder / ".former") == {"meta": "old", "meta~": "between"}
+
+
+def test_what_a_service_leaves_when_it_ends_goes_with_the_database_that_it_is_of(tmp_path: Path) -> None:
+    """SQLite would undo in a new database what the journal of another one says."""
+    site, folder, names = Layout(tmp_path), tmp_path / "data", restoring.NAMES["grafana"]
+    fill(folder, {"grafana.db"}, "old")
+    fill(folder / ".scratch", {"grafana.db"}, "new")
+    move = exchange.move(folder, folder / ".scratch", folder / ".former", names)
+    fill(folder, {"grafana.db-journal"}, "old")
+
+    exchange.begin(site, [move])
+    exchange.finish(site)
+
+    assert contents(folder) == {"grafana.db": "new"}
+    assert contents(folder / ".former") == {"grafana.db": "old", "grafana.db-journal": "old"}
+
+    fill(folder, {"grafana.db-wal"}, "new")
+    exchange.begin(site, [move.back(folder / ".rejected")])
+    exchange.finish(site)
+
+    assert contents(folder) == {"grafana.db": "old", "grafana.db-journal": "old"}
+    assert contents(folder / ".rejected") == {"grafana.db": "new", "grafana.db-wal": "new"}
+
+
+class Resting:
+    """An engine whose containers are in these states; it notes what is stopped."""
+
+    def __init__(self, **states: str) -> None:
+        self.states = states
+        self.stopped: list[str] = []
+
+    def containers(self, project: str) -> dict[str, SimpleNamespace]:
+        assert project == "ares"
+        return {name: SimpleNamespace(service=name, state=state) for name, state in self.states.items()}
+
+    def stop(self, container: SimpleNamespace) -> None:
+        self.stopped.append(container.service)
+
+
+def test_an_interrupted_exchange_is_completed_with_nothing_that_uses_the_folder(tmp_path: Path) -> None:
+    """No aresmon.yml and no bundle is needed for it: they may be what was on its way."""
+    site, folder = Site(tmp_path), tmp_path / "data"
+    fill(folder, {"meta"}, "old")
+    fill(folder / ".scratch", {"meta"}, "new")
+    site.make_state()
+    exchange.begin(site, [exchange.move(folder, folder / ".scratch", folder / ".former", NAMES)], project="ares")
+    engine = Resting(influxdb="restarting", grafana="paused", edge="running")
+
+    exchange.recover(site, engine, Silent())  # type: ignore[arg-type]
+
+    assert engine.stopped == ["influxdb", "grafana"]
+    assert contents(folder) == {"meta": "new"}
+    assert not exchange.pending(site)
 
 
 def test_without_a_journal_there_is_nothing_to_do(tmp_path: Path) -> None:

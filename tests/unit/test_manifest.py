@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from aresmon import manifest
 from aresmon.errors import AresmonError
 from aresmon.fingerprint import DAY, Mark, Shard, days, windows
-from aresmon.manifest import Manifest, Member, Origin
+from aresmon.manifest import Manifest, Member, Origin, UnreadableError
 
 KEY = ("raw", "cpu", 20_000 * DAY)
 SEALED = (Mark(10, 0xFEED), Mark(10, 0xFEED))
@@ -42,12 +43,21 @@ def test_any_change_of_a_manifest_is_seen() -> None:
 
 
 def test_a_newer_format_is_refused_with_what_to_do() -> None:
-    newer = json.dumps(json.loads(manifest.write(said())) | {"format": manifest.FORMAT + 1}).encode()
+    data = json.loads(manifest.write(said())) | {"format": manifest.FORMAT + 1}
+    del data["sha256"]
+    data["sha256"] = hashlib.sha256(json.dumps(data, separators=(",", ":")).encode()).hexdigest()
 
     with pytest.raises(AresmonError, match="knows those up to") as refused:
-        manifest.read(newer)
+        manifest.read(json.dumps(data).encode())
 
     assert "newer" in refused.value.hint
+
+
+def test_a_damaged_number_of_the_format_is_no_newer_one() -> None:
+    damaged = json.dumps(json.loads(manifest.write(said())) | {"format": manifest.FORMAT + 1}).encode()
+
+    with pytest.raises(UnreadableError):
+        manifest.read(damaged)
 
 
 def test_the_same_points_have_no_difference() -> None:

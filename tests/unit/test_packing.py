@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -56,6 +57,37 @@ def test_what_was_packed_is_unpacked_and_has_the_size_that_was_told(tmp_path: Pa
     assert files(target) == CONTENTS
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:  # by anybody's tar as well
         assert tar.getnames() == [manifest.NAME, *CONTENTS]
+
+
+def test_a_program_is_one_again_and_nothing_else_is(tmp_path: Path) -> None:
+    for name, mode in (("gpx_linux", 0o755), ("plugin.json", 0o640)):
+        (tmp_path / name).write_text(name)
+        (tmp_path / name).chmod(mode)
+    members = tuple(packing.member(name, tmp_path / name) for name in ("gpx_linux", "plugin.json"))
+    content = manifest.write(said(members=members))
+
+    packed = b"".join(packing.pieces(content, members, lambda name: tmp_path / name))
+    unpacked(packed, tmp_path / "target")
+
+    assert len(packed) == packing.size(content, members)
+    assert [os.access(tmp_path / "target" / one.name, os.X_OK) for one in members] == [True, False]
+
+
+def test_a_file_that_has_gone_is_named(tmp_path: Path) -> None:
+    gone = Member("grafana/x", 1, "ab")
+
+    with pytest.raises(AresmonError, match="grafana/x cannot be read: No such file"):
+        packing.member(gone.name, tmp_path / "x")
+    with pytest.raises(AresmonError, match="grafana/x cannot be read: No such file"):
+        b"".join(packing.pieces(b"{}", [gone], lambda _: tmp_path / "x"))
+
+
+def test_a_bit_of_the_manifest_that_flipped_is_damage(tmp_path: Path) -> None:
+    content = archive()
+    at = content.index(b'"host":"biere"') + len('"host":"')
+
+    with pytest.raises(DamagedError, match=r"manifest\.json is not what it was"):
+        unpacked(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], tmp_path)
 
 
 def test_a_file_that_changes_while_it_is_packed_makes_no_archive(tmp_path: Path) -> None:
