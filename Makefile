@@ -55,6 +55,10 @@ prerequisites:
 	@scripts/prerequisites
 
 $(BIN)/pip:
+	@command -v $(PYTHON) >/dev/null || scripts/prerequisites python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo '$(PYTHON) is not Python 3.11 or newer, which aresmon needs. Install one, then name it: PYTHON=python3.12 make up' >&2; \
+	  exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/prerequisites python
 	@$(PYTHON) -m venv $(VENV)
 

@@ -19,10 +19,12 @@ if [[ -e /tmp/full ]]; then
 fi
 
 # A file that it cannot read it puts aside as .bad, and leaves the whole shard closed, for writes too, until the next
-# start, which opens it with what is left. Once for each file: the mark is newer than those that were seen.
+# start, which opens it with what is left. Once for each file: the mark lists those that were seen, each with its time.
+# What is newer than what would not do: a clock that was ahead and was put right makes a file newer for days.
 mark=$home/.bad-seen
-[[ -e $mark ]] || touch -d @0 "$mark"
-if [[ -n $(find "$home/data" -maxdepth 4 -name '*.bad' -cnewer "$mark" -print -quit 2> /dev/null) ]] && touch "$mark"; then
+[[ -e $mark ]] || : > "$mark"
+aside=$(find "$home/data" -maxdepth 4 -name '*.bad' -printf '%P %C@\n' 2> /dev/null)
+if [[ -n $aside ]] && grep -qvxFf "$mark" <<< "$aside" && echo "$aside" > "$mark"; then
   echo "a file that cannot be read was put aside; InfluxDB starts anew with the rest"
   kill 1
   exit 1

@@ -140,7 +140,7 @@ def _door(grafana: Grafana) -> dict[str, str]:
     return {
         "GRAFANA_TLS": _yes(grafana.door.tls is not None),
         "GRAFANA_HTTPS": _yes(is_https),
-        "GRAFANA_PREFIX": folder.lower().replace(".", "[.]"),  # into a regular expression
+        "GRAFANA_PREFIX": folder.replace(".", "[.]"),  # into a regular expression
         "GRAFANA_PROFILES": "fixed" if is_shared else "own",
         # An address that nobody has: HAProxy 3.2 warns of an empty one, also where it is not used.
         "GRAFANA_BEHIND": " ".join(grafana.door.behind) or "255.255.255.255",

@@ -15,6 +15,7 @@ from tests.engine import echo
 from tests.engine.door import Answer, basic, knock, raw
 from tests.engine.sites import Site, site_in
 
+FOLDER = "/Grafana-1.x"
 GUEST = basic("guest", "guest")
 _numbers = itertools.count(1)
 
@@ -51,6 +52,16 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with site_in(tmp_path_factory.mktemp("shared"), **_without_grafana(settings)) as made:
         result = made.run("up")
         assert result.code == ExitCode.DEGRADED, result
+        with echo.behind(made):
+            yield made
+
+
+@pytest.fixture(scope="module")
+def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The same in a folder of its own."""
+    settings = {"url": f"http://grafana.example.org{FOLDER}", "guests": [{"login": "guest", "password": "guest"}]}
+    with site_in(tmp_path_factory.mktemp("below"), **_without_grafana(settings | {"behind": ["127.0.0.1"]})) as made:
+        made.run("up")
         with echo.behind(made):
             yield made
 
@@ -102,6 +113,10 @@ CLOSED = [
     ("POST", "/api/live/publish"),
     ("POST", "/api/live/push/x"),
     ("POST", "/api/snapshots"),
+    ("GET", "/public-dashboards/x"),
+    ("POST", "/api/public/dashboards/x/panels/2/query"),
+    ("GET", "/api/dashboards/public-dashboards"),
+    ("POST", "/api/dashboards/uid/x/public-dashboards"),
     ("GET", "/api/snapshots-delete/x"),
     ("GET", "/api/gnet/dashboards/1"),
 ]
@@ -127,6 +142,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "a token in the query": lambda path: f"{path}?auth_token=x",
     "a fragment": lambda path: f"{path}#/login",
     "an end": lambda path: f"{path}%00",
+    "percents that say nothing": lambda path: f"{path}/%zz",
 }
 MANNERS: dict[str, tuple[tuple[str, str], ...]] = {
     "session": (),
@@ -145,6 +161,25 @@ def test_no_spelling_of_it_reaches_grafana(shared: Site, method: str, path: str,
 
     assert not reached(answer), answer
     assert answer.status in (400, 403)
+
+
+@pytest.mark.parametrize(("method", "path"), PROFILE + CLOSED)
+def test_no_spelling_of_it_in_the_site_s_folder_reaches_grafana(below: Site, method: str, path: str) -> None:
+    """Grafana takes the folder's letters off, whatever follows them, and misses no slash."""
+    ways = [f"{FOLDER}{way}" for said in SPELLINGS.values() for way in (said(path), said(path)[1:])]
+
+    answers = {way: ask(below, method, way) for way in (path, *ways)}
+
+    assert {way: one.status for way, one in answers.items() if reached(one) or one.status not in (400, 403)} == {}
+
+
+def test_logins_in_the_site_s_folder_are_counted_however_they_are_spelled(below: Site) -> None:
+    for login in ("/login", f"{FOLDER}/login", f"{FOLDER}login", f"{FOLDER}//login/"):
+        who, wrong = (("X-Forwarded-For", somebody()),), b"password=wrong"
+
+        statuses = [ask(below, "POST", login, body=wrong, headers=who).status for _ in range(11)]
+
+        assert statuses == [401] * 10 + [429], login
 
 
 @pytest.mark.parametrize("manner", MANNERS)
@@ -208,6 +243,7 @@ OPEN = [
         ("GET", "/api/user"),
     ),
     *(("GET", "/api/user/orgs"), ("GET", "/api/user/preferences"), ("POST", "/api/user/auth-tokens/rotate")),
+    *(("GET", "/d/x/public-dashboards"), ("GET", "/public/dashboards/x.json")),
     *(("GET", "/d/x/metrics"), ("GET", "/d/x/debug?orgId=1&var-host=a%2Fb"), ("GET", "/dashboards/f/x/api-user")),
     *(("POST", "/api/ds/query?ds_type=influxdb"), ("GET", "/api/search?query=a%20b&limit=30"), ("GET", "/profile")),
     *(("GET", "/api/dashboards/uid/x"), ("POST", "/api/dashboards/db"), ("DELETE", "/api/dashboards/uid/x")),
@@ -232,6 +268,12 @@ OPEN = [
         ("POST", "/apis/features.grafana.app/v0alpha1/namespaces/default/ofrep/v1/evaluate/flags"),
     ),
 ]
+
+
+@pytest.mark.parametrize("target", ["", "/", "/d/x/metrics", "/public/build/app.3f.js", "/api/health", "/metricsx"])
+def test_what_is_open_is_open_in_the_site_s_folder_too(below: Site, target: str) -> None:
+    assert reached(ask(below, "GET", f"{FOLDER}{target}"))
+    assert reached(ask(below, "GET", target or "/"))
 
 
 @pytest.mark.parametrize(("method", "target"), OPEN)
@@ -343,7 +385,7 @@ def test_where_every_login_is_one_person_s_profiles_are_their_own(site: Site) ->
         assert reached(knock(site.grafana, "PUT", "/api/user/password"))
         assert reached(knock(site.grafana, "PUT", "/grafana/api/user"))
         assert knock(site.grafana, "GET", "/api/datasources/proxy/1/query").status == 403
-        assert knock(site.grafana, "GET", "/grafana/metrics").status == 403
+        assert knock(site.grafana, "GET", "/Grafanametrics").status == 403
         assert knock(site.grafana, "GET", "/Grafana/metrics/").status == 403
         assert reached(knock(site.grafana, "GET", "/grafana/d/x/metrics"))
         # Nobody is believed here: a made-up address does not hide who tries.

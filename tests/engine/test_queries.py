@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.door import Answer, basic, knock
+from tests.engine.door import Answer, basic, knock, raw
 from tests.engine.sites import Site
 
 ALLOWED = [
@@ -49,10 +49,14 @@ FORM = ("Content-Type", "application/x-www-form-urlencoded")
 
 def request(site: Site, method: str, target: str, body: str = "", *headers: tuple[str, str]) -> Answer:
     """Ask InfluxDB as the data source, from where Grafana stands."""
-    networks = site.containers()["edge"].attrs["NetworkSettings"]["Networks"]
-    address = f"{networks[f'{site.name}_inside']['IPAddress']}:8087"
     authorization = [basic("grafana", site.secret("influxdb-grafana"))]
-    return knock(address, method, target, body=body.encode(), authorization=authorization, headers=headers)
+    return knock(door(site), method, target, body=body.encode(), authorization=authorization, headers=headers)
+
+
+def door(site: Site) -> str:
+    """Where Grafana reaches InfluxDB."""
+    networks = site.containers()["edge"].attrs["NetworkSettings"]["Networks"]
+    return f"{networks[f'{site.name}_inside']['IPAddress']}:8087"
 
 
 def query(site: Site, statement: str) -> Any:
@@ -90,11 +94,17 @@ def test_the_data_source_may_change_nothing(seen: Site, statement: str) -> None:
 CONTINUOUS = "CREATE CONTINUOUS QUERY q ON telegraf BEGIN SELECT mean(value) INTO copy FROM seen GROUP BY time(1m) END"
 _QUOTED = urllib.parse.quote(CONTINUOUS)
 _EVERY = "".join(f"%{ord(letter):02x}" for letter in CONTINUOUS)
-WAYS = {
+_PLUSES = f"q={CONTINUOUS.replace(' ', '+')}"
+_PARTS = ("Content-Type", "multipart/form-data; boundary=x")
+_PART = f'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n{CONTINUOUS}\r\n--x--\r\n'
+_ODD_PART = _PART.replace("\r\n\r\n", "\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n").replace(
+    "CREATE CONTINUOUS", "C=52EATE C=4FNTINUOUS"
+)
+WAYS: dict[str, tuple[Any, ...]] = {
     "lower case": ("POST", "/query", f"q={_QUOTED.lower()}", FORM),
     "comments": ("POST", "/query", f"q={_QUOTED.replace('CREATE%20', 'CREATE/**/').replace('S%20Q', 'S/*x*/Q')}", FORM),
     "a comment and a new line": ("POST", "/query", f"q={_QUOTED.replace('CREATE%20', 'CREATE--x%0A')}", FORM),
-    "pluses": ("POST", "/query", f"q={CONTINUOUS.replace(' ', '+')}", FORM),
+    "pluses": ("POST", "/query", _PLUSES, FORM),
     "percents": ("POST", "/query", f"q={_EVERY}", FORM),
     "a second statement": ("POST", "/query", f"q=SHOW%20MEASUREMENTS%3B{_QUOTED}", FORM),
     "a long way down": ("POST", "/query", f"q={'%20' * 7900}{_QUOTED}", FORM),
@@ -102,25 +112,45 @@ WAYS = {
     "the address": ("POST", f"/query?db=telegraf&q={_QUOTED}", "", FORM),
     "the address in percents": ("POST", f"/query?db=telegraf&q={_EVERY}", "", FORM),
     "GET": ("GET", f"/query?db=telegraf&q={_QUOTED}", "", ("X-Nothing", "")),
-    "a form of parts": (
-        "POST",
-        "/query",
-        f'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n{CONTINUOUS}\r\n--x--\r\n',
-        ("Content-Type", "multipart/form-data; boundary=x"),
+    "a form of parts": ("POST", "/query", _PART, _PARTS),
+    "two forms, the first of parts": ("POST", "/query", _ODD_PART, _PARTS, FORM),
+    "two forms in one header": (
+        *("POST", "/query", _PART),
+        ("Content-Type", "application/x-www-form-urlencoded, multipart/form-data; boundary=x"),
     ),
+    "percents that say nothing": ("POST", "/query", f"{_PLUSES}&x=%zz", FORM),
+    "percents that say nothing before it": ("POST", "/query", f"x=%&{_PLUSES}", FORM),
+    "a percent at the end": ("POST", "/query", f"{_PLUSES}&%", FORM),
+    "a NUL before it": ("POST", "/query", f"x=\0&{_PLUSES}", FORM),
+    "a NUL in percents before it": ("POST", "/query", f"x=%00&{_PLUSES}", FORM),
+    "percents that say nothing in the address": ("GET", f"/query?{_PLUSES}&x=%zz", ""),
+    "percents that say nothing in the address of an empty form": ("POST", f"/query?{_PLUSES}&x=%zz", "", FORM),
+    "a NUL in percents in the address": ("GET", f"/query?x=%00&{_PLUSES}", ""),
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_way_of_asking_makes_a_continuous_query(seen: Site, way: str) -> None:
     """InfluxDB itself would allow it to who may read."""
-    method, target, body, header = WAYS[way]
-
-    answer = request(seen, method, target, body, header)
+    answer = request(seen, *WAYS[way])
 
     assert (answer.status in (400, 403, 413), answer.is_influxdb) == (True, False), answer
     made = seen.query("SHOW CONTINUOUS QUERIES")
     assert "q" not in {row["name"] for series in made for row in series.rows if series.name == "telegraf"}
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "in pieces"])
+def test_nothing_is_asked_by_the_body_of_a_request_that_reads(seen: Site, is_whole: bool) -> None:
+    """InfluxDB takes a form of parts with any method."""
+    size = f"Content-Length: {len(_ODD_PART)}" if is_whole else "Transfer-Encoding: chunked"
+    body = _ODD_PART if is_whole else f"{len(_ODD_PART):x}\r\n{_ODD_PART}\r\n0\r\n\r\n"
+    head = ["GET /query?db=telegraf HTTP/1.1", "Host: x", "Connection: close", size, ": ".join(_PARTS)]
+    head.append(f"Authorization: {basic('grafana', seen.secret('influxdb-grafana'))}")
+
+    answer = raw(door(seen), "\r\n".join([*head, "", body]).encode())  # in one piece, else the edge sees no body yet
+
+    assert b" 400 " in answer.partition(b"\r\n")[0], answer
+    assert b"X-Influxdb" not in answer
 
 
 def test_a_request_that_comes_in_pieces_is_read_whole_or_refused(seen: Site) -> None:
@@ -130,6 +160,21 @@ def test_a_request_that_comes_in_pieces_is_read_whole_or_refused(seen: Site) -> 
     answer = request(seen, "POST", "/query", body, FORM, ("Transfer-Encoding", "chunked"))
 
     assert (answer.status in (400, 403), answer.is_influxdb) == (True, False), answer
+
+
+@pytest.mark.parametrize("kind", [FORM, (FORM[0], f"{FORM[1]}; charset=utf-8")], ids=["plain", "charset"])
+def test_a_form_is_read_with_what_grafana_puts_into_the_address(seen: Site, kind: tuple[str, str]) -> None:
+    statement = urllib.parse.urlencode({"q": 'SELECT "value" FROM "seen" WHERE "of" =~ /50% (é|\\x00)/'})
+
+    answer = request(seen, "POST", "/query?db=telegraf&epoch=ms&rp=raw", statement, kind)
+
+    assert (answer.status, answer.is_influxdb) == (200, True), answer
+
+
+def test_what_is_asked_in_the_address_alone_is_answered(seen: Site) -> None:
+    answer = request(seen, "GET", "/query?" + urllib.parse.urlencode({"db": "telegraf", "q": 'SELECT * FROM "seen"'}))
+
+    assert (answer.status, '"seen"' in answer.body) == (200, True), answer
 
 
 def test_a_long_query_is_answered(seen: Site) -> None:
