@@ -18,7 +18,7 @@ from pathlib import Path
 
 import asyncssh
 
-from aresmon import credentials, database, moving
+from aresmon import authority, blocking, credentials, database, moving
 from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet
 from aresmon.hosts.ssh import Ssh
@@ -36,21 +36,49 @@ cat >"$path.new"
 chown "$owner" "$path.new"
 mv -T -- "$path.new" "$path"
 """
+# The certificates are compared there: the next one's file has its key in it, which goes nowhere.
 _FOLLOWED = """\
 set -eu
 read -r host
-while read -r list; do
-  [ ! -e "$list" ] || awk -v host="$host" '$0 != host' "$list" >"$list.new"
-  [ ! -e "$list.new" ] || { chown --reference="$list" "$list.new"; mv -T -- "$list.new" "$list"; }
-done
+read -r clear
+read -r knowing
+read -r next
+trusted=$(cat)
+others() { [ ! -e "$1" ] || awk -v host="$host" '$0 != host' "$1"; }
+put() { chown --reference="${1%/*}" "$1.new"; mv -T -- "$1.new" "$1"; }
+[ ! -e "$clear" ] || { others "$clear" >"$clear.new"; put "$clear"; }
+following=
+[ ! -e "$next" ] || following=$(sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' "$next")
+if [[ $following && $trusted == *"$following"* ]]; then
+  { others "$knowing"; printf '%s\\n' "$host"; } >"$knowing.new"
+  put "$knowing"
+fi
 """
+# Read and written there, in one go: who was blocked in the meantime must stay so.
+_FORGET = """\
+set -eu
+umask 077
+read -r path
+read -r host
+if [ -e "$path" ]; then
+  python3 -c 'import json, sys
+known = json.load(open(sys.argv[1]))
+known.pop(sys.argv[2], None)
+print(json.dumps(known))' "$path" "$host" >"$path.new"
+  chmod --reference="$path" "$path.new"
+  chown --reference="$path" "$path.new"
+  mv -T -- "$path.new" "$path"
+fi
+"""
+_BLOCKED = f".aresmon/{blocking.FILE}"
 _DOCKER = "/var/run/docker.sock"
 
 
 @dataclass(frozen=True, slots=True)
 class Far:
     """A stack elsewhere. `root` is the site's folder there, `owner` whose it is, `bundle` its files as far as they
-    are the agent's; `docker` is a socket here that leads to its engine."""
+    are the agent's; `docker` is a socket here that leads to its engine; `no_writers` the list of blocked hosts, if
+    there is one."""
 
     root: str
     owner: str
@@ -58,6 +86,7 @@ class Far:
     docker: Path
     bundle: Mapping[str, bytes] = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
+    no_writers: bytes | None
     run: Callable[[str, str], Awaitable[None]] = field(repr=False)
 
     async def keep(self, name: str, value: str) -> None:
@@ -65,9 +94,18 @@ class Far:
         await self.run(_KEEP, f"{self.root}/.aresmon/secrets/{name}\n{self.owner}\n{value}")
 
     async def followed(self, host: str, trusted: bytes) -> None:
-        """Take a host off the lists of those that have still to follow to TLS, or to the next authority."""
-        lists = [moving.IN_CLEAR, *([moving.WITHOUT_NEXT] if moving.knows_next(trusted) else [])]
-        await self.run(_FOLLOWED, f"{host}\n" + "".join(f"{self.root}/.aresmon/authority/{name}\n" for name in lists))
+        """Note on the server that a host's data comes by TLS; `trusted` is what it was given to know the edge by."""
+        places = (moving.IN_CLEAR, moving.WITH_NEXT, authority.NEXT)
+        lines = [host, *(f"{self.root}/.aresmon/authority/{name}" for name in places), trusted.decode()]
+        await self.run(_FOLLOWED, "\n".join(lines))
+
+    def blocked(self) -> Mapping[str, str]:
+        """The hosts that may not write, and since when. Raises AresmonError where the server's file has no sense."""
+        return {} if self.no_writers is None else blocking.parse(self.no_writers, f"{self.root}/{_BLOCKED} there")
+
+    async def forget_block(self, host: str) -> None:
+        """Have the server remember no more that a host may not write."""
+        await self.run(_FORGET, f"{self.root}/{_BLOCKED}\n{host}\n")
 
     async def drop(self, name: str) -> None:
         """Remove a secret from the server."""
@@ -114,6 +152,7 @@ async def stack(fleet: Fleet, server: Ssh) -> AsyncIterator[Far]:
                     if path.startswith(".aresmon/bundle/")
                 },
                 secrets,
+                found.get(_BLOCKED),
                 lambda script, given: _run(server, connection, script, given),
             )
             targets = {SOCKET: f"{root}/.aresmon/run/influxdb/{SOCKET}", "docker.sock": _DOCKER}
@@ -163,7 +202,7 @@ async def _look(
 ) -> tuple[str, str, Mapping[str, bytes]]:
     agents = [credentials.agent(host.name) for host in fleet.hosts]
     names = [credentials.INFLUXDB_ADMIN, credentials.SITE_KEY, *agents, *map(credentials.upcoming, agents)]
-    wanted = [f".aresmon/secrets/{name}" for name in names]
+    wanted = [_BLOCKED, *(f".aresmon/secrets/{name}" for name in names)]
     wanted += [f".aresmon/bundle/{name}" for name in (".env", "manifest.json", "agent-environment.yml")]
     wanted += [f".aresmon/bundle/agents/{fleet.server}/{name}" for name in ("telegraf.conf", AUTHORITY)]
     given = "\n".join([fleet.site, *wanted, "", ""]).encode()

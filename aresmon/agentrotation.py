@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from aresmon import blocking, credentials, database, orders, pushes, survey
+from aresmon import credentials, database, orders, pushes, survey
 from aresmon.errors import AresmonError
 from aresmon.fleet import Host
 from aresmon.ground import Ground
@@ -68,9 +68,9 @@ async def rotate(
 
 async def _standing(ground: Ground, host: Host) -> Wish | Result:
     """What runs on a host, as what it should go on to run: only its password becomes another one."""
-    if host.name in blocking.blocked(ground.site):
-        hint = f"`aresmon hosts unblock {host.name}`, then the same command again"
-        return Result(host.name, Outcome.REFUSED, "it is blocked, and another password would let it in", hint)
+    if host.name in ground.blocked():
+        why = "it is blocked, and another password would let it in"
+        return Result(host.name, Outcome.REFUSED, why, ground.to_unblock(host.name))
     where = ground.agent(host)
     try:
         seen = await survey.look(where, ground.transport(host), shown=[where.watched])

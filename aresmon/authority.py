@@ -33,7 +33,8 @@ OF_EDGE = timedelta(days=365)
 _RENEWED = 1 / 3  # of its time that is left
 _TOLD = timedelta(days=30)
 _SLOW = timedelta(hours=1)  # a host's clock may be behind
-_NOW, _NEXT, _EDGE, _FACTS = "authority.pem", "next.pem", "edge.pem", "edge.json"
+NEXT = "next.pem"
+_NOW, _EDGE, _FACTS = "authority.pem", "edge.pem", "edge.json"
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.DOTALL)
 
 
@@ -101,7 +102,7 @@ def known(folder: Path) -> Facts | None:
 
 def trusted(folder: Path) -> str:
     """The certificates by which hosts know the edge, in PEM: two while the authority is being changed."""
-    found = (_certificate(folder / name) for name in (_NOW, _NEXT))
+    found = (_certificate(folder / name) for name in (_NOW, NEXT))
     return "".join(found)
 
 
@@ -153,7 +154,7 @@ def shown(folder: Path) -> list[Shown]:
 
 def is_changing(folder: Path) -> bool:
     """Whether a next authority is made, and does not sign yet."""
-    return (folder / _NEXT).exists()
+    return (folder / NEXT).exists()
 
 
 def is_brought(folder: Path, file: Path) -> bool:
@@ -164,14 +165,20 @@ def is_brought(folder: Path, file: Path) -> bool:
         return False
 
 
+def knows_next(folder: Path, known: bytes) -> bool:
+    """Whether the next authority is among these certificates (PEM), by which a host knows the edge."""
+    following = _certificate(folder / NEXT).encode()
+    return bool(following) and following in known
+
+
 def prepare_next(folder: Path, now: datetime) -> None:
     """Make the authority that is to follow."""
-    files.write(folder / _NEXT, _authority(now), mode=0o600)
+    files.write(folder / NEXT, _authority(now), mode=0o600)
 
 
 def promote_next(folder: Path) -> None:
     """Let the next authority be the one that signs: the edge's certificate is due from then on."""
-    (folder / _NEXT).replace(folder / _NOW)
+    (folder / NEXT).replace(folder / _NOW)
 
 
 # Making ----------------------------------------------------------------------------------------------

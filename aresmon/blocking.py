@@ -18,22 +18,26 @@ from aresmon.fleet import Fleet
 from aresmon.influxdb import InfluxDB
 from aresmon.site import Site
 
-_FILE = "blocked.json"
+FILE = "blocked.json"
 
 
 def blocked(site: Site) -> Mapping[str, str]:
-    """The hosts that may not write, and since when (ISO 8601, UTC)."""
-    path = site.state / _FILE
+    """The hosts that may not write, and since when (ISO 8601, UTC). Raises AresmonError where that cannot be known."""
+    path = site.state / FILE
     try:
-        found = json.loads(path.read_bytes())
-        return {str(host): str(since) for host, since in found.items()}
+        return parse(path.read_bytes(), str(path))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise AresmonError(
-            f"{path}, the hosts that may not write, cannot be read: {error}",
-            hint="remove it, and block those again: `aresmon hosts block HOST`",
-        ) from None
+    except OSError as error:
+        raise _unreadable(str(path), error) from None
+
+
+def parse(content: bytes, where: str) -> Mapping[str, str]:
+    """The same of a file's content; `where` it is, is told where AresmonError is raised."""
+    try:
+        return {str(host): str(since) for host, since in json.loads(content).items()}
+    except (ValueError, AttributeError) as error:
+        raise _unreadable(where, error) from None
 
 
 def admitted(site: Site, fleet: Fleet) -> Fleet:
@@ -47,7 +51,7 @@ def block(site: Site, influxdb: InfluxDB, host: str) -> bool:
     known = blocked(site)
     if host not in known:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        files.write(site.state / _FILE, json.dumps({**known, host: now}).encode())
+        files.write(site.state / FILE, json.dumps({**known, host: now}).encode())
     first = account(agent(host), "")
     database.remove_users(influxdb, first, other(first))
     return host not in known
@@ -67,5 +71,12 @@ def forget(site: Site, host: str) -> bool:
     known = dict(blocked(site))
     was = known.pop(host, None)
     if was is not None:
-        files.write(site.state / _FILE, json.dumps(known).encode())
+        files.write(site.state / FILE, json.dumps(known).encode())
     return was is not None
+
+
+def _unreadable(where: str, error: Exception) -> AresmonError:
+    return AresmonError(
+        f"{where}, the hosts that may not write, cannot be read: {error}",
+        hint="remove it, and block those again: `aresmon hosts block HOST`",
+    )

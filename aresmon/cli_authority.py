@@ -18,6 +18,7 @@ app = typer.Typer(
     help="By what agents know the edge, and who has still to follow.", no_args_is_help=True, rich_markup_mode=None
 )
 _WAITS = {
+    "finish": "next: `aresmon up`, then `aresmon push-config --all` takes the former from the hosts",
     "prepare": "",
     "bring": "next: `aresmon up`, then `aresmon push-config --all`, then `aresmon authority rotate` again",
     "wait": "next: `aresmon push-config --all`, then `aresmon authority rotate` again",
@@ -95,6 +96,9 @@ def rotate(
     site, fleet = _site_with_authority()
     with site.lock("authority rotate"):
         step = moving.next_step(site, fleet)
+        if step == "finish":
+            hint = "`aresmon up`, then `aresmon authority rotate` again"
+            raise AresmonError("`up` has not brought the present authority to the edge and to pushes yet", hint=hint)
         if step in ("wait", "bring"):
             waiting = ", ".join(sorted(moving.without_next(site, fleet))) or "the bundle"
             raise AresmonError(
@@ -106,10 +110,7 @@ def rotate(
             return
         moving.rotate(site, fleet, datetime.now(UTC))
     the_console().say(f"done: {told}")
-    if step == "promote":
-        the_console().say("next: `aresmon up`, then `aresmon push-config --all` takes the former from the hosts")
-    else:
-        _tell_step(site, fleet)
+    _tell_step(site, fleet)
 
 
 def _tell_step(site: Site, fleet: Fleet) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aresmon import bundle, credentials, files, images, intent, moving, orders, starter, store
+from aresmon import blocking, bundle, credentials, files, images, intent, moving, orders, starter, store
 from aresmon.catalogue import Catalogue
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError
@@ -29,7 +29,8 @@ _TELEGRAF = 1510  # the image's user, where root runs the site
 class Ground:
     """The site, what it says, its stack, and the ways to its hosts. `keep_secret` writes a secret where the stack is,
     `drop_secret` removes one; `followed` notes there that a host's data comes by TLS, from what it was given to know
-    the edge by."""
+    the edge by. `blocked` are the hosts that may not write, and since when (ISO 8601, UTC), as it is known there;
+    `forget_block` has it forgotten of one."""
 
     site: Site
     fleet: Fleet
@@ -41,6 +42,8 @@ class Ground:
     keep_secret: Callable[[str, str], Awaitable[None]] = field(repr=False)
     drop_secret: Callable[[str], Awaitable[None]] = field(repr=False)
     followed: Callable[[str, bytes], Awaitable[None]] = field(repr=False)
+    blocked: Callable[[], Mapping[str, str]] = field(repr=False)
+    forget_block: Callable[[str], Awaitable[None]] = field(repr=False)
 
     @property
     def sidecar_reader(self) -> str:
@@ -53,6 +56,11 @@ class Ground:
 
     def releases(self, host: Host) -> Releases:
         return Releases(self.site.releases(host.name))
+
+    def to_unblock(self, host: str) -> str:
+        """What lets a blocked host in again, as the next step of whoever is refused for it."""
+        where = "" if self.stack.is_here else f"on {self.fleet.server}: "
+        return f"{where}`aresmon hosts unblock {host}`, then the same command again"
 
     def image(self) -> str:
         """The image of an agent in a container: the one that is here, else the pinned one."""
@@ -96,16 +104,20 @@ async def ground(site: Site, *, sudo_password: str | None = None) -> AsyncIterat
     async def followed(host: str, trusted: bytes) -> None:
         moving.followed(site, host, trusted)
 
+    async def forget(host: str) -> None:
+        blocking.forget(site, host)
+
     if here:
         stack, influxdb = _stack_here(site), store.influxdb(site)
-        yield Ground(site, fleet, site.catalogue(), frame, stack, influxdb, transport, keep, drop, followed)
+        ours = (keep, drop, followed, lambda: blocking.blocked(site), forget)
+        yield Ground(site, fleet, site.catalogue(), frame, stack, influxdb, transport, *ours)
         return
     from aresmon import afar
 
     server = fleet.host(fleet.server)
     async with afar.stack(fleet, Ssh(server.name, server.ssh, connections)) as far:
         stack = Stack(far.root, is_here=False, secret=far.secret, bundle=far.bundle, owner=far.owner)
-        there = (far.keep, far.drop, far.followed)
+        there = (far.keep, far.drop, far.followed, far.blocked, far.forget_block)
         yield Ground(site, fleet, site.catalogue(), frame, stack, far.influxdb, transport, *there)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aresmon import blocking, credentials, database, enrol, files, fleet, recipes, yamledit
+from aresmon import credentials, database, enrol, files, fleet, recipes, yamledit
 from aresmon.engine import Engine
 from aresmon.enrol import Choice, Found
 from aresmon.errors import AresmonError
@@ -80,7 +80,12 @@ async def install(
 
 
 async def make_credentials(ground: Ground, name: str) -> None:
-    """Give a host its secret and its database user, without an `up`. Nothing is done twice."""
+    """Give a host its secret and its database user, without an `up`. Nothing is done twice.
+
+    Raises AresmonError, with nothing made, for a host that is blocked.
+    """
+    if since := ground.blocked().get(name):
+        raise AresmonError(f"{name} is blocked since {since}", hint=ground.to_unblock(name))
     secret = credentials.agent(name)
     try:
         password = ground.stack.secret(secret)
@@ -97,7 +102,7 @@ async def revoke(ground: Ground, name: str) -> None:
     await asyncio.to_thread(database.remove_users, ground.influxdb, secret, credentials.other(secret))
     await ground.drop_secret(credentials.upcoming(secret))
     await ground.drop_secret(secret)
-    blocking.forget(ground.site, name)  # another machine may get this name
+    await ground.forget_block(name)  # another machine may get this name
 
 
 async def say_goodbye(ground: Ground, host: fleet.Host) -> str:

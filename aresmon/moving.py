@@ -1,8 +1,8 @@
 """Hosts that have still to follow a change of how the edge is reached, until a push to each is proven.
 
-Two lists in `.aresmon/authority/`, one host a line: those that may still write in the clear (`hosts-in-clear`), and
-those that do not know the next certificate authority yet (`hosts-without-next`). A list that is not there is one that
-nobody has begun.
+Two lists in `.aresmon/authority/`, one host a line: those that may still write in the clear (`hosts-in-clear`), begun
+by the first `up` with TLS, and those that were seen to know the next certificate authority (`hosts-with-next`). Of the
+second, who is not on it is waited for: a host that came since, and everybody where it is lost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aresmon.render.telegraf import AUTHORITY
 from aresmon.site import Site
 
 IN_CLEAR = "hosts-in-clear"
-WITHOUT_NEXT = "hosts-without-next"
+WITH_NEXT = "hosts-with-next"
 
 
 def in_clear(site: Site, fleet: Fleet) -> frozenset[str]:
@@ -38,7 +38,7 @@ def without_next(site: Site, fleet: Fleet) -> frozenset[str]:
     """The hosts that do not know the next authority yet."""
     if not authority.is_changing(site.authority):
         return frozenset()
-    return (_read(site.authority / WITHOUT_NEXT) or frozenset()) & frozenset(host.name for host in fleet.hosts)
+    return frozenset(host.name for host in fleet.hosts) - (_read(site.authority / WITH_NEXT) or frozenset())
 
 
 def troubles(site: Site, fleet: Fleet) -> Iterator[tuple[str, Doubt]]:
@@ -68,12 +68,17 @@ def close(site: Site) -> None:
     site.record(command="authority close")
 
 
-def next_step(site: Site, fleet: Fleet) -> Literal["prepare", "wait", "bring", "promote"]:
-    """What the change to another authority waits for: to be begun, for hosts, for `up`, or for its last step."""
-    if not authority.is_changing(site.authority):
-        return "prepare"
+def next_step(site: Site, fleet: Fleet) -> Literal["finish", "prepare", "bring", "wait", "promote"]:
+    """What a change to another authority waits for.
+
+    That `up` brings the last step of the former change (`finish`), to be begun (`prepare`), that `up` gives the next
+    authority to pushes (`bring`), for hosts (`wait`), or for its last step (`promote`).
+    """
+    is_changing = authority.is_changing(site.authority)
     if not authority.is_brought(site.authority, site.bundle / "agents" / fleet.server / AUTHORITY):
-        return "bring"
+        return "bring" if is_changing else "finish"
+    if not is_changing:
+        return "prepare"
     return "wait" if without_next(site, fleet) else "promote"
 
 
@@ -81,11 +86,11 @@ def rotate(site: Site, fleet: Fleet, now: datetime) -> None:
     """Take the next step of the change to another authority, which is `prepare` or `promote`."""
     step = next_step(site, fleet)
     if step == "prepare":
-        note(site, WITHOUT_NEXT, (host.name for host in fleet.hosts))  # first: who is on it too long is only pushed to
+        (site.authority / WITH_NEXT).unlink(missing_ok=True)  # first: what a former change left says nothing of this
         authority.prepare_next(site.authority, now)
     elif step == "promote":
         authority.promote_next(site.authority)
-        (site.authority / WITHOUT_NEXT).unlink(missing_ok=True)
+        (site.authority / WITH_NEXT).unlink(missing_ok=True)
     site.record(command="authority rotate", step=step)
 
 
@@ -96,15 +101,12 @@ def note(site: Site, which: str, hosts: Iterable[str]) -> None:
 
 def followed(site: Site, host: str, trusted: bytes) -> None:
     """This host's data was seen to come by TLS; `trusted` is what it was given to know the edge by."""
-    for which in (IN_CLEAR, *((WITHOUT_NEXT,) if knows_next(trusted) else ())):
-        noted = _read(site.authority / which)
-        if noted is not None and host in noted:
-            note(site, which, noted - {host})
-
-
-def knows_next(trusted: bytes) -> bool:
-    """Whether there are two authorities in this file."""
-    return trusted.count(b"BEGIN CERTIFICATE") > 1
+    behind = _read(site.authority / IN_CLEAR) or frozenset()
+    if host in behind:
+        note(site, IN_CLEAR, behind - {host})
+    knowing = _read(site.authority / WITH_NEXT) or frozenset()
+    if host not in knowing and authority.knows_next(site.authority, trusted):
+        note(site, WITH_NEXT, knowing | {host})
 
 
 def _environment(site: Site) -> str:

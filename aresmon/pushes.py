@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon import blocking, credentials, events, explain, files, intent, lint, orders, origins, rollout, survey
+from aresmon import credentials, events, explain, files, intent, lint, orders, origins, rollout, survey
 from aresmon.delivery import Delivery
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.events import Event
@@ -95,17 +95,11 @@ def jobs(ground: Ground, wanted: Sequence[Wish], manner: Manner) -> tuple[list[J
         ground.sidecar_reader,
     )
     found, refused = list[Job](), list[Result]()
-    out = blocking.blocked(ground.site)
+    out = ground.blocked()
     for wish in wanted:
-        if wish.host.name in out:
-            refused.append(
-                Result(
-                    wish.host.name,
-                    Outcome.REFUSED,
-                    f"it is blocked since {out[wish.host.name]}",
-                    f"`aresmon hosts unblock {wish.host.name}`, then the same command again",
-                )
-            )
+        name = wish.host.name
+        if name in out:
+            refused.append(Result(name, Outcome.REFUSED, f"it is blocked since {out[name]}", ground.to_unblock(name)))
             continue
         try:
             order = orders.order(wish, ground.fleet, ground.stack, ground.frame, manner=manner, files=files_of)

@@ -77,6 +77,33 @@ def test_an_agents_password_is_rotated_from_elsewhere_and_left_nowhere_there(
     assert [path for path in files if new.encode() in path.read_bytes()] == []
 
 
+def test_a_host_that_is_blocked_on_the_server_is_let_in_by_nothing_from_elsewhere(
+    fleet_site: Site, workstation: Site, traveller: Operator, lewi: Server
+) -> None:
+    assert workstation.run("push-config", "lewi", env=traveller.env()).code == 0
+    live, secret = lewi.read("/etc/default/telegraf"), fleet_site.secret("agent-lewi")
+
+    assert fleet_site.run("hosts", "block", "lewi").code == 0
+    try:
+        commands = (("push-config", "lewi"), ("secrets", "rotate", "agent-lewi"), ("hosts", "add", "lewi"))
+        refused = [workstation.run(*command, env=traveller.env()) for command in commands]
+        users = fleet_site.users()
+        meant = [workstation.run("hosts", verb, "lewi", env=traveller.env()) for verb in ("block", "unblock")]
+    finally:
+        unblocked = fleet_site.run("hosts", "unblock", "lewi")
+
+    for result in refused:
+        assert (result.code, "is blocked" in result.out + result.err) == (1, True), result
+        assert "on box: `aresmon hosts unblock lewi`" in result.out + result.err
+    assert {user for user in users if "lewi" in user} == set()
+    for result in meant:
+        assert (result.code, "run this on box, in the site's folder there" in result.err) == (1, True), result
+    assert "may write again" in unblocked.out, "it was blocked until then"
+    assert (lewi.read("/etc/default/telegraf"), fleet_site.secret("agent-lewi")) == (live, secret)
+    assert not (fleet_site.state / "secrets" / "agent-lewi~next").exists()
+    assert workstation.run("push-config", "lewi", env=traveller.env()).code == 0
+
+
 def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(
     fleet_site: Site, workstation: Site, traveller: Operator, lewi: Server
 ) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aresmon import blocking, database
+from aresmon import afar, agentrotation, blocking, database, intent, membership, process, pushes
+from aresmon.errors import AresmonError
+from aresmon.ground import Ground
 from aresmon.influxdb import InfluxDB, Series, UnreachableError
+from aresmon.orders import Manner, Stack, Wish
+from aresmon.outcome import Outcome, Result
+from aresmon.render.telegraf import Frame
+from aresmon.rollout import Pace
 from aresmon.site import Site
+from tests.unit.conftest import SHIPPED, load
 
 
 class FakeInfluxDB(InfluxDB):
@@ -94,3 +104,109 @@ def test_an_unblock_that_did_not_reach_the_database_leaves_the_host_blocked(two:
 
     assert influxdb.known == {"agent-biere", "agent-lewi"}
     assert blocking.blocked(two) == {}
+
+
+# From elsewhere: the list is the server's ---------------------------------------------------------------
+
+FLEET = load("site: ares\nserver: biere\nhosts:\n  biere: {agent: systemd, ssh: biere}\n  lewi: {agent: systemd}\n")
+SINCE = "2026-11-24T10:00:00+00:00"
+BLOCKED = json.dumps({"lewi": SINCE, "ronflex": SINCE}).encode()
+
+
+class Elsewhere:
+    """A workstation's site, which knows of no block, and the folder of its server."""
+
+    def __init__(self, site: Site, influxdb: FakeInfluxDB, server: Path, *, listed: bytes | None = BLOCKED) -> None:
+        self.list = server / ".aresmon" / "blocked.json"
+        if listed is not None:
+            self.list.parent.mkdir(parents=True)
+            self.list.write_bytes(listed)
+            self.list.chmod(0o640)
+        docker = server / "docker.sock"
+        far = afar.Far(str(server), "", influxdb, docker, {}, {"agent-lewi": "secret"}, listed, self._run)
+        site.make_state()
+        stack = Stack(str(server), is_here=False, secret=far.secret)
+        values: dict[str, Any] = {"keep_secret": self._made, "drop_secret": self._dropped, "followed": self._made}
+        values |= {"blocked": far.blocked, "forget_block": far.forget_block, "transport": self._reached}
+        frame = Frame.of(intent.shipped_files())
+        self.ground = Ground(site, FLEET, SHIPPED, frame, stack, influxdb, **values)
+
+    async def _run(self, script: str, given: str) -> None:
+        process.run(["bash", "-c", script], given=given)
+
+    async def _made(self, *_: object) -> None:
+        pytest.fail("a secret is made for a blocked host")
+
+    async def _dropped(self, _: str) -> None:
+        pass
+
+    def _reached(self, _: object) -> None:
+        pytest.fail("a blocked host is reached for")
+
+    def push(self) -> list[Result]:
+        return asyncio.run(pushes.push(self.ground, [Wish(FLEET.host("lewi"), "")], **self._how))
+
+    def rotate(self) -> list[Result]:
+        return asyncio.run(agentrotation.rotate(self.ground, [FLEET.host("lewi")], **self._how))
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        ignored = {"report": lambda *_: None, "done": lambda _: None}
+        return {"manner": Manner("ada", verify=False), "pace": Pace(), **ignored}
+
+
+@pytest.mark.parametrize("command", [Elsewhere.push, Elsewhere.rotate])
+def test_neither_a_push_nor_another_password_lets_in_a_host_that_the_server_has_blocked(
+    site: Site, influxdb: FakeInfluxDB, tmp_path: Path, command: Any
+) -> None:
+    influxdb.known.clear()
+
+    (result,) = command(Elsewhere(site, influxdb, tmp_path / "server"))
+
+    assert result.outcome is Outcome.REFUSED
+    assert "it is blocked" in result.why
+    assert result.next == "on biere: `aresmon hosts unblock lewi`, then the same command again"
+    assert influxdb.known == set()
+
+
+def test_nor_is_it_let_in_by_being_added_again(site: Site, influxdb: FakeInfluxDB, tmp_path: Path) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server")
+    influxdb.known.clear()
+
+    with pytest.raises(AresmonError, match=f"lewi is blocked since {SINCE[:10]}") as raised:
+        asyncio.run(membership.make_credentials(elsewhere.ground, "lewi"))
+
+    assert raised.value.hint.startswith("on biere: `aresmon hosts unblock lewi`")
+    assert influxdb.known == set()
+
+
+def test_another_machine_of_a_removed_host_s_name_is_not_blocked_on_the_server(
+    site: Site, influxdb: FakeInfluxDB, tmp_path: Path
+) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server")
+
+    for _ in range(2):
+        asyncio.run(membership.revoke(elsewhere.ground, "lewi"))
+
+    assert json.loads(elsewhere.list.read_bytes()) == {"ronflex": SINCE}
+    assert elsewhere.list.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in elsewhere.list.parent.iterdir()] == ["blocked.json"]
+
+
+def test_where_nobody_was_ever_blocked_nobody_is(site: Site, influxdb: FakeInfluxDB, tmp_path: Path) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=None)
+    (tmp_path / "server").mkdir()
+
+    assert elsewhere.ground.blocked() == {}
+    asyncio.run(membership.revoke(elsewhere.ground, "lewi"))
+    assert list((tmp_path / "server").iterdir()) == []
+
+
+@pytest.mark.parametrize("listed", [b"", b"{", b"[]"])
+def test_a_list_without_sense_lets_nobody_in(site: Site, influxdb: FakeInfluxDB, tmp_path: Path, listed: bytes) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=listed)
+
+    with pytest.raises(AresmonError, match=r"blocked\.json there, the hosts that may not write, cannot be read"):
+        elsewhere.push()
+    with pytest.raises(AresmonError, match="cannot be read"):
+        elsewhere.rotate()

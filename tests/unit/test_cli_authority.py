@@ -30,7 +30,15 @@ def moved(site: Site) -> Site:
     fleet = site.fleet()
     moving.begin(site, fleet)
     authority.ensure(site.authority, authority.names(fleet), datetime.now(UTC))
+    bring(site)
     return site
+
+
+def bring(site: Site) -> None:
+    """What `up` gives to pushes."""
+    folder = site.bundle / "agents" / "biere"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "aresmon-ca.pem").write_text(authority.trusted(site.authority))
 
 
 @pytest.mark.parametrize(
@@ -88,3 +96,22 @@ def test_another_authority_is_made_and_then_waits_for_up_and_the_hosts(moved: Si
 
     code, told = run(moved, "rotate")
     assert (code, "the next authority is not known yet to biere, lewi" in told) == (1, True)
+
+
+def test_another_change_is_refused_until_up_has_brought_the_last_one(moved: Site) -> None:
+    assert run(moved, "rotate")[0] == 0
+    bring(moved)
+    for host in ("biere", "lewi"):
+        moving.followed(moved, host, authority.trusted(moved.authority).encode())
+
+    code, told = run(moved, "rotate")
+    shown = run(moved, "show")[1]
+    again, refused = run(moved, "rotate")
+
+    assert (code, "done: let the next authority sign" in told) == (0, True)
+    assert "next: `aresmon up`, then `aresmon push-config --all` takes the former" in told
+    assert "next: `aresmon up`, then `aresmon push-config --all` takes the former" in shown
+    assert (again, "`up` has not brought the present authority" in refused) == (1, True)
+    assert not authority.is_changing(moved.authority)
+    bring(moved)
+    assert run(moved, "rotate", "--dry-run")[0] == 0

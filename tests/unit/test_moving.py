@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import pytest
 
 from aresmon import afar, authority, credentials, moving, process
 from aresmon.fleet import Fleet
+from aresmon.influxdb import InfluxDB
 from aresmon.site import Site
 from tests.unit.conftest import load
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-ONE, TWO = b"BEGIN CERTIFICATE", b"BEGIN CERTIFICATE BEGIN CERTIFICATE"
+ONE = b"the present authority"
 
 
 def fleet_with(tls: str, *hosts: str) -> Fleet:
@@ -89,39 +91,163 @@ def test_an_edge_that_takes_both_though_nobody_needs_it_is_told(site: Site, flee
     assert told(site, fleet) == ["the agents' port still takes what comes in the clear"]
 
 
-def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(site: Site, fleet: Fleet) -> None:
-    site.make_state()
-    moving.begin(site, fleet)
-    authority.ensure(site.authority, authority.names(fleet), NOW)
-    assert moving.next_step(site, fleet) == "prepare"
+class Changing:
+    """A site with two hosts that goes from authority to authority. A host knows what its last push brought it."""
 
-    moving.rotate(site, fleet, NOW)
-    assert moving.next_step(site, fleet) == "bring"
-    brought = site.bundle / "agents" / "biere" / "aresmon-ca.pem"
-    brought.parent.mkdir(parents=True)
-    brought.write_text(authority.trusted(site.authority))
-    assert moving.next_step(site, fleet) == "wait"
-    for name in ("biere", "lewi"):
-        moving.followed(site, name, ONE)
+    def __init__(self, site: Site, fleet: Fleet) -> None:
+        self.site, self.fleet = site, fleet
+        self.bundle = site.bundle / "agents" / "biere" / "aresmon-ca.pem"
+        self.shown_by = ""
+        self.known: dict[str, str] = {}
+        site.make_state()
+        moving.begin(site, fleet)
+        self.up()
+        self.push("biere", "lewi")
+
+    @property
+    def step(self) -> str:
+        return moving.next_step(self.site, self.fleet)
+
+    def rotate(self) -> None:
+        moving.rotate(self.site, self.fleet, NOW)
+
+    def up(self) -> None:
+        """What it brings: the edge shows a certificate by the authority that signs, and pushes have what is trusted."""
+        authority.ensure(self.site.authority, authority.names(self.fleet), NOW)
+        self.shown_by = authority.trusted(self.site.authority).partition("-----END")[0]
+        self.bundle.parent.mkdir(parents=True, exist_ok=True)
+        self.bundle.write_text(authority.trusted(self.site.authority))
+
+    def push(self, *hosts: str) -> None:
+        for host in hosts:
+            self.known[host] = self.bundle.read_text()
+            moving.followed(self.site, host, self.bundle.read_bytes())
+
+    @property
+    def cut_off(self) -> list[str]:
+        """The hosts that do not know by whom the edge's certificate is."""
+        return [host for host, known in self.known.items() if self.shown_by not in known]
+
+
+@pytest.fixture
+def changing(site: Site, fleet: Fleet) -> Changing:
+    return Changing(site, fleet)
+
+
+def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(changing: Changing) -> None:
+    site, fleet = changing.site, changing.fleet
+    assert changing.step == "prepare"
+
+    changing.rotate()
+    assert changing.step == "bring"
+    changing.push("biere", "lewi")
     assert moving.without_next(site, fleet) == {"biere", "lewi"}, "a push that brought the present one alone"
-    for name in ("biere", "lewi"):
-        moving.followed(site, name, TWO)
-    assert moving.next_step(site, fleet) == "promote"
+    changing.up()
+    assert changing.step == "wait"
+    changing.push("biere")
+    assert [name for name, _ in moving.troubles(site, fleet)] == ["lewi"]
+    changing.push("lewi")
+    assert changing.step == "promote"
     following = authority.shown(site.authority)[1]
 
-    moving.rotate(site, fleet, NOW)
+    changing.rotate()
 
     assert authority.shown(site.authority) == [following]
-    assert moving.next_step(site, fleet) == "prepare"
-    assert told(site, fleet) == []
+    assert changing.step == "finish"
+    changing.up()
+    assert (changing.step, changing.cut_off, told(site, fleet)) == ("prepare", [], [])
 
 
-def test_from_elsewhere_a_host_is_taken_off_the_server_s_lists_and_the_others_stay(tmp_path: Path) -> None:
-    lists = [tmp_path / name for name in (moving.IN_CLEAR, moving.WITHOUT_NEXT)]
-    lists[0].write_text("biere\nbiere2\nlewi\n")
-    given = "biere\n" + "".join(f"{one}\n" for one in lists)
+def test_no_further_change_is_begun_before_up_brought_the_last_one(changing: Changing) -> None:
+    changing.rotate()
+    changing.up()
+    changing.push("biere", "lewi")
+    changing.rotate()
+    signs = authority.trusted(changing.site.authority)
 
-    process.run(["bash", "-c", afar._FOLLOWED], given=given)
+    changing.rotate()
 
-    assert lists[0].read_text() == "biere2\nlewi\n"
-    assert [path.name for path in tmp_path.iterdir()] == [moving.IN_CLEAR]
+    assert authority.trusted(changing.site.authority) == signs
+    assert not authority.is_changing(changing.site.authority)
+
+
+def test_a_push_of_two_authorities_counts_for_the_next_one_only_if_that_is_among_them(changing: Changing) -> None:
+    changing.rotate()
+    changing.up()
+    changing.push("biere", "lewi")
+    changing.rotate()
+    authority.prepare_next(changing.site.authority, NOW)  # which `rotate` refuses before `up`
+
+    changing.push("biere", "lewi")  # of the former and the present one
+    changing.up()
+
+    assert changing.step == "wait"
+    assert moving.without_next(changing.site, changing.fleet) == {"biere", "lewi"}
+    changing.push("biere", "lewi")
+    changing.rotate()
+    changing.up()
+    assert changing.cut_off == []
+
+
+def test_a_host_that_came_during_the_change_is_waited_for(changing: Changing) -> None:
+    changing.rotate()
+    changing.fleet = fleet_with("site", "biere", "lewi", "ronflex")
+    changing.push("ronflex")
+    changing.up()
+    changing.push("biere", "lewi")
+
+    assert changing.step == "wait"
+    assert moving.without_next(changing.site, changing.fleet) == {"ronflex"}
+
+
+def test_where_it_is_lost_who_followed_everybody_is_waited_for(changing: Changing) -> None:
+    changing.rotate()
+    changing.up()
+    changing.push("biere", "lewi")
+    (changing.site.authority / moving.WITH_NEXT).unlink()
+
+    assert changing.step == "wait"
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> afar.Far:
+    """The stack in this folder, as if it were elsewhere."""
+
+    async def run(script: str, given: str) -> None:
+        process.run(["bash", "-c", script], given=given)
+
+    nowhere = InfluxDB(tmp_path / "socket", "admin", "")
+    return afar.Far(str(tmp_path), "", nowhere, tmp_path / "docker.sock", {}, {}, None, run)
+
+
+@pytest.mark.parametrize("pushed", ["both", "the former two", "none"])
+def test_from_elsewhere_the_same_is_noted_on_the_server_of_this_host_alone(
+    tmp_path: Path, far: afar.Far, pushed: str
+) -> None:
+    folder = tmp_path / ".aresmon" / "authority"
+    authority.ensure(folder, ["biere"], NOW)
+    authority.prepare_next(folder, NOW)
+    former = authority.trusted(folder)
+    authority.promote_next(folder)
+    authority.prepare_next(folder, NOW)
+    (folder / moving.IN_CLEAR).write_text("biere\nbiere2\nlewi\n")
+    (folder / moving.WITH_NEXT).write_text("lewi\n")
+    known = {"both": authority.trusted(folder), "the former two": former, "none": ""}[pushed]
+    before = {path.name for path in folder.iterdir()}
+
+    for _ in range(2):
+        asyncio.run(far.followed("biere", known.encode()))
+
+    assert (folder / moving.IN_CLEAR).read_text() == "biere2\nlewi\n"
+    assert (folder / moving.WITH_NEXT).read_text() == ("lewi\nbiere\n" if pushed == "both" else "lewi\n")
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_from_elsewhere_nothing_is_noted_where_nothing_is_waited_for(tmp_path: Path, far: afar.Far) -> None:
+    folder = tmp_path / ".aresmon" / "authority"
+    authority.ensure(folder, ["biere"], NOW)
+    before = {path.name for path in folder.iterdir()}
+
+    asyncio.run(far.followed("biere", authority.trusted(folder).encode()))
+
+    assert {path.name for path in folder.iterdir()} == before

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from aresmon import pushes
+from aresmon import blocking, pushes
 from aresmon.errors import AresmonError
 from aresmon.ground import Ground
 from aresmon.hosts.transport import LostError, UnreachableHostError
@@ -56,6 +56,8 @@ class Hosts:
             keep_secret=_nobody,
             drop_secret=_nobody,
             followed=_noted,
+            blocked=lambda: blocking.blocked(site),
+            forget_block=_nobody,
         )
 
     def say(self, host: str, *conversations: Sequence[Step] | AresmonError) -> None:
