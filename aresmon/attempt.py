@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from aresmon import files
@@ -77,3 +79,10 @@ def write(site: Layout, attempt: Attempt) -> None:
 def forget(site: Layout) -> None:
     """The turn is over."""
     (site.state / _FILE).unlink(missing_ok=True)
+
+
+def forget_deleted(site: Layout, folders: Mapping[str, Path]) -> None:
+    """The turn is over where data was deleted, and none is left of its service in these folders."""
+    left = read(site)
+    if left is not None and not (left.service in folders and folders[left.service].exists()):
+        forget(site)

@@ -202,8 +202,9 @@ def _origin(site: Site, fleet: Fleet, engine: Engine, influxdb: InfluxDB, begun:
 
 def _damaged(site: Site, fleet: Fleet, influxdb: InfluxDB) -> tuple[str, ...]:
     """The days of which InfluxDB cannot read all; nothing else would say that an archive is without them."""
-    aside = shards.put_aside(site.root / fleet.data, shards.places(influxdb))
-    damages = [*shards.closed(influxdb, time.time()), *aside]
+    folder = site.root / fleet.data
+    aside = shards.put_aside(folder, shards.places(influxdb))
+    damages = [*shards.closed(influxdb, folder, now=time.time()), *aside]
     return tuple(dict.fromkeys(f"{one.place.days} in {one.place.policy}" for one in damages))
 
 

@@ -33,12 +33,14 @@ _SAID = re.compile(r"\bv?([0-9]+(?:\.[0-9]+)+)")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A service that keeps what it runs: which image there is in its place, and why it is not taken."""
+    """A service that keeps what it runs: which image there is in its place, and why it is not taken. `lacks_other` is
+    whether that one could not be had."""
 
     service: str
     now: Ran
     then: Ran
     why: str
+    lacks_other: bool = False
 
     @property
     def told(self) -> str:
@@ -92,8 +94,9 @@ def hold(
 ) -> tuple[Images, tuple[Kept, ...]]:
     """The images to run, where `found` are those that are pinned and `now` is what there is; and what is kept, and why.
 
-    Kept is a service with data whose version would be another than in its last number, an image that an upgrade had
-    to take back, and with `everything` whatever there is. `version_of` is asked by service, image and id.
+    Kept is a service with data whose version would be another than in its last number, one whose pinned image is
+    missing or had to be taken back by an upgrade, and with `everything` whatever there is. `version_of` is asked by
+    service, image and id.
 
     Raises AresmonError where the data forbids the image that would be run.
     """
@@ -102,16 +105,20 @@ def hold(
         before = now.get(service, Ran())
         if before.id == found.ids[service]:
             continue
-        then = Ran(image, found.ids[service], "" if everything else version_of(service, image, found.ids[service]))
-        if before.id and not everything and not before.version:
+        then = Ran(image, found.ids[service])
+        if before.id and everything:
+            kept.append(Kept(service, before, then, "an upgrade comes to it in its turn"))
+            continue
+        then = replace(then, version=version_of(service, image, then.id))
+        if before.id and not before.version:
             before = replace(before, version=version_of(service, before.image, before.id))
-        why = "an upgrade comes to it in its turn" if everything else _reason(service, before, then, known.of(service))
-        if before.id and why:
+        why = _reason(service, before, then, known.of(service)) if before.id else ""
+        if why:
             kept.append(Kept(service, before, then, why))
         else:
-            _refuse(service, known.of(service).newest, then)
-    if everything:
-        kept += [Kept(name, now[name], Ran(), why) for name, why in found.missing.items() if name in now]
+            _refuse(service, known.of(service), then, is_here=bool(before.id))
+    lacking = {name: why for name, why in found.missing.items() if name in now}
+    kept += [Kept(name, now[name], Ran(), why, lacks_other=not everything) for name, why in lacking.items()]
     references = {**found.references, **{one.service: one.now.image for one in kept}}
     ids = {**found.ids, **{one.service: one.now.id for one in kept}}
     missing = {service: why for service, why in found.missing.items() if service not in ids}
@@ -146,13 +153,22 @@ def version(engine: Engine, project: str, service: str, reference: str, image_id
     return found[1] if code == 0 and found else ""
 
 
-def _refuse(service: str, newest: str, then: Ran) -> None:
-    why = versions.objection(service, newest, then.version)
+def _refuse(service: str, last: Ran, then: Ran, *, is_here: bool) -> None:
+    """Raise AresmonError where the data forbids the image; `is_here`: what ran last is, and of the same line."""
+    why = versions.objection(service, last.newest, then.version)
     if why:
         raise AresmonError(
             f"{service} cannot run as {then.image}: {why}",
-            hint=f"name an image of {newest} or newer under `images.{service}`, or restore a backup of before with the "
-            "aresmon of then (`aresmon backup list`); nothing was changed",
+            hint=f"name an image of {last.newest} or newer under `images.{service}`, or restore a backup of before "
+            "with the aresmon of then (`aresmon backup list`); nothing was changed",
+        )
+    wrote = last.version or last.newest
+    if not is_here and service in versions.KEEPS_DATA and wrote and not versions.is_same_line(wrote, then.version):
+        raise AresmonError(
+            f"{service} cannot run as {then.image}: its data is of {wrote}, whose image is not here any more, and only "
+            "`aresmon upgrade` lets another version at it, from that one",
+            hint=f"name an image of {wrote} under `images.{service}` and `aresmon up`; then take that line away, and "
+            "`aresmon upgrade`. If none can be had: docs/upgrade.md, 'The former image is gone'; nothing was changed",
         )
 
 

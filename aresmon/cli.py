@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from aresmon import (
     cli_snippet,
     cli_upgrade,
     cli_users,
+    interruptions,
 )
 from aresmon.cli_support import (
     Chosen,
@@ -188,8 +189,8 @@ def up(
     """Bring the stack to what aresmon.yml says, and wait until its data is seen to arrive.
 
     Without an aresmon.yml, one is written for this machine. A second run finds nothing to do. --dry-run looks into
-    the database too, and not at Grafana's users: `aresmon users list` does. Exit code 5: a service could not be
-    started, or no data was seen; 4: a person must look.
+    the database too, and not at Grafana's users: `aresmon users list` does. Exit code 5: an image could not be had,
+    or no data was seen; 4: a person must look.
     """
     from aresmon import exchange, ground, stack, starter
     from aresmon.pins import pins
@@ -214,7 +215,7 @@ def up(
     def announce(outcome: stack.Outcome) -> None:
         is_first = not site.bundle.exists()
         console.plan(outcome.steps, outcome.difference, is_first=is_first, whole=dry_run)
-        cli_upgrade.tell_kept(outcome)
+        cli_upgrade.tell_kept(outcome, dry_run=dry_run)
 
     if dry_run:
         outcome = stack.dry_run(site, engine, shorten=shorten)
@@ -224,7 +225,7 @@ def up(
         for service, why in outcome.missing.items():
             ways = "pulled, else built from packages" if pins(site.fleet())[service].build else "pulled"
             console.say(f"    image {service}  {why}: to be {ways}")
-        is_due = outcome.changed or outcome.missing or outcome.unseen
+        is_due = outcome.changed or outcome.code or outcome.unseen
         console.say("Nothing was changed." if is_due else "Nothing to do.")
         return
     outcome = stack.up(site, engine, console, announce=announce, shorten=shorten)
@@ -325,7 +326,8 @@ def schema_command() -> None:
 
 def main() -> NoReturn:
     """Run the command line; never returns."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruptions.heed()
+    os.umask(os.umask(0o022) | 0o022)  # a looser one would let others write into the site's and the data folders
     app()
     sys.exit(ExitCode.DONE)
 
@@ -370,7 +372,7 @@ def _tell_outcome(outcome: Outcome) -> None:
     if not outcome.changed and not outcome.unproven:
         console.say(
             "Nothing to do: everything runs as aresmon.yml says, and its data arrives."
-            if not outcome.missing
+            if not outcome.code
             else "Nothing else to do: the rest runs as aresmon.yml says, and its data arrives."
         )
     else:
@@ -378,7 +380,7 @@ def _tell_outcome(outcome: Outcome) -> None:
         found = look(site, the_engine())
         # Said once, below, with the reason, which only this run knows.
         told = tuple(trouble for trouble in found.troubles if trouble.about not in outcome.missing)
-        console.status(replace(found, troubles=told), well="All else is well." if outcome.missing else "All is well.")
+        console.status(replace(found, troubles=told), well="All else is well." if outcome.code else "All is well.")
         console.say()
     for host in blocking.blocked(site) if not outcome.changed else ():  # else `status` has said so
         console.warn(f"{host} is blocked, and its data is refused", hint=f"`aresmon hosts unblock {host}`")
@@ -391,7 +393,3 @@ def _tell_outcome(outcome: Outcome) -> None:
         fleet = site.fleet()
         secret = site.secrets / "grafana-admin"
         console.say(f"Grafana: {fleet.grafana.url}, login {fleet.grafana.admin}, password in {secret}")
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -97,12 +97,13 @@ def _rotate_agents(site: Site, agents: Sequence[Secret], *, ask_sudo: bool, as_j
     if not agents:
         return []
     console, names = the_console(), [one.subject for one in agents]
+    pace = Pace(max_fail=len(names))  # a host that fails keeps its password, and is no reason for others to keep theirs
 
     async def run(ground: Ground) -> list[Result]:
         hosts = [ground.fleet.host(name) for name in names]
         with console.rollout(names, quiet=as_json) as shown:
             return await agentrotation.rotate(
-                ground, hosts, manner=Manner(by=user()), pace=Pace(), report=shown.report, done=shown.done
+                ground, hosts, manner=Manner(by=user()), pace=pace, report=shown.report, done=shown.done
             )
 
     with site.lock(agentrotation.COMMAND):
@@ -150,10 +151,10 @@ def _code(results: Sequence[Result], done: Sequence[Done]) -> ExitCode:
     from aresmon import rollout
 
     code = rollout.exit_code(results) if results else ExitCode.DONE
+    if code != ExitCode.BROKEN and _is_interrupted(results):
+        return ExitCode.INTERRUPTED
     if code in (ExitCode.BROKEN, ExitCode.ROLLED_BACK):
         return code
-    if _is_interrupted(results):
-        return ExitCode.INTERRUPTED
     failed = code != ExitCode.DONE or any(one.why for one in done)
     some = any(_is_rotated(one) for one in results) or any(not one.why for one in done)
     return ExitCode.DONE if not failed else ExitCode.DEGRADED if some else ExitCode.REFUSED

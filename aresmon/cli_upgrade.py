@@ -77,10 +77,18 @@ def recover(site: Site, engine: Engine, *, dry_run: bool) -> None:
         use_case.recover(site, engine, the_console())
 
 
-def tell_kept(outcome: Outcome) -> None:
+def tell_kept(outcome: Outcome, *, dry_run: bool = False) -> None:
     """Which services run another image than the pinned one."""
     for kept in outcome.kept:
-        the_console().note(kept.told)
+        if kept.lacks_other and dry_run:
+            the_console().say(
+                f"    image {kept.service}  {kept.why}: to be pulled or built; else it keeps {kept.now.image}"
+            )
+        elif kept.lacks_other:
+            hint = f"where a registry answers: `aresmon images pull {kept.service}`, then `aresmon up`"
+            the_console().warn(kept.told, hint=hint)
+        else:
+            the_console().note(kept.told)
 
 
 def tell_foreseen(outcome: Outcome) -> None:

@@ -101,6 +101,7 @@ def plan(influxdb: InfluxDB, fleet: Fleet, secrets: Mapping[str, str], *, shorte
     known = _names(known_users, "user")
     wanted = users(fleet, secrets)
     changes.extend(_users(influxdb, wanted, known, secrets))
+    changes.extend(_no_admins(wanted, known_users))
     changes.extend(_rights(influxdb, wanted, known))
     changes.extend(_gone(known, wanted, secrets))
     return changes
@@ -125,8 +126,15 @@ def _drop(name: str) -> str:
 def changes_of(influxdb: InfluxDB, name: str, password: str) -> list[Change]:
     """What is missing or different of the user that this password is for, by its secret's name. Nothing is changed."""
     wanted = [_user(name, password)]
-    known = _names(influxdb.query("SHOW USERS")[0], "user")
-    return [*_users(influxdb, wanted, known, {name: password}), *_rights(influxdb, wanted, known)]
+    known_users = influxdb.query("SHOW USERS")[0]
+    known = _names(known_users, "user")
+    passwords = _users(influxdb, wanted, known, {name: password})
+    return [*passwords, *_no_admins(wanted, known_users), *_rights(influxdb, wanted, known)]
+
+
+def other_admins(influxdb: InfluxDB) -> list[str]:
+    """The admins that aresmon did not make, who may do everything."""
+    return sorted(_admins(influxdb.query("SHOW USERS")[0]) - {ADMIN})
 
 
 def remove_users(influxdb: InfluxDB, *names: str) -> None:
@@ -171,6 +179,15 @@ def _users(influxdb: InfluxDB, wanted: Sequence[User], known: set[str], secrets:
             yield Change(f"set the password of {one.name}", influxql.set_password(one.name, secrets[one.secret]))
 
 
+def _no_admins(wanted: Sequence[User], known_users: Sequence[Series]) -> Iterator[Change]:
+    """An admin may do everything, whatever rights it was given on databases."""
+    admins = _admins(known_users)
+    for one in wanted:
+        if one.name in admins:
+            statement = f"REVOKE ALL PRIVILEGES FROM {influxql.identifier(one.name)}"
+            yield Change(f"take from {one.name} the care of InfluxDB itself", statement)
+
+
 def _rights(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iterator[Change]:
     there = [one for one in wanted if one.name in known]
     answers = influxdb.query(*(f"SHOW GRANTS FOR {influxql.identifier(one.name)}" for one in there))
@@ -189,6 +206,10 @@ def _rights(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iter
 
 def _names(series: Sequence[Series], column: str) -> set[str]:
     return {str(row[column]) for one in series for row in one.rows}
+
+
+def _admins(known_users: Sequence[Series]) -> set[str]:
+    return {str(row["user"]) for one in known_users for row in one.rows if row.get("admin")}
 
 
 def hours(told: str) -> int:

@@ -15,6 +15,7 @@ from aresmon.fingerprint import Fingerprint, Key, Mark
 FORMAT = 1
 NAME = "manifest.json"
 
+
 class UnreadableError(AresmonError):
     """What stands where the manifest should is none, or is not what it was."""
 

@@ -15,6 +15,7 @@ from aresmon.fleet import Listen
 
 LEAST_ROOM = 256 << 20
 """Bytes that must be free where InfluxDB writes: it cannot even compact with less."""
+_ENTERED = 0o755  # the edge enters the socket's folder; nobody else does, since the one above is closed
 
 
 def check_folder(folder: Path, owner: int, what: str) -> None:
@@ -52,10 +53,13 @@ def prepare_folder(folder: Path, owner: int, what: str) -> bool:
 def give(folder: Path, owner: int) -> None:
     """Make a folder of aresmon's own that a service reads, and give it and all in it to the service's user.
 
-    What is in it is ours, and never somebody's data: also where a restore, or another account, made it.
+    What is in it is ours, and never somebody's data: also where a restore, or another account, made it. Other services
+    may enter it, whatever the umask.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # others may enter: the edge does the socket's
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o777 != _ENTERED:
+            folder.chmod(_ENTERED)
         for path in (folder, *folder.iterdir()):
             if path.lstat().st_uid != owner:
                 os.chown(path, owner, owner, follow_symlinks=False)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from aresmon import (
     attempt,
+    backfill,
     backups,
+    choice,
     credentials,
     database,
     exchange,
@@ -25,7 +27,9 @@ from aresmon import (
     tiers,
     trial,
     verifying,
+    versions,
 )
+from aresmon.backfill import Task
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.exchange import Move
@@ -86,7 +90,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What one restore works with."""
+    """What one restore works with; `owed` is what was to be downsampled of the former data."""
 
     site: Site
     fleet: Fleet
@@ -94,6 +98,7 @@ class _Work:
     source: Source
     wish: Wish
     progress: Progress
+    owed: list[Task]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +167,12 @@ def restore(site: Site, engine: Engine, source: Source, wish: Wish, progress: Pr
             moves += sitefiles.bring(site, source, site.state / former.removeprefix(".aresmon-"), wish.key, progress)
             if wish.key.wanted:
                 backups.note_shown(site)  # who restores has it
-        work = _Work(site, site.fleet(), engine, source, wish, progress)
+        work = _Work(site, site.fleet(), engine, source, wish, progress, backfill.owed(site.state / backfill.JOURNAL))
         if data:
-            ready = _prepared(work, data, former)
+            ready, filling = _prepared(work, data, former)
             active = _active(work)
             since = time.time()
-            exchanged = _exchange(work, ready)
+            exchanged = _exchange(work, ready, filling)
         moves += exchanged
         site.record(command="restore", archive=source.name, parts=planned.parts, former=_kept(moves))
         if not data:
@@ -203,8 +208,8 @@ def _replaced(site: Site, fleet: Fleet | None, parts: tuple[str, ...]) -> list[P
     return found
 
 
-def _prepared(work: _Work, parts: list[str], former: str) -> list[Move]:
-    """The moves that are left to be done; nothing is left of what does not get so far."""
+def _prepared(work: _Work, parts: list[str], former: str) -> tuple[list[Move], list[Task]]:
+    """What `_prepare` does; nothing is left of what does not get so far."""
     try:
         return _prepare(work, parts, former)
     except BaseException:
@@ -213,8 +218,10 @@ def _prepared(work: _Work, parts: list[str], former: str) -> list[Move]:
         raise
 
 
-def _prepare(work: _Work, parts: list[str], former: str) -> list[Move]:
-    """Everything up to the moment before anything is stopped: the moves that are left to be done."""
+def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[Move], list[Task]]:
+    """Everything up to the moment before anything is stopped: the moves that are left to be done, and what is to be
+    downsampled then."""
+    _check_images(work, parts)
     folders, users = intent.data_folders(work.site, work.fleet), intent.users()
     for part in parts:
         if preflight.prepare_folder(folders[part], users[part], part):
@@ -228,24 +235,34 @@ def _prepare(work: _Work, parts: list[str], former: str) -> list[Move]:
         wanted = "grafana" in parts and name.startswith("grafana/")
         return grafana / name.removeprefix("grafana/") if wanted else None
 
-    also = Also(lambda _: None, place, points="influxdb" in parts)
+    also, filling = Also(lambda _: None, place, points="influxdb" in parts), work.owed
     if "influxdb" in parts:
-        _try_points(work, also)
+        filling = backfill.joined(work.owed, _try_points(work, also))
     else:
         trial.unpack(work.source, folders["influxdb"] / FOLDER, 0, progress=work.progress, also=also)
     if "grafana" in parts:
         if fault := trial.grafana_fault(grafana / "grafana.db"):
             raise AresmonError(f"{work.source.name}: {fault}", hint="take another archive; nothing was changed")
         scratch.give(grafana, users["grafana"])
-    return [exchange.move(folders[part], folders[part] / FOLDER, folders[part] / former, NAMES[part]) for part in parts]
+    moves = [exchange.move(folders[one], folders[one] / FOLDER, folders[one] / former, NAMES[one]) for one in parts]
+    return moves, filling
 
 
-def _try_points(work: _Work, also: Also) -> None:
-    """Leave a data folder that InfluxDB can begin with beside the one that it has."""
-    wanted = {"influxdb": intent.used_pins(work.fleet)["influxdb"]}
-    found = images.obtain(work.engine, wanted, work.progress)
-    if found.missing:
-        raise AresmonError(f"InfluxDB cannot run: {found.missing['influxdb']}", hint="`aresmon images pull influxdb`")
+def _check_images(work: _Work, parts: list[str]) -> None:
+    """Raise AresmonError where there is no image that may meet the data: the stack would not start afterwards."""
+    # A folder that is empty now was written by nobody, also once it is filled.
+    versions.write(work.site, choice.remembered(work.site, work.fleet))
+    pinned = intent.used_pins(work.fleet)
+    wanted = {"influxdb": pinned["influxdb"]} if "influxdb" in parts else {}
+    lacking = images.obtain(work.engine, wanted, work.progress).missing
+    found, _ = choice.held(work.site, work.fleet, work.engine, images.local(work.engine, pinned), everything=True)
+    if "influxdb" in found.missing:
+        why = lacking.get("influxdb", found.missing["influxdb"])
+        raise AresmonError(f"InfluxDB cannot run: {why}", hint="`aresmon images pull influxdb`; nothing was changed")
+
+
+def _try_points(work: _Work, also: Also) -> list[Task]:
+    """Leave a data folder that InfluxDB can begin with beside the one that it has; what it lacks of coarser points."""
     form = verifying.form(work.site, work.fleet, work.engine)
     with trial.tried(work.site, work.engine, work.source, form, progress=work.progress, also=also) as tried:
         for difference in tried.differences[:20]:
@@ -256,17 +273,21 @@ def _try_points(work: _Work, also: Also) -> None:
                 hint="take another archive, or, where there is none: --accept-differences; nothing was changed",
                 code=ExitCode.BROKEN,
             )
-        _define(work.site, work.fleet, tried.scratch.influxdb, shorten=work.wish.shorten)
+        return _define(work.site, work.fleet, tried.scratch.influxdb, shorten=work.wish.shorten)
 
 
-def _define(site: Site, fleet: Fleet, influxdb: InfluxDB, *, shorten: bool) -> None:
+def _define(site: Site, fleet: Fleet, influxdb: InfluxDB, *, shorten: bool) -> list[Task]:
     """Users, rights, policies and downsampling, which archives have none of: so that the first agent that is let in
-    finds all as it was."""
+    finds all as it was. What is due of downsampling, which nobody could tell by the database afterwards."""
     secrets = credentials.ensure(site.secrets, credentials.owners(fleet, intent.users()))
     secrets |= credentials.under_way(site.secrets, secrets)
     database.reset_admin(influxdb, secrets)
     database.apply(influxdb, database.plan(influxdb, fleet, secrets, shorten=shorten))
-    tiers.apply(influxdb, tiers.plan(influxdb, fleet, site.views()))
+    views = site.views()
+    coarser = tiers.plan(influxdb, fleet, views)
+    due = store.due(influxdb, fleet, views, coarser)
+    tiers.apply(influxdb, coarser)
+    return due
 
 
 def _active(work: _Work) -> list[str]:
@@ -281,7 +302,7 @@ def _active(work: _Work) -> list[str]:
         return []
 
 
-def _exchange(work: _Work, moves: list[Move]) -> list[Move]:
+def _exchange(work: _Work, moves: list[Move], filling: list[Task]) -> list[Move]:
     touched = {one.folder for one in moves}
     services = [name for name, folder in intent.data_folders(work.site, work.fleet).items() if folder in touched]
     there = [name for name in services if name in work.engine.containers(work.fleet.site)]
@@ -289,6 +310,8 @@ def _exchange(work: _Work, moves: list[Move]) -> list[Move]:
         with work.progress.stage(f"stopping {', '.join(there)}"):
             exchange.stop(work.engine, work.fleet.site, there)
     with work.progress.stage("moving the data into place"):
+        # Before they move: interrupted, the next `up` fills whichever data are there, and to do it again changes none.
+        backfill.remember(work.site.state / backfill.JOURNAL, filling)
         exchange.begin(work.site, moves, project=work.fleet.site)
         exchange.finish(work.site)
         for one in moves:
@@ -333,7 +356,7 @@ def _undo(work: _Work, moves: list[Move], why: str) -> None:
     """Bring the former data back; always raises."""
     rejected = f".aresmon-rejected-{_stamp()}"
     work.progress.warn(f"the restored data is taken out again: {why}")
-    back = _exchange(work, [one.back(one.folder / rejected) for one in moves])
+    back = _exchange(work, [one.back(one.folder / rejected) for one in moves], work.owed)
     told = f"the archive was restored and taken out again: {why}"
     where = f"what was restored is in {', '.join(_kept(back))}"
     try:

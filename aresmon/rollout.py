@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from aresmon import interruptions
 from aresmon.delivery import Delivery
 from aresmon.errors import ExitCode
 from aresmon.hosts.transport import Transport
@@ -122,22 +123,28 @@ def not_begun(host: str, failures: int) -> Result:
 
 
 class _interruptions:  # noqa: N801 (reads as a function)
-    """^C and SIGTERM ask for an orderly end, and a second one for an end at once."""
+    """^C, SIGTERM and SIGHUP ask for an orderly end, and a second one for an end at once."""
 
     def __init__(self, stop: asyncio.Event) -> None:
         self.stop = stop
+        self.former = {kind: signal.getsignal(kind) for kind in interruptions.kinds()}
 
     def __enter__(self) -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            for kind in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(kind, self._asked)
+            for kind in self.former:
+                asyncio.get_running_loop().add_signal_handler(kind, self._asked, kind)
 
     def __exit__(self, *_: object) -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            for kind in (signal.SIGINT, signal.SIGTERM):
+            for kind, former in self.former.items():
+                is_left = signal.getsignal(kind) is signal.SIG_IGN  # its terminal is gone
                 asyncio.get_running_loop().remove_signal_handler(kind)
+                if kind != signal.SIGINT:  # which asyncio has made Python's again
+                    signal.signal(kind, signal.SIG_IGN if is_left else former or signal.SIG_DFL)
 
-    def _asked(self) -> None:
+    def _asked(self, kind: signal.Signals) -> None:
+        if kind == signal.SIGHUP:
+            interruptions.leave_terminal()
         if self.stop.is_set():
             raise KeyboardInterrupt
         self.stop.set()

@@ -115,7 +115,7 @@ def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
     kind = kinds(wanted).get(login.lower(), "own")
     with _else_by_hand(_by_hand(kind, login)):
         grafana, _ = recovery.admit(site, wanted, engine, progress)
-    account = next((one for one in grafana.accounts() if one.login.lower() == login.lower()), None)
+    account = users.find(site, grafana.accounts(), login)
     if account is None and kind == "own":
         raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
     if kind == "user":
@@ -143,12 +143,13 @@ def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, 
         )
     with site.lock("users set-password"):
         grafana, _ = recovery.admit(site, wanted, engine, progress)
-        accounts = {one.login.lower(): one for one in grafana.accounts()}
-        if login.lower() not in accounts:
-            meant = did_you_mean(login.lower(), accounts)
+        accounts = grafana.accounts()
+        account = users.find(site, accounts, login)
+        if account is None:
+            meant = did_you_mean(login.lower(), [one.login.lower() for one in accounts])
             raise AresmonError(f"there is no user {login}{meant}", hint="`aresmon users list` shows who is")
         # Grafana first: if it refuses, the site's secret is still the one that it takes.
-        grafana.set_password(accounts[login.lower()].id, password)
+        grafana.set_password(account.id, password)
         name = {"admin": credentials.GRAFANA_ADMIN, "user": credentials.grafana_user(login)}.get(kind, "")
         if name:
             owner = credentials.owners(wanted, intent.users())[name]

@@ -45,14 +45,17 @@ class Damage:
     what: str = ""
 
 
-def closed(influxdb: InfluxDB, now: float) -> list[Damage]:
-    """The shards that InfluxDB knows of at `now` (seconds since 1970) and has not opened.
+def closed(influxdb: InfluxDB, folder: Path | None, *, now: float) -> list[Damage]:
+    """The shards that InfluxDB knows of at `now` (seconds since 1970) and could not open.
 
-    One that could not be opened has no statistics; so has one that is made ahead of its time, which is left out.
+    Such a one has no statistics. Neither has one that nothing was written into yet: it is left out as long as its time
+    is to come, and afterwards where `folder`, the data folder, shows that it is not on the disk. None is a data folder
+    that cannot be seen from here.
     """
     places, statistics = _ask(influxdb)
     opened = {int(one.tags["id"]) for one in statistics if one.tags.get("database") == DATABASE}
-    return [Damage(one) for one in places if one.number not in opened and one.start <= now]
+    left = [one for one in places if one.number not in opened and one.start <= now]
+    return [Damage(one) for one in left if folder is None or _may_be_there(folder / one.path)]
 
 
 def put_aside(folder: Path, places: Iterable[Place]) -> list[Damage]:
@@ -85,6 +88,16 @@ def changed(folder: Path, places: Sequence[Place]) -> Iterator[Damage]:
 def places(influxdb: InfluxDB) -> list[Place]:
     """All shards of the database, the oldest first."""
     return _ask(influxdb)[0]
+
+
+def _may_be_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # not ours to look into
+    return True
 
 
 def _told(bad: Sequence[tsm.BadBlock]) -> str:

@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +35,11 @@ class Weight:
 
 
 def weigh(folder: Path) -> Weight:
-    """What a snapshot of this folder would take."""
+    """What a snapshot of this folder would take. What its service, at work, removes meanwhile weighs nothing."""
     copied = linked = 0
-    for path in _files(folder):
-        size = path.lstat().st_size
-        copied, linked = (copied, linked + size) if _is_sealed(path) else (copied + size, linked)
+    for child in folder.iterdir():
+        for path, size in _sizes(child) if not child.name.startswith(_OURS) else ():
+            copied, linked = (copied, linked + size) if _is_sealed(path) else (copied + size, linked)
     return Weight(copied, linked)
 
 
@@ -119,9 +120,15 @@ def _is_sealed(path: Path) -> bool:
     return path.suffix in _SEALED and not path.is_symlink()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for child in own(folder):
-        yield from (path for path in _walk(child) if path.is_symlink() or not path.is_dir())
+def _sizes(path: Path) -> Iterator[tuple[Path, int]]:
+    """A file, or those in a folder, with their bytes; without those that are gone by the time they are looked at."""
+    with suppress(FileNotFoundError):
+        told = path.lstat()
+        if stat.S_ISDIR(told.st_mode):
+            for inner in path.iterdir():
+                yield from _sizes(inner)
+        elif _is_kept(path):
+            yield path, told.st_size
 
 
 def _walk(path: Path) -> Iterator[Path]:

@@ -84,7 +84,8 @@ class Outcome:
 
     @property
     def code(self) -> ExitCode:
-        return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
+        is_short = self.missing or self.unproven or any(one.lacks_other for one in self.kept)
+        return ExitCode.DEGRADED if is_short else ExitCode.DONE
 
 
 def dry_run(
@@ -193,6 +194,8 @@ def down(site: Site, engine: Engine, progress: Progress, *, volumes: bool = Fals
         for folder in gone:
             with progress.stage(f"removing {folder}"):
                 files.remove_tree(folder)
+        if gone:
+            attempt.forget_deleted(site, data_folders(site, fleet))
         site.record(command="down", removed=[str(folder) for folder in gone])
         return gone
 
@@ -307,6 +310,7 @@ def _carry_out(
     engine.remove_leftovers(intent.fleet.site)
     _remove_strays(intent, engine, progress)
     due = [step for step in intent.steps if step.action != "remove"]
+    due += store.close_edge(site, intent.fleet, engine, due)
     store_steps = [step for step in due if step.service == "influxdb"]
     for tries_left in reversed(range(_TRIES)):
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from aresmon import backfill, blocking, capacity, credentials, database, files, retention, tiers
+from aresmon import backfill, blocking, capacity, credentials, database, files, retention, scratch, tiers
 from aresmon.backfill import Filled, Task
 from aresmon.compose import Compose
 from aresmon.database import Change
@@ -17,6 +17,7 @@ from aresmon.errors import AresmonError
 from aresmon.fleet import Fleet
 from aresmon.influxdb import InfluxDB, UnreachableError
 from aresmon.layout import SOCKET
+from aresmon.plan import Step
 from aresmon.progress import Progress
 from aresmon.render import influxql
 from aresmon.retention import Loss
@@ -25,6 +26,8 @@ from aresmon.views import Views
 
 _ANSWERS_WITHIN = 120.0
 _RETENTION = "retention.json"
+_OPEN = "/run/reset"  # inside the container
+_WITHOUT_PASSWORDS = ("-e", "INFLUXDB_HTTP_AUTH_ENABLED=false", "-e", f"INFLUXDB_HTTP_BIND_SOCKET={_OPEN}/{SOCKET}")
 _DAY = 86400  # seconds
 _MOST_DAYS = 31  # that `up` itself downsamples; more would keep it waiting for hours
 
@@ -61,10 +64,12 @@ def ensure(
             admin = database.admin(unnamed, secrets)
         except database.AdminUnknownError:
             progress.note("InfluxDB's admin has another password than the site's secrets say: it is set anew")
-            _reset_admin(unnamed, Compose(site.bundle, site.bundle), engine, secrets, is_running)
+            _reset_admin(site, engine, secrets)
+            _wait(unnamed, is_running)
             admin = database.admin(unnamed, secrets)
         changes = database.plan(admin, blocking.admitted(site, fleet), secrets, shorten=shorten)
         database.apply(admin, changes)
+        _tell_other_admins(admin, progress)
         views = site.views()
         coarser = tiers.plan(admin, fleet, views)
         journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, fleet, views, coarser)
@@ -82,6 +87,16 @@ def ensure(
     return tuple(change.what for change in [*changes, *coarser])
 
 
+def close_edge(site: Site, fleet: Fleet, engine: Engine, steps: Sequence[Step]) -> list[Step]:
+    """Stop the edge where InfluxDB is about to start without any data: until it has an admin, it makes one for whoever
+    asks. The step by which the edge runs again, where these have none."""
+    edge = engine.containers(fleet.site).get("edge")
+    if edge is None or (site.root / fleet.data / "meta" / "meta.db").exists():
+        return []
+    engine.stop(edge)
+    return [] if any(step.service == "edge" for step in steps) else [Step("edge", "start", "InfluxDB began anew")]
+
+
 def foresee(
     site: Site, fleet: Fleet, engine: Engine, users: Mapping[str, int], *, shorten: bool
 ) -> tuple[tuple[str, ...], str]:
@@ -89,21 +104,36 @@ def foresee(
     if not engine.is_running(fleet.site, "influxdb"):
         return (), "InfluxDB does not run"
     try:
-        secrets = credentials.foreseen(site.secrets, credentials.owners(fleet, users))
-        secrets |= credentials.under_way(site.secrets, secrets)
-        admin = influxdb(site)
-        changes = database.plan(admin, blocking.admitted(site, fleet), secrets, shorten=shorten)
-        return tuple(change.what for change in [*changes, *tiers.plan(admin, fleet, site.views())]), ""
+        changes, coarser = differences(site, fleet, influxdb(site), users, shorten=shorten)
+        return tuple(change.what for change in [*changes, *coarser]), ""
     except AresmonError as error:
         return (), error.message
 
 
+def differences(
+    site: Site, fleet: Fleet, admin: InfluxDB, users: Mapping[str, int], *, shorten: bool
+) -> tuple[list[Change], list[Change]]:
+    """What `ensure` would change of policies, users and rights, and of downsampling. Nothing is changed.
+
+    Raises AresmonError where a retention would get shorter and `shorten` is not set.
+    """
+    secrets = credentials.foreseen(site.secrets, credentials.owners(fleet, users))
+    secrets |= credentials.under_way(site.secrets, secrets)
+    changes = database.plan(admin, blocking.admitted(site, fleet), secrets, shorten=shorten)
+    return changes, tiers.plan(admin, fleet, site.views())
+
+
 def _filling(site: Site, admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
     """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
-    now = time.time()
-    left, due = backfill.owed(site.state / backfill.JOURNAL), tiers.due(admin, changes, views)
+    return backfill.joined(backfill.owed(site.state / backfill.JOURNAL), due(admin, fleet, views, changes))
+
+
+def due(admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
+    """What the continuous queries that a plan adds would have made of the points that are there. To be asked before
+    the plan is carried out, since it is told by their absence."""
+    now, new = time.time(), tiers.due(admin, changes, views)
     wish = backfill.Wish(since=int(now) - _MOST_DAYS * _DAY)
-    return backfill.joined(left, backfill.plan(admin, fleet, due, wish, now=now) if due else [])
+    return backfill.plan(admin, fleet, new, wish, now=now) if new else []
 
 
 def _tell_filled(admin: InfluxDB, fleet: Fleet, tasks: list[Task], filled: Filled, progress: Progress) -> None:
@@ -155,6 +185,14 @@ def _tell_under_way(secrets: Mapping[str, str], progress: Progress) -> None:
             progress.note(f"{name} is being rotated: `aresmon secrets rotate {name}` ends that")
 
 
+def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
+    for name in database.other_admins(admin):
+        progress.warn(
+            f"InfluxDB has an admin besides aresmon's own: {name} may read, write and delete everything",
+            hint="if nobody needs it, remove it: docs/security.md, Another admin, says how",
+        )
+
+
 def losses(site: Site, fleet: Fleet) -> tuple[Loss, ...]:
     """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
     yet, and told by the database where it does."""
@@ -183,19 +221,20 @@ def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:
             time.sleep(0.3)
 
 
-def _reset_admin(
-    unnamed: InfluxDB, compose: Compose, engine: Engine, secrets: Mapping[str, str], is_running: Callable[[], bool]
-) -> None:
-    """Give the admin its password without knowing the former one: by a run without authentication, in a
-    container that nothing can reach but through the socket."""
+def _reset_admin(site: Site, engine: Engine, secrets: Mapping[str, str]) -> None:
+    """Give the admin its password without knowing the former one: by a run without authentication, in a container
+    that nothing reaches but through a socket of its own, which the edge does not know. Then start InfluxDB again."""
+    compose, sockets = Compose(site.bundle, site.bundle), site.state / "run" / "reset"
     compose.stop("influxdb")
+    scratch.make(sockets, site.socket_folder.stat().st_uid)
     container = compose.run(
-        "run", "--detach", "--no-deps", "-e", "INFLUXDB_HTTP_AUTH_ENABLED=false", "influxdb"
+        "run", "--detach", "--no-deps", *_WITHOUT_PASSWORDS, "--volume", f"{sockets}:{_OPEN}", "influxdb"
     ).split()[-1]
     try:
-        _wait(unnamed, lambda: engine.is_alive(container))
-        database.reset_admin(unnamed, secrets)
+        unlocked = InfluxDB(sockets / SOCKET)
+        _wait(unlocked, lambda: engine.is_alive(container))
+        database.reset_admin(unlocked, secrets)
     finally:
         engine.remove_container(container)
         compose.up(["influxdb"])
-    _wait(unnamed, is_running)
+        scratch.remove(sockets)

@@ -134,7 +134,7 @@ def of_blocked(host: str, since: str) -> Trouble:
 
 def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Trouble]:
     """Days that are missing from every answer, and no answer says so; `folder` as for `_capacity`."""
-    for one in shards.closed(influxdb, at):
+    for one in shards.closed(influxdb, folder, now=at):
         yield Trouble(
             "influxdb",
             f"points of {one.place.days} in {one.place.policy} can be neither read nor written: {one.place.path} is "

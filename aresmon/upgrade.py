@@ -115,7 +115,8 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> Plan:
     now = choice.present(engine, wanted.site, known)
     if not now:
         raise AresmonError(
-            "nothing of this site has run here yet", hint="`aresmon up` begins with this release's images"
+            "no image is left of what ran here" if known.services else "nothing of this site has run here yet",
+            hint="`aresmon up` begins with this release's images, or says which ones the data needs",
         )
     turns = _turns(site, wanted, engine, found, now, known)
     return Plan(
@@ -181,9 +182,8 @@ def upgrade(
     before = stack.up(site, engine, progress, announce=lambda _: None, hold=True)
     with site.lock(COMMAND):
         work = Work(site, site.fleet(), engine, progress, within)
-        for turn in decided.turns:
-            _take(work, turn, archive)
-    return Done(decided.turns, archive, before.unproven, decided.missing, changed=True)
+        taken = tuple(_take(work, turn, archive) for turn in decided.turns)
+    return Done(taken, archive, before.unproven, decided.missing, changed=True)
 
 
 def _turns(
@@ -251,7 +251,8 @@ def _migrate(site: Site, decided: Plan, progress: Progress) -> None:
     progress.note(f"{FILE} is migrated; the former one is {kept}")
 
 
-def _take(work: Work, turn: Turn, archive: str) -> None:
+def _take(work: Work, turn: Turn, archive: str) -> Turn:
+    """Carry out one service's turn; the turn, with the former image under the name that still leads to it."""
     hosts = evidence.senders(store.influxdb(work.site), [host.name for host in work.fleet.hosts])
     former = choice.name(work.engine, turn.service, turn.former)
     begun = Attempt(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)
@@ -261,6 +262,7 @@ def _take(work: Work, turn: Turn, archive: str) -> None:
         _record(work.site, begun, "taken back")
         raise
     _record(work.site, begun, "upgraded")
+    return replace(turn, former=former)
 
 
 def _record(site: Site, taken: Attempt, outcome: str) -> None:

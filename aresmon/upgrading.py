@@ -110,7 +110,8 @@ def resume(work: Work, turn: Attempt) -> None:
 def take_back(work: Work, turn: Attempt) -> None:
     """Bring the former image and folder back, and say so; what a first try left undone is done by the next.
 
-    Raises TakenBackError if it is the new image that failed, nothing if the turn was only interrupted.
+    Raises TakenBackError if it is the new image that failed, nothing if the turn was only interrupted, and AresmonError
+    with code 4 where the way back fails.
     """
     if turn.stage != "returning":
         was_opened = turn.stage == "opened"
@@ -118,13 +119,15 @@ def take_back(work: Work, turn: Attempt) -> None:
         turn = replace(turn, stage="returning", was_opened=was_opened, snapshot=turn.snapshot if is_whole else "")
         attempt.write(work.site, turn)
     aside = _aside(turn) if turn.was_opened else ""
-    with work.progress.stage(f"bringing back {turn.service} as {turn.former.image}"):
-        broken = _return_folder(work, turn)
-        refused = turn.wanted.id if turn.failed else turn.former.refused
-        _note(work, turn.service, replace(turn.former, refused=refused))
-    found = _with(work, turn, former=True)
-    stack.bring(work.site, work.engine, work.progress, service=turn.service, found=found)
-    arrived = _awaited(work, turn.hosts) if _reopen(work) else ""
+    try:
+        broken, arrived = _bring_back(work, turn)
+    except AresmonError as error:
+        reason = f". Why it was to come back: {turn.failed}" if turn.failed else ""
+        raise AresmonError(
+            f"{turn.service} could not be brought back as {turn.former.image}: {error.message}{reason}",
+            hint="; ".join(filter(None, (error.hint, "`aresmon upgrade` tries it again"))),
+            code=ExitCode.BROKEN,
+        ) from None
     attempt.forget(work.site)
     _sweep(work, turn, keep=aside)
     _tell_return(work, turn, broken=broken, arrived=arrived, aside=aside)
@@ -261,9 +264,27 @@ def _sweep(work: Work, turn: Attempt, *, keep: str = "") -> None:
 # The way back -------------------------------------------------------------------------------------------
 
 
+def _bring_back(work: Work, turn: Attempt) -> tuple[list[str], str]:
+    """The former folder and image; which files of the copy somebody wrote to, and why no data arrives, if none does."""
+    with work.progress.stage(f"bringing back {turn.service} as {turn.former.image}"):
+        broken = _return_folder(work, turn)
+        refused = turn.wanted.id if turn.failed else turn.former.refused
+        _note(work, turn.service, replace(turn.former, refused=refused))
+    if not work.engine.containers(work.fleet.site):
+        return broken, ""  # after a `down`: alone, few services are ever ready, and whoever called starts them all
+    found = _with(work, turn, former=True)
+    stack.bring(work.site, work.engine, work.progress, service=turn.service, found=found)
+    return broken, _awaited(work, turn.hosts) if _reopen(work) else ""
+
+
 def _return_folder(work: Work, turn: Attempt) -> list[str]:
     """Put the copy in the place of what is there; the files of it that somebody wrote to. As often as one likes."""
     folder = work.folder(turn.service)
+    if folder is not None and not folder.is_dir():
+        raise AresmonError(
+            f"{folder} is not there, with the data that it had before",
+            hint="is its disk mounted? If that data is gone for good, remove .aresmon/upgrade.json",
+        )
     work.compose.stop(turn.service)
     exchange.finish(work.site)
     if folder is None or not turn.snapshot:

@@ -129,6 +129,14 @@ def _try(grafana: Grafana, people: Sequence[Wanted], found: Mapping[str, Account
     return takes
 
 
+def find(site: Site, accounts: Sequence[Account], login: str) -> Account | None:
+    """Whom this login means: the user that we looked after by it, whatever its login is now; else who has it."""
+    key = login.lower()
+    uid = _remembered(site).get(key)
+    ours = [account for account in accounts if uid and account.uid == uid]
+    return next(iter([*ours, *(account for account in accounts if account.login.lower() == key)]), None)
+
+
 def forget(site: Site, login: str) -> None:
     """Look after this user no more."""
     left = {key: uid for key, uid in _remembered(site).items() if key != login.lower()}

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from aresmon import catalogue, schema, shipped, viewcheck
+from aresmon import catalogue, ownalerts, schema, shipped, viewcheck
 from aresmon.errors import AresmonError, SiteError
 from aresmon.views import (
     HOST,
@@ -120,14 +120,15 @@ def seconds(span: str) -> int:
 
 
 def _shared(views: Views) -> Iterator[str]:
-    """What two files say in two ways, or both have though it is told from others by its name."""
-    owners: dict[tuple[str, str], str] = {}
+    """What two files say in two ways, or both have though it is told from others by its name; the alerts that belong
+    to no collector are in no file."""
+    owners = {("alert", name): "" for name in ownalerts.IDS}
     kinds: dict[tuple[str, str], tuple[FieldKind, str]] = {}
     for view in views.values():
         named = [*(("alert", one.id) for one in view.alerts), *(("column", one.title) for one in view.columns)]
         for what, name in named:
-            if owners.setdefault((what, name), view.name) != view.name:
-                where = f"{owners[what, name]}.yml and in {view.name}.yml"
+            if (owner := owners.setdefault((what, name), view.name)) != view.name:
+                where = f"{owner}.yml and in {view.name}.yml" if owner else f"{view.name}.yml and one of aresmon's own"
                 yield f"the {what} '{name}' is in {where}; it is told from others by this name"
         for one in view.measurements.values():
             for field, kind in one.fields.items():

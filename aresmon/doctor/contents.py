@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from aresmon import capacity, credentials, database, intent, tiers
+from aresmon import capacity, intent, store
 from aresmon.doctor import facts
 from aresmon.doctor.data_checks import worst
 from aresmon.doctor.facts import SeriesCount
@@ -33,13 +33,11 @@ _DAY, _HOUR = 86400, 3600
 
 def differences(influxdb: InfluxDB, site: Site, fleet: Fleet) -> facts.Database:
     """What `up` would change in the database."""
-    wanted = credentials.owners(fleet, intent.users())
-    secrets = {name: credentials.read(site.secrets, name) for name in wanted}
-    views = site.views()
-    changes = database.plan(influxdb, fleet, secrets, shorten=True)
-    coarser = tiers.plan(influxdb, fleet, views)
+    changes, coarser = store.differences(site, fleet, influxdb, intent.users(), shorten=True)
     return facts.Database(
-        tuple(change.what for change in changes), tuple(change.what for change in coarser), _unknown(influxdb, views)
+        tuple(change.what for change in changes),
+        tuple(change.what for change in coarser),
+        _unknown(influxdb, site.views()),
     )
 
 

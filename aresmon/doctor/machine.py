@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -258,13 +258,10 @@ def _name(process_folder: Path) -> str:
 
 
 def _time(stamp: str, otherwise: float) -> float:
-    """The engine's time stamp, whose nanoseconds are more than Python reads, as seconds since 1970."""
+    """The engine's time stamp as seconds since 1970: its own clock's in a log, its machine's with the offset in what
+    it tells of itself. Of its nanoseconds Python takes six digits."""
     try:
-        return datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp() + _fraction(stamp)
+        told = datetime.fromisoformat(stamp)
     except ValueError:
         return otherwise
-
-
-def _fraction(stamp: str) -> float:
-    digits = "".join(letter for letter in stamp[20:26] if letter.isdigit())
-    return float(f"0.{digits or 0}")
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()

@@ -71,7 +71,12 @@ def contact_points(alerts: Alerts, site: str) -> list[Json]:
 
 
 def mute_times(alerts: Alerts) -> list[Json]:
-    """The hours without messages, by severity, and all hours for what nobody wants to hear."""
+    """The hours without messages, by severity, and all hours for what nobody wants to hear.
+
+    Those that are no more stay in Grafana's list, named by no rule of ours. It deletes times before it reads rules, and
+    does not start where one is still named by a rule, as it had it before, or by a policy of somebody's own
+    (pkg/services/provisioning/alerting/provisioner.go, pkg/services/ngalert/provisioning/mute_timings.go).
+    """
     times = [{"orgId": 1, "name": NOBODY, "time_intervals": [{"times": [_between(0, _DAY)]}]}]
     for severity in SEVERITIES:
         intervals = [one for quiet in _quiet(alerts, severity) for one in _intervals(quiet)]

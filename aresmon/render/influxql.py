@@ -45,9 +45,16 @@ def create_policy(database: str, policy: str, hours: int) -> str:
 
 
 def alter_policy(database: str, policy: str, hours: int) -> str:
-    """Another duration for a policy; what is older than it goes at the next check."""
+    """Another duration for a policy, and the shards that InfluxDB would have given it; what is older than it goes at
+    the next check.
+
+    Left alone, shards keep their length: InfluxDB refuses a duration below it, and a longer one would have thousands.
+    """
     default = " DEFAULT" if policy == "raw" else ""
-    return f"ALTER RETENTION POLICY {identifier(policy)} ON {identifier(database)} DURATION {duration(hours)}{default}"
+    return (
+        f"ALTER RETENTION POLICY {identifier(policy)} ON {identifier(database)} "
+        f"DURATION {duration(hours)} SHARD DURATION {_shard_hours(hours)}h{default}"
+    )
 
 
 def create_admin(user: str, password: str) -> str:
@@ -68,6 +75,13 @@ def set_password(user: str, password: str) -> str:
 def grant(right: str, database: str, user: str) -> str:
     """`READ` or `WRITE` on a database; replaces the right that the user has there."""
     return f"GRANT {right} ON {identifier(database)} TO {identifier(user)}"
+
+
+def _shard_hours(hours: int) -> int:
+    """How long a shard of such a policy is, by InfluxDB's own rule (shardGroupDuration in services/meta/data.go)."""
+    if hours == FOREVER or hours >= 180 * 24:
+        return 7 * 24
+    return 24 if hours >= 2 * 24 else 1
 
 
 def keep_hours(keep: Keep, policy: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from aresmon.influxdb import InfluxDB, InfluxDBError
 from tests.engine.conftest import MakeSite
 from tests.engine.door import basic, knock
-from tests.engine.sites import Site
+from tests.engine.sites import Site, eventually
+from tests.engine.test_interruptions import one_off
 
 NEW = "another-password-than-before"
 
@@ -25,9 +28,13 @@ def writes(site: Site, user: str, password: str) -> int:
     return knock(site.agents, "POST", "/write?db=telegraf", authorization=[basic(user, password)]).status
 
 
-def durations(site: Site) -> dict[str, str]:
+def durations(site: Site, what: str = "duration") -> dict[str, str]:
     rows = [row for series in site.query('SHOW RETENTION POLICIES ON "telegraf"') for row in series.rows]
-    return {row["name"]: row["duration"] for row in rows}
+    return {row["name"]: row[what] for row in rows}
+
+
+def shard_durations(site: Site) -> dict[str, str]:
+    return durations(site, "shardGroupDuration")
 
 
 # Passwords -----------------------------------------------------------------------------------------------
@@ -83,6 +90,31 @@ def test_the_admin_s_new_password_is_taken_without_the_old_one(site: Site, endin
     assert site.up().statements == []
 
 
+def test_while_the_admin_is_set_anew_nobody_gets_in_by_the_edge(site: Site) -> None:
+    """InfluxDB runs without authentication then: held in the middle of it, it is reached by its own socket alone."""
+    site.up()
+    set_secret(site, "influxdb-admin", NEW)
+    unlocked = InfluxDB(site.state / "run/reset/influxdb.sock")
+    process = site.start("up")
+    assert eventually(unlocked.socket.parent.exists, every=0.01)
+    assert eventually(lambda: bool(one_off(site)), every=0.01)
+    process.send_signal(signal.SIGSTOP)
+    assert eventually(unlocked.socket.exists)
+    assert unlocked.query("SHOW USERS") != [[]], "it asks nobody who they are"
+
+    until, answers = time.monotonic() + 6, set[int]()  # the edge looks every two seconds whether InfluxDB is there
+    while time.monotonic() < until:
+        answers.add(knock(site.agents, "POST", "/write?db=telegraf", body=b"mark value=13").status)
+        time.sleep(0.2)
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=240)
+
+    assert process.returncode in (0, 5), (out, err)
+    assert answers == {503}
+    assert site.marks() == []
+    assert not unlocked.socket.parent.exists()
+
+
 def test_all_secrets_lost_are_made_anew(site: Site) -> None:
     site.up()
     site.mark(1)
@@ -121,6 +153,21 @@ def test_open_secrets_are_closed(site: Site) -> None:
     assert {one.stat().st_mode & 0o077 for one in path.parent.iterdir()} == {0}
 
 
+def test_a_user_of_ours_that_was_made_an_admin_is_no_longer_after_up(site: Site) -> None:
+    site.up()
+    site.query('GRANT ALL PRIVILEGES TO "grafana"')
+    grafana = InfluxDB(site.influxdb.socket, "grafana", site.secret("influxdb-grafana"))
+    assert grafana.query("SHOW USERS")
+
+    result = site.up()
+
+    assert result.statements == ["take from grafana the care of InfluxDB itself"]
+    with pytest.raises(InfluxDBError):
+        grafana.query("SHOW USERS")
+    assert grafana.query("SHOW SERIES FROM nothing", database="telegraf") == [[]]
+    assert site.up().statements == []
+
+
 # Data of another site ------------------------------------------------------------------------------------
 
 
@@ -145,10 +192,27 @@ def test_data_with_an_admin_of_another_name_is_taken_over(site: Site) -> None:
     site.query("CREATE USER \"boss\" WITH PASSWORD 'theirs' WITH ALL PRIVILEGES")
     InfluxDB(site.influxdb.socket, "boss", "theirs").query('DROP USER "aresmon"')
 
-    site.up()
+    result = site.up()
 
+    assert "InfluxDB has an admin besides aresmon's own: boss" in result.err + result.out
     assert site.marks() == [3]
     assert site.users() >= {"aresmon", "boss", "grafana", "agent-box"}
+
+
+def test_another_data_folder_has_an_admin_before_the_edge_lets_anybody_in(site: Site) -> None:
+    """An InfluxDB without one makes the first that is asked for, whoever asks."""
+    site.up()
+    site.configure(storage={"data": "elsewhere"})
+    process = site.start("up")
+    assert eventually((site.folder / "elsewhere/meta/meta.db").exists, every=0.01)
+    edge = site.containers()["edge"].status
+    out, err = process.communicate(timeout=240)
+
+    assert process.returncode in (0, 5), (out, err)
+    assert edge == "exited"
+    assert site.containers()["edge"].status == "running"
+    assert writes(site, "agent-box", site.secret("agent-box")) == 204
+    assert site.up().steps == []
 
 
 # Retention -----------------------------------------------------------------------------------------------
@@ -166,6 +230,24 @@ def test_a_longer_retention_is_applied(site: Site) -> None:
         "set the retention of 1h to forever, from 2y",
     ]
     assert durations(site) == {"raw": "336h0m0s", "1m": "2160h0m0s", "1h": "0s", "forever": "0s"}
+
+
+def test_shards_get_the_length_that_goes_with_another_retention(site: Site) -> None:
+    site.up()
+    assert shard_durations(site) == {"raw": "24h0m0s", "1m": "24h0m0s", "1h": "168h0m0s", "forever": "168h0m0s"}
+    site.configure(storage={"keep": {"raw": "12h"}})
+
+    site.up("--shorten-retention")  # to less than a shard of before
+
+    assert (durations(site)["raw"], shard_durations(site)["raw"]) == ("12h0m0s", "1h0m0s")
+    site.configure(storage={"keep": {"raw": "200d", "1m": "200d"}})
+    assert site.up().statements == [
+        "set the retention of raw to 200d, from 12h",
+        "set the retention of 1m to 200d, from 90d",
+    ]
+    assert shard_durations(site) == dict.fromkeys(("raw", "1m", "1h", "forever"), "168h0m0s")
+    site.mark(1)
+    assert site.up().statements == []
 
 
 @pytest.mark.parametrize("keep", [{"raw": "1d"}, {"1h": "1y"}], ids=["raw", "1h"])

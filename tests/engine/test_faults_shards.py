@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_costs_its_own_points_and_nobody_is_needed_fo
     days.start()
 
     # The first start leaves the shard closed, for writes too; the health check has it started once more.
-    assert eventually(lambda: shards.closed(days.site.influxdb, time.time()) == [], within=90)
+    assert eventually(lambda: shards.closed(days.site.influxdb, days.data, now=time.time()) == [], within=90)
     box = basic("agent-box", days.site.secret("agent-box"))
     assert eventually(lambda: knock(days.site.agents, "POST", "/write?db=telegraf", authorization=[box]).status == 204)
     wanted = [0 if one == day else number for one, number in zip(DAYS, whole, strict=True)]

@@ -204,15 +204,20 @@ def test_without_influxdb_s_image_nothing_is_begun(site: Site) -> None:
     assert not site.bundle.exists()
 
 
-def test_another_influxdb_s_image_missing_leaves_the_running_one(site: Site) -> None:
+def test_another_influxdb_s_image_missing_leaves_the_running_one_and_all_else_is_done(site: Site) -> None:
     site.up()
     before = site.ids()
-    site.configure(images={"influxdb": "127.0.2.1:1/no/such:1"})
+    site.configure(images={"influxdb": "127.0.2.1:1/no/such:1"}, memory={"edge": "300m"})
 
-    refused(site.run("up"), "127.0.2.1:1/no/such:1")
+    result = site.run("up")
 
-    assert site.ids() == before
+    assert result.code == 5, result
+    assert "influxdb keeps " in result.err
+    assert "127.0.2.1:1/no/such:1" in result.err
+    assert result.steps == [("recreate", "edge")]
+    assert site.ids()["influxdb"] == before["influxdb"]
     site.mark(1)
+    assert site.run("up").steps == site.run("up", "--dry-run").steps == []
 
 
 def test_without_grafana_s_image_the_rest_starts_and_the_exit_code_is_5(site: Site) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import packing, restoring
+from aresmon import backfill, packing, restoring
 from aresmon.engine import Engine
 from aresmon.errors import AresmonError, ExitCode
+from aresmon.fingerprint import DAY
 from aresmon.progress import Silent
 from aresmon.restoring import Wish
 from aresmon.site import Site as OurSite
@@ -236,3 +237,34 @@ def test_everything_destroyed_is_back_in_an_empty_folder_point_by_point(
     assert (again.steps, again.statements) == ([], []), again
     assert site.influxdb.knows([("agent-box", site.secret("agent-box"))]) == [True]
     nothing_is_left(site)
+
+
+def test_coarser_points_that_the_archive_lacks_are_made_and_an_undone_restore_leaves_none_to_be_made(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = int(time.time()) // 3600 * 3600 - DAY  # no continuous query looks back so far
+    lines = [f"disk,host=box used_percent={minute}.5 {at + minute * 60}" for minute in range(60)]
+    site.influxdb.write("\n".join(lines), database=DATABASE, policy="raw")
+    archive = backed_up(site)
+    assert [coarser(site, policy) for policy in ("1m", "1h")] == [[], []]
+    ours = OurSite(site.folder)
+    monkeypatch.setattr(restoring, "_start", lambda *_: restoring._Started(failed="it does not start"))
+
+    with pytest.raises(AresmonError, match="taken out again"):
+        restoring.restore(ours, Engine(), restoring.find(ours, str(archive)), Wish(only="influxdb"), Silent())
+    assert backfill.owed(site.state / backfill.JOURNAL) == []
+    assert coarser(site, "1m") == []
+
+    restored = site.run("restore", str(archive), "--yes")
+
+    assert restored.code == 0, restored
+    assert "filling 1m from raw" in restored.out
+    assert coarser(site, "1m") == [minute + 0.5 for minute in range(60)]
+    assert coarser(site, "1h") == [59.5]
+    assert backfill.owed(site.state / backfill.JOURNAL) == []
+    nothing_is_left(site)
+
+
+def coarser(site: Site, policy: str) -> list[float]:
+    (answer,) = site.influxdb.query(f'SELECT "used_percent" FROM "{policy}"."disk"', database=DATABASE)
+    return [row["used_percent"] for series in answer for row in series.rows]

@@ -123,6 +123,25 @@ def test_an_admin_whose_rotation_was_cut_off_is_let_in(site: Site, is_set: bool)
     assert InfluxDB(admin.socket, database.ADMIN, site.secret("influxdb-admin")).query("SHOW USERS")
 
 
+def test_a_grafana_whose_pinned_image_cannot_be_had_is_not_cut_off(site: Site) -> None:
+    """It starts anew, in the image that it has, before its former user goes."""
+    old, former, images = site.secret("influxdb-grafana"), site.ids()["grafana"], dict(site.settings["images"])
+    site.configure(images={**images, "grafana": "127.0.2.1:1/no/such:1"})
+    try:
+        code, rotated = rotate(site, "influxdb-grafana")
+    finally:
+        site.configure(images=images)
+
+    new = site.secret("influxdb-grafana")
+    environment = site.containers()["grafana"].attrs["Config"]["Env"]
+    assert (code, rotated) == (0, {"influxdb-grafana": True})
+    assert new != old
+    assert site.ids()["grafana"] != former
+    assert f"GRAFANA_DATABASE_USER={credentials.account('influxdb-grafana', new)}" in environment
+    assert asks(site, credentials.account("influxdb-grafana", new), new) == 200
+    assert site.run("up").steps == []
+
+
 def test_what_up_has_to_do_is_not_done_by_the_way(site: Site) -> None:
     old = values(site)
     site.configure(memory={"edge": "300m"})

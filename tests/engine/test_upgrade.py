@@ -223,6 +223,35 @@ def test_killed_at_any_moment_the_next_command_goes_on_or_back(
     assert "Nothing to do" in site.run("upgrade", *QUICK).out
 
 
+def test_killed_at_the_edge_and_taken_down_the_next_up_starts_everything(site: Site, agent: Sender) -> None:
+    """Alone, an edge is never ready."""
+    site.configure(images={"influxdb": runs(site), "edge": otherimages.image("edge", "3.3.2")})
+    process = site.start("upgrade", *QUICK)
+    seen = read_until(process, "starting edge")
+    process.kill()
+    ended(process, seen)
+    assert site.run("down").code == 0
+
+    upgraded(site.up())
+
+    whole(site, agent)
+    assert not (site.state / "upgrade.json").exists()
+
+
+def test_after_all_data_was_deleted_an_interrupted_upgrade_is_in_nobodys_way(site: Site, agent: Sender) -> None:
+    """The last of the tests with this site, of which nothing is left."""
+    site.configure(images={"influxdb": otherimages.image("influxdb", "1.13.7")})
+    process = site.start("upgrade", *QUICK)
+    seen = read_until(process, "holding what it has")
+    process.kill()
+    ended(process, seen)
+
+    assert site.run("down", "--volumes", "--yes").code == 0
+
+    assert not (site.state / "upgrade.json").exists()
+    site.up()
+
+
 # All services -------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from aresmon import choice
-from aresmon.errors import AresmonError
+from aresmon.bundle import Difference
+from aresmon.errors import AresmonError, ExitCode
 from aresmon.images import Images
+from aresmon.stack import Outcome
 from aresmon.versions import Ran, Versions
+
+SAME = Difference((), (), (), {}, {})
 
 
 def unasked(*_: str) -> str:
@@ -72,7 +76,7 @@ def test_everything_is_kept_where_an_upgrade_comes_to_it_in_its_turn() -> None:
     found = pinned(edge="x:3.4.0", telegraf="x:2", grafana="x:13.0.0")
 
     chosen, kept = choice.hold(
-        found, {"edge": ran("x:1", "1"), "telegraf": ran("x:1", "1")}, Versions(), version_of=unasked, everything=True
+        found, {"edge": ran("x:1", "1"), "telegraf": ran("x:1", "1")}, Versions(), version_of=told, everything=True
     )
 
     assert chosen.references == {"edge": "x:1", "telegraf": "x:1", "grafana": "x:13.0.0"}
@@ -85,7 +89,54 @@ def test_what_runs_goes_on_in_an_upgrade_though_its_pinned_image_cannot_be_had()
     chosen, _ = choice.hold(found, {"edge": ran("x:1", "1")}, Versions(), version_of=unasked, everything=True)
 
     assert (chosen.references, chosen.missing) == ({"edge": "x:1"}, {"grafana": "no registry answers"})
-    assert choice.hold(found, {"edge": ran("x:1", "1")}, Versions(), version_of=unasked) == (found, ())
+
+
+def test_what_runs_goes_on_though_its_pinned_image_cannot_be_had_and_up_says_so() -> None:
+    found = Images({}, {}, {"influxdb": "x:1.14.0 could not be pulled", "grafana": "no registry answers"})
+    now = {"influxdb": ran("x:1.13.1", "1.13.1")}
+
+    chosen, kept = choice.hold(found, now, Versions(), version_of=unasked)
+
+    assert (chosen.references, chosen.missing) == ({"influxdb": "x:1.13.1"}, {"grafana": "no registry answers"})
+    assert [one.told for one in kept] == ["influxdb keeps x:1.13.1: x:1.14.0 could not be pulled"]
+    assert Outcome((), SAME, (), {}, kept=kept).code is ExitCode.DEGRADED
+
+
+@pytest.mark.parametrize("everything", [False, True], ids=["up", "restore and upgrade"])
+@pytest.mark.parametrize(
+    ("service", "last", "then", "may"),
+    [
+        ("influxdb", "1.13.1", "1.13.4", True),
+        ("influxdb", "1.13.1", "1.14.0", False),
+        ("influxdb", "1.13.1", "2.7.1", False),
+        ("influxdb", "1.13.1", "latest", False),
+        ("grafana", "12.4.5", "12.4.9", True),
+        ("grafana", "12.4.5", "13.0.0", False),
+        ("grafana", "12.4.5", "11.0.0", False),
+        ("edge", "3.2.22", "3.4.0", True),
+    ],
+)
+def test_data_whose_image_is_gone_meets_its_own_version_alone(
+    service: str, last: str, then: str, may: bool, everything: bool
+) -> None:
+    known = Versions("", {service: Ran(f"x:{last}", "gone", last, last)})
+    found = pinned(**{service: f"x:{then}"})
+
+    def says(name: str, image: str, image_id: str) -> str:
+        return "" if then == "latest" else told(name, image, image_id)
+
+    if may:
+        assert choice.hold(found, {}, known, version_of=says, everything=everything) == (found, ())
+        return
+    with pytest.raises(AresmonError, match=f"{service} cannot run as x:{then}") as caught:
+        choice.hold(found, {}, known, version_of=says, everything=everything)
+    assert f"under `images.{service}`" in caught.value.hint
+
+
+def test_data_of_which_nothing_is_known_meets_what_is_pinned() -> None:
+    found = pinned(influxdb="x:1.14.0", grafana="x:13.0.0")
+
+    assert choice.hold(found, {}, Versions(), version_of=told, everything=True) == (found, ())
 
 
 def test_what_the_data_forbids_is_refused_where_nothing_older_is_left_to_keep() -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from aresmon import cli, cli_secrets, cli_support, outcome
+from aresmon import agentrotation, cli, cli_secrets, cli_support, outcome, rollout
 from aresmon.errors import ExitCode
+from aresmon.fleet import Host
+from aresmon.lint import Pace as AgentPace
+from aresmon.orders import Wish
 from aresmon.outcome import Outcome
+from aresmon.pushing import Terms
+from aresmon.rollout import Job, Pace
 from aresmon.stackrotation import Done
+from tests.unit.conftest import load
+from tests.unit.scripted import PROBE, Scripted, order
 
 Run = Callable[..., Result]
 SITE = "site: ares\nserver: box\nhosts:\n  box: {agent: docker}\n  lewi: {agent: systemd}\n"
@@ -88,3 +98,43 @@ def result_of(how: Outcome) -> outcome.Result:
 )
 def test_the_exit_code_is_that_of_the_worst(hosts: list[Outcome], others: list[Done], code: ExitCode) -> None:
     assert cli_secrets._code([result_of(how) for how in hosts], others) is code
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        (Outcome.ROLLED_BACK, ExitCode.INTERRUPTED),
+        (Outcome.SKIPPED, ExitCode.INTERRUPTED),
+        (Outcome.BROKEN, ExitCode.BROKEN),
+    ],
+)
+def test_an_interruption_is_told_as_one_unless_a_host_is_broken(how: Outcome, code: ExitCode) -> None:
+    interrupted = outcome.Result("lewi", how, "taken back: it was interrupted")
+
+    assert cli_secrets._code([result_of(Outcome.PROVEN), interrupted], []) is code
+
+
+def test_a_host_that_refuses_does_not_keep_the_others_from_their_new_passwords(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The roll-out is the real one; what its hosts say is scripted."""
+    fleet = load(SITE)
+    says = {"box": [PROBE, "@refused check no"], "lewi": [PROBE, "@unchanged m"]}
+
+    async def rotated(_: Any, hosts: Sequence[Host], *, pace: Pace, report: Any, done: Any, **__: Any) -> Any:
+        jobs = [
+            Job(Wish(one, ""), order(one.name), Scripted([says[one.name]], name=one.name), Terms(AgentPace(10, 10, 0)))
+            for one in hosts
+        ]
+        return await rollout.roll_out(jobs, None, pace=pace, report=report, done=lambda _, result: done(result))
+
+    monkeypatch.setattr(agentrotation, "rotate", rotated)
+    monkeypatch.setattr(cli_secrets, "on_ground", lambda ask, **_: asyncio.run(ask(SimpleNamespace(fleet=fleet))))
+
+    result = run("rotate", "agent-box", "agent-lewi", "--json")
+
+    assert {one["name"]: one["rotated"] for one in json.loads(result.stdout)["secrets"]} == {
+        "agent-box": False,
+        "agent-lewi": True,
+    }
+    assert result.exit_code == ExitCode.DEGRADED

@@ -141,6 +141,30 @@ def test_remove_takes_out_of_file_grafana_and_secrets(run: Run, standin: StandIn
     assert "Nothing to do" in run("apply").stdout
 
 
+def test_who_took_another_login_is_still_the_one_that_is_removed(run: Run, standin: StandIn, tmp_path: Path) -> None:
+    marie = standin.state.find("marie")
+    assert marie is not None
+    marie.login = "party"
+
+    result = run("remove", "marie", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert "did not have it" not in result.output
+    assert {one.login for one in standin.state.users.values()} == {"ares", "guest"}
+    assert "marie" not in json.loads((tmp_path / ".aresmon/grafana-users.json").read_text())
+
+
+def test_set_password_reaches_who_took_another_login(run: Run, standin: StandIn, tmp_path: Path) -> None:
+    marie = standin.state.find("marie")
+    assert marie is not None
+    marie.login = "party"
+
+    result = run("set-password", "marie", "--generate")
+
+    assert result.exit_code == 0, result.output
+    assert marie.password == secret(tmp_path, "grafana-user-marie")
+
+
 def test_remove_serves_for_strangers_and_not_for_guest_and_administrator(run: Run, standin: StandIn) -> None:
     standin.state.create("stranger", "password")
 

@@ -29,6 +29,7 @@ class FakeInfluxDB(InfluxDB):
     policies: dict[str, str] | None = field(default_factory=lambda: dict(GOOD_POLICIES))
     users: dict[str, dict[str, str]] = field(default_factory=lambda: dict(GOOD_USERS))
     wrong: frozenset[str] = frozenset()
+    admins: frozenset[str] = frozenset({"aresmon"})
 
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         return [self._answer(statement) for statement in statements]
@@ -38,11 +39,11 @@ class FakeInfluxDB(InfluxDB):
         return [user not in self.wrong for user, _ in credentials]
 
     def _answer(self, statement: str) -> list[Series]:
-        rows: list[dict[str, str]] = []
+        rows: list[dict[str, object]] = []
         if statement == "SHOW DATABASES":
             rows = [{"name": name} for name in ("_internal", *(["telegraf"] if self.policies is not None else []))]
         elif statement == "SHOW USERS":
-            rows = [{"user": name} for name in self.users]
+            rows = [{"user": name, "admin": name in self.admins} for name in self.users]
         elif statement == 'SHOW RETENTION POLICIES ON "telegraf"':
             rows = [{"name": name, "duration": told} for name, told in (self.policies or {}).items()]
         else:
@@ -122,6 +123,27 @@ def test_another_password_and_another_right_are_put_right() -> None:
         "take from agent-lewi its right on other",
         "let agent-lewi write",
     ]
+
+
+def test_users_of_ours_that_were_made_admins_are_no_longer_and_strangers_are_let_be() -> None:
+    users = {**GOOD_USERS, "boss": {}}
+    admins = frozenset({"aresmon", "grafana", "agent-lewi", "boss"})
+
+    changes = plan(users=users, admins=admins)
+
+    assert told(changes) == [
+        "take from grafana the care of InfluxDB itself",
+        "take from agent-lewi the care of InfluxDB itself",
+    ]
+    assert [change.statement for change in changes] == [
+        'REVOKE ALL PRIVILEGES FROM "grafana"',
+        'REVOKE ALL PRIVILEGES FROM "agent-lewi"',
+    ]
+    there = FakeInfluxDB(Path("/nonexistent"), users=users, admins=admins)
+    assert told(database.changes_of(there, "agent-lewi", "pw-of-agent-lewi")) == [
+        "take from agent-lewi the care of InfluxDB itself"
+    ]
+    assert database.other_admins(there) == ["agent-lewi", "boss", "grafana"]
 
 
 def test_the_agent_of_a_host_that_is_gone_loses_its_user_and_strangers_keep_theirs() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from aresmon import credentials, intent, tiers
 from aresmon.capacity import Capacity
 from aresmon.doctor import contents
 from aresmon.doctor.checks import _troubles
@@ -16,6 +18,7 @@ from aresmon.doctor.data_checks import clocks, database, error_of, hosts, log, p
 from aresmon.doctor.facts import Contents, Database, Host, Pushes, SeriesCount
 from aresmon.fleet import Fleet
 from aresmon.influxdb import InfluxDB, InfluxDBError, Series
+from aresmon.site import Site
 from aresmon.status import Status
 from aresmon.troubles import Kind, Trouble
 from tests.unit.conftest import load
@@ -310,3 +313,49 @@ def test_the_version_that_a_host_sent_last_counts() -> None:
 def test_another_refusal_is_not_taken_for_a_flood() -> None:
     with pytest.raises(InfluxDBError, match="not allowed"):
         look(("SHOW MEASUREMENTS", [(rows(name="cpu"),)]), ("SHOW SERIES", InfluxDBError("not allowed")))
+
+
+# What `up` would change ------------------------------------------------------------------------------
+
+
+class Knowing(InfluxDB):
+    """Has the policies of a site and these users, each with the right that it needs."""
+
+    users: Mapping[str, str]
+
+    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+        return [True for _ in credentials]
+
+    def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
+        return [[Series("", {}, tuple(self._rows(statement)))] for statement in statements]
+
+    def _rows(self, statement: str) -> list[dict[str, str]]:
+        if statement.startswith("SHOW GRANTS FOR"):
+            return [{"database": "telegraf", "privilege": self.users[statement.split('"')[1]]}]
+        kept = {"raw": "168h0m0s", "1m": "2160h0m0s", "1h": "17520h0m0s"}
+        return {
+            "SHOW DATABASES": [{"name": "telegraf"}],
+            "SHOW USERS": [{"user": name} for name in self.users],
+            'SHOW RETENTION POLICIES ON "telegraf"': [{"name": a, "duration": b} for a, b in kept.items()],
+            "SHOW CONTINUOUS QUERIES": [],
+        }[statement]
+
+
+def test_a_blocked_host_and_a_rotation_under_way_are_no_difference_and_a_new_host_is_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.file.write_text("hosts: {biere: , lewi: , new: }\n")
+    site.make_state()
+    monkeypatch.setattr(tiers, "plan", lambda *_: [])
+    secrets = {name: "password" for name in credentials.owners(site.fleet(), intent.users()) if name != "agent-new"}
+    secrets[credentials.upcoming("agent-biere")] = "2~password"
+    for name, password in secrets.items():
+        credentials.replace(site.secrets, name, password, os.getuid())
+    influxdb = Knowing(site.socket_folder)
+    users = {"aresmon": "ALL", "grafana": "READ", "agent-biere": "WRITE", "agent-biere~2": "WRITE"}
+    object.__setattr__(influxdb, "users", users)
+    (site.state / "blocked.json").write_text('{"lewi": "2026-11-24T13:24:27+00:00"}')
+
+    found = contents.differences(influxdb, site, site.fleet())
+
+    assert found == Database(("create the user agent-new", "let agent-new write"), (), ())

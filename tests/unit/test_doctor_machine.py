@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from aresmon.doctor.facts import Disk, Engine, Listening, Machine, Service, Stac
 from aresmon.doctor.findings import Finding
 from aresmon.doctor.machine_checks import disks, engine, parse_listening, ports, stack
 from aresmon.doctor.machine_checks import machine as machine_check
+from aresmon.engine import Engine as RealEngine
 from aresmon.fleet import Listen
 from aresmon.influxdb import InfluxDB, Series
 from aresmon.pins import pins
@@ -249,6 +251,25 @@ def test_a_disks_growth_is_told_by_the_servers_own_points(
     object.__setattr__(influxdb, "told", told)
 
     assert machine._growth(influxdb, "biere", "/srv") == growth
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "2026-11-24T13:24:27.080411123Z",
+        "2026-11-24T14:24:27.080411123+01:00",
+        "2026-11-24T07:54:27.080411-05:30",
+        "2026-11-24T13:24:27.08041112+00:00",
+    ],
+)
+def test_the_engines_clock_is_read_with_its_offset(stamp: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = SimpleNamespace(info=lambda: {"SystemTime": stamp})
+    monkeypatch.setattr(machine, "_compose", lambda: "2.29.1")
+    monkeypatch.setattr(machine, "time", SimpleNamespace(time=lambda: 1_795_526_667.0))
+
+    asked = machine.engine(cast("RealEngine", SimpleNamespace(client=client, far=None)))
+
+    assert asked.apart == pytest.approx(0.080411)
 
 
 def test_only_the_last_day_of_a_log_counts() -> None:

@@ -51,8 +51,26 @@ def test_a_duration_is_told_in_hours_or_for_ever(hours: int, told: str) -> None:
             influxql.create_policy("telegraf", "raw", 1),
             'CREATE RETENTION POLICY "raw" ON "telegraf" DURATION 1h REPLICATION 1 DEFAULT',
         ),
-        (influxql.alter_policy("telegraf", "1h", 2), 'ALTER RETENTION POLICY "1h" ON "telegraf" DURATION 2h'),
-        (influxql.alter_policy("telegraf", "raw", 2), 'ALTER RETENTION POLICY "raw" ON "telegraf" DURATION 2h DEFAULT'),
+        (
+            influxql.alter_policy("telegraf", "1h", 2),
+            'ALTER RETENTION POLICY "1h" ON "telegraf" DURATION 2h SHARD DURATION 1h',
+        ),
+        (
+            influxql.alter_policy("telegraf", "raw", 48),
+            'ALTER RETENTION POLICY "raw" ON "telegraf" DURATION 48h SHARD DURATION 24h DEFAULT',
+        ),
+        (
+            influxql.alter_policy("telegraf", "1m", 180 * 24 - 1),
+            'ALTER RETENTION POLICY "1m" ON "telegraf" DURATION 4319h SHARD DURATION 24h',
+        ),
+        (
+            influxql.alter_policy("telegraf", "1m", 180 * 24),
+            'ALTER RETENTION POLICY "1m" ON "telegraf" DURATION 4320h SHARD DURATION 168h',
+        ),
+        (
+            influxql.alter_policy("telegraf", "1h", FOREVER),
+            'ALTER RETENTION POLICY "1h" ON "telegraf" DURATION INF SHARD DURATION 168h',
+        ),
         (influxql.create_admin("a", "p'w"), "CREATE USER \"a\" WITH PASSWORD 'p\\'w' WITH ALL PRIVILEGES"),
         (influxql.create_user('a"b', "pw"), 'CREATE USER "a\\"b" WITH PASSWORD \'pw\''),
         (influxql.set_password("a", "p\\w"), "SET PASSWORD FOR \"a\" = 'p\\\\w'"),

@@ -18,6 +18,7 @@ LAYERS = [
     "errors",
     *(
         "process",
+        "interruptions",
         "files",
         "layout",
         "yamlfile",
@@ -33,9 +34,9 @@ LAYERS = [
     "attempt",
     *("schema", "catalogue", "views", "releases", "yamledit", "useredit"),
     *("secretforms", "viewcheck"),
-    "viewfile",
     "archiving",
     "ownalerts",
+    "viewfile",
     "alerting",
     *("people", "door"),
     "channel",

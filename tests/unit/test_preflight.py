@@ -110,6 +110,20 @@ def test_a_port_that_nobody_listens_on_is_free(taken: int) -> None:
     assert free != taken
 
 
+@pytest.mark.parametrize("umask", [0o077, 0o027, 0o000])
+def test_no_umask_closes_or_opens_a_folder_that_services_share(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        preflight.give(tmp_path / "influxdb", OWN)
+    finally:
+        os.umask(before)
+    (tmp_path / "tls").mkdir(mode=0o700)
+
+    preflight.give(tmp_path / "tls", OWN)
+
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("influxdb", "tls")] == [0o755, 0o755]
+
+
 def test_a_folder_of_our_own_is_given_to_its_service_with_all_that_is_in_it(tmp_path: Path) -> None:
     owner = 99 if os.getuid() == 0 else os.getuid()
     folder = tmp_path / "tls"

@@ -270,6 +270,16 @@ def test_what_the_bundle_no_longer_has_is_deleted_in_grafana() -> None:
     assert {one["uid"] for one in contacts["deleteContactPoints"]} == gone
 
 
+def test_quiet_hours_that_are_no_more_are_left_there_since_grafana_would_not_start() -> None:
+    """It deletes times before it reads the rules by which they are no longer named."""
+    quiet = "  quiet: [{from: '23:00', to: '07:00', timezone: Europe/Paris}]\n"
+    before = alerts.uids(alerts.render(fleet(quiet), VIEWS))
+    _, contacts = files("", formerly=tuple(before))
+
+    assert "deleteMuteTimes" not in contacts
+    assert [one["name"] for one in contacts["muteTimes"]] == ["aresmon-nobody"]
+
+
 def test_what_comes_back_is_not_deleted() -> None:
     everything = alerts.uids(alerts.render(fleet(), VIEWS))
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aresmon import rollout
+from aresmon import interruptions, rollout
 from aresmon.delivery import Delivery
 from aresmon.errors import AresmonError, ExitCode
 from aresmon.hosts.transport import UnreachableHostError
@@ -224,7 +224,17 @@ class Interrupting(Scripted):
             yield talk
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """SIGHUP as it is in a shell, and the tests' own terminal left alone."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    monkeypatch.setattr(interruptions, "leave_terminal", lambda: None)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
+@pytest.mark.usefixtures("_terminal")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_takes_back_what_is_under_way_and_begins_nothing_more(kind: signal.Signals) -> None:
     host = Interrupting([STARTS], name="host0")
     host.kind = kind
@@ -254,9 +264,17 @@ def test_a_second_interruption_ends_it_at_once() -> None:
         Rolled([Job(Wish(FLEET.host("host0"), ""), order("host0"), host, Terms(AgentPace(10, 10, 0)))])
 
 
-def test_afterwards_an_interruption_is_pythons_again() -> None:
-    Rolled([job("host0")])
+def test_afterwards_every_interruption_is_what_it_was_before() -> None:
+    def ours(*_: object) -> None: ...
 
+    former = signal.signal(signal.SIGTERM, ours)
+    try:
+        Rolled([job("host0")])
+        after = signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+    assert after is ours
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aresmon import snapshot
 from aresmon.errors import AresmonError
+from aresmon.snapshot import Weight
 
 KEPT = ".aresmon-before-now"
 
@@ -81,6 +83,33 @@ def test_what_it_takes_is_known_before(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(shutil, "disk_usage", lambda _: _Full())
     with pytest.raises(AresmonError, match="a copy of it takes 0 MiB, and 1 MiB are free"):
         snapshot.check_room(folder)
+
+
+def test_a_file_that_goes_while_it_is_weighed_weighs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, gone = snapshot.weigh(folder), folder / "data/telegraf/raw/1/000000001-000000001.tsm"
+    listed = Path.iterdir
+
+    def compacting(path: Path) -> Iterator[Path]:
+        found = list(listed(path))
+        if path == gone.parent:
+            gone.unlink()
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", compacting)
+
+    assert snapshot.weigh(folder) == Weight(before.copied, 0)
+
+
+def test_a_folder_that_loses_a_file_while_it_is_kept_is_not_taken_for_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(path: Path, copy: Path) -> None:
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(os, "link", lose)
+
+    with pytest.raises(AresmonError):
+        snapshot.take(folder, KEPT)
 
 
 class _Full:

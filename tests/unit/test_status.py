@@ -195,16 +195,17 @@ def test_a_clock_that_was_ahead_and_is_right_again_is_no_trouble(status: Look) -
     assert told(status({"lewi": Sent(future=NOW + 3600)})) == []
 
 
-def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look) -> None:
+def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look, site: Site) -> None:
     day = 86400.0
     begin = NOW // day * day
     shards = [Shard("raw", begin + n * day, begin + (n + 1) * day, 1000) for n in (-1, 0, 1)]
+    (site.root / site.fleet().data / "data/telegraf/raw/1").mkdir(parents=True)
 
-    found = status(shards=shards, closed=frozenset({1, 3}))
+    found = status(shards=shards, closed=frozenset({1, 2, 3}))
 
     (only,) = told(found)
     assert "2001-09-08 in raw" in only
-    assert "data/telegraf/raw/1 is closed" in only  # the third is of tomorrow, and is not opened before
+    assert "data/telegraf/raw/1 is closed" in only  # into today's nothing was written yet, and the third is tomorrow's
 
 
 def test_a_file_that_was_put_aside_is_named_with_the_days_that_miss_it(status: Look, site: Site) -> None:

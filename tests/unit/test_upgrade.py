@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,20 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from aresmon import __version__, attempt, cli, cli_support, cli_upgrade, evidence, stack, upgrade, versions
+from aresmon import (
+    __version__,
+    attempt,
+    cli,
+    cli_support,
+    cli_upgrade,
+    evidence,
+    images,
+    stack,
+    store,
+    upgrade,
+    upgrading,
+    versions,
+)
 from aresmon.attempt import Attempt
 from aresmon.bundle import Difference
 from aresmon.choice import Kept
@@ -18,6 +32,7 @@ from aresmon.errors import AresmonError, ExitCode
 from aresmon.evidence import Content
 from aresmon.images import Images
 from aresmon.plan import Step
+from aresmon.progress import Silent
 from aresmon.site import Site
 from aresmon.stack import Outcome
 from aresmon.upgrade import Done, Plan, Turn
@@ -120,6 +135,42 @@ def test_what_was_written_once_forbids_a_way_down_and_the_backup_of_then_is_name
 def test_where_nothing_ever_ran_there_is_nothing_to_upgrade(plan: Callable[..., Plan]) -> None:
     with pytest.raises(AresmonError, match="nothing of this site has run here yet"):
         plan(running={})
+
+
+def test_where_no_image_of_what_ran_is_left_that_is_said(plan: Callable[..., Plan], site: Site) -> None:
+    site.make_state()
+    (site.root / "data/influxdb/meta").mkdir(parents=True)
+    known = Versions("", {"influxdb": Ran("influxdb:1.13.1", "gone", "1.13.1", "1.13.1")})
+
+    with pytest.raises(AresmonError, match="no image is left of what ran here") as caught:
+        plan(running={}, known=known)
+
+    assert "`aresmon up`" in caught.value.hint
+
+
+def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it(
+    plan: Callable[..., Plan], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tag moved: its name is that of the image that runs now."""
+    moved = Turn("edge", Ran("haproxy:3", "sha256:0123456789abcdef"), Ran("haproxy:3", "new"))
+    decided = dataclasses.replace(FULL, turns=(moved,))
+    tagged = dict[str, str]()
+    monkeypatch.setattr(FakeEngine, "tag", lambda _, image_id, name: tagged.update({name: image_id}), raising=False)
+    monkeypatch.setattr(images, "obtain", lambda *_, **__: Images({}, {}, {}))
+    monkeypatch.setattr(upgrade, "plan", lambda *_: decided)
+    monkeypatch.setattr(upgrading, "carry_out", lambda *_: None)
+    monkeypatch.setattr(evidence, "senders", lambda *_: ())
+    monkeypatch.setattr(store, "influxdb", lambda _: None)
+    monkeypatch.setattr(stack, "up", lambda *_, **__: decided.up)
+    site.file.write_text("hosts: {biere: }\n")
+    site.make_state()
+
+    done = upgrade.upgrade(
+        site, FakeEngine(images={"haproxy:3": "new"}), Silent(), announce=lambda _: None, backup=None
+    )
+
+    assert [turn.former.image for turn in done.turns] == ["aresmon/former-edge:0123456789ab"]
+    assert tagged == {"aresmon/former-edge:0123456789ab": "sha256:0123456789abcdef"}
 
 
 def test_a_site_of_a_newer_release_is_refused(plan: Callable[..., Plan]) -> None:
@@ -250,6 +301,21 @@ def test_up_tells_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:
     cli_upgrade.tell_kept(Outcome((), SAME, (), {}, kept=(kept,)))
 
     assert "influxdb keeps influxdb:1.13.1: because" in capsys.readouterr().out
+
+
+def test_up_warns_of_an_image_that_it_could_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    cli_support.the_console.cache_clear()
+    kept = Kept("influxdb", Ran("influxdb:1.13.1"), Ran(), "no registry answers", lacks_other=True)
+    outcome = Outcome((), SAME, (), {}, kept=(kept,))
+
+    cli_upgrade.tell_kept(outcome)
+    cli_upgrade.tell_kept(outcome, dry_run=True)
+
+    told = capsys.readouterr()
+    assert "warning: influxdb keeps influxdb:1.13.1: no registry answers" in told.err
+    assert "`aresmon images pull influxdb`" in told.err
+    assert "image influxdb  no registry answers: to be pulled or built; else it keeps influxdb:1.13.1" in told.out
+    assert outcome.code is ExitCode.DEGRADED
 
 
 def test_the_version_is_told_with_the_release_that_brought_the_site_up(

@@ -358,6 +358,7 @@ def test_a_view_that_would_take_the_overviews_place_is_refused(collectors: Path)
     ("old", "new", "message"),
     [
         ("id: frost", "id: disk-full", "the alert 'disk-full' is in disk.yml and in net.yml; it is told"),
+        ("id: frost", "id: backup-late", "the alert 'backup-late' is in net.yml and one of aresmon's own; it is told"),
         ("title: Outside", "title: CPU", "the column 'CPU' is in net.yml and in system.yml; it is told"),
     ],
 )
