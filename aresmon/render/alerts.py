@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aresmon import alerting, ownalerts
@@ -95,8 +95,9 @@ class Wanted:
 def render(fleet: Fleet, views: Views, *, formerly: Iterable[str] = ()) -> dict[str, bytes]:
     """The provisioning files. `formerly` are the uids of all rules and receivers that Grafana ever had of us: those
     that are no more are deleted there, which leaving them out would not do."""
-    rules, told = _rules_file(fleet, views), _contacts_file(fleet)
-    gone = sorted(set(formerly) - _uids(rules, "groups", "rules") - _uids(told, "contactPoints", "receivers"))
+    known = frozenset(formerly)
+    rules, told = _rules_file(fleet, views), _contacts_file(fleet, known)
+    gone = sorted(known - _uids(rules, "groups", "rules") - _uids(told, "contactPoints", "receivers"))
     if gone:
         # A uid that was a rule's is no receiver's, and deleting what is not there is no error.
         deleted = [{"orgId": 1, "uid": uid} for uid in gone]
@@ -195,10 +196,10 @@ def _rules_file(fleet: Fleet, views: Views) -> Json:
     return {"apiVersion": 1, "groups": written}
 
 
-def _contacts_file(fleet: Fleet) -> Json:
+def _contacts_file(fleet: Fleet, formerly: Collection[str]) -> Json:
     return {
         "apiVersion": 1,
-        "contactPoints": contacts.contact_points(fleet.alerts, fleet.site),
+        "contactPoints": contacts.contact_points(fleet.alerts, fleet.site, formerly=formerly),
         "muteTimes": contacts.mute_times(fleet.alerts),
     }
 

@@ -6,7 +6,7 @@ settings a `$` is Grafana's own: `$__file{…}` becomes the content of a file, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from aresmon.alerting import DAYS, Address, Alerts, Quiet, Receiver
@@ -51,15 +51,24 @@ def mutes(alerts: Alerts, severity: Severity) -> list[str]:
     return [f"aresmon-quiet-{severity}"] if _quiet(alerts, severity) else []
 
 
-def contact_points(alerts: Alerts, site: str) -> list[Json]:
-    """One a severity, with all who want to hear of it; one for nobody; one for the heartbeat."""
+def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ()) -> list[Json]:
+    """One a severity, with all who want to hear of it; one for nobody; one for the heartbeat.
+
+    One that Grafana has had, by the uids of its receivers in `formerly`, stays when nobody is left in it: Grafana
+    does not start where a contact point is to be deleted that a rule or a policy of somebody's own names
+    (pkg/services/ngalert/provisioning/contactpoints.go, DeleteContactPoint).
+    """
     # Never used, since NOBODY's hours are all hours: a rule without a contact point of its own would go to
     # Grafana's default one, an e-mail address that is not there, and log an error each time.
-    points = [_point(NOBODY, [{"uid": NOBODY, "type": "webhook", "settings": {"url": "http://127.0.0.1:9/"}}])]
+    points = [_point(NOBODY, [_empty(NOBODY)])]
     for severity in SEVERITIES:
-        heard = [one for one in alerts.reachable if one.hears(severity)]
+        name, heard = of_severity(severity), [one for one in alerts.reachable if one.hears(severity)]
         if heard:
-            points.append(_point(of_severity(severity), [_receiver(one, severity, site) for one in heard]))
+            points.append(_point(name, [_receiver(one, severity, site) for one in heard]))
+        elif any(uid.startswith(f"{name}-") for uid in formerly):
+            points.append(_point(name, [_empty(f"{name}-nobody")]))
+    if alerts.heartbeat is None and any(uid.startswith(HEARTBEAT) for uid in formerly):
+        points.append(_point(HEARTBEAT, [_empty(f"{HEARTBEAT}-nobody")]))
     if alerts.heartbeat is not None:
         # Grafana shows a webhook's address to everyone who can log in, and hides Discord's. What is posted does not
         # matter to the other side.
@@ -92,6 +101,11 @@ def receiver_uid(receiver: Receiver, severity: Severity) -> str:
 
 def _point(name: str, receivers: list[Json]) -> Json:
     return {"orgId": 1, "name": name, "receivers": receivers}
+
+
+def _empty(uid: str) -> Json:
+    """A receiver that reaches nobody; a contact point must have one."""
+    return {"uid": uid, "type": "webhook", "settings": {"url": "http://127.0.0.1:9/"}}
 
 
 def _receiver(receiver: Receiver, severity: Severity, site: str) -> Json:

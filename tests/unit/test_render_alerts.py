@@ -270,6 +270,27 @@ def test_what_the_bundle_no_longer_has_is_deleted_in_grafana() -> None:
     assert {one["uid"] for one in contacts["deleteContactPoints"]} == gone
 
 
+def test_a_contact_point_that_grafana_has_had_is_never_deleted_as_a_whole() -> None:
+    """A policy of somebody's own may name it, and then Grafana would not start."""
+    told = "  send_to: [{discord: {secret: a}}]\n  heartbeat: {secret: b}\n"
+    before = alerts.uids(alerts.render(fleet(told), VIEWS))
+    _, without = files("", formerly=tuple(before))
+    since = before | {one["uid"] for point in without["contactPoints"] for one in point["receivers"]}
+    _, later = files("", formerly=tuple(since))
+    _, again = files(told, formerly=tuple(since))
+
+    names = ["aresmon-nobody", "aresmon-warning", "aresmon-critical", "aresmon-heartbeat"]
+    assert [[point["name"] for point in found["contactPoints"]] for found in (without, later, again)] == [names] * 3
+    assert [one["uid"] for point in again["contactPoints"] for one in point["receivers"]][1:] == [
+        "aresmon-warning-discord",
+        "aresmon-critical-discord",
+        "aresmon-heartbeat",
+    ]
+    empty = {"aresmon-warning-nobody", "aresmon-critical-nobody", "aresmon-heartbeat-nobody"}
+    assert empty <= {one["uid"] for one in again["deleteContactPoints"]}
+    assert [point["name"] for point in files("")[1]["contactPoints"]] == ["aresmon-nobody"]
+
+
 def test_quiet_hours_that_are_no_more_are_left_there_since_grafana_would_not_start() -> None:
     """It deletes times before it reads the rules by which they are no longer named."""
     quiet = "  quiet: [{from: '23:00', to: '07:00', timezone: Europe/Paris}]\n"
