@@ -62,6 +62,12 @@ class Schedule:
         """The longest time between two runs, in hours; 0 where there is none."""
         return _HOURS[self.every]
 
+    @property
+    def missed_after(self) -> int:
+        """After so many seconds without one, runs are missed: two in a row, since one may be under way, or may have
+        met a machine that was off; 0 where there is none."""
+        return 2 * self.hours * 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Backup:

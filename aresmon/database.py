@@ -13,6 +13,8 @@ from aresmon.render import influxql
 from aresmon.render.telegraf import DATABASE
 
 ADMIN = "aresmon"
+MEANT = "put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`"
+"""What to do about a retention that gets shorter."""
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
@@ -163,7 +165,7 @@ def _policies(influxdb: InfluxDB, fleet: Fleet, databases: set[str], *, shorten:
             yield Change(f"create the retention policy {policy}", influxql.create_policy(DATABASE, policy, wanted))
         elif kept != wanted:
             if is_shorter(wanted, kept) and not shorten:
-                raise _would_delete(policy, kept, wanted)
+                raise AresmonError(told_shorter(policy, kept, wanted), hint=MEANT)
             what = f"set the retention of {policy} to {as_written(wanted)}, from {as_written(kept)}"
             yield Change(what, influxql.alter_policy(DATABASE, policy, wanted))
 
@@ -222,9 +224,7 @@ def is_shorter(wanted: int, kept: int) -> bool:
     return wanted != FOREVER and (kept == FOREVER or wanted < kept)
 
 
-def _would_delete(policy: str, kept: int, wanted: int) -> AresmonError:
-    return AresmonError(
-        f"storage.keep.{policy} goes from {as_written(kept)} to {as_written(wanted)}: "
-        "InfluxDB would delete the points in between, for good",
-        hint="put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`",
-    )
+def told_shorter(policy: str, kept: int, wanted: int) -> str:
+    """What it means that a policy keeps its points for so many hours, and no longer for so many others."""
+    times = f"from {as_written(kept)} to {as_written(wanted)}"
+    return f"storage.keep.{policy} goes {times}: InfluxDB would delete the points in between, for good"

@@ -44,8 +44,7 @@ def armed(backup: Backup) -> Iterator[Alert]:
 
 
 def _of_backups(backup: Backup) -> tuple[Alert, Alert]:
-    """One that is missed may be a machine that was off; two are told, as `status` does."""
-    late, unproven = (2 * schedule.hours * _HOUR for schedule in (backup.every, backup.verify))
+    late, unproven = backup.every.missed_after, backup.verify.missed_after
     return (
         _missing(
             _LATE,

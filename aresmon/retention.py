@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 
 from aresmon import capacity, holdings
 from aresmon.capacity import Shard
-from aresmon.database import hours, is_shorter
+from aresmon.database import MEANT, hours, is_shorter, told_shorter
 from aresmon.errors import AresmonError
-from aresmon.fleet import Fleet, as_written
+from aresmon.fleet import Fleet
 from aresmon.holdings import Span
 from aresmon.influxdb import InfluxDB, InfluxDBError, Series
 from aresmon.render import influxql
 from aresmon.render.telegraf import DATABASE
 from aresmon.views import Views
 
-HINT = "put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`"
 _WITHIN = 30.0  # seconds that somebody waits for a number
 
 
@@ -70,10 +69,7 @@ def look(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> tuple
 
 def told(loss: Loss) -> str:
     """All of it in a sentence or two."""
-    asked = (
-        f"storage.keep.{loss.policy} goes from {as_written(loss.kept)} to {as_written(loss.wanted)}: "
-        "InfluxDB would delete the points in between, for good"
-    )
+    asked = told_shorter(loss.policy, loss.kept, loss.wanted)
     if loss.shards is None:
         return asked
     rest = "; each later group follows when all of it is that old"
@@ -87,7 +83,7 @@ def told(loss: Loss) -> str:
 
 def refusal(losses: Sequence[Loss]) -> AresmonError:
     """The error that says so."""
-    return AresmonError("\n".join(map(told, losses)), hint=HINT)
+    return AresmonError("\n".join(map(told, losses)), hint=MEANT)
 
 
 def _look(influxdb: InfluxDB, loss: Loss, fields: Mapping[str, str], shards: Sequence[Shard], now: float) -> Loss:

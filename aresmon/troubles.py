@@ -103,7 +103,7 @@ def of_certificates(site: Site, fleet: Fleet, at: float) -> Iterator[Trouble]:
 
 
 def of_backups(site: Site, fleet: Fleet, at: float) -> Iterator[Trouble]:
-    due = 2 * fleet.backup.every.hours * 3600.0
+    due = fleet.backup.every.missed_after
     yield from (
         Trouble("backup", *doubt, "backup") for doubt in backuprecord.doubts(backuprecord.read(site), due=due, now=at)
     )

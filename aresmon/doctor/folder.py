@@ -32,7 +32,6 @@ from aresmon.site import Site
 
 _WEEK = 7 * 86400.0
 _OLD = 3600.0  # seconds: what is younger may belong to a command that runs now
-_MISSED = 2  # backups in a row that are not there: one may be under way
 _KEPT = (".aresmon-former-", ".aresmon-rejected-", ".aresmon-failed-")  # whole, by a restore or an upgrade
 _LARGEST = 1 << 20  # bytes of a file that is searched for secrets
 
@@ -81,8 +80,7 @@ def backups(site: Site, fleet: Fleet) -> facts.Backups:
     """What is known of the backups, and how often they should be made."""
     has_one = (site.secrets / credentials.BACKUP).exists()
     mark = backuprecord.mark_of(credentials.read(site.secrets, credentials.BACKUP)) if has_one else ""
-    due = _MISSED * fleet.backup.every.hours * 3600.0
-    return facts.Backups(backuprecord.read(site), time.time(), due, mark)
+    return facts.Backups(backuprecord.read(site), time.time(), fleet.backup.every.missed_after, mark)
 
 
 def _secrets(site: Site, fleet: Fleet) -> Iterator[facts.Secret]:

@@ -67,8 +67,6 @@ def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ())
             points.append(_point(name, [_receiver(one, severity, site) for one in heard]))
         elif any(uid.startswith(f"{name}-") for uid in formerly):
             points.append(_point(name, [_empty(f"{name}-nobody")]))
-    if alerts.heartbeat is None and any(uid.startswith(HEARTBEAT) for uid in formerly):
-        points.append(_point(HEARTBEAT, [_empty(f"{HEARTBEAT}-nobody")]))
     if alerts.heartbeat is not None:
         # Grafana shows a webhook's address to everyone who can log in, and hides Discord's. What is posted does not
         # matter to the other side.
@@ -76,6 +74,8 @@ def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ())
         settings = {"url": _place(alerts.heartbeat)} | ({"message": "alive"} if kind == "discord" else {})
         beat = {"uid": HEARTBEAT, "type": kind, "settings": settings, "disableResolveMessage": True}
         points.append(_point(HEARTBEAT, [beat]))
+    elif any(uid.startswith(HEARTBEAT) for uid in formerly):
+        points.append(_point(HEARTBEAT, [_empty(f"{HEARTBEAT}-nobody")]))
     return points
 
 

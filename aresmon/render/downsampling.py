@@ -13,12 +13,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from aresmon import ownalerts
 from aresmon.render.influxql import identifier
 from aresmon.render.telegraf import DATABASE
 from aresmon.views import FieldKind, Measurement, Views
 
-FOREVER = "forever"
-"""The retention policy of what is not measured: tiers, hosts and events."""
+FOREVER = ownalerts.FOREVER
+"""The retention policy of what is not measured: tiers, hosts, events and backups."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from aresmon import cli, cli_support, cli_users, ground
 from aresmon.site import Site
 from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
-from tests.grafana.state import State
+from tests.grafana.state import State, User
 from tests.unit.conftest import FakeEngine
 
 Run = Callable[..., Result]
@@ -141,10 +141,16 @@ def test_remove_takes_out_of_file_grafana_and_secrets(run: Run, standin: StandIn
     assert "Nothing to do" in run("apply").stdout
 
 
-def test_who_took_another_login_is_still_the_one_that_is_removed(run: Run, standin: StandIn, tmp_path: Path) -> None:
+def took_another_login(standin: StandIn) -> User:
+    """Marie, who has another login in Grafana now."""
     marie = standin.state.find("marie")
     assert marie is not None
     marie.login = "party"
+    return marie
+
+
+def test_who_took_another_login_is_still_the_one_that_is_removed(run: Run, standin: StandIn, tmp_path: Path) -> None:
+    took_another_login(standin)
 
     result = run("remove", "marie", "--yes")
 
@@ -155,9 +161,7 @@ def test_who_took_another_login_is_still_the_one_that_is_removed(run: Run, stand
 
 
 def test_set_password_reaches_who_took_another_login(run: Run, standin: StandIn, tmp_path: Path) -> None:
-    marie = standin.state.find("marie")
-    assert marie is not None
-    marie.login = "party"
+    marie = took_another_login(standin)
 
     result = run("set-password", "marie", "--generate")
 
