@@ -1,7 +1,7 @@
 # Two commands do everything: `make up` runs the stack on this machine, `make test` proves the project.
 # Both bring what they miss: a virtual environment and, on Debian and Ubuntu, the engine and Compose.
 .DEFAULT_GOAL := help
-.PHONY: help up down status test unit check format bench reference requirements clean
+.PHONY: help up down status test unit check format bench docs reference requirements clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +37,10 @@ format: $(VENV)/develop ## Bring the code into shape.
 bench: $(VENV)/develop prerequisites ## Measure, beside what one would pick instead; rewrites docs/performance.md.
 	$(BIN)/python -m bench
 
+docs: $(VENV)/develop ## Build the documentation site into build/docs; a warning or a broken link fails.
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	@echo 'Open build/docs/index.html'
+
 reference: $(VENV)/develop ## Write docs/reference/ anew from the schema and the command line.
 	$(BIN)/python -m docs.reference.write
 
@@ -47,8 +51,8 @@ requirements: $(VENV)/develop ## Pin the newest versions, with hashes.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate pyproject.toml --group dev --output-file requirements-dev.txt
 
-clean: ## Remove the virtual environment and the tools' caches; no site, no data.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove the virtual environment, the built documentation and caches; no site, no data.
+	rm -rf $(VENV) build/docs .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: prerequisites
 prerequisites:
