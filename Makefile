@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-help: ## This list.
+help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/run prerequisites ## Run the stack on this machine, on its own data. SITE=folder for another site.
@@ -30,18 +30,18 @@ check: $(VENV)/develop ## Lint, format, types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/develop ## Bring the code into shape.
+format: $(VENV)/develop ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/develop prerequisites ## Measure, beside what one would pick instead; rewrites docs/performance.md.
+bench: $(VENV)/develop prerequisites ## Measure, beside the alternatives; rewrites docs/performance.md.
 	$(BIN)/python -m bench
 
 docs: $(VENV)/develop ## Build the documentation site into build/docs; a warning or a broken link fails.
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
 	@echo 'Open build/docs/index.html'
 
-reference: $(VENV)/develop ## Write docs/reference/ anew from the schema and the command line.
+reference: $(VENV)/develop ## Write docs/reference/ from the schema and the command line.
 	$(BIN)/python -m docs.reference.write
 
 requirements: $(VENV)/develop ## Pin the newest versions, with hashes.

@@ -1,7 +1,7 @@
-"""Writes the reference pages from what they describe: the schema, the command line and the catalogue.
+"""Write the reference pages from the schema, the command line and the catalogue.
 
-`python -m docs.reference.write` writes those that changed; with `--check` it writes nothing, names the stale
-ones and ends with exit code 1 if there are any.
+`python -m docs.reference.write` writes the pages that changed. With `--check` it writes nothing, names the stale
+pages, and exits with 1 if there are any.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ _LATER = "**Not in this release.** "
 
 EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.DONE: "Done, or nothing to do.",
-    ExitCode.REFUSED: "Refused or failed. Nothing changed, or what changed is told.",
+    ExitCode.REFUSED: "Refused or failed. Nothing was changed, or the message says what was.",
     ExitCode.USAGE: "The command line is wrong.",
-    ExitCode.ROLLED_BACK: "Rolled back: a host runs its former configuration again.",
+    ExitCode.ROLLED_BACK: "Rolled back: a host runs its previous configuration again.",
     ExitCode.BROKEN: "Broken or unknown. A person must look.",
-    ExitCode.DEGRADED: "Degraded: `status`, `doctor` or `drift` sees trouble; only a part could be started or had.",
-    ExitCode.INTERRUPTED: "Interrupted. The same command goes on from there.",
+    ExitCode.DEGRADED: (
+        "Degraded: `status`, `doctor` or `drift` found problems, or only a part could be started or reached."
+    ),
+    ExitCode.INTERRUPTED: "Interrupted. Run the same command again to continue.",
 }
 
 
@@ -52,7 +54,7 @@ def pages() -> dict[str, str]:
 
 
 def stale(folder: Path = FOLDER) -> list[str]:
-    """The files that are not what they would be if they were written now."""
+    """The names of the files that differ from what would be written now."""
     return [name for name, text in pages().items() if _read(folder / name) != text]
 
 
@@ -65,8 +67,8 @@ def settings_page() -> str:
     parts = [
         "# aresmon.yml\n",
         f"{schema['description']} Only `hosts` is required; everything else has a default. An unknown key is an "
-        "error. `aresmon check` tells every error at once, with its line.\n",
-        "For an editor that knows JSON Schema: [aresmon.schema.json](aresmon.schema.json), or `aresmon schema`.\n",
+        "error. `aresmon check` reports all errors at once, with line numbers.\n",
+        "For editors that support JSON Schema: [aresmon.schema.json](aresmon.schema.json), or `aresmon schema`.\n",
         f"```yaml\n{EXAMPLE.read_text(encoding='utf-8').rstrip()}\n```\n",
     ]
     for name, setting in schema["properties"].items():
@@ -75,7 +77,7 @@ def settings_page() -> str:
         if below != [(name, setting)]:
             parts.append(_sentence(setting))
         if below:
-            parts.append(_table("Setting", "What it says", "Form", "Default", "Example", rows=map(_row, below)))
+            parts.append(_table("Setting", "Description", "Format", "Default", "Example", rows=map(_row, below)))
     return "\n".join(parts)
 
 
@@ -153,12 +155,12 @@ def _code(value: Any) -> str:
 
 
 def findings_page() -> str:
-    """Every kind of finding: what is true where there is none, why it matters, what mends it."""
-    parts = ["# What the doctor looks for\n", "How to read it: [the doctor](../doctor.md).\n"]
+    """Every kind of finding: the healthy state, why it matters, how to fix it."""
+    parts = ["# Doctor findings\n", "[Diagnosis with doctor](../doctor.md) explains how to read them.\n"]
     for group, alike in groupby(kinds().values(), key=lambda kind: kind.group):
         parts.append(f"## {group}\n")
         rows = ((f"`{one.name}`", one.severity, one.good, one.why, one.next) for one in alike)
-        parts.append(_table("Finding", "Severity", "As it should be", "Why it matters", "What mends it", rows=rows))
+        parts.append(_table("Finding", "Severity", "Healthy state", "Why it matters", "How to fix it", rows=rows))
     return "\n".join(parts)
 
 
@@ -167,7 +169,7 @@ def findings_page() -> str:
 
 def commands_page() -> str:
     """The help of every command, as the terminal shows it, and the exit codes."""
-    parts = ["# Commands\n", "What each command shows with `--help`. Exit codes are the same everywhere.\n"]
+    parts = ["# Commands\n", "The output of `--help` for each command. All commands use the same exit codes.\n"]
     rows = ((str(int(code)), meaning) for code, meaning in EXIT_CODES.items())
     parts.append(_table("Exit code", "Meaning", rows=rows))
     for words in commands():
@@ -200,13 +202,13 @@ def help_of(words: tuple[str, ...]) -> str:
 
 
 def collectors_page() -> str:
-    """Every shipped collector: what it watches, what it needs, which inputs it runs and what they keep."""
+    """Every shipped collector: its purpose, the variables it requires, its inputs and the fields that they keep."""
     parts = [
-        "# Collectors\n",
-        "A collector is one thing to watch: [a file of Telegraf inputs and one of what to look at]"
-        "(../collectors.md). A host names those it runs in "
-        "`hosts.<host>.collect`. A site's own stand in `overrides/collectors/NAME.conf` and win over the shipped "
-        "one of the same name ([how](../tutorial.md#a-collector-of-your-own)). Inputs are described in "
+        "# Shipped collectors and alerts\n",
+        "A collector is one thing to monitor: [a file of Telegraf inputs, and a file of panels and alerts]"
+        "(../collectors.md). `hosts.<host>.collect` lists the collectors of a host. A collector of your own in "
+        "`overrides/collectors/NAME.conf` replaces the shipped one of the same name "
+        "([tutorial](../tutorial.md#add-a-collector-of-your-own)). The inputs are described in "
         "[Telegraf's documentation](https://docs.influxdata.com/telegraf/v1/plugins/).\n",
     ]
     views = viewfile.load()
@@ -215,7 +217,7 @@ def collectors_page() -> str:
         parts.append(f"{collector.title}\n")
         if collector.required:
             needs = (f"- `{variable.name}`: {variable.hint}" for variable in collector.required)
-            parts.append("Needs in the host's `env`:\n\n" + "\n".join(needs) + "\n")
+            parts.append("Required in the host's `env`:\n\n" + "\n".join(needs) + "\n")
         parts.append(_table("Input", "Fields kept", rows=_inputs(collector.text)))
         if name in views:
             parts.append(
@@ -263,7 +265,7 @@ def _read(path: Path) -> str:
 
 
 def main(arguments: list[str], say: Callable[[str], object]) -> int:
-    """Write what is stale, or with `--check` only name it; the exit code."""
+    """Write the stale files, or only name them with `--check`. Returns the exit code."""
     is_check = arguments == ["--check"]
     if arguments and not is_check:
         say("usage: python -m docs.reference.write [--check]\n")
@@ -273,7 +275,7 @@ def main(arguments: list[str], say: Callable[[str], object]) -> int:
     for name in names:
         if not is_check:
             (FOLDER / name).write_text(wanted[name], encoding="utf-8")
-        say(f"docs/reference/{name} {'is stale; `make reference` writes it anew' if is_check else 'is written'}\n")
+        say(f"docs/reference/{name} {'is stale: run `make reference`' if is_check else 'is written'}\n")
     return ExitCode.REFUSED if is_check and names else ExitCode.DONE
 
 
