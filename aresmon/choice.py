@@ -168,7 +168,8 @@ def _refuse(service: str, last: Ran, then: Ran, *, is_here: bool) -> None:
             f"{service} cannot run as {then.image}: its data is of {wrote}, whose image is not here any more, and only "
             "`aresmon upgrade` lets another version at it, from that one",
             hint=f"name an image of {wrote} under `images.{service}` and `aresmon up`; then take that line away, and "
-            "`aresmon upgrade`. If none can be had: docs/upgrade.md, 'The previous image is missing'; nothing was changed",
+            "`aresmon upgrade`. If none can be had: docs/upgrade.md, 'The previous image is missing'; "
+            "nothing was changed",
         )
 
 
