@@ -9,7 +9,7 @@ def main() -> NoReturn:
     # What modules make while they are read stays: looking through it again and again takes a twentieth of a second.
     gc.set_threshold(50_000, 20, 100)
     try:
-        from aresmon.cli import main as run
+        from aresmon.cli.main import main as run
 
         run()
     except KeyboardInterrupt:

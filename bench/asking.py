@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 from typing import Any
 
-from aresmon.render import targets
-from aresmon.render.downsampling import SERVES
+from aresmon.influxdb.downsampling import SERVES
+from aresmon.render.grafana import queries as grafana_queries
 from bench.scratch import Line
 
 AT_A_TIME = 6
@@ -172,11 +172,11 @@ def _queries(data: Any) -> Iterator[Query]:
         if one["type"] == "query":
             yield Query(f"variable {one['name']}", False, one["query"], _WIDE)
     for one in data["annotations"]["list"]:
-        yield Query(f"annotation {one['name']}", False, targets.statement(one["target"]), _WIDE)
+        yield Query(f"annotation {one['name']}", False, grafana_queries.statement(one["target"]), _WIDE)
     for panel in data["panels"]:
         inside = panel["panels"] if panel["type"] == "row" else [panel]
         for one in inside:
             for target in one.get("targets", []):
-                if target["datasource"] != targets.EXPRESSION:
+                if target["datasource"] != grafana_queries.EXPRESSION:
                     points = one.get("maxDataPoints", _WIDE)
-                    yield Query(one["title"], panel["type"] == "row", targets.statement(target), points)
+                    yield Query(one["title"], panel["type"] == "row", grafana_queries.statement(target), points)

@@ -23,10 +23,11 @@ from pathlib import Path
 
 import docker
 
-from aresmon import credentials, database
-from aresmon.layout import SOCKET
-from aresmon.render.telegraf import DATABASE
-from aresmon.site import Site
+from aresmon.config.layout import SOCKET
+from aresmon.config.names import DATABASE
+from aresmon.influxdb import users
+from aresmon.site import secrets
+from aresmon.site.folder import Site
 from bench import month
 from bench.measure import MIB, ROOT, mib, run, seconds, table, tell
 from bench.month import DAY
@@ -58,9 +59,9 @@ class _Filled:
     """A site's InfluxDB, to be written into by bench/month.py."""
 
     def __init__(self, site: Site) -> None:
-        password = credentials.read(site.secrets, credentials.INFLUXDB_ADMIN)
+        password = secrets.read(site.secrets, secrets.INFLUXDB_ADMIN)
         self.socket = site.socket_folder / SOCKET
-        self.token = base64.b64encode(f"{database.ADMIN}:{password}".encode()).decode()
+        self.token = base64.b64encode(f"{users.ADMIN}:{password}".encode()).decode()
 
     def line(self, name: str) -> Line:
         """A new connection."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from aresmon.render.boards import uid_of_host
+from aresmon.config.names import uid_of_host
 from bench.measure import ROOT, Run, count, mib, run, seconds, side_by_side, table
 
 SIZES = (3, 100, 1000)
@@ -97,17 +97,18 @@ def _phases(site: Path) -> Phases:
 
 def _work(folder: Path) -> None:
     """The worker: everything Grafana is given for one site, and how long each part took."""
-    from aresmon import catalogue, fleet, viewfile
-    from aresmon.render import alerts, dashboards
+    from aresmon.config import collectors, model, view_files
+    from aresmon.render.grafana import alert_rules
+    from aresmon.render.grafana import dashboards as grafana_dashboards
 
     text = (folder / "aresmon.yml").read_text(encoding="utf-8")
-    site = fleet.load(text, catalogue.load(), checked=True)
+    site = model.load(text, collectors.load(), checked=True)
     moments = [time.perf_counter()]
-    views = viewfile.load()
+    views = view_files.load()
     moments.append(time.perf_counter())
-    boards = dashboards.dashboards(site, views)
+    boards = grafana_dashboards.dashboards(site, views)
     moments.append(time.perf_counter())
-    rules = alerts.render(site, views)
+    rules = alert_rules.render(site, views)
     moments.append(time.perf_counter())
     of_rules = sum(map(len, rules.values()))
     took = [after - before for before, after in zip(moments, moments[1:], strict=False)]
@@ -123,11 +124,11 @@ def _work(folder: Path) -> None:
 
 def _write(folder: Path, output: Path) -> None:
     """The hosts' dashboards into a folder, as the others do it."""
-    from aresmon import catalogue, fleet, viewfile
-    from aresmon.render.dashboards import dashboards
+    from aresmon.config import collectors, model, view_files
+    from aresmon.render.grafana.dashboards import dashboards
 
-    site = fleet.load((folder / "aresmon.yml").read_text(encoding="utf-8"), catalogue.load(), checked=True)
-    for path, content in dashboards(site, viewfile.load()).items():
+    site = model.load((folder / "aresmon.yml").read_text(encoding="utf-8"), collectors.load(), checked=True)
+    for path, content in dashboards(site, view_files.load()).items():
         if path.startswith(_HOSTS):
             (output / Path(path).name).write_bytes(content)
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
-from aresmon import backfill, catalogue, fleet
-from aresmon.events import Event
-from aresmon.render import downsampling, influxql
-from aresmon.render.dashboards import PATH, dashboards
-from aresmon.render.downsampling import Downsampling
-from aresmon.render.telegraf import DATABASE
+from aresmon.config import collectors, model
+from aresmon.config.names import DATABASE
+from aresmon.influxdb import backfill, downsampling, influxql
+from aresmon.influxdb.downsampling import Downsampling
+from aresmon.influxdb.events import Event
+from aresmon.render.grafana.dashboards import PATH, dashboards
 from bench import month
 from bench.asking import AT_A_TIME, Board, Opening, ask, ask_as_grafana, middle, policy_for, read_board
 from bench.measure import count, mib, seconds, table, tell, verdict
@@ -138,7 +138,7 @@ def _boards(hosts: Sequence[str]) -> list[Board]:
     """A host's dashboard, those of collectors and the fleet's, as they are rendered."""
     collect = ", ".join(COLLECT)
     text = "".join(f"  {host}: {{collect: [{collect}]}}\n" for host in hosts)
-    files = dashboards(fleet.load(f"site: bench\nhosts:\n{text}", catalogue.load()), month.views())
+    files = dashboards(model.load(f"site: bench\nhosts:\n{text}", collectors.load()), month.views())
     own = f"{PATH}/hosts/{hosts[0]}.json"
     found = [read_board("one host", files[own], hosts[0])]
     for path in sorted(path for path in files if "/hosts/" not in path):
@@ -154,11 +154,11 @@ def _prepare(line: Line, size: Size, today: int) -> None:
     """The database and its policies as `up` makes them, raw points being kept as long as they are wanted here."""
     line.tell(influxql.create_database(line.database, (size.raw + 2) * 24))
     line.tell(*(influxql.create_policy(line.database, policy, hours) for policy, hours in _KEPT.items()))
-    line.tell(influxql.create_policy(line.database, downsampling.FOREVER, fleet.FOREVER))
+    line.tell(influxql.create_policy(line.database, downsampling.FOREVER_POLICY, model.FOREVER))
     hosts = downsampling.host_points((host, host) for host in size.names)
     pushed = (Event(host, "push", "pushed", "its data arrives") for host in size.names)
     pushes = [event.line((today - day) * DAY - HOUR) for event in pushed for day in range(size.days)]
-    line.write("\n".join((downsampling.tier_points(), hosts, *pushes)).encode(), downsampling.FOREVER)
+    line.write("\n".join((downsampling.tier_points(), hosts, *pushes)).encode(), downsampling.FOREVER_POLICY)
 
 
 def _fill(scratch: Scratch, size: Size, today: int, work: Work) -> None:

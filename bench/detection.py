@@ -28,11 +28,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aresmon import catalogue, fleet, ownalerts, viewfile
-from aresmon.errors import AresmonError
-from aresmon.influxdb import InfluxDB, Series
-from aresmon.render import alerts
-from aresmon.render.telegraf import DATABASE
+from aresmon.config import builtin_alerts, collectors, model, view_files
+from aresmon.config.names import DATABASE
+from aresmon.influxdb.client import InfluxDB, Series
+from aresmon.render.grafana import alert_rules
+from aresmon.system.errors import AresmonError
 from bench import push_hosts
 from bench.detection_peers import DOCKPROM, NETDATA, Peer
 from bench.faults import FAULTS
@@ -98,15 +98,15 @@ def host_of(alert: str) -> str:
     return f"fails-{alert}"
 
 
-def _rules() -> list[tuple[alerts.Wanted, Mapping[str, Any]]]:
+def _rules() -> list[tuple[alert_rules.Wanted, Mapping[str, Any]]]:
     """Every rule with what it was made of; of those of each host, that of the host whose agent dies."""
-    collect = ", ".join(name for name in viewfile.load() if name not in ("internal", "self"))
+    collect = ", ".join(name for name in view_files.load() if name not in ("internal", "self"))
     env = "{HAPROXY_STATS: 'http://127.0.0.1:8404/stats'}"
     hosts = "".join(f"  {name}: {{collect: [{collect}], env: {env}}}\n" for name in (_HEALTHY, host_of("agent-silent")))
-    site, views = fleet.load(f"hosts:\n{hosts}", catalogue.load()), viewfile.load()
-    groups = json.loads(alerts.render(site, views)[alerts.RULES])["groups"]
+    site, views = model.load(f"hosts:\n{hosts}", collectors.load()), view_files.load()
+    groups = json.loads(alert_rules.render(site, views)[alert_rules.RULES])["groups"]
     files = {rule["uid"]: rule for group in groups for rule in group["rules"]}
-    wanted = [one for one in alerts.wanted(site, views) if one.host in ("", host_of("agent-silent"))]
+    wanted = [one for one in alert_rules.wanted(site, views) if one.host in ("", host_of("agent-silent"))]
     return [(one, files[one.uid]) for one in wanted]
 
 
@@ -121,7 +121,7 @@ def _write(scratch: Scratch, at: int) -> None:
         line.write("\n".join(texts[first : first + _BATCH]).encode(), "")
 
 
-def _detect(one: alerts.Wanted, rule: Mapping[str, Any], database: InfluxDB, at: int) -> Detection:
+def _detect(one: alert_rules.Wanted, rule: Mapping[str, Any], database: InfluxDB, at: int) -> Detection:
     tell(one.uid)
     holds = _held(one, rule, database, at)
     if holds(at - INTERVAL, 0):
@@ -129,22 +129,26 @@ def _detect(one: alerts.Wanted, rule: Mapping[str, Any], database: InfluxDB, at:
     lasting = int(rule["for"].removesuffix("s"))
     first = first_that(lambda moment: holds(at + moment, 0))
     late = first_that(lambda moment: holds(at + moment, _FLUSH))
-    if late is not None and not all(holds(at + late + more, _FLUSH) for more in range(0, lasting + 1, alerts.EVERY)):
+    if late is not None and not all(
+        holds(at + late + more, _FLUSH) for more in range(0, lasting + 1, alert_rules.EVERY)
+    ):
         raise RuntimeError(f"{one.uid} does not hold for {lasting} s once it does")
     read = INTERVAL if FAULTS[one.alert.id].signs else 0
     over = max(node["relativeTimeRange"]["from"] for node in rule["data"])
     least = None if first is None else first + lasting
-    most = None if late is None else late + read + alerts.EVERY + lasting
+    most = None if late is None else late + read + alert_rules.EVERY + lasting
     return Detection(one.uid, one.alert.id, one.severity, over, lasting, least, most)
 
 
-def _held(one: alerts.Wanted, rule: Mapping[str, Any], database: InfluxDB, at: int) -> Callable[[float, float], bool]:
+def _held(
+    one: alert_rules.Wanted, rule: Mapping[str, Any], database: InfluxDB, at: int
+) -> Callable[[float, float], bool]:
     """Whether a rule's condition holds for its host at a moment, where the newest points are so many seconds away."""
     host = host_of(one.alert.id)
 
     def holds(now: float, delay: float) -> bool:
         def ask(statement: str) -> Sequence[Series]:
-            if one.alert.id == ownalerts.UNREACHABLE.id and now >= at:
+            if one.alert.id == builtin_alerts.UNREACHABLE.id and now >= at:
                 raise AresmonError("nobody answers")
             return database.query(arrived(statement, by=now - delay), database=DATABASE)[0]
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from aresmon.render.telegraf import DATABASE
+from aresmon.config.names import DATABASE
 from bench import month, writers
 from bench.ingest_sites import Candidate, edge_site, influxdb_alone, memory_of, processor_of
 from bench.measure import ROOT, count, mib, seconds, table, tell

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import docker
 
-from aresmon import cgroups, store
-from aresmon.errors import AresmonError
-from aresmon.render import downsampling
-from aresmon.render.telegraf import DATABASE
-from aresmon.site import Site
+from aresmon.config.names import DATABASE
+from aresmon.engine import containers as engine_containers
+from aresmon.influxdb import downsampling, service
+from aresmon.site.folder import Site
+from aresmon.system.errors import AresmonError
 from bench.measure import ARESMON, run, tell
 from bench.scratch import influxdb
 from bench.writers import Door
@@ -76,7 +76,7 @@ def _candidate(site: Site) -> Candidate:
     accounts = [f"agent-{name}:{(site.secrets / f'agent-{name}').read_text(encoding='utf-8')}" for name in names]
 
     def series() -> int:
-        answer = store.influxdb(site).query("SHOW STATS FOR 'database'")[0]
+        answer = service.influxdb(site).query("SHOW STATS FOR 'database'")[0]
         return sum(int(row["numSeries"]) for one in answer if one.tags["database"] == DATABASE for row in one.rows)
 
     door = Door(address=(address, 8086), tls=tls, accounts=accounts)
@@ -91,7 +91,7 @@ def _downsample(site: Site) -> tuple[float, int]:
     begun, failed = time.monotonic(), 0
     for one in ones:
         try:
-            store.influxdb(site).query(one.fill(until - 15 * 60, until), database=DATABASE)
+            service.influxdb(site).query(one.fill(until - 15 * 60, until), database=DATABASE)
         except AresmonError:
             failed += 1
     return time.monotonic() - begun, failed
@@ -107,7 +107,7 @@ def influxdb_alone() -> Iterator[Candidate]:
 
 def memory_of(container: str) -> int:
     pid = docker.from_env().containers.get(container).attrs["State"]["Pid"]
-    return cgroups.memory(pid) or 0
+    return engine_containers.memory(pid) or 0
 
 
 def processor_of(container: str) -> float:

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from aresmon import viewfile
-from aresmon.views import FieldKind, Measurement, View, Views
+from aresmon.config import view_files
+from aresmon.config.views import FieldKind, Measurement, View, Views
 from bench.scratch import Line
 
 DAY = 86400
@@ -79,7 +79,7 @@ class Day:
 
 def views() -> dict[str, View]:
     """The shipped views of what these hosts collect, and of the agent itself."""
-    return {name: view for name, view in viewfile.load().items() if name in (*COLLECT, "internal")}
+    return {name: view for name, view in view_files.load().items() if name in (*COLLECT, "internal")}
 
 
 def make_day(known: Views, policy: str = "raw") -> Day:

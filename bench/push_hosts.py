@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aresmon.engine import Engine
+from aresmon.engine.docker import Engine
 from bench.measure import ARESMON, run, tell
 from tests.fleet.containers import docker, network
 from tests.fleet.image import server_image

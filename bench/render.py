@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aresmon import intent
+from aresmon.config import package_data
 from aresmon.render import telegraf
 from aresmon.render.telegraf import Frame
 from bench.measure import ARESMON, ROOT, Median, Run, count, mib, run, seconds, side_by_side, table, verdict
@@ -122,16 +122,18 @@ def _phases(site: Path, output: Path) -> Phases:
 
 def _work(folder: Path, output: Path) -> None:
     """The worker: load, render and write one site, and print how long each took."""
-    from aresmon import bundle, intent, site
-    from aresmon.engine import Engine
+    from aresmon.engine.docker import Engine
+    from aresmon.site import bundle as site_bundle
+    from aresmon.site import folder as site_folder
+    from aresmon.stack import plan
 
-    here = site.find(folder)
+    here = site_folder.find(folder)
     begun = time.perf_counter()
     catalogue, fleet = here.catalogue(), here.fleet()
     loaded = time.perf_counter()
-    files = intent.render_site(here, fleet, catalogue, Engine(), {})
+    files = plan.render_site(here, fleet, catalogue, Engine(), {})
     rendered = time.perf_counter()
-    bundle.write(bundle.read(output), files)
+    site_bundle.write(site_bundle.read(output), files)
     written = time.perf_counter()
     phases = {
         "load": loaded - begun,
@@ -242,7 +244,7 @@ def _make_peers(peer: Path, bundle: Path, size: int) -> None:
     peer.mkdir()
     name = "host-0001"
     agents = {path.name: (path / "telegraf.conf").read_text(encoding="utf-8") for path in (bundle / "agents").iterdir()}
-    shipped = Frame.of(intent.shipped_files())
+    shipped = Frame.of(package_data.shipped_files())
     body = telegraf.unmarked(agents[name], shipped).rstrip("\n")
     parts = {
         one: (ROOT / f"telegraf/collectors/{one}.conf").read_text().rstrip("\n") for one in (*_COLLECT, "internal")

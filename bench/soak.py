@@ -24,9 +24,10 @@ from pathlib import Path
 import docker
 from docker.models.containers import Container
 
-from aresmon import process, store
-from aresmon.errors import AresmonError
-from aresmon.site import Site
+from aresmon.influxdb import service as influxdb_service
+from aresmon.site.folder import Site
+from aresmon.system import process
+from aresmon.system.errors import AresmonError
 from bench.agents import COUNTED, MEASUREMENT, Account, Agent, Arrived, Habits, agents, finish, missing
 from bench.measure import ARESMON, count, run, table, tell
 
@@ -198,13 +199,13 @@ def _account(site: Site, host: str) -> Account:
 
 
 def _arrived(site: Site) -> dict[tuple[str, str], Arrived]:
-    answer = store.influxdb(site).query(COUNTED, database=_DATABASE)[0]
+    answer = influxdb_service.influxdb(site).query(COUNTED, database=_DATABASE)[0]
     return {(one.tags["host"], one.tags["series"]): Arrived.told(one.rows[0]) for one in answer}
 
 
 def _coarser(site: Site) -> int:
     """How many minutes of the policy 1m are not what the points of raw make of them, once it has them all."""
-    influxdb = store.influxdb(site)
+    influxdb = influxdb_service.influxdb(site)
     select = (
         f'SELECT last("n") AS "n" FROM "raw"."{MEASUREMENT}" WHERE time > now() - 1d GROUP BY time(1m), * fill(none)'
     )

@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from aresmon import catalogue, fleet
-from aresmon.render import influxql
-from aresmon.render.telegraf import DATABASE
+from aresmon.config import collectors, model
+from aresmon.config.names import DATABASE
+from aresmon.influxdb import influxql
 from bench import month
 from bench.measure import ROOT, count, mib, seconds, table, tell
 from bench.month import DAY
@@ -81,7 +81,7 @@ def measure(*, hosts: int = 10, weeks: int = 2, days: int = 1, hours: int = 52) 
 
 def policies() -> list[str]:
     """The database and its policies, as `up` makes them."""
-    keep = fleet.load("hosts:\n  one: {}\n", catalogue.load()).keep
+    keep = model.load("hosts:\n  one: {}\n", collectors.load()).keep
     hours = {policy: influxql.keep_hours(keep, policy) for policy in influxql.POLICIES}
     coarser = [influxql.create_policy(DATABASE, policy, hours[policy]) for policy in hours if policy != "raw"]
     return [influxql.create_database(DATABASE, hours["raw"]), *coarser]

@@ -1,0 +1,1 @@
+"""`status` and `doctor`: probes, then checks of what they found."""

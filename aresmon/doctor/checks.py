@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.doctor import data_checks, machine_checks, site_checks
+from aresmon.config.model import Fleet
+from aresmon.doctor import check_data, check_machine, check_site
 from aresmon.doctor.findings import Finding
-from aresmon.fleet import Fleet
-from aresmon.status import Status
-from aresmon.troubles import Kind
+from aresmon.doctor.problems import Kind
+from aresmon.doctor.status import Status
 
 Seen = Mapping[str, Any]
 """What the looks told, by their names; a `Failed` of one that told nothing."""
@@ -46,12 +46,12 @@ MACHINE = (
     _check(
         "the engine",
         "engine-unreachable engine-old engine-warns engine-storage engine-restart engine-logs compose clock-engine",
-        lambda seen: machine_checks.engine(seen["the engine"]),
+        lambda seen: check_machine.engine(seen["the engine"]),
     ),
     _check(
         "this machine",
         "engine-boot clock-unsynchronised engine-socket memory-short port-dangerous",
-        lambda seen: machine_checks.machine(seen["this machine"]),
+        lambda seen: check_machine.machine(seen["this machine"]),
         lambda seen: (
             _only("engine-boot", moot=not seen["this machine"].at_boot)
             | _only("clock-unsynchronised", moot=not seen["this machine"].synchronised)
@@ -64,17 +64,17 @@ _STACK = (
     _check(
         "the containers, the engine",
         "service-restarts service-memory service-policy service-image service-stand-in service-log memory-promised",
-        lambda seen: machine_checks.stack(seen["the containers"], seen["the engine"].memory),
+        lambda seen: check_machine.stack(seen["the containers"], seen["the engine"].memory),
     ),
     _check(
         "the containers",
         "port-differs port-published",
-        lambda seen: machine_checks.ports(seen["the containers"]),
+        lambda seen: check_machine.ports(seen["the containers"]),
     ),
     _check(
         "the containers, this machine",
         "port-taken",
-        lambda seen: machine_checks.ports(seen["the containers"], seen["this machine"].listening),
+        lambda seen: check_machine.ports(seen["the containers"], seen["this machine"].listening),
     ),
     _check(
         "services and hosts",
@@ -84,13 +84,13 @@ _STACK = (
     _check(
         "the disks",
         "disk-short disk-filling inodes-short folder-unwritable",
-        lambda seen: machine_checks.disks(seen["the disks"]),
+        lambda seen: check_machine.disks(seen["the disks"]),
         lambda seen: _only("disk-filling", moot=all(one.growth is None for one in seen["the disks"])),
     ),
     _check(
         "the disks, what is in the database",
         "data-outgrows",
-        lambda seen: machine_checks.disks(seen["the disks"], seen["what is in the database"].capacity),
+        lambda seen: check_machine.disks(seen["the disks"], seen["what is in the database"].capacity),
         lambda seen: _only("data-outgrows", moot=seen["what is in the database"].capacity.bytes_a_day is None),
     ),
 )
@@ -98,22 +98,22 @@ _SITE = (
     _check(
         "the site's folder",
         "site-read-only aresmon-failed leftovers socket unfinished",
-        lambda seen: site_checks.folder(seen["the site's folder"]),
+        lambda seen: check_site.folder(seen["the site's folder"]),
     ),
     _check(
         "the site's folder",
         "secret-open secret-unreadable secret-tracked secret-told gitignore",
-        lambda seen: site_checks.secrets(seen["the site's folder"]),
+        lambda seen: check_site.secrets(seen["the site's folder"]),
     ),
     _check(
         "the bundle",
         "bundle-edited bundle-version plan-pending",
-        lambda seen: site_checks.plan(seen["the bundle"]),
+        lambda seen: check_site.plan(seen["the bundle"]),
     ),
     _check(
         "the backups",
         "backup-none backup-old backup-failed backup-unverified backup-broken passphrase",
-        lambda seen: site_checks.backups(seen["the backups"]),
+        lambda seen: check_site.backups(seen["the backups"]),
         lambda seen: (
             _only("backup-old backup-unverified", moot=seen["the backups"].record.last_made is None)
             | _only("backup-broken", moot=seen["the backups"].record.last_verified is None)
@@ -125,12 +125,12 @@ _DATA = (
     _check(
         "the database's users and policies",
         "database-differs downsampling downsampling-unknown",
-        lambda seen: data_checks.database(seen["the database's users and policies"]),
+        lambda seen: check_data.database(seen["the database's users and policies"]),
     ),
     _check(
         "what is in the database",
         "database-silent series-many series-host series-growing",
-        lambda seen: data_checks.series(seen["what is in the database"]),
+        lambda seen: check_data.series(seen["what is in the database"]),
         lambda seen: _only(
             "series-growing", moot=all(one.before is None for one in seen["what is in the database"].series)
         ),
@@ -138,26 +138,26 @@ _DATA = (
     _check(
         "what is in the database",
         "clock-host",
-        lambda seen: data_checks.clocks(seen["what is in the database"]),
+        lambda seen: check_data.clocks(seen["what is in the database"]),
     ),
     _check(
         "what is in the database",
         "agent-old agents-differ",
-        lambda seen: data_checks.versions(seen["what is in the database"].versions),
+        lambda seen: check_data.versions(seen["what is in the database"].versions),
         lambda seen: _only("agent-old agents-differ", moot=not seen["what is in the database"].versions),
     ),
-    _check("InfluxDB's log", "influxdb-log", lambda seen: data_checks.log(seen["InfluxDB's log"])),
+    _check("InfluxDB's log", "influxdb-log", lambda seen: check_data.log(seen["InfluxDB's log"])),
     _check(
         "the hosts",
         "host-unreachable host-agent host-drift clock-host",
-        lambda seen: data_checks.hosts(seen["the hosts"]),
+        lambda seen: check_data.hosts(seen["the hosts"]),
     ),
 )
 
 
 def checks(fleet: Fleet) -> tuple[Check, ...]:
     """Every check of this site."""
-    pushes = _check("the pushes", "push-undone push-never", lambda seen: data_checks.pushes(seen["the pushes"], fleet))
+    pushes = _check("the pushes", "push-undone push-never", lambda seen: check_data.pushes(seen["the pushes"], fleet))
     return (*MACHINE, *_STACK, *_SITE, *_DATA, pushes)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aresmon.backuprecord import Record
-from aresmon.capacity import Capacity
-from aresmon.fleet import Listen
+from aresmon.backup.record import Record
+from aresmon.config.model import Listen
+from aresmon.influxdb.capacity import Capacity
 
 
 @dataclass(frozen=True, slots=True)

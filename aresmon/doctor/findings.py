@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from aresmon.errors import ExitCode
+from aresmon.system.errors import ExitCode
 
 Severity = Literal["bad", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("bad", "warning", "note")

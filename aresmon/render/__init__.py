@@ -1,1 +1,1 @@
-"""From a fleet to the files of its bundle. Pure: the same input gives the same bytes, and nothing is touched."""
+"""Everything generated from a site's configuration, as paths and bytes; pure."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aresmon.catalogue import Catalogue
-from aresmon.fleet import Fleet, Host
-from aresmon.render import alerts, compose, telegraf
-from aresmon.render.dashboards import dashboards
-from aresmon.render.place import Place
-from aresmon.views import Views
+from aresmon.config import names
+from aresmon.config.collectors import Catalogue
+from aresmon.config.model import Fleet, Host
+from aresmon.config.views import Views
+from aresmon.render import compose, telegraf
+from aresmon.render.compose import Place
+from aresmon.render.grafana import alert_rules
+from aresmon.render.grafana.dashboards import dashboards
 
 Files = dict[str, bytes]
 _NOT_YET = "# `aresmon up` makes it: the certificate authority by which agents know the edge.\n"
@@ -31,7 +33,7 @@ def render(
     }
     files |= {path: content for path, content in shipped_files.items() if path.startswith("grafana/provisioning/")}
     files |= dashboards(fleet, views)
-    files |= alerts.render(fleet, views, formerly=place.provisioned)
+    files |= alert_rules.render(fleet, views, formerly=place.provisioned)
     for name in (*compose.agent_files(fleet.sidecar), *compose.mail_files(fleet)):
         files[name] = shipped_files[f"compose/{name}"]
     frame = telegraf.Frame.of(shipped_files)
@@ -39,7 +41,7 @@ def render(
         folder, account = f"agents/{host.name}", place.accounts.get(f"agent-{host.name}", "")
         files[f"{folder}/telegraf.conf"] = agent(host, catalogue, place, frame).encode()
         if fleet.edge.channel.by_site:
-            files[f"{folder}/{telegraf.AUTHORITY}"] = (place.trusted or _NOT_YET).encode()
+            files[f"{folder}/{names.AUTHORITY}"] = (place.trusted or _NOT_YET).encode()
         if host == fleet.sidecar:
             variables = telegraf.variables(host, fleet, account=account, in_clear=host.name in place.in_clear)
             files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()

@@ -8,16 +8,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from aresmon.catalogue import ALWAYS, Catalogue
-from aresmon.door import name_of
-from aresmon.errors import AresmonError
-from aresmon.fleet import Fleet, Host
+from aresmon.config.access import name_of
+from aresmon.config.collectors import ALWAYS, Catalogue
+from aresmon.config.model import Fleet, Host
+from aresmon.config.names import AUTHORITY, DATABASE, SECRET
+from aresmon.system.errors import AresmonError
 
-DATABASE = "telegraf"
-SECRET = "agent"  # noqa: S105 (a file's name under /run/secrets)
-AUTHORITY = "aresmon-ca.pem"
 """The file by which agents know the edge."""
-MARKER = "aresmon_config"
 """The measurement of the marker, and `gen` its field."""
 
 _HEADING = re.compile(r"^[ \t]*\[[ \t]*agent[ \t]*\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
@@ -183,3 +180,16 @@ def _quoted(value: str) -> str:
 def user(host: Host) -> str:
     """The database user of a host's agent: the first of its two."""
     return f"agent-{host.name}"
+
+
+_TO = {"telegraf/configs/gitlab-ci.yml": ".gitlab-ci.yml", "telegraf/configs/README.md": "README.md"}
+
+
+def repository(fleet: Fleet, catalogue: Catalogue, shipped_files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of such a repository, by their path in it."""
+    files = {path: shipped_files[name] for name, path in _TO.items()}
+    for host in fleet.hosts:
+        parts = [f"# What the agent of {host.name} reads. aresmon adds its name, its output and its mark.\n"]
+        parts.extend(catalogue[name].text for name in host.collect if name != ALWAYS)
+        files[f"{host.name}.conf"] = "\n".join(part.rstrip("\n") + "\n" for part in parts).encode()
+    return files

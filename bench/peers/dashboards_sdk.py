@@ -4,6 +4,7 @@ Every panel is a time series; rows, variables of the database, annotations and c
 queries of InfluxDB, so they are given as they are. Run by bench/dashboard_files.py: `python dashboards_sdk.py
 HOSTS.json FOLDER`. Needs grafana-foundation-sdk and nothing of aresmon.
 """
+
 # mypy: ignore-errors
 
 import json

@@ -17,12 +17,12 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
-from aresmon import catalogue, viewfile
-from aresmon.cli import app
+from aresmon.cli.main import app
+from aresmon.config import collectors, view_files
+from aresmon.config.package_data import site_schema
+from aresmon.config.views import Alert
 from aresmon.doctor.findings import kinds
-from aresmon.errors import ExitCode
-from aresmon.schema import site_schema
-from aresmon.views import Alert
+from aresmon.system.errors import ExitCode
 
 FOLDER = Path(__file__).parent
 EXAMPLE = FOLDER.parents[1] / "examples" / "ares" / "aresmon.yml"
@@ -211,8 +211,8 @@ def collectors_page() -> str:
         "([tutorial](../tutorial.md#add-a-collector-of-your-own)). The inputs are described in "
         "[Telegraf's documentation](https://docs.influxdata.com/telegraf/v1/plugins/).\n",
     ]
-    views = viewfile.load()
-    for name, collector in sorted(catalogue.load().items()):
+    views = view_files.load()
+    for name, collector in sorted(collectors.load().items()):
         parts.append(f"## `{name}`\n")
         parts.append(f"{collector.title}\n")
         if collector.required:

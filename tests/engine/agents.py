@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from docker.models.containers import Container
 
-from aresmon import shipped
-from aresmon.pins import pins
+from aresmon.config import package_data
+from aresmon.engine.images import pins
 from tests.engine import echo
 from tests.engine.sites import Site, client
 
@@ -44,7 +44,7 @@ def counting(
 
     `trusted` is the file by which it knows the edge; with `once`, it counts one and ends.
     """
-    output = (shipped.TELEGRAF / "output.conf").read_text(encoding="utf-8")
+    output = (package_data.TELEGRAF / "output.conf").read_text(encoding="utf-8")
     text = _CONFIGURATION.format(output=output, name=name)
     variables: Mapping[str, str] = environment(site, host) | env
     container = client().containers.create(

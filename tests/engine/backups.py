@@ -12,11 +12,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from aresmon import manifest
-from aresmon.fingerprint import DAY
-from aresmon.manifest import Days, Member
-from aresmon.packing import member
-from aresmon.render import influxql
+from aresmon.backup import archive as backup_archive
+from aresmon.backup.archive import Days, Member, member
+from aresmon.backup.checksums import DAY
+from aresmon.influxdb import influxql
 from tests.engine.grafanas import grafana_for
 from tests.engine.sites import DATABASE, Site, site_in
 from tests.engine.test_interruptions import read_until
@@ -128,7 +127,7 @@ def rewritten(
     """
     with tarfile.open(archive) as tar:
         contents = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
-    said = manifest.read(contents.pop(manifest.NAME))
+    said = backup_archive.read(contents.pop(backup_archive.NAME))
     changed = change(contents)
     folder = target.with_suffix(".parts")
     members: list[Member] = []
@@ -143,7 +142,7 @@ def rewritten(
         origin=dataclasses.replace(said.origin, **(origin or {})),
     )
     with tarfile.open(target, "w") as tar:
-        for name, body in {manifest.NAME: manifest.write(said), **changed}.items():
+        for name, body in {backup_archive.NAME: backup_archive.write(said), **changed}.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(body)
             tar.addfile(entry, io.BytesIO(body))

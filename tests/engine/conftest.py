@@ -13,8 +13,8 @@ from typing import Any
 import docker.errors
 import pytest
 
-from aresmon.engine import Engine
-from aresmon.pins import pins
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import pins
 from tests.engine import sites
 from tests.engine.sites import Site, site_in
 

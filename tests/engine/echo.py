@@ -13,7 +13,7 @@ import requests
 import urllib3
 from docker.models.containers import Container
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.door import Answer
 from tests.engine.sites import Site, client, eventually
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import docker.errors
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.sites import Site, client
 from tests.grafana.standin import RESET, StandIn, serving
 from tests.grafana.state import State

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.door import knock
 from tests.engine.sites import ADDRESS, client, eventually, free_address
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import docker
 
-from aresmon import process
+from aresmon.system import process
 from tests.engine.sites import eventually
 
 _OPTIONS = ("--iptables=false", "--ip-forward=false", "--ip-masq=false", "--log-level=warn")

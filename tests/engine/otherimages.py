@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import docker.errors
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.grafanas import context
 from tests.engine.sites import client
 

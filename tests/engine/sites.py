@@ -22,11 +22,11 @@ import yaml
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from aresmon import site as aresmon_site
-from aresmon import store
-from aresmon.errors import AresmonError, ExitCode
-from aresmon.influxdb import InfluxDB, Series
-from aresmon.pins import pins
+from aresmon.engine.images import pins
+from aresmon.influxdb import service as influxdb_service
+from aresmon.influxdb.client import InfluxDB, Series
+from aresmon.site import folder as site_folder
+from aresmon.system.errors import AresmonError, ExitCode
 
 ADDRESS = "127.0.2.1"
 DATABASE = "telegraf"
@@ -153,7 +153,7 @@ class Site:
     @property
     def influxdb(self) -> InfluxDB:
         """The site's InfluxDB, as its admin."""
-        return store.influxdb(aresmon_site.Site(self.folder))
+        return influxdb_service.influxdb(site_folder.Site(self.folder))
 
     def query(self, statement: str) -> list[Series]:
         """The series that InfluxDB answers with."""

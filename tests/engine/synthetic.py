@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from aresmon.views import FieldKind, Views
+from aresmon.config.views import FieldKind, Views
 
 HOUR, DAY = 3600, 86400
 SLOW, DENSE = 1800, 10

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.sites import Site, client, eventually
 
 _SERIES = 10

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from aresmon import authority, moving
-from aresmon import site as aresmon_site
+from aresmon.site import ca, folder, tls_migration
 from tests import certificates
 from tests.engine.agents import counted, counting
 from tests.engine.conftest import MakeSite
@@ -185,8 +184,8 @@ def test_the_edge_judges_by_tls_as_in_the_clear(site: Site, method: str, target:
 def test_an_agent_tells_its_password_to_no_other_edge(
     site: Site, tmp_path: Path, is_foreign: bool, name: str, said: str
 ) -> None:
-    authority.ensure(tmp_path, ["box"], datetime.now(UTC))
-    known = authority.trusted(tmp_path) if is_foreign else trusted(site).read_text()
+    ca.ensure(tmp_path, ["box"], datetime.now(UTC))
+    known = ca.trusted(tmp_path) if is_foreign else trusted(site).read_text()
 
     with counting(site, "lewi", "refused", trusted=known, once=True, ARESMON_EDGE=name) as agent:
         agent.wait(timeout=60)
@@ -235,7 +234,7 @@ def test_another_authority_follows_and_at_no_time_is_an_agent_that_was_pushed_to
     waiting = site.run("authority", "rotate")
     both = Path(shutil.copy(trusted(site), tmp_path / "both.pem"))
     for host in HOSTS:  # what a proven push notes
-        moving.followed(aresmon_site.Site(site.folder), host, trusted(site).read_bytes())
+        tls_migration.followed(folder.Site(site.folder), host, trusted(site).read_bytes())
     assert reached(site, both)
 
     assert site.run("authority", "rotate").code == 0

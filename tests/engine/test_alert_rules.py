@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from aresmon import viewfile
-from aresmon.errors import AresmonError
-from aresmon.influxdb import Series
-from aresmon.render import alerts
+from aresmon.config import view_files
+from aresmon.influxdb.client import Series
+from aresmon.render.grafana import alert_rules
+from aresmon.system.errors import AresmonError
 from tests.engine.alert_cases import CASES, Case
 from tests.engine.sites import Site, site_in
 from tests.grafana import evaluation
@@ -38,8 +38,8 @@ def fleet_of(*hosts: str, more: str = "") -> Any:
 
 
 def rules_of(fleet: Any) -> list[dict[str, Any]]:
-    files = alerts.render(fleet, viewfile.load())
-    return [rule for group in json.loads(files[alerts.RULES])["groups"] for rule in group["rules"]]
+    files = alert_rules.render(fleet, view_files.load())
+    return [rule for group in json.loads(files[alert_rules.RULES])["groups"] for rule in group["rules"]]
 
 
 def built_in() -> dict[str, dict[str, Any]]:
@@ -170,7 +170,7 @@ def test_a_host_that_is_not_watched_is_left_out(ask: Query, now: int) -> None:
 def test_the_heartbeat_beats_while_the_servers_data_arrives_and_stops_with_it(ask: Query, now: int) -> None:
     server = quiet_on("database-unreachable-critical", 0)
     fleet = fleet_of(server, more="alerts: {heartbeat: {url: 'http://127.0.0.1:9/'}}\n")
-    beat = next(rule for rule in rules_of(fleet) if rule["uid"] == alerts.HEARTBEAT)
+    beat = next(rule for rule in rules_of(fleet) if rule["uid"] == alert_rules.HEARTBEAT)
 
     assert len(evaluation.firing(beat, ask, now)) == 1
     assert evaluation.firing(beat, ask, now + 600) == set()

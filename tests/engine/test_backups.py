@@ -16,15 +16,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from aresmon import archiving, backups, fingerprint, verifying, viewfile
-from aresmon.engine import Engine
-from aresmon.errors import AresmonError
-from aresmon.fingerprint import DAY, Fingerprint
-from aresmon.influxdb import InfluxDB
-from aresmon.ownalerts import FOREVER
-from aresmon.progress import Silent
-from aresmon.render import alerts
-from aresmon.site import Site as OurSite
+from aresmon.backup import checksums, create, verify
+from aresmon.backup.checksums import DAY, Fingerprint
+from aresmon.config import backup, view_files
+from aresmon.config.builtin_alerts import FOREVER
+from aresmon.engine.docker import Engine
+from aresmon.influxdb.client import InfluxDB
+from aresmon.render.grafana import alert_rules
+from aresmon.site.folder import Site as OurSite
+from aresmon.system.errors import AresmonError
+from aresmon.system.progress import Silent
 from tests.engine.backups import archives, backed_up, filled_site, killed_at, points, rewritten
 from tests.engine.sites import DATABASE, Site, eventually
 from tests.engine.test_interruptions import one_off, read_until
@@ -81,8 +82,8 @@ def test_an_archive_is_the_owners_alone_and_holds(site: Site, archive: Path) -> 
 
 
 def test_an_archive_that_is_stored_and_one_that_is_proven_end_their_alerts(site: Site, archive: Path) -> None:
-    fleet = replace(OurSite(site.folder).fleet(), backup=archiving.read({"every": "daily", "verify": "weekly"}))
-    groups = json.loads(alerts.render(fleet, viewfile.load())[alerts.RULES])["groups"]
+    fleet = replace(OurSite(site.folder).fleet(), backup=backup.read({"every": "daily", "verify": "weekly"}))
+    groups = json.loads(alert_rules.render(fleet, view_files.load())[alert_rules.RULES])["groups"]
     rules = {rule["uid"]: rule for group in groups for rule in group["rules"]}
     assert site.run("backup", "--verify", "latest").code == 0
     now = time.time()
@@ -98,23 +99,23 @@ def test_only_days_whose_files_changed_are_added_up_again(
     site: Site, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, asked = OurSite(site.folder), list[set[tuple[str, int]]]()
-    take = fingerprint.take
+    take = checksums.take
 
     def taken(influxdb: InfluxDB, wanted: set[tuple[str, int]], windows: Mapping[str, int]) -> Fingerprint:
         asked.append(wanted)
         return take(influxdb, wanted, windows)
 
     backed_up(site)  # what was in memory is in files now, and stays as it is
-    monkeypatch.setattr(fingerprint, "take", taken)
+    monkeypatch.setattr(checksums, "take", taken)
     day = int(time.time()) // DAY * DAY - 2 * DAY
     site.influxdb.write(f"untagged value=1 {day + 17}", database=DATABASE, policy="raw")
 
-    made = backups.make(ours, Engine(), Silent())
+    made = create.make(ours, Engine(), Silent())
 
     assert ("raw", day) in asked[0]
     # The backup before is a point in a week of its own policy, which has little else.
     assert len([policy for policy, _ in asked[0] if policy != FOREVER]) < 5 < made.days
-    verdict = verifying.verify(ours, Engine(), made.archive, Silent())
+    verdict = verify.verify(ours, Engine(), made.archive, Silent())
     assert verdict.ok, verdict
 
 
@@ -125,9 +126,9 @@ def test_without_room_nothing_is_begun_and_how_much_is_needed_is_told(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100 << 20))
 
     with pytest.raises(AresmonError, match=r"100 MiB are free, and a backup takes up to 2\d\d there"):
-        backups.make(ours, Engine(), Silent())
+        create.make(ours, Engine(), Silent())
     with pytest.raises(AresmonError, match=r"100 MiB are free, and this archive needs 2\d\d there"):
-        verifying.verify(ours, Engine(), "latest", Silent())
+        verify.verify(ours, Engine(), "latest", Silent())
 
     nothing_is_left(site)
 
@@ -272,7 +273,7 @@ def test_days_that_cannot_be_read_are_told_and_no_archive_that_may_have_them_goe
     site.configure(backup={"keep": {"last": 1, "daily": 0, "weekly": 0, "monthly": 0}})
     before = set(archives(site))
     day = int(time.time()) // DAY * DAY - DAY
-    (shard,) = (one for one in fingerprint.shards(site.influxdb) if (one.policy, one.start) == ("raw", day))
+    (shard,) = (one for one in checksums.list_shards(site.influxdb) if (one.policy, one.start) == ("raw", day))
     container = site.containers()["influxdb"]
     container.stop()
     for file in (site.folder / f"data/influxdb/data/telegraf/raw/{shard.id}").glob("*.tsm"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import shipped
+from aresmon.config import package_data
 from tests.engine.cis import POINTS, Point, Seen
 from tests.engine.grafanas import grafana_for
 from tests.engine.sites import Site, client, eventually, site_in
@@ -59,7 +59,7 @@ def test_the_page_has_every_point_and_says_of_each_what_is_true() -> None:
 
 
 def test_no_recipe_adds_what_copy_would_do() -> None:
-    recipes = [path.read_text(encoding="utf-8") for path in (shipped.COMPOSE / "images").rglob("Dockerfile")]
+    recipes = [path.read_text(encoding="utf-8") for path in (package_data.COMPOSE / "images").rglob("Dockerfile")]
 
     assert recipes
     assert not [line for text in recipes for line in text.splitlines() if line.startswith("ADD ")]
@@ -67,7 +67,7 @@ def test_no_recipe_adds_what_copy_would_do() -> None:
 
 def test_no_command_in_a_container_asks_for_more_than_the_container_has() -> None:
     """`docker exec` of ours is in one place."""
-    code = {path.name: path.read_text(encoding="utf-8") for path in shipped.ROOT.glob("aresmon/*.py")}
+    code = {path.name: path.read_text(encoding="utf-8") for path in package_data.ROOT.glob("aresmon/*.py")}
     execs = [re.search(r'\["docker", "exec"[^\]]*\]', text) for text in code.values()]
 
     assert any(execs)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from aresmon import process
+from aresmon.system import process
 from tests.engine.door import basic, knock
 from tests.engine.sites import Site, client, site_in
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.influxdb import InfluxDB, InfluxDBError
+from aresmon.influxdb.client import InfluxDB, InfluxDBError
 from tests.engine.conftest import MakeSite
 from tests.engine.door import basic, knock
 from tests.engine.sites import Site, eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.influxdb import InfluxDB, InfluxDBError
+from aresmon.influxdb.client import InfluxDB, InfluxDBError
 from tests.engine.sites import DATABASE, Site
 
 CHANGES = [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from bench.agents import COUNTED, Account, Arrived, Habits, agents, finish, missing
 from tests.engine.nested import SecondEngine, second_engine
 from tests.engine.sites import Site, eventually, site_in

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import shards
+from aresmon.influxdb import shards
 from tests.engine.door import basic, knock
 from tests.engine.sites import Site, eventually, site_in
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import process
+from aresmon.system import process
 from bench.agents import COUNTED, Account, Arrived, Habits, agents, finish, missing
 from tests.engine.conftest import MakeSite
 from tests.engine.door import basic, knock

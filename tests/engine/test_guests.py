@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aresmon.errors import ExitCode
+from aresmon.system.errors import ExitCode
 from tests.engine import echo
 from tests.engine.door import Answer, basic, knock, raw
 from tests.engine.sites import Site, site_in

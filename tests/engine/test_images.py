@@ -12,7 +12,7 @@ from pathlib import Path
 import docker.errors
 import pytest
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.conftest import MakeSite
 from tests.engine.sites import Site, client, has_image
 

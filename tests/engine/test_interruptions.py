@@ -11,7 +11,7 @@ import time
 import pytest
 from docker.models.containers import Container
 
-from aresmon.influxdb import InfluxDB, InfluxDBError
+from aresmon.influxdb.client import InfluxDB, InfluxDBError
 from tests.engine.sites import Result, Site, client, eventually, up_code
 
 INTERRUPTED = 130

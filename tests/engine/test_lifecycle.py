@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.sites import Site, client, eventually, site_in
 
 FIRST = {"box": {"collect": ["system"]}}

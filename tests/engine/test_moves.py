@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from aresmon.engine import Engine
+from aresmon.engine.docker import Engine
 from tests.engine.sites import Site, containers_of, remove_project
 
 

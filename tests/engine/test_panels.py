@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from aresmon import backfill, events, viewfile
-from aresmon import site as aresmon_site
-from aresmon.influxdb import InfluxDB, Series
-from aresmon.layout import SOCKET
-from aresmon.progress import Silent
-from aresmon.render import downsampling
-from aresmon.render.targets import EXPRESSION, statement
+from aresmon.config import view_files
+from aresmon.config.layout import SOCKET
+from aresmon.influxdb import backfill, downsampling, events
+from aresmon.influxdb.client import InfluxDB, Series
+from aresmon.render.grafana.queries import EXPRESSION, statement
+from aresmon.site import folder
+from aresmon.system.progress import Silent
 from tests.engine import machine
 from tests.engine.machine import Proxy
 from tests.engine.sites import DATABASE, Site, eventually, site_in
@@ -132,7 +132,7 @@ def write_earlier(site: Site) -> None:
 
 def fill(site: Site) -> None:
     """Downsample what is there, as `aresmon data backfill` does."""
-    own = aresmon_site.Site(site.folder)
+    own = folder.Site(site.folder)
     fleet, views, now = own.fleet(), own.views(), time.time()
     tasks = backfill.plan(site.influxdb, fleet, downsampling.downsamplings(views), backfill.Wish(), now=now)
     journal = own.state / backfill.JOURNAL
@@ -163,7 +163,7 @@ def field(value: Any, is_float: bool) -> str:
 
 def grafana(site: Site) -> InfluxDB:
     """InfluxDB, with the rights that Grafana has there."""
-    return InfluxDB(aresmon_site.Site(site.folder).socket_folder / SOCKET, "grafana", site.secret("influxdb-grafana"))
+    return InfluxDB(folder.Site(site.folder).socket_folder / SOCKET, "grafana", site.secret("influxdb-grafana"))
 
 
 def has_values(series: list[Series]) -> bool:
@@ -288,7 +288,7 @@ def test_a_second_up_changes_nothing_of_the_downsampling(site: Site) -> None:
     names = {row["name"] for series in site.query("SHOW CONTINUOUS QUERIES") for row in series.rows}
 
     assert site.up().statements == []
-    assert {one.name for one in downsampling.continuous(viewfile.load())} == names
+    assert {one.name for one in downsampling.continuous(view_files.load())} == names
 
 
 def test_a_host_that_never_sent_anything_stands_in_the_overview_and_goes_with_it(site: Site) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.pins import pins
+from aresmon.engine.images import pins
 from tests.engine.grafanas import grafana_for
 from tests.engine.sites import ADDRESS, Site, client, site_in
 

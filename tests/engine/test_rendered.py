@@ -7,18 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import agentcheck, catalogue, intent, process, shipped
-from aresmon.engine import Engine
-from aresmon.errors import AresmonError
-from aresmon.fleet import Host, load
-from aresmon.pins import pins
+from aresmon.agents import check
+from aresmon.config import collectors, package_data
+from aresmon.config.model import Host, load
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import pins
 from aresmon.render import telegraf
+from aresmon.system import process
+from aresmon.system.errors import AresmonError
 from tests.engine.conftest import MakeSite
 from tests.engine.sites import Site, client
 
 IMAGE = pins()["telegraf"].build
-SHIPPED = catalogue.load()
-ARES = load((shipped.ROOT / "examples/ares/aresmon.yml").read_text(), SHIPPED)
+SHIPPED = collectors.load()
+ARES = load((package_data.ROOT / "examples/ares/aresmon.yml").read_text(), SHIPPED)
 EXAMPLE = {"HAPROXY_STATS": "http://127.0.0.1:8404/stats"}
 
 
@@ -26,7 +28,7 @@ EXAMPLE = {"HAPROXY_STATS": "http://127.0.0.1:8404/stats"}
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rendered bundle of the example."""
     folder = tmp_path_factory.mktemp("ares")
-    shutil.copy(shipped.ROOT / "examples/ares/aresmon.yml", folder)
+    shutil.copy(package_data.ROOT / "examples/ares/aresmon.yml", folder)
     result = Site(folder).run("render", "--output", str(folder / "bundle"))
     assert result.code == 0, result
     return folder / "bundle"
@@ -41,16 +43,16 @@ def variables(name: str) -> dict[str, str]:
 def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, host: str) -> None:
     configuration = (bundle / f"agents/{host}/telegraf.conf").read_bytes()
 
-    agentcheck.check(engine, IMAGE, host, configuration, variables(host), project="aresmon-test-rendered")
+    check.check(engine, IMAGE, host, configuration, variables(host), project="aresmon-test-rendered")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> None:
-    frame = telegraf.Frame.of(intent.shipped_files())
+    frame = telegraf.Frame.of(package_data.shipped_files())
     host = Host("box", "systemd", "box", (name,), ())
     configuration = telegraf.marked(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
 
-    agentcheck.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project="aresmon-test-rendered")
+    check.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project="aresmon-test-rendered")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_a_variable_that_is_missing_is_named(engine: Engine, bundle: Path, missi
     given = {name: value for name, value in variables("biere").items() if name != missing}
 
     with pytest.raises(AresmonError, match=missing) as refused:
-        agentcheck.check(engine, IMAGE, "biere", configuration, given, project="aresmon-test-rendered")
+        check.check(engine, IMAGE, "biere", configuration, given, project="aresmon-test-rendered")
 
     assert "nothing was changed" in refused.value.hint
 
@@ -81,7 +83,7 @@ def test_what_telegraf_does_not_know_is_refused_in_its_words(
     configuration = (bundle / "agents/biere/telegraf.conf").read_bytes() + fragment.encode()
 
     with pytest.raises(AresmonError, match=word) as refused:
-        agentcheck.check(engine, IMAGE, "biere", configuration, variables("biere"), project="aresmon-test-rendered")
+        check.check(engine, IMAGE, "biere", configuration, variables("biere"), project="aresmon-test-rendered")
 
     assert refused.value.message.startswith("biere: Telegraf refuses the configuration: ")
     assert len(refused.value.message) < 500
@@ -90,7 +92,7 @@ def test_what_telegraf_does_not_know_is_refused_in_its_words(
 def test_a_check_leaves_no_container(engine: Engine, bundle: Path) -> None:
     before = {one.id for one in client().containers.list(all=True, filters={"ancestor": IMAGE}, ignore_removed=True)}
 
-    agentcheck.check(
+    check.check(
         engine,
         IMAGE,
         "lewi",
@@ -145,7 +147,7 @@ def test_haproxy_takes_the_edge_s_configuration(bundle: Path) -> None:
 
 def test_haproxy_would_refuse_a_broken_one(tmp_path: Path) -> None:
     """So that the test above means something."""
-    (tmp_path / "haproxy.cfg").write_text((shipped.COMPOSE / "haproxy.cfg").read_text() + "  nonsense\n")
+    (tmp_path / "haproxy.cfg").write_text((package_data.COMPOSE / "haproxy.cfg").read_text() + "  nonsense\n")
     tmp_path.chmod(0o755)
     run = ["docker", "run", "--rm", "--network", "none", "-v", f"{tmp_path}:/c:ro", "--entrypoint", "haproxy"]
 

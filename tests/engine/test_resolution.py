@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from aresmon import backfill, viewfile
-from aresmon.influxdb import Series
-from aresmon.render import downsampling
-from aresmon.render.downsampling import LATE, Downsampling
+from aresmon.config import view_files
+from aresmon.influxdb import backfill, downsampling
+from aresmon.influxdb.client import Series
+from aresmon.influxdb.downsampling import LATE, Downsampling
 from tests.engine.sites import DATABASE, Site, eventually, site_in
 from tests.engine.synthetic import DAY, DENSE, HOUR, SLOW, Span, lines
 from tests.engine.test_panels import Query, queries
 
 COLLECT = ["system", "disk", "diskio", "net", "docker", "haproxy"]
-VIEWS = viewfile.load()
+VIEWS = view_files.load()
 NOW = int(time.time()) // HOUR * HOUR
 END = NOW - 12 * HOUR
 BEGIN = END - 60 * DAY

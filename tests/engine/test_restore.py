@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import backfill, packing, restoring
-from aresmon.engine import Engine
-from aresmon.errors import AresmonError, ExitCode
-from aresmon.fingerprint import DAY
-from aresmon.progress import Silent
-from aresmon.restoring import Wish
-from aresmon.site import Site as OurSite
+from aresmon.backup import archive as backup_archive
+from aresmon.backup import restore
+from aresmon.backup.checksums import DAY
+from aresmon.backup.restore import Wish
+from aresmon.engine.docker import Engine
+from aresmon.influxdb import backfill
+from aresmon.site.folder import Site as OurSite
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Silent
 from tests.engine.backups import backed_up, filled_site, killed_at, note, noted, points, rewritten
 from tests.engine.sites import DATABASE, Site, eventually
 from tests.engine.test_interruptions import one_off
@@ -142,14 +144,14 @@ def test_a_killed_restore_leaves_the_old_or_the_new_whole(site: Site, archive: P
 
 def test_what_no_data_follows_is_taken_out_again(site: Site, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host was sending before, and does not any more."""
-    monkeypatch.setattr(restoring, "_PROVEN_WITHIN", 2.0)
+    monkeypatch.setattr(restore, "_PROVEN_WITHIN", 2.0)
     later(site)
     site.write("internal_agent,host=box metrics_gathered=1i")
     old, kept = points(site), former(site)
     ours = OurSite(site.folder)
 
     with pytest.raises(AresmonError, match="nothing of box arrived") as undone:
-        restoring.restore(ours, Engine(), restoring.find(ours, str(archive)), Wish(only="influxdb"), Silent())
+        restore.restore(ours, Engine(), restore.find(ours, str(archive)), Wish(only="influxdb"), Silent())
 
     assert undone.value.code == ExitCode.ROLLED_BACK
     assert points(site) == old
@@ -186,7 +188,7 @@ def test_points_that_are_not_what_the_archive_says_are_not_taken_unasked(
 ) -> None:
     there = points(site)
     with archive.open("rb") as stream:
-        days = packing.read_manifest(stream).days
+        days = backup_archive.read_manifest(stream).days
     copy = rewritten(backed_up(site), tmp_path / "mixed.tar", lambda parts: parts, days=days)
 
     result = site.run("restore", str(copy), "--yes", "--only", "influxdb")
@@ -248,10 +250,10 @@ def test_coarser_points_that_the_archive_lacks_are_made_and_an_undone_restore_le
     archive = backed_up(site)
     assert [coarser(site, policy) for policy in ("1m", "1h")] == [[], []]
     ours = OurSite(site.folder)
-    monkeypatch.setattr(restoring, "_start", lambda *_: restoring._Started(failed="it does not start"))
+    monkeypatch.setattr(restore, "_start", lambda *_: restore._Started(failed="it does not start"))
 
     with pytest.raises(AresmonError, match="taken out again"):
-        restoring.restore(ours, Engine(), restoring.find(ours, str(archive)), Wish(only="influxdb"), Silent())
+        restore.restore(ours, Engine(), restore.find(ours, str(archive)), Wish(only="influxdb"), Silent())
     assert backfill.owed(site.state / backfill.JOURNAL) == []
     assert coarser(site, "1m") == []
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aresmon import credentials, database
-from aresmon.influxdb import InfluxDB
-from aresmon.render import influxql
+from aresmon.influxdb import influxql, users
+from aresmon.influxdb.client import InfluxDB
+from aresmon.site import secrets
 from tests.engine.door import basic, knock
 from tests.engine.grafanas import grafana_for
 from tests.engine.sites import Site, eventually, site_in
@@ -92,7 +92,7 @@ def test_what_grafana_asks_with_is_valid_at_every_moment(site: Site) -> None:
     rotating.send_signal(signal.SIGKILL)
     rotating.communicate(timeout=60)
 
-    user = credentials.account("influxdb-grafana", old)
+    user = secrets.account("influxdb-grafana", old)
     assert asks(site, user, old) == 200
     between = site.run("up")
     assert between.code == 0, between
@@ -101,18 +101,18 @@ def test_what_grafana_asks_with_is_valid_at_every_moment(site: Site) -> None:
     assert rotate(site, "influxdb-grafana") == (0, {"influxdb-grafana": True})
 
     new = site.secret("influxdb-grafana")
-    assert asks(site, credentials.account("influxdb-grafana", new), new) == 200
+    assert asks(site, secrets.account("influxdb-grafana", new), new) == 200
     assert asks(site, user, old) == 401
     assert site.run("up").statements == []
 
 
 @pytest.mark.parametrize("is_set", [False, True], ids=["before InfluxDB has it", "after"])
 def test_an_admin_whose_rotation_was_cut_off_is_let_in(site: Site, is_set: bool) -> None:
-    following, path = credentials.generated(), site.state / "secrets" / "influxdb-admin~next"
+    following, path = secrets.generated(), site.state / "secrets" / "influxdb-admin~next"
     admin = site.influxdb
-    credentials.replace(path.parent, path.name, following, os.getuid())
+    secrets.replace(path.parent, path.name, following, os.getuid())
     if is_set:
-        admin.query(influxql.set_password(database.ADMIN, following))
+        admin.query(influxql.set_password(users.ADMIN, following))
 
     result = site.run("up")
 
@@ -120,7 +120,7 @@ def test_an_admin_whose_rotation_was_cut_off_is_let_in(site: Site, is_set: bool)
     assert "it is set anew" not in result.out
     assert not path.exists()
     assert site.secret("influxdb-admin") == (following if is_set else admin.password)
-    assert InfluxDB(admin.socket, database.ADMIN, site.secret("influxdb-admin")).query("SHOW USERS")
+    assert InfluxDB(admin.socket, users.ADMIN, site.secret("influxdb-admin")).query("SHOW USERS")
 
 
 def test_a_grafana_whose_pinned_image_cannot_be_had_is_not_cut_off(site: Site) -> None:
@@ -137,8 +137,8 @@ def test_a_grafana_whose_pinned_image_cannot_be_had_is_not_cut_off(site: Site) -
     assert (code, rotated) == (0, {"influxdb-grafana": True})
     assert new != old
     assert site.ids()["grafana"] != former
-    assert f"GRAFANA_DATABASE_USER={credentials.account('influxdb-grafana', new)}" in environment
-    assert asks(site, credentials.account("influxdb-grafana", new), new) == 200
+    assert f"GRAFANA_DATABASE_USER={secrets.account('influxdb-grafana', new)}" in environment
+    assert asks(site, secrets.account("influxdb-grafana", new), new) == 200
     assert site.run("up").steps == []
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from aresmon.errors import ExitCode
-from aresmon.pins import pins
+from aresmon.engine.images import pins
+from aresmon.system.errors import ExitCode
 from tests import certificates
 from tests.engine import echo
 from tests.engine.door import knock

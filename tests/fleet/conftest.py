@@ -11,7 +11,7 @@ from pathlib import Path
 import docker.errors
 import pytest
 
-from aresmon.engine import Engine
+from aresmon.engine.docker import Engine
 from tests.engine import sites
 from tests.engine.conftest import _heeded_interruptions, engine  # noqa: F401 (fixtures of these tests too)
 from tests.engine.sites import Site, site_in

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aresmon import recipes
-from aresmon.recipes import Module
+from aresmon.engine import build
+from aresmon.engine.build import Module
 from tests.engine.sites import ADDRESS
 
 _MODULE = Module("github.com/versity/versitygw", "v1.8.0", "h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc=")
@@ -41,8 +41,8 @@ class Gateway:
 
 def program() -> Path:
     """The gateway; two minutes on two cores where it has to be compiled."""
-    target = recipes.cache() / f"versitygw-{_MODULE.version}"
-    return recipes._go_install(_MODULE, "cmd/versitygw", target, environment={"CGO_ENABLED": "0"})
+    target = build.cache() / f"versitygw-{_MODULE.version}"
+    return build._go_install(_MODULE, "cmd/versitygw", target, environment={"CGO_ENABLED": "0"})
 
 
 @contextmanager

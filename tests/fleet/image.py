@@ -7,9 +7,9 @@ import io
 import tarfile
 from pathlib import Path
 
-from aresmon import recipes
-from aresmon.engine import Engine
-from aresmon.pins import pins
+from aresmon.engine import build
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import pins
 
 _RECIPE = Path(__file__).parent / "server"
 _PACKAGES = (
@@ -27,7 +27,7 @@ def server_image(engine: Engine, *packages: str, telegraf: bool = True) -> str:
     bare = f"aresmon-test/server:{_mark('bare', *_PACKAGES, *packages, _distribution())}-bare"
     if not engine.image_id(bare):
         base = bare.replace("/server:", "/rootfs:")
-        engine.import_tree(base, recipes.root_filesystem("server", *_PACKAGES, *packages))
+        engine.import_tree(base, build.root_filesystem("server", *_PACKAGES, *packages))
         engine.build(bare, _context("bare", {"aresmon-test/base": base}))
     if not telegraf:
         return bare

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from aresmon import backupsecrets
-from aresmon.archives import destinations
-from aresmon.archives.bucket import S3
-from aresmon.archives.sftp import Sftp
-from aresmon.archives.store import MARK, Store
-from aresmon.site import Site
+from aresmon.backup.storage import destinations
+from aresmon.backup.storage.base import MARK, Store
+from aresmon.backup.storage.s3 import S3
+from aresmon.backup.storage.sftp import Sftp
+from aresmon.site import external_secrets
+from aresmon.site.folder import Site
 from tests.fleet.gateway import Gateway, gateway
 from tests.fleet.operators import Operator
 from tests.fleet.servers import Server
@@ -95,7 +95,7 @@ def at(site: Site, *to: dict[str, Any]) -> Store:
 
 
 def s3(site: Site, server: Gateway, **changes: str) -> dict[str, Any]:
-    backupsecrets.put(site.secrets, "s3", server.secret)
+    external_secrets.put_backup_secret(site.secrets, "s3", server.secret)
     place = {"endpoint": server.endpoint, "bucket": server.bucket(), "prefix": "mon/x", "access_key": server.access_key}
     return {"s3": {**place, **changes}}
 

@@ -6,9 +6,9 @@ import json
 
 import yaml
 
-from aresmon.archives import timers
-from aresmon.archiving import schedule
-from aresmon.site import Site
+from aresmon.backup import schedule as backup_schedule
+from aresmon.config.backup import schedule
+from aresmon.site.folder import Site
 from tests.fleet.gateway import Gateway
 from tests.fleet.places import Open, aresmon, at, names, s3
 from tests.fleet.servers import Server
@@ -75,8 +75,10 @@ for elsewhere in /etc /root /usr; do ! touch $elsewhere/x 2>/dev/null || exit; d
 
 
 def test_systemd_takes_the_units_and_runs_them_where_they_may_write(ronflex: Server) -> None:
-    run = timers.Run("ares", ["/opt/my tools/aresmon"], "/srv/ares", "root", ["/srv/ares/data", "/mnt/backups"])
-    script = timers.systemd(run, timers.jobs(schedule("daily@03:30"), schedule("sunday@04:30")))
+    run = backup_schedule.Run(
+        "ares", ["/opt/my tools/aresmon"], "/srv/ares", "root", ["/srv/ares/data", "/mnt/backups"]
+    )
+    script = backup_schedule.systemd(run, backup_schedule.jobs(schedule("daily@03:30"), schedule("sunday@04:30")))
     ronflex.run("mkdir -p /srv/ares/data /mnt/backups '/opt/my tools'")
     ronflex.write("/opt/my tools/aresmon", STUB, mode="0755")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from aresmon.engine import Engine
+from aresmon.engine.docker import Engine
 from tests.engine.sites import Site, site_in
 from tests.fleet.desk import Desk
 from tests.fleet.image import server_image

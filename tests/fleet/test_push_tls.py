@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import authority
+from aresmon.site import ca
 from tests.engine.sites import Site, site_in
 from tests.fleet.conftest import HOSTS
 from tests.fleet.desk import OTHER, QUICK, Desk, output
@@ -92,8 +92,8 @@ def test_an_agent_that_would_trust_another_authority_is_not_left_without_an_edge
 ) -> None:
     (before,) = desk.proven(lewi)
     own = trusted(desk.site).read_bytes()
-    authority.ensure(tmp_path, ["edge"], datetime.now(UTC))
-    trusted(desk.site).write_text(authority.trusted(tmp_path))
+    ca.ensure(tmp_path, ["edge"], datetime.now(UTC))
+    trusted(desk.site).write_text(ca.trusted(tmp_path))
     try:
         desk.own(lewi, text=OTHER)
         pushed = desk.push("lewi", "--deadline", "5")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from aresmon.engine import Engine
+from aresmon.engine.docker import Engine
 from tests.engine.sites import Site, eventually
 from tests.fleet.conftest import MakeServers
 from tests.fleet.containers import docker

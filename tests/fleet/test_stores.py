@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import backupsecrets
-from aresmon.archives.store import MARK, PIECE, Store, StoreError
-from aresmon.site import Site
+from aresmon.backup.storage.base import MARK, PIECE, Store, StoreError
+from aresmon.site import external_secrets
+from aresmon.site.folder import Site
 from tests.fleet.gateway import Gateway
 from tests.fleet.operators import Operator
 from tests.fleet.places import FOLDER, KINDS, LATER, NAME, Open, Unfinished, at, names, s3
@@ -309,7 +309,7 @@ def test_what_is_wrong_with_a_bucket_is_told(
 ) -> None:
     place = at(backup_site, s3(backup_site, s3_server, **changes))
     if secret:
-        backupsecrets.put(backup_site.secrets, "s3", secret)
+        external_secrets.put_backup_secret(backup_site.secrets, "s3", secret)
 
     with pytest.raises(StoreError, match=what) as caught:
         place.put(NAME, [b"x"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aresmon.fleet import load
-from aresmon.intent import shipped_files
+from aresmon.config.model import load
+from aresmon.config.package_data import shipped_files
 from aresmon.render.bundle import render
 from tests.golden.conftest import Compare
 from tests.unit.conftest import ARES, SHIPPED, VIEWS, place

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.arrivals import HostStatus
-from aresmon.bundle import Difference
-from aresmon.capacity import Capacity
-from aresmon.console import Console
-from aresmon.errors import AresmonError
-from aresmon.plan import Step
-from aresmon.status import Status
-from aresmon.troubles import ServiceStatus, Trouble
+from aresmon.cli.console import Console
+from aresmon.doctor.activity import HostStatus
+from aresmon.doctor.problems import ServiceStatus, Trouble
+from aresmon.doctor.status import Status
+from aresmon.influxdb.capacity import Capacity
+from aresmon.site.bundle import Difference
+from aresmon.stack.plan import Step
+from aresmon.system.errors import AresmonError
 from tests.golden.conftest import Compare
 from tests.unit.conftest import SHIPPED
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from aresmon.console import Console, Rollout
-from aresmon.outcome import Outcome, Result
-from aresmon.pushes import Drift, Planned
+from aresmon.cli.console import Console, Rollout
+from aresmon.push.drift import Drift, Planned
+from aresmon.push.result import Outcome, Result
 from tests.golden.conftest import Compare
 
 MARK = "4f1c9ab01234-20260101T120000-0123abcd"

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aresmon.errors import AresmonError
-from aresmon.influxdb import Series
-from aresmon.render.targets import statement
+from aresmon.influxdb.client import Series
+from aresmon.render.grafana.queries import statement
+from aresmon.system.errors import AresmonError
 
 Labels = frozenset[tuple[str, str]]
 Numbers = dict[Labels, float]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aresmon.container import Container
-from aresmon.process import Completed
+from aresmon.engine.containers import Container
+from aresmon.system.process import Completed
 from tests.grafana.standin import StandIn
 from tests.grafana.state import RefusedError
 from tests.unit.conftest import FakeEngine, container

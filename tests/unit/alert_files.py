@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from aresmon.fleet import Fleet
-from aresmon.render import alerts
+from aresmon.config.model import Fleet
+from aresmon.render.grafana import alert_rules
 from tests.unit.conftest import VIEWS, load
 
 HOSTS = """hosts:
@@ -18,8 +18,8 @@ HOSTS = """hosts:
 
 def files(text: str = "", *, formerly: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two files, read as Grafana reads them."""
-    made = alerts.render(fleet(text), VIEWS, formerly=formerly)
-    return yaml.safe_load(made[alerts.RULES]), yaml.safe_load(made[alerts.CONTACTS])
+    made = alert_rules.render(fleet(text), VIEWS, formerly=formerly)
+    return yaml.safe_load(made[alert_rules.RULES]), yaml.safe_load(made[alert_rules.CONTACTS])
 
 
 def fleet(text: str = "") -> Fleet:

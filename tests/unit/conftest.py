@@ -12,16 +12,16 @@ import docker
 import pytest
 from hypothesis import settings
 
-from aresmon import catalogue, fleet, viewfile
-from aresmon.catalogue import Catalogue
-from aresmon.container import Container
-from aresmon.engine import Engine
-from aresmon.errors import SiteError
-from aresmon.fleet import Fleet
-from aresmon.pins import SERVICES, pins
-from aresmon.render.place import Place
-from aresmon.site import Site
-from aresmon.views import Views
+from aresmon.config import collectors, model, view_files
+from aresmon.config.collectors import Catalogue
+from aresmon.config.model import Fleet
+from aresmon.config.views import Views
+from aresmon.engine.containers import Container
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import SERVICES, pins
+from aresmon.render.compose import Place
+from aresmon.site.folder import Site
+from aresmon.system.errors import SiteError
 
 # A slow machine is no failure, and in CI the same commit gives the same answer.
 settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -29,19 +29,19 @@ settings.load_profile("ours")
 
 REPOSITORY = Path(__file__).parents[2]
 ARES = REPOSITORY / "examples" / "ares" / "aresmon.yml"
-SHIPPED: Catalogue = catalogue.load()
-VIEWS: Views = viewfile.load()
+SHIPPED: Catalogue = collectors.load()
+VIEWS: Views = view_files.load()
 
 
 def load(text: str, known: Catalogue = SHIPPED) -> Fleet:
     """The fleet of this aresmon.yml."""
-    return fleet.load(text, known)
+    return model.load(text, known)
 
 
 def errors(text: str, known: Catalogue = SHIPPED) -> tuple[str, ...]:
     """What a person is told of a wrong aresmon.yml."""
     with pytest.raises(SiteError) as caught:
-        fleet.load(text, known)
+        model.load(text, known)
     return caught.value.errors
 
 

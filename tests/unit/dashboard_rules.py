@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
-from aresmon.render.targets import statement
+from aresmon.render.grafana.queries import statement
 from tests.unit.conftest import VIEWS
 
 Json = dict[str, Any]

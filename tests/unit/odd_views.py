@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from aresmon import shipped
+from aresmon.config import package_data
 
-FILES = sorted((shipped.GRAFANA / "collectors").glob("*.yml"))
+FILES = sorted((package_data.GRAFANA / "collectors").glob("*.yml"))
 ODD: list[Any] = [
     None,
     True,

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from aresmon import delivery, pushing
-from aresmon.errors import AresmonError
-from aresmon.influxdb import InfluxDB, Series
-from aresmon.render.telegraf import MARKER
+from aresmon.config.names import MARKER
+from aresmon.influxdb.client import InfluxDB, Series
+from aresmon.push import host as push_host
+from aresmon.push import verification
+from aresmon.system.errors import AresmonError
 
 START = 1_700_000_000.0
 _HOSTS = r'"host" =~ /\^\(\?:(?P<hosts>.+)\)\$/ GROUP BY "host"'
@@ -107,6 +108,6 @@ def fake_clock(monkeypatch: pytest.MonkeyPatch, now: float = START) -> Clock:
         await pause(0)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    for module in (delivery, pushing):
+    for module in (verification, push_host):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=made.read))
     return made

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aresmon.errors import AresmonError
-from aresmon.hosts.transport import Conversation
-from aresmon.transaction import Agent, Order
+from aresmon.push.protocol import Agent, Order
+from aresmon.ssh.transport import Conversation
+from aresmon.system.errors import AresmonError
 
 CLOCK = 1_700_000_000.0
 PROBE = f"@probe active=active loaded=loaded version=1.39.3 clock={CLOCK} free=1000 restarts=0"

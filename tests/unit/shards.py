@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from aresmon.capacity import Shard
-from aresmon.influxdb import Series
+from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.client import Series
 
 KEPT: Mapping[str, tuple[str, str]] = {
     "raw": ("168h0m0s", "24h0m0s"),

@@ -1,229 +1,176 @@
-"""Imports point down, and each door to the outside has one keeper."""
+"""The architecture as a table: packages import from lower floors alone, and each library has its gatekeepers."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from aresmon import process
+from aresmon.system import process
 from tests.unit.conftest import REPOSITORY
 
-PACKAGE = REPOSITORY / "aresmon"
-
-LAYERS = [
-    "errors",
-    *(
-        "process",
-        "interruptions",
-        "files",
-        "layout",
-        "yamlfile",
-        "shipped",
-        "cgroups",
-        "progress",
-        "lint",
-        "outcome",
-        "container",
-        "tsm",
-    ),
-    *("snapshot", "versions", "migrations"),
-    "attempt",
-    *("schema", "catalogue", "views", "releases", "yamledit", "useredit"),
-    *("secretforms", "viewcheck"),
-    "archiving",
-    "ownalerts",
-    "viewfile",
-    "alerting",
-    *("people", "door"),
-    "channel",
-    "fleet",
-    *("pins", "credentials", "certificates", "git"),
-    *("alertsecrets", "authority"),
-    "checkout",
-    "configs",
-    *("backuprecord", "backupsecrets"),
-    "rotation",
-    "archives.store",
-    *("archives.folder", "archives.bucket", "archives.selection", "archives.timers"),
-    "archives.pruning",
-    "archives.inventory",
-    "site",
-    *("starter", "preflight", "bundle", "origins"),
-    *("render.place", "render.influxql", "render.telegraf", "render.configs"),
-    *("render.targets", "render.boards"),
-    *("render.panels", "render.downsampling"),
-    "render.frame",
-    "render.overview",
-    "render.contacts",
-    "render.conditions",
-    "render.alerts",
-    "render.dashboards",
-    *("render.compose", "render.proxies"),
-    *("render.bundle", "moving"),
-    "networks",
-    *("engine", "influxdb", "compose", "grafana"),
-    *("sealing", "fingerprint"),
-    *("manifest", "ledger"),
-    *("packing", "exchange", "scratch"),
-    "gathering",
-    *("agentcheck", "plan", "recipes", "database", "readiness", "proof", "shards", "arrivals", "delivery", "capacity"),
-    *("holdings", "backfill", "retention", "tiers", "events", "blocking"),
-    *("images", "store"),
-    *("recovery", "keeping", "alerts"),
-    "users",
-    "intent",
-    *("choice", "evidence"),
-    "roster",
-    *("hosts.transport", "hosts.local", "hosts.ssh", "hosts.relay", "transaction"),
-    "archives.sftp",
-    "archives.destinations",
-    *("trial", "backups"),
-    *("sitefiles", "verifying"),
-    *("survey", "orders", "afar", "enrol"),
-    *("ground", "explain", "pushing", "rollout"),
-    *("pushes", "membership", "checking"),
-    "agentrotation",
-    "troubles",
-    *("status", "stack"),
-    "restoring",
-    "stackrotation",
-    "upgrading",
-    "upgrade",
-    "console",
-    *("doctor.facts", "doctor.findings", "doctor.bounded"),
-    *("doctor.machine_checks", "doctor.site_checks", "doctor.data_checks"),
-    *("doctor.checks", "doctor.machine", "doctor.folder", "doctor.contents", "doctor.reach"),
-    *("doctor.examination", "doctor.telling"),
-    *("cli_support", "cli_restore"),
-    *(
-        "cli_alerts",
-        "cli_authority",
-        "cli_backup",
-        "cli_dashboards",
-        "cli_data",
-        "cli_doctor",
-        "cli_hosts",
-        "cli_images",
-        "cli_push",
-        "cli_snippet",
-        "cli_upgrade",
-        "cli_users",
-    ),
-    "cli_secrets",
-    "cli",
-    "__main__",
+FLOORS = [  # the lowest first; packages of one floor do not import each other
+    ["system"],
+    ["config", "ssh"],
+    ["site", "render", "engine"],
+    ["influxdb", "grafana", "agents"],
+    ["stack"],
+    ["push", "backup", "upgrade"],
+    ["doctor"],
+    ["cli"],
 ]
+FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 
-ORDER = {f"aresmon.{name}": position for position, name in enumerate(LAYERS)}
-
-DOORS = {
-    "rich": {"console"},
-    "subprocess": {"process"},
-    "docker": {"engine", "influxdb", "networks"},
-    "requests": {"engine", "grafana", "influxdb", "readiness"},
-    "typer": {
-        *("cli", "cli_alerts", "cli_authority", "cli_backup", "cli_dashboards", "cli_data", "cli_doctor", "cli_hosts"),
-        *(
-            "cli_images",
-            "cli_push",
-            "cli_restore",
-            "cli_secrets",
-            "cli_snippet",
-            "cli_support",
-            "cli_upgrade",
-            "cli_users",
-        ),
-    },
-    "jsonschema": {"schema"},
-    "fcntl": {"site"},
-    "socket": {"preflight", "starter", "hosts.relay"},
-    "asyncssh": {"hosts.ssh", "afar", "archives.sftp"},
-    "boto3": {"archives.bucket"},
-    "botocore": {"archives.bucket"},
-    "pyrage": {"sealing"},
-    "cryptography": {"authority", "certificates"},
+# Libraries that only these modules import, so that each kind of effect has one place.
+GATEKEEPERS = {
+    "rich": {"cli.console"},
+    "subprocess": {"system.process"},
+    "docker": {"engine.docker", "engine.containers", "influxdb.client"},
+    "requests": {"engine.docker", "grafana.client", "influxdb.client", "stack.readiness"},
+    "jsonschema": {"system.json_schema"},
+    "fcntl": {"site.folder"},
+    "socket": {"site.preflight", "site.init", "ssh.relay"},
+    "asyncssh": {"ssh.client", "stack.remote", "backup.storage.sftp"},
+    "boto3": {"backup.storage.s3"},
+    "botocore": {"backup.storage.s3"},
+    "pyrage": {"backup.contents"},
+    "cryptography": {"site.ca", "site.certificates"},
 }
 
+Imports = Mapping[str, set[str]]
 
-def module(path: Path) -> str:
+
+def module_of(path: Path) -> str:
     return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-PACKAGES = {"aresmon", "aresmon.archives", "aresmon.doctor", "aresmon.hosts", "aresmon.render"}
+MODULES = {
+    module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "aresmon").rglob("*.py")
+}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Every module that this one imports, wherever in it: `from aresmon import fleet` is aresmon.fleet."""
+    """Every module that this one imports, wherever in it: `from aresmon.site import ca` is aresmon.site.ca."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative imports are not read here"
-            origin = node.module or ""
             for name in node.names:
-                inner = f"{origin}.{name.name}"
-                yield inner if inner in MODULES else origin
+                inner = f"{node.module}.{name.name}"
+                yield inner if inner in MODULES else node.module or ""
 
 
-def test_every_module_has_its_place_among_the_layers() -> None:
-    assert set(MODULES) - PACKAGES == set(ORDER)
+IMPORTS: Imports = {name: set(imported(tree)) for name, tree in MODULES.items()}
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
-    ours = {other for other in imported(MODULES[name]) if other.startswith("aresmon.")}
-
-    assert {other for other in ours if ORDER.get(other, len(ORDER)) >= ORDER[name]} == set()
-
-
-def test_the_packages_themselves_import_nothing() -> None:
-    assert {name: set(imported(MODULES[name])) - {"__future__"} for name in PACKAGES} == {
-        name: set() for name in PACKAGES
-    }
+def package_of(module: str) -> str:
+    """`push` for aresmon.push.host; nothing for aresmon itself and its `__main__`."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "aresmon" and len(parts) > 1 and parts[1] in FLOOR else ""
 
 
-@pytest.mark.parametrize("library", DOORS)
-def test_each_door_to_the_outside_has_its_keepers_alone(library: str) -> None:
+def violations(imports: Imports) -> list[str]:
+    """The imports that do not point to a lower floor, or into the same package."""
+    return [
+        f"{name} imports {other}"
+        for name, others in sorted(imports.items())
+        for other in sorted(others)
+        if (below := package_of(other)) and (above := package_of(name)) and below != above
+        if FLOOR[below] >= FLOOR[above]
+    ]
+
+
+def cycle(imports: Imports) -> list[str]:
+    """A cycle among the modules, if there is one."""
+    done: set[str] = set()
+
+    def search(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        for other in sorted(imports.get(name, ())):
+            if found := search(other, [*path, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(imports) if (found := search(name, []))), [])
+
+
+def test_only_packages_stand_in_aresmon() -> None:
+    flat = {name for name in MODULES if name.count(".") == 1 and not (REPOSITORY / name.replace(".", "/")).is_dir()}
+    folders = {path.parent.name for path in (REPOSITORY / "aresmon").glob("*/__init__.py")}
+
+    assert flat == {"aresmon.__main__"}
+    assert folders == set(FLOOR)
+
+
+def test_packages_import_from_lower_floors_alone() -> None:
+    assert violations(IMPORTS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("aresmon.system.files", "aresmon.config.names"), ("aresmon.render.bundle", "aresmon.site.bundle")],
+    ids=["upwards", "on one floor"],
+)
+def test_a_planted_violation_is_found(name: str, other: str) -> None:
+    planted = {**IMPORTS, name: IMPORTS[name] | {other}}
+
+    assert violations(planted) == [f"{name} imports {other}"]
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    assert cycle(IMPORTS) == []
+    assert cycle({**IMPORTS, "aresmon.system.errors": {"aresmon.cli.main"}}) != []
+
+
+@pytest.mark.parametrize("package", FLOOR)
+def test_each_package_says_what_it_is_for_and_imports_nothing_itself(package: str) -> None:
+    init = MODULES[f"aresmon.{package}"]
+
+    assert ast.get_docstring(init)
+    assert set(imported(init)) == set()
+
+
+@pytest.mark.parametrize("library", GATEKEEPERS)
+def test_only_the_gatekeepers_import_a_library(library: str) -> None:
     users = {
         name.removeprefix("aresmon.")
-        for name, tree in MODULES.items()
-        if any(other.partition(".")[0] == library for other in imported(tree))
+        for name, others in IMPORTS.items()
+        if any(other.partition(".")[0] == library for other in others)
     }
 
-    assert users == DOORS[library]
+    assert users == GATEKEEPERS[library]
 
 
-RENDER = sorted(name for name in MODULES if name.startswith("aresmon.render."))
+def test_only_the_command_line_imports_typer() -> None:
+    users = {name for name, others in IMPORTS.items() if any(other.partition(".")[0] == "typer" for other in others)}
+
+    assert {package_of(name) for name in users} == {"cli"}
+
+
+RENDER = sorted(name for name in MODULES if package_of(name) == "render")
 PURE = {
     *("__future__", "aresmon", "collections", "dataclasses", "decimal", "hashlib", "json", "pathlib", "re", "string"),
     *("tomllib", "typing", "zlib"),
 }
 EFFECTS = {
     *("open", "print", "input", "exec", "eval"),
-    *(
-        "read_text",
-        "read_bytes",
-        "write_text",
-        "write_bytes",
-        "exists",
-        "is_file",
-        "is_dir",
-        "iterdir",
-        "glob",
-        "rglob",
-    ),
-    *("stat", "mkdir", "touch", "unlink", "resolve", "cwd", "home", "expanduser", "chmod", "replace_file"),
+    *("read_text", "read_bytes", "write_text", "write_bytes", "exists", "is_file", "is_dir"),
+    *("iterdir", "glob", "rglob", "stat", "mkdir", "touch", "unlink", "resolve", "cwd", "home", "expanduser", "chmod"),
+    "replace_file",
 }
 
 
 @pytest.mark.parametrize("name", RENDER)
 def test_rendering_imports_nothing_that_could_touch_the_machine(name: str) -> None:
-    assert {other.partition(".")[0] for other in imported(MODULES[name])} - PURE == set()
+    assert {other.partition(".")[0] for other in IMPORTS[name]} - PURE == set()
 
 
 @pytest.mark.parametrize("name", RENDER)
@@ -234,8 +181,8 @@ def test_rendering_calls_nothing_that_could_touch_the_machine(name: str) -> None
     assert names & EFFECTS == set()
 
 
-def test_the_command_line_answers_without_loading_an_engine_or_a_terminal_library() -> None:
-    heavy = {"docker", "requests", "jsonschema", "aresmon.console"}
-    program = f"import sys, aresmon.cli; print(sorted({heavy} & set(sys.modules)))"
+def test_help_and_completion_load_neither_an_engine_nor_a_terminal_library() -> None:
+    heavy = {"docker", "requests", "jsonschema", "aresmon.cli.console"}
+    program = f"import sys, aresmon.cli.main; print(sorted({heavy} & set(sys.modules)))"
 
     assert process.run([sys.executable, "-c", program]).out == "[]\n"

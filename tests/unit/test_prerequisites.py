@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon import process
+from aresmon.system import process
 from tests.unit.conftest import REPOSITORY
 
 _TOOLS = ("bash", "env", "grep", "sed", "seq", "sleep", "head", "mktemp", "mkdir", "cut", "cat", "cp", "rm", "touch")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.process import run
+from aresmon.system.process import run
 from tests.unit.conftest import REPOSITORY
 
 PREFIXES = {
@@ -46,7 +46,7 @@ def test_the_wheel_ships_every_file_of_the_repository_that_belongs_to_it_and_no_
     shipped = {name for name in shipped if ".dist-info/" not in name}
 
     assert shipped == wanted
-    assert {"aresmon/schema.yml", "aresmon/py.typed", "aresmon/_shipped/compose/images.yml"} <= shipped
+    assert {"aresmon/config/schema.yml", "aresmon/py.typed", "aresmon/_shipped/compose/images.yml"} <= shipped
     assert {"aresmon/_shipped/telegraf/agent.conf"} <= shipped
     assert any(name.startswith("aresmon/_shipped/grafana/provisioning/") for name in shipped)
 
@@ -54,9 +54,11 @@ def test_the_wheel_ships_every_file_of_the_repository_that_belongs_to_it_and_no_
 def test_an_installed_aresmon_finds_what_it_ships(wheel: Path) -> None:
     program = """\
 import json
-from aresmon import catalogue, intent, pins, schema, shipped
-print(json.dumps([str(shipped.ROOT), sorted(catalogue.load()), sorted(intent.shipped_files()), sorted(pins.pins())]))
-schema.site_schema()
+from aresmon.config import collectors, package_data
+from aresmon.engine import images
+files = package_data.shipped_files()
+print(json.dumps([str(package_data.ROOT), sorted(collectors.load()), sorted(files), sorted(images.pins())]))
+package_data.site_schema()
 """
 
     done = run([sys.executable, "-c", program], env={"PYTHONPATH": str(wheel)}, cwd=wheel.parent)

@@ -1,0 +1,170 @@
+"""What Telegraf's own check lets pass in a configuration, and what would then fail in silence."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import tomllib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aresmon.config.model import Fleet, Host
+from aresmon.render import telegraf
+from aresmon.system.errors import AresmonError
+
+_DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h|d)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_REFERENCE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?P<rest>[^}]*)\}|(?P<bare>[A-Za-z_]\w*))")
+_SCHEMES = ("http", "https", "udp", "unix")
+_SHORTEST = 3  # seconds: below that an agent sends soon enough by itself
+_INTERVAL, _FLUSH, _MARGIN = 10.0, 10.0, 18.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often an agent reads and sends, in seconds; `jitter` is the most that chance adds to both together."""
+
+    interval: float
+    flush: float
+    jitter: float
+
+    @property
+    def deadline(self) -> int:
+        """Within how many seconds of its start an agent's data must have arrived, with room for a slow machine."""
+        return int(self.interval + self.flush + self.jitter + _MARGIN)
+
+
+@functools.lru_cache(maxsize=4)
+def _tables_of(text: str) -> dict[str, Any]:
+    """Each configuration is asked several things, one after the other."""
+    return tomllib.loads(text)
+
+
+def pace(text: str) -> Pace:
+    """The pace that a configuration asks for; Telegraf's defaults where it is silent."""
+    agent = _tables_of(text).get("agent", {})
+    jitters = (seconds(agent.get(key, "0s")) or 0.0 for key in ("collection_jitter", "flush_jitter"))
+    interval = seconds(agent.get("interval", "10s")) or _INTERVAL
+    return Pace(interval, seconds(agent.get("flush_interval", "10s")) or _FLUSH, sum(jitters))
+
+
+def rounded_interval(text: str) -> int:
+    """The interval in whole seconds, if the agent reads its inputs on the clock's multiples of it; else 0."""
+    interval = pace(text).interval
+    is_rounded = _tables_of(text).get("agent", {}).get("round_interval", True)
+    return int(interval) if is_rounded and interval >= _SHORTEST and interval == int(interval) else 0
+
+
+def errors(text: str, host: str, known: Collection[str]) -> list[str]:
+    """Everything for which this configuration must not be brought to this host. `known` are its variables, by name."""
+    try:
+        tables = _tables_of(text)
+    except tomllib.TOMLDecodeError as error:
+        return [f"not TOML: {error}"]
+    return [*_agent(tables.get("agent", {}), host), *_plugins(tables), *_unset(text, known)]
+
+
+def warnings(text: str) -> list[str]:
+    """What works and is not wise."""
+    found = []
+    for output in _tables(_tables_of(text), "outputs", "influxdb"):
+        password = str(output.get("password", ""))
+        if password and not password.startswith(("$", "@{")):
+            found.append("a password stands in it in clear: put `${ARESMON_PASSWORD}` there")
+        if output.get("skip_database_creation") is not True:
+            found.append(
+                "outputs.influxdb without `skip_database_creation = true`: a typo would ask for a new database"
+            )
+    return found
+
+
+def in_clear(text: str) -> list[str]:
+    """The addresses to which a configuration writes without TLS, as they stand in it."""
+    found = (output.get("urls", []) for output in _tables(_tables_of(text), "outputs", "influxdb"))
+    urls = (url for one in found for url in (one if isinstance(one, list) else [one]))
+    return [str(url) for url in urls if str(url).startswith("http://")]
+
+
+def output_of(text: str) -> str:
+    """What a disk buffer is named after: the settings of the outputs."""
+    return repr(sorted(_kind(_tables_of(text), "outputs").items()))
+
+
+def seconds(duration: Any) -> float | None:
+    """Telegraf's `1m30s`, or a number of seconds; None if it is neither."""
+    if isinstance(duration, int | float):
+        return float(duration) if math.isfinite(duration) else None
+    text = str(duration).strip()
+    parts = _DURATION.findall(text)
+    if not parts or "".join("".join(part) for part in parts) != text:
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def _agent(agent: Any, host: str) -> Iterator[str]:
+    if not isinstance(agent, dict):
+        yield "agent is a table, as [agent]"
+        return
+    name = agent.get("hostname")
+    if name not in (host, "${ARESMON_HOST}", "$ARESMON_HOST") and not str(name).startswith("${ARESMON_HOST:"):
+        yield f"[agent] names itself {name!r}: its points would count as another host's; it is {host!r}"
+    if agent.get("omit_hostname"):
+        yield "[agent] has omit_hostname: its points would be nobody's"
+    for key in ("interval", "flush_interval"):
+        length = seconds(agent.get(key, "10s"))
+        if length is None or length <= 0:
+            yield f"[agent] {key} = {agent[key]!r}: must be a duration above zero, as '10s'"
+
+
+def _plugins(tables: dict[str, Any]) -> Iterator[str]:
+    if not _kind(tables, "outputs"):
+        yield "it has no output: nothing would arrive anywhere"
+    if not _kind(tables, "inputs"):
+        yield "it has no input: there would be nothing to send"
+    for output in _tables(tables, "outputs", "influxdb"):
+        urls = output.get("urls", [])
+        for url in urls if isinstance(urls, list) else [urls]:
+            scheme, separator, _ = str(url).partition("://")
+            if not str(url).startswith("$") and (not separator or scheme not in _SCHEMES):
+                yield f"outputs.influxdb: '{url}' starts with none of {', '.join(f'{one}://' for one in _SCHEMES)}"
+    for name in _kind(tables, "inputs"):
+        for one in _tables(tables, "inputs", name):
+            length = seconds(one.get("interval", "10s"))
+            if length is None or length <= 0:
+                yield f"inputs.{name}: interval = {one['interval']!r}: must be a duration above zero, as '10s'"
+
+
+def _unset(text: str, known: Collection[str]) -> Iterator[str]:
+    """Variables that nobody sets: Telegraf ends at its start, or sends them as they stand."""
+    told: set[str] = set()
+    for line in text.splitlines():
+        if line.lstrip().startswith("#"):
+            continue
+        for found in _REFERENCE.finditer(line):
+            name = found["braced"] or found["bare"]
+            has_default = (found["rest"] or "").startswith((":-", "-"))
+            if name not in known and not has_default and name not in told:
+                told.add(name)
+                yield f"the variable {name} is set nowhere: hosts.<host>.env in aresmon.yml is its place"
+
+
+def _kind(tables: dict[str, Any], kind: str) -> dict[str, Any]:
+    found = tables.get(kind, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _tables(tables: dict[str, Any], kind: str, name: str) -> list[dict[str, Any]]:
+    found = _kind(tables, kind).get(name, [])
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def check(host: Host, body: str, fleet: Fleet) -> None:
+    """Raise AresmonError with everything for which this configuration must not be brought to this host."""
+    known = {*telegraf.variables(host, fleet), "ARESMON_PASSWORD"}
+    wrong = errors(body, host.name, known)
+    if wrong:
+        raise AresmonError(
+            "\n".join(f"{host.name}.conf: {one}" for one in wrong), hint="nothing was changed; mend it, and push again"
+        )

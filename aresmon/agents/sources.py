@@ -1,0 +1,137 @@
+"""Where a host's configuration comes from: `configs`, the site's own file, or its collectors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from aresmon.agents import repository as agents_repository
+from aresmon.config.model import Fleet
+from aresmon.site.folder import Site
+from aresmon.system import files
+from aresmon.system.errors import AresmonError
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The whole configurations that stand for collectors, by host, and the commits that those of `configs` are of;
+    `strangers` are those that no host of the site has."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    commits: Mapping[str, str] = field(default_factory=dict)
+    strangers: tuple[str, ...] = ()
+
+
+def repository(site: Site, fleet: Fleet) -> agents_repository.Source | None:
+    """The site's repository of configurations, if it has one."""
+    return None if fleet.configs is None else agents_repository.Source(site.configs, fleet.configs)
+
+
+def newest(site: Site, fleet: Fleet) -> Origins:
+    """What the repository says now, which is fetched, and of `overrides/agents/` what it does not.
+
+    Raises AresmonError where the repository cannot be had, or not without losing something.
+    """
+    texts, commits = dict(site.own_agents()), dict[str, str]()
+    source = repository(site, fleet)
+    if source is not None:
+        sha = source.fetch().sha
+        known, named = {host.name for host in fleet.hosts}, source.hosts(sha)
+        for host in named:
+            text = source.read(sha, host) if host in known else None
+            if text is not None:
+                texts[host], commits[host] = text, sha
+        return Origins(texts, commits, tuple(host for host in named if host not in known))
+    return Origins(texts, commits)
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What was pushed and proven last, by host: the marks, and the configurations that came from `configs`."""
+
+    marks: Mapping[str, str]
+    bodies: Mapping[str, str]
+
+
+def proven(site: Site, fleet: Fleet) -> Proven:
+    """What is known of earlier pushes; nothing is fetched."""
+    marks, bodies = dict[str, str](), dict[str, str]()
+    for host in fleet.hosts:
+        kept = Releases(site.releases(host.name))
+        newest_of = kept.newest()
+        if newest_of is not None:
+            marks[host.name] = newest_of.mark
+            if newest_of.commit and fleet.configs is not None:
+                bodies[host.name] = kept.body(newest_of.number)
+    return Proven(marks, bodies)
+
+
+KEPT = 50
+"""Releases of one host that stay; the oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One configuration of a host, without its mark. `number` counts from 1; 0 is what was there before the first
+    push. `commit` is that of the `configs` repository, `at` in seconds since 1970."""
+
+    number: int
+    mark: str
+    by: str
+    at: float
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """The releases of one host, in a folder of their own."""
+
+    folder: Path
+
+    def all(self) -> list[Release]:
+        """Every release that is kept, the oldest first."""
+        return sorted(self._read(), key=lambda one: one.number)
+
+    def newest(self) -> Release | None:
+        """The one that was proven last."""
+        found = self.all()
+        return found[-1] if found else None
+
+    def body(self, number: int) -> str:
+        """The configuration of a release. Raises AresmonError where it is not kept."""
+        try:
+            return self._conf(number).read_bytes().decode()  # the line ends as they were
+        except (OSError, UnicodeDecodeError):
+            known = ", ".join(str(one.number) for one in self.all()) or "none"
+            raise AresmonError(
+                f"no release {number} of {self.folder.name} is kept",
+                hint=f"there are: {known}; `aresmon history` tells more",
+            ) from None
+
+    def add(self, body: str, release: Release) -> None:
+        """Keep a configuration, and let the oldest go."""
+        files.write(self._conf(release.number), body.encode(), mode=0o600)
+        files.write(self._about(release.number), (json.dumps(asdict(release)) + "\n").encode(), mode=0o600)
+        for old in self.all()[:-KEPT]:
+            self._about(old.number).unlink(missing_ok=True)
+            self._conf(old.number).unlink(missing_ok=True)
+
+    def next_number(self) -> int:
+        """The number of the next release."""
+        newest = self.newest()
+        return newest.number + 1 if newest else 1
+
+    def _read(self) -> Iterator[Release]:
+        for path in self.folder.glob("*.json"):
+            try:
+                yield Release(**json.loads(path.read_bytes()))
+            except (OSError, ValueError, TypeError):
+                continue  # written by a version that knew more, or by hand: not a release of ours
+
+    def _conf(self, number: int) -> Path:
+        return self.folder / f"{number:05}.conf"
+
+    def _about(self, number: int) -> Path:
+        return self.folder / f"{number:05}.json"

@@ -1,1 +1,0 @@
-"""Where backups go: one contract, and a module for each kind of place."""

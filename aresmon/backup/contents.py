@@ -1,0 +1,200 @@
+"""What goes into an archive, taken from what runs, and put down in staging folders."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from aresmon.config.model import Fleet
+from aresmon.config.names import DATABASE
+from aresmon.engine.docker import Engine
+from aresmon.influxdb.scratch import make
+from aresmon.site import secrets as site_secrets
+from aresmon.site.folder import Site
+from aresmon.stack.folder_swap import STAGING, _own, _staging
+from aresmon.system import files, process
+from aresmon.system.errors import AresmonError
+
+"""In InfluxDB's data folder: the one place that it can write to."""
+
+SECRETS = "secrets.tar.age"
+_DAY = 86400.0
+_KEPT = ("history.jsonl", "provisioned", "grafana-users.json", "retention.json", "blocked.json", "releases")
+_SECRET = ("secrets", "tls", "authority")
+# Pictures and logs, and an index that Grafana makes again by itself and writes to all the time.
+_OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs", "unified-search")
+
+
+def take_influxdb(site: Site, fleet: Fleet, engine: Engine, *, user: int) -> dict[str, Path]:
+    """The database's points by its own online backup: members by name.
+
+    Raises AresmonError where InfluxDB does not run, or with what its program said.
+    """
+    container = engine.containers(fleet.site).get("influxdb")
+    if container is None or container.state != "running":
+        raise AresmonError("InfluxDB does not run, and only a running one can be backed up", hint="`aresmon up`")
+    # Another name each time: the program goes on in the container when an aresmon is killed, and must find no place.
+    folder = _staging(site, fleet) / secrets.token_hex(4)
+    make(folder.parent, user)
+    make(folder, user)
+    command = ["influxd", "backup", "-portable", "-db", DATABASE, f"/var/lib/influxdb/{STAGING}/{folder.name}"]
+    done = engine.execute(container.id, command, given="", within=_DAY)
+    if done.code != 0:
+        raise process.ProcessError(done, hint="nothing was changed; `aresmon logs influxdb` may say more")
+    return {f"influxdb/{path.name}": path for path in sorted(folder.iterdir())}
+
+
+def take_grafana(site: Site, fleet: Fleet) -> dict[str, Path]:
+    """Grafana's database, copied while it runs, and its other files; nothing where it never ran."""
+    folder = site.root / fleet.grafana.data
+    live = folder / "grafana.db"
+    if not live.is_file():
+        return {}
+    copy = _own(site) / "grafana.db"
+    make(copy.parent, os.getuid())
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(live))}?mode=ro", uri=True, timeout=30)) as database,
+            closing(sqlite3.connect(copy)) as taken,
+        ):
+            database.backup(taken)
+    except sqlite3.Error as error:
+        raise AresmonError(f"{live} cannot be copied: {error}", hint="`aresmon logs grafana` may say why") from None
+    found = {"grafana/grafana.db": copy}
+    for path in (path for path in _files(folder) if _is_grafanas(path, folder)):
+        inner = path.relative_to(folder)
+        with suppress(FileNotFoundError):  # Grafana has just removed it
+            found[f"grafana/{inner}"] = _copied(path, _own(site) / "grafana" / inner)
+    return found
+
+
+def take_site(site: Site) -> dict[str, Path]:
+    """The site's own files, and of what aresmon keeps what it could not make again."""
+    found = [site.file, *_files(site.overrides), *_files(site.root / "dashboards")]
+    for name in _KEPT:
+        found.extend([site.state / name] if (site.state / name).is_file() else _files(site.state / name))
+    inner = [path.relative_to(site.root) for path in found]
+    return {f"site/{path}": _copied(site.root / path, _own(site) / "site" / path) for path in inner}
+
+
+def _copied(path: Path, copy: Path) -> Path:
+    """A copy, with its right to be run: the file may change, or go, before it is packed."""
+    make(copy.parent, os.getuid())
+    shutil.copy(path, copy)
+    return copy
+
+
+def take_secrets(site: Site) -> dict[str, Path]:
+    """The secrets, in one file that only the passphrase opens."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in _SECRET:
+            for path in _files(site.state / name):
+                content = path.read_bytes()
+                entry = tarfile.TarInfo(str(path.relative_to(site.state)))
+                entry.size, entry.mode, entry.uid = len(content), 0o600, path.stat().st_uid
+                tar.addfile(entry, io.BytesIO(content))
+    path = _own(site) / SECRETS
+    sealed = seal(packed.getvalue(), site_secrets.read(site.secrets, site_secrets.BACKUP))
+    files.write(path, sealed, mode=0o600)
+    return {SECRETS: path}
+
+
+def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
+    """Write the secrets of such a file into a folder, for their owners alone.
+
+    Raises WrongPassphraseError for another passphrase.
+    """
+    content = unseal(sealed.read_bytes(), passphrase)
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        for entry in tar:
+            inner = tar.extractfile(entry)
+            if inner is None or entry.name.split("/")[0] not in _SECRET or ".." in entry.name.split("/"):
+                continue
+            owner, path = entry.uid if os.getuid() == 0 else None, folder / entry.name
+            make(path.parent, os.getuid())
+            files.write(path, inner.read(), mode=0o600, owner=owner)
+
+
+def shard_states(site: Site, fleet: Fleet) -> dict[int, str]:
+    """A mark of each shard's files, by its number: where two are the same, its points are the same.
+
+    Every write goes to a file at once, and every deletion makes one.
+    """
+    states: dict[int, str] = {}
+    for kind in ("data", "wal"):
+        for folder in sorted((site.root / fleet.data / kind / DATABASE).glob("*/*")):
+            if folder.name.isdigit():
+                states[int(folder.name)] = f"{states.get(int(folder.name), '')}{kind}{_state(folder)}"
+    return states
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(_size(path) for path in _files(folder))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # InfluxDB compacts meanwhile
+        return 0
+
+
+def _state(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        try:
+            told = path.stat()
+        except FileNotFoundError:
+            return os.urandom(16).hex()
+        digest.update(f"{path}\0{told.st_size}\0{told.st_mtime_ns}\0{told.st_ino}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The regular files in a folder, in order; none where there is no folder."""
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+
+
+def _is_grafanas(path: Path, folder: Path) -> bool:
+    inner = path.relative_to(folder)
+    first = inner.parts[0]
+    return first not in _OF_GRAFANA_NOT and not first.startswith((".aresmon-", "grafana.db"))
+
+
+class WrongPassphraseError(AresmonError):
+    """What is sealed does not open with this passphrase."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the archive's secrets do not open with this passphrase",
+            hint="it is the one that `aresmon backup passphrase` showed when the archive was made; without it the rest "
+            "can be restored: --without-secrets",
+        )
+
+
+def seal(content: bytes, passphrase: str) -> bytes:
+    """Encrypt with a passphrase."""
+    import pyrage
+
+    return bytes(pyrage.passphrase.encrypt(content, passphrase))
+
+
+def unseal(content: bytes, passphrase: str) -> bytes:
+    """Decrypt. Raises WrongPassphraseError for another passphrase, and for what was changed."""
+    import pyrage
+
+    try:
+        return bytes(pyrage.passphrase.decrypt(content, passphrase))
+    except pyrage.DecryptError:
+        raise WrongPassphraseError from None

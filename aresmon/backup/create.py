@@ -1,0 +1,246 @@
+"""A backup from beginning to end: planned, taken, packed straight into each store, remembered."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aresmon import __version__
+from aresmon.backup import archive as backup_archive
+from aresmon.backup import checksums, contents, pruning, record
+from aresmon.backup.archive import Manifest, Origin
+from aresmon.backup.checksums import Mark
+from aresmon.backup.record import Failed, Made
+from aresmon.backup.storage.base import Store, named
+from aresmon.backup.storage.destinations import stores
+from aresmon.config.model import Fleet
+from aresmon.engine.docker import Engine
+from aresmon.influxdb import events, influxql, service, shards
+from aresmon.influxdb.client import InfluxDB
+from aresmon.site import folder as site_folder
+from aresmon.site import init, secrets
+from aresmon.site.folder import Site
+from aresmon.site.preflight import LEAST_ROOM
+from aresmon.stack import folder_swap
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a backup would do. Sizes are in bytes: `database` is what the points take now, which an archive has less
+    of; `room` is what must be free at `staging` meanwhile, `free` what is."""
+
+    site: str
+    destinations: tuple[str, ...]
+    database: int
+    has_grafana: bool
+    staging: str
+    room: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a backup: where it is, where not and why, and what the keep rules removed. `damaged` are the days
+    that InfluxDB could not read, so that they are not in it."""
+
+    archive: str
+    bytes: int
+    stored: tuple[str, ...]
+    failed: Mapping[str, str]
+    pruned: Mapping[str, Sequence[str]]
+    has_grafana: bool
+    days: int
+    damaged: tuple[str, ...]
+    seconds: float
+
+    @property
+    def code(self) -> ExitCode:
+        return ExitCode.DEGRADED if self.failed or self.damaged else ExitCode.DONE
+
+
+def plan(site: Site, fleet: Fleet) -> Plan:
+    """Look, and change nothing. Raises AresmonError where a backup cannot be made."""
+    data = site.root / fleet.data
+    if not data.is_dir():
+        raise AresmonError(f"{data} does not exist, so there is nothing to back up", hint="`aresmon up` begins it")
+    database = contents.size(data / "data") + contents.size(data / "wal")
+    wanted = Plan(
+        site=fleet.site,
+        destinations=tuple(one.where for one in stores(site, fleet)),
+        database=database,
+        has_grafana=(site.root / fleet.grafana.data / "grafana.db").is_file(),
+        staging=str(data),
+        room=database + LEAST_ROOM,
+        free=shutil.disk_usage(data).free,
+    )
+    if wanted.free < wanted.room:
+        raise AresmonError(
+            f"{data}: {wanted.free >> 20} MiB are free, and a backup takes up to {wanted.room >> 20} there for a while",
+            hint="make room there (`df -h`, `docker system df`); nothing was changed",
+        )
+    return wanted
+
+
+def make(site: Site, engine: Engine, progress: Progress) -> Result:
+    """Make an archive and bring it to every store that takes it.
+
+    Raises AresmonError where none is made, or none was taken; nothing that runs is changed by it.
+    """
+    fleet = site.fleet()
+    try:
+        with site.lock("backup"):
+            folder_swap.check_none(site)
+            return _make(site, fleet, engine, progress)
+    except AresmonError as error:
+        record.note_failed(site, Failed(time.time(), error.message))
+        raise
+    except OSError as error:
+        told = f"{error.filename or 'a file'}: {error.strerror}"
+        record.note_failed(site, Failed(time.time(), told))
+        raise AresmonError(f"no backup was made: {told}", hint="mend it, then `aresmon backup` again") from None
+
+
+def is_passphrase_kept(site: Site) -> bool:
+    """Whether somebody was shown the passphrase that archives are sealed with now."""
+    try:
+        return record.read(site).kept_passphrase == _passphrase_mark(site)
+    except AresmonError:
+        return True  # there is none yet, so nothing is sealed with it
+
+
+def show_passphrase(site: Site) -> str:
+    """The passphrase, which is made if there is none. Call `note_shown` once somebody has it."""
+    with site.lock("backup passphrase"):
+        _ensure_secrets(site)
+    return secrets.read(site.secrets, secrets.BACKUP)
+
+
+def note_shown(site: Site) -> None:
+    """Remember that somebody was shown the passphrase."""
+    record.note_passphrase(site, _passphrase_mark(site))
+
+
+def _passphrase_mark(site: Site) -> str:
+    return record.mark_of(secrets.read(site.secrets, secrets.BACKUP))
+
+
+def _ensure_secrets(site: Site) -> None:
+    secrets.ensure(site.secrets, dict.fromkeys((secrets.SITE_KEY, secrets.BACKUP), os.getuid()))
+
+
+def _make(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> Result:
+    begun = time.time()
+    plan(site, fleet)
+    _ensure_secrets(site)
+    influxdb = service.influxdb(site)
+    with _staging(site, fleet):
+        with progress.stage("adding up the points"):
+            before = checksums.update(checksums.read(site), influxdb, contents.shard_states(site, fleet))
+        paths = _take(site, fleet, engine, progress)
+        with progress.stage("adding up the points that came meanwhile"):
+            after = checksums.update(before, influxdb, contents.shard_states(site, fleet))
+        checksums.write(site, after)
+        with progress.stage("hashing"):
+            members = [backup_archive.member(name, path) for name, path in paths.items()]
+        days = {key: (before.days.get(key, Mark()), after.days.get(key, Mark())) for key in {*before.days, *after.days}}
+        origin = _origin(site, fleet, engine, influxdb, begun)
+        said = Manifest(origin, tuple(members), {**before.windows, **after.windows}, days)
+        return _store(site, fleet, said, paths, _damaged(site, fleet, influxdb), progress)
+
+
+@contextmanager
+def _staging(site: Site, fleet: Fleet) -> Iterator[None]:
+    """Clear of what an interrupted backup left, and cleared at the end."""
+    folder_swap.clear(site, fleet)
+    try:
+        yield
+    finally:
+        folder_swap.clear(site, fleet)
+
+
+def _take(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> dict[str, Path]:
+    paths: dict[str, Path] = {}
+    with progress.stage("copying the site's files and Grafana's"):
+        paths |= contents.take_site(site)
+        paths |= contents.take_secrets(site)
+        paths |= contents.take_grafana(site, fleet)
+    with progress.stage("taking InfluxDB's points"):
+        paths |= contents.take_influxdb(site, fleet, engine, user=site_folder.users()["influxdb"])
+    return paths
+
+
+def _origin(site: Site, fleet: Fleet, engine: Engine, influxdb: InfluxDB, begun: float) -> Origin:
+    return Origin(
+        site=fleet.site,
+        host=init.this_host(),
+        aresmon=__version__,
+        influxdb=influxdb.version(),
+        begun=begun,
+        ended=time.time(),
+        images={name: one.image for name, one in engine.containers(fleet.site).items()},
+        keep={policy: influxql.keep_hours(fleet.keep, policy) for policy in influxql.POLICIES},
+    )
+
+
+def _damaged(site: Site, fleet: Fleet, influxdb: InfluxDB) -> tuple[str, ...]:
+    """The days of which InfluxDB cannot read all; nothing else would say that an archive is without them."""
+    folder = site.root / fleet.data
+    aside = shards.put_aside(folder, shards.places(influxdb))
+    damages = [*shards.closed(influxdb, folder, now=time.time()), *aside]
+    return tuple(dict.fromkeys(f"{one.place.days} in {one.place.policy}" for one in damages))
+
+
+def _store(
+    site: Site, fleet: Fleet, said: Manifest, paths: Mapping[str, Path], damaged: tuple[str, ...], progress: Progress
+) -> Result:
+    content = backup_archive.write(said)
+    name = named(fleet.site, datetime.fromtimestamp(said.origin.begun, UTC))
+    size = backup_archive.size(content, said.members)
+    stored, failed, pruned = [], {}, {}
+    for one in stores(site, fleet):
+        with progress.stage(f"storing {name} in {one.where}") as stage:
+            try:
+                one.put(name, backup_archive.pieces(content, said.members, paths.__getitem__), size)
+                stored.append(one.where)
+                if not damaged:  # else an older archive may be the only one that has those days
+                    pruned[one.where] = _prune(site, fleet, one, progress)
+            except AresmonError as error:
+                stage.fail("not stored")
+                why = error.message.removeprefix(f"{one.where}: ")
+                failed[one.where] = f"{why}; {error.hint}" if error.hint else why
+    if not stored:
+        told = "; ".join(f"{where}: {why}" for where, why in failed.items())
+        raise AresmonError(f"no place took the archive: {told}", hint="mend it, then `aresmon backup` again")
+    record.note_made(site, Made(said.origin.begun, name, size, ", ".join(stored)))
+    events.tell_backup(service.influxdb(site), fleet.server, "made", name)
+    if failed:
+        told = "; ".join(f"{where}: {why}" for where, why in failed.items())
+        record.note_failed(site, Failed(time.time(), told))
+    return Result(
+        archive=name,
+        bytes=size,
+        stored=tuple(stored),
+        failed=failed,
+        pruned=pruned,
+        has_grafana=said.has("grafana"),
+        days=len(said.days),
+        damaged=damaged,
+        seconds=time.time() - said.origin.begun,
+    )
+
+
+def _prune(site: Site, fleet: Fleet, one: Store, progress: Progress) -> list[str]:
+    """What the keep rules removed there; an archive that cannot be removed is no reason to have made none."""
+    try:
+        return pruning.prune(one, fleet.backup.keep, pruning.proven(site))
+    except AresmonError as error:
+        progress.warn(f"older archives could not be removed: {error.message}", hint=error.hint)
+        return []

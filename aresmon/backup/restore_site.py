@@ -1,0 +1,77 @@
+"""The site's own files and secrets, brought back from an archive by one exchange, with what was there kept aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aresmon.backup import archive, contents
+from aresmon.backup.archive import Manifest
+from aresmon.backup.verify import Source
+from aresmon.config.layout import FILE
+from aresmon.influxdb import scratch
+from aresmon.site.folder import Site
+from aresmon.stack import folder_swap
+from aresmon.stack.folder_swap import Move
+from aresmon.system.errors import AresmonError
+from aresmon.system.progress import Progress
+
+_STATE = "site/.aresmon/"
+_OF_SITE = (FILE, "overrides", "dashboards")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """How the secrets are opened: `passphrase` is asked for when it is needed; without `wanted` they stay shut."""
+
+    wanted: bool
+    passphrase: Callable[[], str]
+
+
+def bring(site: Site, source: Source, former: Path, key: Key, progress: Progress) -> list[Move]:
+    """Put the archive's site files in place of those that are here, which go to `former`; the moves that did it.
+
+    Every member of the archive is held against its hash first. Raises WrongPassphraseError and DamagedError, with
+    nothing changed.
+    """
+    folder = site.state / "incoming"
+    scratch.remove(folder)
+    try:
+        with progress.stage(f"reading {source.name} from {source.where}"), source.open() as stream:
+            archive.unpack(stream, accept=_accept, place=lambda name: _place(folder, name))
+        if key.wanted:
+            with progress.stage("opening the secrets"):
+                contents.open_secrets(folder / contents.SECRETS, key.passphrase(), folder / "state")
+        for name in ("root", "state"):
+            (folder / name).mkdir(exist_ok=True)
+        former.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The file first: as soon as it is there, `up` is about this site, and finishes what is left.
+        moves = [
+            folder_swap.move(site.root, folder / "root", former / "root", _OF_SITE),
+            folder_swap.move(site.state, folder / "state", former / "state", ()),
+        ]
+        folder_swap.begin(site, moves)
+        folder_swap.finish(site)
+    finally:
+        if not folder_swap.pending(site):
+            scratch.remove(folder)
+            with suppress(OSError):  # nothing was there before
+                former.rmdir()
+    return moves
+
+
+def _accept(said: Manifest) -> None:
+    if not any(member.name == f"site/{FILE}" for member in said.members):
+        raise AresmonError(f"the archive has no {FILE}")
+
+
+def _place(folder: Path, name: str) -> Path | None:
+    if name == contents.SECRETS:
+        return folder / name
+    if name.startswith(_STATE):
+        return folder / "state" / name.removeprefix(_STATE)
+    if name.startswith("site/"):
+        return folder / "root" / name.removeprefix("site/")
+    return None

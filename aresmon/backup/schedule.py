@@ -1,0 +1,175 @@
+"""What makes backups by itself: units of systemd's, as a script that installs them, or lines for cron.
+
+Source: systemd.unit(5), systemd.timer(5), systemd.exec(5), crontab(5).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aresmon.config.backup import Schedule
+
+FOLDER = "/etc/systemd/system"
+_END = "END-OF-FILE"
+
+_SERVICE = """\
+[Unit]
+Description={description}
+Wants=network-online.target
+After=network-online.target docker.service{after}
+RequiresMountsFor={mounts}
+
+[Service]
+Type=oneshot
+User={user}
+WorkingDirectory={root}
+ExecStart={command}
+# ^C's way: what is half done is taken back, and the next run goes on.
+KillMode=mixed
+TimeoutStopSec=120
+Nice=10
+IOSchedulingClass=idle
+UMask=0077
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+# Not a /tmp of its own: the engine sees the machine's.
+ReadWritePaths={writes} /tmp
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+DevicePolicy=closed
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+"""
+
+_TIMER = """\
+[Unit]
+Description={description}
+
+[Timer]
+OnCalendar={calendar}
+# Not all sites of a network at once; and after the machine was off, at its next start.
+RandomizedDelaySec=15min
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a site's command is run: `program` is the way to aresmon, `root` the site's folder, `user` who owns it, and
+    `writes` the folders that a backup writes to besides. All paths are absolute."""
+
+    site: str
+    program: Sequence[str]
+    root: str
+    user: str
+    writes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is to be done on time: its word, the arguments of `aresmon`, and when."""
+
+    name: str
+    title: str
+    arguments: Sequence[str]
+    when: Schedule
+
+
+def jobs(every: Schedule, verify: Schedule) -> list[Job]:
+    """What a site wants to be done by itself; what is `never` done is not among them."""
+    wanted = [
+        Job("backup", "Backup", ("backup",), every),
+        Job("verify", "Proof of the last backup", ("backup", "--verify", "latest"), verify),
+    ]
+    return [job for job in wanted if job.when.every != "never"]
+
+
+def systemd(run: Run, wanted: Sequence[Job]) -> str:
+    """A shell script that writes the units, and starts the timers. A second run writes the same."""
+    lines = [
+        "#!/bin/sh",
+        f"# Backups of the site {run.site} by systemd. As root: it writes to {FOLDER}.",
+        "set -eu",
+        "",
+    ]
+    for name, text in units(run, wanted).items():
+        lines += [f"cat >{FOLDER}/{name} <<'{_END}'", text.rstrip("\n"), _END, ""]
+    timers = " ".join(f"{_unit(run, job)}.timer" for job in wanted)
+    lines += ["systemctl daemon-reload", f"systemctl enable --now {timers}", f"systemctl list-timers {timers}"]
+    return "\n".join(lines) + "\n"
+
+
+def units(run: Run, wanted: Sequence[Job]) -> dict[str, str]:
+    """The units by file name: a service and a timer a job. A job waits for the ones before it."""
+    found: dict[str, str] = {}
+    for number, job in enumerate(wanted):
+        description = f"{job.title} of the site {run.site} of aresmon"
+        found[f"{_unit(run, job)}.service"] = _SERVICE.format(
+            description=description,
+            after="".join(f" {_unit(run, other)}.service" for other in wanted[:number]),
+            mounts=_paths([run.root, *run.writes]),
+            user=run.user,
+            root=run.root.replace("%", "%%"),
+            command=" ".join(_word(word) for word in _command(run, job)),
+            writes=_paths([run.root, *run.writes], prefix="-"),
+        )
+        found[f"{_unit(run, job)}.timer"] = _TIMER.format(description=description, calendar=_calendar(job.when))
+    return found
+
+
+def cron(run: Run, wanted: Sequence[Job]) -> str:
+    """A file for /etc/cron.d. What a job says goes nowhere; its errors are mailed as cron is set up to."""
+    lines = [
+        f"# Backups of the site {run.site}, for /etc/cron.d; a crontab of {run.user}'s own goes without their name.",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ]
+    for job in wanted:
+        command = " ".join(shlex.quote(word) for word in _command(run, job)).replace("%", r"\%")
+        lines.append(f"{_cron_time(job.when)} {run.user} {command} >/dev/null")
+    return "\n".join(lines) + "\n"
+
+
+def _command(run: Run, job: Job) -> Iterator[str]:
+    yield from run.program
+    yield from ("--site", run.root)
+    yield from job.arguments
+
+
+def _unit(run: Run, job: Job) -> str:
+    return f"aresmon-{run.site}-{job.name}"
+
+
+def _calendar(when: Schedule) -> str:
+    day = {"weekly": f"{when.day[:3].capitalize()} *-*-*", "monthly": "*-*-01"}.get(when.every, "*-*-*")
+    return f"{day} {when.minute // 60:02}:{when.minute % 60:02}:00"
+
+
+def _cron_time(when: Schedule) -> str:
+    days = {"weekly": f"* * {when.day[:3]}", "monthly": "1 * *"}.get(when.every, "* * *")
+    return f"{when.minute % 60} {when.minute // 60} {days}"
+
+
+def _paths(paths: Sequence[str], prefix: str = "") -> str:
+    """As systemd takes several of them, without those that are inside of another."""
+    kept = [one for one in dict.fromkeys(paths) if not any(one.startswith(f"{other}/") for other in paths)]
+    return " ".join(_word(f"{prefix}{one}") for one in kept)
+
+
+def _word(text: str) -> str:
+    """One word, as systemd reads it."""
+    plain = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{plain}"' if any(sign in plain for sign in " '\"\\") else plain

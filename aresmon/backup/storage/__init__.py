@@ -1,0 +1,1 @@
+"""Places for backups: folders, SFTP servers, S3 buckets."""

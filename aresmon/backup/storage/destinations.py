@@ -1,0 +1,68 @@
+"""The stores of a site, as `backup.to` names them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from aresmon.backup.storage.base import Memory, Store
+from aresmon.backup.storage.folder import Folder
+from aresmon.backup.storage.s3 import S3
+from aresmon.backup.storage.sftp import Sftp
+from aresmon.config.backup import Destination
+from aresmon.config.model import Fleet
+from aresmon.site import external_secrets
+from aresmon.site.folder import Site
+
+
+def stores(site: Site, fleet: Fleet) -> list[Store]:
+    """A store a destination; nothing is connected to, or looked at, before one is used."""
+    memory = Memory(site.state / "backup-folders")
+    return [_store(site, fleet.site, one, memory) for one in fleet.backup.to]
+
+
+def doubts(site: Site, fleet: Fleet) -> Iterator[tuple[str, str]]:
+    """What is no error and yet to be known of the destinations: what, and what to do."""
+    local = [_folder(site, one) for one in fleet.backup.to if one.folder and not one.ssh]
+    if len(local) == len(fleet.backup.to) and all(_is_on_disk_of(site.root / fleet.data, path) for path in local):
+        yield (
+            "every backup is on the disk that has the data: when it is lost, both are",
+            "name a place elsewhere in `backup.to`: a mounted disk, `ssh` or `s3`",
+        )
+    for name in external_secrets.missing_backup_secrets(site.secrets, fleet.backup.secrets):
+        yield f"backup.to: no secret named {name} yet", f"`aresmon backup secret {name}` takes it in"
+
+
+def written_to(site: Site, fleet: Fleet) -> list[str]:
+    """The folders of this machine that a backup writes to, besides the site's own."""
+    places = [_folder(site, one) for one in fleet.backup.to if one.folder and not one.ssh]
+    return [str(path) for path in (site.root / fleet.data, site.root / fleet.grafana.data, *places)]
+
+
+def _store(site: Site, name: str, to: Destination, memory: Memory) -> Store:
+    if to.bucket is not None:
+        bucket = to.bucket
+        return S3(name, bucket, lambda: external_secrets.read_backup_secret(site.secrets, bucket.secret))
+    if to.ssh:
+        return Sftp(name, to.ssh, to.folder, memory)
+    path = _folder(site, to)
+    return Folder(name, path, memory, within=path.is_relative_to(site.root))
+
+
+def _folder(site: Site, to: Destination) -> Path:
+    return Path(os.path.normpath(site.root / to.folder))
+
+
+def _is_on_disk_of(data: Path, folder: Path) -> bool:
+    """Whether both are on one file system, as far as they are there."""
+    return _device(data) == _device(folder)
+
+
+def _device(path: Path) -> int | None:
+    for one in (path, *path.parents):
+        try:
+            return one.stat().st_dev
+        except OSError:
+            continue
+    return None

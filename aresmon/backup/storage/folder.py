@@ -1,0 +1,142 @@
+"""Archives in a folder of this machine, whatever is mounted there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from builtins import list as listing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aresmon.backup.storage import base
+from aresmon.backup.storage.base import MARK, PIECE, Memory, Pieces, Readable, Stored, StoreError
+from aresmon.system import files
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A store (see `store.Store`). A folder `within` the site is made where it is missing; others must be there."""
+
+    site: str
+    path: Path
+    memory: Memory
+    within: bool = False
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    def put(self, name: str, pieces: Iterable[bytes], size: int | None = None) -> None:
+        base.check_name(self.site, name)
+        target, part = self.path / name, self.path / f".{name}.part"
+        self._prepare()
+        base.check_room(self.where, size, self.free())
+        if target.exists():
+            raise base.is_there(self.where, name)
+        try:
+            self._write(part, base.held(pieces, size, self.where))
+            with self._told(target):
+                part.rename(target)
+                files.sync_folder(self.path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+        self.memory.add(self.where)
+
+    @contextmanager
+    def get(self, name: str) -> Iterator[Readable]:
+        base.check_name(self.site, name)
+        self._check()
+        with self._told(self.path / name, reading=True):
+            file = (self.path / name).open("rb", buffering=0)
+        with file:
+            yield Pieces(self._pieces(file.fileno(), self.path / name))
+
+    def list(self) -> listing[Stored]:
+        self._check()
+        with self._told(self.path, reading=True):
+            entries = os.scandir(self.path) if self.path.is_dir() else ()
+            found = [(entry.name, entry.stat().st_size) for entry in entries if entry.is_file()]
+        return base.in_order(base.stored(self.site, name, size) for name, size in found)
+
+    def delete(self, name: str) -> None:
+        base.check_name(self.site, name)
+        self._check()
+        with self._told(self.path / name):
+            (self.path / name).unlink(missing_ok=True)
+            files.sync_folder(self.path)
+
+    def free(self) -> int | None:
+        try:
+            status = os.statvfs(self.path)
+        except OSError:
+            return None
+        return status.f_bavail * status.f_frsize
+
+    def _write(self, part: Path, pieces: Iterable[bytes]) -> None:
+        with self._told(part):
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            for piece in pieces:  # not within _told: what goes wrong there is not this folder's
+                with self._told(part):
+                    _write_all(handle, piece)
+            with self._told(part):
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _pieces(self, handle: int, path: Path) -> Iterator[bytes]:
+        while True:
+            with self._told(path, reading=True):
+                piece = os.read(handle, PIECE)
+            if not piece:
+                return
+            yield piece
+
+    def _prepare(self) -> None:
+        """Have the folder there, and with its mark, and without what a killed run left."""
+        self._check()
+        with self._told(self.path):
+            if self.within:
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left in self.path.glob(f".{self.site}-*.tar.part"):
+                if base.left_of(self.site, left.name):
+                    left.unlink(missing_ok=True)
+            (self.path / MARK).touch(mode=0o600)
+
+    def _check(self) -> None:
+        """Raise StoreError where the folder is not what it was: a disk that is not mounted must not be filled."""
+        if not self.path.is_dir():
+            if self.within:
+                return
+            raise StoreError(
+                f"{self.path} is no folder here: is its disk not mounted?",
+                hint=f"mount it; or, the first time, `mkdir -m 700 {self.path}`",
+            )
+        if self.memory.has(self.where) and not (self.path / MARK).exists():
+            raise base.unmarked(self.where, f"touch {self.path / MARK}")
+
+    @contextmanager
+    def _told(self, path: Path, *, reading: bool = False) -> Iterator[None]:
+        """Errors of the file system, as a person is told them."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise base.missing(str(path)) from None
+        except OSError as error:
+            if reading:
+                raise StoreError(f"{path} cannot be read: {error.strerror}", hint=f"look at `ls -ld {path}`") from None
+            told = files.cannot_write(path, error)
+            raise StoreError(told.message, hint=told.hint or "look at the disk: `dmesg` may say more") from None
+
+
+def _write_all(handle: int, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        written = os.write(handle, rest)
+        if not written:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rest = rest[written:]

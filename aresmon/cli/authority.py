@@ -1,0 +1,143 @@
+"""`aresmon authority`: by what agents know the edge."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aresmon.cli.common import command, confirm_by_name, the_console, the_site
+from aresmon.system.errors import AresmonError, not_yours
+
+if TYPE_CHECKING:
+    from aresmon.config.model import Fleet
+    from aresmon.site.folder import Site
+
+
+app = typer.Typer(
+    help="By what agents know the edge, and who has still to follow.", no_args_is_help=True, rich_markup_mode=None
+)
+_WAITS = {
+    "finish": "next: `aresmon up`, then `aresmon push-config --all` takes the former from the hosts",
+    "prepare": "",
+    "bring": "next: `aresmon up`, then `aresmon push-config --all`, then `aresmon authority rotate` again",
+    "wait": "next: `aresmon push-config --all`, then `aresmon authority rotate` again",
+    "promote": "next: `aresmon authority rotate` lets it sign",
+}
+
+
+@command(app, name="show", example="aresmon authority show")
+def show(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """Show the site's certificate authority, the edge's certificate, and who may still write in the clear."""
+    from aresmon.site import ca, tls_migration
+
+    site, fleet = _site_with_authority()
+    console, facts = the_console(), ca.known(site.authority)
+    known = ca.shown(site.authority)
+    behind = sorted(tls_migration.in_clear(site, fleet))
+    if as_json:
+        console.data(
+            {
+                "authorities": [{"sha256": one.fingerprint, "ends": one.ends.isoformat()} for one in known],
+                "edge": {"names": list(facts.names), "ends": facts.ends} if facts else None,
+                "in_clear": behind,
+                "without_next": sorted(tls_migration.without_next(site, fleet)),
+            }
+        )
+        return
+    for title, one in zip(("authority", "next"), known, strict=False):
+        console.say(f"{title}: SHA-256 {one.fingerprint}, ends on {one.ends:%Y-%m-%d}")
+    if facts:
+        console.say(f"edge: until {ca.day(facts.ends)}, for {', '.join(facts.names)}")
+    console.say(f"in the clear: {', '.join(behind) or 'nobody'}")
+    _tell_step(site, fleet)
+
+
+@command(app, name="close", example="aresmon authority close")
+def close(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would be cut off, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Let nobody write in the clear any more, whoever has not followed to TLS by a push.
+
+    `up` does so by itself once every host had its push. This is for agents that were moved by hand.
+    """
+    from aresmon.site import tls_migration
+
+    site, fleet = _site_with_tls()
+    behind = sorted(tls_migration.in_clear(site, fleet))
+    if not behind:
+        the_console().say("Nothing to do: no host is known to write in the clear.")
+        return
+    what = f"Data of {', '.join(behind)} is refused from the next `aresmon up` on, unless they write by TLS already"
+    if dry_run:
+        the_console().say(f"{what}.")
+        return
+    if not yes:
+        confirm_by_name(fleet.site, what)
+    with site.lock("authority close"):
+        tls_migration.close(site)
+    the_console().say("next: `aresmon up` closes the port to what comes in the clear")
+
+
+@command(app, name="rotate", example="aresmon authority rotate --dry-run")
+def rotate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+) -> None:
+    """Change to another certificate authority, in two steps with pushes between them; no agent is cut off.
+
+    First the next authority is made, and pushes bring it to the hosts beside the present one. Once a push to each
+    is proven, the same command lets it sign: the next `up` gives the edge a certificate of it.
+    """
+    from datetime import UTC, datetime
+
+    from aresmon.site import tls_migration
+
+    site, fleet = _site_with_authority()
+    with site.lock("authority rotate"):
+        step = tls_migration.next_step(site, fleet)
+        if step == "finish":
+            hint = "`aresmon up`, then `aresmon authority rotate` again"
+            raise AresmonError("`up` has not brought the present authority to the edge and to pushes yet", hint=hint)
+        if step in ("wait", "bring"):
+            waiting = ", ".join(sorted(tls_migration.without_next(site, fleet))) or "the bundle"
+            raise AresmonError(
+                f"the next authority is not known yet to {waiting}", hint=_WAITS[step].removeprefix("next: ")
+            )
+        told = "make the next authority" if step == "prepare" else "let the next authority sign, and forget the former"
+        if dry_run:
+            the_console().say(f"would {told}; nothing was changed")
+            return
+        tls_migration.rotate(site, fleet, datetime.now(UTC))
+    the_console().say(f"done: {told}")
+    _tell_step(site, fleet)
+
+
+def _tell_step(site: Site, fleet: Fleet) -> None:
+    from aresmon.site import tls_migration
+
+    waits = _WAITS[tls_migration.next_step(site, fleet)]
+    if waits:
+        the_console().say(waits)
+
+
+def _site_with_tls() -> tuple[Site, Fleet]:
+    site = the_site()
+    fleet = site.fleet()
+    if not fleet.edge.channel.is_tls:
+        raise AresmonError("agents of this site write without TLS", hint="say `edge: {tls: site}` in aresmon.yml")
+    return site, fleet
+
+
+def _site_with_authority() -> tuple[Site, Fleet]:
+    from aresmon.site import ca
+
+    site, fleet = _site_with_tls()
+    if not fleet.edge.channel.by_site:
+        raise AresmonError("the edge has a certificate of somebody else's (edge.tls)", hint="its maker knows more")
+    if site.authority.is_dir() and not os.access(site.authority, os.R_OK | os.X_OK):
+        raise not_yours(site.authority)
+    if not ca.trusted(site.authority):
+        raise AresmonError("there is no certificate authority here yet", hint="`aresmon up` on the server makes it")
+    return site, fleet

@@ -1,0 +1,335 @@
+"""`aresmon backup`: archives made, verified, listed and pruned; when, and with which keys."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aresmon.cli import restore
+from aresmon.cli.common import command, group_command, the_console, the_engine, the_site
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Silent
+
+if TYPE_CHECKING:
+    from aresmon.backup.create import Plan, Result
+    from aresmon.backup.pruning import Place
+    from aresmon.backup.schedule import Run
+    from aresmon.backup.storage.base import Store
+    from aresmon.config.model import Fleet
+    from aresmon.site.folder import Site
+
+
+app = typer.Typer(rich_markup_mode=None)
+
+_LONGEST = 1024  # characters of a secret on standard input, with room for a slip to be told
+
+
+def register(whole: typer.Typer) -> None:
+    """Add `backup` and `restore` to an application."""
+    whole.add_typer(app, name="backup")
+    restore.register(whole)
+
+
+@group_command(app, example="aresmon backup --verify latest")
+def backup(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    verify: Annotated[
+        str,
+        typer.Option(
+            "--verify",
+            metavar="ARCHIVE",
+            show_default=False,
+            help="Prove instead that an archive can be restored: its name, a file, or `latest`.",
+        ),
+    ] = "",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            "--schedule",
+            metavar="KIND",
+            show_default=False,
+            help="Print instead what makes backups by itself: `systemd` or `cron`.",
+        ),
+    ] = "",
+) -> None:
+    """Make an archive of the database, of Grafana and of the site, and bring it to each place of `backup.to`."""
+    if context.invoked_subcommand:
+        if dry_run or as_json or verify or schedule:
+            raise AresmonError(
+                f"an option stands before `{context.invoked_subcommand}`", hint="put it after", code=ExitCode.USAGE
+            )
+        return
+    if schedule:
+        _print_schedule(schedule)
+    elif verify:
+        _verify(verify, as_json=as_json)
+    else:
+        _make(dry_run=dry_run, as_json=as_json)
+
+
+def _make(*, dry_run: bool, as_json: bool) -> None:
+    """`aresmon backup` itself."""
+    from aresmon.backup import create
+
+    site, fleet = _here()
+    console = the_console()
+    if dry_run:
+        plan = create.plan(site, fleet)
+        console.data(asdict(plan)) if as_json else _tell_plan(plan)
+        return
+    result = create.make(site, the_engine(), Silent() if as_json else console)
+    console.data({"code": result.code, **asdict(result)}) if as_json else _tell_made(result)
+    _tell_doubts(site, fleet)
+    if not create.is_passphrase_kept(site):
+        console.warn(
+            "nobody has seen the passphrase yet that the secrets in the archive are sealed with",
+            hint="`aresmon backup passphrase` shows it: keep it elsewhere than on this machine",
+        )
+    raise typer.Exit(result.code)
+
+
+def _verify(archive: str, *, as_json: bool) -> None:
+    """`aresmon backup --verify ARCHIVE`."""
+    from aresmon.backup import verify as backup_verify
+
+    site, _ = _here()
+    console = the_console()
+    verdict = backup_verify.verify(site, the_engine(), archive, Silent() if as_json else console)
+    if as_json:
+        console.data({"ok": verdict.ok, **asdict(verdict)})
+        raise typer.Exit(verdict.code)
+    for note in verdict.notes:
+        console.note(note)
+    for problem in (*verdict.faults, *map(str, verdict.differences)):
+        console.warn(problem)
+    if not verdict.ok:
+        raise AresmonError(
+            f"{verdict.archive} does not hold",
+            hint="`aresmon backup` makes another; keep older ones",
+            code=verdict.code,
+        )
+    console.say(f"{verdict.archive} holds: {verdict.what}.", style="green")
+
+
+def _tell_plan(plan: Plan) -> None:
+    what = "the points, Grafana, the site and its secrets" if plan.has_grafana else "the points, the site, its secrets"
+    the_console().say(
+        f"An archive of {what} would go to {', '.join(plan.destinations)}.\n"
+        f"The points take {plan.database >> 20} MiB now; {plan.room >> 20} MiB must be free in {plan.staging} for a "
+        f"while, and {plan.free >> 20} are. Nothing was changed."
+    )
+
+
+def _tell_made(result: Result) -> None:
+    console = the_console()
+    for where, why in result.failed.items():
+        console.warn(f"not stored in {where}: {why}")
+    for days in result.damaged:
+        console.warn(
+            f"points of {days} are not in it: InfluxDB cannot read them; older archives stay",
+            hint="docs/faults.md, A damaged shard, how to go on",
+        )
+    for where, gone in result.pruned.items():
+        if gone:
+            console.say(f"{where}: removed {', '.join(gone)}, which no rule of backup.keep wants any more")
+    if not result.has_grafana:
+        console.note("Grafana's database is not in it: Grafana never ran here")
+    console.say(
+        f"{result.archive}, {result.bytes / 2**20:.1f} MiB, is in {', '.join(result.stored)} ({result.seconds:.0f} s). "
+        f"That it can be restored: `aresmon backup --verify {result.archive}`"
+    )
+
+
+@command(app, name="passphrase", example="aresmon backup passphrase")
+def passphrase() -> None:
+    """Show the passphrase that opens the secrets in archives, to be kept elsewhere than on this machine.
+
+    Without it an archive gives back the points, Grafana and the site, and no secret: agents then get new ones by a
+    push. Without us: `age -d` opens secrets.tar.age, which is in the archive.
+    """
+    from aresmon.backup import create
+
+    site, _ = _here()
+    typer.echo(create.show_passphrase(site))
+    create.note_shown(site)
+    typer.echo("Keep it where the end of this machine does not take it along.", err=True)
+
+
+@command(app, name="list", example="aresmon backup list")
+def list_archives(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """List the archives in each place, and which rules of `backup.keep` want each to stay.
+
+    Exit code 5 if a place could not be looked into.
+    """
+    from aresmon.backup import pruning
+
+    site, fleet = _here()
+    places = pruning.inventory(_stores(site, fleet), fleet.backup.keep, pruning.proven(site))
+    if as_json:
+        the_console().data({"places": [place.as_json() for place in places]})
+    else:
+        _tell_places(places)
+    _end(site, fleet, places)
+
+
+@command(app, name="prune", example="aresmon backup prune --dry-run")
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Remove the archives that no rule of `backup.keep` wants any more, as each backup does at its end.
+
+    The newest stays, and the last one that was verified; after a verification that failed, all stay. Exit code 5 if a
+    place could not be looked into, or not be pruned.
+    """
+    from aresmon.backup import pruning
+
+    site, fleet = _here()
+    stores, keep = _stores(site, fleet), fleet.backup.keep
+    if dry_run:
+        places = pruning.inventory(stores, keep, pruning.proven(site))
+    else:
+        with site.lock("backup prune"):
+            places = pruning.prune_all(stores, keep, pruning.proven(site))
+            gone = {place.where: list(place.gone) for place in places if place.gone}
+            if gone:
+                site.record(command="backup prune", removed=gone)
+    if as_json:
+        the_console().data({"places": [place.as_json() for place in places]})
+    else:
+        _tell_pruned(places, dry_run=dry_run)
+    _end(site, fleet, places)
+
+
+@command(app, name="secret", example="aresmon backup secret s3")
+def secret(
+    name: Annotated[str, typer.Argument(help="The name that `backup.to` has for it; `s3` where it has none.")],
+) -> None:
+    """Take in the secret half of an access key of S3's. It is asked for, or read from standard input.
+
+    It goes into .aresmon/secrets/backup, readable by who owns the site alone, and is never shown.
+    """
+    from aresmon.site import external_secrets
+    from aresmon.system.json_schema import did_you_mean
+
+    site = the_site()
+    asked = site.fleet().backup.secrets
+    site.make_state()
+    if sys.stdin.isatty():
+        value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
+    else:
+        value = sys.stdin.read(_LONGEST)
+    path, console = external_secrets.put_backup_secret(site.secrets, name, value), the_console()
+    console.say(f"{path} is written; `aresmon backup list` tries it.")
+    if name not in asked:
+        meant = did_you_mean(name, asked) or (f"; it asks for {', '.join(asked)}" if asked else "")
+        console.warn(f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint="`s3: {…}` in `backup.to`")
+
+
+def _here() -> tuple[Site, Fleet]:
+    """The site whose stack is on this machine: from elsewhere its folders are not these. Raises AresmonError."""
+    from aresmon.stack import remote
+
+    site = the_site()
+    fleet = site.fleet()
+    remote.check_here(site, fleet)
+    return site, fleet
+
+
+def _stores(site: Site, fleet: Fleet) -> list[Store]:
+    from aresmon.backup.storage import destinations
+
+    return destinations.stores(site, fleet)
+
+
+def _tell_places(places: list[Place]) -> None:
+    from aresmon.backup.storage.base import megabytes
+
+    console = the_console()
+    for place in (one for one in places if one.error is None):
+        room = "" if place.free is None else f", {megabytes(place.free)} free"
+        console.say(f"{place.where}: {_counted(len(place.verdicts))}{room}", style="bold")
+        rows = [
+            (one.archive.name, megabytes(one.archive.size), ", ".join(one.wanted) or "nothing: it goes")
+            for one in place.verdicts
+        ]
+        if rows:
+            console.table(("ARCHIVE", ">SIZE", "STAYS FOR"), rows)
+
+
+def _tell_pruned(places: list[Place], *, dry_run: bool) -> None:
+    console, going_anywhere = the_console(), False
+    for place in places:
+        going = [one.archive.name for one in place.verdicts if not one.stays] if dry_run else place.gone
+        going_anywhere = going_anywhere or bool(going)
+        for name in going:
+            console.say(f"{place.where}: {name} {'goes' if dry_run else 'is removed'}")
+        if place.error is None:
+            stay = len(place.verdicts) - len(going)
+            console.say(f"{place.where}: {_counted(stay)} stay{'s' * (stay == 1)}")
+    if not going_anywhere and all(place.error is None for place in places):
+        console.say("Nothing to do: every archive is wanted.")
+    elif dry_run:
+        console.say("Nothing was changed.")
+
+
+def _counted(number: int) -> str:
+    return f"{number} archive{'s' * (number != 1)}"
+
+
+def _tell_doubts(site: Site, fleet: Fleet) -> None:
+    from aresmon.backup.storage import destinations
+
+    for what, hint in destinations.doubts(site, fleet):
+        the_console().warn(what, hint=hint)
+
+
+def _end(site: Site, fleet: Fleet, places: list[Place]) -> None:
+    """Tell what to know of the places, and end."""
+    _tell_doubts(site, fleet)
+    failed = [place.error for place in places if place.error is not None]
+    for error in failed:
+        the_console().warn(error.message, hint=error.hint)
+    raise typer.Exit(ExitCode.DEGRADED if failed else ExitCode.DONE)
+
+
+def _print_schedule(kind: str) -> None:
+    """Print what makes backups by itself; what to do with it comes on standard error."""
+    from aresmon.backup import schedule as backup_schedule
+
+    site, fleet = _here()
+    kinds = {"systemd": backup_schedule.systemd, "cron": backup_schedule.cron}
+    if kind not in kinds:
+        raise AresmonError(f"no schedule for {kind!r}", hint=f"there is {' and '.join(kinds)}", code=ExitCode.USAGE)
+    jobs = backup_schedule.jobs(fleet.backup.every, fleet.backup.verify)
+    if not jobs:
+        raise AresmonError("`backup.every` and `backup.verify` are `never`", hint="say when in aresmon.yml")
+    run = _run(site, fleet)
+    typer.echo(kinds[kind](run, jobs), nl=False)
+    where = "sudo sh" if kind == "systemd" else f"sudo tee /etc/cron.d/aresmon-{fleet.site}"
+    typer.echo(f"look at it, then: aresmon --site {site.root} backup --schedule {kind} | {where}", err=True)
+
+
+def _run(site: Site, fleet: Fleet) -> Run:
+    import pwd
+
+    from aresmon.backup.schedule import Run
+    from aresmon.backup.storage import destinations
+
+    owner = pwd.getpwuid((site.state if site.state.is_dir() else site.root).stat().st_uid).pw_name
+    return Run(fleet.site, _program(), str(site.root), owner, destinations.written_to(site, fleet))
+
+
+def _program() -> list[str]:
+    """How this very aresmon is started, by full paths."""
+    started = Path(sys.argv[0]).absolute()
+    if started.name == "__main__.py" or not os.access(started, os.X_OK):
+        return [sys.executable, "-m", "aresmon"]
+    return [str(started)]

@@ -1,0 +1,197 @@
+"""What the commands share: how they are registered, how their errors are told, and what they work on."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from aresmon import __version__
+from aresmon.system.errors import AresmonError, ExitCode, not_yours
+
+if TYPE_CHECKING:
+    from aresmon.cli.console import Console
+    from aresmon.engine.docker import Engine
+    from aresmon.influxdb.client import InfluxDB
+    from aresmon.push.session import Ground
+    from aresmon.site.folder import Site
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Chosen:
+    """What the options before the command say."""
+
+    folder = Path()
+
+
+def command(group: typer.Typer, *, name: str, example: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a command whose errors are told to a person, with an example in its help."""
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        told = _told(function)
+        group.command(name=name, epilog=f"Example: {example}")(told)
+        return told
+
+    return register
+
+
+def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register what a group does that is named without one of its commands; the function's text is the group's help.
+
+    It is called before a command of the group too: `typer.Context.invoked_subcommand` says which.
+    """
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        told = _told(function)
+        group.callback(invoke_without_command=True, epilog=f"Example: {example}")(told)
+        return told
+
+    return register
+
+
+def _told(function: Callable[P, R]) -> Callable[P, R]:
+    """The same function; what goes wrong in it is told to a person, and is the exit code."""
+
+    @functools.wraps(function)
+    def told(*arguments: P.args, **options: P.kwargs) -> R:
+        try:
+            return function(*arguments, **options)
+        except AresmonError as error:
+            the_console().error(error)
+            raise typer.Exit(error.code) from None
+        except (KeyboardInterrupt, typer.Abort):
+            # Not by the console: an interrupted import may have left a module half there.
+            typer.echo("interrupted; whatever was done stays done, and the same command goes on from there", err=True)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            _leave_quietly()
+        except PermissionError as error:
+            the_console().error(not_yours(error.filename))
+            raise typer.Exit(ExitCode.REFUSED) from None
+        except typer.Exit:
+            raise
+        except Exception:
+            raise typer.Exit(_unexpected(traceback.format_exc())) from None
+
+    return told
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """For what only looks on: ^C is its proper end, and nothing to speak of."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def the_site() -> Site:
+    """The site that the command works on."""
+    from aresmon.site.folder import find
+
+    return find(Chosen.folder)
+
+
+@functools.cache
+def the_console() -> Console:
+    """Where everything is printed."""
+    from aresmon.cli.console import Console
+
+    return Console()
+
+
+def the_engine() -> Engine:
+    """The engine of this machine; nothing is asked of it yet."""
+    from aresmon.engine.docker import Engine
+
+    return Engine()
+
+
+@contextmanager
+def the_stack(site: Site) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | None]]:
+    """The engine of the site's stack and the way to its InfluxDB, which is the site's own where the stack is here."""
+    from aresmon.stack.remote import is_here
+
+    fleet = site.fleet()
+    if is_here(site, fleet):
+        yield the_engine(), None
+        return
+    from aresmon.engine.docker import Engine
+    from aresmon.ssh.client import Connections, Ssh
+    from aresmon.stack import remote
+
+    server = fleet.host(fleet.server)
+    with remote.in_background(fleet, lambda: Ssh(server.name, server.ssh, Connections())) as far:
+        yield Engine.behind(far.docker), lambda: far.influxdb
+
+
+def on_ground(
+    run: Callable[[Ground], Coroutine[Any, Any, R]], *, site: Site | None = None, ask_sudo: bool = False
+) -> R:
+    """Run something with the ways to the hosts open; with `ask_sudo` after asking for sudo's password there."""
+    import asyncio
+
+    from aresmon.push.session import ground
+
+    password = sudo_password(wanted=ask_sudo)
+
+    async def inside() -> R:
+        async with ground(site or the_site(), sudo_password=password) as opened:
+            return await run(opened)
+
+    return asyncio.run(inside())
+
+
+@functools.cache
+def sudo_password(*, wanted: bool) -> str | None:
+    """The password that sudo wants on the hosts, asked for once; None where it is not wanted."""
+    if not wanted:
+        return None
+    if not sys.stdin.isatty():
+        raise AresmonError("--ask-sudo asks at a terminal, and there is none", hint="use a sudo rule with NOPASSWD")
+    return str(typer.prompt("sudo password there", hide_input=True, default="", show_default=False))
+
+
+def confirm_by_name(name: str, what: str) -> None:
+    """Have a name typed before something is done that nothing brings back."""
+    if not sys.stdin.isatty():
+        raise AresmonError(
+            f"{what[0].lower()}{what[1:]}", hint="say so with --yes; without a terminal nobody can be asked"
+        )
+    typed = typer.prompt(f"{what}, for good. Type the name ({name}) to go on", default="", show_default=False)
+    if typed != name:
+        raise AresmonError("nothing was changed")
+
+
+def _unexpected(trace: str) -> ExitCode:
+    """Put a traceback where it can be found and nobody is frightened by it."""
+    last = trace.strip().splitlines()[-1]
+    try:
+        site = the_site()
+        site.make_state()
+        site.log.mkdir(exist_ok=True, mode=0o700)
+        path = site.log / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+        path.write_text(json.dumps({"argv": sys.argv, "version": __version__}) + "\n" + trace, encoding="utf-8")
+        where = f"the traceback is in {path}"
+    except (OSError, AresmonError):
+        where = "the traceback could not be written"
+    the_console().error(AresmonError(f"aresmon itself failed: {last}", hint=f"please report it; {where}"))
+    return ExitCode.BROKEN
+
+
+def _leave_quietly() -> NoReturn:
+    """Whoever read our output is gone; Python would complain about it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(ExitCode.REFUSED)

@@ -1,0 +1,397 @@
+"""What a person sees. The only importer of rich; colours and movement only where there is a terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console as RichConsole
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from aresmon.backup import record
+from aresmon.config.collectors import Collector
+from aresmon.doctor.activity import HostStatus
+from aresmon.doctor.problems import ServiceStatus, age
+from aresmon.doctor.status import Status
+from aresmon.influxdb import capacity
+from aresmon.influxdb.freshness import FRESH
+from aresmon.push.result import GOOD, Outcome, Result
+from aresmon.site.bundle import Difference
+from aresmon.stack.plan import Step
+from aresmon.system.errors import AresmonError
+from aresmon.system.progress import Stage
+
+if TYPE_CHECKING:
+    from aresmon.grafana.alerts import Listed
+    from aresmon.push.drift import Drift, Planned
+
+
+_OUTCOME_COLOURS: Mapping[str, str] = {
+    Outcome.PROVEN: "green",
+    Outcome.UNCHANGED: "green",
+    Outcome.UNVERIFIED: "yellow",
+    Outcome.SKIPPED: "dim",
+    Outcome.ROLLED_BACK: "yellow",
+}
+_STATE_COLOURS = {"firing": "red", "pending": "yellow", "error": "red", "unknown": "dim", "quiet": "green"}
+_MOST_ROWS = 20
+_MOST_NAMES = 8
+_STEP_COLOURS = {"create": "green", "recreate": "yellow", "start": "green", "remove": "red"}
+_WIDEST = 1000  # columns where there is no terminal
+_LONGEST_DIFF = 60  # lines of one diff; a first `up` would show every file
+
+
+class Console:
+    """Output to people on standard output, errors and warnings on standard error."""
+
+    def __init__(self) -> None:
+        self.out = RichConsole(highlight=False, soft_wrap=False)
+        self.err = RichConsole(stderr=True, highlight=False)
+
+    # Words -------------------------------------------------------------------------------------------
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """A line, never cut: it may be copied."""
+        self.out.print(Text(text, style=style), soft_wrap=True)
+
+    def raw(self, text: str) -> None:
+        """Text for another program, as it is."""
+        self.out.file.write(text)
+
+    def data(self, value: Any) -> None:
+        """JSON, for scripts."""
+        self.raw(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def error(self, error: AresmonError) -> None:
+        """What went wrong, and what to do next."""
+        self.err.print(Text(error.message, style="bold red"), soft_wrap=True)
+        if error.hint:
+            self.err.print(Text.assemble(("next: ", "bold"), error.hint), soft_wrap=True)
+
+    # Progress ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def stage(self, what: str) -> Iterator[Stage]:
+        """A piece of work: a spinner on a terminal, else a line."""
+        begun = time.monotonic()
+        stage = _Stage(what, self.out.status(what) if self.out.is_terminal else None)
+        if stage.spinner is None:
+            self.say(f"{what} ...")
+            yield stage
+            if stage.failure:
+                self.say(f"{what}: {stage.failure}")
+            return
+        with stage.spinner:
+            yield stage
+        took = time.monotonic() - begun
+        mark, style = ("x", "yellow") if stage.failure else ("-", "green")
+        ending = stage.failure or (f"{took:.0f} s" if took >= 1 else "")
+        self.out.print(
+            Text.assemble((f"{mark} ", style), what, (f"  {ending}" if ending else "", "dim")), soft_wrap=True
+        )
+
+    def note(self, text: str) -> None:
+        self.say(f"note: {text}")
+
+    def warn(self, text: str, hint: str = "") -> None:
+        self.err.print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+        if hint:
+            self.err.print(Text.assemble(("   next: ", "bold"), hint), soft_wrap=True)
+
+    # Pushes ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def rollout(self, hosts: Sequence[str], *, quiet: bool = False) -> Iterator[Rollout]:
+        """A push to several hosts: a table that moves on a terminal, else a line for each state."""
+        shown = Rollout(self, hosts, quiet=quiet)
+        if quiet or not self.out.is_terminal:
+            yield shown
+            return
+        with Live(get_renderable=shown.table, console=self.out, refresh_per_second=4, transient=True):
+            yield shown
+
+    def results(self, results: Sequence[Result], *, quiet: bool = False) -> None:
+        """What became of each host; those that went well in a line, if there are many."""
+        if quiet:
+            return
+        counts = Counter(result.outcome for result in results)
+        table = _table("HOST", "OUTCOME", ">SECONDS", "COMMIT", "MARK")
+        for result in results:
+            if len(results) <= _MOST_ROWS or result.outcome not in GOOD:
+                table.add_row(*_result_row(result))
+        if table.row_count:
+            self.out.print(table)
+        alike: dict[tuple[Any, ...], list[str]] = {}
+        for result in results:
+            alike.setdefault((result.outcome, result.why, result.next, result.notes), []).append(result.host)
+        for (outcome, why, next_step, notes), hosts in alike.items():
+            self._told(_some(hosts), outcome, why, next_step, notes)
+        if len(results) > 1:
+            self.say(f"{len(results)} hosts: " + ", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
+
+    def _told(self, hosts: str, outcome: Outcome, why: str, next_step: str, notes: Sequence[str]) -> None:
+        if why:
+            mark = ("  " if outcome in GOOD else "! ", "bold yellow")
+            self.out.print(Text.assemble(mark, f"{hosts}: {outcome.upper()}: {why}"), soft_wrap=True)
+        if next_step:
+            self.out.print(Text.assemble(("  next: ", "bold"), next_step), soft_wrap=True)
+        for note in notes:
+            self.say(f"  note: {hosts}: {note}", style="dim")
+
+    def push_plan(self, planned: Sequence[Planned]) -> None:
+        """What a push would change, host by host."""
+        for one in planned:
+            if one.refusal is not None:
+                continue
+            commit = f" (configs {one.commit[:7]})" if one.commit else ""
+            self.say(f"{one.host}: {'would change' if one.diff else 'nothing to do'}{commit}")
+            self.diff(one.diff)
+            for path in one.drifted:
+                self.say(f"  {path} was edited by hand since the last push")
+        self.say("Nothing was changed.")
+
+    def drift(self, found: Sequence[Drift]) -> None:
+        """How live files differ from what was pushed."""
+        for one in found:
+            if not one.what:
+                self.say(f"{one.host}: as it was pushed", style="green")
+                continue
+            self.out.print(Text.assemble(("! ", "bold yellow"), f"{one.host}: {one.what}"), soft_wrap=True)
+            self.diff(one.diff)
+            self.out.print(Text.assemble(("  next: ", "bold"), one.next), soft_wrap=True)
+
+    def hosts(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The hosts of a site."""
+        table = _table("HOST", "AGENT", "SSH", "COLLECTS", ">RELEASE")
+        for one in rows:
+            table.add_row(one["host"], one["agent"], one["ssh"], ", ".join(one["collect"]), str(one["release"] or "-"))
+        self.out.print(table)
+
+    def users(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The users of Grafana."""
+        table = _table("LOGIN", "ROLE", "STATE", "NAME", "FROM")
+        for one in rows:
+            colour = Text(one["state"], style="green" if one["state"] == "active" else "yellow")
+            origin = "elsewhere" if one["kind"] == "own" else "aresmon.yml"
+            table.add_row(one["login"], one["role"], colour, one["name"], origin)
+        self.out.print(table)
+
+    def pushes(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """The history of pushes."""
+        table = _table("WHEN", "HOST OR SECRET", ">RELEASE", "OUTCOME", "COMMIT", "BY")
+        table.columns[0].no_wrap = True
+        for one in lines:
+            when = str(one.get("at", ""))[:16].replace("T", " ")
+            release = str(one.get("release") or "")
+            host = str(one.get("host") or one.get("secret", ""))
+            outcome = str(one.get("outcome", ""))
+            colour = Text(outcome, style="green" if outcome == "rotated" else _OUTCOME_COLOURS.get(outcome, "red"))
+            table.add_row(when, host, release, colour, str(one.get("commit", ""))[:7], str(one.get("by", "")))
+        self.out.print(table)
+
+    def secrets(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The secrets of a site."""
+        table = _table("NAME", "FOR", "MADE", "ROTATED")
+        for one in rows:
+            table.add_row(one["name"], one["for"], one["made"][:10] or "-", one["rotated"])
+        self.out.print(table)
+        self.say("`aresmon secrets rotate --all --dry-run` tells what each takes. Not rotated:")
+        for one in (one for one in rows if one["rotated"] == "no"):
+            self.say(f"  {one['name']}: {one['how']}")
+
+    # Tables ------------------------------------------------------------------------------------------
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A plain table; a column whose title begins with `>` stands to the right."""
+        table = _table(*columns)
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
+
+    def plan(self, steps: Sequence[Step], difference: Difference, *, is_first: bool, whole: bool) -> None:
+        """The steps that `up` takes, and what changes in the bundle. `whole` shows every line of it; a first
+        bundle is no change to read line by line."""
+        if is_first:
+            self.say(f"{len(difference.changed)} new files; `aresmon render --output FOLDER` shows them")
+        else:
+            self.diff(difference.text(), longest=None if whole else _LONGEST_DIFF)
+        for step in steps:
+            style = _STEP_COLOURS[step.action]
+            self.out.print(Text.assemble((f"{step.action:>9} ", style), step.service, (f"  {step.because}", "dim")))
+
+    def diff(self, diff: str, *, longest: int | None = None) -> None:
+        """A unified diff."""
+        lines = diff.splitlines()
+        shown = lines if longest is None else lines[:longest]
+        styles = {"+": "green", "-": "red", "@": "cyan"}
+        for line in shown:
+            self.out.print(Text(line, style=styles.get(line[:1], "")), soft_wrap=True)
+        if len(shown) < len(lines):
+            self.say(f"... {len(lines) - len(shown)} more lines; `aresmon up --dry-run` shows them all", style="dim")
+
+    def status(self, status: Status, *, well: str = "All is well.") -> None:
+        """Services, hosts, and what is wrong; `well` is said if nothing is."""
+        for table in _status_tables(status):
+            self.out.print(table)
+        if status.capacity is not None:
+            self.say(capacity.told(status.capacity))
+        if status.backups is not None:
+            self.say(record.told(status.backups, now=status.at))
+        for trouble in status.troubles:
+            self.out.print(Text.assemble(("! ", "bold yellow"), trouble.what), soft_wrap=True)
+            self.out.print(Text.assemble(("  next: ", "bold"), trouble.next), soft_wrap=True)
+        if not status.troubles:
+            self.say(well, style="green")
+
+    def collectors(self, collectors: Iterable[Collector]) -> None:
+        """What can be watched."""
+        table = _table("COLLECTOR", "WATCHES", "NEEDS")
+        for one in collectors:
+            own = "" if one.is_shipped else " (overrides/)"
+            table.add_row(one.name + own, one.title, ", ".join(variable.name for variable in one.required))
+        self.out.print(table)
+
+    def alerts(self, rules: Sequence[Listed]) -> None:
+        """The rules of alerts, and what fires now."""
+        table = _table("ALERT", "SEVERITY", "WHERE", "FIRES", "FOR", "STATE")
+        for column in (table.columns[0], table.columns[1], table.columns[-1]):
+            column.no_wrap = True
+        for rule in rules:
+            state = Text(rule.state, style=_STATE_COLOURS.get(rule.state, "dim"))
+            lasting = age(rule.lasting) if rule.lasting else ""
+            table.add_row(rule.alert, rule.severity, rule.place, rule.condition, lasting, state)
+        # Another program reads it line by line.
+        wide = RichConsole(file=self.out.file, width=_WIDEST, highlight=False)
+        (self.out if self.out.is_terminal else wide).print(table)
+        for rule in rules:
+            for place, what in rule.about if rule.state == "firing" else ():
+                self.out.print(Text.assemble((f"! {rule.severity}: ", "bold yellow"), what or place), soft_wrap=True)
+            if rule.state == "error":
+                self.out.print(Text.assemble((f"! {rule.alert}: ", "bold yellow"), rule.error), soft_wrap=True)
+
+    def watch(self, look: Callable[[], Status], every: float) -> None:
+        """The status again and again, until ^C; without a terminal, one after the other."""
+        if not self.out.is_terminal:
+            while True:
+                self.status(look())
+                time.sleep(every)
+        with Live(console=self.out, auto_refresh=False, screen=True) as live:
+            while True:
+                with self.out.capture() as captured:
+                    self.status(look())
+                live.update(Text.from_ansi(captured.get()), refresh=True)
+                time.sleep(every)
+
+
+class Rollout:
+    """What a push shows while it goes on."""
+
+    def __init__(self, console: Console, hosts: Sequence[str], *, quiet: bool) -> None:
+        self._console, self._quiet, self._begun = console, quiet, time.monotonic()
+        self._states = dict.fromkeys(hosts, "waiting")
+        self._results: dict[str, Result] = {}
+
+    def report(self, host: str, state: str) -> None:
+        """A host's push is in another state."""
+        self._states[host] = state
+        if not self._quiet and not self._console.out.is_terminal:
+            self._console.say(f"{host}: {state}")
+
+    def done(self, result: Result) -> None:
+        """A host's push has ended."""
+        self._results[result.host] = result
+        if not self._quiet and not self._console.out.is_terminal:
+            self._console.say(f"{result.host}: {result.outcome}")
+
+    def table(self) -> Group:
+        """The hosts that are under way, as many as fit, and how many are waiting and done."""
+        height = max(3, self._console.out.height - 4)
+        table = _table("HOST", "STATE")
+        active = [host for host, state in self._states.items() if host not in self._results and state != "waiting"]
+        ended = list(self._results)[-max(1, height - len(active)) :] if len(active) < height else []
+        for host in [*ended, *active][-height:]:
+            result = self._results.get(host)
+            state = self._states[host] if result is None else str(result.outcome)
+            table.add_row(host, Text(state, style="cyan" if result is None else _OUTCOME_COLOURS.get(state, "red")))
+        waiting = len(self._states) - len(active) - len(self._results)
+        took = time.monotonic() - self._begun
+        counts = f"{len(self._results)} done, {len(active)} under way, {waiting} waiting, {took:.0f} s"
+        return Group(table, Text(counts, style="dim"))
+
+
+def _some(hosts: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(hosts) - _MOST_NAMES} more" if len(hosts) > _MOST_NAMES else ""
+    return ", ".join(hosts[:_MOST_NAMES]) + more
+
+
+def _result_row(result: Result) -> list[str | Text]:
+    outcome = Text(str(result.outcome), style=_OUTCOME_COLOURS.get(result.outcome, "red"))
+    seconds = f"{result.seconds:.1f}" if result.seconds else ""
+    return [result.host, outcome, seconds, result.commit[:7], result.mark if result.outcome in GOOD else ""]
+
+
+class _Stage:
+    def __init__(self, what: str, spinner: Any) -> None:
+        self.what, self.spinner, self.failure = what, spinner, ""
+
+    def say(self, detail: str) -> None:
+        if self.spinner is not None:
+            self.spinner.update(f"{self.what}: {detail}"[:120])
+
+    def fail(self, detail: str) -> None:
+        self.failure = detail
+
+
+def _status_tables(status: Status) -> Iterator[Table]:
+    services = _table("SERVICE", "STATE", "IMAGE", ">RESTARTS", ">MEMORY", ">UP")
+    for service in status.services:
+        services.add_row(*_service_row(service, status.at))
+    yield services
+    if status.hosts:
+        hosts = _table("HOST", "AGENT", ">NEWEST", ">POINTS/MIN", ">READS", "SILENT")
+        for host in status.hosts:
+            hosts.add_row(*_host_row(host))
+        yield hosts
+
+
+def _service_row(service: ServiceStatus, at: float) -> list[str | Text]:
+    word = service.health if service.state == "running" and service.health else service.state
+    colour = {"healthy": "green", "running": "green", "starting": "yellow"}.get(word, "red")
+    memory = f"{service.memory >> 20}/{service.memory_limit >> 20} MiB" if service.memory_limit else ""
+    up = age(at - service.since) if service.since else ""
+    return [service.name, Text(word, style=colour), service.image, str(service.restarts), memory, up]
+
+
+def _host_row(host: HostStatus) -> list[str | Text]:
+    if host.age is None:
+        return [host.name, host.agent, Text("never", style="yellow"), "", "", ""]
+    silent = Text(", ".join(host.silent), style="yellow")
+    due = f"{host.reads}/{host.expected}" if host.expected else "starting"
+    reads = Text(due, style="" if host.reads >= host.expected else "yellow")
+    return [
+        host.name,
+        host.agent,
+        Text(age(host.age), style="green" if host.age < FRESH else "red"),
+        str(host.points),
+        reads,
+        silent,
+    ]
+
+
+def _table(*columns: str) -> Table:
+    """A table without lines, which a narrow terminal folds rather than cuts; `>` is for numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        is_number = column.startswith(">")
+        table.add_column(
+            column.lstrip(">"), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+        )
+    return table

@@ -1,0 +1,250 @@
+"""`aresmon data`: what the database holds, and coarser points made of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aresmon.cli.common import command, confirm_by_name, the_console, the_site, the_stack
+from aresmon.system.errors import AresmonError, ExitCode
+
+if TYPE_CHECKING:
+    from aresmon.config.model import Fleet
+    from aresmon.config.views import Views
+    from aresmon.influxdb.backfill import Filled, Task, Wish
+    from aresmon.influxdb.client import InfluxDB
+    from aresmon.influxdb.retention import Holding
+    from aresmon.site.folder import Site
+
+
+app = typer.Typer(
+    help="What the database holds, by retention policy, and coarser points made of it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_COLUMNS = ("POLICY", ">KEEP", "OLDEST", ">NEWEST", ">POINTS/DAY", ">GROUPS", ">SIZE", ">QUERIES")
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+@command(app, name="show", example="aresmon data show")
+def show(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
+    """Show each retention policy: for how long it keeps, what it has, and whether it is filled by itself.
+
+    OLDEST is in UTC. POINTS/DAY: reckoned from the last minutes or hours. QUERIES: continuous queries that are there,
+    of what there should be.
+    """
+    from aresmon.influxdb import retention
+
+    site, console = the_site(), the_console()
+    fleet, views = site.fleet(), site.views()
+    with the_stack(site) as (_, far):
+        found = retention.holdings(_influxdb(site, far), fleet, views, now=time.time())
+    console.data([one.as_json() for one in found]) if as_json else console.table(_COLUMNS, map(_row, found))
+    missing = [one for one in found if one.missing]
+    for one in missing:
+        console.warn(
+            f"{one.missing} continuous queries into {one.policy} are not there", hint="`aresmon up` makes them"
+        )
+    raise typer.Exit(ExitCode.DEGRADED if missing else ExitCode.DONE)
+
+
+@command(app, name="verify", example="aresmon data verify")
+def verify(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
+    """Hold every file of points against its checksums: InfluxDB does not when it reads them.
+
+    What a failing disk has changed is otherwise told as if it were good. Reads all files, and changes nothing; to be
+    run on the server, by who may read the data folder. Exit code 5 if something is damaged.
+    """
+    from aresmon.influxdb import service, shards
+    from aresmon.stack import remote
+
+    site, console = the_site(), the_console()
+    fleet = site.fleet()
+    if not remote.is_here(site, fleet):
+        raise AresmonError(
+            f"the files are on {fleet.server}", hint=f"run this on {fleet.server}, in the site's folder there"
+        )
+    known, folder = shards.places(service.influxdb(site)), site.root / fleet.data
+    try:
+        with nullcontext() if as_json else console.stage(f"reading the files of {len(known)} shards"):
+            found = [*shards.put_aside(folder, known), *shards.changed(folder, known)]
+    except OSError as error:
+        raise AresmonError(
+            f"{error.filename} cannot be read: {error.strerror}", hint="run it as root, or as the user of InfluxDB"
+        ) from None
+    rows = [
+        {"policy": one.place.policy, "days": one.place.days, "file": one.file, "what": one.what or "put aside"}
+        for one in found
+    ]
+    if as_json:
+        console.data(rows)
+    else:
+        for row in rows:
+            console.say(f"{row['days']} in {row['policy']}: {row['file']}: {row['what']}")
+        console.say(
+            "docs/faults.md, A damaged shard, says how to go on"
+            if rows
+            else f"every point of {len(known)} shards is what was written"
+        )
+    raise typer.Exit(ExitCode.DEGRADED if rows else ExitCode.DONE)
+
+
+@command(app, name="backfill", example="aresmon data backfill --since 7d --policy 1h --dry-run")
+def backfill(
+    since: Annotated[
+        str,
+        typer.Option("--since", help="From when on: 7d, 12h, or 2026-03-31; all that is there.", show_default=False),
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Until when, likewise; now.", show_default=False)] = "",
+    policy: Annotated[list[str] | None, typer.Option("--policy", help="1m or 1h; both.", show_default=False)] = None,
+    measurement: Annotated[
+        list[str] | None, typer.Option("--measurement", help="Only this one; may be repeated.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and change nothing.")] = False,
+) -> None:
+    """Make the coarser points, one a minute and one an hour, of the points that are there.
+
+    For points that were there before their continuous queries, and those that came too late for them. Only whole
+    minutes and hours are made, of which every point is still kept. To do it again makes the same points; one that is
+    interrupted goes on where it was.
+    """
+    from aresmon.influxdb import backfill as influxdb_backfill
+
+    now = time.time()
+    site, console = the_site(), the_console()
+    fleet, views = site.fleet(), site.views()
+    wish = _wish(since, until, policy or (), measurement or (), views, now)
+    lock = nullcontext() if dry_run else site.lock("data backfill")
+    with the_stack(site) as (_, far), lock:
+        influxdb, journal = _influxdb(site, far), site.state / influxdb_backfill.JOURNAL
+        left = influxdb_backfill.owed(journal)
+        if left:
+            console.note(f"{len(left)} measurements are left over from a run that was interrupted; they are done too")
+        tasks = influxdb_backfill.joined(left, _plan(influxdb, fleet, views, wish, now))
+        _tell_plan(tasks)
+        if dry_run or not tasks:
+            console.say(
+                "Nothing was changed." if tasks else "Nothing to do: there are no points to make coarser ones of."
+            )
+            return
+        filled = influxdb_backfill.run(influxdb, fleet, views, tasks, journal=journal, progress=console)
+        site.record(command="data backfill", points=filled.points, refused=filled.refused)
+    _tell_filled(filled)
+
+
+def let_shorten(site: Site, fleet: Fleet, *, meant: bool, dry_run: bool) -> bool:
+    """Whether a shorter `storage.keep` may delete points, after telling which; asked for at a terminal.
+
+    Raises AresmonError where somebody was asked and did not agree. Without a terminal `up` itself refuses.
+    """
+    from aresmon.influxdb import retention, service
+
+    if not meant and not sys.stdin.isatty():
+        return False  # and to count the points takes a while
+    lost = service.losses(site, fleet)
+    if not lost:
+        return meant
+    for loss in lost:
+        the_console().warn(retention.told(loss))
+    if dry_run and not meant:
+        the_console().note("`aresmon up` asks for the site's name before it does so")
+    elif not meant:
+        confirm_by_name(fleet.site, "This deletes them")
+    return True
+
+
+def _row(one: Holding) -> list[str]:
+    from aresmon.config.model import as_written
+    from aresmon.doctor.problems import age
+    from aresmon.influxdb import capacity
+
+    queries = f"{one.queries}/{one.queries + one.missing}" if one.missing else str(one.queries)
+    return [
+        one.policy,
+        as_written(one.keep),
+        "" if one.oldest is None else _when(one.oldest),
+        "" if one.newest is None else age(max(0, time.time() - one.newest)),
+        f"{one.points_a_day:,}",
+        str(one.shards),
+        capacity.size(one.bytes),
+        queries,
+    ]
+
+
+def _when(moment: int) -> str:
+    """In UTC, as InfluxDB has it."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
+
+
+def _influxdb(site: Site, far: object) -> InfluxDB:
+    from aresmon.influxdb import service
+
+    return far() if callable(far) else service.influxdb(site)
+
+
+def _plan(influxdb: InfluxDB, fleet: Fleet, views: Views, wish: Wish, now: float) -> list[Task]:
+    from aresmon.influxdb import backfill as influxdb_backfill
+    from aresmon.influxdb import downsampling
+
+    return influxdb_backfill.plan(influxdb, fleet, downsampling.downsamplings(views), wish, now=now)
+
+
+def _wish(
+    since: str, until: str, policies: Sequence[str], measurements: Sequence[str], views: Views, now: float
+) -> Wish:
+    from aresmon.influxdb.backfill import Wish
+    from aresmon.influxdb.downsampling import TIERS
+    from aresmon.system import json_schema
+
+    known = sorted({name for view in views.values() for name in view.measurements})
+    for what, chosen, there in (
+        ("policy", policies, [tier.policy for tier in TIERS]),
+        ("measurement", measurements, known),
+    ):
+        for name in chosen:
+            if name not in there:
+                meant = json_schema.did_you_mean(name, there) or f"; there are {', '.join(there)}"
+                raise AresmonError(f"no {what} '{name}' is made of finer points{meant}", code=ExitCode.USAGE)
+    wish = Wish(_moment(since, now), _moment(until, now), tuple(policies), tuple(measurements))
+    if wish.since is not None and wish.since >= (wish.until or now):
+        raise AresmonError("--since is not before --until", code=ExitCode.USAGE)
+    return wish
+
+
+def _moment(said: str, now: float) -> int | None:
+    """`7d` before now, or a date or time of this machine's clock; in seconds since 1970."""
+    if not said:
+        return None
+    if said[:-1].isdigit() and said[-1] in _UNITS:
+        return int(now) - int(said[:-1]) * _UNITS[said[-1]]
+    try:
+        return int(datetime.fromisoformat(said).timestamp())
+    except (ValueError, OverflowError):
+        raise AresmonError(
+            f"'{said}' is no time", hint="say 7d, 12h, 2026-03-31 or 2026-03-31T18:00", code=ExitCode.USAGE
+        ) from None
+
+
+def _tell_plan(tasks: Sequence[Task]) -> None:
+    alike: dict[tuple[str, int, int], list[str]] = {}
+    for one in tasks:
+        alike.setdefault((one.policy, one.since, one.until), []).append(one.measurement)
+    for (policy, since, until), names in alike.items():
+        what = names[0] if len(names) == 1 else f"{len(names)} measurements"
+        the_console().say(f"    fill {policy}  {what}, from {_when(since)} to {_when(until)} UTC")
+
+
+def _tell_filled(filled: Filled) -> None:
+    from aresmon.influxdb import backfill as influxdb_backfill
+
+    console = the_console()
+    for refused in filled.refused:
+        console.warn(f"{refused}: its points of these days stay as they were", hint=influxdb_backfill.OTHER_TYPE_HINT)
+    console.say("; ".join(f"{policy}: {points:,} points made" for policy, points in filled.points.items()) + ".")

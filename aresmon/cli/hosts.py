@@ -1,0 +1,256 @@
+"""`aresmon hosts`: list, add, remove, block."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from aresmon.cli.common import command, confirm_by_name, on_ground, the_console, the_engine, the_site
+from aresmon.system.errors import AresmonError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aresmon.config.model import AgentKind
+    from aresmon.influxdb.client import InfluxDB
+    from aresmon.push.enroll import Asked, Found
+    from aresmon.push.result import Result
+    from aresmon.push.session import Ground
+    from aresmon.site.folder import Site
+    from aresmon.ssh.transport import Transport
+
+
+app = typer.Typer(help="The hosts of a site: list, add, remove, block.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@command(app, name="list", example="aresmon hosts list")
+def list_hosts(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """List the hosts of aresmon.yml, how they are reached, and their last push."""
+    from aresmon.agents.sources import Releases
+
+    site = the_site()
+    rows = []
+    for host in site.fleet().hosts:
+        newest = Releases(site.releases(host.name)).newest()
+        release = newest.number if newest else 0
+        rows.append(
+            {"host": host.name, "agent": host.agent, "ssh": host.ssh, "collect": host.collect, "release": release}
+        )
+    the_console().data(rows) if as_json else the_console().hosts(rows)
+
+
+@command(app, name="add", example="aresmon hosts add lewi --ssh lewi")
+def add(
+    name: Annotated[str, typer.Argument(help="Its name: the `host` tag of its points.")],
+    ssh: Annotated[str, typer.Option("--ssh", help="How ssh reaches it; without it, its name.")] = "",
+    agent: Annotated[str, typer.Option("--agent", help="systemd or docker; without it, what is there.")] = "",
+    collect: Annotated[str, typer.Option("--collect", help="Collectors, as system,disk; without it, what fits.")] = "",
+    env: Annotated[list[str] | None, typer.Option("--env", help="What a collector wants, as NAME=value.")] = None,
+    ask_sudo: Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for sudo's password there.")] = False,
+) -> None:
+    """Watch another machine: look at it, bring Telegraf to it, give it credentials, push, and see its data arrive.
+
+    A host that stands in aresmon.yml already is gone on with. Every step may be taken again.
+    """
+    from aresmon.push import enroll
+
+    site = the_site()
+    asked = enroll.Asked(name, ssh, _kind(agent), tuple(filter(None, collect.split(","))), _variables(env or []))
+    asyncio.run(_prepare(site, asked, ask_sudo=ask_sudo))
+    try:
+        _give_credentials(site, name, ask_sudo=ask_sudo)
+        code = _push(site, name, ask_sudo=ask_sudo)
+    except AresmonError as error:
+        raise AresmonError(error.message, hint=f"{error.hint}; {enroll.not_added(name)}", code=error.code) from None
+    raise typer.Exit(code)
+
+
+@command(app, name="remove", example="aresmon hosts remove lewi")
+def remove(
+    name: Annotated[str, typer.Argument(help="A host of aresmon.yml.")],
+    leave_agent: Annotated[bool, typer.Option("--leave-agent", help="Do not touch the machine.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ask_sudo: Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for sudo's password there.")] = False,
+) -> None:
+    """Watch a machine no longer: stop its agent, revoke its credentials, take it out of aresmon.yml.
+
+    Its points stay until storage.keep lets them go. A machine that is not reached is left as it is, and said so.
+    """
+    from aresmon.push import enroll
+    from aresmon.push import run as push_run
+
+    site, console = the_site(), the_console()
+    (host,) = push_run.chosen(site.fleet(), [name], every=False)
+    text = enroll.without(site, name)
+    if not yes:
+        stops = "leaves" if leave_agent else "stops"
+        confirm_by_name(name, f"This {stops} the agent of {name} and revokes its password")
+
+    async def run(ground: Ground) -> str:
+        left = "" if leave_agent else await enroll.say_goodbye(ground, host)
+        await enroll.revoke(ground, name)
+        return left
+
+    left = on_ground(run, site=site, ask_sudo=ask_sudo)
+    enroll.write(site, text, command="hosts remove")
+    site.record(command="hosts remove", host=name, left=left)
+    console.say(f"{name} is no longer watched. Its points stay until storage.keep lets them go.")
+    if left:
+        console.warn(
+            f"its agent is left as it was: {left}", hint="its password is worth nothing any more; stop it there"
+        )
+        raise typer.Exit(ExitCode.DEGRADED)
+
+
+async def _prepare(site: Site, asked: Asked, *, ask_sudo: bool) -> None:
+    """Look at the machine, write its entry, bring Telegraf to it."""
+    from aresmon.cli.common import sudo_password
+    from aresmon.push import enroll
+    from aresmon.ssh.client import Connections, Ssh
+    from aresmon.ssh.transport import Local
+    from aresmon.stack import remote
+
+    console, fleet = the_console(), site.fleet()
+    there = enroll.known(site, asked.name)
+    destination = asked.ssh or (there.ssh if there else asked.name)
+    transport: Transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
+    if asked.name == fleet.server and remote.is_here(site, fleet):
+        transport = Local(asked.name)
+    supply = enroll.Supply.of(fleet, the_engine())
+    with console.stage(f"looking at {asked.name}"):
+        found = await enroll.look(asked.name, transport, supply.reference)
+    _tell_found(asked.name, found)
+    if there is not None:
+        choice = enroll.Choice(there.agent, there.ssh, there.collect, dict(there.env))
+    else:
+        choice = enroll.choose(
+            asked.name, found, ssh=destination, agent=asked.agent, collect=asked.collect, env=asked.env
+        )
+        text = enroll.entry(site, asked, choice)
+    await enroll.install(asked.name, choice, found, transport, supply=supply, progress=console)
+    if there is None:
+        enroll.write(site, text, command="hosts add")
+        site.record(command="hosts add", host=asked.name, agent=choice.agent, collect=list(choice.collect))
+        console.say(f"{site.file}: {asked.name} is added ({choice.agent}: {', '.join(choice.collect)})")
+
+
+@command(app, name="block", example="aresmon hosts block lewi")
+def block(name: Annotated[str, typer.Argument(help="The host that floods the database.")]) -> None:
+    """Cut a host off from the database at once, whatever it goes on sending; what it sent stays.
+
+    Its agent holds what it reads until its buffer is full. `up` leaves the host out until `hosts unblock`.
+    """
+    from aresmon.influxdb import users
+
+    site, influxdb = _here(name)
+    with site.lock("hosts block"):
+        is_new = users.block(site, influxdb, name)
+        if is_new:
+            site.record(command="hosts block", host=name)
+    the_console().say(
+        f"{name} is blocked; `aresmon hosts unblock {name}` lets it in again"
+        if is_new
+        else f"nothing to do: {name} is blocked"
+    )
+
+
+@command(app, name="unblock", example="aresmon hosts unblock lewi")
+def unblock(name: Annotated[str, typer.Argument(help="The host that may write again.")]) -> None:
+    """Let a blocked host write again, with the password that it has."""
+    from aresmon.influxdb import users
+    from aresmon.site import secrets as site_secrets
+
+    site, influxdb = _here(name)
+    with site.lock("hosts unblock"):
+        own = (site_secrets.agent(name), site_secrets.upcoming(site_secrets.agent(name)))
+        secrets = {one: site_secrets.read(site.secrets, one) for one in own if (site.secrets / one).exists()}
+        was = users.unblock(site, influxdb, secrets, name)
+        if was:
+            site.record(command="hosts unblock", host=name)
+    the_console().say(f"{name} may write again" if was else f"nothing to do: {name} is not blocked")
+
+
+def _here(name: str) -> tuple[Site, InfluxDB]:
+    """The site, which has this host and whose stack is here, and its InfluxDB."""
+    from aresmon.influxdb import service
+    from aresmon.stack import remote
+
+    site = the_site()
+    fleet = site.fleet()
+    if name not in [host.name for host in fleet.hosts]:
+        raise AresmonError(f"no host {name} in {site.file}", hint="`aresmon hosts list` names them")
+    if not remote.is_here(site, fleet):
+        raise AresmonError(
+            f"{fleet.server} looks after who may write, and its `up` must know of it",
+            hint=f"run this on {fleet.server}, in the site's folder there",
+        )
+    return site, service.influxdb(site)
+
+
+def _give_credentials(site: Site, name: str, *, ask_sudo: bool) -> None:
+    """By `up` where the stack is here, since a first host elsewhere opens the agents' port too."""
+    from aresmon.push import enroll
+    from aresmon.stack import remote, up
+
+    console, fleet = the_console(), site.fleet()
+    if remote.is_here(site, fleet):
+        up.up(site, the_engine(), console, announce=lambda outcome: None)
+        return
+
+    async def run(opened: Ground) -> None:
+        await enroll.make_credentials(opened, name)
+
+    with console.stage(f"making the credentials of {name} on {fleet.server}"):
+        on_ground(run, site=site, ask_sudo=ask_sudo)
+    console.note(f"{fleet.server} has another aresmon.yml: bring this one there, else its next `up` revokes {name}")
+
+
+def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
+    from aresmon.push import order, rollout
+    from aresmon.push import run as push_run
+    from aresmon.site.folder import user
+
+    console, host = the_console(), site.fleet().host(name)
+
+    async def run(ground: Ground) -> Sequence[Result]:
+        wanted, refused = push_run.wishes(ground, [host])
+        manner = order.Manner(by=user(), overwrite=True)
+        with console.rollout([name]) as shown:
+            pushed = await push_run.push(
+                ground, wanted, manner=manner, pace=rollout.Pace(0), report=shown.report, done=shown.done
+            )
+        return [*refused, *pushed]
+
+    with site.lock("hosts add"):
+        results = on_ground(run, site=site, ask_sudo=ask_sudo)
+    console.results(results)
+    return rollout.exit_code(results)
+
+
+def _tell_found(name: str, found: Found) -> None:
+    console = the_console()
+    parts = [
+        found.distribution,
+        found.machine,
+        f"Telegraf {found.telegraf}" if found.telegraf else "no Telegraf",
+        *([f"Docker {found.docker}"] if found.docker else []),
+        *([f"HAProxy at {found.haproxy}"] if found.haproxy else []),
+    ]
+    console.say(f"{name}: {', '.join(parts)}")
+    for note in found.notes():
+        console.warn(f"{name}: {note}")
+
+
+def _kind(text: str) -> AgentKind | None:
+    if text not in ("", "systemd", "docker"):
+        raise AresmonError(f"--agent is systemd or docker, not '{text}'", code=ExitCode.USAGE)
+    return cast("AgentKind", text) if text else None
+
+
+def _variables(pairs: Sequence[str]) -> dict[str, str]:
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise AresmonError(f"--env takes NAME=value, not '{wrong[0]}'", code=ExitCode.USAGE)
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}

@@ -1,0 +1,184 @@
+"""`aresmon secrets`: which there are, and another value for each, without a gap in the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aresmon.cli.common import command, on_ground, the_console, the_engine, the_site
+from aresmon.system.errors import AresmonError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aresmon.push.result import Result
+    from aresmon.push.session import Ground
+    from aresmon.site.folder import Site
+    from aresmon.site.secret_inventory import Secret
+    from aresmon.stack.rotate_secrets import Done
+
+
+app = typer.Typer(help="The site's secrets, and their rotation.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@command(app, name="list", example="aresmon secrets list")
+def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """List the site's secrets: whom each is for, when it was made, and which are not rotated. No value is shown."""
+    site, console = the_site(), the_console()
+    _check_here(site, "its secrets are there")
+    rows = [_row(one) for one in _found(site)]
+    console.data(rows) if as_json else console.secrets(rows)
+
+
+@command(app, name="rotate", example="aresmon secrets rotate agent-lewi")
+def rotate(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Secrets, as `secrets list` names them.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Every secret that can be rotated.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    ask_sudo: Annotated[
+        bool, typer.Option("--ask-sudo", "-K", help="Ask for the password that sudo wants on the hosts.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Give secrets other values, with both valid until the new one is seen to be used; then the old one is not.
+
+    An agent gets its password by a push, proven by its points; one that is not reached keeps its old one, and is
+    named. Interrupted, the same command goes on. Exit code 5: some were rotated and some not; 1: none; 3 and 4 as
+    `push-config`.
+    """
+    from aresmon.site import secret_inventory
+
+    site = the_site()
+    chosen = secret_inventory.chosen(_found(site), names or [], every=every)
+    if any(one.kind != "agent" for one in chosen):
+        _check_here(site, "only the secrets of agents are rotated from elsewhere (`agent-HOST`)")
+    if dry_run:
+        _tell_plan(chosen, as_json=as_json)
+        return
+    agents = [one for one in chosen if one.kind == "agent"]
+    others = [one for one in chosen if one.kind != "agent"]
+    if not as_json:
+        _tell_plan(chosen, as_json=False)
+    _check_stack(site, others)
+    results = _rotate_agents(site, agents, ask_sudo=ask_sudo, as_json=as_json)
+    done = _rotate_others(site, others, as_json=as_json) if not _is_interrupted(results) else []
+    _tell(results, done, as_json=as_json)
+
+
+def _found(site: Site) -> list[Secret]:
+    from aresmon.site import secret_inventory
+
+    return list(secret_inventory.found(site.secrets, secret_inventory.secrets(site.fleet())))
+
+
+def _check_here(site: Site, why: str) -> None:
+    from aresmon.stack.remote import is_here
+
+    fleet = site.fleet()
+    if not is_here(site, fleet):
+        raise AresmonError(f"the stack of this site runs on {fleet.server}: {why}", hint="run this on that machine")
+
+
+def _check_stack(site: Site, others: Sequence[Secret]) -> None:
+    from aresmon.stack import rotate_secrets
+
+    if others:
+        rotate_secrets.check(site, the_engine(), others)
+
+
+def _rotate_agents(site: Site, agents: Sequence[Secret], *, ask_sudo: bool, as_json: bool) -> list[Result]:
+    from aresmon.push import rotate_passwords
+    from aresmon.push.order import Manner
+    from aresmon.push.rollout import Pace
+    from aresmon.site import secrets
+    from aresmon.site.folder import user
+
+    if not agents:
+        return []
+    console, names = the_console(), [one.subject for one in agents]
+    pace = Pace(max_fail=len(names))  # a host that fails keeps its password, and is no reason for others to keep theirs
+
+    async def run(ground: Ground) -> list[Result]:
+        hosts = [ground.fleet.host(name) for name in names]
+        with console.rollout(names, quiet=as_json) as shown:
+            return await rotate_passwords.rotate(
+                ground, hosts, manner=Manner(by=user()), pace=pace, report=shown.report, done=shown.done
+            )
+
+    with site.lock(rotate_passwords.COMMAND):
+        secrets.sweep(site.secrets)
+        return on_ground(run, site=site, ask_sudo=ask_sudo)
+
+
+def _rotate_others(site: Site, others: Sequence[Secret], *, as_json: bool) -> list[Done]:
+    from aresmon.stack import rotate_secrets
+    from aresmon.system import progress
+
+    if not others:
+        return []
+    return rotate_secrets.rotate(site, the_engine(), progress.Silent() if as_json else the_console(), others)
+
+
+def _tell(results: Sequence[Result], done: Sequence[Done], *, as_json: bool) -> None:
+    from aresmon.push import run as push_run
+    from aresmon.site import secrets
+
+    console, code = the_console(), _code(results, done)
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {"name": secrets.agent(one.host), **push_run.as_json(one), "rotated": _is_rotated(one)} for one in results
+        ]
+        rows += [{"name": one.name, "why": one.why, "next": one.next, "rotated": not one.why} for one in done]
+        console.data({"ok": code == ExitCode.DONE, "secrets": rows})
+    else:
+        console.results(results, quiet=not results)
+        for one in done:
+            console.warn(f"{one.name}: {one.why}", hint=one.next) if one.why else console.say(f"{one.name}: rotated")
+    raise typer.Exit(code)
+
+
+def _is_rotated(result: Result) -> bool:
+    from aresmon.push.result import GOOD
+
+    return result.outcome in GOOD
+
+
+def _is_interrupted(results: Sequence[Result]) -> bool:
+    return any("it was interrupted" in one.why for one in results)
+
+
+def _code(results: Sequence[Result], done: Sequence[Done]) -> ExitCode:
+    """That of the worst; where some were rotated and some were not, that the whole is degraded."""
+    from aresmon.push import rollout
+
+    code = rollout.exit_code(results) if results else ExitCode.DONE
+    if code != ExitCode.BROKEN and _is_interrupted(results):
+        return ExitCode.INTERRUPTED
+    if code in (ExitCode.BROKEN, ExitCode.ROLLED_BACK):
+        return code
+    failed = code != ExitCode.DONE or any(one.why for one in done)
+    some = any(_is_rotated(one) for one in results) or any(not one.why for one in done)
+    return ExitCode.DONE if not failed else ExitCode.DEGRADED if some else ExitCode.REFUSED
+
+
+def _tell_plan(chosen: Sequence[Secret], *, as_json: bool) -> None:
+    console = the_console()
+    if as_json:
+        console.data([_row(one) for one in chosen])
+        return
+    for one in chosen:
+        console.say(f"{one.name}: {'goes on: ' if one.is_under_way else ''}{one.how}")
+
+
+def _row(one: Secret) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "for": one.whom,
+        "made": one.made,
+        "rotated": "no" if one.kind == "fixed" else "being rotated" if one.is_under_way else "yes",
+        "how": one.how,
+        "next": one.next,
+    }

@@ -1,0 +1,156 @@
+"""Commands on the site's file: `init`, `check`, `render`, `collectors`, `schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aresmon.cli.common import command, the_console, the_engine, the_site
+from aresmon.system.errors import AresmonError
+
+if TYPE_CHECKING:
+    from aresmon.config.model import Fleet
+    from aresmon.site.folder import Site
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `aresmon`."""
+    command(app, name="init", example="aresmon init")(init)
+    command(app, name="check", example="aresmon check")(check)
+    command(app, name="render", example="aresmon render --output /tmp/bundle")(render)
+    command(app, name="collectors", example="aresmon collectors")(collectors)
+    command(app, name="schema", example="aresmon schema > aresmon.schema.json")(schema_command)
+
+
+def init() -> None:
+    """Write a commented aresmon.yml for this machine: its name, its Docker, its HAProxy.
+
+    A file that is there already is never overwritten.
+    """
+    from aresmon.site import init as site_init
+
+    site = the_site()
+    site_init.write(site, docker=the_engine().socket.exists())
+    the_console().say(f"{site.file} is written. Look at it, then: aresmon up")
+
+
+def check(
+    configs: Annotated[
+        Path | None, typer.Option("--configs", show_default=False, help="A folder of <host>.conf, looked at as well.")
+    ] = None,
+) -> None:
+    """Hold aresmon.yml and overrides/ against their schema and tell every error at once.
+
+    With --configs, each <host>.conf there is completed as a push would, and held against our rules and, where an
+    engine and its image are here, against Telegraf's own check.
+    """
+    site, console = the_site(), the_console()
+    fleet = site.fleet()
+    site.views()  # which raises, for a view of the site's own that is wrong
+    _tell_doubts(site, fleet)
+    _tell_secrets(site, fleet)
+    plural = "s" if len(fleet.hosts) > 1 else ""
+    console.say(f"{site.file}: {len(fleet.hosts)} host{plural}, server {fleet.server}. No errors.")
+    if configs is not None:
+        _check_configurations(site, configs)
+
+
+def _check_configurations(site: Site, folder: Path) -> None:
+    from aresmon.agents import check as agents_check
+    from aresmon.engine import images
+
+    fleet, console, engine = site.fleet(), the_console(), the_engine()
+    try:
+        image = images.local(engine, images.used_pins(fleet)).references.get("telegraf", "")
+    except AresmonError:
+        image = ""
+    names, warnings = agents_check.configurations(folder, fleet, site.catalogue(), engine=engine, image=image)
+    for warning in warnings:
+        console.warn(warning)
+    if not image:
+        console.warn(
+            "Telegraf's own check was left out: no engine with its image is here", hint="`aresmon up` brings it"
+        )
+    console.say(f"{folder}: {', '.join(f'{name}.conf' for name in names)}. No errors.")
+
+
+def render(
+    configs: Annotated[
+        Path | None,
+        typer.Option("--configs", show_default=False, help="Write a first repository of <host>.conf there instead."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Another folder than .aresmon/bundle.")] = None,
+) -> None:
+    """Write the bundle: everything that aresmon generates from the site, and nothing else."""
+    from aresmon.config import package_data
+    from aresmon.engine import images
+    from aresmon.render.telegraf import repository
+    from aresmon.site import bundle
+    from aresmon.site import init as site_init
+    from aresmon.stack import plan
+
+    site, console = the_site(), the_console()
+    engine = the_engine()
+    fleet = site.fleet()
+    if configs is not None:
+        written = site_init.write_repository(configs, repository(fleet, site.catalogue(), package_data.shipped_files()))
+        console.say(f"{written} files in {configs}. Commit them, and name the repository in aresmon.yml: configs.git")
+        return
+    try:
+        references = images.local(engine, images.used_pins(fleet)).references
+    except AresmonError:
+        references = {}  # no engine here: the pinned images
+    files = plan.render_site(site, fleet, site.catalogue(), engine, references)
+    folder = (output or site.bundle).resolve()
+    if output is None:
+        with site.lock("render"):
+            bundle.write(bundle.read(folder), files)
+    else:
+        found = bundle.read(folder)
+        if found.files and not found.exists:
+            raise AresmonError(f"{folder} has files in it that aresmon did not write", hint="name an empty folder")
+        bundle.write(found, files)
+    console.say(f"{len(files)} files in {folder}")
+
+
+def collectors() -> None:
+    """List what can be watched: the shipped collectors and those of overrides/collectors."""
+    the_console().collectors(the_site().catalogue().values())
+
+
+def schema_command() -> None:
+    """Print the JSON Schema of aresmon.yml, for editors."""
+    from aresmon.config.package_data import site_schema
+
+    the_console().data(site_schema())
+
+
+def _tell_doubts(site: Site, fleet: Fleet, *, is_server: bool = False) -> None:
+    """What is no error and yet to be known, of the file and of the certificate that it names.
+
+    A certificate is looked at on the server; elsewhere it need not be.
+    """
+    from aresmon.site import certificates
+    from aresmon.stack import remote
+
+    console = the_console()
+    for notice in fleet.notices:
+        console.warn(notice)
+    if is_server or remote.is_here(site, fleet):
+        found = certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
+        found += certificates.look(site.root, fleet.edge.channel.pair, fleet.edge.url)
+        for doubt in found:
+            console.warn(doubt.what, hint=doubt.next)
+
+
+def _tell_secrets(site: Site, fleet: Fleet) -> None:
+    """Which secrets of `alerts` `up` would ask for; they are on the server alone."""
+    from aresmon.site import external_secrets
+    from aresmon.stack import remote
+
+    if remote.is_here(site, fleet):
+        wrong = dict(external_secrets.problems(site.secrets, fleet.alerts.secrets))
+        for name, what in wrong.items():
+            the_console().warn(what, hint=external_secrets.next_step(wrong) if name == list(wrong)[-1] else "")

@@ -1,0 +1,36 @@
+"""`aresmon snippet`: what a proxy in front of Grafana needs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aresmon.cli.common import command, the_console, the_site
+from aresmon.system.errors import AresmonError, ExitCode
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `aresmon`."""
+    command(app, name="snippet", example="aresmon snippet haproxy")(snippet)
+
+
+def snippet(
+    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="haproxy, nginx or caddy.")] = "haproxy",
+) -> None:
+    """Print what a proxy in front of Grafana needs, for a site without a certificate of its own.
+
+    What has to be said in aresmon.yml for it comes on standard error.
+    """
+    from aresmon.render import proxy_snippets
+
+    if proxy not in proxy_snippets.PROXIES:
+        raise AresmonError(
+            f"no snippet for '{proxy}'",
+            hint=f"there is one for {', '.join(proxy_snippets.PROXIES)}",
+            code=ExitCode.USAGE,
+        )
+    fleet, console = the_site().fleet(), the_console()
+    typer.echo(proxy_snippets.snippet(proxy, fleet), nl=False)
+    for what, next_step in proxy_snippets.doubts(fleet):
+        console.warn(what, hint=next_step)

@@ -1,0 +1,141 @@
+"""`aresmon upgrade`: the site brought to this release, or left as it was."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aresmon.cli.common import command, the_console, the_engine, the_site
+from aresmon.system.errors import AresmonError
+
+if TYPE_CHECKING:
+    from aresmon.engine.docker import Engine
+    from aresmon.site.folder import Site
+    from aresmon.stack.up import Outcome
+    from aresmon.upgrade.run import Backup, Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `aresmon`."""
+    command(app, name="upgrade", example="aresmon upgrade --dry-run")(upgrade)
+
+
+def upgrade(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Make no backup first.")] = False,
+    within: Annotated[
+        float, typer.Option("--within", metavar="SECONDS", help="How long a new image has to prove itself.", min=1)
+    ] = 180,
+) -> None:
+    """Bring the site to this release: its file, its configuration, then one service after the other to its image.
+
+    A backup is made first. Before InfluxDB and Grafana get another image, their data is kept as it is; each service
+    has to answer, and fresh data to arrive, else the former image comes back by itself with its data, and the services
+    after it are left alone: exit code 3. What an interrupted upgrade left is undone or completed first.
+    """
+    from aresmon.stack import remote
+    from aresmon.upgrade import run
+
+    site, console, engine = the_site(), the_console(), the_engine()
+    fleet = run.load(site)
+    remote.check_here(site, fleet)
+    if dry_run:
+        recover(site, engine, dry_run=True)
+        decided = run.plan(site, engine)
+        _tell(decided)
+        console.say("Nothing was changed." if not decided.is_empty else "Nothing to do.")
+        return
+    backup = None if no_backup else _backup(site, engine)
+    done = run.upgrade(site, engine, console, announce=_tell, backup=backup, within=within)
+    for service, why in done.missing.items():
+        console.warn(f"{service} is left as it is: {why}", hint=f"`aresmon images pull {service}`, then the same again")
+    if done.unproven:
+        console.warn(done.unproven, hint="`aresmon logs telegraf` and `aresmon status` say more")
+    if done.turns:
+        former = " ".join(dict.fromkeys(turn.former.image for turn in done.turns))
+        console.say(f"Upgraded: {', '.join(turn.service for turn in done.turns)}. Each was proven by its data.")
+        console.say(f"The former images are still here; once all is well: docker image rm {former}")
+    elif done.changed:
+        console.say("The site's configuration is of this release now; its images are as they were.")
+    else:
+        console.say("Nothing to do: the site runs as this release wants it.")
+    raise typer.Exit(done.code)
+
+
+def recover(site: Site, engine: Engine, *, dry_run: bool) -> None:
+    """What `up` does first: complete or undo what an interrupted upgrade left."""
+    from aresmon.stack import upgrade_journal
+    from aresmon.upgrade import run
+
+    left = upgrade_journal.interrupted(site)
+    if left and dry_run:
+        the_console().warn(left, hint="`aresmon up` or `aresmon upgrade` completes or undoes it first")
+    elif left:
+        run.recover(site, engine, the_console())
+
+
+def tell_kept(outcome: Outcome, *, dry_run: bool = False) -> None:
+    """Which services run another image than the pinned one."""
+    for kept in outcome.kept:
+        if kept.lacks_other and dry_run:
+            the_console().say(
+                f"    image {kept.service}  {kept.why}: to be pulled or built; else it keeps {kept.now.image}"
+            )
+        elif kept.lacks_other:
+            hint = f"where a registry answers: `aresmon images pull {kept.service}`, then `aresmon up`"
+            the_console().warn(kept.told, hint=hint)
+        else:
+            the_console().note(kept.told)
+
+
+def tell_foreseen(outcome: Outcome) -> None:
+    """What `up` would change in the database."""
+    for statement in outcome.statements:
+        the_console().say(f"database: {statement}")
+    if outcome.unseen:
+        the_console().note(f"what would change in the database cannot be told: {outcome.unseen}")
+
+
+def tell_release() -> None:
+    """Say beside `--version` that another release brought the site of this folder up."""
+    from aresmon.site.folder import find
+    from aresmon.stack import image_versions
+
+    with suppress(AresmonError):
+        doubt = image_versions.doubt(find(Path()))
+        if doubt:
+            typer.echo(f"{doubt[0]}; next: {doubt[1]}", err=True)
+
+
+def _tell(decided: Plan) -> None:
+    from aresmon import __version__
+
+    console = the_console()
+    if decided.was not in ("", __version__):
+        console.say(f"The site was brought up by aresmon {decided.was}; this is {__version__}.")
+    for step in decided.migrations:
+        console.say(f"aresmon.yml: {step.why}")
+    if decided.difference:
+        console.raw(decided.difference)
+    if decided.up.changed:
+        console.plan(decided.up.steps, decided.up.difference, is_first=False, whole=False)
+    tell_foreseen(decided.up)
+    for turn in decided.turns:
+        line = f"    upgrade {turn.service}  {turn.former.image} -> {turn.wanted.image}"
+        if not turn.wanted.id:
+            line += ", to be pulled or built"
+        if turn.weight is not None:
+            line += f"; its data is kept: {turn.weight.copied >> 20} MiB copied, {turn.weight.linked >> 20} linked"
+        console.say(line)
+
+
+def _backup(site: Site, engine: Engine) -> Backup:
+    def make() -> str:
+        from aresmon.backup import create
+
+        return create.make(site, engine, the_console()).archive
+
+    return make

@@ -1,0 +1,160 @@
+"""`aresmon users`: who may use Grafana."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aresmon.cli.common import command, confirm_by_name, the_console, the_engine, the_site
+from aresmon.system.errors import AresmonError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aresmon.site.folder import Site
+
+
+app = typer.Typer(help="The users of Grafana.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@command(app, name="list", example="aresmon users list")
+def list_users(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """List Grafana's users: those of aresmon.yml, and those who are there on their own."""
+    from aresmon.grafana import manage_users
+
+    site = _site_with_grafana()
+    rows = [
+        {
+            "login": row.login,
+            "kind": row.kind,
+            "role": row.role,
+            "state": row.state,
+            "name": row.name,
+            "email": row.email,
+        }
+        for row in manage_users.rows(site, site.fleet())
+    ]
+    the_console().data(rows) if as_json else the_console().users(rows)
+
+
+@command(app, name="apply", example="aresmon users apply --dry-run")
+def apply(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+) -> None:
+    """Bring Grafana's users to what aresmon.yml says, as `up` does.
+
+    Passwords, roles and names of those whom the file names are put back; the others are let be.
+    """
+    from aresmon.grafana import manage_users
+
+    site = _site_with_grafana()
+    if dry_run:
+        changes = [change.what for change in manage_users.changes(site, site.fleet())]
+        _tell(changes)
+        the_console().say("Nothing was changed." if changes else "Nothing to do.")
+        return
+    _apply(site, "users apply", nothing="Nothing to do: Grafana's users are as aresmon.yml says.")
+
+
+@command(app, name="set-password", example="aresmon users set-password marie")
+def set_password(
+    login: Annotated[str, typer.Argument(help="The login.")],
+    generate: Annotated[bool, typer.Option("--generate", help="Make a new one instead of asking for it.")] = False,
+) -> None:
+    """Give a user another password: asked for without an echo, or the first line of standard input."""
+    from aresmon.grafana import manage_users
+    from aresmon.site import secrets
+
+    site = _site_with_grafana()
+    password = secrets.generated() if generate else _password(login)
+    if generate and login.lower() not in {
+        key for key, kind in manage_users.kinds(site.fleet()).items() if kind != "guest"
+    }:
+        raise AresmonError(
+            f"a generated password of {login} would be kept nowhere, since aresmon.yml does not name it",
+            hint="leave out --generate",
+        )
+    kept = manage_users.set_password(site, the_engine(), the_console(), login=login, password=password)
+    the_console().say(f"{login} has another password" + (f"; it is in {kept}" if kept else "."))
+
+
+@command(app, name="add", example="aresmon users add marie --role editor")
+def add(
+    login: Annotated[str, typer.Argument(help="The login.")],
+    role: Annotated[str, typer.Option("--role", help="viewer, editor or admin.")] = "viewer",
+    name: Annotated[str, typer.Option("--name", help="The name that is shown.")] = "",
+    email: Annotated[str, typer.Option("--email", help="The e-mail address.")] = "",
+) -> None:
+    """Add a user to aresmon.yml and to Grafana, with a generated password."""
+    from aresmon.grafana import manage_users
+    from aresmon.site import secrets
+
+    site = _site_here()
+    settings = {"login": login, "role": role, "name": name, "email": email}
+    manage_users.add(site, the_engine(), the_console(), {key: value for key, value in settings.items() if value})
+    the_console().say(f"{site.file}: {login} is added to grafana.users")
+    try:
+        _apply(site, "users add")
+    except AresmonError as error:
+        hint = f"{login} stands in aresmon.yml; `aresmon up` makes it in Grafana"
+        raise AresmonError(error.message, hint=hint, code=error.code) from None
+    the_console().say(f"password in {site.secrets / secrets.grafana_user(login)}")
+
+
+@command(app, name="remove", example="aresmon users remove marie")
+def remove(
+    login: Annotated[str, typer.Argument(help="The login.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take a user out of aresmon.yml and delete it in Grafana. Its dashboards stay."""
+    from aresmon.grafana import manage_users
+
+    site = _site_here()
+    manage_users.check_removal(site.fleet(), the_engine(), login)
+    if not yes:
+        confirm_by_name(login, f"This deletes Grafana's user {login}, with its preferences and stars")
+    was_there = manage_users.remove(site, the_engine(), the_console(), login)
+    the_console().say(f"{login} is removed." if was_there else f"{login} is removed; Grafana did not have it.")
+
+
+def _site_here() -> Site:
+    """The site, whose stack is on this machine: Grafana is spoken to where it runs."""
+    from aresmon.stack import remote
+
+    site = the_site()
+    remote.check_here(site, site.fleet())
+    return site
+
+
+def _site_with_grafana() -> Site:
+    from aresmon.grafana import admin_access
+
+    site = _site_here()
+    admin_access.check_runs(site.fleet(), the_engine())
+    return site
+
+
+def _apply(site: Site, name: str, *, nothing: str = "") -> None:
+    from aresmon.grafana import manage_users
+
+    told = manage_users.apply(site, the_engine(), the_console(), command=name)
+    _tell(told)
+    if not told and nothing:
+        the_console().say(nothing)
+
+
+def _tell(changes: Iterable[str]) -> None:
+    for change in changes:
+        the_console().say(f"grafana: {change}")
+
+
+def _password(login: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    first = str(typer.prompt(f"new password of {login}", hide_input=True, default="", show_default=False))
+    again = str(typer.prompt("again", hide_input=True, default="", show_default=False))
+    if first != again:
+        raise AresmonError("the two differ; nothing was changed", code=ExitCode.USAGE)
+    return first

@@ -1,0 +1,49 @@
+"""How what agents send is kept from others on its way to the edge, as aresmon.yml says (`edge.tls`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aresmon.config.access import Pair
+from aresmon.system.yaml_document import Document, Keys, Problem
+
+TLS: Keys = ("edge", "tls")
+OFF = (None, False, "off")
+"""`off` without quotes is false in YAML."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """`by_site`: the site's own authority vouches for the edge. With a `pair`, somebody does whom the hosts know."""
+
+    by_site: bool = False
+    pair: Pair | None = None
+
+    @property
+    def is_tls(self) -> bool:
+        return self.by_site or self.pair is not None
+
+    @property
+    def scheme(self) -> str:
+        """What the edge speaks on `edge.agents`."""
+        return "https" if self.is_tls else "http"
+
+
+def channel(document: Document, settings: Mapping[str, Any], file: str) -> Channel:
+    """The channel among the settings of `edge`, which have been checked."""
+    said = settings.get("tls")
+    if not isinstance(said, dict):
+        return Channel(by_site=said == "site")
+    at = tuple((name, document.problem((*TLS, name), "").told(file).rstrip(": ")) for name in ("certificate", "key"))
+    return Channel(pair=Pair(said["certificate"], said["key"], at, door="edge"))
+
+
+def contradictions(document: Document, settings: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong between these settings."""
+    said = settings.get("tls")
+    if said is True:
+        yield document.problem(TLS, "must be `site`, `off`, or {certificate: FILE, key: FILE}, not true")
+    if said not in OFF and settings.get("url", "").startswith("http://"):
+        yield document.problem(("edge", "url"), "with edge.tls agents come by https: say https://")

@@ -1,0 +1,254 @@
+"""Reads the views: `grafana/collectors/<collector>.yml`, and the site's own in `overrides/collectors/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aresmon.config import builtin_alerts, collectors, package_data, view_checks
+from aresmon.config.views import (
+    HOST,
+    SEVERITIES,
+    Alert,
+    Board,
+    Column,
+    Condition,
+    FieldKind,
+    Levels,
+    Measurement,
+    Panel,
+    Series,
+    Severity,
+    View,
+    Views,
+)
+from aresmon.system import json_schema
+from aresmon.system.errors import AresmonError, SiteError
+from aresmon.system.yaml_document import Problem, parse, read_text
+
+SCHEMA = Path(__file__).with_name("view_schema.yml")
+SHIPPED = package_data.GRAFANA / "collectors"
+OVERVIEW = "fleet"
+_SPAN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def load(overrides: Path | None = None) -> dict[str, View]:
+    """The shipped views and those of `overrides/collectors`, which win; by collector.
+
+    Raises SiteError with everything that is wrong with any of them, each with its file and line.
+    """
+    # The shipped ones are held against the schema by the tests: here that would cost more than reading them.
+    found = {path.stem: read(read_text(path), path.stem, file=str(path), checked=True) for path in _files(SHIPPED)}
+    errors: list[str] = []
+    own = overrides / "collectors" if overrides is not None else None
+    for path in _files(own) if own is not None else ():
+        try:
+            found[path.stem] = read(read_text(path), path.stem, file=str(path))
+            errors.extend(f"{path}: {problem}" for problem in _not_kept(found[path.stem], path))
+        except SiteError as error:
+            errors.extend(error.errors)
+        except AresmonError as error:
+            errors.append(error.message)
+        errors.extend(f"{path}: {problem}" for problem in _wrong_name(path))
+    errors.extend(_strangers(own) if own is not None else ())
+    errors.extend(_shared(found))
+    if errors:
+        raise SiteError(errors, hint="nothing was changed; docs/collectors.md tells what such a file may say")
+    return found
+
+
+def read(text: str, name: str, *, file: str, checked: bool = False) -> View:
+    """One view. `checked`: it is known to have nothing wrong. Raises SiteError with everything that is wrong, each
+    with its line."""
+    document = parse(text)
+    if document.data is None and not document.problems:
+        document.problems.append(Problem(0, "", "is empty; it must at least have a title and its measurements"))
+    if not document.problems and not checked:
+        document.problems.extend(json_schema.problems(document, view_schema()))
+        if not document.problems:
+            document.problems.extend(view_checks.contradictions(document, _measurements(document.data)))
+    if document.problems:
+        raise SiteError([problem.told(file) for problem in sorted(set(document.problems))])
+    return _view(document.data, name)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.yml"))
+
+
+def _wrong_name(path: Path) -> Iterator[str]:
+    if not any((place / f"{path.stem}.conf").exists() for place in (path.parent, package_data.TELEGRAF / "collectors")):
+        yield f"there is no collector of this name; its inputs belong into {path.stem}.conf beside it"
+    if path.stem == OVERVIEW:
+        yield "the overview's dashboard has this name already; give the collector another"
+
+
+def _strangers(folder: Path) -> Iterator[str]:
+    """Files that nobody would read, and that somebody may have meant."""
+    for path in sorted(folder.glob("*")):
+        if path.suffix not in (".conf", ".yml") and not path.name.startswith(".") and path.name != "README.md":
+            yield f"{path}: is read by nobody; a collector is NAME.conf, and what there is to see of it NAME.yml"
+
+
+def _not_kept(view: View, path: Path) -> Iterator[str]:
+    """Fields that the collector's own inputs leave out, where all of them say what they keep."""
+    fragment = path.with_suffix(".conf")
+    if not fragment.exists():
+        return
+    kept = collectors.kept_fields(read_text(fragment))
+    for name, measurement in view.measurements.items() if kept is not None else ():
+        for field in measurement.fields:
+            if not any(fnmatchcase(field, one) for one in kept or ()):
+                yield f"'{field}' of '{name}' is not among the fields that {fragment.name} keeps (`fieldinclude`)"
+
+
+@cache
+def view_schema() -> dict[str, Any]:
+    """The JSON Schema of a view."""
+    text = SCHEMA.read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (a safe loader)
+    return loaded
+
+
+def seconds(span: str) -> int:
+    """`10m` → 600"""
+    return int(span[:-1]) * _SPAN[span[-1]]
+
+
+def _shared(views: Views) -> Iterator[str]:
+    """What two files say in two ways, or both have though it is told from others by its name; the alerts that belong
+    to no collector are in no file."""
+    owners = {("alert", name): "" for name in builtin_alerts.IDS}
+    kinds: dict[tuple[str, str], tuple[FieldKind, str]] = {}
+    for view in views.values():
+        named = [*(("alert", one.id) for one in view.alerts), *(("column", one.title) for one in view.columns)]
+        for what, name in named:
+            if (owner := owners.setdefault((what, name), view.name)) != view.name:
+                where = f"{owner}.yml and in {view.name}.yml" if owner else f"{view.name}.yml and one of aresmon's own"
+                yield f"the {what} '{name}' is in {where}; it is told from others by this name"
+        for one in view.measurements.values():
+            for field, kind in one.fields.items():
+                former, owner = kinds.setdefault((one.name, field), (kind, view.name))
+                if former != kind:
+                    yield f"'{field}' of '{one.name}' is a {former} in {owner}.yml and a {kind} in {view.name}.yml"
+
+
+# From data to types ----------------------------------------------------------------------------------
+
+
+def _measurements(data: Any) -> dict[str, Measurement]:
+    return {
+        name: Measurement(
+            name,
+            tuple(one.get("tags", [])),
+            {field: kind for several, kind in view_checks.KINDS.items() for field in one.get(several, [])},
+        )
+        for name, one in data["measurements"].items()
+    }
+
+
+def _view(data: Any, name: str) -> View:
+    known = _measurements(data)
+    board = data.get("dashboard")
+    return View(
+        name=name,
+        title=data["title"],
+        measurements=known,
+        panels=tuple(_panel(one, known) for one in data.get("panels", [])),
+        columns=tuple(_column(one, known) for one in data.get("columns", [])),
+        alerts=tuple(_alert(one, known) for one in data.get("alerts", [])),
+        board=Board(board["title"], board.get("choose", ""), board.get("of", "")) if board else None,
+    )
+
+
+def _panel(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Panel:
+    return Panel(
+        title=data["title"],
+        kind=data.get("kind", "timeseries"),
+        unit=data["unit"],
+        description=data["description"],
+        series=tuple(_series(one, known) for one in data["series"]),
+        levels=_levels(data.get("thresholds")),
+        minimum=data.get("min"),
+        maximum=data.get("max"),
+        decimals=data.get("decimals"),
+        stack=data.get("stack", False),
+        width=data.get("width", 0),
+        height=data.get("height", 0),
+        place=data.get("place", "main"),
+        show=tuple((value, one["text"], one["color"]) for value, one in data.get("show", {}).items()),
+    )
+
+
+def _column(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Column:
+    return Column(
+        title=data["title"],
+        unit=data["unit"],
+        description=data.get("description", ""),
+        series=_series(data["series"], known),
+        levels=_levels(data.get("thresholds")),
+        decimals=data.get("decimals"),
+    )
+
+
+def _alert(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Alert:
+    falling = "below" in data
+    return Alert(
+        id=data["id"],
+        title=data["title"],
+        series=_series(data["series"], known),
+        over=seconds(data["over"]),
+        lasting=seconds(data.get("for", "0s")),
+        levels=Levels(_steps(data["below" if falling else "above"]), falling),
+        unit=data["unit"],
+        summary=data["summary"],
+        next=data["next"],
+        when=data.get("when", ""),
+        each_host=data.get("each_host", False),
+        panel=data.get("panel", ""),
+    )
+
+
+def _series(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Series:
+    measurement = known.get(data.get("from", ""))
+    tags = {HOST, *(measurement.tags if measurement else ())}
+    return Series(
+        measurement=data.get("from", ""),
+        field=data.get("field", ""),
+        aggregate=data.get("aggregate", "mean"),
+        rate=seconds(data["rate"]) if "rate" in data else 0,
+        increase=data.get("increase", False),
+        math=data.get("math", "").strip(),
+        where=tuple(_condition(key, value, tags) for key, value in data.get("where", {}).items()),
+        by=tuple(data.get("by", [])),
+        name=data.get("name", ""),
+        formula=data.get("formula", ""),
+        parts=tuple((name, _series(part, known)) for name, part in data.get("of", {}).items()),
+        influxql=data.get("influxql", ""),
+    )
+
+
+def _condition(key: str, value: str | float, tags: set[str]) -> Condition:
+    name = key.rstrip("!<>")
+    sign = key.removeprefix(name)
+    is_expression = isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == "/"
+    plain = {"": "=", "!": "!=", "<": "<", ">": ">"}[sign]
+    operator = {"=": "=~", "!=": "!~"}.get(plain, plain) if is_expression else plain
+    return Condition(name, operator, value, name in tags)
+
+
+def _levels(data: Mapping[str, Any] | None) -> Levels | None:
+    if data is None:
+        return None
+    steps = _steps(data)
+    values = [value for _, value in steps]
+    return Levels(steps, falling=values != sorted(values))
+
+
+def _steps(data: Mapping[str, Any]) -> tuple[tuple[Severity, float], ...]:
+    return tuple((severity, float(data[severity])) for severity in SEVERITIES if severity in data)

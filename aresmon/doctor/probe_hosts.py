@@ -1,0 +1,48 @@
+"""Each host, visited: whether ssh and sudo let us in, and what its agent does. Nothing is changed there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aresmon.config.model import Host
+from aresmon.doctor import facts
+from aresmon.push import protocol
+from aresmon.push.session import Ground
+from aresmon.system.errors import AresmonError
+
+_WITHIN = 20.0  # seconds for one host
+_AT_ONCE = 50
+
+
+async def visit(ground: Ground) -> tuple[facts.Host, ...]:
+    """Visit every host of the site, many at a time, each within its time."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(host: Host) -> facts.Host:
+        async with places:
+            try:
+                return await asyncio.wait_for(_look(ground, host), _WITHIN)
+            except TimeoutError:
+                return facts.Host(host.name, trouble=f"{host.name} did not answer within {_WITHIN:.0f} s")
+            except AresmonError as error:
+                return facts.Host(host.name, trouble=_named(host.name, error.message), next=error.hint)
+
+    return tuple(await asyncio.gather(*(one(host) for host in ground.fleet.hosts)))
+
+
+async def _look(ground: Ground, host: Host) -> facts.Host:
+    seen = await protocol.look(ground.agent(host), ground.transport(host))
+    clock = seen.facts.get("asked", "")
+    is_sidecar = host == ground.fleet.sidecar
+    return facts.Host(
+        host.name,
+        active=seen.facts.get("active", ""),
+        version=seen.facts.get("version", ""),
+        apart=float(clock) - seen.asked_at if clock.replace(".", "", 1).isdigit() else 0.0,
+        drifted=() if is_sidecar else tuple(seen.drifted),
+        pending=seen.pending,
+    )
+
+
+def _named(host: str, message: str) -> str:
+    return message if host in message else f"{host}: {message}"

@@ -1,0 +1,268 @@
+"""The engine, the machine, its disks and the stack's containers, looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aresmon.config.model import Fleet
+from aresmon.config.names import DATABASE
+from aresmon.doctor import facts
+from aresmon.doctor.check_machine import parse_listening
+from aresmon.engine import containers
+from aresmon.engine.docker import Engine, told
+from aresmon.engine.images import used_pins
+from aresmon.influxdb import influxql
+from aresmon.influxdb.client import InfluxDB
+from aresmon.site.folder import Site, data_folders
+from aresmon.system import process
+from aresmon.system.errors import AresmonError
+
+_DAEMON = Path("/etc/docker/daemon.json")
+_BOUNDED_BY_ITSELF = frozenset({"local", "journald", "syslog", "none"})
+_WITHIN = 5.0  # seconds
+_LOOK_BACK = 7  # days of growth
+_LEAST_SPAN = 6 * 3600  # seconds of points that tell growth
+
+
+def engine(of: Engine) -> facts.Engine:
+    """What the engine tells of itself, and which Compose is here."""
+    with told():
+        info = of.client.info()
+    asked = time.time()
+    return facts.Engine(
+        version=str(info.get("ServerVersion", "")),
+        storage=str(info.get("Driver", "")),
+        live_restore=bool(info.get("LiveRestoreEnabled")),
+        log_driver=str(info.get("LoggingDriver", "")),
+        bounds_logs=None if of.far else _bounds_logs(),
+        warnings=tuple(str(one) for one in info.get("Warnings") or ()),
+        root=str(info.get("DockerRootDir", "")),
+        memory=int(info.get("MemTotal", 0)),
+        apart=_time(str(info.get("SystemTime", "")), asked) - asked,
+        compose=_compose(),
+    )
+
+
+def engine_root(of: Engine) -> str:
+    """The folder in which the engine keeps images and containers."""
+    with told():
+        return str(of.client.info().get("DockerRootDir", ""))
+
+
+def recent(lines: Iterable[str], *, now: float | None = None, within: float = 86400.0) -> Iterator[str]:
+    """The lines of a log that are not older than so many seconds, by the engine's time stamp in front of each."""
+    oldest = (time.time() if now is None else now) - within
+    for line in lines:
+        if _time(line.partition(" ")[0], oldest) >= oldest:
+            yield line
+
+
+def machine(of: Engine) -> facts.Machine:
+    """What this machine tells of itself."""
+    has_systemd = Path("/run/systemd/system").is_dir()
+    memory = _memory()
+    try:
+        mode = of.socket.stat().st_mode
+    except (OSError, AresmonError):
+        mode = 0
+    return facts.Machine(
+        at_boot=_said("systemctl", "is-enabled", "docker.service") if has_systemd else "",
+        synchronised=_said("timedatectl", "show", "--property=NTPSynchronized", "--value") if has_systemd else "",
+        memory=memory.get("MemTotal", 0),
+        available=memory.get("MemAvailable", 0),
+        socket_mode=mode,
+        listening=_listening(),
+    )
+
+
+def stack(of: Engine, fleet: Fleet) -> facts.Stack:
+    """The containers of the site, those of interrupted commands too."""
+    pins = used_pins(fleet)
+    seen = []
+    with told():
+        found = of.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={fleet.site}"})
+    for one in found:
+        with suppress(AresmonError), told():  # gone in between
+            seen.append(service(of.client.api.inspect_container(one["Id"]), pins))
+    return facts.Stack(tuple(seen), {"edge.agents": fleet.edge.agents, "edge.grafana": fleet.edge.grafana})
+
+
+def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.Service:
+    """What an inspection of a container says."""
+    one, host = containers.container(details), details["HostConfig"]
+    log = host.get("LogConfig") or {}
+    bounded = log.get("Type") in _BOUNDED_BY_ITSELF or "max-size" in (log.get("Config") or {})
+    return facts.Service(
+        name=one.service,
+        state=one.state,
+        image=one.image,
+        wanted=pins[one.service].candidates if one.service in pins else (),
+        restart=str((host.get("RestartPolicy") or {}).get("Name", "")),
+        restarts=one.restarts,
+        out_of_memory=one.out_of_memory,
+        memory_limit=one.memory_limit,
+        bounds_log=bounded,
+        published=one.published,
+        is_leftover=details["Config"]["Labels"].get("com.docker.compose.oneoff") == "True",
+    )
+
+
+def disks(site: Site, fleet: Fleet, root: str, influxdb: InfluxDB | None) -> tuple[facts.Disk, ...]:
+    """The filesystems of the site's folders, and of the engine's own, where that can be seen."""
+    folders = data_folders(site, fleet)
+    wanted = [
+        ("InfluxDB's data", folders["influxdb"], "storage.data"),
+        ("Grafana's data", folders["grafana"], "grafana.data"),
+        ("the site's folder", site.root, ""),
+        *([("Docker's folder", Path(root), "")] if root else []),
+    ]
+    growths: dict[str, float | None] = {}
+    found = []
+    for what, folder, setting in wanted:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        mount = _mount(there)
+        if mount not in growths:
+            growths[mount] = _growth(influxdb, fleet.server, mount)
+        found.append(_disk(what, there, setting, growths[mount]))
+    return tuple(found)
+
+
+def _disk(what: str, folder: Path, setting: str, growth: float | None) -> facts.Disk:
+    room = os.statvfs(folder)
+    return facts.Disk(
+        what=what,
+        folder=str(folder),
+        device=folder.stat().st_dev,
+        total=room.f_blocks * room.f_frsize,
+        free=room.f_bavail * room.f_frsize,
+        inodes=room.f_files,
+        inodes_free=room.f_favail,
+        writable=not room.f_flag & os.ST_RDONLY,
+        setting=setting,
+        growth=growth,
+    )
+
+
+def _growth(influxdb: InfluxDB | None, server: str, mount: str) -> float | None:
+    """Bytes that a filesystem of the server took more a day lately, by the server's own points; None for too few."""
+    if influxdb is None:
+        return None
+    where = (
+        f'FROM "1h"."disk" WHERE "host" = {influxql.string(server)} AND "path" = {influxql.string(mount)} '
+        f"AND time > now() - {_LOOK_BACK}d"
+    )
+    try:
+        first, last = influxdb.query(
+            f'SELECT first("used") {where}', f'SELECT last("used") {where}', database=DATABASE, within=_WITHIN
+        )
+    except AresmonError:
+        return None
+    if not first or not last or last[0].rows[0]["time"] - first[0].rows[0]["time"] < _LEAST_SPAN:
+        return None
+    before, now = first[0].rows[0], last[0].rows[0]
+    grown, passed = float(now["last"]) - float(before["first"]), float(now["time"]) - float(before["time"])
+    return grown / passed * 86400
+
+
+def _mount(folder: Path) -> str:
+    here = folder.resolve()
+    return str(next(path for path in (here, *here.parents) if path.is_mount()))
+
+
+def _bounds_logs() -> bool | None:
+    """Whether the engine gives every container's log an end, unless it says otherwise."""
+    try:
+        settings = json.loads(_DAEMON.read_bytes())
+        return "max-size" in (settings.get("log-opts") or {})
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _compose() -> str:
+    try:
+        done = process.run(["docker", "compose", "version", "--short"], timeout=_WITHIN * 2, check=False)
+    except AresmonError:
+        return ""
+    return done.out.strip() if done.code == 0 else ""
+
+
+def _said(*argv: str) -> str:
+    """What a program says, in a word; empty where it is not there or says nothing in time."""
+    if shutil.which(argv[0]) is None:
+        return ""
+    try:
+        return process.run(argv, timeout=_WITHIN, check=False).out.strip()
+    except AresmonError:
+        return ""
+
+
+def _memory() -> dict[str, int]:
+    """/proc/meminfo, in bytes."""
+    found = {}
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        name, _, rest = line.partition(":")
+        found[name] = int(rest.split()[0]) * 1024
+    return found
+
+
+def _listening() -> tuple[facts.Listening, ...]:
+    texts = []
+    for name in ("tcp", "tcp6"):
+        path = Path("/proc/net") / name
+        texts.append(path.read_text(encoding="ascii") if path.exists() else "")
+    found = parse_listening(*texts)
+    owners = _owners({inode for _, inode in found})
+    return tuple(facts.Listening(at, owners.get(inode, "")) for at, inode in found)
+
+
+def _owners(inodes: set[int]) -> dict[int, str]:
+    """Whose these sockets are: `nginx, process 123`, of the processes that this one may look at."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    owners: dict[int, str] = {}
+    for process_folder in Path("/proc").iterdir():
+        if not process_folder.name.isdigit():
+            continue
+        for link in _links(process_folder / "fd"):
+            if link in wanted and wanted[link] not in owners:
+                owners[wanted[link]] = f"{_name(process_folder)}, process {process_folder.name}"
+    return owners
+
+
+def _links(folder: Path) -> Sequence[str]:
+    found = []
+    try:
+        for path in folder.iterdir():
+            try:
+                found.append(os.readlink(path))  # noqa: PTH115 (what it leads to is no path)
+            except OSError:
+                continue
+    except OSError:
+        pass  # another user's process, or one that ended
+    return found
+
+
+def _name(process_folder: Path) -> str:
+    try:
+        return (process_folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return "a process"
+
+
+def _time(stamp: str, otherwise: float) -> float:
+    """The engine's time stamp as seconds since 1970: its own clock's in a log, its machine's with the offset in what
+    it tells of itself. Of its nanoseconds Python takes six digits."""
+    try:
+        told = datetime.fromisoformat(stamp)
+    except ValueError:
+        return otherwise
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()

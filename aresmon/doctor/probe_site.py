@@ -1,0 +1,162 @@
+"""The site's folder, its secrets, its bundle and its history, looked at. No secret leaves this module."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from aresmon.backup import contents, record
+from aresmon.config.layout import SOCKET
+from aresmon.config.model import Fleet
+from aresmon.doctor import facts
+from aresmon.doctor.check_site import leaks
+from aresmon.engine import images
+from aresmon.engine.docker import Engine
+from aresmon.influxdb import backfill
+from aresmon.influxdb.capacity import size
+from aresmon.site import bundle, external_secrets, secrets
+from aresmon.site import folder as site_folder
+from aresmon.site.folder import Site
+from aresmon.stack import folder_swap, image_versions
+from aresmon.stack import plan as stack_plan
+from aresmon.system import git
+from aresmon.system.errors import AresmonError
+
+_WEEK = 7 * 86400.0
+_OLD = 3600.0  # seconds: what is younger may belong to a command that runs now
+_KEPT = (".aresmon-former-", ".aresmon-rejected-", ".aresmon-failed-")  # whole, by a restore or an upgrade
+_LARGEST = 1 << 20  # bytes of a file that is searched for secrets
+
+
+def folder(site: Site, fleet: Fleet, *, influxdb_runs: bool) -> facts.Folder:
+    """The folder as it stands."""
+    in_git = _git(site, "rev-parse", "--is-inside-work-tree") == ["true"]
+    tracked = _git(site, "ls-files", "-z", "--", ".aresmon") if in_git else []
+    return facts.Folder(
+        root=str(site.root),
+        writable=os.access(site.root, os.W_OK | os.X_OK) and not os.statvfs(site.root).f_flag & os.ST_RDONLY,
+        has_state=site.state.is_dir(),
+        in_git=in_git,
+        ignored=bool(in_git and _git(site, "check-ignore", ".aresmon/secrets/x")),
+        secrets=tuple(_secrets(site, fleet)),
+        tracked=tuple(tracked),
+        told=tuple(leaks(_values(site), _texts(site))),
+        leftovers=tuple(sorted(_leftovers(site, fleet))),
+        failures=tuple(sorted(_failures(site))),
+        socket=_socket(site) if influxdb_runs else None,
+        unfinished=tuple(_unfinished(site)),
+    )
+
+
+def plan(site: Site, fleet: Fleet, engine: Engine) -> facts.Plan:
+    """What `up` would do. Nothing is fetched, and nothing changed."""
+    on_disk = bundle.read(site.bundle)
+    if not on_disk.exists:
+        return facts.Plan("", (), (), ())
+    found, _ = image_versions.held(site, fleet, engine, images.local(engine, images.used_pins(fleet)))
+    wanted = stack_plan.decide(site, fleet, site.catalogue(), engine, found)
+    difference = wanted.difference
+    steps = tuple(f"{step.action} {step.service} ({step.because})" for step in wanted.steps)
+    return facts.Plan(on_disk.version, difference.edited, (*difference.changed, *difference.removed), steps)
+
+
+def pushes(site: Site) -> facts.Pushes:
+    """How the last push to each host ended, by the site's history."""
+    last = {}
+    for event in site.history("push-config"):
+        last[str(event.get("host", ""))] = str(event.get("outcome", "")), str(event.get("why", ""))
+    return facts.Pushes(last)
+
+
+def backups(site: Site, fleet: Fleet) -> facts.Backups:
+    """What is known of the backups, and how often they should be made."""
+    has_one = (site.secrets / secrets.BACKUP).exists()
+    mark = record.mark_of(secrets.read(site.secrets, secrets.BACKUP)) if has_one else ""
+    return facts.Backups(record.read(site), time.time(), fleet.backup.every.missed_after, mark)
+
+
+def _secrets(site: Site, fleet: Fleet) -> Iterator[facts.Secret]:
+    """Every file that is a secret, and the folders that keep others out."""
+    users = site_folder.users()
+    owners = secrets.owners(fleet, users)
+    for path in (site.state, site.secrets):
+        if path.is_dir():
+            yield _secret(site, path, None)
+    for path in sorted(site.secrets.glob("*")):
+        if path.is_file():
+            yield _secret(site, path, owners.get(path.name))
+    for path in sorted((site.secrets / external_secrets.ALERTS).glob("*")):
+        yield _secret(site, path, users["grafana"])
+    for path in sorted(site.tls.glob("*.pem")):
+        yield _secret(site, path, users["edge"])
+
+
+def _secret(site: Site, path: Path, wanted: int | None) -> facts.Secret:
+    status = path.stat()
+    name = f"{path.relative_to(site.root)}{'/' if path.is_dir() else ''}"
+    readable = os.access(path, os.R_OK)
+    return facts.Secret(name, stat.S_IMODE(status.st_mode), status.st_uid, wanted, readable)
+
+
+def _values(site: Site) -> list[tuple[str, str]]:
+    found = []
+    for path in sorted(site.secrets.rglob("*")):
+        if path.is_file() and os.access(path, os.R_OK):
+            found.append((str(path.relative_to(site.secrets)), path.read_text("utf-8", "replace").strip()))
+    return found
+
+
+def _texts(site: Site) -> list[tuple[str, str]]:
+    """The files of the site that people read and share."""
+    paths = [site.file, *site.overrides.rglob("*"), *site.bundle.rglob("*")]
+    return [
+        (str(path.relative_to(site.root)), path.read_text("utf-8", "replace"))
+        for path in paths
+        if path.is_file() and path.stat().st_size <= _LARGEST
+    ]
+
+
+def _leftovers(site: Site, fleet: Fleet) -> Iterator[str]:
+    """What a command writes for a moment, or a restore keeps aside, and is still there."""
+    now = time.time()
+    written = (*site.state.glob(".*.????????"), *site.secrets.glob(".*.????????"))
+    aside = (path for folder in site_folder.data_folders(site, fleet).values() for path in folder.glob(".aresmon-*"))
+    for path in (*written, *aside):
+        is_kept = path.name.startswith(_KEPT)
+        if is_kept or now - path.lstat().st_mtime > _OLD:
+            name = os.path.relpath(path, site.root) if path.is_relative_to(site.root) else str(path)
+            yield f"{name} ({size(contents.size(path))})" if is_kept else name
+
+
+def _unfinished(site: Site) -> Iterator[tuple[str, str]]:
+    """What the journals of interrupted commands say is still to be done; `status` tells of an upgrade's."""
+    try:
+        if folder_swap.pending(site):
+            yield "a restore was interrupted while it moved the data into place", "`aresmon up` completes it"
+    except AresmonError as error:
+        yield error.message, error.hint
+    owed = backfill.owed(site.state / backfill.JOURNAL)
+    if owed:
+        yield f"`aresmon data backfill` was interrupted with {len(owed)} pieces left", "`aresmon data backfill`"
+
+
+def _failures(site: Site) -> Iterator[str]:
+    for path in site.log.glob("*.log"):
+        if time.time() - path.stat().st_mtime < _WEEK:
+            yield str(path.relative_to(site.root))
+
+
+def _socket(site: Site) -> facts.Socket:
+    return facts.Socket((site.socket_folder / SOCKET).exists(), stat.S_IMODE(site.socket_folder.parent.stat().st_mode))
+
+
+def _git(site: Site, *arguments: str) -> list[str]:
+    """What git answers, a line or a name each; nothing where there is no git, or it refuses."""
+    try:
+        done = git.ask(arguments, cwd=site.root, env=None, timeout=git.LOCALLY / 3)
+    except AresmonError:
+        return []
+    return [one.strip() for one in done.out.replace("\0", "\n").splitlines() if one.strip()] if done.code == 0 else []

@@ -1,0 +1,210 @@
+"""What is wrong with a site, judged from what `status` sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from aresmon.backup import record
+from aresmon.config.model import Fleet
+from aresmon.doctor.activity import HostStatus
+from aresmon.engine.containers import Container
+from aresmon.influxdb import capacity, shards
+from aresmon.influxdb.capacity import Capacity
+from aresmon.influxdb.client import InfluxDB
+from aresmon.influxdb.freshness import FRESH
+from aresmon.site import ca, certificates, tls_migration
+from aresmon.site.folder import Site
+from aresmon.stack import image_versions, upgrade_journal
+
+Kind = Literal[
+    "service", "certificate", "channel", "release", "backup", "capacity", "database", "shard", "host", "clock"
+]
+
+_CROWDED = 0.9
+_MOSTLY = 0.9
+_SOON_FULL = 7  # days
+MOST_SERIES = 100_000
+"""`max-select-series` in compose/influxdb.conf."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One service. `memory` and `memory_limit` are in bytes, `since` in seconds since 1970; 0 if not running."""
+
+    name: str
+    state: str
+    health: str
+    image: str
+    restarts: int
+    memory: int
+    memory_limit: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is wrong with a service or host, and the next step; `kind` is which look found it."""
+
+    about: str
+    what: str
+    next: str
+    kind: Kind = "host"
+
+
+def of_service(
+    service: ServiceStatus, missing: Mapping[str, str], containers: Mapping[str, Container]
+) -> Iterator[Trouble]:
+    name = service.name
+    if service.state == "absent":
+        if name in missing:
+            next_step = f"where a registry answers: `aresmon images pull {name} && aresmon up`"
+            yield Trouble(
+                name, f"{name} does not run: its image {service.image} is not on this machine", next_step, "service"
+            )
+        else:
+            yield Trouble(name, f"{name} does not run: it has no container", "`aresmon up` makes it", "service")
+    elif service.state != "running":
+        yield Trouble(
+            name,
+            f"{name} is {_ending(containers[name])}",
+            f"`aresmon logs {name}` says why, `aresmon up` starts it",
+            "service",
+        )
+    elif service.health == "unhealthy":
+        yield Trouble(
+            name,
+            f"{name} is unhealthy: {containers[name].last_check[:120] or 'its check fails'}",
+            f"`aresmon logs {name}` says why",
+            "service",
+        )
+    elif service.memory_limit and service.memory > _CROWDED * service.memory_limit:
+        used = f"{service.memory >> 20} of {service.memory_limit >> 20} MiB"
+        yield Trouble(
+            name,
+            f"{name} uses {used}",
+            f"raise memory.{name} in aresmon.yml before the kernel ends it, then `aresmon up`",
+            "service",
+        )
+
+
+def of_certificates(site: Site, fleet: Fleet, at: float) -> Iterator[Trouble]:
+    door, now = fleet.grafana.door, datetime.fromtimestamp(at, UTC)
+    for doubt in certificates.troubles(site.root, door.tls, fleet.grafana.url, site.tls, now=now):
+        yield Trouble("edge", doubt.what, doubt.next, "certificate")
+    edge = fleet.edge
+    for doubt in certificates.troubles(site.root, edge.channel.pair, edge.url, site.tls, now=now):
+        yield Trouble("edge", doubt.what, doubt.next, "certificate")
+    if edge.channel.by_site:
+        agents = site.tls / certificates.FILES["edge"]
+        for doubt in ca.troubles(site.authority, ca.names(fleet), agents, now):
+            yield Trouble("edge", doubt.what, doubt.next, "channel")
+    yield from (
+        Trouble(about, doubt.what, doubt.next, "channel") for about, doubt in tls_migration.troubles(site, fleet)
+    )
+
+
+def of_backups(site: Site, fleet: Fleet, at: float) -> Iterator[Trouble]:
+    due = fleet.backup.every.missed_after
+    yield from (Trouble("backup", *doubt, "backup") for doubt in record.doubts(record.read(site), due=due, now=at))
+
+
+def of_capacity(taken: Capacity) -> Iterator[Trouble]:
+    if taken.series > MOST_SERIES:
+        yield Trouble(
+            "influxdb",
+            f"the database knows {taken.series} series, and answers no question that touches more than {MOST_SERIES}",
+            "`aresmon doctor` names the host that makes them; `aresmon hosts block HOST` cuts it off at once",
+            "capacity",
+        )
+    if taken.days_left is not None and taken.days_left < _SOON_FULL and taken.free is not None:
+        daily, free = capacity.size(taken.bytes_a_day or 0), capacity.size(taken.free)
+        yield Trouble(
+            "influxdb",
+            f"the data grows by {daily} a day and {free} are free: full in {taken.days_left:.0f} days",
+            "make room there, or keep less: storage.keep in aresmon.yml, then `aresmon up`",
+            "capacity",
+        )
+
+
+def of_blocked(host: str, since: str) -> Trouble:
+    what = f"{host} may not write since {since.partition('+')[0]} (UTC): it was blocked"
+    return Trouble(host, what, f"once it is mended: `aresmon hosts unblock {host}`")
+
+
+def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Trouble]:
+    """Days that are missing from every answer, and no answer says so; `folder` as for `_capacity`."""
+    for one in shards.closed(influxdb, folder, now=at):
+        yield Trouble(
+            "influxdb",
+            f"points of {one.place.days} in {one.place.policy} can be neither read nor written: {one.place.path} is "
+            "closed",
+            "`aresmon logs influxdb` says why (Failed to open shard); docs/faults.md, A damaged shard, how to go on",
+            "shard",
+        )
+    try:
+        aside = shards.put_aside(folder, shards.places(influxdb)) if folder else []
+    except OSError:
+        return  # not ours to look into: the site's owner may
+    for one in aside:
+        yield Trouble(
+            "influxdb",
+            f"points of {one.place.days} in {one.place.policy} are missing: InfluxDB put {one.file} aside, since it "
+            "could not read it",
+            "restore that day from a backup, then remove the file; docs/faults.md, A damaged shard",
+            "shard",
+        )
+
+
+def of_release(site: Site) -> Iterator[Trouble]:
+    """That an upgrade was interrupted, or another release of aresmon brought the site up."""
+    left = upgrade_journal.interrupted(site)
+    if left:
+        yield Trouble("aresmon", left, "`aresmon upgrade` or `aresmon up` completes or undoes it", "release")
+    doubt = image_versions.doubt(site)
+    if doubt:
+        yield Trouble("aresmon", *doubt, "release")
+
+
+def _ending(container: Container) -> str:
+    """`exited (exit code 1, out of memory)`, `paused`"""
+    if container.state == "paused":
+        return container.state
+    why = container.error or f"exit code {container.exit_code}"
+    return f"{container.state} ({why}{', out of memory' if container.out_of_memory else ''})"
+
+
+def of_host(host: HostStatus, fleet: Fleet) -> Iterator[Trouble]:
+    is_sidecar = fleet.sidecar is not None and host.name == fleet.sidecar.name
+    look_there = "`aresmon logs telegraf` says why" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
+    if host.ahead:
+        what = f"the clock of {host.name} is wrong: its points are dated {age(host.ahead)} ahead"
+        yield Trouble(host.name, what, f"on {host.name}: `timedatectl` says whether it is set by the network", "clock")
+    elif host.age is None:
+        install = look_there if is_sidecar else f"`aresmon push-config {host.name}` brings its configuration there"
+        yield Trouble(host.name, f"{host.name} has never sent anything", install)
+    elif host.age > FRESH:
+        what = f"{host.name} is silent: its newest point is {age(host.age)} old"
+        yield Trouble(host.name, what, f"{look_there}, `timedatectl` whether its clock is behind")
+    elif host.refused:
+        what = f"{host.name}: {host.refused} of its writes failed in the last minute"
+        yield Trouble(host.name, what, f"{look_there}, `aresmon logs influxdb` what the database says to it")
+    elif host.silent:
+        yield Trouble(host.name, f"{host.name}: nothing from {', '.join(host.silent)} in the last minute", look_there)
+    elif host.reads < _MOSTLY * host.expected:
+        yield Trouble(
+            host.name,
+            f"{host.name}: inputs were read {host.reads} times of {host.expected} in the last minute",
+            look_there,
+        )
+
+
+def age(seconds: float) -> str:
+    """`8 s`, `3 min`, `5 h`, `12 d`"""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,207 @@
+"""All looks and all checks: what is seen at once, each within its time, then judged, with nothing changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aresmon.config.model import Fleet
+from aresmon.doctor import facts, findings, probe_database, probe_machine, probe_site
+from aresmon.doctor import status as doctor_status
+from aresmon.doctor.checks import MACHINE, Check, Seen, checks
+from aresmon.doctor.findings import Finding, Report, Unmade
+from aresmon.engine.docker import Engine
+from aresmon.influxdb import capacity, service
+from aresmon.influxdb.client import InfluxDB, read_sdk
+from aresmon.site.folder import Site
+from aresmon.system.errors import AresmonError, SiteError
+
+WITHIN = 30.0
+"""Seconds for the looks that are made at once; with visits to hosts twice that. `status` comes after them."""
+_LOG_LINES = 500
+_AT_ONCE = 32
+_THROUGH_SSH = 2  # sshd lets ten sessions into a connection (MaxSessions), and each question is one
+_STATUS = "services and hosts"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is examined, and by which ways: the site, its engine, its InfluxDB; `is_here` is whether the stack is on
+    this machine, `visit` visits the hosts if that is wanted."""
+
+    site: Site
+    engine: Engine
+    influxdb: Callable[[], InfluxDB] | None = None
+    is_here: bool = True
+    visit: Callable[[], tuple[facts.Host, ...]] | None = None
+
+
+def examine(case: Case) -> Report:
+    """Look at everything that can be looked at from here. Never raises for what is wrong with the site."""
+    try:
+        fleet = case.site.fleet()
+    except AresmonError as error:
+        return _without_a_file(case, error)
+    read_sdk()
+    looks = _looks(case, fleet)
+    # Last: it counts every point of a minute, which too many series make so dear that no other question is answered.
+    status = {_STATUS: looks.pop(_STATUS)}
+    at_once = _AT_ONCE if case.is_here else _THROUGH_SSH
+    seen = gather(looks, within=WITHIN * (2 if case.visit else 1), at_once=at_once)
+    seen |= gather(status, within=WITHIN / 2)
+    found = [Finding("file-notice", notice) for notice in fleet.notices]
+    looked_for = ["file-wrong", "file-notice"]
+    _judge(checks(fleet), seen, found, looked_for)
+    return findings.report(fleet.site, found, looked_for, _unmade(case, fleet, seen))
+
+
+def _without_a_file(case: Case, error: AresmonError) -> Report:
+    """What can be known where the file says nothing: the machine and its engine."""
+    read_sdk()
+    looks = {
+        "the engine": lambda: probe_machine.engine(case.engine),
+        "this machine": lambda: probe_machine.machine(case.engine),
+    }
+    seen = gather(looks, within=WITHIN)
+    wrong = error.errors if isinstance(error, SiteError) else (error.message,)
+    found = [Finding("file-wrong", one, "" if isinstance(error, SiteError) else error.hint) for one in wrong]
+    looked_for = ["file-wrong"]
+    _judge(MACHINE, seen, found, looked_for)
+    unmade = [Unmade("everything that aresmon.yml names", "the file cannot be read", is_expected=True)]
+    return findings.report(str(case.site.root), found, looked_for, unmade)
+
+
+def _judge(made: Sequence[Check], seen: Seen, found: list[Finding], looked_for: list[str]) -> None:
+    """Make the checks whose facts are there; what does not answer is a finding itself."""
+    for check in made:
+        if all(name in seen and not isinstance(seen[name], Failed) for name in check.needs):
+            found.extend(check.judge(seen))
+            looked_for.extend(set(check.kinds) - check.moot(seen))
+    found.extend(_silences(seen))
+
+
+# Looks -----------------------------------------------------------------------------------------------
+
+
+def _looks(case: Case, fleet: Fleet) -> dict[str, Callable[[], Any]]:
+    """Every look that can be made from here, by its name."""
+    site, engine = case.site, case.engine
+
+    def influxdb() -> InfluxDB:
+        return case.influxdb() if case.influxdb else service.influxdb(site)
+
+    def data() -> facts.Contents:
+        free = capacity.free(site.root / fleet.data) if case.is_here else None
+        return probe_database.look(influxdb(), fleet, free=free)
+
+    looks: dict[str, Callable[[], Any]] = {
+        "the engine": lambda: probe_machine.engine(engine),
+        "the containers": lambda: probe_machine.stack(engine, fleet),
+        _STATUS: lambda: doctor_status.look(site, engine, influxdb=case.influxdb),
+        "what is in the database": data,
+        "InfluxDB's log": lambda: _log(engine, fleet),
+        "the pushes": lambda: probe_site.pushes(site),
+    }
+    if case.is_here:
+        looks |= {
+            "this machine": lambda: probe_machine.machine(engine),
+            "the disks": lambda: probe_machine.disks(site, fleet, *_engine_root(engine), _or_none(influxdb)),
+            "the site's folder": lambda: probe_site.folder(site, fleet, influxdb_runs=_runs(engine, fleet)),
+            "the bundle": lambda: probe_site.plan(site, fleet, engine),
+            "the database's users and policies": lambda: probe_database.differences(influxdb(), site, fleet),
+            "the backups": lambda: probe_site.backups(site, fleet),
+        }
+    if case.visit is not None:
+        looks["the hosts"] = case.visit
+    return looks
+
+
+def _log(engine: Engine, fleet: Fleet) -> tuple[str, ...]:
+    pieces = "".join(engine.logs(fleet.site, "influxdb", tail=_LOG_LINES, follow=False))
+    return tuple(probe_machine.recent(pieces.splitlines()))
+
+
+def _engine_root(engine: Engine) -> tuple[str]:
+    try:
+        return (probe_machine.engine_root(engine),)
+    except AresmonError:
+        return ("",)
+
+
+def _or_none(influxdb: Callable[[], InfluxDB]) -> InfluxDB | None:
+    try:
+        return influxdb()
+    except AresmonError:
+        return None
+
+
+def _runs(engine: Engine, fleet: Fleet) -> bool:
+    try:
+        return engine.is_running(fleet.site, "influxdb")
+    except AresmonError:
+        return False
+
+
+def _silences(seen: Seen) -> Iterator[Finding]:
+    """What could not be looked at because the engine or the database does not answer: that is the finding."""
+    engine, data = seen.get("the engine"), seen.get("what is in the database")
+    if isinstance(engine, Failed):
+        yield Finding("engine-unreachable", engine.why, engine.next)
+    if isinstance(data, Failed) and data.error == "UnreachableError":
+        yield Finding("database-silent", data.why, data.next)
+
+
+def _unmade(case: Case, fleet: Fleet, seen: Seen) -> list[Unmade]:
+    told = {"the engine"}
+    unmade = [Unmade(name, one.why) for name, one in seen.items() if isinstance(one, Failed) and name not in told]
+    if not case.is_here:
+        why = f"the stack is on {fleet.server}; `aresmon doctor` there looks at them"
+        unmade.append(Unmade("disks, secrets, ports and clock of the server", why, is_expected=True))
+    if case.visit is None:
+        unmade.append(Unmade("ssh and sudo on the hosts", "--hosts looks at them", is_expected=True))
+    return unmade
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A look that told nothing, and why; `error` is the kind of error that it was."""
+
+    why: str
+    next: str = ""
+    error: str = ""
+
+
+def gather(looks: Mapping[str, Callable[[], Any]], *, within: float, at_once: int = 32) -> dict[str, Any]:
+    """What each look tells, or a Failed, by name. After `within` seconds the rest is left behind.
+
+    In threads that end with the process: one that hangs in the kernel cannot be ended.
+    """
+    told: dict[str, Any] = {}
+    places = threading.Semaphore(at_once)
+
+    def run(name: str, look: Callable[[], Any]) -> None:
+        with places:
+            told[name] = _told(name, look)
+
+    threads = [threading.Thread(target=run, args=each, daemon=True) for each in looks.items()]
+    deadline = time.monotonic() + within
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    known = dict(told)
+    return {name: known.get(name, Failed(f"no answer within {within:.0f} s")) for name in looks}
+
+
+def _told(name: str, look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except AresmonError as error:
+        return Failed(error.message.replace("\n", "; "), error.hint, type(error).__name__)
+    except OSError as error:
+        return Failed(f"{error.filename or name}: {error.strerror or error}")
+    except Exception as error:  # one look's fault must not hide what the others saw
+        return Failed(f"the check itself failed: {type(error).__name__}: {error}", "please report it")

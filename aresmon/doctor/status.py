@@ -1,0 +1,154 @@
+"""What is there and what is wrong with it: containers from the engine, hosts from their points in InfluxDB."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aresmon.backup import record as backup_record
+from aresmon.backup.record import Record
+from aresmon.config.model import Fleet
+from aresmon.doctor import activity, problems
+from aresmon.doctor.activity import HostStatus
+from aresmon.doctor.problems import ServiceStatus, Trouble
+from aresmon.engine import images
+from aresmon.engine.containers import Container
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import Pin, used_pins
+from aresmon.influxdb import capacity as influxdb_capacity
+from aresmon.influxdb import service, users
+from aresmon.influxdb.capacity import Capacity
+from aresmon.influxdb.client import InfluxDB
+from aresmon.site.folder import Site
+from aresmon.stack.plan import check_name
+from aresmon.system.errors import AresmonError, ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A site at one moment (seconds since 1970). `capacity` is None where the database does not tell, `backups` where
+    the site's folder is elsewhere."""
+
+    site: str
+    server: str
+    at: float
+    services: tuple[ServiceStatus, ...]
+    hosts: tuple[HostStatus, ...]
+    troubles: tuple[Trouble, ...]
+    capacity: Capacity | None = None
+    backups: Record | None = None
+
+    @property
+    def code(self) -> ExitCode:
+        return ExitCode.DEGRADED if self.troubles else ExitCode.DONE
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for scripts."""
+        return {"ok": not self.troubles, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """What the database tells; as much as it could."""
+
+    hosts: tuple[HostStatus, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    capacity: Capacity | None = None
+
+
+def look(
+    site: Site, engine: Engine, *, influxdb: Callable[[], InfluxDB] | None = None, now: float | None = None
+) -> Status:
+    """Look at a site, whose InfluxDB is the one here unless it is given.
+
+    Raises AresmonError only where nothing can be known: no file, no engine.
+    """
+    fleet = site.fleet()
+    at = time.time() if now is None else now
+    containers = engine.containers(fleet.site)
+    if influxdb is None:
+        check_name(site, fleet, containers)
+    services, found = _services(engine, fleet, containers)
+    record = replace(backup_record.read(site), kept_passphrase="") if influxdb is None else None
+    data = _Data()
+    if "influxdb" in containers and containers["influxdb"].state == "running":
+        begun = {fleet.server: containers["telegraf"].started} if "telegraf" in containers else {}
+        data = _told(site, fleet, influxdb, begun=begun, at=at)
+    wrong = (*found, *_of_site(site, fleet, at, influxdb), *data.troubles)
+    return Status(fleet.site, fleet.server, at, services, data.hosts, wrong, data.capacity, record)
+
+
+def _services(
+    engine: Engine, fleet: Fleet, containers: dict[str, Container]
+) -> tuple[tuple[ServiceStatus, ...], list[Trouble]]:
+    """Each service, the site's own in `overrides/` too, and what is wrong with them."""
+    pins = used_pins(fleet)
+    services = tuple(_service(engine, pin, containers.get(name)) for name, pin in pins.items())
+    services += tuple(
+        _service(engine, Pin(name, one.image, ""), one) for name, one in containers.items() if name not in pins
+    )
+    found = images.local(engine, {name: pin for name, pin in pins.items() if name not in containers})
+    return services, [wrong for one in services for wrong in problems.of_service(one, found.missing, containers)]
+
+
+def _of_site(site: Site, fleet: Fleet, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Trouble]:
+    """What is wrong in the site's folder, where it is this machine's."""
+    if influxdb is None:
+        yield from problems.of_certificates(site, fleet, at)
+        yield from problems.of_release(site)
+        yield from problems.of_backups(site, fleet, at)
+
+
+def _told(
+    site: Site, fleet: Fleet, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float
+) -> _Data:
+    """What the database tells, up to where it fails."""
+    folder = site.root / fleet.data if influxdb is None else None
+    data = _Data()
+    try:
+        asked = service.influxdb(site) if influxdb is None else influxdb()
+        # First, since it costs nothing: where there are too many series, the rest may not be answered.
+        taken = _capacity(asked, folder, at)
+        data = _Data(troubles=tuple(problems.of_capacity(taken)) if taken else (), capacity=taken)
+        hosts = activity.look(asked, fleet, site.catalogue(), at, begun)
+        wrong = [*_of_hosts(site, fleet, hosts), *problems.of_shards(asked, folder, at)]
+        return replace(data, hosts=hosts, troubles=(*data.troubles, *wrong))
+    except AresmonError as error:
+        what = f"nothing is known of the hosts: {error.message}"
+        unknown = Trouble("influxdb", what, error.hint or "`aresmon doctor` says what is in the way", "database")
+        return replace(data, troubles=(*data.troubles, unknown))
+
+
+def _of_hosts(site: Site, fleet: Fleet, hosts: tuple[HostStatus, ...]) -> Iterator[Trouble]:
+    """Of a host that was blocked, this alone."""
+    out = users.blocked(site)
+    for host in hosts:
+        if host.name not in out:
+            yield from problems.of_host(host, fleet)
+    yield from (problems.of_blocked(host.name, out[host.name]) for host in hosts if host.name in out)
+
+
+def _service(engine: Engine, pin: Pin, container: Container | None) -> ServiceStatus:
+    if container is None:
+        return ServiceStatus(pin.service, "absent", "", pin.pull, 0, 0, 0, 0.0)
+    return ServiceStatus(
+        name=pin.service,
+        state=container.state,
+        health=container.health,
+        image=container.image,
+        restarts=container.restarts,
+        memory=engine.memory(container),
+        memory_limit=container.memory_limit,
+        since=container.started if container.state == "running" else 0.0,
+    )
+
+
+def _capacity(influxdb: InfluxDB, folder: Path | None, at: float) -> Capacity | None:
+    """What the data takes; `folder` is where it is, if that is on this machine. The rest of the status does without."""
+    try:
+        return influxdb_capacity.measure(influxdb, now=at, free=influxdb_capacity.free(folder) if folder else None)
+    except (AresmonError, OSError):
+        return None

@@ -1,0 +1,1 @@
+"""Docker and Compose: containers, images, and images built from packages."""

@@ -1,0 +1,141 @@
+"""The way in to Grafana as its administrator, also where an older data folder has another one."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from aresmon.config.model import Fleet
+from aresmon.engine.docker import Engine
+from aresmon.grafana import client
+from aresmon.grafana.client import AbsentGrafanaError, Account, Grafana, GrafanaError, SilentGrafanaError
+from aresmon.site import certificates, secrets
+from aresmon.site.folder import Site
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Progress
+
+_FIRST = (1, "")
+# The image's own variables lead to its data. Its log is a file by default, on a file system that is read-only.
+_RESET = (
+    *("env", "GF_LOG_MODE=console"),
+    *("grafana", "cli", "--homepath", "/usr/share/grafana"),
+    *("admin", "reset-admin-password", "--password-from-stdin", "--user-id"),
+)
+
+
+def check_runs(fleet: Fleet, engine: Engine) -> None:
+    """Raise AbsentGrafanaError where the site's Grafana has no container on this engine."""
+    if "grafana" not in engine.containers(fleet.site):
+        raise AbsentGrafanaError
+
+
+def admit(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:
+    """Grafana as the administrator that aresmon.yml names, once it is ready, and what had to be changed for that.
+
+    Grafana takes the administrator's login and password from its settings on an empty data folder alone. On
+    another the password is set by Grafana's own program, in its container, and the login by its API.
+
+    Raises SilentGrafanaError where Grafana does not get ready, AresmonError where there is no way in.
+    """
+    ours = administrator(site, fleet)
+    client.wait_until_ready(ours, is_running=lambda: engine.is_running(fleet.site, "grafana"))
+    try:
+        if ours.me().is_server_admin:
+            return ours, []
+    except GrafanaError as error:
+        if error.status != 401:
+            raise
+    found = _server_admins(site.root / fleet.grafana.data / "grafana.db")
+    user, login = _best(found, fleet.grafana.admin)
+    way, told = _way_in(ours, user, login, engine=engine, fleet=fleet, progress=progress)
+    return ours, [*told, *_settle(way, ours)]
+
+
+def administrator(site: Site, fleet: Fleet) -> Grafana:
+    """Grafana as the administrator that aresmon.yml names. Nothing is asked yet."""
+    pair = fleet.grafana.door.tls
+    return client.of(
+        fleet,
+        secrets.read(site.secrets, secrets.GRAFANA_ADMIN),
+        fingerprint=certificates.fingerprint(site.root, pair) if pair else "",
+    )
+
+
+def _server_admins(path: Path) -> list[tuple[int, str]]:
+    """Id and login of those who may look after Grafana, from its own database; none where that cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)) as database:
+            rows = database.execute("SELECT id, login FROM user WHERE is_admin = 1 ORDER BY id").fetchall()
+    except sqlite3.Error:
+        return []
+    return [(int(user), str(login)) for user, login in rows]
+
+
+def _best(admins: list[tuple[int, str]], wanted: str) -> tuple[int, str]:
+    """The one to go in by: who has the wanted login already, else the first."""
+    named = [one for one in admins if one[1].lower() == wanted.lower()]
+    return next(iter([*named, *admins]), _FIRST)
+
+
+def _way_in(
+    ours: Grafana, user: int, login: str, *, engine: Engine, fleet: Fleet, progress: Progress
+) -> tuple[Grafana, list[str]]:
+    """Grafana as this administrator of it, by our password, which is set where it has another."""
+    logins = [login] if login else list(dict.fromkeys([ours.login.lower(), "admin"]))
+    others = [one for one in logins if one.lower() != ours.login.lower()]
+    for other in others:
+        if ours.accepts(other, ours.password):
+            return ours.as_user(other, ours.password), []
+    progress.note("Grafana's administrator has another password than the site's secrets say: it is set anew")
+    said = _reset(engine, fleet, user, ours.password)
+    for other in logins:
+        if ours.accepts(other, ours.password):
+            return ours.as_user(other, ours.password), [f"set the password of {other} anew"]
+    raise AresmonError(
+        f"Grafana does not let its administrator in, though the password was set anew ({said})",
+        hint="after five wrong passwords it locks a login for five minutes: wait as long, then `aresmon up`",
+        code=ExitCode.BROKEN,
+    )
+
+
+def _reset(engine: Engine, fleet: Fleet, user: int, password: str) -> str:
+    """Set a password by Grafana's own program; its last words.
+
+    Source: Grafana's pkg/cmd/grafana-cli/commands/reset_password_command.go. It ends with 0 where there is no such
+    user, so what it says is no proof.
+    """
+    container = engine.containers(fleet.site).get("grafana")
+    if container is None or container.state != "running":
+        raise SilentGrafanaError("Grafana does not run, so its administrator cannot get a password")
+    done = engine.execute(container.id, [*_RESET, str(user)], given=f"{password}\n")
+    said = ((done.err.strip() or done.out.strip()).splitlines() or ["it said nothing"])[-1].strip()
+    if done.code != 0:
+        raise AresmonError(
+            f"Grafana's administrator has another password, and `grafana cli` could not set it: {said}",
+            hint="`aresmon logs grafana` may say why; then `aresmon up` goes on from here",
+            code=ExitCode.BROKEN,
+        )
+    return said
+
+
+def _settle(way: Grafana, ours: Grafana) -> list[str]:
+    """Make who we are the administrator that aresmon.yml names; what was changed."""
+    me = way.me()
+    if me.login.lower() == ours.login.lower():
+        return []
+    named = next((one for one in way.accounts() if one.login.lower() == ours.login.lower()), None)
+    if named is None:
+        way.update(me, login=ours.login, name=me.name, email=_moved(me))
+        return [f"rename the administrator {me.login} to {ours.login}"]
+    way.set_password(named.id, ours.password)
+    way.set_server_admin(named.id, True)
+    if named.is_disabled:
+        way.enable(named.id, True)
+    return [f"make {named.login} the administrator; {me.login}, by whom that was done, has the same password"]
+
+
+def _moved(account: Account) -> str:
+    """The address to keep: Grafana puts the login there where none is given, which must not stay behind."""
+    return "" if account.email == account.login else account.email

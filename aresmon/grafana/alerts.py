@@ -1,0 +1,197 @@
+"""`alerts list` and `alerts test`: what is watched and how it stands in Grafana, and whether messages get through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aresmon.config.alerts import Alerts
+from aresmon.config.builtin_alerts import UNREACHABLE
+from aresmon.config.model import Fleet
+from aresmon.config.views import HOST, Severity, Views
+from aresmon.grafana.client import Grafana
+from aresmon.render.grafana import alert_rules, contact_points
+from aresmon.render.grafana.alert_rules import Wanted
+from aresmon.site import external_secrets
+from aresmon.site.folder import Site
+from aresmon.system import json_schema
+from aresmon.system.errors import AresmonError, ExitCode
+
+STATES = ("firing", "pending", "error", "unknown", "quiet", "off")
+"""Of a rule, the most urgent first: `unknown` is what Grafana has not evaluated yet, or is not asked about; `off` is
+what aresmon.yml switches off, of which Grafana knows nothing."""
+HEARTBEAT = "heartbeat"
+_UNITS = {"short": "", "none": "", "percent": " %"}
+_OURS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid", "ref_id", "rulename"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A rule, what it takes to fire, and how it stands. `lasting` is in seconds; `about` are the instances that fire
+    or are about to, each with what it says; `hosts` are those that have such a rule each, if it is one of each host."""
+
+    uid: str
+    alert: str
+    severity: Severity
+    title: str
+    condition: str
+    lasting: int
+    place: str
+    state: str
+    about: tuple[tuple[str, str], ...] = ()
+    error: str = ""
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of a message for trial; `error` is empty where it was taken."""
+
+    name: str
+    to: str
+    error: str
+
+
+def listed(fleet: Fleet, views: Views, groups: Sequence[Mapping[str, Any]] | None) -> list[Listed]:
+    """All rules as aresmon.yml wants them, the firing ones first, and last what it switches off. `groups` is Grafana's
+    answer, None without one."""
+    answers = {rule.get("uid", ""): rule for group in groups or () for rule in group.get("rules", [])}
+    rules = [_listed(one, answers.get(one.uid)) for one in alert_rules.wanted(fleet, views)]
+    rules += [_off(one) for one in alert_rules.unwatched(fleet, views)]
+    return sorted(rules, key=lambda one: STATES.index(one.state))
+
+
+def folded(rules: Sequence[Listed]) -> list[Listed]:
+    """The same with those of each host that stand alike as one."""
+    alike: dict[tuple[str, ...], list[Listed]] = {}
+    for one in rules:
+        is_alone = not one.hosts or one.state in ("firing", "error")
+        key = (one.uid,) if is_alone else (one.alert, one.severity, one.condition, one.state, str(one.lasting))
+        alike.setdefault(key, []).append(one)
+    return [_folded(several) for several in alike.values()]
+
+
+def code(rules: Sequence[Listed], *, is_answered: bool = True) -> ExitCode:
+    """5 as soon as one fires or cannot be evaluated, and where Grafana does not answer."""
+    if not is_answered:
+        return ExitCode.DEGRADED
+    return ExitCode.DEGRADED if any(one.state in ("firing", "error") for one in rules) else ExitCode.DONE
+
+
+def try_all(site: Site, fleet: Fleet, grafana: Grafana, names: Sequence[str]) -> list[Tried]:
+    """Send a message by each way of telling, or by those of these names; what became of each.
+
+    Raises AresmonError for a name that there is not, and where nobody is told at all.
+    """
+    ways = dict(_ways(fleet.alerts, fleet.site))
+    if not ways:
+        raise AresmonError(
+            "nobody is told of alerts", hint="`alerts.send_to` in aresmon.yml; docs/alerts.md has an example of each"
+        )
+    for name in names:
+        if name not in ways:
+            meant = json_schema.did_you_mean(name, ways) or f"; there are {', '.join(ways)}"
+            raise AresmonError(f"no way of telling is named '{name}'{meant}")
+    return [_try(site, grafana, name, ways[name]) for name in names or ways]
+
+
+def _listed(one: Wanted, answer: Mapping[str, Any] | None) -> Listed:
+    return Listed(
+        uid=one.uid,
+        alert=one.alert.id,
+        severity=one.severity,
+        title=one.title,
+        condition=_condition(one),
+        lasting=one.lasting,
+        place=one.host or one.scoped.words(),
+        state=_state(answer),
+        about=tuple(_about(answer)),
+        error=str((answer or {}).get("lastError", "")),
+        hosts=(one.host,) if one.host else (),
+    )
+
+
+def _off(one: Wanted) -> Listed:
+    return Listed(one.uid, one.alert.id, one.severity, one.title, "not watched", 0, one.scoped.words(), "off")
+
+
+def _condition(one: Wanted) -> str:
+    if one.alert.id == UNREACHABLE.id:
+        return "no answer"
+    if one.host:
+        days, minutes = one.alert.over // 86400, one.alert.over // 60
+        return f"none in {days} days" if days else f"no data for {minutes} min"
+    unit = _UNITS.get(one.alert.unit, f" {one.alert.unit}")
+    return f"{'below' if one.alert.levels.falling else 'above'} {one.value:g}{unit}"
+
+
+def _state(answer: Mapping[str, Any] | None) -> str:
+    if answer is None or answer.get("health") == "unknown":
+        return "unknown"
+    state = {"inactive": "quiet", "recovering": "firing"}.get(str(answer.get("state")), str(answer.get("state")))
+    # An instance that is only an error counts as firing in Grafana.
+    alarms = any(str(instance.get("state", "")).startswith("Alerting") for instance in answer.get("alerts", []))
+    if answer.get("health") in ("error", "err") and not alarms:
+        return "error"
+    return state if state in STATES else "unknown"
+
+
+def _about(answer: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    for instance in (answer or {}).get("alerts", []):
+        if str(instance.get("state", "")).startswith(("Alerting", "Pending", "Recovering", "Error")):
+            # Those with two underscores are Grafana's own, and say by which way somebody is told.
+            told = {key: value for key, value in instance.get("labels", {}).items() if not key.startswith("__")}
+            labels = {key: value for key, value in told.items() if key not in _OURS}
+            named = [labels.pop(HOST, ""), *(value for _, value in sorted(labels.items()))]
+            yield " ".join(word for word in named if word), str(instance.get("annotations", {}).get("summary", ""))
+
+
+def _folded(several: Sequence[Listed]) -> Listed:
+    first = several[0]
+    if len(several) == 1:
+        return first
+    hosts = tuple(host for one in several for host in one.hosts)
+    about = tuple(pair for one in several for pair in one.about)
+    return Listed(
+        first.alert, first.alert, first.severity, first.title, first.condition, first.lasting,
+        f"each of {len(several)} hosts", first.state, about, "", hosts,
+    )  # fmt: skip
+
+
+def _ways(told: Alerts, site: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each way of telling by its name, as the contact point that Grafana knows it by."""
+    known = {
+        receiver["uid"]: (point["name"], receiver)
+        for point in contact_points.contact_points(told, site)
+        for receiver in point["receivers"]
+    }
+    uids = {one.name: contact_points.receiver_uid(one, one.severity) for one in told.reachable}
+    if told.heartbeat is not None:
+        uids[HEARTBEAT] = contact_points.HEARTBEAT
+    for name, uid in uids.items():
+        point, receiver = known[uid]
+        yield name, {"name": point, **receiver}
+
+
+def _try(site: Site, grafana: Grafana, name: str, way: Mapping[str, Any]) -> Tried:
+    """Grafana adds those secrets that it hides, by the uid; the others it wants to be told again."""
+    settings = {}
+    for key, value in way["settings"].items():
+        secret = _secret_of(value)
+        if not secret:
+            settings[key] = value
+        elif way["type"] == "webhook" and key == "url":
+            settings[key] = external_secrets.read_alert_secret(site.secrets, secret)
+    configuration = {**way, "settings": settings, "secureSettings": {}}
+    answers = grafana.try_receivers([{"name": way["name"], "grafana_managed_receiver_configs": [configuration]}])
+    results = [one for answer in answers for one in answer.get("grafana_managed_receiver_configs", [])]
+    if not results:
+        return Tried(name, str(way["type"]), "Grafana says nothing of it")
+    is_taken = results[0].get("status") == "ok"
+    return Tried(name, str(way["type"]), "" if is_taken else str(results[0].get("error") or "it was not taken"))
+
+
+def _secret_of(value: object) -> str:
+    opening = f"$__file{{{contact_points.SECRETS}/"
+    return value.removeprefix(opening)[:-1] if isinstance(value, str) and value.startswith(opening) else ""

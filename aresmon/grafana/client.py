@@ -1,0 +1,392 @@
+"""Grafana 12 and 13 over their HTTP API, as one user with a password.
+
+Source: Grafana's own description of it (its OpenAPI document); what is not in there has its source at its place.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from aresmon.config.model import Fleet
+from aresmon.system.errors import AresmonError, ExitCode
+
+if TYPE_CHECKING:
+    import requests
+    from requests.adapters import HTTPAdapter
+
+
+ORGANISATION = 1
+MAJORS = (12, 13)
+READY_WITHIN = 180.0  # seconds; a first start makes some hundred tables
+_CONNECT, _READ = 5.0, 30.0
+_PAGE = 1000
+_EVERY = 0.5
+_IN_CLEAR = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words for no TLS
+_LOOK = "`aresmon status` says whether it runs, `aresmon logs grafana` has its last words"
+
+
+class GrafanaError(AresmonError):
+    """Grafana answered, and refused; `status` is HTTP's."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(f"Grafana: {message}", hint=hint)
+        self.status = status
+
+
+class SilentGrafanaError(AresmonError):
+    """Grafana did not answer, or not yet as Grafana does."""
+
+    def __init__(self, message: str, *, hint: str = _LOOK) -> None:
+        super().__init__(message, hint=hint, code=ExitCode.BROKEN)
+
+
+class AbsentGrafanaError(AresmonError):
+    """There is no Grafana on this machine that could be asked."""
+
+    def __init__(self) -> None:
+        super().__init__("Grafana does not run here", hint="`aresmon status` says why; `aresmon up` starts it")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What Grafana says of itself."""
+
+    version: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of Grafana. `role` is the one in the first organisation, empty for who is not in it; `uid` is never
+    given twice, which an `id` is as soon as the data folder is another."""
+
+    id: int
+    uid: str
+    login: str
+    name: str
+    email: str
+    is_server_admin: bool
+    is_disabled: bool
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grafana:
+    """A Grafana behind an address, as http://127.0.0.1:3000, and who we are there. `fingerprint` is the SHA-256 of
+    the one certificate that it may show, whose name is that of the site and not of this address."""
+
+    base: str
+    login: str = ""
+    password: str = field(default="", repr=False)
+    fingerprint: str = ""
+
+    def as_user(self, login: str, password: str) -> Grafana:
+        """The same Grafana for another user."""
+        return Grafana(self.base, login, password, self.fingerprint)
+
+    # What it is ------------------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """Its version, and how its own database is. Raises GrafanaError for a version that is not spoken here."""
+        answer = _mapping(self._send("GET", "/api/health", anonymous=True))
+        health = Health(str(answer.get("version", "")), str(answer.get("database", "")))
+        major = health.version.partition(".")[0]
+        if not major.isdigit():
+            raise SilentGrafanaError(f"what answers on {self.base} does not say which Grafana it is")
+        if int(major) not in MAJORS:
+            raise GrafanaError(
+                f"version {health.version} answers on {self.base}; aresmon speaks to {MAJORS[0]} and {MAJORS[1]}",
+                hint="leave `images.grafana` out of aresmon.yml for the version that aresmon is made for",
+            )
+        return health
+
+    def me(self) -> Account:
+        """Who we are. Raises GrafanaError, of status 401 where the login or the password is wrong."""
+        return _account(_mapping(self._send("GET", "/api/user")))
+
+    def accepts(self, login: str, password: str) -> bool:
+        """Whether it takes this password: one attempt to log in.
+
+        By /api/user: where anybody may look on, Grafana takes a wrong password for nobody's, and elsewhere answers.
+        """
+        try:
+            self.as_user(login, password).me()
+        except GrafanaError as error:
+            if error.status != 401:
+                raise
+            return False
+        return True
+
+    # Users -----------------------------------------------------------------------------------------------
+
+    def accounts(self) -> list[Account]:
+        """Everybody, with their role in the first organisation."""
+        members = _rows(self._send("GET", f"/api/orgs/{ORGANISATION}/users"))
+        roles = {row.get("userId"): str(row.get("role", "")) for row in members}
+        return [_account(row, roles.get(row.get("id"), "")) for row in self._pages("/api/users", {}, size="perpage")]
+
+    def create(self, login: str, password: str, *, name: str = "", email: str = "") -> int:
+        """Make a user; the new id. Its role is Viewer, until `set_role`."""
+        body = {"login": login, "password": password, "name": name, "email": email, "orgId": ORGANISATION}
+        return int(_mapping(self._send("POST", "/api/admin/users", body))["id"])
+
+    def update(self, account: Account, *, login: str, name: str, email: str) -> None:
+        """Give a user another login, name or address."""
+        self._send("PUT", f"/api/users/{account.id}", {"login": login, "name": name, "email": email})
+
+    def delete(self, user: int) -> None:
+        """Delete a user, for good."""
+        self._send("DELETE", f"/api/admin/users/{user}")
+
+    def set_password(self, user: int, password: str) -> None:
+        """Give a user another password, without knowing the former. It also ends a lock."""
+        self._send("PUT", f"/api/admin/users/{user}/password", {"password": password})
+
+    def set_role(self, user: int, role: str) -> None:
+        """Make a member of the first organisation its Viewer, Editor or Admin."""
+        self._send("PATCH", f"/api/orgs/{ORGANISATION}/users/{user}", {"role": role})
+
+    def join(self, login: str, role: str) -> None:
+        """Make a user a member of the first organisation."""
+        self._send("POST", f"/api/orgs/{ORGANISATION}/users", {"loginOrEmail": login, "role": role})
+
+    def set_server_admin(self, user: int, wanted: bool) -> None:
+        """Give a user the right to look after Grafana itself, or take it away."""
+        self._send("PUT", f"/api/admin/users/{user}/permissions", {"isGrafanaAdmin": wanted})
+
+    def enable(self, user: int, wanted: bool) -> None:
+        """Let a user log in, or no longer; the sessions of who is disabled end."""
+        self._send("POST", f"/api/admin/users/{user}/{'enable' if wanted else 'disable'}")
+
+    # Folders and dashboards ------------------------------------------------------------------------------
+
+    def folder(self, uid: str) -> dict[str, Any] | None:
+        """A folder, with its `parents` from the top down; None where there is none."""
+        return self._found(f"/api/folders/{quote(uid, safe='')}")
+
+    def create_folder(self, uid: str, title: str, *, parent: str = "") -> None:
+        """Make a folder, in another one if `parent` names it by its uid."""
+        self._send("POST", "/api/folders", {"uid": uid, "title": title} | ({"parentUid": parent} if parent else {}))
+
+    def search_dashboards(self) -> list[dict[str, Any]]:
+        """A line for each dashboard: uid, title, folderUid, folderTitle."""
+        return list(self._pages("/api/search", {"type": "dash-db"}, size="limit"))
+
+    def dashboard(self, uid: str) -> dict[str, Any] | None:
+        """A dashboard: its `dashboard` in the classic form, and its `meta`; None where there is none."""
+        return self._found(f"/api/dashboards/uid/{quote(uid, safe='')}")
+
+    def save_dashboard(self, dashboard: Mapping[str, Any], *, folder: str, message: str, overwrite: bool) -> int:
+        """Save a dashboard; its version. Raises GrafanaError, of status 412 where another version is there."""
+        body = {"dashboard": dashboard, "folderUid": folder, "message": message, "overwrite": overwrite}
+        return int(_mapping(self._send("POST", "/api/dashboards/db", body)).get("version", 0))
+
+    # Provisioning and alerts -----------------------------------------------------------------------------
+
+    def reload(self, what: str) -> None:
+        """Read the provisioned files again: `dashboards`, `datasources` or `alerting`.
+
+        The last is not in the published description; source: Grafana's pkg/api/api.go.
+        """
+        self._send("POST", f"/api/admin/provisioning/{what}/reload")
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The alert rules by group, with their state.
+
+        Not in the published description; source: Grafana's pkg/services/ngalert/api/tooling/definitions/prom.go.
+        """
+        data = _mapping(self._send("GET", "/api/prometheus/grafana/api/v1/rules")).get("data")
+        return _rows(_mapping(data).get("groups", []))
+
+    def try_receivers(self, receivers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Send a notification for trial by each receiver; of each, its configurations with `status` and `error`.
+
+        Not in the published description; source: Grafana's
+        pkg/services/ngalert/api/tooling/definitions/alertmanager.go.
+        """
+        path = "/api/alertmanager/grafana/config/api/v1/receivers/test"
+        return _rows(_mapping(self._send("POST", path, {"receivers": list(receivers)})).get("receivers", []))
+
+    # The door --------------------------------------------------------------------------------------------
+
+    def _found(self, path: str) -> dict[str, Any] | None:
+        try:
+            return _mapping(self._send("GET", path))
+        except GrafanaError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    def _pages(self, path: str, query: Mapping[str, Any], *, size: str) -> Iterator[dict[str, Any]]:
+        page = 1
+        while True:
+            rows = _rows(self._send("GET", path, query={**query, size: _PAGE, "page": page}))
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            page += 1
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        anonymous: bool = False,
+    ) -> Any:
+        """One request, sent once; the JSON of its answer."""
+        import requests
+
+        auth = None if anonymous else (self.login, self.password)
+        try:
+            with requests.Session() as session:
+                session.trust_env = False  # no proxy, and no password from ~/.netrc
+                if self.fingerprint:
+                    session.mount("https://", _pinned(self.fingerprint))
+                response = session.request(
+                    method,
+                    self.base + path,
+                    json=body,
+                    params=query,
+                    auth=auth,
+                    headers={"Accept": "application/json"},
+                    timeout=(_CONNECT, _READ),
+                    allow_redirects=False,
+                    verify=not self.fingerprint,
+                )
+        except requests.exceptions.SSLError as error:
+            if any(word in str(error) for word in _IN_CLEAR):
+                raise _other_door(f"what answers on {self.base} does not speak https") from None
+            raise SilentGrafanaError(
+                f"what answers on {self.base} shows a certificate that is not trusted",
+                hint="it must be the one in aresmon.yml, grafana.tls; after a renewal, `aresmon up` takes it in",
+            ) from None
+        except requests.exceptions.Timeout:
+            raise SilentGrafanaError(f"Grafana does not answer on {self.base} within {_READ:.0f} s") from None
+        except requests.exceptions.RequestException:
+            raise SilentGrafanaError(f"Grafana does not answer on {self.base}") from None
+        return _answer(response, self)
+
+
+def of(fleet: Fleet, password: str, *, fingerprint: str = "") -> Grafana:
+    """The site's Grafana, through the edge, as its administrator."""
+    return Grafana(
+        f"{fleet.grafana.door.scheme}://{fleet.edge.grafana.here}", fleet.grafana.admin, password, fingerprint
+    )
+
+
+def wait_until_ready(
+    grafana: Grafana,
+    *,
+    is_running: Callable[[], bool] = lambda: True,
+    within: float = READY_WITHIN,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Health:
+    """Wait until Grafana answers as Grafana does and its database is well.
+
+    Raises the last SilentGrafanaError after so many seconds, or as soon as it does not run any more; GrafanaError
+    at once for a version that is not spoken here.
+    """
+    deadline = clock() + within
+    while True:
+        try:
+            health = grafana.health()
+            if health.database == "ok":
+                return health
+            raise SilentGrafanaError(f"Grafana's own database is not well: {health.database or 'it does not say'}")
+        except SilentGrafanaError:
+            if clock() > deadline or not is_running():
+                raise
+            sleep(_EVERY)
+
+
+def _pinned(fingerprint: str) -> HTTPAdapter:
+    """What opens a connection to who shows this certificate, and to nobody else."""
+    from requests.adapters import HTTPAdapter
+
+    class Pinned(HTTPAdapter):
+        def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+            super().init_poolmanager(*arguments, **options, assert_fingerprint=fingerprint)
+
+    return Pinned()
+
+
+def _answer(response: requests.Response, grafana: Grafana) -> Any:
+    status = response.status_code
+    try:
+        answer = response.json()
+    except ValueError:
+        raise _no_json(response, grafana.base) from None
+    if status < 300:
+        return answer
+    said = _said(answer) or response.reason
+    if status in (502, 503, 504):
+        raise SilentGrafanaError(f"Grafana does not serve on {grafana.base} yet: {said}")
+    if status == 401:
+        raise GrafanaError(f"does not let {grafana.login} in: {said}", status=status, hint="`aresmon users apply`")
+    raise GrafanaError(said, status=status, hint=_hint(status))
+
+
+def _no_json(response: requests.Response, base: str) -> AresmonError:
+    status = response.status_code
+    if status == 503:
+        return SilentGrafanaError(f"the edge on {base} does not reach Grafana")
+    if 300 <= status < 400 and base.startswith("http://") and response.headers.get("Location", "")[:8] == "https://":
+        return _other_door(f"what answers on {base} speaks https ({status}), and aresmon.yml names no certificate")
+    if 300 <= status < 400:
+        return SilentGrafanaError(f"what answers on {base} sends elsewhere ({status}): it is no Grafana")
+    if status == 429:
+        return GrafanaError("too many requests from this address", status=status, hint="wait a minute, then go on")
+    return SilentGrafanaError(
+        f"what answers on {base} gives no JSON ({status}): Grafana is still starting, or something else listens there"
+    )
+
+
+def _other_door(message: str) -> AresmonError:
+    """What waiting does not mend: the edge is not as aresmon.yml says since `grafana.tls` was changed."""
+    hint = "if grafana.tls was changed in aresmon.yml, `aresmon up` brings the edge to it"
+    return AresmonError(message, hint=hint, code=ExitCode.BROKEN)
+
+
+def _said(answer: Any) -> str:
+    """Grafana's own words, in one line."""
+    return " ".join(str(answer.get("message", "")).split())[:300] if isinstance(answer, dict) else ""
+
+
+def _hint(status: int) -> str:
+    if status == 429:
+        return "wait a minute, then the same command again"
+    if status == 403:
+        return "this login has not the right to; `aresmon users apply` gives the administrator its rights back"
+    return "`aresmon logs grafana` may say more" if status >= 500 else ""
+
+
+def _mapping(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise GrafanaError("answered with something else than it should", hint=_LOOK)
+    return answer
+
+
+def _rows(answer: Any) -> list[dict[str, Any]]:
+    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+        raise GrafanaError("answered with something else than it should", hint=_LOOK)
+    return answer
+
+
+def _account(row: Mapping[str, Any], role: str = "") -> Account:
+    return Account(
+        id=int(row.get("id", 0)),
+        uid=str(row.get("uid", "")),
+        login=str(row.get("login", "")),
+        name=str(row.get("name", "")),
+        email=str(row.get("email", "")),
+        is_server_admin=bool(row.get("isAdmin", row.get("isGrafanaAdmin", False))),
+        is_disabled=bool(row.get("isDisabled", False)),
+        role=role,
+    )

@@ -1,0 +1,210 @@
+"""`aresmon users`: who may use Grafana, and adding, removing and giving another password to one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from aresmon.config import edit_users, model
+from aresmon.config.model import Fleet
+from aresmon.engine.docker import Engine
+from aresmon.grafana import admin_access, users
+from aresmon.grafana.client import AbsentGrafanaError, Account, Grafana, SilentGrafanaError
+from aresmon.grafana.users import Change
+from aresmon.site import folder
+from aresmon.site import secrets as site_secrets
+from aresmon.site.folder import Site
+from aresmon.system import files
+from aresmon.system.errors import AresmonError
+from aresmon.system.json_schema import did_you_mean
+from aresmon.system.progress import Progress
+
+Kind = Literal["admin", "guest", "user", "own"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A user of Grafana; `kind` is which part of aresmon.yml names it, or `own` where none does. `id` is 0 for who is
+    not made yet."""
+
+    login: str
+    kind: Kind
+    role: str
+    name: str
+    email: str
+    is_disabled: bool
+    id: int
+
+    @property
+    def state(self) -> str:
+        return "not made yet" if not self.id else "disabled" if self.is_disabled else "active"
+
+
+def kinds(wanted: Fleet) -> dict[str, Kind]:
+    """Whom aresmon.yml names, by login in lower case."""
+    named: dict[str, Kind] = {person.key: "user" for person in wanted.grafana.users}
+    named |= dict.fromkeys((person.key for person in wanted.grafana.guests), "guest")
+    return named | {wanted.grafana.admin.lower(): "admin"}
+
+
+def rows(site: Site, wanted: Fleet) -> list[Row]:
+    """Everybody in Grafana, and who is to be; those of aresmon.yml first. Nothing is changed."""
+    named = kinds(wanted)
+    accounts = {one.login.lower(): one for one in _administrator(site, wanted).accounts()}
+    people = {person.key: person.role for person in (*wanted.grafana.guests, *wanted.grafana.users)}
+    missing = [Row(key, kind, people.get(key, "admin"), "", "", False, 0) for key, kind in named.items()]
+    there = [_row(one, named.get(key, "own")) for key, one in accounts.items()]
+    order = {"admin": 0, "guest": 1, "user": 2, "own": 3}
+    return sorted(
+        [*there, *(row for row in missing if row.login not in accounts)], key=lambda row: (order[row.kind], row.login)
+    )
+
+
+def changes(site: Site, wanted: Fleet) -> list[Change]:
+    """What `apply` would do. Nothing is changed."""
+    grafana = _administrator(site, wanted)
+    made = {name: _secret(site, name) for name in site_secrets.owners(wanted, folder.users())}
+    return users.look(site, wanted, grafana, grafana.accounts(), made)
+
+
+def apply(site: Site, engine: Engine, progress: Progress, *, command: str) -> tuple[str, ...]:
+    """Bring Grafana's users to what aresmon.yml says; what was changed."""
+    wanted = site.fleet()
+    with site.lock(command):
+        secrets = site_secrets.ensure(site.secrets, site_secrets.owners(wanted, folder.users()))
+        told = users.ensure(site, wanted, engine, secrets, progress)
+        if told:
+            site.record(command=command, grafana=told)
+        return told
+
+
+def add(site: Site, engine: Engine, progress: Progress, settings: Mapping[str, str]) -> None:
+    """Add a user to aresmon.yml, once Grafana is seen to be there for it.
+
+    Raises SiteError or AresmonError where it would not be sound; the file is as it was then.
+    """
+    login, wanted = settings["login"], site.fleet()
+    if (kind := kinds(wanted).get(login.lower())) is not None:
+        raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
+    model.load(edit_users.add_user(_text(site), settings), site.catalogue())
+    with _else_by_hand(f"write {login} into grafana.users"):
+        admin_access.check_runs(wanted, engine)
+        admin_access.admit(site, wanted, engine, progress)
+    # Read again: Grafana may have been waited for, and the file edited meanwhile.
+    _write(site, edit_users.add_user(_text(site), settings), command="users add")
+
+
+def check_removal(wanted: Fleet, engine: Engine, login: str) -> None:
+    """Raise AresmonError for the administrator and for guests, which are a person's to take out of the file, and
+    where there is no Grafana to remove somebody from."""
+    kind = kinds(wanted).get(login.lower(), "own")
+    if kind in ("admin", "guest"):
+        raise AresmonError(
+            f"{login} is grafana.{'admin' if kind == 'admin' else 'guests'} in aresmon.yml",
+            hint="edit it there, then `aresmon users apply`; who leaves the file is disabled",
+        )
+    with _else_by_hand(_by_hand(kind, login)):
+        admin_access.check_runs(wanted, engine)
+
+
+def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
+    """Take a user out of aresmon.yml if it is there, and delete it in Grafana; whether it was there.
+
+    Raises AresmonError as `check_removal`; nothing was changed then.
+    """
+    wanted = site.fleet()
+    check_removal(wanted, engine, login)
+    kind = kinds(wanted).get(login.lower(), "own")
+    with _else_by_hand(_by_hand(kind, login)):
+        grafana, _ = admin_access.admit(site, wanted, engine, progress)
+    account = users.find(site, grafana.accounts(), login)
+    if account is None and kind == "own":
+        raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
+    if kind == "user":
+        _write(site, edit_users.remove_user(_text(site), login), command="users remove")
+    with site.lock("users remove"):
+        if account is not None:
+            grafana.delete(account.id)
+        users.forget(site, login)
+        site.record(command="users remove", login=login)
+    return account is not None
+
+
+def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, password: str) -> str:
+    """Give a user another password, in Grafana and in the site's secrets; where it is kept, or nothing.
+
+    Raises AresmonError for a guest, whose password stands in aresmon.yml.
+    """
+    site_secrets.check(password)
+    wanted = site.fleet()
+    kind = kinds(wanted).get(login.lower(), "own")
+    if kind == "guest":
+        raise AresmonError(
+            f"the password of {login} stands in aresmon.yml, grafana.guests",
+            hint="write another there, then `aresmon users apply`",
+        )
+    with site.lock("users set-password"):
+        grafana, _ = admin_access.admit(site, wanted, engine, progress)
+        accounts = grafana.accounts()
+        account = users.find(site, accounts, login)
+        if account is None:
+            meant = did_you_mean(login.lower(), [one.login.lower() for one in accounts])
+            raise AresmonError(f"there is no user {login}{meant}", hint="`aresmon users list` shows who is")
+        # Grafana first: if it refuses, the site's secret is still the one that it takes.
+        grafana.set_password(account.id, password)
+        name = {"admin": site_secrets.GRAFANA_ADMIN, "user": site_secrets.grafana_user(login)}.get(kind, "")
+        if name:
+            owner = site_secrets.owners(wanted, folder.users())[name]
+            site_secrets.replace(site.secrets, name, password, owner)
+        site.record(command="users set-password", login=login)
+    return str(site.secrets / name) if name else ""
+
+
+@contextmanager
+def _else_by_hand(what: str) -> Iterator[None]:
+    """Say of a Grafana that is not there what a person can do in aresmon.yml instead."""
+    try:
+        yield
+    except (AbsentGrafanaError, SilentGrafanaError) as error:
+        other = f"; or {what} in aresmon.yml by hand, and `aresmon up` does the rest" if what else ""
+        error.hint = f"nothing was changed; {error.hint}{other}"
+        raise
+
+
+def _by_hand(kind: Kind, login: str) -> str:
+    return f"take {login} out of grafana.users" if kind == "user" else ""
+
+
+def _administrator(site: Site, wanted: Fleet) -> Grafana:
+    grafana = admin_access.administrator(site, wanted)
+    grafana.health()
+    return grafana
+
+
+def _row(account: Account, kind: Kind) -> Row:
+    role = "server admin" if account.is_server_admin else account.role.lower()
+    return Row(account.login, kind, role, account.name, account.email, account.is_disabled, account.id)
+
+
+def _secret(site: Site, name: str) -> str:
+    """A secret; where it is to be made, what no password is."""
+    try:
+        return site_secrets.read(site.secrets, name)
+    except AresmonError:
+        return ""
+
+
+def _text(site: Site) -> str:
+    try:
+        return site.file.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        raise AresmonError(f"{site.file} cannot be read", hint="`aresmon check` says why") from None
+
+
+def _write(site: Site, text: str, *, command: str) -> None:
+    """Put another text into aresmon.yml, which keeps its mode, once it is seen to be sound."""
+    model.load(text, site.catalogue())
+    with site.lock(command):
+        files.write(site.file, text.encode(), mode=site.file.stat().st_mode & 0o777)

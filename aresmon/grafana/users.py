@@ -1,0 +1,248 @@
+"""Grafana's users, brought to what aresmon.yml says, as often as one likes. Those it does not know are let be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aresmon.config.access import Person
+from aresmon.config.model import Fleet
+from aresmon.engine.docker import Engine
+from aresmon.grafana import admin_access
+from aresmon.grafana.client import Account, Grafana, GrafanaError
+from aresmon.site import secrets as site_secrets
+from aresmon.site.folder import Site
+from aresmon.system import files
+from aresmon.system.progress import Progress
+
+_REMEMBERED = "grafana-users.json"
+_MOST_WRONG = 5  # the edge refuses an address after ten in a minute
+_AGAIN = "mend aresmon.yml if it is about that; `aresmon up` goes on from here"
+
+Act = Literal["add", "enable", "disable", "profile", "password", "join", "role", "server-admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A user as the site wants it. An empty name or address is the user's own choice."""
+
+    login: str
+    role: str
+    name: str
+    email: str
+    is_server_admin: bool
+    password: str = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        return self.login.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to do, and how it reads to a person. `account` is who is there; of someone new there is none."""
+
+    act: Act
+    what: str
+    account: Account | None = None
+    wanted: Wanted | None = None
+
+
+def wanted(fleet: Fleet, secrets: Mapping[str, str]) -> list[Wanted]:
+    """Everybody whom aresmon.yml names; the administrator comes first."""
+    admin = Wanted(fleet.grafana.admin, "Admin", "", "", True, secrets[site_secrets.GRAFANA_ADMIN])
+    guests = [_wanted(person, person.password) for person in fleet.grafana.guests]
+    users = [_wanted(person, secrets[site_secrets.grafana_user(person.login)]) for person in fleet.grafana.users]
+    return [admin, *guests, *users]
+
+
+def match(people: Sequence[Wanted], accounts: Sequence[Account], remembered: Mapping[str, str]) -> dict[str, Account]:
+    """Who of them is there, by the key of who is wanted: found by login, else by the uid that was remembered, since
+    a user may give itself another login."""
+    by_login = {account.login.lower(): account for account in accounts}
+    by_uid = {account.uid: account for account in accounts if account.uid}
+    keys = {one.key for one in people}
+    found = {key: by_login[key] for key in keys if key in by_login}
+    taken = {account.id for account in found.values()}
+    for key in keys - set(found):
+        account = by_uid.get(remembered.get(key, ""))
+        if account is not None and account.id not in taken:
+            found[key] = account
+    return found
+
+
+def plan(
+    people: Sequence[Wanted], accounts: Sequence[Account], *, takes: Mapping[str, bool], remembered: Mapping[str, str]
+) -> list[Change]:
+    """What is missing or different. `takes` says by key whose password was tried and whether it is taken, and
+    `remembered` whom we looked after last time, by key and uid."""
+    found = match(people, accounts, remembered)
+    changes = [change for one in people for change in _person(one, found.get(one.key), takes.get(one.key))]
+    return [*changes, *_leaving(accounts, {account.id for account in found.values()}, remembered)]
+
+
+def apply(grafana: Grafana, changes: Sequence[Change]) -> None:
+    """Carry out a plan, in its order. Raises GrafanaError naming what could not be done; the rest is for next time."""
+    for change in changes:
+        try:
+            _perform(grafana, change)
+        except GrafanaError as error:
+            said = error.message.removeprefix("Grafana: ")
+            raise GrafanaError(f"{change.what}: {said}", status=error.status, hint=error.hint or _AGAIN) from None
+
+
+def ensure(site: Site, fleet: Fleet, engine: Engine, secrets: Mapping[str, str], progress: Progress) -> tuple[str, ...]:
+    """Bring Grafana's users to what the site wants, once it is ready; what was changed.
+
+    Raises SilentGrafanaError where it does not get ready, GrafanaError where it refuses.
+    """
+    with progress.stage("looking after Grafana's users"):
+        grafana, told = admin_access.admit(site, fleet, engine, progress)
+        accounts = grafana.accounts()
+        changes = look(site, fleet, grafana, accounts, secrets)
+        apply(grafana, changes)
+        _forget_secrets(site, fleet, changes)
+        _remember(site, wanted(fleet, secrets), grafana.accounts() if changes else accounts)
+        return (*told, *(change.what for change in changes))
+
+
+def look(
+    site: Site, fleet: Fleet, grafana: Grafana, accounts: Sequence[Account], secrets: Mapping[str, str]
+) -> list[Change]:
+    """What there is to do about these accounts of Grafana's. Nothing is changed; each password is tried once."""
+    people, remembered = wanted(fleet, secrets), _remembered(site)
+    found = match(people, accounts, remembered)
+    return plan(people, accounts, takes=_try(grafana, people, found), remembered=remembered)
+
+
+def _try(grafana: Grafana, people: Sequence[Wanted], found: Mapping[str, Account]) -> dict[str, bool]:
+    """Whose password is taken, by key. After five that are not, the rest are said to be wrong without trying: to set
+    a password that is set already does no harm, and an address that fails too often is shut out."""
+    takes: dict[str, bool] = {}
+    for one in people:
+        account = found.get(one.key)
+        if account is None or account.is_disabled:
+            continue
+        wrong = sum(1 for is_taken in takes.values() if not is_taken)
+        may_try = bool(one.password) and wrong < _MOST_WRONG
+        takes[one.key] = one.is_server_admin or (may_try and grafana.accepts(account.login, one.password))
+    return takes
+
+
+def find(site: Site, accounts: Sequence[Account], login: str) -> Account | None:
+    """Whom this login means: the user that we looked after by it, whatever its login is now; else who has it."""
+    key = login.lower()
+    uid = _remembered(site).get(key)
+    ours = [account for account in accounts if uid and account.uid == uid]
+    return next(iter([*ours, *(account for account in accounts if account.login.lower() == key)]), None)
+
+
+def forget(site: Site, login: str) -> None:
+    """Look after this user no more."""
+    left = {key: uid for key, uid in _remembered(site).items() if key != login.lower()}
+    files.write(site.state / _REMEMBERED, json.dumps(left).encode(), mode=0o600)
+    (site.secrets / site_secrets.grafana_user(login)).unlink(missing_ok=True)
+
+
+def _wanted(person: Person, password: str) -> Wanted:
+    return Wanted(person.login, person.role.capitalize(), person.name, person.email, False, password)
+
+
+def _person(one: Wanted, account: Account | None, takes: bool | None) -> Iterator[Change]:
+    if account is None:
+        yield Change("add", f"add {one.login} ({one.role.lower()})", None, one)
+        return
+    if account.is_disabled:
+        yield Change("enable", f"enable {one.login}", account, one)
+    yield from _profile(one, account)
+    if not takes:
+        yield Change("password", f"set the password of {one.login}", account, one)
+    if not account.role:
+        yield Change("join", f"let {one.login} in as {one.role.lower()}", account, one)
+    elif account.role != one.role:
+        what = f"make {one.login} {one.role.lower()} instead of {account.role.lower()}"
+        yield Change("role", what, account, one)
+    if account.is_server_admin != one.is_server_admin:
+        what = (
+            f"let {one.login} look after Grafana itself"
+            if one.is_server_admin
+            else f"take from {one.login} the care of Grafana itself"
+        )
+        yield Change("server-admin", what, account, one)
+
+
+def _profile(one: Wanted, account: Account) -> Iterator[Change]:
+    if account.login.lower() != one.key:
+        yield Change("profile", f"give {account.login} its login {one.login} back", account, one)
+    elif one.name and account.name != one.name:
+        yield Change("profile", f"give {one.login} its name {one.name} back", account, one)
+    elif one.email and account.email.lower() != one.email.lower():
+        yield Change("profile", f"give {one.login} the address {one.email}", account, one)
+
+
+def _leaving(accounts: Sequence[Account], kept: set[int], remembered: Mapping[str, str]) -> Iterator[Change]:
+    """Those we looked after who left the file. They are disabled, not deleted: a line that was lost by mistake brings
+    them back whole."""
+    ours = set(remembered.values())
+    for account in accounts:
+        if account.uid in ours and account.id not in kept and not account.is_disabled:
+            yield Change("disable", f"disable {account.login}, who left aresmon.yml", account)
+
+
+def _perform(grafana: Grafana, change: Change) -> None:
+    account, one = change.account, change.wanted
+    if account is not None and one is not None:
+        _mend(grafana, change.act, account, one)
+    elif account is not None:
+        grafana.enable(account.id, False)
+    elif one is not None:
+        _add(grafana, one)
+
+
+def _add(grafana: Grafana, one: Wanted) -> None:
+    user = grafana.create(one.login, one.password, name=one.name, email=one.email)
+    if one.role != "Viewer":
+        grafana.set_role(user, one.role)
+
+
+def _mend(grafana: Grafana, act: Act, account: Account, one: Wanted) -> None:
+    if act == "enable":
+        grafana.enable(account.id, True)
+    elif act == "password":
+        grafana.set_password(account.id, one.password)
+    elif act == "join":
+        grafana.join(account.login, one.role)
+    elif act == "role":
+        grafana.set_role(account.id, one.role)
+    elif act == "server-admin":
+        grafana.set_server_admin(account.id, one.is_server_admin)
+    else:
+        own = "" if account.email == account.login else account.email
+        grafana.update(account, login=one.login, name=one.name or account.name, email=one.email or own)
+
+
+def _remembered(site: Site) -> Mapping[str, str]:
+    try:
+        remembered: Any = json.loads((site.state / _REMEMBERED).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return remembered if isinstance(remembered, dict) else {}
+
+
+def _remember(site: Site, people: Sequence[Wanted], accounts: Sequence[Account]) -> None:
+    found = match(people, accounts, {})
+    now = {key: account.uid for key, account in sorted(found.items())}
+    if now != _remembered(site):
+        files.write(site.state / _REMEMBERED, json.dumps(now).encode(), mode=0o600)
+
+
+def _forget_secrets(site: Site, fleet: Fleet, changes: Sequence[Change]) -> None:
+    """Remove the passwords of those who were disabled."""
+    kept = {site_secrets.grafana_user(person.login) for person in fleet.grafana.users}
+    for change in changes:
+        if change.act == "disable" and change.account is not None:
+            name = site_secrets.grafana_user(change.account.login)
+            if name not in kept:
+                (site.secrets / name).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""InfluxDB: queries, users, retention, downsampling, shards."""

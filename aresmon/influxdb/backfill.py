@@ -1,0 +1,306 @@
+"""Coarser points of what is there already: planned by what their source still covers wholly, made piece by piece.
+
+A bucket of whose points some are past the retention is left alone: made anew, it would replace a good point with one
+of a part. Nothing is lost by an end at any time, since the same points make the same buckets; what is still owed
+stands in a journal, and whoever comes next goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aresmon.config.model import FOREVER, Fleet
+from aresmon.config.names import DATABASE
+from aresmon.config.views import Views
+from aresmon.influxdb import capacity, downsampling, influxql
+from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.client import InfluxDB, InfluxDBError
+from aresmon.influxdb.downsampling import TIERS, Downsampling
+from aresmon.system import files
+from aresmon.system.errors import AresmonError
+from aresmon.system.progress import Progress
+
+JOURNAL = "backfill.json"
+"""The file, in a site's `.aresmon/`, that says what is still to be filled."""
+_HOUR, _DAY = 3600, 86400  # seconds
+FIRST_PIECE = {"1m": 3 * _HOUR, "1h": _DAY}
+"""Seconds of points that the first statement makes: a hundred hosts' take some seconds. The next learn from it."""
+_LONGEST_PIECE = {"1m": 8 * _DAY, "1h": 64 * _DAY}
+# Seconds: a piece that takes less is followed by a longer one, one that takes more by a shorter.
+_SHORT, _LONG = 2.0, 10.0
+_REMEMBERED_EVERY = 2.0  # seconds
+_ENDED = "query-timeout limit exceeded"
+_OTHER_TYPE = "field type conflict"
+OTHER_TYPE_HINT = "a field has another type than before; InfluxDB takes it from the policy's next shard on"
+
+Key = tuple[str, str]
+"""A policy and a measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Of which measurement, into which policy, and of what time; in seconds since 1970, `until` not included."""
+
+    policy: str
+    measurement: str
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be filled: everything, where nothing is said. Times are in seconds since 1970."""
+
+    since: int | None = None
+    until: int | None = None
+    policies: tuple[str, ...] = ()
+    measurements: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Filled:
+    """What was made: points by policy, and what InfluxDB would not take, as it is told to a person."""
+
+    points: dict[str, int] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+
+# Planned ---------------------------------------------------------------------------------------------
+
+
+def plan(influxdb: InfluxDB, fleet: Fleet, ones: Sequence[Downsampling], wish: Wish, *, now: float) -> list[Task]:
+    """What there is to fill, the finer policy first. Nothing is changed."""
+    rows = [row for series in influxdb.query("SHOW MEASUREMENTS", database=DATABASE)[0] for row in series.rows]
+    there = {row["name"] for row in rows}
+    spans = covered(fleet, capacity.shards(influxdb), wish, now=now)
+    return [
+        Task(one.tier.policy, one.measurement.name, *spans[one.tier.policy])
+        for one in ones
+        if one.tier.policy in spans and one.measurement.name in there and _is_wanted(one, wish)
+    ]
+
+
+def covered(fleet: Fleet, shards: Collection[Shard], wish: Wish, *, now: float) -> dict[str, tuple[int, int]]:
+    """From when to when each policy can be filled: whole buckets, of which the source keeps every point.
+
+    Policies of which nothing can be are not there. Times begin at whole hours, which no bucket crosses.
+    """
+    begins = {one.policy: int(min(two.start for two in shards if two.policy == one.policy)) for one in shards}
+    found: dict[str, tuple[int, int]] = {}
+    for tier in TIERS:
+        if wish.policies and tier.policy not in wish.policies:
+            continue
+        # What this run itself makes of the finer policy is there for the coarser one.
+        sources = [begins[tier.source]] if tier.source in begins else []
+        sources += [found[tier.source][0]] if tier.source in found else []
+        if not sources:
+            continue
+        since = max(_up(min(sources)), *(kept_since(fleet, policy, now) for policy in (tier.source, tier.policy)))
+        until = int(now) // tier.bucket * tier.bucket
+        if wish.since is not None:
+            since = max(since, wish.since // _HOUR * _HOUR)
+        if wish.until is not None:
+            until = min(until, _up(wish.until))
+        if since < until:
+            found[tier.policy] = (since, until)
+    return found
+
+
+def kept_since(fleet: Fleet, policy: str, now: float) -> int:
+    """The first whole hour of which a policy keeps every point; 0 where it keeps them for ever."""
+    hours = influxql.keep_hours(fleet.keep, policy)
+    return 0 if hours == FOREVER else _up(now) - hours * _HOUR
+
+
+def _up(moment: float) -> int:
+    return -int(-moment // _HOUR) * _HOUR
+
+
+def _is_wanted(one: Downsampling, wish: Wish) -> bool:
+    return not wish.measurements or one.measurement.name in wish.measurements
+
+
+# The journal -----------------------------------------------------------------------------------------
+
+
+def owed(journal: Path) -> list[Task]:
+    """What was begun and is not done; nothing where there is no journal, or none that can be read."""
+    try:
+        lines = json.loads(journal.read_bytes())["tasks"]
+        return [Task(str(policy), str(name), int(since), int(until)) for policy, name, since, until in lines]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def remember(journal: Path, tasks: Sequence[Task]) -> None:
+    """Write down what is still to be done; with nothing, the journal goes."""
+    if tasks:
+        lines = [[one.policy, one.measurement, one.since, one.until] for one in tasks]
+        files.write(journal, json.dumps({"tasks": lines}).encode())
+        return
+    with suppress(FileNotFoundError):
+        journal.unlink()
+
+
+def joined(former: Sequence[Task], new: Sequence[Task]) -> list[Task]:
+    """What is owed and what is asked for now, each measurement once, the finer policy first."""
+    known: dict[Key, Task] = {}
+    for one in [*former, *new]:
+        other = known.get((one.policy, one.measurement), one)
+        whole = replace(one, since=min(one.since, other.since), until=max(one.until, other.until))
+        known[one.policy, one.measurement] = whole
+    order = {tier.policy: number for number, tier in enumerate(TIERS)}
+    return sorted(known.values(), key=lambda one: (order.get(one.policy, len(order)), one.measurement))
+
+
+# Filled ----------------------------------------------------------------------------------------------
+
+
+def run(
+    influxdb: InfluxDB,
+    fleet: Fleet,
+    views: Views,
+    tasks: Sequence[Task],
+    *,
+    journal: Path,
+    progress: Progress,
+) -> Filled:
+    """Make what is planned, and forget it in the journal as it is made.
+
+    Raises AresmonError if InfluxDB refuses or goes away; what is owed then stays in the journal.
+    """
+    ones = {(one.tier.policy, one.measurement.name): one for one in downsampling.downsamplings(views)}
+    filler = _Filler(influxdb, fleet, journal, [task for task in tasks if (task.policy, task.measurement) in ones])
+    remember(journal, filler.left)
+    filled = Filled()
+    for tier in TIERS:
+        if not any(task.policy == tier.policy for task in filler.left):
+            continue
+        with progress.stage(f"filling {tier.policy} from {tier.source}") as stage:
+            while filler.left and filler.left[0].policy == tier.policy:
+                task = filler.left[0]
+                made = filler.fill(ones[tier.policy, task.measurement], filled, stage.say)
+                filled.points[tier.policy] = filled.points.get(tier.policy, 0) + made
+    return filled
+
+
+@dataclass(slots=True)
+class _Filler:
+    """What is left to do, and how long a piece may be."""
+
+    influxdb: InfluxDB
+    fleet: Fleet
+    journal: Path
+    left: list[Task]
+    pieces: dict[str, int] = field(default_factory=lambda: dict(FIRST_PIECE))
+    remembered: float = 0.0
+
+    def fill(self, one: Downsampling, filled: Filled, say: Callable[[str], None]) -> int:
+        """The first task that is left, to its end; the points that were made."""
+        task, written = self.left[0], 0
+        at, shards = task.since, _of(self.influxdb, one.tier.source)
+        at = max(at, _first_whole(self.influxdb, one, shards, task))
+        while at < task.until:
+            at = max(_next_point(shards, at), kept_since(self.fleet, one.tier.source, time.time()))
+            end = min(at + self.pieces[task.policy], task.until)
+            if at >= end:
+                break
+            say(f"{task.measurement}, {datetime.fromtimestamp(at, UTC):%Y-%m-%d}")
+            made = self._piece(one, at, end, filled)
+            if made is not None:
+                at, written = end, written + made
+                self._note(replace(task, since=at))
+        del self.left[0]
+        remember(self.journal, self.left)
+        return written
+
+    def _piece(self, one: Downsampling, since: int, until: int, filled: Filled) -> int | None:
+        """How many points a piece gave; None where it takes too long, and shorter ones are to be tried."""
+        begun = time.monotonic()
+        try:
+            answer = self.influxdb.query(one.fill(since, until), database=DATABASE)[0]
+        except InfluxDBError as error:
+            if _ENDED in error.message and until - since > one.tier.bucket:
+                self._resize(one, (until - since) // 2)
+                return None
+            if _OTHER_TYPE not in error.message:
+                raise _stopped(one, since, error) from error
+            told = f"{one.measurement.name} into {one.tier.policy}: {error.message.partition(' dropped=')[0]}"
+            if told not in filled.refused:
+                filled.refused.append(told)
+            return 0
+        took = time.monotonic() - begun
+        if took < _SHORT and until - since == self.pieces[one.tier.policy]:
+            self._resize(one, 2 * (until - since))
+        elif took > _LONG:
+            self._resize(one, (until - since) // 2)
+        return sum(int(row["written"]) for series in answer for row in series.rows)
+
+    def _resize(self, one: Downsampling, seconds: int) -> None:
+        bucket, longest = one.tier.bucket, _LONGEST_PIECE[one.tier.policy]
+        self.pieces[one.tier.policy] = max(bucket, min(seconds, longest) // bucket * bucket)
+
+    def _note(self, rest: Task) -> None:
+        """Remember how far it is; on the disk now and then, as to do a piece again costs less than to write."""
+        self.left[0] = rest
+        if time.monotonic() - self.remembered > _REMEMBERED_EVERY:
+            remember(self.journal, self.left)
+            self.remembered = time.monotonic()
+
+
+def _of(influxdb: InfluxDB, policy: str) -> list[Shard]:
+    """The shards of a policy, the oldest first."""
+    return sorted((one for one in capacity.shards(influxdb) if one.policy == policy), key=lambda one: one.start)
+
+
+def _next_point(shards: Sequence[Shard], at: int) -> int:
+    """This time, or where the next shard begins if none has it: there is nothing to make points of in between."""
+    return min((max(at, int(one.start)) for one in shards if one.end > at), default=2**62)
+
+
+def _first_whole(influxdb: InfluxDB, one: Downsampling, shards: Sequence[Shard], task: Task) -> int:
+    """Where to begin: behind the first bucket, if its source has the end of it alone and it is there already.
+
+    So it is where the finer policy was made anew: what it has now begins in the middle of an hour.
+    """
+    first = next(_points(influxdb, one, one.tier.source, shards, task), None)
+    if first is None:
+        return task.until
+    bucket = first // one.tier.bucket * one.tier.bucket
+    is_late = first - bucket > min(tier.bucket for tier in TIERS)
+    inside = replace(task, since=bucket, until=bucket + 1)
+    if is_late and next(_points(influxdb, one, one.tier.policy, _of(influxdb, one.tier.policy), inside), None):
+        return bucket + one.tier.bucket
+    return bucket
+
+
+def _points(influxdb: InfluxDB, one: Downsampling, policy: str, shards: Sequence[Shard], task: Task) -> Iterator[int]:
+    """The first point of each shard, within a task's time: to ask all of them at once would open all their series."""
+    place = f"{influxql.identifier(policy)}.{influxql.identifier(one.measurement.name)}"
+    for shard in shards:
+        since, until = max(int(shard.start), task.since), min(int(shard.end), task.until)
+        if since < until:
+            statement = f"SELECT * FROM {place} WHERE time >= {since}s AND time < {until}s ORDER BY time LIMIT 1"
+            for series in influxdb.query(statement, database=DATABASE)[0]:
+                yield int(series.rows[0]["time"])
+
+
+def _stopped(one: Downsampling, since: int, error: InfluxDBError) -> AresmonError:
+    when = datetime.fromtimestamp(since, UTC)
+    return AresmonError(
+        f"{one.measurement.name} of {when:%Y-%m-%d %H:%M} UTC into {one.tier.policy}: {error.message}",
+        hint="what was made stays, and `aresmon data backfill` goes on from here; `aresmon logs influxdb` says more",
+    )
+
+
+def outside(tasks: Sequence[Task], shards: Sequence[Shard], fleet: Fleet, *, now: float) -> Mapping[str, int]:
+    """Policies that could be filled further back than these tasks go: from when on."""
+    whole = covered(fleet, shards, Wish(), now=now)
+    begun = {task.policy: min(one.since for one in tasks if one.policy == task.policy) for task in tasks}
+    return {policy: whole[policy][0] for policy in begun if policy in whole and whole[policy][0] < begun[policy]}

@@ -1,0 +1,198 @@
+"""InfluxDB 1.x over its HTTP API, through the socket that only the site's owner can reach.
+
+Source: InfluxDB 1.x, "InfluxDB API reference" (/query, /ping).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aresmon.system.errors import AresmonError
+
+if TYPE_CHECKING:
+    import requests
+
+
+_BASE = "http+unix://influxdb"
+_PING, _QUERY = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
+_CHUNK = 2000  # points of an answer that comes in parts
+_FULL = "no space left on device"  # as Linux says it, and InfluxDB repeats it
+_ROOM = "make room where storage.data is (`df -h`), then run the same command again; `aresmon doctor` says more"
+_LONGEST_SOCKET_PATH = 100  # bytes; Linux takes 108, the SDK's adapter needs a few
+
+
+class InfluxDBError(AresmonError):
+    """InfluxDB answered, and refused."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(f"InfluxDB: {message}", hint=_ROOM if _FULL in message else "")
+        self.status = status
+
+
+class UnreachableError(AresmonError):
+    """InfluxDB did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an answer: its tags, and one mapping of columns for each row."""
+
+    name: str
+    tags: dict[str, str]
+    rows: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxDB:
+    """An InfluxDB behind a Unix socket, and who we are there."""
+
+    socket: Path
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    def query(self, *statements: str, database: str = "", within: float = _QUERY) -> list[list[Series]]:
+        """Send statements in one request; the series of each. Times are in seconds since 1970.
+
+        Raises InfluxDBError if one is refused (the others may have been carried out), UnreachableError if
+        nobody answers within so many seconds.
+        """
+        if not statements:
+            return []
+        form = {"q": "; ".join(statements), "epoch": "s", "db": database}
+        with self._session() as session:
+            response = self._send(session, "POST", "/query", within, data=form)
+        answer = _json(response)
+        if response.status_code != HTTPStatus.OK:
+            raise InfluxDBError(str(answer.get("error", response.reason)), status=response.status_code)
+        return [_series(result) for result in answer.get("results", [])]
+
+    def stream(self, statement: str, *, database: str, within: float = _QUERY) -> Iterator[Series]:
+        """The series that one statement answers with, as they come; a long one comes in several parts.
+
+        Raises as `query` does, also after the first ones.
+        """
+        form = {"q": statement, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK)}
+        with self._session() as session, self._send(session, "POST", "/query", within, data=form, stream=True) as told:
+            if told.status_code != HTTPStatus.OK:
+                raise InfluxDBError(str(_json(told).get("error", told.reason)), status=told.status_code)
+            for line in self._lines(told):
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise InfluxDBError(str(answer["error"]))
+                for result in answer.get("results", []):
+                    yield from _series(result)
+
+    def _lines(self, response: requests.Response) -> Iterator[bytes]:
+        import requests.exceptions
+
+        try:
+            yield from (line for line in response.iter_lines(chunk_size=1 << 16) if line)
+        except requests.exceptions.RequestException as error:
+            raise UnreachableError(f"InfluxDB stopped in the middle of an answer ({self.socket})") from error
+
+    def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY) -> None:
+        """Write points, as lines of InfluxDB's protocol whose times are in seconds since 1970.
+
+        Raises InfluxDBError if they are refused, UnreachableError if nobody answers.
+        """
+        place = {"db": database, "rp": policy, "precision": "s"}
+        with self._session() as session:
+            response = self._send(session, "POST", "/write", within, params=place, data=lines.encode())
+        if response.status_code != HTTPStatus.NO_CONTENT:
+            raise InfluxDBError(str(_json(response).get("error", response.reason)), status=response.status_code)
+
+    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+        """Which of these users and passwords it takes, in the same order."""
+        with self._session() as session:
+            return [
+                self._send(session, "GET", "/ping", _PING, auth=pair).status_code == HTTPStatus.NO_CONTENT
+                for pair in credentials
+            ]
+
+    def is_empty(self) -> bool:
+        """Whether it has no admin yet: until then it lets anyone past the door, and do nothing but make one."""
+        return self.knows([("nobody", "nothing")]) == [True]
+
+    def version(self) -> str:
+        """The version it says it is."""
+        with self._session() as session:
+            return str(self._send(session, "GET", "/ping", _PING).headers.get("X-Influxdb-Version", ""))
+
+    def _send(
+        self, session: requests.Session, method: str, path: str, within: float, **request: Any
+    ) -> requests.Response:
+        import requests.exceptions
+
+        if self.user:
+            request.setdefault("auth", (self.user, self.password))
+        try:
+            return session.request(method, _BASE + path, timeout=within, **request)
+        except requests.exceptions.RequestException as error:
+            raise UnreachableError(
+                f"InfluxDB does not answer on {self.socket}",
+                hint="`aresmon status` says whether it runs, `aresmon up` starts it",
+            ) from error
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        import requests
+        from docker.transport import UnixHTTPAdapter
+
+        with requests.Session() as session, _short(self.socket) as path:
+            session.trust_env = False  # no proxy, and no password from ~/.netrc
+            session.mount("http+unix://", UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
+            yield session
+
+
+def read_sdk() -> None:
+    """Read Docker's SDK now: threads that would do so at the same time meet it half read."""
+    import docker.errors
+    import docker.transport  # noqa: F401
+
+
+@contextmanager
+def _short(socket: Path) -> Iterator[str]:
+    """A path to the socket that fits into an address of the kernel's."""
+    if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
+        yield str(socket)
+        return
+    try:
+        folder = os.open(socket.parent, os.O_PATH | os.O_DIRECTORY)
+    except OSError as error:
+        raise UnreachableError(f"{socket.parent}: {error.strerror}", hint="`aresmon up` makes it") from None
+    try:
+        yield f"/proc/self/fd/{folder}/{socket.name}"
+    finally:
+        os.close(folder)
+
+
+def _json(response: requests.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise InfluxDBError(
+            f"answered {response.status_code} with something that is no JSON", status=response.status_code
+        )
+    return answer
+
+
+def _series(result: dict[str, Any]) -> list[Series]:
+    if "error" in result:
+        raise InfluxDBError(str(result["error"]))
+    return [
+        Series(
+            name=one.get("name", ""),
+            tags=dict(one.get("tags", {})),
+            rows=tuple(dict(zip(one["columns"], row, strict=True)) for row in one.get("values", [])),
+        )
+        for one in result.get("series", [])
+    ]

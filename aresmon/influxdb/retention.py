@@ -1,0 +1,218 @@
+"""What a shorter `storage.keep` deletes, looked at before anything is changed, and told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from aresmon.config.model import Fleet
+from aresmon.config.names import DATABASE
+from aresmon.config.views import Views
+from aresmon.influxdb import capacity, downsampling, influxql
+from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
+from aresmon.influxdb.users import MEANT, hours, is_shorter, told_shorter
+from aresmon.system.errors import AresmonError
+
+_WITHIN = 30.0  # seconds that somebody waits for a number
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """How many points there are, of how many hosts and measurements."""
+
+    points: int
+    hosts: int
+    measurements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What one policy loses: `shards` are the groups that go at once, as whole ones; None where nobody could be asked.
+
+    `kept` and `wanted` are in hours, 0 for ever. `points` is None where they could not be counted in time.
+    """
+
+    policy: str
+    kept: int
+    wanted: int
+    shards: tuple[Shard, ...] | None = None
+    points: Points | None = None
+
+
+def by_memory(kept: Mapping[str, int], fleet: Fleet) -> tuple[Loss, ...]:
+    """The policies, kept for so many hours until now, that get shorter; of their points nothing is known."""
+    return tuple(
+        Loss(policy, kept[policy], wanted)
+        for policy in influxql.POLICIES
+        if policy in kept and is_shorter(wanted := influxql.keep_hours(fleet.keep, policy), kept[policy])
+    )
+
+
+def losses(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> tuple[Loss, ...]:
+    """The same by the database itself, with what each policy loses. Nothing is changed."""
+    databases = influxdb.query("SHOW DATABASES")[0]
+    if DATABASE not in {row["name"] for series in databases for row in series.rows}:
+        return ()
+    policies = influxdb.query(f"SHOW RETENTION POLICIES ON {influxql.identifier(DATABASE)}")[0]
+    kept = {row["name"]: hours(row["duration"]) for series in policies for row in series.rows}
+    losses = by_memory(kept, fleet)
+    if not losses:
+        return ()
+    shards, fields = capacity.shards(influxdb), one_field_each(influxdb, views)
+    return tuple(_look(influxdb, one, fields, shards, now) for one in losses)
+
+
+def told(loss: Loss) -> str:
+    """All of it in a sentence or two."""
+    asked = told_shorter(loss.policy, loss.kept, loss.wanted)
+    if loss.shards is None:
+        return asked
+    rest = "; each later group follows when all of it is that old"
+    if not loss.shards:
+        return f"{asked}. No group of points is that old yet{rest}"
+    begin, end = (_when(pick) for pick in (min(one.start for one in loss.shards), max(one.end for one in loss.shards)))
+    size = capacity.size(sum(one.bytes for one in loss.shards))
+    groups = "1 whole group" if len(loss.shards) == 1 else f"{len(loss.shards)} whole groups"
+    return f"{asked}. At once go {groups}, from {begin} to {end} UTC: {_counted(loss.points)}, {size} on disk{rest}"
+
+
+def refusal(losses: Sequence[Loss]) -> AresmonError:
+    """The error that says so."""
+    return AresmonError("\n".join(map(told, losses)), hint=MEANT)
+
+
+def _look(influxdb: InfluxDB, loss: Loss, fields: Mapping[str, str], shards: Sequence[Shard], now: float) -> Loss:
+    oldest = now - loss.wanted * 3600
+    going = tuple(one for one in shards if one.policy == loss.policy and one.end <= oldest)
+    if not going:
+        return replace(loss, shards=())
+    span = (min(one.start for one in going), max(one.end for one in going))
+    return replace(loss, shards=going, points=_count(influxdb, fields, loss.policy, span))
+
+
+def _count(influxdb: InfluxDB, fields: Mapping[str, str], policy: str, span: Span) -> Points | None:
+    """The points of a time; of each measurement as many as one of its fields has."""
+    found: list[Series] = []
+    begun = time.monotonic()
+    try:
+        for series in each(influxdb, fields, policy, "count", span):
+            found.append(series)
+            if time.monotonic() - begun > _WITHIN:
+                return None
+    except InfluxDBError:
+        return None  # one alone takes half a minute
+    counted = sum(int(row["count"]) for one in found for row in one.rows)
+    return Points(counted, len({one.tags.get("host") for one in found}), len({one.name for one in found}))
+
+
+def _counted(points: Points | None) -> str:
+    if points is None:
+        return "too many points to be counted in half a minute"
+    hosts = "1 host" if points.hosts == 1 else f"{points.hosts} hosts"
+    return f"about {points.points:,} points of {hosts} in {points.measurements} measurements"
+
+
+def _when(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
+
+
+Span = tuple[float, float]
+"""From when to when, in seconds since 1970; the end is not included."""
+_DAY = 86400
+# From which span before now a day's points are reckoned, in seconds: the continuous queries are done with it, and
+# to count a whole day of a large fleet's points would take too long.
+_COUNTED: Mapping[str, tuple[int, int]] = {"raw": (900, 300), "1m": (2 * 3600, 3600), "1h": (26 * 3600, 2 * 3600)}
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One policy. `keep` is in hours, 0 for ever; `oldest` and `newest` are seconds since 1970, None without points.
+
+    `queries` are the continuous queries into it that are there, `missing` those that should be and are not.
+    """
+
+    policy: str
+    keep: int
+    oldest: int | None = None
+    newest: int | None = None
+    points_a_day: int = 0
+    shards: int = 0
+    bytes: int = 0
+    queries: int = 0
+    missing: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, for scripts."""
+        return asdict(self)
+
+
+def holdings(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> list[Holding]:
+    """What is in every policy that points are made for. Nothing is changed."""
+    shards = capacity.shards(influxdb)
+    (found,) = influxdb.query("SHOW CONTINUOUS QUERIES")
+    names = {row["name"] for series in found if series.name == DATABASE for row in series.rows}
+    fields = one_field_each(influxdb, views)
+    wanted = {(one.tier.policy, one.name) for one in downsampling.continuous(views)}
+    return [
+        _holding(
+            influxdb,
+            Holding(
+                policy, influxql.keep_hours(fleet.keep, policy), queries=len(due & names), missing=len(due - names)
+            ),
+            fields,
+            sorted((one for one in shards if one.policy == policy), key=lambda one: one.start),
+            now,
+        )
+        for policy in influxql.POLICIES
+        for due in [{name for into, name in wanted if into == policy}]
+    ]
+
+
+def _holding(
+    influxdb: InfluxDB, known: Holding, fields: Mapping[str, str], mine: Sequence[Shard], now: float
+) -> Holding:
+    policy = known.policy
+    since, until = (int(now) // 60 * 60 - before for before in _COUNTED[policy])
+    counts = each(influxdb, fields, policy, "count", (since, until))
+    counted = sum(int(row["count"]) for one in counts for row in one.rows)
+    return replace(
+        known,
+        oldest=next(_ends(influxdb, fields, policy, mine, newest=False), None),
+        newest=next(_ends(influxdb, fields, policy, mine[::-1], newest=True), None),
+        points_a_day=counted * _DAY // (until - since),
+        shards=len(mine),
+        bytes=sum(one.bytes for one in mine),
+    )
+
+
+def _ends(
+    influxdb: InfluxDB, fields: Mapping[str, str], policy: str, shards: Sequence[Shard], *, newest: bool
+) -> Iterator[int]:
+    """The oldest or newest point of each shard that has any."""
+    how = "last" if newest else "first"
+    for shard in shards:
+        found = each(influxdb, fields, policy, how, (shard.start, shard.end))
+        times = [int(row["time"]) for one in found for row in one.rows]
+        if times:
+            yield max(times) if newest else min(times)
+
+
+def one_field_each(influxdb: InfluxDB, views: Views) -> dict[str, str]:
+    """Of each measurement one field that tells of its points: `*` would read all fields of all of them."""
+    keys = influxdb.query("SHOW FIELD KEYS", database=DATABASE)[0]
+    known = {name: next(iter(one.fields)) for view in views.values() for name, one in view.measurements.items()}
+    return {one.name: known.get(one.name, one.rows[0]["fieldKey"]) for one in keys}
+
+
+def each(influxdb: InfluxDB, fields: Mapping[str, str], policy: str, how: str, span: Span) -> Iterator[Series]:
+    """What a function gives of one field of each measurement, by host, in a time."""
+    since, until = map(int, span)
+    for name, field in fields.items():
+        place = f"{influxql.identifier(policy)}.{influxql.identifier(name)}"
+        where = f'WHERE time >= {since}s AND time < {until}s GROUP BY "host"'
+        statement = f"SELECT {how}({influxql.identifier(field)}) FROM {place} {where}"
+        yield from influxdb.query(statement, database=DATABASE)[0]

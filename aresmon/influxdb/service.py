@@ -1,0 +1,233 @@
+"""InfluxDB, running and as the site wants it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from aresmon.config.layout import SOCKET
+from aresmon.config.model import Fleet
+from aresmon.config.views import Views
+from aresmon.engine.compose import Compose
+from aresmon.engine.docker import Engine
+from aresmon.influxdb import backfill, capacity, downsampling, influxql, retention, scratch
+from aresmon.influxdb import users as influxdb_users
+from aresmon.influxdb.backfill import Filled, Task
+from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.influxdb.retention import Loss
+from aresmon.influxdb.users import Change
+from aresmon.site import secrets as site_secrets
+from aresmon.site.folder import Site
+from aresmon.system import files
+from aresmon.system.errors import AresmonError
+from aresmon.system.progress import Progress
+
+_ANSWERS_WITHIN = 120.0
+_RETENTION = "retention.json"
+_OPEN = "/run/reset"  # inside the container
+_WITHOUT_PASSWORDS = ("-e", "INFLUXDB_HTTP_AUTH_ENABLED=false", "-e", f"INFLUXDB_HTTP_BIND_SOCKET={_OPEN}/{SOCKET}")
+_DAY = 86400  # seconds
+_MOST_DAYS = 31  # that `up` itself downsamples; more would keep it waiting for hours
+
+
+def influxdb(site: Site) -> InfluxDB:
+    """The site's InfluxDB, as its admin. Raises AresmonError where its secret cannot be read."""
+    return InfluxDB(
+        site.socket_folder / SOCKET, influxdb_users.ADMIN, site_secrets.read(site.secrets, site_secrets.INFLUXDB_ADMIN)
+    )
+
+
+def nobody(site: Site) -> InfluxDB:
+    """The same, as nobody in particular."""
+    return InfluxDB(site.socket_folder / SOCKET)
+
+
+def ensure(
+    site: Site, fleet: Fleet, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
+) -> tuple[str, ...]:
+    """Bring database, policies, users, rights and downsampling to what the site wants; what was changed.
+
+    Raises UnreachableError if InfluxDB is not running or does not answer within two minutes.
+    """
+    unnamed = nobody(site)
+
+    def is_running() -> bool:
+        return engine.is_running(fleet.site, "influxdb")
+
+    with progress.stage("looking after the database, its users and rights"):
+        _wait(unnamed, is_running)
+        secrets = {**secrets, site_secrets.INFLUXDB_ADMIN: adopt_admin(site, unnamed)}
+        _tell_under_way(secrets, progress)
+        try:
+            admin = influxdb_users.admin(unnamed, secrets)
+        except influxdb_users.AdminUnknownError:
+            progress.note("InfluxDB's admin has another password than the site's secrets say: it is set anew")
+            _reset_admin(site, engine, secrets)
+            _wait(unnamed, is_running)
+            admin = influxdb_users.admin(unnamed, secrets)
+        changes = influxdb_users.plan(admin, influxdb_users.admitted(site, fleet), secrets, shorten=shorten)
+        influxdb_users.apply(admin, changes)
+        _tell_other_admins(admin, progress)
+        views = site.views()
+        coarser = downsampling.plan(admin, fleet, views)
+        journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, fleet, views, coarser)
+        kept = {policy: influxql.keep_hours(fleet.keep, policy) for policy in influxql.POLICIES}
+        if changes or not (site.state / _RETENTION).exists():
+            files.write(site.state / _RETENTION, json.dumps(kept).encode())
+    # Noted before the continuous queries are made, since what is due is told by their absence; filled afterwards,
+    # since what arrives meanwhile is theirs.
+    if filling:
+        backfill.remember(journal, filling)
+    downsampling.apply(admin, coarser)
+    if filling:
+        filled = backfill.run(admin, fleet, views, filling, journal=journal, progress=progress)
+        _tell_filled(admin, fleet, filling, filled, progress)
+    return tuple(change.what for change in [*changes, *coarser])
+
+
+def foresee(
+    site: Site, fleet: Fleet, engine: Engine, users: Mapping[str, int], *, shorten: bool
+) -> tuple[tuple[str, ...], str]:
+    """What `ensure` would change in the database, or why that cannot be told. Nothing is changed."""
+    if not engine.is_running(fleet.site, "influxdb"):
+        return (), "InfluxDB does not run"
+    try:
+        changes, coarser = differences(site, fleet, influxdb(site), users, shorten=shorten)
+        return tuple(change.what for change in [*changes, *coarser]), ""
+    except AresmonError as error:
+        return (), error.message
+
+
+def differences(
+    site: Site, fleet: Fleet, admin: InfluxDB, users: Mapping[str, int], *, shorten: bool
+) -> tuple[list[Change], list[Change]]:
+    """What `ensure` would change of policies, users and rights, and of downsampling. Nothing is changed.
+
+    Raises AresmonError where a retention would get shorter and `shorten` is not set.
+    """
+    secrets = site_secrets.foreseen(site.secrets, site_secrets.owners(fleet, users))
+    secrets |= site_secrets.under_way(site.secrets, secrets)
+    changes = influxdb_users.plan(admin, influxdb_users.admitted(site, fleet), secrets, shorten=shorten)
+    return changes, downsampling.plan(admin, fleet, site.views())
+
+
+def _filling(site: Site, admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
+    """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
+    return backfill.joined(backfill.owed(site.state / backfill.JOURNAL), due(admin, fleet, views, changes))
+
+
+def due(admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
+    """What the continuous queries that a plan adds would have made of the points that are there. To be asked before
+    the plan is carried out, since it is told by their absence."""
+    now, new = time.time(), downsampling.due(admin, changes, views)
+    wish = backfill.Wish(since=int(now) - _MOST_DAYS * _DAY)
+    return backfill.plan(admin, fleet, new, wish, now=now) if new else []
+
+
+def _tell_filled(admin: InfluxDB, fleet: Fleet, tasks: list[Task], filled: Filled, progress: Progress) -> None:
+    for refused in filled.refused:
+        progress.warn(
+            f"{refused}: its points of these days stay as they were",
+            hint=backfill.OTHER_TYPE_HINT,
+        )
+    more = backfill.outside(tasks, capacity.shards(admin), fleet, now=time.time())
+    for policy, since in more.items():
+        when = datetime.fromtimestamp(since, UTC)
+        progress.note(
+            f"{policy} could be filled back to {when:%Y-%m-%d}, and was for {_MOST_DAYS} days: "
+            f"`aresmon data backfill --policy {policy}` does the rest"
+        )
+
+
+def adopt_admin(site: Site, unnamed: InfluxDB) -> str:
+    """The admin's password; where a rotation of it was interrupted, the one of the two that InfluxDB takes.
+
+    Of the next one nothing is left afterwards: it has become the present one, or was never set.
+    """
+    name = site_secrets.INFLUXDB_ADMIN
+    current = site_secrets.read(site.secrets, name)
+    following = site_secrets.under_way(site.secrets, [name]).get(site_secrets.upcoming(name))
+    if following is None:
+        return current
+    if unnamed.knows([(influxdb_users.ADMIN, current), (influxdb_users.ADMIN, following)]) == [False, True]:
+        site_secrets.replace(site.secrets, name, following, os.getuid())
+        current = following
+    site_secrets.remove(site.secrets, site_secrets.upcoming(name))
+    return current
+
+
+def rotate_admin(site: Site) -> None:
+    """Give InfluxDB's admin another password. It is written down before InfluxDB has it, so that none is ever lost."""
+    name = site_secrets.INFLUXDB_ADMIN
+    unnamed = nobody(site)
+    current, following = adopt_admin(site, unnamed), site_secrets.generated()
+    site_secrets.replace(site.secrets, site_secrets.upcoming(name), following, os.getuid())
+    InfluxDB(unnamed.socket, influxdb_users.ADMIN, current).query(
+        influxql.set_password(influxdb_users.ADMIN, following)
+    )
+    site_secrets.replace(site.secrets, name, following, os.getuid())
+    site_secrets.remove(site.secrets, site_secrets.upcoming(name))
+
+
+def _tell_under_way(secrets: Mapping[str, str], progress: Progress) -> None:
+    for name in sorted(secrets):
+        if site_secrets.upcoming(name) in secrets:
+            progress.note(f"{name} is being rotated: `aresmon secrets rotate {name}` ends that")
+
+
+def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
+    for name in influxdb_users.other_admins(admin):
+        progress.warn(
+            f"InfluxDB has an admin besides aresmon's own: {name} may read, write and delete everything",
+            hint="if nobody needs it, remove it: docs/security.md, Another admin, says how",
+        )
+
+
+def losses(site: Site, fleet: Fleet) -> tuple[Loss, ...]:
+    """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
+    yet, and told by the database where it does."""
+    try:
+        told = json.loads((site.state / _RETENTION).read_bytes())
+        kept = {str(policy): int(hours) for policy, hours in told.items()}
+    except (OSError, ValueError, AttributeError):
+        kept = {}
+    if kept and not retention.by_memory(kept, fleet):
+        return ()
+    try:
+        return retention.losses(influxdb(site), fleet, site.views(), now=time.time())
+    except AresmonError:
+        return retention.by_memory(kept, fleet)
+
+
+def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _ANSWERS_WITHIN
+    while True:
+        try:
+            influxdb.version()
+            return
+        except UnreachableError:
+            if time.monotonic() > deadline or not is_running():
+                raise
+            time.sleep(0.3)
+
+
+def _reset_admin(site: Site, engine: Engine, secrets: Mapping[str, str]) -> None:
+    """Give the admin its password without knowing the former one: by a run without authentication, in a container
+    that nothing reaches but through a socket of its own, which the edge does not know. Then start InfluxDB again."""
+    compose, sockets = Compose(site.bundle, site.bundle), site.state / "run" / "reset"
+    compose.stop("influxdb")
+    scratch.make(sockets, site.socket_folder.stat().st_uid)
+    container = compose.run(
+        "run", "--detach", "--no-deps", *_WITHOUT_PASSWORDS, "--volume", f"{sockets}:{_OPEN}", "influxdb"
+    ).split()[-1]
+    try:
+        unlocked = InfluxDB(sockets / SOCKET)
+        _wait(unlocked, lambda: engine.is_alive(container))
+        influxdb_users.reset_admin(unlocked, secrets)
+    finally:
+        engine.remove_container(container)
+        compose.up(["influxdb"])
+        scratch.remove(sockets)

@@ -1,0 +1,184 @@
+"""Shards that InfluxDB cannot read: the days that they hold are missing from every answer, without a word in it."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aresmon.config.names import DATABASE
+from aresmon.influxdb.client import InfluxDB, Series
+
+_WITHIN = 10.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A shard: its policy, its number, and its span in seconds since 1970."""
+
+    policy: str
+    number: int
+    start: float
+    end: float
+
+    @property
+    def path(self) -> str:
+        """Where it is, from the data folder."""
+        return f"data/{DATABASE}/{self.policy}/{self.number}"
+
+    @property
+    def days(self) -> str:
+        """`2026-11-22`, `2026-11-16 to 2026-11-22`; days of UTC, as shards are cut."""
+        first = datetime.fromtimestamp(self.start, UTC).date()
+        last = datetime.fromtimestamp(max(self.start, self.end - 1), UTC).date()
+        return f"{first}" if first == last else f"{first} to {last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What of a shard cannot be read: one of its files, from the data folder, or with `file` empty all of it."""
+
+    place: Place
+    file: str = ""
+    what: str = ""
+
+
+def closed(influxdb: InfluxDB, folder: Path | None, *, now: float) -> list[Damage]:
+    """The shards that InfluxDB knows of at `now` (seconds since 1970) and could not open.
+
+    Such a one has no statistics. Neither has one that nothing was written into yet: it is left out as long as its time
+    is to come, and afterwards where `folder`, the data folder, shows that it is not on the disk. None is a data folder
+    that cannot be seen from here.
+    """
+    places, statistics = _ask(influxdb)
+    opened = {int(one.tags["id"]) for one in statistics if one.tags.get("database") == DATABASE}
+    left = [one for one in places if one.number not in opened and one.start <= now]
+    return [Damage(one) for one in left if folder is None or _may_be_there(folder / one.path)]
+
+
+def put_aside(folder: Path, places: Iterable[Place]) -> list[Damage]:
+    """The files of these shards that InfluxDB put aside as `.bad` since it could not read them.
+
+    `folder` is the data folder. Raises OSError where it cannot be looked into.
+    """
+    return [
+        Damage(place, str(path.relative_to(folder)))
+        for place in places
+        for path in sorted((folder / place.path).glob("*.bad"))
+    ]
+
+
+def changed(folder: Path, places: Sequence[Place]) -> Iterator[Damage]:
+    """The files of these shards whose points are not what was written. Reads all of them, which takes its time.
+
+    Files that InfluxDB removes meanwhile, since it made one of several, are passed over.
+    """
+    for place in places:
+        for path in sorted((folder / place.path).glob("*.tsm")):
+            try:
+                bad = bad_blocks(path)
+            except FileNotFoundError:
+                continue
+            if bad:
+                yield Damage(place, str(path.relative_to(folder)), _told(bad))
+
+
+def places(influxdb: InfluxDB) -> list[Place]:
+    """All shards of the database, the oldest first."""
+    return _ask(influxdb)[0]
+
+
+def _may_be_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # not ours to look into
+    return True
+
+
+def _told(bad: Sequence[BadBlock]) -> str:
+    first = bad[0]
+    more = f", and {len(bad) - 1} more blocks" if bad[1:] else ""
+    return f"{first.what}{f' ({first.key})' if first.key else ''}{more}"
+
+
+def _ask(influxdb: InfluxDB) -> tuple[list[Place], Sequence[Series]]:
+    shards, statistics = influxdb.query("SHOW SHARDS", "SHOW STATS FOR 'shard'", within=_WITHIN)
+    found = [
+        Place(row["retention_policy"], int(row["id"]), _seconds(row["start_time"]), _seconds(row["end_time"]))
+        for one in shards
+        if one.name == DATABASE
+        for row in one.rows
+    ]
+    return sorted(found, key=lambda one: (one.start, one.number)), statistics
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+_MAGIC = b"\x16\xd1\x16\xd1\x01"
+_FOOTER = struct.Struct(">Q")
+_KEY = struct.Struct(">H")
+_ENTRIES = struct.Struct(">cH")
+_ENTRY = struct.Struct(">qqQI")  # first and last time in nanoseconds, offset, size
+_SUM = struct.Struct(">I")
+_NANO = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class BadBlock:
+    """Points that are not what was written, or cannot be found: of which series and field, from when to when (seconds
+    since 1970). A file whose index cannot be read has one, without a key, and without times."""
+
+    key: str
+    since: float
+    until: float
+    what: str
+
+
+def bad_blocks(path: Path) -> list[BadBlock]:
+    """What is damaged in a file; reads all of it. Raises OSError where it cannot be read."""
+    if path.stat().st_size <= len(_MAGIC) + _FOOTER.size:
+        return [BadBlock("", 0, 0, "it is cut short")]
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content[: len(_MAGIC)] != _MAGIC:
+            return [BadBlock("", 0, 0, "it does not begin as a file of points does")]
+        try:
+            return list(_bad(content))
+        except (struct.error, ValueError):
+            return [BadBlock("", 0, 0, "its index cannot be read")]
+
+
+def _bad(content: mmap.mmap) -> Iterator[BadBlock]:
+    (begin,) = _FOOTER.unpack_from(content, len(content) - _FOOTER.size)
+    if not len(_MAGIC) <= begin < len(content) - _FOOTER.size:
+        raise ValueError("the index is not within the file")
+    for key, since, until, offset, size in _entries(content, begin):
+        if offset < len(_MAGIC) or size < _SUM.size or offset + size > begin or since > until:
+            raise ValueError("a block is not within the file")
+        (told,) = _SUM.unpack_from(content, offset)
+        if zlib.crc32(content[offset + _SUM.size : offset + size]) != told:
+            name = key.decode(errors="replace").replace("#!~#", " ")
+            yield BadBlock(name, since / _NANO, until / _NANO, "its points are not what was written")
+
+
+def _entries(content: mmap.mmap, begin: int) -> Iterator[tuple[bytes, int, int, int, int]]:
+    at, end = begin, len(content) - _FOOTER.size
+    while at < end:
+        (length,) = _KEY.unpack_from(content, at)
+        key = content[at + _KEY.size : at + _KEY.size + length]
+        at += _KEY.size + length
+        _, count = _ENTRIES.unpack_from(content, at)
+        at += _ENTRIES.size
+        for _ in range(count):
+            yield (key, *_ENTRY.unpack_from(content, at))
+            at += _ENTRY.size
+    if at != end:
+        raise ValueError("the index does not end where it should")

@@ -1,0 +1,278 @@
+"""One host's push, from here: the order given, the host's words heard, its data waited for, the outcome told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from aresmon.agents import lint
+from aresmon.agents.lint import Pace
+from aresmon.push import protocol
+from aresmon.push import result as push_result
+from aresmon.push.protocol import Event, Order
+from aresmon.push.result import Outcome, Result
+from aresmon.push.verification import Arrival, Delivery, Wanted
+from aresmon.ssh.transport import Conversation, LostError, Transport, UnreachableHostError
+from aresmon.system.errors import AresmonError
+
+_BACK_WITHIN = 45.0  # seconds for the data of a former configuration whose pace we cannot read
+_ASK_AGAIN = 3.0
+_EXTENSION = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What counts as proven: the agent's pace, and whether every measurement must be back."""
+
+    pace: Pace
+    strict: bool = False
+
+
+Report = Callable[[str, str], None]
+"""Is told a host and the state that its push is in."""
+
+
+async def push(
+    order: Order, transport: Transport, delivery: Delivery | None, *, terms: Terms, stop: asyncio.Event, report: Report
+) -> Result:
+    """Bring one order to one host: the new configuration proven, or the old one back.
+
+    `stop` asks for the former configuration back, wherever the push is. What a host does is never raised but told.
+    """
+    begun = time.monotonic()
+    pushing = _Push(order, transport, delivery, terms=terms, stop=stop, report=report)
+    try:
+        result = await pushing.run()
+    finally:
+        if pushing.judging is not None:
+            pushing.judging.cancel()
+    return replace(result, seconds=time.monotonic() - begun)
+
+
+class _Push:
+    """What is known of one push while it goes on."""
+
+    def __init__(
+        self,
+        order: Order,
+        transport: Transport,
+        delivery: Delivery | None,
+        *,
+        terms: Terms,
+        stop: asyncio.Event,
+        report: Report,
+    ) -> None:
+        self.order, self.transport, self.delivery = order, transport, delivery
+        self.terms, self.stop = terms, stop
+        self._report = report
+        self.host = order.agent.host
+        self.state = "connect"
+        self.seen = protocol.Gathered()
+        self.notes: list[str] = []
+        self.words: list[str] = []
+        self.refusal: Event | None = None
+        self.strangers = ""
+        self.complaint = ""
+        self.arrival: Arrival | None = None
+        self.end: Event | None = None
+        self.judging: asyncio.Task[None] | None = None
+
+    async def run(self) -> Result:
+        self.report("connect")
+        given = protocol.push_request(self.order, shown=[self.order.agent.watched])
+        start = self.transport.start(protocol.script(), given, as_root=self.order.agent.as_root)
+        try:
+            async with start as conversation:
+                async for line in conversation.lines():
+                    self.heed(protocol.event(line), conversation)
+                self.complaint = await conversation.complaint()
+        except UnreachableHostError as error:
+            return self.result(Outcome.UNREACHABLE, error.message, error.hint)
+        except LostError as error:
+            return await self.settle(error.message)
+        if self.end is not None:
+            return await self.ended(self.end)
+        return self.refused() or await self.settle(self.complaint or "it said nothing")
+
+    def report(self, state: str) -> None:
+        self._report(self.host, state)
+
+    # What the host tells -----------------------------------------------------------------------------------
+
+    def heed(self, told: Event | None, conversation: Conversation) -> None:
+        if told is None or self.seen.take(told):
+            return
+        match told.word:
+            case "state":
+                self.state = told.rest
+                self.report(told.rest)
+            case "running":
+                if self.delivery is not None and self.order.verify:
+                    self.judging = asyncio.create_task(self.judge(conversation, self.delivery))
+            case "agent":
+                self.words.append(told.rest)
+            case "strangers":
+                self.strangers = told.rest
+            case "refused" | "locked":
+                self.refusal = told
+            case "unchanged" | "committed" | "undone" | "broken":
+                self.end = told
+            case _:
+                self.notes.extend(push_result.note(told))
+
+    # What is decided here ----------------------------------------------------------------------------------
+
+    async def judge(self, conversation: Conversation, delivery: Delivery) -> None:
+        """Wait for the data, and say the word. While InfluxDB does not answer the host is asked to wait as well."""
+        is_paused = asyncio.Event()
+
+        def paused(now: bool) -> None:
+            if now != is_paused.is_set():
+                self.report("paused: InfluxDB does not answer" if now else self.state)
+            is_paused.set() if now else is_paused.clear()
+
+        arriving = asyncio.ensure_future(delivery.arrived(self.wanted(self.order.mark, self.order.deadline), paused))
+        stopping = asyncio.ensure_future(self.stop.wait())
+        ends = {arriving, stopping}
+        try:
+            while not arriving.done() and not stopping.done():
+                pausing = asyncio.ensure_future(is_paused.wait())
+                await asyncio.wait({*ends, pausing}, return_when=asyncio.FIRST_COMPLETED)
+                pausing.cancel()
+                if is_paused.is_set() and not arriving.done():
+                    await conversation.send(f"extend {self.order.deadline + _EXTENSION}")
+                    await asyncio.wait(ends, timeout=_EXTENSION / 4, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                await conversation.send("undo it was interrupted")
+                return
+            self.arrival = arriving.result()
+            await conversation.send(self.word_on(self.arrival))
+        finally:
+            arriving.cancel()
+            stopping.cancel()
+
+    def word_on(self, arrival: Arrival) -> str:
+        if arrival.arrived:
+            silent = arrival.silent if self.terms.strict else ()
+            return f"undo nothing came from {', '.join(silent)}" if silent else "commit"
+        return f"undo {arrival.why}" + (f" within {self.order.deadline} s" if arrival.is_late else "")
+
+    def wanted(self, mark: str, within: float, *, before: float = 0.0) -> Wanted:
+        since = float(self.seen.facts.get("clock", "0")) - before
+        return Wanted(self.host, mark, since, within, before, self.terms.pace.interval, self.terms.strict)
+
+    # How it ended ------------------------------------------------------------------------------------------
+
+    async def ended(self, end: Event) -> Result:
+        match end.word:
+            case "committed":
+                return self.committed()
+            case "unchanged":
+                return await self.unchanged(end.rest)
+            case "undone":
+                return await self.undone(end.rest)
+        why = f"{end.rest}.{self.said()} It does not start with its former configuration either"
+        return self.result(Outcome.BROKEN, why, push_result.look_there(self.order.agent))
+
+    def committed(self) -> Result:
+        if not self.order.verify:
+            return self.result(Outcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at")
+        silent = self.arrival.silent if self.arrival else ()
+        why = f"nothing from {', '.join(silent)} since" if silent else ""
+        return replace(self.result(Outcome.PROVEN, why), silent=silent)
+
+    async def unchanged(self, mark: str) -> Result:
+        """Nothing was to be done; its data is looked for all the same."""
+        if self.delivery is None:
+            return replace(self.result(Outcome.UNCHANGED), mark=mark)
+        self.report("verify")
+        pace = self.terms.pace
+        arrival = await self.delivery.arrived(
+            self.wanted(mark, self.order.deadline, before=pace.interval + pace.flush + pace.jitter)
+        )
+        if arrival.arrived:
+            return replace(self.result(Outcome.UNCHANGED), mark=mark)
+        why = "there is nothing to push, and its data does not arrive"
+        return self.result(Outcome.SILENT, why, push_result.look_there(self.order.agent))
+
+    async def undone(self, why: str) -> Result:
+        """The former configuration is back; it is held to the same proof, where it had one to give."""
+        why += f".{self.said()}"
+        if self.delivery is None or self.seen.facts.get("active") != "active":
+            return self.result(Outcome.ROLLED_BACK, f"{why} The former configuration is back")
+        self.report("verify the former")
+        former = (self.seen.content(self.order.agent.watched) or b"").decode(errors="replace")
+        # What came back may not be what was pushed last; then any data of this host is its own.
+        mark = self.seen.remembered.mark if self.seen.remembered.mark in former else ""
+        if not mark and self.arrival is not None and self.arrival.before == frozenset():
+            why += " The former configuration runs again; it sent nothing here before either"
+            return self.result(Outcome.ROLLED_BACK, why)
+        arrival = await self.delivery.arrived(self.wanted(mark, _back_within(former)))
+        if arrival.arrived:
+            return self.result(Outcome.ROLLED_BACK, f"{why} The former configuration runs again and its data arrives")
+        why += " The former configuration runs again"
+        if not mark and (self.arrival is None or self.arrival.before is None):
+            return self.result(Outcome.ROLLED_BACK, f"{why}; it sends nothing here")
+        why += ", but its data does not arrive either"
+        return self.result(Outcome.BROKEN, why, push_result.look_there(self.order.agent))
+
+    def said(self) -> str:
+        return f" It said: {push_result.said(self.words)}." if self.words else ""
+
+    def refused(self) -> Result | None:
+        """What the host, or its state, did not let us do; None if it refused nothing."""
+        if self.strangers:
+            return self.result(Outcome.REFUSED, *push_result.strangers(self.strangers, self.order.agent))
+        if self.seen.drifted and self.refusal is None:
+            return self.result(Outcome.DRIFTED, *push_result.drift(self.seen.drifted, self.host))
+        if self.refusal is None:
+            return None
+        return self.result(Outcome.REFUSED, *push_result.refusal(self.refusal, self.order))
+
+    async def settle(self, why: str) -> Result:
+        """The connection is gone. What became of the host is asked of the host, when it can be."""
+        if self.state == "connect":
+            error = protocol.not_let_in(self.host, why)
+            return self.result(Outcome.REFUSED, error.message, error.hint)
+        deadline = time.monotonic() + self.order.deadline + 60
+        while time.monotonic() < deadline:
+            self.report("lost: asking again")
+            found = await self.ask(why)
+            if found is not None:
+                return found
+            await asyncio.sleep(_ASK_AGAIN)
+        return self.result(
+            Outcome.UNKNOWN,
+            f"{why}, and it has not been reached since. It takes its former configuration back by itself",
+            f"`aresmon drift {self.host}`, once it is reached again, tells what stands there",
+        )
+
+    async def ask(self, why: str) -> Result | None:
+        """How the host says our push ended; None while it does not say."""
+        try:
+            seen = await protocol.look(self.order.agent, self.transport)
+        except AresmonError:
+            return None
+        if seen.is_busy or seen.pending == self.order.transaction:
+            return None
+        if seen.last.get("tx") != self.order.transaction:
+            return self.result(Outcome.REFUSED, f"{why}. Nothing was changed there", "the same command again")
+        self.seen.facts["clock"] = seen.facts["clock"]
+        outcome = seen.last.get("outcome", "")
+        return await self.ended(Event(outcome if outcome in ("committed", "undone") else "broken", why))
+
+    def result(self, outcome: Outcome, why: str = "", next_step: str = "") -> Result:
+        if self.order.access is not None:
+            why = why.replace(self.order.access.password, "***")
+        notes = (*self.notes, *push_result.circumstances(self.seen))
+        live = self.seen.content(self.order.agent.watched)
+        return Result(self.host, outcome, why, next_step, mark=self.order.mark, notes=notes, live=live)
+
+
+def _back_within(former: str) -> float:
+    try:
+        return lint.pace(former).deadline
+    except ValueError:
+        return _BACK_WITHIN

@@ -1,0 +1,141 @@
+"""Agents given other passwords without a gap in their data: both valid, until the new one is proven.
+
+InfluxDB 1.x knows one password a user. So each agent has two users, of which one is in use: the other one is made, a
+push brings it to the host, its points prove it, and the former user is removed. `NAME~next` in the secrets is there
+from before the first of these steps until after the last; while it is, nobody removes either user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from aresmon.agents import lint
+from aresmon.config.model import Host
+from aresmon.influxdb import users
+from aresmon.influxdb.client import InfluxDB
+from aresmon.push import protocol, run
+from aresmon.push.host import Report
+from aresmon.push.order import Manner, Wish
+from aresmon.push.result import GOOD, Outcome, Result
+from aresmon.push.rollout import Pace
+from aresmon.push.run import Done
+from aresmon.push.session import Ground
+from aresmon.render import telegraf
+from aresmon.site import secrets
+from aresmon.ssh.transport import LostError, UnreachableHostError
+from aresmon.system.errors import AresmonError
+
+COMMAND = "secrets rotate"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One agent on its way from one password to the next."""
+
+    host: Host
+    following: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return secrets.agent(self.host.name)
+
+    @property
+    def former(self) -> str:
+        """The database user that is let go."""
+        return secrets.other(secrets.account(self.name, self.following))
+
+
+async def rotate(
+    ground: Ground, hosts: Sequence[Host], *, manner: Manner, pace: Pace, report: Report, done: Done
+) -> list[Result]:
+    """Give these hosts' agents other passwords; what became of each, as a push tells it.
+
+    A host that does not end well keeps the password it has, which stays valid; the same command goes on from there.
+    Raises AresmonError, with nothing changed on any host, where InfluxDB is not there.
+    """
+    looked = await asyncio.gather(*(_standing(ground, host) for host in hosts))
+    wishes = [one for one in looked if isinstance(one, Wish)]
+    refused = [one for one in looked if isinstance(one, Result)]
+    for one in refused:
+        done(one)
+    moves = [await _begin(ground, wish.host) for wish in wishes]
+    await asyncio.to_thread(_admit, ground.influxdb, moves)
+    moving = {move.name: move.following for move in moves}
+    there = replace(ground, stack=replace(ground.stack, moving=moving))
+    results = await run.push(there, wishes, manner=manner, pace=pace, report=report, done=done)
+    by_host = {move.host.name: move for move in moves}
+    return [*refused, *[await _end(ground, by_host[one.host], one) for one in results]]
+
+
+async def _standing(ground: Ground, host: Host) -> Wish | Result:
+    """What runs on a host, as what it should go on to run: only its password becomes another one."""
+    if host.name in ground.blocked():
+        why = "it is blocked, and another password would let it in"
+        return Result(host.name, Outcome.REFUSED, why, ground.to_unblock(host.name))
+    where = ground.agent(host)
+    try:
+        seen = await protocol.look(where, ground.transport(host), shown=[where.watched])
+        live = seen.content(where.watched)
+        if live is None or not (seen.remembered.content or host == ground.fleet.sidecar):
+            hint = f"`aresmon push-config {host.name}`"
+            return Result(host.name, Outcome.REFUSED, "nothing was ever pushed to it from this site", hint)
+        body = telegraf.unmarked(live.decode(errors="replace"), ground.frame)
+        lint.check(host, body, ground.fleet)
+        _check_user(host, body, ground.stack.secret(secrets.agent(host.name)))
+    except (UnreachableHostError, LostError) as error:
+        return Result(host.name, Outcome.UNREACHABLE, f"{error.message}; its password stays valid", error.hint)
+    except AresmonError as error:
+        return Result(host.name, Outcome.REFUSED, error.message, error.hint)
+    return Wish(host, body, _commit(ground, host, body))
+
+
+def _check_user(host: Host, body: str, password: str) -> None:
+    user = secrets.account(secrets.agent(host.name), password)
+    if f'"{user}"' in body:
+        raise AresmonError(
+            f"its configuration names the database user {user}, and another one is next",
+            hint='write username = "${ARESMON_USER}" there and push it, then the same command again',
+        )
+
+
+def _commit(ground: Ground, host: Host, body: str) -> str:
+    """The commit of `configs` that a configuration is of, as far as it is known here."""
+    kept = ground.releases(host)
+    newest = kept.newest()
+    return newest.commit if newest is not None and kept.body(newest.number) == body else ""
+
+
+async def _begin(ground: Ground, host: Host) -> Move:
+    """Write the next password down, if an earlier run did not."""
+    name = secrets.agent(host.name)
+    try:
+        begun = ground.stack.secret(secrets.upcoming(name))
+    except AresmonError:
+        begun = ""
+    following = secrets.following(name, ground.stack.secret(name), begun)
+    if following != begun:
+        await ground.keep_secret(secrets.upcoming(name), following)
+    return Move(host, following)
+
+
+def _admit(influxdb: InfluxDB, moves: Sequence[Move]) -> None:
+    for move in moves:
+        users.apply(influxdb, users.changes_of(influxdb, move.name, move.following))
+
+
+async def _end(ground: Ground, move: Move, result: Result) -> Result:
+    """Once its points are seen, the new password is the agent's only one."""
+    if result.outcome not in GOOD:
+        return result
+    try:
+        if move.host != ground.fleet.sidecar:  # whose secret is a file of the push
+            await ground.keep_secret(move.name, move.following)
+        await asyncio.to_thread(users.remove_users, ground.influxdb, move.former)
+        await ground.drop_secret(secrets.upcoming(move.name))
+    except AresmonError as error:
+        why = f"it writes with its new password; the former one is still valid: {error.message}"
+        return replace(result, outcome=Outcome.REFUSED, why=why, next="the same command again")
+    ground.site.record(command=COMMAND, host=move.host.name, secret=move.name, outcome="rotated")
+    return result

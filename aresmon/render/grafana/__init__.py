@@ -1,0 +1,1 @@
+"""Dashboards, alert rules and contact points in Grafana's formats; pure."""

@@ -1,0 +1,108 @@
+"""What an alert rule asks and holds against what: queries, one value of each, a formula, a threshold.
+
+The queries are those that the visual builder reads, but where an exception takes two tags at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from aresmon.config.alerts import Case
+from aresmon.config.views import HOST, Alert, Condition, Series
+from aresmon.render.grafana import queries
+from aresmon.render.grafana.contact_points import Json
+from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
+
+DATASOURCE = "aresmon-influx"
+_STEP = "1m"
+# Those of the expressions are not for queries: Grafana would see a circle.
+_LETTERS = [letter for letter in ascii_uppercase if letter not in "CTVW"]
+_EXPRESSIONS = {"relativeTimeRange": {"from": 0, "to": 0}, "datasourceUid": EXPRESSION["uid"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """Which points a rule is about: those of a host, with these tags, or both, but not what other rules cover."""
+
+    host: str = ""
+    where: tuple[tuple[str, str], ...] = ()
+    without: tuple[Case, ...] = ()
+
+    def words(self) -> str:
+        """`biere, path /exports`; empty where it is about all points."""
+        return ", ".join([*([self.host] if self.host else []), *(f"{tag} {value}" for tag, value in self.where)])
+
+
+def nodes(alert: Alert, scoped: Scoped, value: float, *, by_host: bool) -> list[Json]:
+    """The queries and expressions of a rule. `V` is the value that people are told, `C` whether it is too much."""
+    series = alert.series
+    parts = dict(series.parts) or {"": series}
+    refs = dict(zip(parts, _LETTERS, strict=False))
+    built = [_query(part, scoped, refs[name], alert.over, by_host=by_host) for name, part in parts.items()]
+    values = {name: f"{refs[name]}1" for name in parts} if series.parts else {"": "V"}
+    built += [_reduce(values[name], refs[name], part) for name, part in parts.items()]
+    if series.parts:
+        built.append(_math("V", queries.formula(series.formula, values)))
+    kind = "lt" if alert.levels.falling else "gt"
+    if not alert.when:
+        return [*built, _threshold("C", kind, value)]
+    when = queries.formula(alert.when, values)
+    return [*built, _threshold("T", kind, value), _math("W", when), _math("C", "$T && $W")]
+
+
+def _query(series: Series, scoped: Scoped, ref: str, over: int, *, by_host: bool) -> Json:
+    step = _STEP if series.rate or series.increase else ""
+    own = [Condition(HOST, "=", scoped.host, is_tag=True)] if scoped.host else []
+    own += [Condition(tag, "=", value, is_tag=True) for tag, value in scoped.where if tag in series.by]
+    plain, mixed = _left_out(scoped, series)
+    scope = Scope(where=(*own, *plain), by=(HOST,) if by_host else (), step=step, fill="none" if step else "")
+    built = queries.target(series, scope, ref=ref, datasource=DATASOURCE)
+    if mixed:
+        built = _with_more(built, mixed)
+    return {
+        "refId": ref,
+        "relativeTimeRange": {"from": over, "to": 0},
+        "datasourceUid": DATASOURCE,
+        "model": built | {"intervalMs": 60_000, "maxDataPoints": 43_200},
+    }
+
+
+def _left_out(scoped: Scoped, series: Series) -> tuple[list[Condition], list[str]]:
+    """What keeps out the points that other rules cover: conditions, and what no condition can say."""
+    plain, mixed = [], []
+    for case in scoped.without:
+        pairs = [*([(HOST, case.host)] if case.host else []), *case.where]
+        if any(tag != HOST and tag not in series.by for tag, _ in pairs):
+            continue  # a part of a formula without this tag; the formula joins it to the other parts anyway
+        if len(pairs) == 1:
+            plain.append(Condition(pairs[0][0], "!=", pairs[0][1], is_tag=True))
+        else:
+            mixed.append(" OR ".join(f"\"{tag}\"::tag != '{value}'" for tag, value in pairs))
+    return plain, mixed
+
+
+def _with_more(built: Target, conditions: Sequence[str]) -> Target:
+    joined = "".join(f"({one}) AND " for one in conditions)
+    statement = queries.statement(built).replace("$timeFilter", f"{joined}$timeFilter", 1)
+    return queries.raw(statement, ref=built["refId"], datasource=DATASOURCE)
+
+
+def _reduce(ref: str, of: str, series: Series) -> Json:
+    # Steps of a counter's growth add up, those of its rate are averaged; all else is one value already.
+    reducer = "sum" if series.increase else "mean" if series.rate else "last"
+    return _expression(ref, "reduce", of, reducer=reducer)
+
+
+def _math(ref: str, expression: str) -> Json:
+    return _expression(ref, "math", expression)
+
+
+def _threshold(ref: str, kind: str, value: float) -> Json:
+    return _expression(ref, "threshold", "V", conditions=[{"evaluator": {"type": kind, "params": [value]}}])
+
+
+def _expression(ref: str, kind: str, expression: str, **more: object) -> Json:
+    model = {"refId": ref, "datasource": EXPRESSION, "type": kind, "expression": expression, **more}
+    return {"refId": ref, **_EXPRESSIONS, "model": model}

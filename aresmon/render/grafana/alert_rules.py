@@ -1,0 +1,329 @@
+"""Grafana's alert rules: each alert of the catalogue as the site wants it, one rule a severity.
+
+Source: Grafana 12, pkg/services/provisioning/alerting/rules_types.go (the file; Grafana drops in silence what is
+spelled as the HTTP API does) and pkg/expr (reduce, math and threshold).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from aresmon.config import alerts, builtin_alerts, names
+from aresmon.config.alerts import Case, Rule
+from aresmon.config.model import Fleet, Host
+from aresmon.config.views import HOST, PLACEHOLDER, Alert, Levels, Series, Severity, View, Views
+from aresmon.render.grafana import alert_queries, contact_points, panels
+from aresmon.render.grafana.alert_queries import Scoped
+from aresmon.render.grafana.contact_points import Json
+
+RULES = "grafana/provisioning/alerting/rules.json"
+CONTACTS = "grafana/provisioning/alerting/contacts.json"
+HEARTBEAT = contact_points.HEARTBEAT
+# Not the dashboards' folder: Grafana finds that one by its uid and this one by its title, and would make two of it.
+FOLDER = "aresmon alerts"
+# Not beside the others: it always fires, and is no problem.
+HEARTBEAT_FOLDER = "aresmon heartbeat"
+EVERY = 60
+"""Seconds between two evaluations. All windows and `for` of the catalogue are in minutes."""
+_LINES = 7  # levels: groups, one of them, its rules, one of them, its data, a query
+_LARGEST = 50  # rules of a group
+_LONGEST = 40  # characters of a uid; grafana/pkg/util/shortid_generator.go
+_BEAT = Alert(
+    id=HEARTBEAT,
+    title="Heartbeat",
+    series=Series(measurement="internal_agent", field="metrics_gathered", aggregate="count"),
+    over=120,
+    lasting=0,
+    levels=Levels((("information", 0),)),
+    unit="short",
+    summary="The data of {host} arrives; this message goes out as long as it does.",
+    next="None: when it stays out, look at {host} and run `aresmon status`.",
+)
+_SMALL, _END = '{{ if lt . 999.5 }}{{ printf "%.3g" . }}{{ else }}', "{{ end }}"
+_PLAIN = _SMALL + '{{ printf "%.0f" . }}' + _END
+# Prefixes are for what is much: 0.1 is not 100m.
+_OTHER = _SMALL + "{{ humanize . }}" + _END
+_FORMATS = {
+    "percent": _PLAIN + " %",
+    "short": _PLAIN,
+    "percentunit": "{{ humanizePercentage . }}",
+    "bytes": "{{ humanize1024 . }}B",
+    "decbytes": "{{ humanize . }}B",
+    "s": "{{ humanizeDuration . }}",
+    "h": '{{ printf "%.1f" . }} h',
+    "none": '{{ printf "%.2f" . }}',
+}
+# What is no number is not itself. Grafana fills in the texts of all rules, of those too that have nothing to tell.
+_VALUE = "{{ with $values.V }}{{ with .Value }}{{ if eq . . }}%s{{ else }}unknown{{ end }}{{ else }}0{{ end }}{{ end }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One rule to be: an alert at one severity in one scope. `view` is empty for those of no collector."""
+
+    alert: Alert
+    severity: Severity
+    value: float
+    lasting: int
+    scoped: Scoped
+    view: View | None = None
+    host: str = ""
+
+    @property
+    def uid(self) -> str:
+        """The same as long as what it watches is. Grafana takes 40 characters."""
+        place = self.scoped.words()
+        mark = f"-{hashlib.sha256(place.encode()).hexdigest()[:8]}" if place else ""
+        if self.host:
+            # Two severities of such an alert are rare: the first has the short name.
+            suffix = "" if self.severity == self.alert.levels.steps[0][0] else f"-{self.severity}"
+            return _short(f"{self.alert.id}-{self.host.replace('.', '_')}{suffix}")
+        return _short(f"{self.alert.id}-{self.severity}{mark}")
+
+    @property
+    def title(self) -> str:
+        """Its title in lists. Grafana makes one message of all that fires under one title, and it takes two rules of
+        one since version 12: those of each host have the same, so that a hundred silent hosts are one message."""
+        title = PLACEHOLDER.sub(r"\1", self.alert.title)
+        place = "" if self.host else self.scoped.words()
+        return f"{title[0].upper()}{title[1:]}{f' ({place})' if place else ''} ({self.severity})"
+
+
+def render(fleet: Fleet, views: Views, *, formerly: Iterable[str] = ()) -> dict[str, bytes]:
+    """The provisioning files. `formerly` are the uids of all rules and receivers that Grafana ever had of us: those
+    that are no more are deleted there, which leaving them out would not do."""
+    known = frozenset(formerly)
+    rules, told = _rules_file(fleet, views), _contacts_file(fleet, known)
+    gone = sorted(known - _uids(rules, "groups", "rules") - _uids(told, "contactPoints", "receivers"))
+    if gone:
+        # A uid that was a rule's is no receiver's, and deleting what is not there is no error.
+        deleted = [{"orgId": 1, "uid": uid} for uid in gone]
+        rules, told = rules | {"deleteRules": deleted}, told | {"deleteContactPoints": deleted}
+    return {RULES: _written(rules), CONTACTS: _written(told)}
+
+
+def uids(files: Mapping[str, bytes]) -> set[str]:
+    """The uids of all rules and receivers in these files of a bundle."""
+    lists = ((RULES, "groups", "rules"), (CONTACTS, "contactPoints", "receivers"))
+    return {uid for path, outer, inner in lists for uid in _uids(json.loads(files.get(path, b"{}")), outer, inner)}
+
+
+def wanted(fleet: Fleet, views: Views) -> list[Wanted]:
+    """All rules of a site but the heartbeat, collector by collector."""
+    rules: list[Wanted] = []
+    for alert, view in _armed(fleet, views):
+        if alert.each_host:
+            hosts = [fleet.host(fleet.server)] if view is None else fleet.hosts
+            rules += [one for host in hosts for one in _of_host(alert, view, host, fleet)]
+        else:
+            rules += _cases(alert, view, fleet)
+    return rules
+
+
+def unwatched(fleet: Fleet, views: Views) -> list[Wanted]:
+    """What the site switches off, as the rules that would be, with a `value` that means nothing."""
+    return [one for alert, view in _armed(fleet, views) for one in _switched_off(alert, view, fleet)]
+
+
+# Which rules there are -------------------------------------------------------------------------------
+
+
+def _armed(fleet: Fleet, views: Views) -> Iterator[tuple[Alert, View | None]]:
+    """The alerts that there are on a site, each with the view that it stands in."""
+    collected = {name for host in fleet.hosts for name in host.collect}
+    yield from ((alert, None) for alert in builtin_alerts.armed(fleet.backup))
+    for view in views.values():
+        yield from ((alert, view) for alert in view.alerts if view.name in collected)
+
+
+def _switched_off(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
+    rule = fleet.alerts.rules.get(alert.id, Rule())
+    is_on = {severity: value is not None for severity, value in alerts.levels(alert, rule.change)}
+    for severity in (severity for severity, on in is_on.items() if not on):
+        yield Wanted(alert, severity, 0, 0, Scoped(), view)
+    for case in rule.exceptions:
+        for severity, value in alerts.levels(alert, rule.change, case.change):
+            if value is None and is_on.get(severity):
+                host = case.host if alert.each_host else ""
+                yield Wanted(alert, severity, 0, 0, Scoped(case.host, case.where), view, host)
+
+
+def _cases(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
+    """An alert's own rules and those of its exceptions, which are left out of all that come after them."""
+    rule = fleet.alerts.rules.get(alert.id, Rule())
+    cases = (*rule.exceptions, Case(change=rule.change))
+    for index, case in enumerate(cases):
+        changes = (rule.change, case.change)
+        for severity, value in alerts.levels(alert, *changes):
+            before = [one for one in cases[:index] if one.covers(severity)]
+            is_last = index == len(cases) - 1
+            if value is not None and (is_last or case.covers(severity)):
+                scoped = Scoped(case.host, case.where, tuple(before))
+                yield Wanted(alert, severity, value, _lasting(alert, *changes), scoped, view)
+
+
+def _of_host(alert: Alert, view: View | None, host: Host, fleet: Fleet) -> Iterator[Wanted]:
+    if view is not None and view.name not in host.collect:
+        return
+    rule = fleet.alerts.rules.get(alert.id, Rule())
+    own = [case.change for case in rule.exceptions if case.host == host.name][:1]
+    changes = (rule.change, *own)
+    for severity, value in alerts.levels(alert, *changes):
+        if value is not None:
+            lasting = _lasting(alert, *changes)
+            yield Wanted(alert, severity, value, lasting, Scoped(host.name), view, host=host.name)
+
+
+def _lasting(alert: Alert, *changes: alerts.Change) -> int:
+    said = [change.lasting for change in changes if change.lasting is not None]
+    return said[-1] if said else alert.lasting
+
+
+# The files -------------------------------------------------------------------------------------------
+
+
+def _rules_file(fleet: Fleet, views: Views) -> Json:
+    groups: dict[str, list[Json]] = {}
+    for one in wanted(fleet, views):
+        name = "aresmon" if one.view is None else f"{one.view.name} of each host" if one.host else one.view.name
+        groups.setdefault(name, []).append(_rule(one, fleet))
+    written = [_group(*chunk) for name, rules in groups.items() for chunk in _chunks(name, rules)]
+    if fleet.alerts.heartbeat is not None:
+        written.append(_group("heartbeat", [_heartbeat(fleet)], folder=HEARTBEAT_FOLDER))
+    return {"apiVersion": 1, "groups": written}
+
+
+def _contacts_file(fleet: Fleet, formerly: Collection[str]) -> Json:
+    return {
+        "apiVersion": 1,
+        "contactPoints": contact_points.contact_points(fleet.alerts, fleet.site, formerly=formerly),
+        "muteTimes": contact_points.mute_times(fleet.alerts),
+    }
+
+
+def _chunks(name: str, rules: Sequence[Json]) -> Iterator[tuple[str, Sequence[Json]]]:
+    """Groups of a size that Grafana takes in quickly: a thousand rules in one group took it half a minute, in twenty
+    groups six seconds."""
+    for number, begin in enumerate(range(0, len(rules), _LARGEST), start=1):
+        yield name if number == 1 else f"{name}, {number}", rules[begin : begin + _LARGEST]
+
+
+def _group(name: str, rules: Sequence[Json], *, folder: str = FOLDER) -> Json:
+    return {"orgId": 1, "name": name, "folder": folder, "interval": f"{EVERY}s", "rules": list(rules)}
+
+
+def _rule(one: Wanted, fleet: Fleet) -> Json:
+    alert = one.alert
+    data = alert_queries.nodes(alert, one.scoped, one.value, by_host=not one.host and one.view is not None)
+    labels = {"severity": one.severity, "collector": one.view.name if one.view else "aresmon"}
+    rule: Json = {
+        "uid": one.uid,
+        "title": one.title,
+        "condition": "C",
+        "for": f"{one.lasting}s",
+        "noDataState": "Alerting" if one.host else "OK",
+        # That the database does not answer is one alert, not one of each host besides.
+        "execErrState": "KeepLast" if one.host else "Alerting" if one.view is None else "Error",
+        "labels": labels | ({HOST: one.host} if one.host else {}),
+        "annotations": _annotations(one, fleet),
+        "data": data,
+        "notification_settings": _notification(fleet, one.severity),
+    }
+    if one.host and one.view is not None and alert.panel:
+        rule |= {"dashboardUid": names.uid_of_host(one.host), "panelId": panels.panel_id(one.view.name, alert.panel)}
+    return rule
+
+
+def _heartbeat(fleet: Fleet) -> Json:
+    one = Wanted(_BEAT, "information", 0, 0, Scoped(fleet.server), host=fleet.server)
+    rule = _rule(one, fleet) | {"uid": HEARTBEAT, "title": "Heartbeat", "noDataState": "OK", "execErrState": "OK"}
+    rule["labels"] = {"aresmon": "heartbeat"}
+    rule["notification_settings"] = {
+        "receiver": HEARTBEAT,
+        "group_wait": "1s",
+        "group_interval": "1m",
+        "repeat_interval": "1m",
+    }
+    return rule
+
+
+def _notification(fleet: Fleet, severity: Severity) -> Json:
+    muted = contact_points.mutes(fleet.alerts, severity)
+    settings: Json = {"receiver": contact_points.name_for(fleet.alerts, severity)}
+    return settings | ({"mute_time_intervals": muted} if muted else {})
+
+
+def _uids(content: Json, outer: str, inner: str) -> set[str]:
+    return {one["uid"] for group in content.get(outer, []) for one in group[inner]}
+
+
+def _written(content: Json) -> bytes:
+    return (_lines(content, 0) + "\n").encode()
+
+
+def _lines(value: object, depth: int) -> str:
+    """JSON, which is YAML too and quicker to write: so many levels with a line a value that differences can be read."""
+    if depth == _LINES or not isinstance(value, dict | list) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    pad = "\n" + " " * (depth + 1)
+    if isinstance(value, list):
+        return "[" + ",".join(pad + _lines(one, depth + 1) for one in value) + "\n" + " " * depth + "]"
+    pairs = (f"{pad}{json.dumps(key)}: {_lines(one, depth + 1)}" for key, one in value.items())
+    return "{" + ",".join(pairs) + "\n" + " " * depth + "}"
+
+
+# What a person is told -------------------------------------------------------------------------------
+
+
+def _annotations(one: Wanted, fleet: Fleet) -> dict[str, str]:
+    texts = {"summary": _template(one.alert.summary, one), "description": _template(one.alert.next, one)}
+    if one.view is not None:
+        texts["dashboard"] = _link(one, one.view, fleet)
+    return texts
+
+
+def _template(text: str, one: Wanted) -> str:
+    """A text of the catalogue as a template of Grafana's; all of it that is no placeholder means itself."""
+    parts = PLACEHOLDER.split(text)
+    written = ""
+    for index, part in enumerate(parts):
+        if not index % 2:
+            written += part.replace("{{", '{{ "{{" }}')
+        elif part == "value":
+            written += _VALUE.replace("%s", _FORMATS.get(one.alert.unit, _OTHER))
+        elif part == HOST and one.host:
+            written += one.host
+        else:
+            written += f"{{{{ $labels.{part} }}}}"
+    return written
+
+
+def _link(one: Wanted, view: View, fleet: Fleet) -> str:
+    panel = next((panel for panel in view.panels if panel.title == one.alert.panel), None)
+    is_own = panel is not None and panel.place == "own"
+    host = one.host or "{{ $labels.host }}"
+    board = names.uid_of_collector(view.name) if is_own else _board(one, fleet)
+    shown = f"viewPanel={panels.panel_id(view.name, panel.title)}&" if panel else ""
+    chosen = f"var-host={host}&" if is_own else ""
+    return f"{fleet.grafana.url.rstrip('/')}/d/{board}?{chosen}{shown}from=now-{max(6, one.alert.over // 1800)}h&to=now"
+
+
+def _board(one: Wanted, fleet: Fleet) -> str:
+    """The uid of the host's dashboard, found out when it fires; those of long names are not made of the name."""
+    if one.host:
+        return names.uid_of_host(one.host)
+    prefix = names.uid_of_host("x").removesuffix("x")
+    text = prefix + "{{ reReplaceAll `[.]` `_` . }}"
+    for host in fleet.hosts:
+        uid = names.uid_of_host(host.name)
+        if uid != prefix + host.name.replace(".", "_"):
+            text = f"{{{{ if eq . `{host.name}` }}}}{uid}{{{{ else }}}}{text}{{{{ end }}}}"
+    # Where Grafana has an error to tell there are no labels.
+    return f"{{{{ with $labels.host }}}}{text}{{{{ end }}}}"
+
+
+def _short(uid: str) -> str:
+    return uid if len(uid) <= _LONGEST else f"{uid[: _LONGEST - 9]}-{hashlib.sha256(uid.encode()).hexdigest()[:8]}"

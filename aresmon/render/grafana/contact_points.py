@@ -1,0 +1,170 @@
+"""Grafana's contact points and the hours in which they are not used, from `alerts` of aresmon.yml.
+
+Source: Grafana 12, pkg/services/provisioning/alerting, and grafana/alerting's receivers for their settings. In
+settings a `$` is Grafana's own: `$__file{…}` becomes the content of a file, and no template may use variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from aresmon.config.alerts import DAYS, Address, Alerts, Quiet, Receiver
+from aresmon.config.views import SEVERITIES, Severity
+
+Json = dict[str, Any]
+
+SECRETS = "/run/alerts"
+"""Where Grafana's container finds the secrets of `alerts`."""
+HEARTBEAT = "aresmon-heartbeat"
+NOBODY = "aresmon-nobody"
+_DAY = 24 * 60
+
+# Not as a template of Grafana's own, which receivers would know only a minute after it was brought. No quotes, since
+# it stands in one of them below.
+_LINE = "{{ with .Annotations.summary }}{{ . }}{{ else }}{{ .Labels.alertname }}{{ end }}"
+_TEXT = (
+    "{{ range .Alerts.Firing }}{{ with .Labels.severity }}{{ . | toUpper }}: {{ end }}" + _LINE + "\n"
+    "{{ with .Annotations.description }}{{ . }}\n{{ end }}{{ with .Annotations.dashboard }}{{ . }}\n{{ end }}{{ end }}"
+    "{{ range .Alerts.Resolved }}OVER: " + _LINE + "\n{{ end }}"
+)
+_TITLE = "{{ if .Alerts.Firing }}{{ len .Alerts.Firing }} firing{{ else }}over{{ end }}: {{ .CommonLabels.alertname }}"
+_MATRIX = f'{{{{ coll.Dict "text" (tmpl.Inline `{_TEXT}` .) | data.ToJSON }}}}'
+# ntfy's priorities go from 1 to 5.
+_PRIORITY: dict[Severity, str] = {"information": "2", "warning": "3", "critical": "5"}
+
+
+def of_severity(severity: Severity) -> str:
+    """The contact point for alerts of this severity."""
+    return f"aresmon-{severity}"
+
+
+def name_for(alerts: Alerts, severity: Severity) -> str:
+    """The contact point that a rule of this severity names: one that is never used, if nobody wants to hear."""
+    return of_severity(severity) if any(one.hears(severity) for one in alerts.reachable) else NOBODY
+
+
+def mutes(alerts: Alerts, severity: Severity) -> list[str]:
+    """The hours in which a rule of this severity tells nobody."""
+    if name_for(alerts, severity) == NOBODY:
+        return [NOBODY]
+    return [f"aresmon-quiet-{severity}"] if _quiet(alerts, severity) else []
+
+
+def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ()) -> list[Json]:
+    """One a severity, with all who want to hear of it; one for nobody; one for the heartbeat.
+
+    One that Grafana has had, by the uids of its receivers in `formerly`, stays when nobody is left in it: Grafana
+    does not start where a contact point is to be deleted that a rule or a policy of somebody's own names
+    (pkg/services/ngalert/provisioning/contactpoints.go, DeleteContactPoint).
+    """
+    # Never used, since NOBODY's hours are all hours: a rule without a contact point of its own would go to
+    # Grafana's default one, an e-mail address that is not there, and log an error each time.
+    points = [_point(NOBODY, [_empty(NOBODY)])]
+    for severity in SEVERITIES:
+        name, heard = of_severity(severity), [one for one in alerts.reachable if one.hears(severity)]
+        if heard:
+            points.append(_point(name, [_receiver(one, severity, site) for one in heard]))
+        elif any(uid.startswith(f"{name}-") for uid in formerly):
+            points.append(_point(name, [_empty(f"{name}-nobody")]))
+    if alerts.heartbeat is not None:
+        # Grafana shows a webhook's address to everyone who can log in, and hides Discord's. What is posted does not
+        # matter to the other side.
+        kind = "discord" if alerts.heartbeat.secret else "webhook"
+        settings = {"url": _place(alerts.heartbeat)} | ({"message": "alive"} if kind == "discord" else {})
+        beat = {"uid": HEARTBEAT, "type": kind, "settings": settings, "disableResolveMessage": True}
+        points.append(_point(HEARTBEAT, [beat]))
+    elif any(uid.startswith(HEARTBEAT) for uid in formerly):
+        points.append(_point(HEARTBEAT, [_empty(f"{HEARTBEAT}-nobody")]))
+    return points
+
+
+def mute_times(alerts: Alerts) -> list[Json]:
+    """The hours without messages, by severity, and all hours for what nobody wants to hear.
+
+    Those that are no more stay in Grafana's list, named by no rule of ours. It deletes times before it reads rules, and
+    does not start where one is still named by a rule, as it had it before, or by a policy of somebody's own
+    (pkg/services/provisioning/alerting/provisioner.go, pkg/services/ngalert/provisioning/mute_timings.go).
+    """
+    times = [{"orgId": 1, "name": NOBODY, "time_intervals": [{"times": [_between(0, _DAY)]}]}]
+    for severity in SEVERITIES:
+        intervals = [one for quiet in _quiet(alerts, severity) for one in _intervals(quiet)]
+        if intervals:
+            times.append({"orgId": 1, "name": f"aresmon-quiet-{severity}", "time_intervals": intervals})
+    return times
+
+
+def receiver_uid(receiver: Receiver, severity: Severity) -> str:
+    """Grafana's name for a receiver within a contact point."""
+    return f"aresmon-{severity}-{receiver.name}"
+
+
+def _point(name: str, receivers: list[Json]) -> Json:
+    return {"orgId": 1, "name": name, "receivers": receivers}
+
+
+def _empty(uid: str) -> Json:
+    """A receiver that reaches nobody; a contact point must have one."""
+    return {"uid": uid, "type": "webhook", "settings": {"url": "http://127.0.0.1:9/"}}
+
+
+def _receiver(receiver: Receiver, severity: Severity, site: str) -> Json:
+    kind, settings = _settings(receiver, severity, site)
+    return {"uid": receiver_uid(receiver, severity), "type": kind, "settings": settings}
+
+
+def _settings(receiver: Receiver, severity: Severity, site: str) -> tuple[str, Json]:
+    url = _place(receiver.to)
+    title = f"{site}: {_TITLE}"
+    match receiver.kind:
+        case "email":
+            return "email", {"addresses": ";".join(receiver.emails), "singleEmail": True, "subject": title}
+        case "discord":
+            return "discord", {"url": url, "title": title, "message": _TEXT}
+        case "slack" | "mattermost":
+            return "slack", {"url": url, "title": title, "text": _TEXT, "username": f"aresmon {site}"}
+        case "telegram":
+            message = f"{title}\n{_TEXT}"
+            return "telegram", {"bottoken": url, "chatid": receiver.chat, "message": message, "parse_mode": "None"}
+        case "matrix":
+            return "webhook", {"url": url, "payload": {"template": _MATRIX}}
+        case "ntfy":
+            headers = {"X-Title": f"{site}: {severity}", "X-Priority": _PRIORITY[severity]}
+            return "webhook", {"url": url, "headers": headers, "payload": {"template": _TEXT}, **_token(receiver.to)}
+        case _:
+            return "webhook", {"url": url, **_token(receiver.to)}
+
+
+def _place(address: Address) -> str:
+    return address.url or _file(address.secret)
+
+
+def _token(address: Address) -> Json:
+    """What lets us in where the address alone does not; Grafana shows it to nobody."""
+    both = address.url and address.secret
+    return {"authorization_scheme": "Bearer", "authorization_credentials": _file(address.secret)} if both else {}
+
+
+def _file(secret: str) -> str:
+    return f"$__file{{{SECRETS}/{secret}}}"
+
+
+def _quiet(alerts: Alerts, severity: Severity) -> list[Quiet]:
+    return [one for one in alerts.quiet if SEVERITIES.index(severity) <= SEVERITIES.index(one.severity)]
+
+
+def _intervals(quiet: Quiet) -> Iterator[Json]:
+    """What goes on after midnight is two intervals; the second is on the days after."""
+    zone = {"location": quiet.timezone}
+    days = {"weekdays": list(quiet.days)} if quiet.days else {}
+    if quiet.begin < quiet.end:
+        yield {"times": [_between(quiet.begin, quiet.end)], **days, **zone}
+        return
+    after = {"weekdays": [DAYS[(DAYS.index(day) + 1) % 7] for day in quiet.days]} if quiet.days else {}
+    yield {"times": [_between(quiet.begin, _DAY)], **days, **zone}
+    if quiet.end:
+        yield {"times": [_between(0, quiet.end)], **after, **zone}
+
+
+def _between(begin: int, end: int) -> Json:
+    return {"start_time": f"{begin // 60:02}:{begin % 60:02}", "end_time": f"{end // 60:02}:{end % 60:02}"}

@@ -1,0 +1,355 @@
+"""Grafana's dashboards: one a host, one of the fleet, one of each collector that has its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from aresmon.config.model import Fleet
+from aresmon.config.names import FLEET, uid_of_collector, uid_of_host
+from aresmon.config.views import HOST, Board, Column, Condition, Panel, View, Views
+from aresmon.render.grafana import queries
+from aresmon.render.grafana.dashboard import POLICY, Frame, choice, constant, dashboard, values, written
+from aresmon.render.grafana.panels import (
+    DATASOURCE,
+    MOST_POINTS,
+    Json,
+    Placed,
+    height,
+    panel_id,
+    panel_json,
+    thresholds,
+    width,
+)
+from aresmon.render.grafana.queries import Scope, Target, host_is
+
+PATH = "grafana/dashboards"
+# A board over all hosts costs the database series times points: with many hosts each series has fewer of them.
+_SERIES_POINTS, _FEWEST_POINTS = 1500, 60
+_COLUMNS, _NARROWEST = 24, 3
+# What stands in a pattern for a host's name and uid: no name has such a character.
+_HERE, _UID = "\x00host\x00", "\x00uid\x00"
+
+
+def dashboards(fleet: Fleet, views: Views) -> dict[str, bytes]:
+    """Every dashboard's file, by its path in the bundle."""
+    files = {f"{PATH}/fleet.json": written(fleet_dashboard(fleet, views)).encode()}
+    collected = {name for host in fleet.hosts for name in host.collect}
+    for name in sorted(collected & views.keys()):
+        if views[name].board is not None:
+            made = collector_dashboard(views[name], hosts=sum(name in host.collect for host in fleet.hosts))
+            files[f"{PATH}/{name}.json"] = written(made).encode()
+    patterns: dict[tuple[str, ...], str] = {}
+    for host in fleet.hosts:
+        if host.collect not in patterns:
+            known = [views[name] for name in host.collect if name in views]
+            patterns[host.collect] = written(host_dashboard(_HERE, known))
+        files[f"{PATH}/hosts/{host.name}.json"] = _filled(patterns[host.collect], host.name)
+    return files
+
+
+def host_dashboard(host: str, views: Iterable[View]) -> Json:
+    """A host's dashboard: a line at a glance, then each collector's row, its details folded."""
+    known = list(views)
+    scope = Scope(POLICY, where=(host_is("$host"),))
+    grid = _Grid()
+    grid.place(_panels(known, "glance", scope), even=True)
+    for view in known:
+        grid.row(view.title, _panels([view], "main", scope), of=view.name)
+        grid.fold(f"{view.title}: more", _panels([view], "detail", scope), of=view.name)
+    uid = _UID if host == _HERE else uid_of_host(host)
+    frame = Frame(uid, host, ("aresmon-host",), since="now-6h", variables=(constant("host", host),))
+    return dashboard(frame, grid.panels)
+
+
+def collector_dashboard(view: View, *, hosts: int) -> Json:
+    """A collector's own dashboard, over all of so many hosts or those chosen."""
+    board = view.board or Board(view.title)
+    chosen = Condition(board.choose, "=~", f"/^${board.choose}$/", is_tag=True)
+    scope = Scope(POLICY, where=(host_is("$host", several=True),), by=(HOST,))
+    narrow = Scope(POLICY, where=(host_is("$host", several=True), chosen), by=(HOST,))
+    points = min(max(_SERIES_POINTS // max(hosts, 1), _FEWEST_POINTS), MOST_POINTS)
+    grid = _Grid()
+    for place in ("own", "main"):
+        grid.place(_chosen(view, place, scope, narrow, points=points))
+    grid.fold("More", _chosen(view, "detail", scope, narrow, points=points), of=view.name)
+    known_by = next((one for one in view.measurements if one != "aresmon_config"), "")
+    variables = [choice("host", "Host", values(HOST, known_by))]
+    if board.choose:
+        label = board.choose.replace("_", " ").capitalize()
+        variables.append(choice(board.choose, label, values(board.choose, board.of)))
+    frame = Frame(uid_of_collector(view.name), board.title, ("aresmon",), since="now-1h", variables=tuple(variables))
+    return dashboard(frame, grid.panels)
+
+
+def fleet_dashboard(fleet: Fleet, views: Views) -> Json:
+    """The fleet's overview: one row a host, and what is wrong now."""
+    collected = dict.fromkeys(name for host in fleet.hosts for name in host.collect)
+    known = [views[name] for name in collected if name in views]
+    grid = _Grid()
+    grid.place(overview_panels(known, hosts=len(fleet.hosts)))
+    return dashboard(Frame(FLEET, "Fleet", ("aresmon",), since="now-15m"), grid.panels)
+
+
+def _filled(pattern: str, host: str) -> bytes:
+    """A pattern with a host's name in it: a thousand hosts of one kind are rendered once."""
+    for mark, value in ((_UID, uid_of_host(host)), (_HERE, host)):
+        pattern = pattern.replace(json.dumps(mark)[1:-1], value)
+    return pattern.encode()
+
+
+# The grid --------------------------------------------------------------------------------------------
+
+
+class _Grid:
+    """Panels laid from left to right and top to bottom, under rows."""
+
+    def __init__(self) -> None:
+        self.panels: list[Json] = []
+        self.y = 0
+
+    def place(self, several: Iterable[Placed], *, even: bool = False) -> None:
+        """Lay panels out; `even` makes them share the width of one line."""
+        laid, self.y = _laid(list(several), self.y, even=even)
+        self.panels.extend(laid)
+
+    def row(self, title: str, several: Iterable[Placed], *, of: str) -> None:
+        """An open row with these panels of a collector; nothing where there are none."""
+        inside = list(several)
+        if inside:
+            self._heading(title, [], of)
+            self.place(inside)
+
+    def fold(self, title: str, several: Iterable[Placed], *, of: str) -> None:
+        """A folded row: what is in it asks the database only when it is opened."""
+        inside = list(several)
+        if inside:
+            laid, _ = _laid(inside, self.y + 1)
+            self._heading(title, laid, of)
+
+    def _heading(self, title: str, inside: list[Json], of: str) -> None:
+        self.panels.append(
+            {
+                # Two collectors may have one title; none has a space in its name.
+                "id": panel_id("folded row" if inside else "row", of),
+                "type": "row",
+                "title": title,
+                "collapsed": bool(inside),
+                "gridPos": {"x": 0, "y": self.y, "w": _COLUMNS, "h": 1},
+                "panels": inside,
+            }
+        )
+        self.y += 1
+
+
+def _laid(several: Sequence[Placed], top: int, *, even: bool = False) -> tuple[list[Json], int]:
+    """The panels with their places from this line on, and the first line below them."""
+    x, y, tallest, laid = 0, top, 0, []
+    for index, one in enumerate(several):
+        wide = _share(index, len(several)) if even else one.width
+        if x + wide > _COLUMNS:
+            x, y, tallest = 0, y + tallest, 0
+        laid.append(one.json | {"gridPos": {"x": x, "y": y, "w": wide, "h": one.height}})
+        x, tallest = x + wide, max(tallest, one.height)
+    return laid, y + tallest
+
+
+def _share(index: int, several: int) -> int:
+    """The width of one of these that share a line, or lines of eight."""
+    there = min(several, _COLUMNS // _NARROWEST)
+    return _COLUMNS // there + (index < _COLUMNS % there)
+
+
+def _panels(views: Iterable[View], place: str, scope: Scope) -> Iterator[Placed]:
+    for view in views:
+        for panel in view.panels:
+            if panel.place == place:
+                yield _placed(panel, panel_json(panel, view.name, scope))
+
+
+def _chosen(view: View, place: str, scope: Scope, narrow: Scope, *, points: int) -> Iterator[Placed]:
+    """A collector's panels over all hosts; those that know the tag to choose by are narrowed by it."""
+    choose = view.board.choose if view.board else ""
+    for panel in view.panels:
+        if panel.place == place:
+            knows = all(_knows(view, name, choose) for name in _measurements(panel))
+            built = panel_json(panel, view.name, narrow if knows else scope, names=(HOST,), points=points)
+            yield _placed(panel, built)
+
+
+def _measurements(panel: Panel) -> Iterator[str]:
+    for series in panel.series:
+        yield from (part.measurement for _, part in series.parts) if series.parts else (series.measurement,)
+
+
+def _knows(view: View, measurement: str, tag: str) -> bool:
+    return measurement in view.measurements and tag in view.measurements[measurement].tags
+
+
+def _placed(panel: Panel, built: Json) -> Placed:
+    return Placed(built, width(panel), height(panel))
+
+
+HOSTS = "aresmon_host"
+_WHOLE = Scope(POLICY, by=(HOST,), step="", fill="")
+_STEPS = Scope(POLICY, by=(HOST,), fill="none")
+_MOST_STEPS = 100  # of which a rate's mean is made
+_NEWEST = ("Time internal_agent", "Time 1", "Time")
+
+
+def overview_panels(views: Sequence[View], *, hosts: int) -> Iterator[Placed]:
+    """The hosts, then what fires."""
+    columns = [column for view in views for column in view.columns]
+    yield Placed(_hosts(columns), 24, min(max(hosts + 4, 7), 24))
+    yield Placed(_firing(), 24, 9)
+
+
+def _hosts(columns: Sequence[Column]) -> Json:
+    return {
+        "id": panel_id("fleet", "Hosts"),
+        "type": "table",
+        "title": "Hosts",
+        "description": "Each host, over the time shown. A host without values is silent, or has never sent anything: "
+        "`aresmon status` says which and what to do. Click on its name for its dashboard.",
+        "datasource": {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE},
+        "targets": list(_queries(columns)),
+        "transformations": _transformations(),
+        "fieldConfig": {
+            "defaults": {
+                "unit": "none",
+                "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False},
+                "color": {"mode": "thresholds"},
+                "thresholds": thresholds(None),
+                "mappings": [],
+                "noValue": "no data",
+            },
+            "overrides": [_link(), _newest(), _unseen(), *map(_look, columns)],
+        },
+        "options": {"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": "Host", "desc": False}]},
+        "maxDataPoints": _MOST_STEPS,
+    }
+
+
+def _queries(columns: Sequence[Column]) -> Iterator[Target]:
+    # The time of this row is the time of the host's newest point, of those as collected; its value says nothing.
+    newest = (
+        f'SELECT last("metrics_gathered") AS "newest" FROM "raw"."internal_agent" WHERE $timeFilter GROUP BY "{HOST}"'
+    )
+    yield queries.raw(newest, ref="A", datasource=DATASOURCE, form="table")
+    # Without a time: they should be there whatever the time shown.
+    known = f'SELECT last("uid") AS "uid" FROM "forever"."{HOSTS}" GROUP BY "{HOST}"'
+    yield queries.raw(known, ref="B", datasource=DATASOURCE, form="table")
+    for number, column in enumerate(columns):
+        series = replace(column.series, name=column.title)
+        if series.rate:
+            yield queries.raw(_busiest(column), ref=f"C{number}", datasource=DATASOURCE, form="table")
+        else:
+            plain = replace(series, by=())
+            yield queries.target(plain, _WHOLE, ref=f"C{number}", datasource=DATASOURCE, form="table")
+
+
+def _busiest(column: Column) -> str:
+    """A rate has steps of time, and a row has one value: the mean over the time shown of the busiest series,
+    which only a statement within a statement can say."""
+    series = replace(column.series, name="rate")
+    rates = queries.statement(queries.target(series, _STEPS, ref="A", datasource=DATASOURCE, form="table"))
+    tags = ", ".join(f'"{tag}"' for tag in (HOST, *series.by))
+    means = f'SELECT mean("rate") AS "mean" FROM ({rates}) WHERE $timeFilter GROUP BY {tags}'
+    return f'SELECT max("mean") AS "{column.title}" FROM ({means}) WHERE $timeFilter GROUP BY "{HOST}"'
+
+
+def _transformations() -> list[Json]:
+    """One row a host. Every query brings a time, named after its measurement, or numbered; that of the newest
+    point alone is kept."""
+    others = r"^(newest|Time (?!internal_agent$|1$).+)$"
+    return [
+        {"id": "joinByField", "options": {"byField": HOST, "mode": "outer"}},
+        {"id": "filterFieldsByName", "options": {"exclude": {"pattern": others}}},
+        {
+            "id": "organize",
+            "options": {
+                "indexByName": {HOST: 0, **dict.fromkeys(_NEWEST, 1)},
+                "renameByName": {HOST: "Host", **dict.fromkeys(_NEWEST, "Newest point")},
+                "excludeByName": {},
+                "includeByName": {},
+            },
+        },
+    ]
+
+
+def _link() -> Json:
+    link = {
+        "title": "Dashboard of ${__value.text}",
+        "url": "/d/${__data.fields.uid}?${__url_time_range}",
+        "targetBlank": False,
+    }
+    alerts = {
+        "title": "Alerts of ${__value.text}",
+        "url": "/alerting/list?search=label:host=${__value.text}",
+        "targetBlank": False,
+    }
+    return {
+        "matcher": {"id": "byName", "options": "Host"},
+        "properties": [{"id": "links", "value": [link, alerts]}, {"id": "custom.width", "value": 200}],
+    }
+
+
+def _newest() -> Json:
+    return {
+        "matcher": {"id": "byName", "options": "Newest point"},
+        "properties": [{"id": "unit", "value": "dateTimeFromNow"}, {"id": "custom.width", "value": 150}],
+    }
+
+
+def _unseen() -> Json:
+    """The uid serves the link; a column that is excluded could not."""
+    return {
+        "matcher": {"id": "byName", "options": "uid"},
+        "properties": [{"id": "custom.hidden", "value": True}, {"id": "custom.hideFrom", "value": {"viz": True}}],
+    }
+
+
+def _look(column: Column) -> Json:
+    properties: list[Json] = [{"id": "unit", "value": column.unit}]
+    if column.decimals is not None:
+        properties.append({"id": "decimals", "value": column.decimals})
+    if column.levels is not None:
+        properties.append({"id": "thresholds", "value": thresholds(column.levels)})
+        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+    if column.description:
+        properties.append({"id": "description", "value": column.description})
+    return {"matcher": {"id": "byName", "options": column.title}, "properties": properties}
+
+
+def _firing() -> Json:
+    return {
+        "id": panel_id("fleet", "Alerts"),
+        "type": "alertlist",
+        "title": "Alerts",
+        "description": "What fires or is about to, by host. Empty is good. Each says what to do next.",
+        "options": {
+            "viewMode": "list",
+            "groupMode": "custom",
+            "groupBy": [HOST],
+            "maxItems": 50,
+            "sortOrder": 3,
+            "dashboardAlerts": False,
+            "alertName": "",
+            "alertInstanceLabelFilter": "",
+            "datasource": "-- Grafana --",
+            "folder": None,
+            "showInactiveAlerts": False,
+            "showInstances": False,
+            "stateFilter": {
+                "firing": True,
+                "pending": True,
+                "recovering": True,
+                "noData": True,
+                "normal": False,
+                "error": True,
+            },
+        },
+        "fieldConfig": {"defaults": {}, "overrides": []},
+        "targets": [],
+    }

@@ -1,0 +1,249 @@
+"""A panel of the catalogue as a panel of Grafana's classic dashboards.
+
+Source: Grafana 12, kinds/dashboard/dashboard_kind.cue, and each panel plug-in's panelcfg.cue.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
+from typing import Any
+
+from aresmon.config.views import PLACEHOLDER, Levels, Panel, Series
+from aresmon.render.grafana import queries as grafana_queries
+from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
+
+DATASOURCE = "${datasource}"
+Json = dict[str, Any]
+
+_COLORS = {"information": "blue", "warning": "orange", "critical": "red"}
+_CALM = "green"
+# A step without a point is drawn as a hole from a minute on: that is six reports that did not come.
+_LONGEST_BRIDGE = 60_000  # milliseconds
+# So that steps are a minute from twelve hours on, and an hour from three weeks on, as the downsampled points are.
+MOST_POINTS = 500
+_WIDTH = {"timeseries": 12, "stat": 4, "gauge": 4, "bargauge": 12, "table": 24, "state-timeline": 12}
+_HEIGHT = {"timeseries": 8, "stat": 5, "gauge": 5, "bargauge": 8, "table": 9, "state-timeline": 8}
+
+
+def width(panel: Panel) -> int:
+    """Of the 24 columns of a dashboard."""
+    return panel.width or _WIDTH[panel.kind]
+
+
+def height(panel: Panel) -> int:
+    """In rows of 30 pixels."""
+    return panel.height or _HEIGHT[panel.kind]
+
+
+def panel_json(
+    panel: Panel, collector: str, scope: Scope, *, names: Sequence[str] = (), points: int = MOST_POINTS
+) -> Json:
+    """The panel, without its place. `names` are tags put before each series' name: a board over all hosts needs
+    to tell them apart. `points` is the most that a series may have."""
+    queries = list(_queries(panel, scope, names))
+    return {
+        "id": panel_id(collector, panel.title),
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.description,
+        "datasource": {"type": grafana_queries.DATASOURCE_TYPE, "uid": DATASOURCE},
+        "targets": queries,
+        "fieldConfig": {
+            "defaults": _defaults(panel),
+            "overrides": [*_legends(panel, queries, names), *_columns(panel)],
+        },
+        "options": _options(panel),
+        "maxDataPoints": points,
+        **({"transformations": _transformations(panel)} if _transformations(panel) else {}),
+    }
+
+
+def thresholds(levels: Levels | None) -> Json:
+    """Colours from values on. Falling levels are coloured below them: red first, then towards green."""
+    if levels is None:
+        return {"mode": "absolute", "steps": [{"color": _CALM, "value": None}]}
+    steps = sorted(levels.steps, key=lambda step: step[1])
+    if not levels.falling:
+        colored = [(None, _CALM), *((value, _COLORS[severity]) for severity, value in steps)]
+    else:
+        colors = [*(_COLORS[severity] for severity, _ in steps), _CALM]
+        colored = list(zip((None, *(value for _, value in steps)), colors, strict=True))
+    return {"mode": "absolute", "steps": [{"color": color, "value": value} for value, color in colored]}
+
+
+# Queries ---------------------------------------------------------------------------------------------
+
+
+def _queries(panel: Panel, scope: Scope, names: Sequence[str]) -> Iterator[Target]:
+    letters = iter(f"{first}{second}" for first in ("", *ascii_uppercase) for second in ascii_uppercase)
+    form = "table" if panel.kind == "table" else "time_series"
+    inside = scope.without_steps() if form == "table" else scope
+    for series in panel.series:
+        named = _named(series, names) if form == "time_series" else series
+        yield from _series_queries(named, inside, letters, form)
+
+
+def _named(series: Series, names: Sequence[str]) -> Series:
+    """The series under a name that tells these tags too."""
+    missing = [tag for tag in names if f"{{{tag}}}" not in series.name]
+    return replace(series, name=" ".join([*(f"{{{tag}}}" for tag in missing), series.name]).strip())
+
+
+def _series_queries(series: Series, scope: Scope, letters: Iterator[str], form: str) -> Iterator[Target]:
+    if series.influxql:
+        text = series.influxql.replace("$policy", f'"{scope.policy}"')
+        yield grafana_queries.raw(text, ref=next(letters), datasource=DATASOURCE, form=form, name=series.name)
+    elif series.parts:
+        refs: dict[str, str] = {}
+        for name, part in series.parts:
+            refs[name] = next(letters)
+            yield grafana_queries.target(part, scope, ref=refs[name], datasource=DATASOURCE) | {"hide": True}
+        yield {
+            "refId": next(letters),
+            "datasource": EXPRESSION,
+            "type": "math",
+            "expression": grafana_queries.formula(series.formula, refs),
+        }
+    else:
+        yield grafana_queries.target(series, scope, ref=next(letters), datasource=DATASOURCE, form=form)
+
+
+# What it looks like ----------------------------------------------------------------------------------
+
+
+def _defaults(panel: Panel) -> Json:
+    defaults: Json = {
+        "unit": panel.unit,
+        "thresholds": thresholds(panel.levels),
+        "color": {"mode": "palette-classic"} if panel.kind == "timeseries" else {"mode": "thresholds"},
+        "custom": _custom(panel),
+        "mappings": [_mapping(panel.show)] if panel.show else [],
+        "noValue": "no data",
+    }
+    for key, value in (("min", panel.minimum), ("max", panel.maximum), ("decimals", panel.decimals)):
+        if value is not None:
+            defaults[key] = value
+    return defaults
+
+
+def _custom(panel: Panel) -> Json:
+    match panel.kind:
+        case "timeseries":
+            return {
+                "drawStyle": "line",
+                "lineInterpolation": "linear",
+                "lineWidth": 1,
+                "fillOpacity": 30 if panel.stack else 8,
+                "showPoints": "never",
+                "spanNulls": _LONGEST_BRIDGE,
+                "stacking": {"mode": "normal" if panel.stack else "none", "group": "A"},
+                "thresholdsStyle": {"mode": "line" if panel.levels else "off"},
+                "axisSoftMin": 0,
+            }
+        case "state-timeline":
+            return {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
+        case "table":
+            return {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": True}
+        case _:
+            return {}
+
+
+def _options(panel: Panel) -> Json:
+    reduced = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+    match panel.kind:
+        case "timeseries":
+            legend = {
+                "displayMode": "table",
+                "placement": "bottom",
+                "showLegend": True,
+                "calcs": ["lastNotNull", "max"],
+            }
+            return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
+        case "stat":
+            shown = "/.*/" if any(one.influxql for one in panel.series) else ""
+            return {
+                "reduceOptions": reduced | {"fields": shown},
+                "colorMode": "value",
+                "graphMode": "area",
+                "textMode": "auto",
+                "justifyMode": "auto",
+                "orientation": "auto",
+            }
+        case "gauge":
+            return {
+                "reduceOptions": reduced,
+                "orientation": "auto",
+                "showThresholdLabels": False,
+                "showThresholdMarkers": True,
+            }
+        case "bargauge":
+            return {
+                "reduceOptions": reduced,
+                "orientation": "horizontal",
+                "displayMode": "basic",
+                "valueMode": "color",
+                "showUnfilled": True,
+            }
+        case "table":
+            return {"showHeader": True, "cellHeight": "sm", "sortBy": []}
+        case _:
+            legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
+            return {"legend": legend, "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.9}
+
+
+def _legends(panel: Panel, queries: Sequence[Target], names: Sequence[str]) -> Iterator[Json]:
+    """An expression's series are called after its letter: what was meant is put there instead."""
+    refs = [query["refId"] for query in queries if query["datasource"] == EXPRESSION]
+    for ref, series in zip(refs, (one for one in panel.series if one.parts), strict=True):
+        shown = PLACEHOLDER.sub(r"${__field.labels.\1}", _named(series, names).name)
+        yield {
+            "matcher": {"id": "byFrameRefID", "options": ref},
+            "properties": [{"id": "displayName", "value": shown}],
+        }
+
+
+def _columns(panel: Panel) -> Iterator[Json]:
+    if panel.kind != "table":
+        return
+    for series in panel.series:
+        if series.name.endswith("%"):
+            properties = [{"id": "unit", "value": "percent"}, {"id": "decimals", "value": 1}]
+            yield {"matcher": {"id": "byName", "options": series.name}, "properties": properties}
+
+
+def _transformations(panel: Panel) -> list[Json]:
+    if panel.kind == "table" and not any(one.influxql for one in panel.series):
+        return [
+            {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}},
+            {"id": "merge", "options": {}},
+        ]
+    if panel.kind == "stat" and any(one.influxql for one in panel.series):
+        number = {"targetField": "Value", "destinationType": "number"}
+        return [{"id": "convertFieldType", "options": {"conversions": [number], "fields": {}}}]
+    return []
+
+
+def _mapping(show: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
+    return {
+        "type": "value",
+        "options": {
+            value: {"text": text, "color": color, "index": index} for index, (value, text, color) in enumerate(show)
+        },
+    }
+
+
+def panel_id(collector: str, title: str) -> int:
+    """A panel, the same on every dashboard that has it."""
+    return 1 + zlib.crc32(f"{collector}/{title}".encode()) % (2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A panel's JSON and the room it takes: its width in 24ths, its height in rows of 30 pixels."""
+
+    json: dict[str, Any]
+    width: int
+    height: int

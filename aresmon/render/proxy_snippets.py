@@ -1,0 +1,118 @@
+"""What a proxy in front of the edge needs: a piece of its configuration, ready to be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aresmon.config.access import folder_of, is_address, name_of
+from aresmon.config.model import Fleet
+
+_HAPROXY = """\
+# Grafana of the site {site}, for an HAProxy on {where}.
+# It speaks https and names whoever asks.
+# {belief}
+frontend {site}-grafana
+  mode http
+  bind :80
+  bind :443 ssl crt /etc/haproxy/certs/{host}.pem alpn h2,http/1.1
+  timeout client 60s
+  http-request redirect scheme https code 308 unless {{ ssl_fc }}
+  http-request return status 404 unless {{ hdr(host),field(1,:) -i {host} }}
+  # What strangers say of themselves is not passed on.
+  http-request del-header X-Forwarded-For
+  http-request set-header X-Forwarded-Proto https
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  default_backend {site}-grafana
+
+backend {site}-grafana
+  mode http
+  timeout connect 5s
+  timeout server 60s
+  option forwardfor
+  option httpchk GET /api/health
+  http-check expect status 200
+  server edge {address} check{tls}
+"""
+
+_NGINX = """\
+# Grafana of the site {site}, for an nginx on {where}.
+# {belief}
+server {{
+  listen 443 ssl;
+  server_name {host};
+  ssl_certificate /etc/nginx/certs/{host}.crt;
+  ssl_certificate_key /etc/nginx/certs/{host}.key;
+  location {folder}/ {{
+    proxy_pass {scheme}://{address};
+    proxy_http_version 1.1;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto https;
+  }}
+}}
+"""
+
+_CADDY = """\
+# Grafana of the site {site}, for a Caddy on {where}.
+# It gets the certificate by itself.
+# {belief}
+{host} {{
+  reverse_proxy {scheme}://{address}{caddy_tls}
+}}
+"""
+
+_SNIPPETS = {"haproxy": _HAPROXY, "nginx": _NGINX, "caddy": _CADDY}
+PROXIES = tuple(_SNIPPETS)
+
+
+def snippet(proxy: str, fleet: Fleet) -> str:
+    """The configuration of this proxy, one of PROXIES, for the site's Grafana."""
+    listen, door, is_here = fleet.edge.grafana, fleet.grafana.door, _is_here(fleet)
+    return _SNIPPETS[proxy].format(
+        site=fleet.site,
+        host=name_of(fleet.grafana.url),
+        folder=folder_of(fleet.grafana.url),
+        scheme=door.scheme,
+        address=listen.here if is_here else f"{fleet.server}:{listen.port}",
+        where="the server itself" if is_here else "another machine",
+        belief=_belief(fleet),
+        tls=" ssl verify none" if door.tls else "",
+        caddy_tls=" {\n    transport http {\n      tls_insecure_skip_verify\n    }\n  }" if door.tls else "",
+    )
+
+
+def doubts(fleet: Fleet) -> Iterator[tuple[str, str]]:
+    """Why a snippet would not work yet as it stands, each with the next step."""
+    door, url = fleet.grafana.door, fleet.grafana.url
+    if not _is_believed(fleet):
+        what = "the edge does not believe this proxy yet: all who come through it are one address to it"
+        yield what, f"add this to aresmon.yml, then `aresmon up`: {_setting(fleet)}"
+    if is_address(name_of(url)):
+        what = f"the name in this snippet is {name_of(url)}, from {url}, under which people will not come"
+        yield what, "set grafana.url in aresmon.yml, as https://grafana.example.org, then the same command again"
+    elif not url.startswith("https://"):
+        yield f"people come to this proxy by https, and grafana.url says {url}", f"say https://{name_of(url)} there"
+    if door.tls:
+        what = "the edge speaks https itself, because of grafana.tls: people can come without this proxy"
+        yield what, "take grafana.tls out of aresmon.yml, or leave the proxy out; both together work too"
+
+
+def _is_here(fleet: Fleet) -> bool:
+    """Whether the proxy is on the server: where it alone can reach the edge, or aresmon.yml names no other."""
+    listen, door = fleet.edge.grafana, fleet.grafana.door
+    return listen.is_loopback or (door.is_behind_this_machine and len(door.behind) == 1)
+
+
+def _is_believed(fleet: Fleet) -> bool:
+    door = fleet.grafana.door
+    return door.is_behind_this_machine if _is_here(fleet) else bool(door.behind)
+
+
+def _setting(fleet: Fleet) -> str:
+    return f"`grafana: {{behind: [{'127.0.0.1' if _is_here(fleet) else 'ITS ADDRESS'}]}}`"
+
+
+def _belief(fleet: Fleet) -> str:
+    if _is_believed(fleet):
+        return "The edge believes it because of `grafana.behind` in aresmon.yml."
+    return f"The edge believes it as soon as aresmon.yml says {_setting(fleet)}."

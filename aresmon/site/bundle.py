@@ -1,0 +1,181 @@
+"""The bundle on disk: what was rendered, its manifest of hashes, and the difference to what is wanted."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aresmon import __version__
+from aresmon.system import files as system_files
+from aresmon.system.errors import AresmonError
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+# A sync takes milliseconds of a disk: of the thousands of files of a large fleet, one for all is enough, as
+# long as it comes before the manifest.
+_SYNCED_ONE_BY_ONE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A rendered folder. `files` is what is on disk, `hashes` what was written there by us; `made` is when
+    the folder came to be, in seconds since 1970, and 0 where there is none."""
+
+    folder: Path
+    files: Mapping[str, bytes]
+    hashes: Mapping[str, str]
+    version: str
+    made: float
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What writing `wanted` would change of `found`. `edited` are files that somebody else wrote to since."""
+
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    edited: tuple[str, ...]
+    found: Mapping[str, bytes] = field(repr=False)
+    wanted: Mapping[str, bytes] = field(repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.removed)
+
+    def text(self) -> str:
+        """A unified diff of all of it; of what is rendered for Grafana alone, a line a file: its lines are whole panels
+        and rules, which nobody reads."""
+        return "".join(line for path in (*self.changed, *self.removed) for line in _told(self, path))
+
+
+def read(folder: Path) -> Bundle:
+    """The bundle in this folder, or an empty one.
+
+    Raises AresmonError where a newer aresmon wrote it in a form that this one does not know.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        form, hashes = int(manifest["format"]), {str(k): str(v) for k, v in manifest["files"].items()}
+        version, made = str(manifest["version"]), float(manifest["made"])
+    except FileNotFoundError:
+        return Bundle(folder, _on_disk(folder), {}, "", 0)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Bundle(folder, _on_disk(folder), {}, "an unreadable manifest", 0)
+    except OSError as error:
+        raise AresmonError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
+    if form > FORMAT:
+        raise AresmonError(
+            f"{folder} was written by aresmon {version}, which is newer than this one ({__version__})",
+            hint="use that version, or remove the folder: the bundle is made anew, your data and secrets are elsewhere",
+        )
+    return Bundle(folder, _on_disk(folder), hashes, version, made)
+
+
+def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> Difference:
+    """What writing `wanted` would change."""
+    changed = tuple(path for path, content in wanted.items() if bundle.files.get(path) != content)
+    removed = tuple(path for path in bundle.files if path not in wanted and path in bundle.hashes)
+    edited = tuple(
+        path
+        for path, content in bundle.files.items()
+        if path in bundle.hashes and hashes_to(content) != bundle.hashes[path] and wanted.get(path) != content
+    )
+    return Difference(changed, removed, edited, bundle.files, wanted)
+
+
+def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
+    """Bring the folder to `wanted`, file by file, each whole.
+
+    Folders that are already there keep their inode, since running containers look into them. Files that
+    somebody edited are kept aside first; the folder that holds them is returned.
+    """
+    difference = compare(bundle, wanted)
+    aside = _keep_aside(bundle, difference.edited)
+    is_large = len(difference.changed) > _SYNCED_ONE_BY_ONE
+    for path in difference.changed:
+        system_files.write(bundle.folder / path, wanted[path], sync=not is_large)
+    if is_large:
+        os.sync()
+    for path in difference.removed:
+        (bundle.folder / path).unlink(missing_ok=True)
+        _remove_empty(bundle.folder, (bundle.folder / path).parent)
+    _let_containers_in(bundle.folder, wanted)
+    hashes = {path: hashes_to(content) for path, content in wanted.items()}
+    if difference or dict(bundle.hashes) != hashes or bundle.version != __version__:
+        manifest = {"format": FORMAT, "version": __version__, "made": bundle.made or time.time(), "files": hashes}
+        system_files.write(bundle.folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    return aside
+
+
+def manifest_with(manifest: bytes, changed: Mapping[str, bytes]) -> bytes:
+    """A manifest as it is once these files have been written."""
+    content = json.loads(manifest)
+    content["files"] |= {path: hashes_to(one) for path, one in changed.items()}
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def hashes_to(content: bytes) -> str:
+    """SHA-256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _on_disk(folder: Path) -> dict[str, bytes]:
+    try:
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    except OSError as error:
+        raise AresmonError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _told(difference: Difference, path: str) -> Iterator[str]:
+    if not path.endswith(".json"):
+        yield from _diff(difference, path)
+    elif path not in difference.found:
+        yield f"+++ {path}: new\n"
+    elif path not in difference.wanted:
+        yield f"--- {path}: gone\n"
+    else:
+        lines = [line[:1] for line in _diff(difference, path)][2:]
+        yield f"@@@ {path}: {lines.count('+')} lines instead of {lines.count('-')}\n"
+
+
+def _diff(difference: Difference, path: str) -> Iterator[str]:
+    old = difference.found.get(path, b"").decode(errors="replace").splitlines(keepends=True)
+    new = difference.wanted.get(path, b"").decode(errors="replace").splitlines(keepends=True)
+    before = path if path in difference.found else "/dev/null"
+    yield from difflib.unified_diff(old, new, before, path if path in difference.wanted else "/dev/null")
+
+
+def _keep_aside(bundle: Bundle, edited: tuple[str, ...]) -> Path | None:
+    if not edited:
+        return None
+    name = f"edited-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
+    aside = next(folder for one in names if not (folder := bundle.folder.parent / one).exists())
+    for path in edited:
+        system_files.write(aside / path, bundle.files[path])
+    return aside
+
+
+def _let_containers_in(folder: Path, wanted: Mapping[str, bytes]) -> None:
+    """Nothing here is secret, and a strict umask must not lock the containers out."""
+    for inner in {parent for path in wanted for parent in Path(path).parents}:
+        if (folder / inner).stat().st_mode & 0o777 != 0o755:
+            (folder / inner).chmod(0o755)
+
+
+def _remove_empty(top: Path, folder: Path) -> None:
+    while folder != top and not any(folder.iterdir()):
+        shutil.rmtree(folder)
+        folder = folder.parent

@@ -1,0 +1,334 @@
+"""The site's own certificate authority, and the edge's certificate for agents, made by it and renewed in time.
+
+Everything is in one folder for the site's owner alone: `authority.pem` and, while the authority is being changed,
+`next.pem` (each a certificate and its key), `edge.pem` (the same of the edge), and `edge.json`, what is known of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aresmon.config.access import name_of
+from aresmon.config.model import Fleet
+from aresmon.site.certificates import Doubt
+from aresmon.system import files
+from aresmon.system.errors import AresmonError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate, CertificateBuilder
+
+
+OF_AUTHORITY = timedelta(days=3652)
+OF_EDGE = timedelta(days=365)
+_RENEWED = 1 / 3  # of its time that is left
+_TOLD = timedelta(days=30)
+_SLOW = timedelta(hours=1)  # a host's clock may be behind
+NEXT = "next.pem"
+_NOW, _EDGE, _FACTS = "authority.pem", "edge.pem", "edge.json"
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of the edge's certificate: `of` tells from which files, times are in seconds since 1970."""
+
+    of: str
+    names: tuple[str, ...]
+    begins: float
+    ends: float
+    authority_ends: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An authority, as a person compares it: the SHA-256 of its certificate, and its end."""
+
+    fingerprint: str
+    ends: datetime
+
+
+def names(fleet: Fleet) -> tuple[str, ...]:
+    """The names and addresses by which agents reach the edge."""
+    listen = ipaddress.ip_address(fleet.edge.agents.address)
+    own = () if listen.is_unspecified else (str(listen),)
+    return tuple(sorted({name_of(fleet.edge.url), fleet.server, "localhost", "127.0.0.1", "::1", *own}))
+
+
+def due(folder: Path, names: Sequence[str], now: datetime) -> str:
+    """Why the edge needs another certificate, to be reached by these names; empty if it does not."""
+    facts = known(folder)
+    if facts is None:
+        return "the edge has no certificate for agents yet" if not (folder / _EDGE).exists() else "it was changed"
+    if set(facts.names) != set(names):
+        return "agents reach the edge by other names"
+    left = facts.ends - now.timestamp()
+    return f"it ends on {day(facts.ends)}" if left < _RENEWED * (facts.ends - facts.begins) else ""
+
+
+def ensure(folder: Path, names: Sequence[str], now: datetime) -> str:
+    """Make the authority if there is none, and the edge's certificate if that is due; why it was, or nothing.
+
+    Raises AresmonError where the folder cannot be written, or the authority is not whole.
+    """
+    why = due(folder, names, now)
+    if why:
+        _make_folder(folder)
+        # Once there was an edge, its hosts know the authority: another one would cut them off without a word.
+        if not (folder / _NOW).exists() and not (folder / _EDGE).exists():
+            files.write(folder / _NOW, _authority(now), mode=0o600)
+        _issue(folder, names, now)
+    return why
+
+
+def known(folder: Path) -> Facts | None:
+    """What is known of the edge's certificate; None where there is none, or not of these files."""
+    try:
+        told = json.loads((folder / _FACTS).read_bytes())
+        facts = Facts(**{**told, "names": tuple(told["names"])})
+        return facts if facts.of == _digest(folder) else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def trusted(folder: Path) -> str:
+    """The certificates by which hosts know the edge, in PEM: two while the authority is being changed."""
+    found = (_certificate(folder / name) for name in (_NOW, NEXT))
+    return "".join(found)
+
+
+def mark(folder: Path) -> str:
+    """What changes with the edge's certificate, of which it tells nothing else; empty where there is none."""
+    text = _certificate(folder / _EDGE)
+    return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
+
+
+def bring(folder: Path, target: Path, owner: int) -> None:
+    """Put the edge's certificate and key where the edge reads it, for the edge alone."""
+    try:
+        content = (folder / _EDGE).read_bytes()
+    except OSError as error:
+        raise AresmonError(f"{folder / _EDGE} cannot be read: {error.strerror}", hint="`aresmon up` again") from None
+    if not target.exists() or target.read_bytes() != content:
+        files.write(target, content, mode=0o600, owner=owner)
+
+
+def troubles(folder: Path, names: Sequence[str], target: Path, now: datetime) -> Iterator[Doubt]:
+    """What is wrong for the agents now, or will be soon. What this process may not read is not judged."""
+    facts = known(folder)
+    if facts is None:
+        if trusted(folder):
+            yield Doubt("the edge's certificate is not of the site's present authority", "`aresmon up` makes another")
+        return
+    left = timedelta(seconds=facts.ends - now.timestamp())
+    if left < _TOLD:
+        ended = "ended" if left < timedelta() else "ends"
+        yield Doubt(f"the edge's certificate for agents {ended} on {day(facts.ends)}", "`aresmon up` renews it")
+    elif set(facts.names) != set(names):
+        yield Doubt("agents are to reach the edge by a name that its certificate lacks", "`aresmon up` makes another")
+    elif _differs(folder / _EDGE, target):
+        yield Doubt("the edge still shows its former certificate to agents", "`aresmon up` gives it the new one")
+    if facts.authority_ends - now.timestamp() < OF_EDGE.total_seconds():
+        what = f"the site's certificate authority ends on {day(facts.authority_ends)}"
+        yield Doubt(what, "`aresmon authority rotate` makes the next one")
+
+
+def shown(folder: Path) -> list[Shown]:
+    """The authorities that hosts are told to trust: the one that signs, then the next one if there is one."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.x509 import load_pem_x509_certificates
+
+    text = trusted(folder)
+    found = load_pem_x509_certificates(text.encode()) if text else []
+    return [Shown(one.fingerprint(SHA256()).hex(), one.not_valid_after_utc) for one in found]
+
+
+def is_changing(folder: Path) -> bool:
+    """Whether a next authority is made, and does not sign yet."""
+    return (folder / NEXT).exists()
+
+
+def is_brought(folder: Path, file: Path) -> bool:
+    """Whether this file, from which pushes bring what hosts are to trust, is the newest."""
+    try:
+        return file.read_text(encoding="ascii") == trusted(folder)
+    except OSError:
+        return False
+
+
+def knows_next(folder: Path, known: bytes) -> bool:
+    """Whether the next authority is among these certificates (PEM), by which a host knows the edge."""
+    following = _certificate(folder / NEXT).encode()
+    return bool(following) and following in known
+
+
+def prepare_next(folder: Path, now: datetime) -> None:
+    """Make the authority that is to follow."""
+    files.write(folder / NEXT, _authority(now), mode=0o600)
+
+
+def promote_next(folder: Path) -> None:
+    """Let the next authority be the one that signs: the edge's certificate is due from then on."""
+    (folder / NEXT).replace(folder / _NOW)
+
+
+# Making ----------------------------------------------------------------------------------------------
+
+
+def _issue(folder: Path, names: Sequence[str], now: datetime) -> None:
+    from cryptography.x509 import ExtendedKeyUsage, SubjectAlternativeName
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    authority, signer = _whole(folder / _NOW)
+    key = _new_key()
+    ends = min(now + OF_EDGE, authority.not_valid_after_utc)
+    begun = _begin("aresmon edge", key, now=now, ends=ends, issuer=authority)
+    begun = begun.add_extension(SubjectAlternativeName([_name(one) for one in names]), critical=False)
+    begun = begun.add_extension(ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    files.write(folder / _EDGE, _pem(_signed(begun, key, signer, authority), key), mode=0o600)
+    facts = {
+        "of": _digest(folder),
+        "names": list(names),
+        "begins": now.timestamp(),
+        "ends": ends.timestamp(),
+        "authority_ends": authority.not_valid_after_utc.timestamp(),
+    }
+    files.write(folder / _FACTS, json.dumps(facts).encode(), mode=0o600)
+
+
+def _authority(now: datetime) -> bytes:
+    key = _new_key()
+    # Of its own name, since of two with the same one a host would only be told that signatures do not match.
+    name = f"aresmon authority {now:%Y-%m-%d} {secrets.token_hex(4)}"
+    begun = _begin(name, key, now=now, ends=now + OF_AUTHORITY, issuer=None)
+    return _pem(_signed(begun, key, key, None), key)
+
+
+def _begin(
+    name: str, key: EllipticCurvePrivateKey, *, now: datetime, ends: datetime, issuer: Certificate | None
+) -> CertificateBuilder:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begun = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
+    begun = begun.public_key(key.public_key()).serial_number(x509.random_serial_number())
+    return begun.not_valid_before(now - _SLOW).not_valid_after(ends)
+
+
+def _signed(
+    begun: CertificateBuilder,
+    key: EllipticCurvePrivateKey,
+    signer: EllipticCurvePrivateKey,
+    authority: Certificate | None,
+) -> Certificate:
+    """The certificate, with what it may be used for: an authority for others, which are none themselves."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    is_authority = authority is None
+    usage = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
+    )
+    usage |= {"decipher_only": False, "digital_signature": not is_authority}
+    usage |= {"key_cert_sign": is_authority, "crl_sign": is_authority}
+    constraints = x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None)
+    begun = begun.add_extension(constraints, critical=True).add_extension(x509.KeyUsage(**usage), critical=True)
+    begun = begun.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    return begun.add_extension(by, critical=False).sign(signer, SHA256())
+
+
+def _new_key() -> EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _name(text: str) -> Any:
+    from cryptography.x509 import DNSName, IPAddress
+
+    try:
+        return IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return DNSName(text)
+
+
+def _pem(certificate: Certificate, key: EllipticCurvePrivateKey) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    form, lock = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM, form, lock
+    )
+
+
+# Reading ---------------------------------------------------------------------------------------------
+
+
+def _whole(path: Path) -> tuple[Certificate, EllipticCurvePrivateKey]:
+    """A certificate and its key. Raises AresmonError, which tells nothing of them, where they are not both there."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        content = path.read_bytes()
+        certificate, key = load_pem_x509_certificates(content)[0], load_pem_private_key(content, password=None)
+        if key.public_key() != certificate.public_key():
+            raise ValueError
+    except OSError as error:
+        reason = error.strerror
+    except (ValueError, IndexError):
+        reason = "it has no certificate with its key in it"
+    else:
+        return certificate, key  # type: ignore[return-value]
+    raise AresmonError(
+        f"{path} cannot be used: {reason}",
+        hint=f"put it back from a backup; or remove {path.parent}, `aresmon up`, and push to every host at once: each "
+        "learns of another authority then",
+    )
+
+
+def _certificate(path: Path) -> str:
+    try:
+        return "".join(_CERTIFICATE.findall(path.read_text(encoding="ascii")))
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _digest(folder: Path) -> str:
+    """What tells these files from others."""
+    both = (_certificate(folder / name) for name in (_NOW, _EDGE))
+    return hashlib.sha256("\0".join(both).encode()).hexdigest()
+
+
+def _differs(one: Path, other: Path) -> bool:
+    try:
+        return one.read_bytes() != other.read_bytes()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise files.cannot_write(folder, error) from error
+
+
+def day(seconds: float) -> str:
+    """`2027-11-24`"""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

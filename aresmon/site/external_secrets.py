@@ -1,0 +1,162 @@
+"""The secrets of `alerts`: addresses and tokens that somebody else gave, one file each, read by Grafana alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from aresmon.config import alerts
+from aresmon.config.alerts import FORMS, Form
+from aresmon.site import secrets as site_secrets
+from aresmon.system import files
+from aresmon.system.errors import AresmonError, SiteError
+
+ALERTS = "alerts"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+Uses = Mapping[str, tuple[Form, ...]]
+"""The secrets that aresmon.yml names, each with the forms that its uses take."""
+
+
+def put_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses: Uses | None = None) -> Path:
+    """Keep a secret under this name, in the folder of the site's secrets, for Grafana's user; where it is now.
+
+    Raises AresmonError for a name or a value that cannot be used; the value is not in it.
+    """
+    if not _NAME.fullmatch(name):
+        raise AresmonError(f"{name!r} is no name for a secret", hint="lower-case letters, digits and hyphens")
+    value = value.strip()
+    forms = (uses or {}).get(name, ())
+    if found := alerts.fault(value, *forms):
+        raise AresmonError(f"{name}: what was given {found}", hint=f"{_wanted(forms)}; nothing was changed")
+    prepare(secrets, owner)
+    path = secrets / ALERTS / name
+    files.write(path, value.encode(), mode=0o600, owner=owner)
+    return path
+
+
+def prepare(secrets: Path, owner: int) -> None:
+    """Make their folder, which Grafana's container has mounted, and give it and all in it to Grafana's user alone."""
+    folder = secrets / ALERTS
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, mode in ((folder, 0o700), *((one, 0o600) for one in sorted(folder.iterdir()))):
+            status = path.stat()
+            if status.st_mode & 0o777 != mode:
+                path.chmod(mode)
+            if status.st_uid != owner and os.getuid() == 0:
+                os.chown(path, owner, owner)
+    except OSError as error:
+        raise files.cannot_write(folder, error) from error
+
+
+def check(secrets: Path, uses: Uses) -> None:
+    """Raise SiteError for those that are not there or cannot be used: with such a one Grafana would not start, and
+    would write an address that it cannot read into its log."""
+    wrong = dict(problems(secrets, uses))
+    if wrong:
+        raise SiteError(list(wrong.values()), hint=f"{next_step(wrong)}; nothing was changed")
+
+
+def next_step(names: Iterable[str]) -> str:
+    """What brings these secrets."""
+    one, *more = names
+    return "`aresmon alerts secret NAME` takes each in" if more else f"`aresmon alerts secret {one}` takes it in"
+
+
+def problems(secrets: Path, uses: Uses) -> Iterator[tuple[str, str]]:
+    """Those that are not there or cannot be used, by name, each with what is wrong with it."""
+    for name, forms in uses.items():
+        path = secrets / ALERTS / name
+        try:
+            found = alerts.fault(path.read_text(encoding="ascii"), *forms)
+        except FileNotFoundError:
+            yield name, f"alerts: no secret named {name} yet; it is {_wanted(forms)}"
+        except OSError as error:
+            yield name, f"{path} cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            yield name, f"{path} has a sign beyond ASCII in it; it is {_wanted(forms)}"
+        else:
+            if found:
+                yield name, f"{path} {found}; it is {_wanted(forms)}"
+
+
+def read_alert_secret(secrets: Path, name: str) -> str:
+    """One of them. Raises AresmonError where it is missing or cannot be used."""
+    path = secrets / ALERTS / name
+    again = f"`aresmon alerts secret {name}` takes it in anew"
+    try:
+        value = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        raise AresmonError(f"{path} cannot be read", hint=again) from None
+    if found := alerts.fault(value):
+        raise AresmonError(f"{path} {found}", hint=again)
+    return value
+
+
+def _wanted(forms: Iterable[Form]) -> str:
+    """`an http or https address, as https://host/path, on one line, without spaces, dollars and quotes around it`"""
+    words = " and ".join(FORMS[form] for form in forms) or "an address, a password or a token"
+    return f"{words}, on one line, without spaces, dollars and quotes around it"
+
+
+def fingerprints(secrets: Path, names: Iterable[str]) -> dict[str, str]:
+    """A mark of each that changes with it and tells nothing of it, by `alerts/<name>`; of those that are there."""
+    if not (secrets / site_secrets.SITE_KEY).exists():
+        return {}
+
+    def secret(name: str) -> str:
+        if name.startswith(f"{ALERTS}/"):
+            return read_alert_secret(secrets, name.removeprefix(f"{ALERTS}/"))
+        return site_secrets.read(secrets, name)
+
+    here = [f"{ALERTS}/{name}" for name in names if (secrets / ALERTS / name).is_file()]
+    return {name: site_secrets.mark(secret, name) for name in here}
+
+
+BACKUP = "backup"
+_BACKUP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_VALUE = re.compile(r"[!-~]{8,256}")
+
+
+def put_backup_secret(secrets: Path, name: str, value: str) -> Path:
+    """Keep a secret under this name, in the folder of the site's secrets; where it is now.
+
+    Raises AresmonError for a name or a value that cannot be used; the value is not in it.
+    """
+    if not _BACKUP_NAME.fullmatch(name):
+        raise AresmonError(f"{name!r} is no name for a secret", hint="lower-case letters, digits and hyphens")
+    value = value.strip()
+    if not _VALUE.fullmatch(value):
+        raise AresmonError(
+            f"{name}: what was given is no secret access key", hint="8 to 256 signs on one line; nothing was changed"
+        )
+    folder = secrets / BACKUP
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.cannot_write(folder, error) from error
+    files.write(folder / name, value.encode(), mode=0o600)
+    return folder / name
+
+
+def read_backup_secret(secrets: Path, name: str) -> str:
+    """One of them. Raises AresmonError where it is missing or cannot be used."""
+    path = secrets / BACKUP / name
+    again = f"`aresmon backup secret {name}` takes it in"
+    try:
+        value = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise AresmonError(f"backup.to: no secret named {name} yet", hint=again) from None
+    except (OSError, UnicodeDecodeError):
+        raise AresmonError(f"{path} cannot be read", hint=again) from None
+    if not _VALUE.fullmatch(value):
+        raise AresmonError(f"{path} is no secret access key", hint=again)
+    return value
+
+
+def missing_backup_secrets(secrets: Path, names: Iterable[str]) -> Iterator[str]:
+    """Those that are not there yet."""
+    return (name for name in names if not (secrets / BACKUP / name).is_file())

@@ -1,0 +1,231 @@
+"""The user's folder: `aresmon.yml`, `overrides/`, and the state that aresmon keeps in `.aresmon/`."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aresmon import __version__
+from aresmon.config import collectors, model, view_files
+from aresmon.config.collectors import Catalogue
+from aresmon.config.layout import FILE, Layout
+from aresmon.config.model import Fleet
+from aresmon.config.package_data import SCHEMA
+from aresmon.config.views import Views
+from aresmon.system import files as system_files
+from aresmon.system.errors import AresmonError, SiteError
+from aresmon.system.json_schema import did_you_mean
+from aresmon.system.yaml_document import bad_mapping, read_text
+
+# Paths go into Compose's .env and into bind mounts, where these mean themselves.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Site(Layout):
+    """A site's folder. Nothing is read or made until a method asks for it."""
+
+    def catalogue(self) -> Catalogue:
+        """The shipped collectors and the site's own."""
+        return collectors.load(self.overrides)
+
+    def views(self) -> Views:
+        """What there is to look at and to worry about, of each collector."""
+        return view_files.load(self.overrides)
+
+    def fleet(self) -> Fleet:
+        """What aresmon.yml says. Raises SiteError with all that is wrong with it."""
+        text = read_text(self.file)
+        mark = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
+        checked = self._was_checked(mark)
+        loaded = model.load(text, self.catalogue(), file=FILE, checked=checked, views=self.views)
+        wrong = [
+            *_wrong_fragments("hosts", self.host_fragments(), [host.name for host in loaded.hosts]),
+            *_wrong_fragments("agents", self.own_agents(), [host.name for host in loaded.hosts]),
+            *_wrong_override(self.overrides / "compose.yml"),
+        ]
+        if wrong:
+            raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
+        if self.state.is_dir() and not self._was_checked(mark):
+            with suppress(AresmonError):  # it only saves time
+                system_files.write(self.state / "checked", mark.encode(), sync=False)
+        return loaded
+
+    def _was_checked(self, mark: str) -> bool:
+        """Whether this text was held against this schema before: checking takes longer than all the rest."""
+        try:
+            return (self.state / "checked").read_bytes() == mark.encode()
+        except OSError:
+            return False
+
+    def host_fragments(self) -> Mapping[str, str]:
+        """The site's own Telegraf fragments, by host: `overrides/hosts/<host>.conf`."""
+        return {path.stem: read_text(path) for path in sorted((self.overrides / "hosts").glob("*.conf"))}
+
+    def own_agents(self) -> Mapping[str, str]:
+        """Whole configurations of the site's own, by host: `overrides/agents/<host>.conf` stands for its collectors."""
+        return {path.stem: read_text(path) for path in sorted((self.overrides / "agents").glob("*.conf"))}
+
+    def provisioned(self) -> frozenset[str]:
+        """The uids of all alert rules and receivers that Grafana ever had of us; it keeps what leaves its files."""
+        try:
+            return frozenset((self.state / "provisioned").read_text(encoding="ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def remember_provisioned(self, uids: Iterable[str]) -> None:
+        """Remember that Grafana is about to have these as well."""
+        known = self.provisioned()
+        if not known >= (wanted := frozenset(uids)):
+            system_files.write(
+                self.state / "provisioned", "".join(f"{uid}\n" for uid in sorted(known | wanted)).encode()
+            )
+
+    def make_state(self) -> None:
+        """Make `.aresmon/`, out of the way of git and of other users."""
+        if not _PLAIN_PATH.fullmatch(str(self.root)):
+            raise AresmonError(
+                f"{self.root}: a site's folder has letters, digits, spaces and . _ @ + - in its path, nothing else",
+                hint="move the folder; Compose reads other characters in its own way",
+            )
+        try:
+            for folder in (self.state, self.secrets, self.socket_folder.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                if folder.stat().st_mode & 0o077:
+                    folder.chmod(0o700)
+        except OSError as error:
+            raise system_files.cannot_write(self.state, error) from error
+        if not (self.state / ".gitignore").exists():
+            system_files.write(self.state / ".gitignore", b"# Secrets and generated files: nothing for git.\n*\n")
+
+    def filled_folders(self) -> set[Path]:
+        """The data folders that were empty, or not there, when aresmon gave them to a service: what is in them
+        now is the service's, and no one else's."""
+        try:
+            lines = (self.state / "filled-folders").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return set()
+        return {Path(line) for line in lines}
+
+    def remember_folder(self, folder: Path) -> None:
+        """Note that a service begins to fill this folder."""
+        lines = sorted({str(one) for one in (*self.filled_folders(), folder)})
+        system_files.write(self.state / "filled-folders", "".join(f"{line}\n" for line in lines).encode())
+
+    @contextmanager
+    def lock(self, command: str) -> Iterator[None]:
+        """Hold the site for one changing command. Raises AresmonError naming who holds it already."""
+        self.make_state()
+        path = self.state / "lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise system_files.cannot_write(path, error) from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.read(handle, 500).decode(errors="replace").strip() or "another aresmon"
+                raise AresmonError(
+                    f"{self.root} is in the hands of {holder}",
+                    hint="wait until it has ended; its lock ends with it, however it ends",
+                ) from None
+            os.ftruncate(handle, 0)
+            now = datetime.now().astimezone().strftime("%H:%M:%S")
+            os.write(handle, f"`aresmon {command}` (process {os.getpid()}, {user()}, since {now})\n".encode())
+            yield
+        finally:
+            os.close(handle)
+
+    def record(self, **event: Any) -> None:
+        """Add a line to the history: one JSON object a line, `at` in UTC."""
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": user(), **event})
+        try:
+            with (self.state / "history.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise system_files.cannot_write(self.state / "history.jsonl", error) from error
+
+    def history(self, *commands: str) -> list[dict[str, Any]]:
+        """The lines of the history that these commands wrote, the oldest first."""
+        try:
+            lines = (self.state / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        return [event for line in lines if (event := _event(line)).get("command") in commands]
+
+
+def _event(line: str) -> dict[str, Any]:
+    """A line of the history; one that was cut off by the end of the machine is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def find(folder: Path) -> Site:
+    """The site of this folder: the nearest one above it that has an aresmon.yml, else the folder itself."""
+    try:
+        here = folder.resolve()
+    except OSError:
+        raise AresmonError("the current folder does not exist any more", hint="`cd` to the site's folder") from None
+    if not here.is_dir():
+        raise AresmonError(f"{here} is not a folder", hint="name the folder that has, or is to have, an aresmon.yml")
+    for candidate in (here, *here.parents):
+        if (candidate / FILE).exists():
+            return Site(candidate)
+    return Site(here)
+
+
+def _wrong_fragments(folder: str, fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
+    for name, text in fragments.items():
+        if name not in hosts:
+            yield f"overrides/{folder}/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            yield f"overrides/{folder}/{name}.conf: not TOML: {error}"
+
+
+def _wrong_override(path: Path) -> Iterator[str]:
+    """What is wrong with the form of the site's own Compose file; the rest is Compose's to judge."""
+    problem = bad_mapping(read_text(path)) if path.exists() else None
+    if problem:
+        yield problem.told("overrides/compose.yml")
+
+
+def user() -> str:
+    """Who runs this: the account, and behind sudo the one before it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    return f"{behind} as {name}" if behind and behind != name else name
+
+
+# The images' own users; where an unprivileged user runs the site, everything runs as that user.
+_USERS = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
+
+
+def users() -> dict[str, int]:
+    """The user id of each service."""
+    own = os.getuid()
+    return dict(_USERS) if own == 0 else dict.fromkeys(_USERS, own)
+
+
+def data_folders(site: Site, fleet: Fleet) -> dict[str, Path]:
+    """The folders with the site's data, by service."""
+    return {"influxdb": site.root / fleet.data, "grafana": site.root / fleet.grafana.data}

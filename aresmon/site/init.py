@@ -1,0 +1,126 @@
+"""A first aresmon.yml, for this machine: what runs here is found, the rest is told in comments."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from aresmon.config.package_data import site_schema
+from aresmon.site.folder import Site
+from aresmon.system import files
+from aresmon.system.errors import AresmonError
+
+_ANYWHERE = ("", "*", "0.0.0.0")  # noqa: S104 (read, not bound)
+_HAPROXY_CONFIG = Path("/etc/haproxy/haproxy.cfg")
+
+
+def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path = _HAPROXY_CONFIG) -> str:
+    """Write `aresmon.yml` for this machine and return it. Raises AresmonError if there is one: never overwritten."""
+    if site.file.exists() or site.file.is_symlink():
+        raise AresmonError(f"{site.file} exists already and is left as it is", hint="`aresmon check` looks at it")
+    text = compose(
+        host_name(hostname) if hostname else this_host(), docker=docker, haproxy=find_haproxy(haproxy_config)
+    )
+    site.make_state()
+    files.write(site.state / "schema.json", (json.dumps(site_schema(), indent=1) + "\n").encode())
+    files.write(site.file, text.encode())
+    return text
+
+
+def write_repository(folder: Path, content: Mapping[str, bytes]) -> int:
+    """Write a first repository of configurations; how many files. Raises AresmonError where one of them is there."""
+    there = [name for name in content if (folder / name).exists()]
+    if there:
+        raise AresmonError(f"{folder} has {', '.join(there[:5])} already", hint="name a folder without them")
+    for name, text in content.items():
+        files.write(folder / name, text)
+    return len(content)
+
+
+def compose(host: str, *, docker: bool, haproxy: str) -> str:
+    """The commented file. `haproxy` is the address of its statistics; empty for none."""
+    collect = ["system", "disk", "diskio", "net", *(["docker"] if docker else []), *(["haproxy"] if haproxy else [])]
+    name = host if yaml.safe_load(host) == host else f'"{host}"'
+    env = f'\n    env: {{HAPROXY_STATS: "{haproxy}"}}' if haproxy else ""
+    return f"""\
+# yaml-language-server: $schema=.aresmon/schema.json
+# Which servers there are, and what to watch on them. `aresmon check` holds this file against its schema,
+# `aresmon up` brings the stack to it. docs/reference/aresmon-yml.md describes every setting.
+site: aresmon
+
+# The host that runs the stack: this machine.
+server: {name}
+
+hosts:
+  {name}:
+    agent: docker                # a Telegraf beside the stack; `systemd` for the distribution's service
+    collect: [{", ".join(collect)}]{env}
+  # Another server to watch:
+  # lewi:
+  #   agent: systemd
+  #   collect: [system, disk, diskio, net]
+
+# Where InfluxDB keeps its data, and for how long at which resolution.
+storage:
+  data: data/influxdb
+  keep: {{raw: 7d, 1m: 90d, 1h: 2y}}
+
+# grafana:
+#   url: https://grafana.example.org   # the address people type
+#   admin: admin                       # its password: .aresmon/secrets/grafana-admin
+#   guests: [{{login: guest, password: guest}}]   # they may look, and change nothing
+
+# Who is told when something is wrong; without it, Grafana shows it and tells nobody. docs/alerts.md
+# alerts:
+#   send_to:
+#     - ntfy: {{url: "https://ntfy.example.org/servers"}}
+
+# Where the stack listens; loopback unless another host is watched. Agents come by https.
+edge:
+  tls: site
+#   grafana: 127.0.0.1:3000
+#   agents: 127.0.0.1:8086
+"""
+
+
+def this_host() -> str:
+    """The name of this machine, as `hosts` takes it."""
+    return host_name(socket.gethostname())
+
+
+def host_name(name: str) -> str:
+    """A host name as `hosts` takes it: lower case, without what is not a name's."""
+    short = re.sub(r"[^a-z0-9-]+", "-", name.lower().partition(".")[0]).strip("-")
+    return short[:63].strip("-") or "server"
+
+
+def find_haproxy(config: Path) -> str:
+    """Where this machine's HAProxy shows its statistics over HTTP; empty if it does not.
+
+    Its administration socket is not offered: who may open it may also change the running HAProxy.
+    """
+    try:
+        return haproxy_in(config.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return ""
+
+
+def haproxy_in(text: str) -> str:
+    """The same, in the text of such a configuration."""
+    for section in re.split(r"^(?=(?:listen|frontend|backend|defaults|global)\b)", text, flags=re.MULTILINE):
+        port = re.search(r"^\s*bind\s+(?P<address>[0-9.]*|\*):(\d+)(?P<rest>.*)$", section, flags=re.MULTILINE)
+        uri = re.search(r"^\s*stats\s+uri\s+(\S+)", section, flags=re.MULTILINE)
+        if (
+            port
+            and "ssl" not in port["rest"]
+            and (uri or re.search(r"^\s*stats\s+enable", section, flags=re.MULTILINE))
+        ):
+            address = "127.0.0.1" if port["address"] in _ANYWHERE else port["address"]
+            found = f"http://{address}:{port[2]}{uri[1] if uri else '/haproxy?stats'}"
+            return found if re.fullmatch(r"[A-Za-z0-9:/.?=&;_-]+", found) else ""
+    return ""

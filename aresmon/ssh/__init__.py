@@ -1,0 +1,1 @@
+"""A conversation with a host: over ssh, or on this machine."""

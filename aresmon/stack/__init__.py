@@ -1,0 +1,1 @@
+"""The stack of a site, here or on another machine: `up` and `down`."""

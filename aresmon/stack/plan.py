@@ -1,0 +1,283 @@
+"""What `up` wants and what is there: looked at, compared and decided, with nothing changed."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from aresmon.agents import sources
+from aresmon.config.collectors import Catalogue
+from aresmon.config.collectors import plugins as plugins_of
+from aresmon.config.layout import FILE, SOCKET
+from aresmon.config.model import Fleet, Listen
+from aresmon.config.package_data import shipped_files
+from aresmon.engine.compose import Compose
+from aresmon.engine.containers import Container
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import SERVICES, Images, pins, services
+from aresmon.render.bundle import Files, agent, render
+from aresmon.render.compose import Place
+from aresmon.render.telegraf import Frame
+from aresmon.site import bundle as site_bundle
+from aresmon.site import ca, certificates, external_secrets, preflight, secrets, tls_migration
+from aresmon.site.bundle import Bundle, Difference
+from aresmon.site.folder import Site, data_folders, users
+from aresmon.system import files as system_files
+from aresmon.system.dotenv import variables
+from aresmon.system.errors import AresmonError
+
+_HASHES = "compose-hashes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Everything `up` has decided before it changes anything. `former` is the project that the bundle on disk
+    was written for, if the site had another name then."""
+
+    fleet: Fleet
+    images: Images
+    files: Files
+    bundle: Bundle
+    difference: Difference
+    steps: list[Step]
+    former: str
+    hashes: Mapping[str, str]
+
+
+def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, references: Mapping[str, str]) -> Files:
+    """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
+    pushed = sources.proven(site, fleet)
+    place = Place(
+        root=site.root,
+        users=users(),
+        images={service: pin.pull for service, pin in pins(fleet).items()} | dict(references),
+        docker_socket=engine.socket,
+        docker_group=engine.socket_group,
+        fingerprints=secrets.fingerprints(site.secrets, secrets.owners(fleet, users()))
+        | external_secrets.fingerprints(site.secrets, fleet.alerts.secrets),
+        host_fragments=site.host_fragments(),
+        own_agents=site.own_agents(),
+        proven=pushed.bodies,
+        marks=pushed.marks,
+        has_compose_override=(site.overrides / "compose.yml").exists(),
+        certificate=certificates.mark(site.root, fleet.grafana.door.tls),
+        provisioned=site.provisioned(),
+        accounts=_accounts(site, fleet),
+        trusted=ca.trusted(site.authority),
+        edge=_edge_mark(site, fleet),
+        in_clear=tls_migration.in_clear(site, fleet),
+    )
+    ours = shipped_files()
+    place = replace(place, in_clear=place.in_clear - _follows_by_itself(fleet, catalogue, place, ours))
+    return render(fleet, catalogue, site.views(), place, shipped_files=ours)
+
+
+def _edge_mark(site: Site, fleet: Fleet) -> str:
+    """What changes with the edge's certificate for agents; `due` where `up` is about to make one."""
+    if not fleet.edge.channel.by_site:
+        return certificates.mark(site.root, fleet.edge.channel.pair)
+    names = ca.names(fleet)
+    return "due" if ca.due(site.authority, names, datetime.now(UTC)) else ca.mark(site.authority)
+
+
+def _follows_by_itself(
+    fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapping[str, bytes]
+) -> frozenset[str]:
+    """The server's own agent, which `up` brings to TLS, unless what was pushed to it knows of no authority yet."""
+    if fleet.sidecar is None:
+        return frozenset()
+    text = agent(fleet.sidecar, catalogue, place, Frame.of(shipped_files))
+    return frozenset({fleet.sidecar.name}) if "ARESMON_CA" in text else frozenset()
+
+
+def _accounts(site: Site, fleet: Fleet) -> dict[str, str]:
+    """The database users of Grafana and of the agents, as their secrets say."""
+    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in fleet.hosts)]
+    return secrets.accounts(site.secrets, names)
+
+
+def plugins(site: Site, fleet: Fleet, catalogue: Catalogue) -> list[str]:
+    """The Telegraf plug-ins of the server's own agent."""
+    if fleet.sidecar is None:
+        return []
+    fragments = [catalogue[name].text for name in fleet.sidecar.collect]
+    fragments.append(site.host_fragments().get(fleet.sidecar.name, ""))
+    return sorted({plugin for fragment in fragments for plugin in plugins_of(fragment)})
+
+
+def look(site: Site, fleet: Fleet, engine: Engine) -> None:
+    """Raise AresmonError for everything that can be known to be in the way before anything is touched."""
+    running = engine.containers(fleet.site)
+    check_name(site, fleet, running)
+    external_secrets.check(site.secrets, fleet.alerts.secrets)
+    certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
+    certificates.look(site.root, fleet.edge.channel.pair, fleet.edge.url)
+    for service, folder in data_folders(site, fleet).items():
+        preflight.check_folder(folder, users()[service], service)
+    if "influxdb" not in running or not running["influxdb"].is_up:
+        preflight.check_room(site.root / fleet.data)
+    if project_of(site_bundle.read(site.bundle)) in ("", fleet.site):
+        edge = running.get("edge")
+        ours = edge.published if edge and edge.state == "running" else frozenset()
+        wanted = {"edge.agents": fleet.edge.agents, "edge.grafana": fleet.edge.grafana}
+        preflight.check_ports((name, listen) for name, listen in wanted.items() if not _makes_room(ours, listen))
+
+
+def _makes_room(ours: frozenset[str], listen: Listen) -> bool:
+    """Whether our own edge is what is in the way there: it goes before its successor listens."""
+    split = (address.rpartition(":") for address in ours)
+    return any(Listen(host.strip("[]") or "::", int(port)).overlaps(listen) for host, _, port in split)
+
+
+def check_name(site: Site, fleet: Fleet, running: Mapping[str, Container]) -> None:
+    """Raise AresmonError if a site of this name runs on this engine from another folder, which is still a site."""
+    for container in running.values():
+        other = container.folder.parents[1] if len(container.folder.parents) > 1 else container.folder
+        if container.folder != site.bundle and (other / FILE).exists():
+            raise AresmonError(
+                f"a site named {fleet.site} runs on this engine already, from {other}",
+                hint="work in that folder, or give this one another name: `site:` in aresmon.yml",
+            )
+
+
+def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found: Images) -> Intent:
+    """The bundle as it should be, how it differs from the one on disk, and the steps to take."""
+    rendered = render_site(site, fleet, catalogue, engine, found.references)
+    on_disk = site_bundle.read(site.bundle)
+    difference = site_bundle.compare(on_disk, rendered)
+    hashes = compose_hashes(site, rendered)
+    wanted = {
+        service: Wanted(hashes[service], found.ids[service]) for service in services(fleet) if service in found.ids
+    }
+    wanted |= {service: Wanted(hashes[service], "") for service in hashes if service not in SERVICES}  # from overrides/
+    running = {name: one for name, one in engine.containers(fleet.site).items() if name not in found.missing}
+    steps = plan(wanted, running, bundle_made=on_disk.made or time.time(), cut_off=_cut_off(site, running))
+    former = project_of(on_disk) if project_of(on_disk) != fleet.site else ""
+    if former:
+        strays = engine.containers(former)
+        steps = [Step(service, "remove", f"the site was named {former}") for service in strays] + steps
+    return Intent(fleet, found, rendered, on_disk, difference, steps, former, hashes)
+
+
+def _cut_off(site: Site, running: Mapping[str, Container]) -> tuple[str, ...]:
+    """The services that meet at InfluxDB's socket, if its folder was deleted: they hold on to the old one."""
+    influxdb = running.get("influxdb")
+    is_gone = not site.socket_folder.is_dir()
+    is_healthy = influxdb is not None and influxdb.state == "running" and influxdb.health == "healthy"
+    is_elsewhere = is_healthy and not (site.socket_folder / SOCKET).exists()
+    return ("influxdb", "edge") if is_gone or is_elsewhere else ()
+
+
+def project_of(on_disk: Bundle) -> str:
+    """The Compose project that this bundle was written for; empty where there is none."""
+    return variable_of(on_disk.files, "ARESMON_PROJECT")
+
+
+def variable_of(rendered: Mapping[str, bytes], name: str) -> str:
+    """A variable of the `.env` among these files; empty where there is none."""
+    return variables(rendered.get(".env", b"").decode(errors="replace")).get(name, "")
+
+
+def compose_hashes(site: Site, rendered: Files) -> Mapping[str, str]:
+    """Compose's hash of each service, as these files would have it: remembered, or asked of Compose."""
+    remembered = _remembered(site).get(_mark(site, rendered))
+    return remembered if isinstance(remembered, dict) else _ask_compose(site, rendered)
+
+
+def remember_hashes(site: Site, intent: Intent) -> None:
+    """Keep what Compose said of these files: asking it takes a good part of a second.
+
+    Not where the site has an `overrides/compose.yml`, which may draw in files that we know nothing of.
+    """
+    mark = _mark(site, intent.files)
+    if mark and mark not in _remembered(site):
+        system_files.write(site.state / _HASHES, json.dumps({mark: intent.hashes}).encode())
+
+
+def _remembered(site: Site) -> Mapping[str, Any]:
+    try:
+        remembered = json.loads((site.state / _HASHES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return remembered if isinstance(remembered, dict) else {}
+
+
+def _mark(site: Site, rendered: Files) -> str:
+    """What tells one set of Compose's files from another; empty where it cannot be told."""
+    if (site.overrides / "compose.yml").exists():
+        return ""
+    return site_bundle.hashes_to(
+        b"\0".join(name.encode() + b"\0" + rendered[name] for name in _compose_files(rendered))
+    )
+
+
+def _compose_files(rendered: Files) -> list[str]:
+    return sorted(name for name in rendered if name == ".env" or (name.endswith(".yml") and "/" not in name))
+
+
+def _ask_compose(site: Site, rendered: Files) -> Mapping[str, str]:
+    """Ask on a copy, before anything is written; its relative paths mean the bundle's folder all the same."""
+    with tempfile.TemporaryDirectory(prefix="aresmon-") as name:
+        for path in _compose_files(rendered):
+            system_files.write(Path(name) / path, rendered[path], sync=False)
+        return Compose(Path(name), site.bundle).hashes()
+
+
+Action = Literal["create", "recreate", "start", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change to make, and how it reads to a person."""
+
+    service: str
+    action: Action
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One service as it should run: Compose's hash of its configuration, and the id of its image (empty where
+    the image is not ours to choose)."""
+
+    config_hash: str
+    image_id: str
+
+
+def plan(
+    wanted: Mapping[str, Wanted], running: Mapping[str, Container], *, bundle_made: float, cut_off: Collection[str] = ()
+) -> list[Step]:
+    """The steps from `running` to `wanted`, in the order of `wanted`; empty if there is nothing to do.
+
+    `bundle_made` is when the bundle's folder came to be, in seconds since 1970: a container older than it
+    looks into a folder that was deleted, as do the services that are `cut_off`.
+    """
+    stale = {service for service, one in running.items() if one.created < bundle_made or service in cut_off}
+    steps = [
+        step
+        for service, wish in wanted.items()
+        for step in _step(service, wish, running.get(service), is_stale=service in stale)
+    ]
+    strays = (Step(service, "remove", "no longer part of the site") for service in running if service not in wanted)
+    return [*steps, *strays]
+
+
+def _step(service: str, wish: Wanted, container: Container | None, *, is_stale: bool) -> Iterator[Step]:
+    if container is None:
+        yield Step(service, "create", "there is no container")
+    elif container.config_hash != wish.config_hash:
+        yield Step(service, "recreate", "its configuration changed")
+    elif wish.image_id and container.image_id != wish.image_id:
+        yield Step(service, "recreate", "its image changed")
+    elif is_stale:
+        yield Step(service, "recreate", "the folder it looks into was deleted")
+    elif container.state != "running":
+        yield Step(service, "start", f"it is {container.state}")
+    elif container.health == "unhealthy":
+        yield Step(service, "recreate", "it is unhealthy")

@@ -1,0 +1,103 @@
+"""Waiting until a service does its work, by asking it; sooner and surer than its container's health check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from aresmon.config.model import Fleet, Listen
+from aresmon.engine.containers import Container
+from aresmon.engine.docker import Engine
+from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.system.errors import AresmonError, ExitCode
+
+WITHIN = 180.0
+_EVERY = 0.2
+_KILLED = 137  # 128 + SIGKILL
+
+Probe = Callable[[], bool]
+
+
+def probes(fleet: Fleet, influxdb: InfluxDB) -> dict[str, Probe]:
+    """How each service is asked whether it is ready. The agent is not asked: its data is waited for."""
+    return {
+        "influxdb": lambda: _answers(influxdb),
+        "edge": lambda: _status(fleet.edge.agents, "/ping", fleet.edge.channel.scheme) in (204, 401),
+        "grafana": lambda: _status(fleet.edge.grafana, "/api/health", fleet.grafana.door.scheme) == 200,
+        "telegraf": _unasked,
+    }
+
+
+def wait(
+    engine: Engine, project: str, services: Sequence[str], ready: Mapping[str, Probe], *, within: float = WITHIN
+) -> None:
+    """Wait until each service is ready.
+
+    Raises UnreachableError if InfluxDB was killed meanwhile, else AresmonError (code 4) with the reason, if
+    one ends, or is not ready within so many seconds.
+    """
+    deadline = time.monotonic() + within
+    waiting = list(services)
+    while waiting:
+        containers = engine.containers(project)
+        waiting = [name for name in waiting if not _is_up(containers.get(name)) or not ready.get(name, _unasked)()]
+        late = time.monotonic() > deadline
+        for name in waiting:
+            if late or _has_failed(containers.get(name)):
+                raise failure(name, containers.get(name))
+        if waiting:
+            time.sleep(_EVERY)
+
+
+def failure(service: str, container: Container | None) -> AresmonError:
+    """Why a service does not come up, as far as its container tells."""
+    hint = f"`aresmon logs {service}` has its last words; mend it, then `aresmon up` goes on from here"
+    if container is None:
+        return AresmonError(f"{service} does not come up: its container was removed", hint=hint, code=ExitCode.BROKEN)
+    if service == "influxdb" and container.exit_code == _KILLED and not container.out_of_memory:
+        return UnreachableError("InfluxDB was killed while it started")
+    why = "it runs but does not answer" if container.state == "running" else container.state
+    if container.state != "running":
+        why += f", exit code {container.exit_code}"
+    if container.out_of_memory:
+        why += f", out of memory: raise memory.{service} in aresmon.yml"
+    told = f"{service} does not come up ({why}). {container.error or container.last_check}"
+    return AresmonError(told.rstrip(". "), hint=hint, code=ExitCode.BROKEN)
+
+
+def _is_up(container: Container | None) -> bool:
+    return container is not None and container.state == "running"
+
+
+def _unasked() -> bool:
+    """A service of the site's own, of which nothing is known but that it should run."""
+    return True
+
+
+def _has_failed(container: Container | None) -> bool:
+    """Ended, or being started again and again by the engine."""
+    return container is None or container.state in ("exited", "dead") or container.restarts > 2 or bool(container.error)
+
+
+def _answers(influxdb: InfluxDB) -> bool:
+    try:
+        influxdb.version()
+    except UnreachableError:
+        return False
+    return True
+
+
+def _status(listen: Listen, path: str, scheme: str = "http") -> int:
+    import requests
+    import urllib3
+
+    # The certificate is for another name than this address; nothing secret is said here.
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.verify = False
+            return session.get(f"{scheme}://{listen.here}{path}", timeout=5, allow_redirects=False).status_code
+    except requests.RequestException:
+        return 0

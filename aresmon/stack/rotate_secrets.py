@@ -1,0 +1,102 @@
+"""The stack's own secrets given other values: InfluxDB's admin, Grafana's ways in, the key of the marks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aresmon.engine.docker import Engine
+from aresmon.grafana import manage_users
+from aresmon.influxdb import service, users
+from aresmon.site import folder, secrets
+from aresmon.site.folder import Site
+from aresmon.site.secret_inventory import Secret
+from aresmon.stack import up
+from aresmon.system.errors import AresmonError
+from aresmon.system.progress import Progress
+
+COMMAND = "secrets rotate"
+_NEEDS_UP = frozenset({secrets.INFLUXDB_GRAFANA, secrets.GRAFANA_ADMIN, secrets.SITE_KEY})
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one secret; `why` it was not rotated, empty where it was, and what is `next` then."""
+
+    name: str
+    why: str = ""
+    next: str = ""
+
+
+def check(site: Site, engine: Engine, chosen: Sequence[Secret]) -> None:
+    """Raise AresmonError where `up` has other things to do: to rotate would do them too, unasked."""
+    reader = secrets.upcoming(secrets.INFLUXDB_GRAFANA)
+    if not any(one.name in _NEEDS_UP for one in chosen) or (site.secrets / reader).exists():
+        return
+    if up.dry_run(site, engine).changed:
+        raise AresmonError(
+            "`aresmon up` has something to do, which this would do too",
+            hint="`aresmon up` first (`--dry-run` shows what); nothing was changed",
+        )
+
+
+def rotate(site: Site, engine: Engine, progress: Progress, chosen: Sequence[Secret]) -> list[Done]:
+    """Give these secrets other values and bring the stack to them; what became of each.
+
+    Each step may be interrupted: InfluxDB's admin and Grafana's reader have two values until the new one is taken,
+    and what was only written down is brought by the next `up`.
+    """
+    done = [_one(site, engine, progress, secret) for secret in chosen]
+    changed = {one.name for one in done if not one.why}
+    if changed & _NEEDS_UP:
+        up.up(site, engine, progress, announce=lambda _: None)
+    if secrets.INFLUXDB_GRAFANA in changed:
+        with site.lock(COMMAND):
+            _end_reader(site)
+    for one in done:
+        if not one.why:
+            site.record(command=COMMAND, secret=one.name, outcome="rotated")
+    return done
+
+
+def _one(site: Site, engine: Engine, progress: Progress, secret: Secret) -> Done:
+    try:
+        if secret.kind == "person":
+            manage_users.set_password(site, engine, progress, login=secret.subject, password=secrets.generated())
+        else:
+            with site.lock(COMMAND):
+                _ACTS[secret.kind](site)
+    except AresmonError as error:
+        return Done(secret.name, error.message, error.hint)
+    return Done(secret.name)
+
+
+def _begin_reader(site: Site) -> None:
+    """Make Grafana's other database user, and have its password be Grafana's: it is read when Grafana starts."""
+    name, owner = secrets.INFLUXDB_GRAFANA, folder.users()["grafana"]
+    begun = secrets.under_way(site.secrets, [name]).get(secrets.upcoming(name), "")
+    following = secrets.following(name, secrets.read(site.secrets, name), begun)
+    secrets.replace(site.secrets, secrets.upcoming(name), following, os.getuid())
+    influxdb = service.influxdb(site)
+    users.apply(influxdb, users.changes_of(influxdb, name, following))
+    secrets.replace(site.secrets, name, following, owner)
+
+
+def _end_reader(site: Site) -> None:
+    """Remove Grafana's former database user: no Grafana knows it any more."""
+    name = secrets.INFLUXDB_GRAFANA
+    account = secrets.account(name, secrets.read(site.secrets, name))
+    users.remove_users(service.influxdb(site), secrets.other(account))
+    secrets.remove(site.secrets, secrets.upcoming(name))
+
+
+def _replace_key(site: Site) -> None:
+    secrets.replace(site.secrets, secrets.SITE_KEY, secrets.generated(), os.getuid())
+
+
+_ACTS: dict[str, Callable[[Site], None]] = {
+    "admin": service.rotate_admin,
+    "reader": _begin_reader,
+    "mark": _replace_key,
+}

@@ -1,0 +1,1 @@
+"""Upgrades: one service after the other, verified or rolled back."""

@@ -1,0 +1,272 @@
+"""`upgrade`: the site's file, its configuration and its images brought to this release, one service after the other."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from aresmon import __version__
+from aresmon.config import migrations as config_migrations
+from aresmon.config import model
+from aresmon.config.layout import FILE
+from aresmon.config.migrations import Migration
+from aresmon.config.model import Fleet
+from aresmon.engine import images
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import Images, used_pins
+from aresmon.influxdb import service as influxdb_service
+from aresmon.site.folder import Site, data_folders
+from aresmon.stack import image_versions, upgrade_journal
+from aresmon.stack import up as stack_up
+from aresmon.stack.image_versions import Ran, Versions
+from aresmon.stack.plan import plugins
+from aresmon.stack.readiness import WITHIN
+from aresmon.stack.upgrade_journal import Attempt
+from aresmon.system import files
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Progress
+from aresmon.system.yaml_document import read_text
+from aresmon.upgrade import service as upgrade_service
+from aresmon.upgrade import snapshot, verification
+from aresmon.upgrade.service import TakenBackError, Work
+from aresmon.upgrade.snapshot import Weight
+
+COMMAND = "upgrade"
+ORDER = ("influxdb", "edge", "grafana", "telegraf")
+"""InfluxDB first: all others stand on it, and are then proven on it. The edge next, which Grafana reads through. The
+server's agent last: it is what proves the others, so it must be the one that is known."""
+
+Backup = Callable[[], str]
+"""Makes a backup; the archive's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A service that is to get another image; `wanted.id` is empty where that is not on this machine yet, `weight` is
+    what the copy of its data takes, if it has any."""
+
+    service: str
+    former: Ran
+    wanted: Ran
+    weight: Weight | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an upgrade would do. `was` is the release that brought the site up, `text` its file afterwards, `up` what
+    `up` would do with the images that run; `missing` are services without an image, and why."""
+
+    was: str
+    turns: tuple[Turn, ...]
+    migrations: tuple[Migration, ...]
+    text: str
+    difference: str
+    up: stack_up.Outcome
+    missing: Mapping[str, str]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.turns or self.migrations or self.up.changed or self.was not in ("", __version__))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an upgrade did: the services with another image now, and the backup that was made before. `changed` is
+    whether it did anything; `missing` are the services whose image could not be had, and why."""
+
+    turns: tuple[Turn, ...]
+    archive: str
+    unproven: str
+    missing: Mapping[str, str]
+    changed: bool = False
+
+    @property
+    def code(self) -> ExitCode:
+        return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
+
+
+def load(site: Site) -> Fleet:
+    """The fleet that the site's file says once it is migrated."""
+    text = read_text(site.file)
+    changed, _ = config_migrations.migrate(text)
+    return site.fleet() if changed == text else model.load(changed, site.catalogue(), file=FILE, views=site.views)
+
+
+def plan(site: Site, engine: Engine, found: Images | None = None) -> Plan:
+    """Decide, and change nothing. `found` are the images that could be had of those that are pinned; without them it is
+    taken for granted that those can be had that are not here.
+
+    Raises AresmonError where the data forbids it, or there is no room for a copy of it.
+    """
+    image_versions.check_release(site)
+    wanted = load(site)
+    text = read_text(site.file)
+    changed, steps = config_migrations.migrate(text)
+    is_hoped = found is None
+    found = found or images.local(engine, used_pins(wanted))
+    known = image_versions.remembered(site, wanted)
+    now = image_versions.present(engine, wanted.site, known)
+    if not now:
+        raise AresmonError(
+            "no image is left of what ran here" if known.services else "nothing of this site has run here yet",
+            hint="`aresmon up` begins with this release's images, or says which ones the data needs",
+        )
+    turns = _turns(site, wanted, engine, found, now, known)
+    return Plan(
+        was=known.aresmon,
+        turns=tuple(turn for turn in turns if turn.wanted.id or is_hoped),
+        migrations=steps,
+        text=changed,
+        difference="".join(
+            difflib.unified_diff(text.splitlines(keepends=True), changed.splitlines(keepends=True), FILE, FILE)
+        ),
+        up=stack_up.dry_run(site, engine, hold=True, fleet=wanted),
+        missing={name: why for name, why in found.missing.items() if name not in now or not is_hoped},
+    )
+
+
+def recover(site: Site, engine: Engine, progress: Progress) -> bool:
+    """Complete or undo what an interrupted upgrade left; whether there was anything.
+
+    Raises AresmonError with code 4 where the way back fails; the next run tries again.
+    """
+    left = upgrade_journal.read(site)
+    if left is None:
+        return False
+    with site.lock(COMMAND):
+        left = upgrade_journal.read(site)
+        if left is None:
+            return False
+        engine.remove_leftovers(site.fleet().site)
+        try:
+            upgrade_service.resume(Work(site, site.fleet(), engine, progress), left)
+        except TakenBackError as error:
+            _record(site, left, "taken back")
+            progress.warn(error.message, hint=error.hint)
+        else:
+            _record(site, left, "resumed")
+    return True
+
+
+def upgrade(
+    site: Site,
+    engine: Engine,
+    progress: Progress,
+    *,
+    announce: Callable[[Plan], None],
+    backup: Backup | None,
+    within: float = WITHIN,
+) -> Done:
+    """Carry it out, after telling `announce` the plan. `within` is how many seconds a new image has to prove itself.
+
+    Raises TakenBackError (code 3) where a new image failed and the former one runs again with its data; the services
+    after it are left alone. Else AresmonError: code 1 if nothing was changed, 4 if a person must look.
+    """
+    recover(site, engine, progress)
+    wanted = load(site)
+    found = images.obtain(engine, used_pins(wanted), progress, plugins=plugins(site, wanted, site.catalogue()))
+    decided = plan(site, engine, found)
+    announce(decided)
+    if decided.is_empty:
+        return Done((), "", "", decided.missing)
+    archive = backup() if backup is not None and decided.turns else ""
+    if decided.migrations:
+        _migrate(site, decided, progress)
+    before = stack_up.up(site, engine, progress, announce=lambda _: None, hold=True)
+    with site.lock(COMMAND):
+        work = Work(site, site.fleet(), engine, progress, within)
+        taken = tuple(_take(work, turn, archive) for turn in decided.turns)
+    return Done(taken, archive, before.unproven, decided.missing, changed=True)
+
+
+def _turns(
+    site: Site, wanted: Fleet, engine: Engine, found: Images, now: Mapping[str, Ran], known: Versions
+) -> Iterator[Turn]:
+    pins, folders = used_pins(wanted), data_folders(site, wanted)
+    for service in (name for name in ORDER if name in pins and name in now):
+        image, image_id = found.references.get(service, pins[service].pull), found.ids.get(service, "")
+        if image_id == now[service].id or (not image_id and image == now[service].image):
+            continue
+        former = _former(engine, wanted.site, service, now[service], known.of(service))
+        then = Ran(image, image_id, _version(engine, wanted.site, service, image, image_id))
+        _refuse(site, service, former.newest, then)
+        folder = folders.get(service)
+        weight = snapshot.check_room(folder) if folder is not None and folder.is_dir() else None
+        yield Turn(service, former, then, weight)
+
+
+def _former(engine: Engine, project: str, service: str, now: Ran, known: Ran) -> Ran:
+    """What runs, with what is known of it from before this release too, when nothing was remembered."""
+    if known.id == now.id and known.newest:
+        return known
+    version = now.version or _version(engine, project, service, now.image, now.id)
+    return replace(now, version=version, newest=image_versions.newer(known.newest, version))
+
+
+def _version(engine: Engine, project: str, service: str, image: str, image_id: str) -> str:
+    if not image_id or service not in image_versions.KEEPS_DATA:
+        return image_versions.of_reference(image)
+    return image_versions.version(engine, project, service, image, image_id)
+
+
+def _refuse(site: Site, service: str, newest: str, then: Ran) -> None:
+    """Raise AresmonError where what this service's data was written by forbids the image."""
+    why = image_versions.objection(service, newest, then.version)
+    if not why:
+        return
+    archives = (
+        event["archive"] for event in reversed(site.history(COMMAND)) if _went_from(event, service, then.version)
+    )
+    archive = next(archives, "ARCHIVE")
+    folder = data_folders(site, load(site))[service]
+    raise AresmonError(
+        f"{service} cannot run as {then.image}: {why}",
+        hint=f"name {newest} or newer under `images.{service}`; or go back to a backup (`aresmon backup list`): "
+        f"`aresmon down`, move {folder} away, `aresmon up`, `aresmon restore {archive} --only {service}`. "
+        "Nothing was changed",
+    )
+
+
+def _went_from(event: Mapping[str, object], service: str, version: str) -> bool:
+    return bool(
+        event.get("service") == service
+        and event.get("archive")
+        and image_versions.is_same_line(str(event.get("from_version", "")), version)
+    )
+
+
+def _migrate(site: Site, decided: Plan, progress: Progress) -> None:
+    """Write the migrated file; the former one is kept in `.aresmon/`."""
+    site.make_state()
+    kept = site.state / f"{FILE}.{time.strftime('%Y%m%d-%H%M%S')}"
+    files.write(kept, site.file.read_bytes(), mode=0o600)
+    files.write(site.file, decided.text.encode(), mode=site.file.stat().st_mode & 0o777)
+    progress.note(f"{FILE} is migrated; the former one is {kept}")
+
+
+def _take(work: Work, turn: Turn, archive: str) -> Turn:
+    """Carry out one service's turn; the turn, with the former image under the name that still leads to it."""
+    hosts = verification.senders(influxdb_service.influxdb(work.site), [host.name for host in work.fleet.hosts])
+    former = image_versions.name(work.engine, turn.service, turn.former)
+    begun = Attempt(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)
+    try:
+        upgrade_service.carry_out(work, begun)
+    except TakenBackError:
+        _record(work.site, begun, "taken back")
+        raise
+    _record(work.site, begun, "upgraded")
+    return replace(turn, former=former)
+
+
+def _record(site: Site, taken: Attempt, outcome: str) -> None:
+    site.record(
+        command=COMMAND,
+        service=taken.service,
+        outcome=outcome,
+        **{"from": taken.former.image, "to": taken.wanted.image},
+        from_version=taken.former.version,
+        archive=taken.archive,
+        version=__version__,
+    )

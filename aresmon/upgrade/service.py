@@ -1,0 +1,346 @@
+"""One service's turn in an upgrade: its folder kept, the new image tried, proven by data, or taken back with its data.
+
+InfluxDB is tried behind a shut door: the edge stops first, agents keep what they have, and it opens once the new one
+has what the former had and takes points. So nothing arrives that a way back would lose.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aresmon.config.model import Fleet
+from aresmon.engine import images
+from aresmon.engine.compose import Compose
+from aresmon.engine.docker import Engine
+from aresmon.engine.images import Images, used_pins
+from aresmon.grafana import users as grafana_users
+from aresmon.influxdb import service as influxdb_service
+from aresmon.site import secrets as site_secrets
+from aresmon.site.folder import Site, data_folders, users
+from aresmon.stack import folder_swap, image_versions, readiness, up, upgrade_journal
+from aresmon.stack.image_versions import Ran
+from aresmon.stack.upgrade_journal import Attempt
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Progress
+from aresmon.upgrade import snapshot, verification
+
+_ARRIVES_WITHIN = 60.0  # seconds
+
+
+class TakenBackError(AresmonError):
+    """The new image failed, and the former one runs again with its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a turn works on. `within` is how many seconds a service may take to be ready, and data to arrive."""
+
+    site: Site
+    fleet: Fleet
+    engine: Engine
+    progress: Progress
+    within: float = readiness.WITHIN
+
+    @property
+    def compose(self) -> Compose:
+        return Compose(self.site.bundle, self.site.bundle)
+
+    def folder(self, service: str) -> Path | None:
+        """The service's data folder, if it has one."""
+        return data_folders(self.site, self.fleet).get(service)
+
+
+def carry_out(work: Work, turn: Attempt) -> None:
+    """Bring a service to its new image.
+
+    Raises TakenBackError where that failed and the former one is back with its data, AresmonError with code 4 where
+    the way back failed too.
+    """
+    folder = work.folder(turn.service)
+    if folder is not None and folder.is_dir():
+        snapshot.check_room(folder)
+    try:
+        turn, had = _begin(work, turn)
+        turn = _step(work, replace(turn, stage="trying"))
+        _note(
+            work,
+            turn.service,
+            replace(turn.wanted, newest=image_versions.newer(turn.former.newest, turn.wanted.version)),
+        )
+        _bring(work, turn)
+        _PROOFS[turn.service](work, turn, had)
+    except AresmonError as error:
+        told = upgrade_journal.read(work.site) or turn
+        take_back(work, replace(told, failed=error.message))
+    except KeyboardInterrupt:
+        told = upgrade_journal.read(work.site) or turn
+        if told.stage in ("copying", "trying"):
+            take_back(work, told)
+        raise
+    else:
+        _end(work, turn)
+
+
+def resume(work: Work, turn: Attempt) -> None:
+    """Go on with a turn that was interrupted: back, or forward where data may have arrived meanwhile."""
+    if turn.stage == "proven":
+        _end(work, turn)
+    elif turn.stage == "opened" and not turn.failed:
+        try:
+            if not _runs(work, turn):
+                _bring(work, turn)
+            _open(work, turn)
+        except AresmonError as error:
+            take_back(work, replace(turn, failed=error.message))
+        else:
+            _end(work, turn)
+    else:
+        take_back(work, turn)
+
+
+def take_back(work: Work, turn: Attempt) -> None:
+    """Bring the former image and folder back, and say so; what a first try left undone is done by the next.
+
+    Raises TakenBackError if it is the new image that failed, nothing if the turn was only interrupted, and AresmonError
+    with code 4 where the way back fails.
+    """
+    if turn.stage != "returning":
+        was_opened = turn.stage == "opened"
+        is_whole = turn.stage != "copying"
+        turn = replace(turn, stage="returning", was_opened=was_opened, snapshot=turn.snapshot if is_whole else "")
+        upgrade_journal.write(work.site, turn)
+    aside = _aside(turn) if turn.was_opened else ""
+    try:
+        broken, arrived = _bring_back(work, turn)
+    except AresmonError as error:
+        reason = f". Why it was to come back: {turn.failed}" if turn.failed else ""
+        raise AresmonError(
+            f"{turn.service} could not be brought back as {turn.former.image}: {error.message}{reason}",
+            hint="; ".join(filter(None, (error.hint, "`aresmon upgrade` tries it again"))),
+            code=ExitCode.BROKEN,
+        ) from None
+    upgrade_journal.forget(work.site)
+    _sweep(work, turn, keep=aside)
+    _tell_return(work, turn, broken=broken, arrived=arrived, aside=aside)
+
+
+# Steps ---------------------------------------------------------------------------------------------------
+
+
+def _begin(work: Work, turn: Attempt) -> tuple[Attempt, verification.Content | None]:
+    """Stop the service and keep its folder; what InfluxDB had."""
+    folder = work.folder(turn.service)
+    had = None
+    if folder is None or not folder.is_dir():
+        upgrade_journal.write(work.site, turn)
+        return turn, had
+    turn = replace(turn, snapshot=f"{snapshot.PREFIX}before-{_stamp(turn)}")
+    upgrade_journal.write(work.site, turn)
+    if turn.service == "influxdb":
+        with work.progress.stage("shutting the door: agents keep what they have"):
+            work.compose.stop("edge")
+        had = verification.content(influxdb_service.influxdb(work.site), turn.begun)
+    with work.progress.stage(f"stopping {turn.service}, and keeping its data as it is"):
+        work.compose.stop(turn.service)
+        snapshot.forget(folder, turn.snapshot)
+        snapshot.take(folder, turn.snapshot)
+    return turn, had
+
+
+def _bring(work: Work, turn: Attempt) -> None:
+    found = _with(work, turn)
+    up.bring(work.site, work.engine, work.progress, service=turn.service, found=found, within=work.within)
+
+
+def _runs(work: Work, turn: Attempt) -> bool:
+    container = work.engine.containers(work.fleet.site).get(turn.service)
+    return container is not None and container.state == "running" and container.image_id == turn.wanted.id
+
+
+def _step(work: Work, turn: Attempt) -> Attempt:
+    upgrade_journal.write(work.site, turn)
+    return turn
+
+
+def _prove_influxdb(work: Work, turn: Attempt, had: verification.Content | None) -> None:
+    """That it has what was there and takes points; then that the agents' arrive."""
+    influxdb = influxdb_service.influxdb(work.site)
+    with work.progress.stage("holding what it has against what was there"):
+        verification.wait_for_answer(influxdb, work.within)
+        missing = verification.lost(had, verification.content(influxdb, turn.begun)) if had else ""
+        if missing:
+            raise AresmonError(f"{turn.wanted.image} lacks what was there: {missing}")
+        verification.try_to_write(influxdb, work.fleet.server, f"{turn.former.image} -> {turn.wanted.image}")
+    _open(work, _step(work, replace(turn, stage="opened")))
+
+
+def _prove_edge(work: Work, turn: Attempt, _: verification.Content | None) -> None:
+    _wait_for_hosts(work, turn)
+
+
+def _prove_grafana(work: Work, turn: Attempt, _: verification.Content | None) -> None:
+    """That its administrator gets in, and finds the people that should be there."""
+    secrets = site_secrets.ensure(work.site.secrets, site_secrets.owners(work.fleet, users()))
+    grafana_users.ensure(work.site, work.fleet, work.engine, secrets, work.progress)
+
+
+def _prove_telegraf(work: Work, turn: Attempt, _: verification.Content | None) -> None:
+    sidecar = work.fleet.sidecar
+    if sidecar is not None:
+        with work.progress.stage(f"waiting for data of {sidecar.name}"):
+            _check_arrival(work, (sidecar.name,))
+
+
+_PROOFS: Mapping[str, Callable[[Work, Attempt, verification.Content | None], None]] = {
+    "influxdb": _prove_influxdb,
+    "edge": _prove_edge,
+    "grafana": _prove_grafana,
+    "telegraf": _prove_telegraf,
+}
+
+
+def _open(work: Work, turn: Attempt) -> None:
+    if _reopen(work, within=min(work.within, _ARRIVES_WITHIN)):
+        _wait_for_hosts(work, turn)
+
+
+def _reopen(work: Work, *, within: float = _ARRIVES_WITHIN) -> bool:
+    """Start the edge; whether there is one, which after a `down` there is not."""
+    edge = work.engine.containers(work.fleet.site).get("edge")
+    if edge is None:
+        return False
+    if edge.state != "running":
+        with work.progress.stage("opening the door"):
+            work.compose.run("start", "edge")
+    ready = readiness.probes(work.fleet, influxdb_service.nobody(work.site))
+    readiness.wait(work.engine, work.fleet.site, ["edge"], ready, within=within)
+    return True
+
+
+def _wait_for_hosts(work: Work, turn: Attempt) -> None:
+    if not turn.hosts:
+        work.progress.note("no host was sending data before, so none is waited for")
+        return
+    with work.progress.stage(f"waiting for data of {verification.named(turn.hosts)}"):
+        _check_arrival(work, turn.hosts)
+
+
+def _check_arrival(work: Work, hosts: tuple[str, ...]) -> None:
+    patience = min(work.within, _ARRIVES_WITHIN)
+    unproven = verification.wait_for_one(influxdb_service.influxdb(work.site), hosts, time.time(), within=patience)
+    if unproven:
+        raise AresmonError(unproven)
+
+
+def _awaited(work: Work, hosts: tuple[str, ...]) -> str:
+    if not hosts:
+        return ""
+    return verification.wait_for_one(influxdb_service.influxdb(work.site), hosts, time.time(), within=_ARRIVES_WITHIN)
+
+
+def _end(work: Work, turn: Attempt) -> None:
+    """The new image is proven: the copy goes."""
+    upgrade_journal.write(work.site, replace(turn, stage="proven"))
+    _sweep(work, turn)
+    upgrade_journal.forget(work.site)
+
+
+def _sweep(work: Work, turn: Attempt, *, keep: str = "") -> None:
+    folder = work.folder(turn.service)
+    for name in (turn.snapshot, f"{snapshot.PREFIX}before-{_stamp(turn)}", _aside(turn)):
+        if folder is not None and name and name != keep:
+            snapshot.forget(folder, name)
+
+
+# The way back -------------------------------------------------------------------------------------------
+
+
+def _bring_back(work: Work, turn: Attempt) -> tuple[list[str], str]:
+    """The former folder and image; which files of the copy somebody wrote to, and why no data arrives, if none does."""
+    with work.progress.stage(f"bringing back {turn.service} as {turn.former.image}"):
+        broken = _return_folder(work, turn)
+        refused = turn.wanted.id if turn.failed else turn.former.refused
+        _note(work, turn.service, replace(turn.former, refused=refused))
+    if not work.engine.containers(work.fleet.site):
+        return broken, ""  # after a `down`: alone, few services are ever ready, and whoever called starts them all
+    found = _with(work, turn, former=True)
+    up.bring(work.site, work.engine, work.progress, service=turn.service, found=found)
+    return broken, _awaited(work, turn.hosts) if _reopen(work) else ""
+
+
+def _return_folder(work: Work, turn: Attempt) -> list[str]:
+    """Put the copy in the place of what is there; the files of it that somebody wrote to. As often as one likes."""
+    folder = work.folder(turn.service)
+    if folder is not None and not folder.is_dir():
+        raise AresmonError(
+            f"{folder} is not there, with the data that it had before",
+            hint="is its disk mounted? If that data is gone for good, remove .aresmon/upgrade.json",
+        )
+    work.compose.stop(turn.service)
+    folder_swap.finish(work.site)
+    if folder is None or not turn.snapshot:
+        return []
+    kept = folder / turn.snapshot
+    if not kept.is_dir() or not any(kept.iterdir()):
+        return []  # it is in its place already
+    broken = snapshot.broken_seals(folder, turn.snapshot)
+    here = [path.name for path in snapshot.own(folder)]
+    folder_swap.begin(work.site, [folder_swap.move(folder, kept, folder / _aside(turn), here)])
+    folder_swap.finish(work.site)
+    return broken
+
+
+def _tell_return(work: Work, turn: Attempt, *, broken: list[str], arrived: str, aside: str) -> None:
+    """What came of the way back, as the error that it is; nothing where the turn was only interrupted."""
+    restore = f"`aresmon restore {turn.archive}`" if turn.archive else "`aresmon restore`"
+    if broken:
+        raise AresmonError(
+            f"{turn.service} is {turn.former.image} again, but {turn.wanted.image} wrote into {', '.join(broken[:3])}",
+            hint=f"what was in it comes back by {restore}",
+            code=ExitCode.BROKEN,
+        )
+    if aside:
+        folder = work.folder(turn.service)
+        work.progress.warn(
+            f"what arrived since the door was opened is in {folder}/{aside} alone", hint="look, then remove it"
+        )
+    if arrived:
+        raise AresmonError(
+            f"{turn.service} is back as {turn.former.image}, and yet {arrived}. Why it came back: {turn.failed}",
+            hint="`aresmon status` says more",
+            code=ExitCode.BROKEN,
+        )
+    if turn.failed:
+        raise TakenBackError(
+            f"{turn.service} runs as {turn.former.image} again, with its data as it was: {turn.failed}",
+            hint="`aresmon upgrade` tries again; the services after it were left alone",
+            code=ExitCode.ROLLED_BACK,
+        )
+    work.progress.note(f"{turn.service}: an upgrade was interrupted; it runs as {turn.former.image}, as before")
+
+
+def _with(work: Work, turn: Attempt, *, former: bool = False) -> Images:
+    """The images of all services as they are, but for the one whose turn it is."""
+    found = images.local(work.engine, used_pins(work.fleet))
+    now, kept = image_versions.held(work.site, work.fleet, work.engine, found, everything=True)
+    now = image_versions.named(work.engine, now, tuple(one for one in kept if one.service != turn.service))
+    chosen = image_versions.name(work.engine, turn.service, turn.former) if former else turn.wanted
+    missing = {service: why for service, why in now.missing.items() if service != turn.service}
+    return Images({**now.references, turn.service: chosen.image}, {**now.ids, turn.service: chosen.id}, missing)
+
+
+def _note(work: Work, service: str, ran: Ran) -> None:
+    known = image_versions.remembered(work.site, work.fleet)
+    image_versions.write(work.site, known.with_service(service, ran))
+
+
+def _aside(turn: Attempt) -> str:
+    return f"{snapshot.PREFIX}failed-{_stamp(turn)}"
+
+
+def _stamp(turn: Attempt) -> str:
+    return datetime.fromtimestamp(turn.begun, UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,105 @@
+"""What an upgraded stack is held against: what its database had before, that it takes points, that agents' arrive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from aresmon.config.names import DATABASE, EVENT
+from aresmon.influxdb import freshness
+from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.influxdb.downsampling import FOREVER_POLICY
+from aresmon.influxdb.events import Event
+from aresmon.system.errors import AresmonError
+
+_DAY = 86400
+_UNDER_WAY = 60  # seconds: what is newer may still be on its way when it is counted
+_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a database has: its measurements, and how many points of the agents, by host, of the day before."""
+
+    measurements: frozenset[str]
+    points: Mapping[str, int]
+
+
+def content(influxdb: InfluxDB, until: float) -> Content:
+    """What there is of the time until then, in seconds since 1970: nothing that comes later is in it."""
+    end = int(until) - _UNDER_WAY
+    measurements, points = influxdb.query(
+        "SHOW MEASUREMENTS",
+        f'SELECT count("metrics_gathered") FROM "internal_agent" WHERE time > {end - _DAY}s AND time <= {end}s '
+        'GROUP BY "host"',
+        database=DATABASE,
+    )
+    return Content(
+        frozenset(str(row["name"]) for series in measurements for row in series.rows),
+        {series.tags["host"]: int(series.rows[0]["count"]) for series in points},
+    )
+
+
+def lost(had: Content, has: Content) -> str:
+    """What is no longer there, in words; empty where all is."""
+    gone = sorted(had.measurements - has.measurements)
+    if gone:
+        return f"the measurements {', '.join(gone[:5])}"
+    fewer = [host for host, points in had.points.items() if has.points.get(host, 0) < points]
+    return f"points of {', '.join(fewer[:5])}" if fewer else ""
+
+
+def wait_for_answer(influxdb: InfluxDB, within: float) -> None:
+    """Wait until it answers queries; it answers a ping before it has opened all of its data."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            influxdb.query("SHOW DATABASES")
+            return
+        except AresmonError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_EVERY)
+
+
+def try_to_write(influxdb: InfluxDB, server: str, text: str) -> None:
+    """Write a point, which is the dashboards' annotation of the upgrade, and read it.
+
+    Raises AresmonError where it is refused, or not there afterwards.
+    """
+    at = int(time.time())
+    influxdb.write(
+        Event(server, "upgrade", "upgrade of influxdb", text).line(at), database=DATABASE, policy=FOREVER_POLICY
+    )
+    statement = f'SELECT "text" FROM "{FOREVER_POLICY}"."{EVENT}" WHERE "kind" = \'upgrade\' AND time >= {at}s'
+    if not influxdb.query(statement, database=DATABASE)[0]:
+        raise AresmonError("it takes a point and does not have it afterwards")
+
+
+def senders(influxdb: InfluxDB, hosts: Collection[str]) -> tuple[str, ...]:
+    """Those of these hosts of which fresh data is there; none where InfluxDB cannot be asked."""
+    try:
+        return tuple(sorted(freshness.heard(influxdb, time.time() - freshness.FRESH) & set(hosts)))
+    except AresmonError:
+        return ()
+
+
+def wait_for_one(influxdb: InfluxDB, hosts: Collection[str], since: float, *, within: float) -> str:
+    """Wait for a point of one of these hosts that was taken since; why not, or nothing."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            if freshness.heard(influxdb, since) & set(hosts):
+                return ""
+        except UnreachableError:
+            pass
+        if time.monotonic() > deadline:
+            return f"no data of {named(hosts)} arrived within {within:.0f} s"
+        time.sleep(_EVERY)
+
+
+def named(hosts: Collection[str]) -> str:
+    """Some hosts, as a sentence has them: `biere, lewi, ronflex …`"""
+    some = sorted(hosts)
+    return ", ".join(some[:3]) + (" …" if some[3:] else "")

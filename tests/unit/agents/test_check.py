@@ -1,0 +1,61 @@
+"""Telegraf's own verdict on a configuration, made readable."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+
+import pytest
+
+from aresmon.agents import check
+from aresmon.system.errors import AresmonError
+from tests.unit.conftest import FakeEngine
+
+
+class Telegraf(FakeEngine):
+    """An engine whose Telegraf says this of a configuration."""
+
+    def __init__(self, code: int, said: str = "") -> None:
+        super().__init__()
+        self.answer = (code, said)
+
+    def run_once(
+        self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
+    ) -> tuple[int, str]:
+        self.image, self.command, self.environment, self.project = image, command, environment, project
+        with tarfile.open(fileobj=io.BytesIO(files)) as tar:
+            self.names = set(tar.getnames())
+            conf = tar.extractfile("etc/telegraf/telegraf.conf")
+            self.configuration = conf.read() if conf else b""
+        return self.answer
+
+
+def test_a_configuration_is_checked_by_its_own_image_with_its_variables_and_no_secret() -> None:
+    engine = Telegraf(0)
+
+    check.check(engine, "telegraf:1", "biere", b"[agent]", {"ARESMON_HOST": "biere"}, project="ares")
+
+    assert (engine.image, engine.configuration, engine.project) == ("telegraf:1", b"[agent]", "ares")
+    assert list(engine.environment) == ["ARESMON_HOST=biere"]
+    assert "--strict-env-handling" in engine.command
+    assert engine.names == {"etc/telegraf/telegraf.conf", "run/secrets/agent"}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "2025-01-01T00:00:00Z I! Loading config\n2025-01-01T00:00:00Z E! loading config file "
+            "/etc/telegraf/telegraf.conf failed: error parsing cpus, undefined but requested input: cpus",
+            "biere: Telegraf refuses the configuration: error parsing cpus, undefined but requested input: cpus",
+        ),
+        ("exec: telegraf: not found", "biere: Telegraf refuses the configuration: exec: telegraf: not found"),
+    ],
+)
+def test_a_refusal_is_told_in_telegrafs_words(said: str, words: str) -> None:
+    with pytest.raises(AresmonError) as caught:
+        check.check(Telegraf(1, said), "telegraf:1", "biere", b"", {}, project="ares")
+
+    assert caught.value.message == words
+    assert "nothing was changed" in caught.value.hint

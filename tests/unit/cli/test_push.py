@@ -1,0 +1,405 @@
+"""`push-config` and what goes with it on the command line: what is asked of it, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+from typer.testing import Result as Invoked
+
+from aresmon.cli import common, main
+from aresmon.push import drift, session
+from aresmon.push import run as push_run
+from aresmon.push.drift import Drift, Planned
+from aresmon.push.order import Manner, Wish
+from aresmon.push.result import Outcome, Result
+from aresmon.push.rollout import Pace
+from aresmon.site.folder import Site
+from aresmon.system.errors import AresmonError
+
+SITE = "hosts: {biere: {agent: systemd}, lewi: , ronflex: }\n"
+PROVEN = Result("lewi", Outcome.PROVEN, mark="c0ffee-1", commit="0123456789", seconds=12.3)
+
+
+class Run:
+    """Command lines on a site whose pushes come to these ends; nothing else is done, and nobody is reached."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.patch = folder, monkeypatch
+        self.asked: list[SimpleNamespace] = []
+        self.passwords: list[str | None] = []
+        self.ends: dict[str, Result] = {}
+        self.refused: list[Result] = []
+        self.planned: list[Planned] = []
+        self.drifts: list[Drift] = []
+        self.kept: dict[str, str] = {}
+
+    def __call__(self, *arguments: str, given: str | None = None) -> Invoked:
+        return CliRunner().invoke(main.app, list(arguments), input=given)
+
+    @asynccontextmanager
+    async def ground(self, site: Site, *, sudo_password: str | None = None) -> AsyncIterator[SimpleNamespace]:
+        self.passwords.append(sudo_password)
+        yield SimpleNamespace(site=site, fleet=site.fleet())
+
+    def wishes(self, _: Any, hosts: Sequence[Any]) -> tuple[list[Wish], list[Result]]:
+        refused = {one.host for one in self.refused}
+        return [Wish(host, "") for host in hosts if host.name not in refused], list(self.refused)
+
+    async def push(
+        self, _: Any, wanted: Sequence[Wish], *, manner: Manner, pace: Pace, report: Callable[..., None], done: Any
+    ) -> list[Result]:
+        self.asked.append(SimpleNamespace(hosts=[wish.host.name for wish in wanted], manner=manner, pace=pace))
+        results = [self.ends.get(wish.host.name, Result(wish.host.name, Outcome.PROVEN)) for wish in wanted]
+        for one in results:
+            report(one.host, "connect")
+            done(one)
+        return results
+
+    async def plan(self, _: Any, __: Sequence[Wish]) -> list[Planned]:
+        return self.planned
+
+    async def drift(self, _: Any, hosts: Sequence[Any]) -> list[Drift]:
+        names = {host.name for host in hosts}
+        return [one for one in self.drifts if one.host in names]
+
+    async def adopt(self, _: Any, __: Sequence[Any]) -> dict[str, str]:
+        return self.kept
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    common.the_console.cache_clear()
+    common.sudo_password.cache_clear()
+    (tmp_path / "aresmon.yml").write_text(SITE)
+    made = Run(tmp_path, monkeypatch)
+    monkeypatch.setattr(session, "ground", made.ground)
+    for name in ("wishes", "push"):
+        monkeypatch.setattr(push_run, name, getattr(made, name))
+    for name in ("plan", "drift", "adopt"):
+        monkeypatch.setattr(drift, name, getattr(made, name))
+    yield made
+    common.the_console.cache_clear()
+    common.sudo_password.cache_clear()
+
+
+# What is asked of it ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["push-config"], "which hosts?\nnext: name them (biere, lewi, ronflex), or say --all\n"),
+        (["push-config", "--all", "lewi"], "--all and names of hosts do not go together\nnext: one or the other\n"),
+        (["push-config", "lewi", "--overwrite", "--adopt"], "--overwrite and --adopt do not go together\n"),
+        (["push-config", "lewi", "--dry-run", "--adopt"], "--dry-run and --adopt do not go together\n"),
+    ],
+)
+def test_what_makes_no_sense_is_a_mistake_in_the_command(run: Run, arguments: list[str], message: str) -> None:
+    result = run(*arguments)
+
+    assert (result.exit_code, result.stderr, result.stdout) == (2, message, "")
+    assert (run.asked, run.passwords) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--deadline", "4"], ["--deadline", "3601"], ["--parallel", "0"], ["--canary", "-1"], ["--max-fail", "x"]],
+)
+def test_a_number_out_of_its_bounds_is_one_too(run: Run, option: list[str]) -> None:
+    result = run("push-config", "lewi", *option)
+
+    assert result.exit_code == 2
+    assert run.asked == []
+
+
+@pytest.mark.parametrize("command", ["push-config", "rollback-config", "history", "drift"])
+def test_a_host_that_is_none_is_told_with_the_one_that_may_be_meant(run: Run, command: str) -> None:
+    result = run(command, "lewy")
+
+    assert (result.exit_code, result.stderr) == (1, "no host 'lewy' in aresmon.yml (did you mean 'lewi'?)\n")
+
+
+def test_without_an_option_a_push_is_careful(run: Run) -> None:
+    run("push-config", "--all")
+
+    (asked,) = run.asked
+    manner = asked.manner
+    assert asked.hosts == ["biere", "lewi", "ronflex"]
+    assert asked.pace == Pace(canary=1, parallel=100, max_fail=0)
+    assert (manner.verify, manner.strict, manner.overwrite, manner.force) == (True, False, False, False)
+    assert (manner.break_lock, manner.deadline) == (False, None)
+    assert manner.by
+
+
+def test_each_option_is_passed_on(run: Run) -> None:
+    run(
+        *("push-config", "lewi", "--strict", "--overwrite", "--force", "--break-lock", "--deadline", "90"),
+        *("--canary", "3", "--parallel", "7", "--max-fail", "2"),
+    )
+
+    (asked,) = run.asked
+    manner = asked.manner
+    assert asked.pace == Pace(canary=3, parallel=7, max_fail=2)
+    assert (manner.strict, manner.overwrite, manner.force, manner.break_lock) == (True, True, True, True)
+    assert (manner.verify, manner.deadline) == (True, 90)
+
+
+def test_a_push_without_a_proof_is_warned_of(run: Run) -> None:
+    result = run("push-config", "lewi", "--no-verify")
+
+    assert not run.asked[0].manner.verify
+    assert result.stderr.startswith("warning: --no-verify: ")
+
+
+def test_a_password_for_sudo_is_asked_for_at_a_terminal_alone(run: Run) -> None:
+    result = run("push-config", "lewi", "--ask-sudo")
+
+    assert result.exit_code == 1
+    assert result.stderr == "--ask-sudo asks at a terminal, and there is none\nnext: use a sudo rule with NOPASSWD\n"
+    assert (run.asked, run.passwords) == ([], [])
+
+
+def test_a_password_that_was_typed_is_passed_on_and_not_shown(run: Run) -> None:
+    class Terminal:
+        def __getattr__(self, name: str) -> Any:
+            return (lambda: True) if name == "isatty" else getattr(sys.__stdin__, name)
+
+    run.patch.setattr(common, "sys", SimpleNamespace(stdin=Terminal(), stdout=sys.stdout, argv=sys.argv))
+
+    result = run("push-config", "lewi", "-K", given="s3cret\n")
+
+    assert run.passwords == ["s3cret"]
+    assert "s3cret" not in result.output
+
+
+def test_two_pushes_of_one_site_do_not_go_at_once(run: Run) -> None:
+    with Site(run.folder).lock("up"):
+        result = run("push-config", "lewi")
+        looking = run("drift")
+
+    assert result.exit_code == 1
+    assert "is in the hands of `aresmon up`" in result.stderr
+    assert looking.exit_code == 0
+
+
+# How it ends ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome.PROVEN, 0),
+        (Outcome.UNCHANGED, 0),
+        (Outcome.UNVERIFIED, 0),
+        (Outcome.REFUSED, 1),
+        (Outcome.DRIFTED, 1),
+        (Outcome.UNREACHABLE, 1),
+        (Outcome.SILENT, 5),
+        (Outcome.ROLLED_BACK, 3),
+        (Outcome.BROKEN, 4),
+        (Outcome.UNKNOWN, 4),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_push_ends_as_its_host_did(run: Run, outcome: Outcome, code: int, form: list[str]) -> None:
+    run.ends["lewi"] = Result("lewi", outcome, "why", "next")
+
+    assert run("push-config", "lewi", *form).exit_code == code
+
+
+def test_what_became_of_a_host_is_told_in_words(run: Run) -> None:
+    run.ends["lewi"] = PROVEN
+    run.ends["ronflex"] = Result("ronflex", Outcome.ROLLED_BACK, "it died", "look there", notes=("clock",))
+
+    result = run("push-config", "lewi", "ronflex")
+
+    assert "lewi: connect\nlewi: proven\n" in result.stdout
+    assert "! ronflex: ROLLED BACK: it died\n  next: look there\n  note: ronflex: clock\n" in result.stdout
+    assert "2 hosts: 1 proven, 1 rolled back\n" in result.stdout
+    assert result.exit_code == 3
+
+
+def test_for_scripts_it_is_json_and_nothing_else(run: Run) -> None:
+    run.ends["lewi"] = PROVEN
+    run.refused = [Result("biere", Outcome.REFUSED, "not TOML")]
+
+    result = run("push-config", "biere", "lewi", "--json", "--max-fail", "1")
+
+    told = json.loads(result.stdout)
+    assert (told["ok"], result.exit_code) == (False, 5)
+    assert [(one["host"], one["outcome"]) for one in told["hosts"]] == [("biere", "refused"), ("lewi", "proven")]
+    assert told["hosts"][1] == push_run.as_json(PROVEN)
+
+
+def test_where_all_went_well_scripts_are_told_ok(run: Run) -> None:
+    assert json.loads(run("push-config", "lewi", "--json").stdout)["ok"] is True
+
+
+def test_a_refusal_beforehand_leaves_the_others_alone(run: Run) -> None:
+    run.refused = [Result("biere", Outcome.REFUSED, "biere.conf: not TOML", "mend it")]
+
+    result = run("push-config", "--all")
+
+    assert run.asked == []
+    assert "! biere: REFUSED: biere.conf: not TOML" in result.stdout
+    assert "! lewi, ronflex: SKIPPED: not begun: 1 host failed before it" in result.stdout
+    assert result.exit_code == 1
+
+
+def test_a_refusal_beforehand_may_be_allowed(run: Run) -> None:
+    run.refused = [Result("biere", Outcome.REFUSED, "no")]
+
+    result = run("push-config", "--all", "--max-fail", "1")
+
+    assert [asked.hosts for asked in run.asked] == [["lewi", "ronflex"]]
+    assert result.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    "why", ["not begun: it was interrupted", "it was interrupted. The former configuration runs again"]
+)
+def test_an_interruption_has_its_own_exit_code(run: Run, why: str) -> None:
+    run.ends["lewi"] = Result("lewi", Outcome.ROLLED_BACK, why)
+
+    assert run("push-config", "lewi").exit_code == 130
+
+
+def test_an_error_on_the_way_is_told_as_any_other(run: Run) -> None:
+    async def fail(*_: Any, **__: Any) -> list[Result]:
+        raise AresmonError("InfluxDB does not answer", hint="`aresmon up`")
+
+    run.patch.setattr(push_run, "push", fail)
+
+    result = run("push-config", "lewi")
+
+    assert (result.exit_code, result.stderr) == (1, "InfluxDB does not answer\nnext: `aresmon up`\n")
+
+
+# A plan -----------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_the_plan_and_pushes_nothing(run: Run) -> None:
+    run.planned = [Planned("lewi", "old\n", "new\n", commit="0123456789"), Planned("ronflex", "same\n", "same\n")]
+
+    result = run("push-config", "--all", "--dry-run")
+
+    assert (result.exit_code, run.asked) == (0, [])
+    assert "lewi: would change (configs 0123456)\n" in result.stdout
+    assert "-old\n+new\n" in result.stdout
+    assert "ronflex: nothing to do\n" in result.stdout
+    assert result.stdout.endswith("Nothing was changed.\n")
+
+
+def test_a_dry_run_takes_no_lock(run: Run) -> None:
+    with Site(run.folder).lock("up"):
+        assert run("push-config", "lewi", "--dry-run").exit_code == 0
+
+
+def test_a_dry_run_tells_who_would_be_refused(run: Run) -> None:
+    away = Result("lewi", Outcome.UNREACHABLE, "lewi is not reached", "look")
+    run.refused = [Result("biere", Outcome.REFUSED, "not TOML")]
+    run.planned = [Planned("lewi", None, "new\n", refusal=away)]
+
+    result = run("push-config", "biere", "lewi", "--dry-run")
+
+    assert result.exit_code == 1
+    assert "! biere: REFUSED: not TOML" in result.stdout
+    assert "! lewi: UNREACHABLE: lewi is not reached" in result.stdout
+
+
+def test_a_dry_run_for_scripts_is_json(run: Run) -> None:
+    run.planned = [Planned("lewi", "old\n", "new\n"), Planned("ronflex", "same\n", "same\n")]
+
+    told = json.loads(run("push-config", "--all", "--dry-run", "--json").stdout)
+
+    assert [(one["host"], one["changes"]) for one in told] == [("lewi", True), ("ronflex", False)]
+    assert "+new" in told[0]["diff"]
+
+
+def test_an_adopted_edit_is_told_and_pushed(run: Run) -> None:
+    run.kept = {"lewi": "overrides/agents/lewi.conf"}
+
+    result = run("push-config", "lewi", "--adopt")
+
+    assert "lewi: its edit is kept as overrides/agents/lewi.conf" in result.stderr
+    assert run.asked[0].manner.overwrite
+
+
+# Going back, looking back -----------------------------------------------------------------------------
+
+
+def test_going_back_pushes_the_former_release_over_whatever_is_there(run: Run) -> None:
+    asked = list[int | None]()
+
+    def former(_: Any, host: Any, number: int | None) -> Wish:
+        asked.append(number)
+        return Wish(host, "former")
+
+    run.patch.setattr(push_run, "former", former)
+
+    codes = [run("rollback-config", "lewi", *more).exit_code for more in ([], ["--to", "0"], ["--to", "7"])]
+
+    assert codes == [0, 0, 0]
+    assert asked == [None, 0, 7]
+    assert all(one.manner.overwrite and one.hosts == ["lewi"] for one in run.asked)
+
+
+def test_going_back_to_what_is_not_kept_is_refused(run: Run) -> None:
+    def former(*_: Any) -> Wish:
+        raise AresmonError("no release 7 of lewi is kept", hint="there are: 1")
+
+    run.patch.setattr(push_run, "former", former)
+
+    result = run("rollback-config", "lewi", "--to", "7")
+
+    assert (result.exit_code, run.asked) == (1, [])
+    assert result.stderr == "no release 7 of lewi is kept\nnext: there are: 1\n"
+
+
+def test_the_history_is_that_of_the_host_and_the_newest_lines(run: Run) -> None:
+    site = Site(run.folder)
+    site.make_state()
+    for number in range(1, 4):
+        site.record(command="push-config", host="lewi", outcome="proven", release=number, commit="abcdef0123")
+        site.record(command="push-config", host="biere", outcome="refused", release=0, commit="")
+    site.record(command="up")
+
+    everybody, lewi = (json.loads(run("history", *more, "--json").stdout) for more in ([], ["lewi"]))
+    (last,) = json.loads(run("history", "lewi", "--last", "1", "--json").stdout)
+    words = run("history", "lewi")
+
+    assert (len(everybody), {one["host"] for one in lewi}, last["release"]) == (6, {"lewi"}, 3)
+    assert words.exit_code == 0
+    assert "abcdef0 " in words.stdout
+    assert "biere" not in words.stdout
+
+
+def test_without_any_push_the_history_is_empty(run: Run) -> None:
+    assert json.loads(run("history", "--json").stdout) == []
+    assert run("history").exit_code == 0
+
+
+def test_drift_ends_with_5_where_there_is_any(run: Run) -> None:
+    run.drifts = [Drift("biere"), Drift("lewi", "edited", "-a\n+b\n", "--adopt or --overwrite")]
+
+    words, data, well = run("drift"), run("drift", "--json"), run("drift", "biere")
+
+    assert (words.exit_code, data.exit_code, well.exit_code) == (5, 5, 0)
+    assert "biere: as it was pushed\n! lewi: edited\n-a\n+b\n  next: --adopt or --overwrite\n" in words.stdout
+    assert json.loads(data.stdout)[1] == {
+        "host": "lewi",
+        "drift": "edited",
+        "diff": "-a\n+b\n",
+        "next": "--adopt or --overwrite",
+    }
+    assert well.stdout == "biere: as it was pushed\n"

@@ -1,0 +1,333 @@
+"""What `status` concludes from the engine's containers and from what arrived in InfluxDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from aresmon.doctor.status import Status, look
+from aresmon.influxdb import capacity, service
+from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series, UnreachableError
+from aresmon.site.folder import Site
+from aresmon.system.errors import ExitCode
+from tests.unit.conftest import FakeEngine, container
+from tests.unit.shards import answers
+
+NOW = 1_000_000_000.0
+END = 999_999_970  # of the last whole minute whose points must have arrived
+DISK = {"disk": (6, 60.0, 100.0), "internal": (6, 90.0, 200.0)}
+"""The reads of an agent that watches disks: how often, by how much its count of metrics grew, and its first."""
+
+
+@dataclass
+class Sent:
+    """What one host has sent."""
+
+    newest: float = NOW - 8
+    began: float = NOW - 299
+    points: dict[str, int] = field(default_factory=lambda: {"disk": 12, "internal_agent": 6, "internal_gather": 12})
+    reads: dict[str, tuple[int, float, float]] = field(default_factory=lambda: dict(DISK))
+    refused: int = 0
+    future: float = 0
+
+
+class FakeInfluxDB(InfluxDB):
+    """Answers the questions of `status`; refuses any other."""
+
+    hosts: dict[str, Sent]
+    error: Exception | None
+    shards: list[Shard]
+    closed: frozenset[int] = frozenset()
+
+    def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
+        if statements[-1] == "SHOW STATS FOR 'database'":
+            return answers(self.shards, series=120)
+        if statements == ("SHOW SHARDS", "SHOW STATS FOR 'shard'"):
+            _, known, opened, _ = answers(self.shards)
+            return [known, [one for one in opened if int(one.tags["id"]) not in self.closed]]
+        assert (len(statements), database) == (6, "telegraf")
+        if self.error is not None:
+            raise self.error
+        return [
+            [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items() if sent.newest],
+            [_series("internal_agent", name, time=sent.future) for name, sent in self.hosts.items() if sent.future],
+            [_series("internal_agent", name, time=sent.began) for name, sent in self.hosts.items() if sent.began],
+            [
+                _series(measurement, name, time=0, count_a=number, count_b=number // 2, count_c=None)
+                for name, sent in self.hosts.items()
+                for measurement, number in sent.points.items()
+            ],
+            [
+                _series("internal_gather", name, {"input": plugin}, time=0, count=times, spread=spread, first=first)
+                for name, sent in self.hosts.items()
+                for plugin, (times, spread, first) in sent.reads.items()
+            ],
+            [_series("internal_write", name, time=0, spread=sent.refused) for name, sent in self.hosts.items()],
+        ]
+
+
+def _series(name: str, host: str, tags: dict[str, str] | None = None, **columns: Any) -> Series:
+    return Series(name, {"host": host, **(tags or {})}, (columns,))
+
+
+Look = Callable[..., Status]
+
+
+@pytest.fixture
+def status(site: Site, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Look at a site whose services run well, whose hosts watch their disks and have sent this."""
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk]}}\n")
+    running = {name: container(name) for name in ("influxdb", "grafana", "edge", "telegraf")}
+
+    def status(
+        hosts: dict[str, Sent] | None = None,
+        *,
+        error: Exception | None = None,
+        shards: list[Shard] | None = None,
+        closed: frozenset[int] = frozenset(),
+        **changed: Any,
+    ) -> Status:
+        influxdb = FakeInfluxDB(site.socket_folder)
+        object.__setattr__(influxdb, "hosts", {"biere": Sent(), "lewi": Sent()} | (hosts or {}))
+        object.__setattr__(influxdb, "error", error)
+        object.__setattr__(influxdb, "shards", shards or [])
+        object.__setattr__(influxdb, "closed", closed)
+        monkeypatch.setattr(service, "influxdb", lambda _: influxdb)
+        return look(site, FakeEngine({**running, **changed}), now=NOW)
+
+    return status
+
+
+def told(status: Status) -> list[str]:
+    return [trouble.what for trouble in status.troubles]
+
+
+def test_a_site_that_works_has_no_trouble(status: Look) -> None:
+    found = status()
+
+    lewi = found.hosts[1]
+    assert (found.troubles, found.code) == ((), ExitCode.DONE)
+    assert (lewi.name, lewi.agent, lewi.age, lewi.silent) == ("lewi", "systemd", 8.0, ())
+    assert (lewi.points, lewi.reads, lewi.expected) == (30, 12, 12)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Sent(reads={"internal": DISK["internal"]}),
+        Sent(reads={**DISK, "disk": (6, 0.0, 100.0)}),
+        Sent(reads={**DISK, "disk": (1, 0.0, 0.0)}),
+        Sent(points={"internal_agent": 6, "internal_gather": 6}),
+        Sent(points={"diskio": 6, "internal_agent": 6}),
+    ],
+    ids=[
+        "not read",
+        "read and gave nothing",
+        "read once and gave nothing",
+        "gave but nothing arrived",
+        "another's arrived",
+    ],
+)
+def test_an_input_of_which_nothing_came_is_named(status: Look, sent: Sent) -> None:
+    found = status({"lewi": sent})
+
+    assert found.hosts[1].silent == ("disk",)
+    assert told(found) == ["lewi: nothing from disk in the last minute"]
+    assert found.troubles[0].next == "on lewi: `journalctl -u telegraf -n 50`"
+    assert found.code == ExitCode.DEGRADED
+
+
+def test_an_input_that_was_read_once_and_gave_something_is_not_silent(status: Look) -> None:
+    assert status({"lewi": Sent(reads={**DISK, "disk": (1, 0.0, 12.0)})}).hosts[1].silent == ()
+
+
+@pytest.mark.parametrize(
+    ("began", "expected", "silent"),
+    [
+        (END + 11, 0, ()),
+        (END - 5, 2, ()),
+        (END - 10, 4, ("disk", "internal")),
+        (END - 25, 6, ("disk", "internal")),
+        (END - 50, 12, ("disk", "internal")),
+        (END - 200, 12, ("disk", "internal")),
+    ],
+)
+def test_a_host_that_has_just_begun_owes_only_what_came_due_since(
+    status: Look, began: float, expected: int, silent: tuple[str, ...]
+) -> None:
+    lewi = status({"lewi": Sent(began=began, reads={})}).hosts[1]
+
+    assert (lewi.expected, lewi.silent) == (expected, silent)
+
+
+def test_a_sidecar_that_was_just_started_owes_nothing_yet_though_it_sent_before(status: Look) -> None:
+    found = status({"biere": Sent(reads={}, refused=4)}, telegraf=container("telegraf", started=END + 5.0))
+
+    assert (found.hosts[0].expected, found.hosts[0].silent, found.troubles) == (0, (), ())
+
+
+@pytest.mark.parametrize(
+    ("newest", "message"),
+    [(NOW - 40, None), (NOW - 41, "lewi is silent: its newest point is 41 s old"),
+     (NOW - 7200, "lewi is silent: its newest point is 2 h old"), (NOW + 5, None)],
+)  # fmt: skip
+def test_a_host_whose_points_are_late_is_silent(status: Look, newest: float, message: str | None) -> None:
+    found = status({"lewi": Sent(newest=newest)})
+
+    assert told(found) == ([message] if message else [])
+    assert found.hosts[1].age == max(0, NOW - newest)
+
+
+@pytest.mark.parametrize("newest", [0, NOW - 3600], ids=["first seen so", "once right"])
+def test_a_host_whose_clock_is_ahead_is_named_and_not_taken_for_alive(status: Look, newest: float) -> None:
+    found = status({"lewi": Sent(newest=newest, future=NOW + 3600)})
+
+    assert told(found) == ["the clock of lewi is wrong: its points are dated 60 min ahead"]
+    assert found.hosts[1].age == (NOW - newest if newest else None)
+
+
+def test_a_clock_that_was_ahead_and_is_right_again_is_no_trouble(status: Look) -> None:
+    assert told(status({"lewi": Sent(future=NOW + 3600)})) == []
+
+
+def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look, site: Site) -> None:
+    day = 86400.0
+    begin = NOW // day * day
+    shards = [Shard("raw", begin + n * day, begin + (n + 1) * day, 1000) for n in (-1, 0, 1)]
+    (site.root / site.fleet().data / "data/telegraf/raw/1").mkdir(parents=True)
+
+    found = status(shards=shards, closed=frozenset({1, 2, 3}))
+
+    (only,) = told(found)
+    assert "2001-09-08 in raw" in only
+    assert "data/telegraf/raw/1 is closed" in only  # into today's nothing was written yet, and the third is tomorrow's
+
+
+def test_a_file_that_was_put_aside_is_named_with_the_days_that_miss_it(status: Look, site: Site) -> None:
+    day = 86400.0
+    folder = site.root / site.fleet().data / "data/telegraf/raw/1"
+    folder.mkdir(parents=True)
+    (folder / "000000001-000000001.tsm.bad").touch()
+
+    (only,) = told(status(shards=[Shard("raw", NOW // day * day - day, NOW // day * day, 1000)]))
+
+    assert only.startswith("points of 2001-09-08 in raw are missing")
+    assert "data/telegraf/raw/1/000000001-000000001.tsm.bad" in only
+
+
+@pytest.mark.parametrize(
+    ("known", "message", "next_step"),
+    [
+        ("lewi", "biere has never sent anything", "`aresmon logs telegraf` says why"),
+        ("biere", "lewi has never sent anything", "`aresmon push-config lewi` brings its configuration there"),
+    ],
+)
+def test_a_host_that_was_never_seen_gets_the_step_that_fits_it(
+    status: Look, site: Site, known: str, message: str, next_step: str
+) -> None:
+    status()  # the fleet is read from the file; the database knows one host of it
+    influxdb = service.influxdb(site)
+    object.__setattr__(influxdb, "hosts", {known: Sent()})
+
+    found = look(site, FakeEngine({"influxdb": container("influxdb")}), now=NOW)
+
+    unseen = [host for host in found.hosts if host.age is None]
+    (trouble,) = [trouble for trouble in found.troubles if "never" in trouble.what]
+    assert len(unseen) == 1
+    assert trouble.what == message
+    assert trouble.next.startswith(next_step)
+
+
+@pytest.mark.parametrize(("times", "is_told"), [(6, False), (5, True)])
+def test_inputs_that_are_read_too_seldom_are_counted(status: Look, times: int, is_told: bool) -> None:
+    found = status({"lewi": Sent(reads={name: (times, spread, first) for name, (_, spread, first) in DISK.items()})})
+
+    assert told(found) == ([f"lewi: inputs were read {2 * times} times of 12 in the last minute"] if is_told else [])
+
+
+def test_writes_that_fail_are_told_though_data_arrives(status: Look) -> None:
+    found = status({"lewi": Sent(refused=3)})
+
+    assert told(found) == ["lewi: 3 of its writes failed in the last minute"]
+    assert (found.hosts[1].refused, found.troubles[0].about) == (3, "lewi")
+
+
+def test_the_reads_of_an_agent_that_was_replaced_are_not_more_than_were_due(status: Look) -> None:
+    lewi = status({"lewi": Sent(began=END + 11.0)}).hosts[1]
+
+    assert (lewi.reads, lewi.expected) == (12, 12)
+
+
+def test_an_input_of_two_collectors_is_counted_and_named_once(status: Look, site: Site) -> None:
+    (site.overrides / "collectors").mkdir(parents=True)
+    (site.overrides / "collectors" / "own.conf").write_text("# More of disks.\n[[inputs.disk]]\n")
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk, own]}}\n")
+
+    lewi = status({"lewi": Sent(reads={"internal": DISK["internal"]})}).hosts[1]
+
+    assert (lewi.expected, lewi.silent) == (12, ("disk",))
+
+
+def test_a_sites_own_input_may_name_its_points_as_it_likes(status: Look, site: Site) -> None:
+    (site.overrides / "collectors").mkdir(parents=True)
+    (site.overrides / "collectors" / "weather.conf").write_text("# Weather.\n[[inputs.exec]]\n")
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [weather]}}\n")
+    sent = Sent(points={"rain": 6, "internal_agent": 6}, reads={"exec": (6, 6.0, 6.0), "internal": DISK["internal"]})
+
+    assert status({"lewi": sent}).troubles == ()
+
+
+@pytest.mark.parametrize("error", [UnreachableError("nobody there", hint="wait"), InfluxDBError("no", status=401)])
+def test_a_silent_database_hides_the_hosts_and_not_the_services(status: Look, error: Exception) -> None:
+    found = status(error=error)
+
+    assert (found.hosts, len(found.services)) == ((), 4)
+    assert told(found) == [f"nothing is known of the hosts: {error}"]
+    assert found.troubles[0].next
+
+
+def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
+    data = json.loads(json.dumps(status({"lewi": Sent(newest=NOW - 90)}).as_json()))
+
+    assert (data["ok"], data["site"], data["server"], data["at"]) == (False, "aresmon", "biere", NOW)
+    assert {"name", "state", "health", "image", "restarts", "memory", "memory_limit", "since"} <= set(
+        data["services"][0]
+    )
+    assert data["hosts"][1] == {
+        "name": "lewi",
+        "agent": "systemd",
+        "age": 90.0,
+        "points": 30,
+        "reads": 12,
+        "expected": 12,
+        "refused": 0,
+        "silent": [],
+        "ahead": 0.0,
+    }
+    assert set(data["troubles"][0]) == {"about", "what", "next", "kind"}
+
+
+def test_a_data_folder_that_is_full_within_a_week_is_trouble_before_it_is_one(
+    status: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "free", lambda _: 30 * 10**9)
+    yesterday = Shard("raw", NOW - 2 * 86400, NOW - 86400, 10 * 10**9)
+
+    found = status(shards=[yesterday])
+
+    assert told(found) == ["the data grows by 10 GB a day and 30 GB are free: full in 3 days"]
+    assert "storage.keep" in found.troubles[0].next
+    assert found.as_json()["capacity"]["bytes_a_day"] == 10 * 10**9
+
+
+def test_the_capacity_is_told_and_an_ample_one_is_no_trouble(status: Look) -> None:
+    found = status(shards=[Shard("raw", NOW - 2 * 86400, NOW - 86400, 1000)])
+
+    assert found.troubles == ()
+    assert found.capacity is not None
+    assert (found.capacity.series, found.capacity.days_left) == (120, None)

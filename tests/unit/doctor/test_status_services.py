@@ -1,0 +1,109 @@
+"""What `status` says of the services, from the engine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aresmon.doctor.problems import Trouble, age
+from aresmon.doctor.status import Status, look
+from aresmon.engine.images import pins
+from aresmon.influxdb.client import InfluxDB
+from aresmon.site.folder import Site
+from aresmon.system.errors import ExitCode
+from tests import certificates
+from tests.unit.conftest import FakeEngine, container
+
+NOW = 1_000_000_000.0
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    """A site with a host alone."""
+    site.file.write_text("hosts: {biere: }\n")
+    return site
+
+
+def of_edge(status: Status) -> list[Trouble]:
+    return [trouble for trouble in status.troubles if trouble.what.startswith("edge")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"state": "exited", "exit_code": 3, "health": ""}, "edge is exited (exit code 3)"),
+        ({"state": "exited", "exit_code": 137, "out_of_memory": True}, "edge is exited (exit code 137, out of memory)"),
+        ({"state": "created", "error": "port is taken"}, "edge is created (port is taken)"),
+        ({"health": "unhealthy", "last_check": "timed out"}, "edge is unhealthy: timed out"),
+        ({"health": "unhealthy"}, "edge is unhealthy: its check fails"),
+    ],
+)
+def test_a_service_that_does_not_run_well_is_told_with_its_reason(
+    site: Site, changes: dict[str, Any], message: str
+) -> None:
+    found = look(site, FakeEngine({"edge": container("edge", **changes)}), now=NOW)
+
+    (edge,) = of_edge(found)
+    assert edge.what == message
+    assert "`aresmon logs edge`" in edge.next
+
+
+@pytest.mark.parametrize(("is_here", "word"), [(False, "its image"), (True, "it has no container")])
+def test_a_service_without_a_container_is_told_apart_by_its_image(site: Site, is_here: bool, word: str) -> None:
+    found = look(site, FakeEngine(images={pins()["edge"].pull: "sha256:x"} if is_here else {}), now=NOW)
+
+    (edge,) = of_edge(found)
+    assert word in edge.what
+
+
+@pytest.mark.parametrize(("used", "is_told"), [(270, False), (271, True)])
+def test_a_service_that_has_almost_used_up_its_memory_is_told_before_the_kernel_ends_it(
+    site: Site, used: int, is_told: bool
+) -> None:
+    engine = FakeEngine({"edge": container("edge", memory_limit=300 << 20)}, used=used << 20)
+
+    troubles = of_edge(look(site, engine, now=NOW))
+
+    assert [trouble.what for trouble in troubles] == ([f"edge uses {used} of 300 MiB"] if is_told else [])
+
+
+def test_a_service_that_is_no_longer_part_of_the_site_is_shown_while_it_runs(site: Site) -> None:
+    found = look(site, FakeEngine({"chronograf": container("chronograf")}), now=NOW)
+
+    assert [service.name for service in found.services] == ["influxdb", "grafana", "edge", "telegraf", "chronograf"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (2 * 86400, "2 d"), (9e6, "104 d")],
+)
+def test_an_age_is_told_in_one_unit(seconds: float, words: str) -> None:
+    assert age(seconds) == words
+
+
+@pytest.mark.parametrize(("days", "word"), [(-2, "ended on"), (5, "ends on"), (60, "")])
+def test_a_certificate_that_ends_is_a_trouble_of_the_edge_with_what_to_do(site: Site, days: int, word: str) -> None:
+    certificates.write(site.root, ends=timedelta(days=days))
+    tls = "tls: {certificate: certificate.pem, key: key.pem}"
+    site.file.write_text(f"grafana: {{url: 'https://{certificates.NAME}', {tls}}}\nhosts: {{biere: }}\n")
+
+    found = look(site, FakeEngine({"edge": container("edge")}))
+
+    ends = [trouble for trouble in found.troubles if "certificate" in trouble.what]
+    assert [(one.about, word in one.what, "`aresmon up`" in one.next) for one in ends] == [("edge", True, True)] * bool(
+        word
+    )
+    assert found.code == ExitCode.DEGRADED
+
+
+def test_a_certificate_is_looked_at_on_the_server_alone(site: Site) -> None:
+    site.file.write_text("grafana: {tls: {certificate: /nowhere/c, key: /nowhere/k}}\nhosts: {biere: }\n")
+    afar: Callable[[], InfluxDB] = lambda: InfluxDB(site.socket_folder)  # noqa: E731
+
+    about = [trouble.what for trouble in look(site, FakeEngine(), influxdb=afar, now=NOW).troubles]
+
+    assert not any("/nowhere" in what for what in about)
+    assert any("/nowhere" in trouble.what for trouble in look(site, FakeEngine(), now=NOW).troubles)

@@ -1,0 +1,216 @@
+"""A host that was cut off stays so until it is let in again, wherever a command was interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aresmon.config import package_data
+from aresmon.influxdb import users
+from aresmon.influxdb.client import InfluxDB, Series, UnreachableError
+from aresmon.push import enroll, rotate_passwords, run
+from aresmon.push.order import Manner, Stack, Wish
+from aresmon.push.result import Outcome, Result
+from aresmon.push.rollout import Pace
+from aresmon.push.session import Ground
+from aresmon.render.telegraf import Frame
+from aresmon.site.folder import Site
+from aresmon.stack import remote
+from aresmon.system import process
+from aresmon.system.errors import AresmonError
+from tests.unit.conftest import SHIPPED, load
+
+
+class FakeInfluxDB(InfluxDB):
+    """Knows users, and drops, makes and grants; refuses anything else."""
+
+    known: set[str]
+    away: bool
+
+    def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
+        if self.away:
+            raise UnreachableError("InfluxDB does not answer")
+        return [self._answer(statement) for statement in statements]
+
+    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+        return [True for _ in credentials]
+
+    def _answer(self, statement: str) -> list[Series]:
+        verb, rest = statement.split(" ", 1)
+        name = rest.split('"')[-2] if '"' in rest else ""
+        if statement == "SHOW USERS":
+            return [Series("", {}, tuple({"user": user, "admin": False} for user in sorted(self.known)))]
+        if verb == "DROP":
+            self.known.discard(name)
+        elif verb == "CREATE":
+            self.known.add(rest.split('"')[1])
+        else:
+            assert verb in ("GRANT", "SHOW", "SET"), statement
+        return []
+
+
+@pytest.fixture
+def influxdb(tmp_path: Path) -> FakeInfluxDB:
+    made = FakeInfluxDB(tmp_path / "socket")
+    object.__setattr__(made, "known", {"agent-lewi", "agent-lewi~2", "agent-biere"})
+    object.__setattr__(made, "away", False)
+    return made
+
+
+@pytest.fixture
+def two(site: Site) -> Site:
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk]}}\n")
+    site.make_state()
+    return site
+
+
+def test_both_users_of_a_blocked_host_go_and_no_other(two: Site, influxdb: FakeInfluxDB) -> None:
+    assert users.block(two, influxdb, "lewi")
+    assert not users.block(two, influxdb, "lewi")
+
+    assert influxdb.known == {"agent-biere"}
+    assert list(users.blocked(two)) == ["lewi"]
+
+
+def test_up_does_not_want_the_users_of_a_blocked_host(two: Site, influxdb: FakeInfluxDB) -> None:
+    users.block(two, influxdb, "lewi")
+
+    wanted = users.users(users.admitted(two, two.fleet()), {"influxdb-grafana": "a", "agent-biere": "b"})
+
+    assert {one.name for one in wanted} == {"grafana", "agent-biere"}
+
+
+def test_a_block_that_did_not_reach_the_database_is_remembered_for_the_next_up(
+    two: Site, influxdb: FakeInfluxDB
+) -> None:
+    object.__setattr__(influxdb, "away", True)
+
+    with pytest.raises(UnreachableError):
+        users.block(two, influxdb, "lewi")
+
+    assert list(users.blocked(two)) == ["lewi"]
+
+
+def test_an_unblock_that_did_not_reach_the_database_leaves_the_host_blocked(two: Site, influxdb: FakeInfluxDB) -> None:
+    users.block(two, influxdb, "lewi")
+    object.__setattr__(influxdb, "away", True)
+    with pytest.raises(UnreachableError):
+        users.unblock(two, influxdb, {"agent-lewi": "secret"}, "lewi")
+    assert list(users.blocked(two)) == ["lewi"]
+    object.__setattr__(influxdb, "away", False)
+
+    assert users.unblock(two, influxdb, {"agent-lewi": "secret"}, "lewi")
+
+    assert influxdb.known == {"agent-biere", "agent-lewi"}
+    assert users.blocked(two) == {}
+
+
+# From elsewhere: the list is the server's ---------------------------------------------------------------
+
+FLEET = load("site: ares\nserver: biere\nhosts:\n  biere: {agent: systemd, ssh: biere}\n  lewi: {agent: systemd}\n")
+SINCE = "2026-11-24T10:00:00+00:00"
+BLOCKED = json.dumps({"lewi": SINCE, "ronflex": SINCE}).encode()
+
+
+class Elsewhere:
+    """A workstation's site, which knows of no block, and the folder of its server."""
+
+    def __init__(self, site: Site, influxdb: FakeInfluxDB, server: Path, *, listed: bytes | None = BLOCKED) -> None:
+        self.list = server / ".aresmon" / "blocked.json"
+        if listed is not None:
+            self.list.parent.mkdir(parents=True)
+            self.list.write_bytes(listed)
+            self.list.chmod(0o640)
+        docker = server / "docker.sock"
+        far = remote.Far(str(server), "", influxdb, docker, {}, {"agent-lewi": "secret"}, listed, self._run)
+        site.make_state()
+        stack = Stack(str(server), is_here=False, secret=far.secret)
+        values: dict[str, Any] = {"keep_secret": self._made, "drop_secret": self._dropped, "followed": self._made}
+        values |= {"blocked": far.blocked, "forget_block": far.forget_block, "transport": self._reached}
+        frame = Frame.of(package_data.shipped_files())
+        self.ground = Ground(site, FLEET, SHIPPED, frame, stack, influxdb, **values)
+
+    async def _run(self, script: str, given: str) -> None:
+        process.run(["bash", "-c", script], given=given)
+
+    async def _made(self, *_: object) -> None:
+        pytest.fail("a secret is made for a blocked host")
+
+    async def _dropped(self, _: str) -> None:
+        pass
+
+    def _reached(self, _: object) -> None:
+        pytest.fail("a blocked host is reached for")
+
+    def push(self) -> list[Result]:
+        return asyncio.run(run.push(self.ground, [Wish(FLEET.host("lewi"), "")], **self._how))
+
+    def rotate(self) -> list[Result]:
+        return asyncio.run(rotate_passwords.rotate(self.ground, [FLEET.host("lewi")], **self._how))
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        ignored = {"report": lambda *_: None, "done": lambda _: None}
+        return {"manner": Manner("ada", verify=False), "pace": Pace(), **ignored}
+
+
+@pytest.mark.parametrize("command", [Elsewhere.push, Elsewhere.rotate])
+def test_neither_a_push_nor_another_password_lets_in_a_host_that_the_server_has_blocked(
+    site: Site, influxdb: FakeInfluxDB, tmp_path: Path, command: Any
+) -> None:
+    influxdb.known.clear()
+
+    (result,) = command(Elsewhere(site, influxdb, tmp_path / "server"))
+
+    assert result.outcome is Outcome.REFUSED
+    assert "it is blocked" in result.why
+    assert result.next == "on biere: `aresmon hosts unblock lewi`, then the same command again"
+    assert influxdb.known == set()
+
+
+def test_nor_is_it_let_in_by_being_added_again(site: Site, influxdb: FakeInfluxDB, tmp_path: Path) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server")
+    influxdb.known.clear()
+
+    with pytest.raises(AresmonError, match=f"lewi is blocked since {SINCE[:10]}") as raised:
+        asyncio.run(enroll.make_credentials(elsewhere.ground, "lewi"))
+
+    assert raised.value.hint.startswith("on biere: `aresmon hosts unblock lewi`")
+    assert influxdb.known == set()
+
+
+def test_another_machine_of_a_removed_host_s_name_is_not_blocked_on_the_server(
+    site: Site, influxdb: FakeInfluxDB, tmp_path: Path
+) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server")
+
+    for _ in range(2):
+        asyncio.run(enroll.revoke(elsewhere.ground, "lewi"))
+
+    assert json.loads(elsewhere.list.read_bytes()) == {"ronflex": SINCE}
+    assert elsewhere.list.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in elsewhere.list.parent.iterdir()] == ["blocked.json"]
+
+
+def test_where_nobody_was_ever_blocked_nobody_is(site: Site, influxdb: FakeInfluxDB, tmp_path: Path) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=None)
+    (tmp_path / "server").mkdir()
+
+    assert elsewhere.ground.blocked() == {}
+    asyncio.run(enroll.revoke(elsewhere.ground, "lewi"))
+    assert list((tmp_path / "server").iterdir()) == []
+
+
+@pytest.mark.parametrize("listed", [b"", b"{", b"[]"])
+def test_a_list_without_sense_lets_nobody_in(site: Site, influxdb: FakeInfluxDB, tmp_path: Path, listed: bytes) -> None:
+    elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=listed)
+
+    with pytest.raises(AresmonError, match=r"blocked\.json there, the hosts that may not write, cannot be read"):
+        elsewhere.push()
+    with pytest.raises(AresmonError, match="cannot be read"):
+        elsewhere.rotate()

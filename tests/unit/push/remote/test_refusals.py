@@ -1,0 +1,424 @@
+"""What the host script refuses, and that it leaves everything as it was then."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from aresmon.push.protocol import Access, Event, File
+from tests.unit.push.remote.sandbox import NEW, OLD, OLD_ENVIRONMENT, Sandbox, Talk, words
+
+
+def assert_untouched(box: Sandbox, told: list[Event], *, pid: int | None, config: str = OLD) -> None:
+    """The files, the agent's process and the journal are what they were, and nothing lies about."""
+    assert (box.config.read_text(), box.pid) == (config, pid)
+    assert not box.pending.exists()
+    assert box.strays() == []
+    assert {one.word for one in told} & {"running", "committed", "undone", "broken"} == set()
+
+
+def refused(box: Sandbox, told: list[Event]) -> str:
+    """The one refusal of a push, which was its last word."""
+    assert [one.word for one in told].count("refused") == 1
+    assert told[-1].word == "refused"
+    return told[-1].rest
+
+
+# The lock ---------------------------------------------------------------------------------------------
+
+
+def test_a_second_push_is_refused_and_told_whose_the_first_is(box: Sandbox) -> None:
+    with box.push() as first:
+        first.until("running")
+        box.uptime += 7
+
+        told = box.bring(by="eve")
+
+        first.say("commit")
+        first.until("committed")
+    assert words(told) == ["state lock", "locked 7 ada"]
+    assert box.loaded == NEW
+
+
+def test_a_lock_ends_with_its_holder(box: Sandbox) -> None:
+    with box.push() as first:
+        first.until("running")
+        first.kill()
+
+    assert box.bring()[-1].word == "committed"
+
+
+def test_a_state_that_cannot_be_made_is_told(box: Sandbox) -> None:
+    box.state.write_text("a file stands there")
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told) == f"lock {box.state} cannot be made: is its filesystem full or read-only?"
+    assert (box.config.read_text(), box.pid) == (OLD, before)
+
+
+def test_a_lock_that_cannot_be_written_is_told(box: Sandbox) -> None:
+    (box.state / "lock").mkdir(parents=True)
+
+    told = box.bring()
+
+    assert refused(box, told).startswith(f"lock {box.state}/lock cannot be written")
+
+
+def test_a_lock_without_room_is_told(box: Sandbox) -> None:
+    box.state.mkdir()
+    (box.state / "lock").symlink_to("/dev/full")
+
+    assert refused(box, box.bring()) == f"lock {box.state} has no room left"
+
+
+# The probe --------------------------------------------------------------------------------------------
+
+
+def test_a_machine_without_telegraf_is_told(box: Sandbox) -> None:
+    box.fault("no telegraf")
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told) == "probe there is no Telegraf here"
+    assert_untouched(box, told, pid=before)
+
+
+def test_an_agent_that_is_down_already_is_pushed_to_by_force_alone(box: Sandbox) -> None:
+    box.bring()
+    box.call("systemctl", "stop", "telegraf")
+
+    told = box.bring(config="# Another.\n")
+
+    assert refused(box, told) == "probe its agent is inactive already"
+    assert_untouched(box, told, pid=None, config=NEW)
+    assert box.bring(config="# Another.\n", force=True)[-1].word == "committed"
+
+
+# Drift ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", ["environment", "both"])
+def test_a_file_that_was_edited_stays_until_it_may_go(box: Sandbox, which: str) -> None:
+    box.bring()
+    before = box.pid
+    edited = [box.config, box.environment] if which == "both" else [getattr(box, which)]
+    for path in edited:
+        path.write_text("EDITED='by hand'\n")
+
+    told = box.bring(config="# Another.\n")
+
+    assert sorted(words(told, "drift")) == sorted(f"drift {path}" for path in edited)
+    assert told[-1].word == "drift"
+    assert_untouched(box, told, pid=before, config=box.config.read_text())
+    assert [path.read_text() for path in edited] == ["EDITED='by hand'\n"] * len(edited)
+    assert box.bring(config="# Another.\n", overwrite=True)[-1].word == "committed"
+    assert box.loaded == "# Another.\n"
+
+
+def test_a_file_that_is_gone_has_drifted_too(box: Sandbox) -> None:
+    box.bring()
+    box.environment.unlink()
+
+    assert words(box.bring(), "drift") == [f"drift {box.environment}"]
+
+
+def test_drift_is_told_even_where_the_content_to_bring_is_the_same(box: Sandbox) -> None:
+    box.bring()
+    box.config.write_text("# By hand.\n")
+
+    told = box.bring()
+
+    assert words(told, "drift", "unchanged") == [f"drift {box.config}"]
+    assert box.bring(overwrite=True)[-1].word == "committed"
+    assert box.loaded == NEW
+
+
+def test_a_look_tells_drift(box: Sandbox) -> None:
+    box.bring()
+    box.config.write_text("# By hand.\n")
+
+    assert words(box.look(), "drift") == [f"drift {box.config}"]
+
+
+def test_an_edit_that_was_taken_back_is_none(box: Sandbox) -> None:
+    box.bring()
+    box.config.write_text("# By hand.\n")
+    box.config.write_text(NEW)
+
+    assert box.bring()[-1].word == "unchanged"
+
+
+def test_variables_of_somebody_else_stay_until_they_may_go(box: Sandbox) -> None:
+    box.environment.write_text("# ours\nOLD='1'\nTOKEN=x\nPROXY='http://a b'\nnot a line\n")
+    before = box.pid
+
+    told = box.bring()
+
+    assert words(told)[-1] == "strangers TOKEN PROXY"
+    assert_untouched(box, told, pid=before)
+    assert box.bring(overwrite=True)[-1].word == "committed"
+
+
+def test_after_the_first_push_variables_are_aresmons(box: Sandbox) -> None:
+    box.bring()
+
+    assert box.bring(environment="OTHER='1'\n", names=())[-1].word == "committed"
+
+
+@pytest.mark.parametrize("content", [None, "# nothing\nOLD=\n"])
+def test_an_environment_without_strangers_is_no_hindrance(box: Sandbox, content: str | None) -> None:
+    if content is None:
+        box.environment.unlink()
+    else:
+        box.environment.write_text(content)
+
+    assert box.bring()[-1].word == "committed"
+
+
+# Staging ----------------------------------------------------------------------------------------------
+
+
+def test_a_connection_that_ends_in_the_copy_leaves_nothing_behind(box: Sandbox) -> None:
+    before = box.pid
+    whole = box.given(box.order(config="# long\n" * 1000))
+
+    with Talk(box, whole[:-100]) as talk:
+        talk.hang_up()
+        told = talk.hear()
+
+    assert refused(box, told).startswith(f"stage {box.config} did not arrive whole: ")
+    assert_untouched(box, told, pid=before)
+
+
+def test_a_file_that_was_changed_on_its_way_is_not_taken(box: Sandbox) -> None:
+    before = box.pid
+    given = box.given(box.order())
+
+    with Talk(box, given[:-2] + b"!\n") as talk:
+        told = talk.hear()
+
+    assert refused(box, told).startswith(f"stage {box.config} did not arrive whole")
+    assert_untouched(box, told, pid=before)
+
+
+@pytest.mark.parametrize("which", ["config", "environment"])
+def test_a_disk_without_room_leaves_nothing_behind(box: Sandbox, which: str) -> None:
+    before = box.pid
+    path: Path = getattr(box, which)
+    (path.parent / f".{path.name}.aresmon").symlink_to("/dev/full")
+
+    told = box.bring()
+
+    assert refused(box, told).startswith(f"stage {path} cannot be written: ")
+    assert refused(box, told).endswith(" KiB are free there")
+    assert_untouched(box, told, pid=before)
+
+
+def test_a_folder_that_cannot_be_made_is_told(box: Sandbox) -> None:
+    order = box.order()
+    extra = File(str(box.config / "below" / "a file"), b"x")
+
+    told = box.bring(dataclasses.replace(order, files=(*order.files, extra)))
+
+    assert refused(box, told).startswith(f"stage {extra.path} cannot be written: ")
+    assert box.strays() == []
+
+
+def test_an_owner_that_is_not_there_is_told(box: Sandbox) -> None:
+    before = box.pid
+    order = box.order()
+    owned = dataclasses.replace(order.files[1], owner="root:no-such-group")
+
+    told = box.bring(dataclasses.replace(order, files=(order.files[0], owned)))
+
+    why = f"stage {box.config} cannot be given to root:no-such-group: is there such a user and group?"
+    assert refused(box, told) == why
+    assert_untouched(box, told, pid=before)
+
+
+def test_a_mode_that_is_none_is_told(box: Sandbox) -> None:
+    order = box.order()
+
+    told = box.bring(dataclasses.replace(order, files=(dataclasses.replace(order.files[0], mode="rwx"),)))
+
+    assert refused(box, told) == f"stage {box.environment} cannot be given the mode rwx"
+    assert box.strays() == []
+
+
+# The check --------------------------------------------------------------------------------------------
+
+
+def test_a_configuration_that_telegraf_refuses_is_told_in_its_words(box: Sandbox) -> None:
+    before = box.pid
+
+    told = box.bring(config="# check: line 3: plugin inputs.cpus does not exist\n")
+
+    assert refused(box, told).startswith("check ")
+    assert "E! line 3: plugin inputs.cpus does not exist" in refused(box, told)
+    assert_untouched(box, told, pid=before)
+
+
+def test_what_does_not_go_with_the_rest_is_told(box: Sandbox) -> None:
+    (box.root / "etc/telegraf/telegraf.d").mkdir()
+    (box.root / "etc/telegraf/telegraf.d/old.conf").write_text("# check: two outputs of one name\n")
+
+    assert "two outputs of one name" in refused(box, box.bring())
+
+
+def test_a_variable_that_is_not_set_is_told(box: Sandbox) -> None:
+    assert "MISSING is not set" in refused(box, box.bring(config="# $MISSING\n"))
+
+
+def test_a_check_without_a_word_is_told_as_such(box: Sandbox) -> None:
+    (box.root / "bin/telegraf").unlink()
+    (box.root / "bin/telegraf").symlink_to("/bin/false")
+
+    assert refused(box, box.bring()) == "check the check failed and said nothing"
+
+
+# The right to write -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def edge(status: int) -> Iterator[tuple[int, list[tuple[str, str | None, str | None]]]]:
+    """Something that answers every write so; its port, and what it was asked."""
+    asked: list[tuple[str, str | None, str | None]] = []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append((self.path, self.headers["Authorization"], self.headers["Content-Length"]))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def access(url: str) -> Access:
+    return Access(url, "agent-box", "pass=word==", "telegraf")
+
+
+@pytest.mark.parametrize("form", ["http://127.0.0.1:{}", "http://localhost:{}"])
+def test_a_write_that_is_allowed_writes_nothing(box: Sandbox, form: str) -> None:
+    with edge(204) as (port, asked):
+        told = box.bring(access=access(form.format(port)))
+
+    pair = base64.b64encode(b"agent-box:pass=word==").decode()
+    assert told[-1].word == "committed"
+    assert asked == [("/write?db=telegraf", f"Basic {pair}", "0")]
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_write_that_is_refused_stops_the_push(box: Sandbox, status: int) -> None:
+    before = box.pid
+    with edge(status) as (port, _):
+        told = box.bring(access=access(f"http://127.0.0.1:{port}"))
+
+    assert refused(box, told) == f"write {status} http://127.0.0.1:{port}"
+    assert_untouched(box, told, pid=before)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no-such-host.invalid:8086", "http://[::1]:1"])
+def test_an_edge_that_is_not_reached_stops_the_push(box: Sandbox, url: str) -> None:
+    assert refused(box, box.bring(access=access(url))) == f"write 000 {url}"
+
+
+def test_over_tls_curl_is_asked_and_told_the_password_in_no_command_line(box: Sandbox) -> None:
+    told = box.bring(access=access("https://edge.example.org"))
+
+    pair = base64.b64encode(b"agent-box:pass=word==").decode()
+    assert told[-1].word == "committed"
+    assert (box.root / "curl-config").read_text() == f'header = "Authorization: Basic {pair}"\n'
+    assert pair not in "".join(box.calls())
+    assert box.calls("curl")[0].endswith("https://edge.example.org/write?db=telegraf")
+
+
+def test_over_tls_a_refusal_stops_the_push_too(box: Sandbox) -> None:
+    box.fault("answer", "401")
+
+    told = box.bring(access=access("https://edge.example.org"))
+
+    assert refused(box, told) == "write 401 https://edge.example.org"
+
+
+# What is worth knowing --------------------------------------------------------------------------------
+
+
+def buffering(folder: Path) -> str:
+    return f'  buffer_strategy = "disk"\n  buffer_directory = "{folder}"\n'
+
+
+def test_points_on_the_disk_that_another_output_would_leave_there_are_told(box: Sandbox) -> None:
+    folder = box.root / "buffer"
+    folder.mkdir()
+    (folder / "points").write_bytes(b"x" * 1234)
+    box.bring(config=buffering(folder))
+
+    told = box.bring(config="# Another.\n", output="another")
+
+    assert words(told, "buffered") == [f"buffered 1234 {folder}"]
+    assert told[-1].word == "committed"
+
+
+@pytest.mark.parametrize("output", ["output", "another"])
+def test_an_empty_buffer_or_the_same_output_is_nothing_to_tell(box: Sandbox, output: str) -> None:
+    folder = box.root / "buffer"
+    folder.mkdir()
+    (folder / "points").write_bytes(b"" if output == "another" else b"x")
+    box.bring(config=buffering(folder))
+
+    assert words(box.bring(config="# Another.\n", output=output), "buffered") == []
+
+
+# Arming -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["systemd-run", "daemon-reload"])
+def test_without_a_dead_man_nothing_is_switched(box: Sandbox, fault: str) -> None:
+    box.fault(fault)
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told) == "arm the dead-man could not be started"
+    assert_untouched(box, told, pid=before)
+
+
+def test_without_room_for_the_former_files_nothing_is_switched(box: Sandbox) -> None:
+    box.state.mkdir()
+    (box.state / "pending.new").symlink_to("/dev/full")
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told).startswith(f"arm {box.state} has no room for the former files: ")
+    assert_untouched(box, told, pid=before)
+
+
+def test_a_password_of_the_environment_is_in_nothing_that_is_told(box: Sandbox) -> None:
+    told = box.bring(environment="ARESMON_PASSWORD='s3cret-word'\n", names=("ARESMON_PASSWORD", "OLD"))
+
+    assert told[-1].word == "committed"
+    assert "s3cret-word" not in "".join([*words(told), *box.calls(), (box.root / "log").read_text()])
+    assert box.environment.read_text() == "ARESMON_PASSWORD='s3cret-word'\n"
+    assert OLD_ENVIRONMENT not in "".join(words(told))

@@ -1,0 +1,430 @@
+"""One host's push as it is seen from here: from its words, and its data, to the outcome that is told."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+from typing import Any
+
+import pytest
+
+from aresmon.agents.lint import Pace
+from aresmon.influxdb.client import UnreachableError
+from aresmon.push import host as push_host
+from aresmon.push.host import Terms
+from aresmon.push.protocol import Access
+from aresmon.push.result import Outcome, Result
+from aresmon.push.verification import Delivery
+from aresmon.ssh.transport import LostError, UnreachableHostError
+from tests.unit.points import Clock, Points, fake_clock
+from tests.unit.scripted import BACK, CLOCK, PROBE, STARTED, Await, Scripted, Step, agent, order
+
+LOST = LostError("the connection to lewi broke")
+LIVE = b'value = "old-1"\n'
+SHOWN = f"@file 00 {base64.b64encode(LIVE).decode()} /etc/telegraf/telegraf.conf"
+REMEMBERED = [SHOWN, "@current content=beef", "@current gen=old-1"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return fake_clock(monkeypatch, CLOCK)
+
+
+@pytest.fixture
+def points(clock: Clock) -> Points:
+    """What has arrived of lewi before."""
+    made = Points(clock=clock.read)
+    for name in ("mem", "disk"):
+        made.add(name, "lewi", CLOCK - 10)
+    return made
+
+
+class Pushed:
+    """A push to a host that says this, and what came of it."""
+
+    def __init__(self, host: Scripted, points: Points | None, *, stop: bool = False, **changes: Any) -> None:
+        self.host, self.states = host, list[str]()
+        strict = changes.pop("strict", False)
+
+        async def push() -> Result:
+            asked = asyncio.Event()
+            if stop:
+                asked.set()
+            delivery = None if points is None else Delivery(points)
+            terms = Terms(Pace(10.0, 10.0, 2.0), strict)
+            return await push_host.push(
+                order(**changes),
+                host,
+                delivery,
+                terms=terms,
+                stop=asked,
+                report=lambda _, state: self.states.append(state),
+            )
+
+        self.result = asyncio.run(push())
+
+    @property
+    def told(self) -> tuple[Outcome, str]:
+        return self.result.outcome, self.result.why
+
+
+def arrive(points: Points, *measurements: str, mark: str = "new-1", at: float = CLOCK + 5) -> None:
+    points.mark(mark, "lewi", at, seen_from=at)
+    for name in measurements:
+        points.add(name, "lewi", at, seen_from=at)
+
+
+# Proven -----------------------------------------------------------------------------------------------
+
+
+def test_a_host_whose_data_arrives_is_told_to_keep_it(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    host = Scripted([[*STARTED, Await("commit"), "@state commit", "@committed 7"]])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.told == (Outcome.PROVEN, "")
+    assert (pushed.result.mark, pushed.result.silent, host.sent) == ("new-1", (), ["commit"])
+    assert pushed.states == [
+        *("connect", "lock", "probe", "stage", "check", "arm", "switch", "restart", "verify", "commit")
+    ]
+
+
+def test_a_measurement_that_fell_silent_is_named(points: Points) -> None:
+    arrive(points, "mem")
+    host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.told == (Outcome.PROVEN, "nothing from disk since")
+    assert pushed.result.silent == ("disk",)
+
+
+def test_strictly_it_is_taken_back(points: Points) -> None:
+    arrive(points, "mem")
+    points.mark("old-1", "lewi", CLOCK + 42, seen_from=CLOCK + 20)
+    host = Scripted([[*STARTED, Await("undo"), *BACK, "@undone nothing came from disk"]])
+
+    pushed = Pushed(host, points, strict=True)
+
+    assert host.sent == ["undo nothing came from disk"]
+    assert pushed.result.outcome is Outcome.ROLLED_BACK
+
+
+def test_without_a_proof_nothing_is_promised() -> None:
+    pushed = Pushed(Scripted([[*STARTED[:-1], "@committed 7"]]), None, verify=False)
+
+    assert pushed.told == (Outcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at")
+
+
+def test_lines_that_are_not_ours_do_not_matter(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    noise = ["Welcome to lewi!", "", "bash: warning: setlocale", "@", "@later thing=1"]
+    host = Scripted([[*noise, *STARTED, *noise, Await("commit"), *noise, "@committed 7"]])
+
+    assert Pushed(host, points).result.outcome is Outcome.PROVEN
+
+
+# Unchanged --------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_do_is_held_to_the_same_proof(points: Points, clock: Clock) -> None:
+    arrive(points, "mem", "disk", mark="old-1", at=CLOCK - 5)
+
+    pushed = Pushed(Scripted([[PROBE, "@unchanged old-1"]]), points)
+
+    assert (pushed.told, pushed.result.mark) == ((Outcome.UNCHANGED, ""), "old-1")
+    assert clock.now < CLOCK + 5
+
+
+def test_nothing_to_do_where_no_data_arrives_is_told(points: Points) -> None:
+    pushed = Pushed(Scripted([[PROBE, "@unchanged old-1"]]), points)
+
+    assert pushed.told == (Outcome.SILENT, "there is nothing to push, and its data does not arrive")
+    assert pushed.result.next == "on lewi: journalctl -u telegraf -n 50"
+
+
+def test_nothing_to_do_without_a_proof_is_simply_that() -> None:
+    assert Pushed(Scripted([[PROBE, "@unchanged old-1"]]), None).result.outcome is Outcome.UNCHANGED
+
+
+# Taken back -------------------------------------------------------------------------------------------
+
+
+def test_data_that_does_not_arrive_is_the_reason_that_is_given(points: Points) -> None:
+    points.mark("old-1", "lewi", CLOCK + 50, seen_from=CLOCK + 50)
+    why = "none of its data arrived within 38 s"
+    host = Scripted([[*REMEMBERED, *STARTED, Await("undo"), *BACK, f"@undone {why}"]])
+
+    pushed = Pushed(host, points)
+
+    assert host.sent == [f"undo {why}"]
+    assert pushed.told == (
+        Outcome.ROLLED_BACK,
+        f"{why}. The former configuration runs again and its data arrives",
+    )
+    assert pushed.states[-1] == "verify the former"
+
+
+def test_what_the_agent_said_goes_with_the_reason(points: Points) -> None:
+    points.mark("old-1", "lewi", CLOCK + 42)
+    line = "@agent 2026-01-01T00:00:00Z E! [outputs.influxdb] When writing: 401 Unauthorized"
+    host = Scripted([[*REMEMBERED, *STARTED, line, *BACK, "@undone the agent died 3 s after its start"]])
+
+    _, why = Pushed(host, points).told
+
+    assert why.startswith(
+        "the agent died 3 s after its start. It said: [outputs.influxdb] When writing: 401 Unauthorized."
+    )
+
+
+def test_a_former_configuration_whose_data_does_not_arrive_either_needs_a_person(points: Points) -> None:
+    host = Scripted([[*REMEMBERED, *STARTED, Await("undo"), *BACK, "@undone none"]])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.result.outcome is Outcome.BROKEN
+    assert pushed.result.why.endswith("The former configuration runs again, but its data does not arrive either")
+    assert pushed.result.next == "on lewi: journalctl -u telegraf -n 50"
+
+
+def test_a_former_configuration_without_a_mark_is_known_by_any_data(points: Points) -> None:
+    points.add("mem", "lewi", CLOCK + 45, seen_from=CLOCK + 45)
+    host = Scripted([[SHOWN.replace("00 ", "11 "), *STARTED, Await("undo"), *BACK, "@undone none"]])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.why.endswith("runs again and its data arrives")
+
+
+def test_one_that_sent_nothing_before_is_not_waited_for(clock: Clock) -> None:
+    host = Scripted([[*STARTED, Await("undo"), *BACK, "@undone none"]])
+
+    pushed = Pushed(host, Points(clock=clock.read))
+
+    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.why.endswith("it sent nothing here before either")
+    assert clock.now < CLOCK + 42
+
+
+def test_an_agent_that_did_not_run_before_has_nothing_to_prove(points: Points) -> None:
+    began = [line.replace("active=active", "active=inactive") for line in STARTED]
+
+    pushed = Pushed(Scripted([[*began, *BACK, "@undone the agent died"]]), points)
+
+    assert pushed.told == (Outcome.ROLLED_BACK, "the agent died. The former configuration is back")
+
+
+def test_an_agent_that_starts_with_neither_is_broken(points: Points) -> None:
+    pushed = Pushed(Scripted([[*STARTED, *BACK, "@broken the agent does not start: x"]]), points)
+
+    assert pushed.result.outcome is Outcome.BROKEN
+    assert "It does not start with its former configuration either" in pushed.result.why
+
+
+def test_an_interruption_asks_for_the_former_configuration(points: Points) -> None:
+    points.mark("old-1", "lewi", CLOCK + 42)
+    host = Scripted([[*REMEMBERED, *STARTED, Await("undo"), *BACK, "@undone it was interrupted"]])
+
+    pushed = Pushed(host, points, stop=True)
+
+    assert host.sent == ["undo it was interrupted"]
+    assert pushed.result.outcome is Outcome.ROLLED_BACK
+
+
+# While InfluxDB is away -------------------------------------------------------------------------------
+
+
+def test_while_influxdb_is_away_the_host_is_asked_to_wait(points: Points, clock: Clock) -> None:
+    arrive(points, "mem", "disk", at=CLOCK + 60)
+    points.fail(lambda: UnreachableError("away") if CLOCK + 1 <= clock.now < CLOCK + 200 else None)
+    host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.result.outcome is Outcome.PROVEN
+    assert host.sent[0] == "extend 98"
+    assert host.sent[-1] == "commit"
+    assert "paused: InfluxDB does not answer" in pushed.states
+    assert pushed.states[-1] == "verify"
+
+
+def test_a_host_is_asked_to_wait_as_soon_as_the_pause_begins(points: Points, clock: Clock) -> None:
+    arrive(points, "mem", "disk", at=CLOCK + 3)
+    points.fail(lambda: UnreachableError("away") if clock.now < CLOCK + 2 else None)
+    host = Scripted([[*STARTED, Await("extend"), Await("commit"), "@committed 7"]])
+
+    assert Pushed(host, points, deadline=2).result.outcome is Outcome.PROVEN
+    assert host.sent[0] == "extend 62"
+
+
+# Refused ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("@locked 12 Ada as root", "Ada as root pushes to it, for 12 s now"),
+        ("@refused check E! bad", "Telegraf refuses the configuration: bad"),
+        ("@refused stage /etc/x cannot be written: full", "/etc/x cannot be written: full"),
+    ],
+)
+def test_a_refusal_is_told(points: Points, line: str, why: str) -> None:
+    assert Pushed(Scripted([[PROBE, line]]), points).told == (Outcome.REFUSED, why)
+
+
+def test_drift_and_strangers_are_told(points: Points) -> None:
+    drifted = Pushed(Scripted([[PROBE, "@drift /etc/a", "@drift /etc/b"]]), points)
+    stranger = Pushed(Scripted([[PROBE, "@strangers TOKEN PROXY"]]), points)
+
+    assert drifted.told == (Outcome.DRIFTED, "/etc/a, /etc/b was edited there since the last push")
+    assert stranger.result.outcome is Outcome.REFUSED
+    assert "TOKEN, PROXY" in stranger.result.why
+
+
+def test_a_refusal_wins_over_the_drift_that_was_looked_past(points: Points) -> None:
+    pushed = Pushed(Scripted([[PROBE, "@drift /etc/a", "@refused check no"]]), points)
+
+    assert pushed.result.outcome is Outcome.REFUSED
+
+
+def test_sudo_that_asks_is_told_with_the_way_in(points: Points) -> None:
+    pushed = Pushed(Scripted([[]], said="sudo: a password is required"), points)
+
+    assert pushed.told == (Outcome.REFUSED, "lewi: sudo does not let us in: sudo: a password is required")
+    assert "--ask-sudo" in pushed.result.next
+
+
+def test_a_shell_that_runs_nothing_for_us_is_told(points: Points) -> None:
+    pushed = Pushed(Scripted([["This account is not available."]]), points)
+
+    assert pushed.result.outcome is Outcome.REFUSED
+    assert "its login shell must run bash" in pushed.result.next
+
+
+# Lost -------------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_is_not_reached_is_told_as_such(points: Points) -> None:
+    away = UnreachableHostError("lewi is not reached: it did not answer within 15 s", hint="look")
+
+    pushed = Pushed(Scripted([away]), points)
+
+    assert pushed.told == (Outcome.UNREACHABLE, away.message)
+    assert (pushed.result.next, pushed.states) == ("look", ["connect"])
+
+
+def look(outcome: str = "", *, pending: str = "", tx: str = "t1") -> list[Step]:
+    """What a host tells that is looked at afterwards."""
+    told: list[Step] = [PROBE, *([f"@pending {pending}"] if pending else [])]
+    return [*told, f"@last tx={tx} outcome={outcome} why= at=1 "] if outcome else told
+
+
+@pytest.mark.parametrize("state", ["lock", "probe", "stage", "check", "arm"])
+def test_a_connection_that_breaks_before_anything_is_changed_changed_nothing(points: Points, state: str) -> None:
+    host = Scripted([[PROBE, f"@state {state}", LOST], look("committed", tx="t0")])
+
+    assert Pushed(host, points).told == (Outcome.REFUSED, f"{LOST.message}. Nothing was changed there")
+
+
+def test_as_long_as_the_host_is_busy_with_it_nothing_is_told_of_its_end(points: Points) -> None:
+    host = Scripted([[PROBE, "@state check", LOST], [*look(), "@busy"], [*look(), "@busy"], look()])
+
+    assert Pushed(host, points).result.outcome is Outcome.REFUSED
+    assert host.conversations == []
+
+
+def test_a_broken_connection_is_followed_up_until_the_host_says_how_it_ended(points: Points, clock: Clock) -> None:
+    points.mark("old-1", "lewi", CLOCK + 2)
+    away = UnreachableHostError("lewi is not reached")
+    steps: list[Step] = [*REMEMBERED, *STARTED[:7], LOST]
+    host = Scripted([steps, look(pending="t1"), away, LOST, look("undone")])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.why.startswith(f"{LOST.message}.")
+    assert host.conversations == []
+    assert "lost: asking again" in pushed.states
+
+
+def test_a_push_that_was_proven_as_the_connection_broke_is_proven(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    host = Scripted([[*STARTED, Await("commit"), LOST], look("committed")])
+
+    assert Pushed(host, points).result.outcome is Outcome.PROVEN
+
+
+def test_one_that_broke_is_broken(points: Points) -> None:
+    host = Scripted([[*STARTED, LOST], look("broken")])
+
+    assert Pushed(host, points).result.outcome is Outcome.BROKEN
+
+
+def test_a_script_that_ends_without_a_word_is_followed_up_too(points: Points) -> None:
+    points.mark("old-1", "lewi", CLOCK + 42)
+    host = Scripted([[*REMEMBERED, *STARTED], look("undone")], said="bash: line 1: killed")
+
+    pushed = Pushed(host, points)
+
+    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.why.startswith("bash: line 1: killed.")
+
+
+def test_a_host_that_stays_away_is_unknown_and_a_person_is_told_what_it_does(points: Points, clock: Clock) -> None:
+    away = UnreachableHostError("lewi is not reached")
+    host = Scripted([[*STARTED, LOST], *[away] * 200])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.result.outcome is Outcome.UNKNOWN
+    assert "It takes its former configuration back by itself" in pushed.result.why
+    assert "aresmon drift lewi" in pushed.result.next
+    assert CLOCK + 98 <= clock.now < CLOCK + 105
+
+
+# What is told besides ---------------------------------------------------------------------------------
+
+
+def test_a_password_is_in_no_reason(points: Points) -> None:
+    access = Access("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
+    host = Scripted([[PROBE, "@refused check E! bad password s3cret"]])
+
+    pushed = Pushed(host, points, access=access)
+
+    assert pushed.result.why == "Telegraf refuses the configuration: bad password ***"
+
+
+def test_the_live_file_goes_with_the_result_and_is_in_no_printed_form_of_it(points: Points) -> None:
+    pushed = Pushed(Scripted([[PROBE, SHOWN, "@refused check no"]]), points)
+
+    assert pushed.result.live == LIVE
+    assert "old-1" not in repr(pushed.result)
+
+
+def test_what_is_worth_knowing_is_noted(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    noted = ["@merged own.conf", "@leftover t0", "@untested http://x (no curl here)", "@broke eve"]
+    host = Scripted([[*noted, *STARTED, Await("commit"), "@committed 7"]])
+
+    notes = " | ".join(Pushed(host, points).result.notes)
+
+    for part in ("own.conf", "t0", "not tried beforehand", "eve"):
+        assert part in notes
+
+
+def test_how_long_it_took_is_told(points: Points, clock: Clock) -> None:
+    arrive(points, "mem", "disk", at=CLOCK + 20)
+    host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])
+
+    assert 20 <= Pushed(host, points).result.seconds < 24
+
+
+def test_a_container_is_looked_at_by_docker(points: Points) -> None:
+    box = dataclasses.replace(agent(), kind="docker", project="ares-lewi")
+
+    pushed = Pushed(Scripted([[*STARTED, "@broken x"]]), points, agent=box)
+
+    assert pushed.result.next == "on lewi: docker logs --tail 50 ares-lewi-telegraf-1"

@@ -1,0 +1,238 @@
+"""What a host says, as a person is told it: why, and what to do next."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+
+import pytest
+
+from aresmon.push import result
+from aresmon.push.protocol import Access, Event, Gathered
+from tests.unit.scripted import CLOCK, PROBE, agent, order
+
+ACCESS = Access("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
+
+
+@pytest.mark.parametrize(
+    ("event", "why", "what_next"),
+    [
+        (
+            Event("locked", "12 Ada Lovelace"),
+            "Ada Lovelace pushes to it, for 12 s now",
+            "wait for them; if they are gone for good: --break-lock",
+        ),
+        (
+            Event("refused", "write 401 http://biere:8086"),
+            "InfluxDB refuses the password of agent-lewi",
+            "`aresmon up` on the server mends that; then push again",
+        ),
+        (
+            Event("refused", "write 403 http://biere:8086"),
+            "agent-lewi may not write",
+            "`aresmon up` on the server mends that; then push again",
+        ),
+        (
+            Event("refused", "write 404 http://biere:8086"),
+            "InfluxDB has no such database",
+            "`aresmon up` on the server mends that; then push again",
+        ),
+        (
+            Event("refused", "write 503 http://biere:8086"),
+            "the edge at http://biere:8086 answers 503",
+            "`aresmon logs edge` on the server says more",
+        ),
+        (
+            Event("refused", "check 2026-01-01T00:00:00Z E! error loading /etc/telegraf/.telegraf.conf.aresmon: bad. "),
+            "Telegraf refuses the configuration: error loading /etc/telegraf/telegraf.conf: bad",
+            "the running configuration is untouched",
+        ),
+        (
+            Event("refused", "stage /etc/x cannot be written: its filesystem is mounted read-only"),
+            "/etc/x cannot be written: its filesystem is mounted read-only",
+            "nothing was changed there",
+        ),
+        (
+            Event("refused", "leftover the agent does not start with its former files"),
+            "the agent does not start with its former files",
+            "on lewi: journalctl -u telegraf -n 50",
+        ),
+        (
+            Event("refused", "lock /var/lib/aresmon/ares has no room left"),
+            "/var/lib/aresmon/ares has no room left",
+            "nothing was changed there",
+        ),
+    ],
+)
+def test_a_refusal_says_why_and_what_next(event: Event, why: str, what_next: str) -> None:
+    assert result.refusal(event, order(access=ACCESS)) == (why, what_next)
+
+
+def test_an_edge_that_is_not_reached_is_told_with_its_address_and_what_to_look_at() -> None:
+    why, what_next = result.refusal(Event("refused", "write 000 http://biere:8086"), order(access=ACCESS))
+
+    assert why == "the edge is not reached from there (http://biere:8086)"
+    assert "edge.url" in what_next
+    assert "firewall" in what_next
+
+
+@pytest.mark.parametrize(
+    ("word", "why", "what_next"),
+    [
+        ("x509", "its certificate is not one that lewi takes for https://biere:8086", "aresmon authority show"),
+        ("clear", "what answers at https://biere:8086 speaks no TLS, or another", "`aresmon up` on the server"),
+    ],
+)
+def test_an_edge_that_is_not_who_it_should_be_is_told(word: str, why: str, what_next: str) -> None:
+    told = result.refusal(Event("refused", f"write {word} https://biere:8086"), order(access=ACCESS))
+
+    assert told[0] == why
+    assert what_next in told[1]
+
+
+def test_of_an_agent_s_words_those_on_a_certificate_tell_most() -> None:
+    words = ["E! [outputs.influxdb] tls: x509: certificate has expired", "E! [agent] could not write any address"]
+
+    assert result.said(words) == "[outputs.influxdb] tls: x509: certificate has expired"
+
+
+def test_a_machine_without_telegraf_is_told_how_to_get_it() -> None:
+    why, what_next = result.refusal(Event("refused", "probe there is no Telegraf here"), order())
+
+    assert why == "there is no Telegraf here"
+    assert what_next.startswith("`aresmon hosts add lewi")
+
+
+def test_an_agent_that_is_down_is_told_where_to_look_and_how_to_go_on() -> None:
+    why, what_next = result.refusal(Event("refused", "probe its agent is failed already"), order())
+
+    assert why == "its agent is failed already"
+    assert what_next.startswith("on lewi: journalctl -u telegraf -n 50; ")
+    assert "--force" in what_next
+
+
+def test_strangers_are_named_with_where_they_belong() -> None:
+    where = dataclasses.replace(agent(), environment="/etc/default/telegraf")
+
+    why, what_next = result.strangers("TOKEN PROXY", where)
+
+    assert why == "/etc/default/telegraf sets TOKEN, PROXY, and aresmon.yml does not"
+    assert what_next == "put them under hosts.lewi.env, or let them go with --overwrite"
+
+
+def test_drift_names_the_files_and_both_ways_out() -> None:
+    why, what_next = result.drift(["/etc/a", "/etc/b"], "lewi")
+
+    assert why == "/etc/a, /etc/b was edited there since the last push"
+    assert all(part in what_next for part in ("`aresmon drift lewi`", "--adopt", "--overwrite"))
+
+
+@pytest.mark.parametrize(
+    ("event", "parts"),
+    [
+        (Event("untested", "https://x (no curl here)"), ["not tried beforehand", "no curl here"]),
+        (Event("buffered", "1234 /var/lib/telegraf"), ["1234 bytes", "/var/lib/telegraf"]),
+        (Event("leftover", "20260101T000000-ab"), ["20260101T000000-ab", "taken back first"]),
+        (Event("broke", "eve"), ["eve"]),
+        (Event("broke", ""), ["somebody"]),
+    ],
+)
+def test_what_is_worth_knowing_is_a_sentence(event: Event, parts: list[str]) -> None:
+    (note,) = result.note(event)
+
+    assert [part for part in parts if part not in note] == []
+
+
+def test_a_word_that_nobody_knows_is_no_note() -> None:
+    assert list(result.note(Event("later", "thing"))) == []
+
+
+def seen(*lines: str, asked_at: float = CLOCK) -> Gathered:
+    found = Gathered()
+    for line in lines:
+        word, _, rest = line.removeprefix("@").partition(" ")
+        found.take(Event(word, rest))
+    found.asked_at = asked_at
+    return found
+
+
+@pytest.mark.parametrize(
+    ("apart", "note"),
+    [
+        (0.0, None),
+        (1.9, None),
+        (-1.9, None),
+        (100.0, "its clock is 100 s behind this machine's"),
+        (-7.0, "its clock is 7 s ahead of this machine's"),
+    ],
+)
+def test_clocks_apart_are_told(apart: float, note: str | None) -> None:
+    assert list(result.circumstances(seen(PROBE, asked_at=CLOCK + apart))) == ([note] if note else [])
+
+
+def test_what_telegraf_reads_besides_is_told() -> None:
+    (note,) = result.circumstances(seen("@merged a.conf", "@merged b.conf"))
+
+    assert note == "telegraf.d/ there is read besides: a.conf, b.conf"
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [("systemd", "on lewi: journalctl -u telegraf -n 50"), ("docker", "on lewi: docker logs --tail 50 p-telegraf-1")],
+)
+def test_a_person_is_sent_to_the_agents_log(kind: str, command: str) -> None:
+    assert result.look_there(dataclasses.replace(agent(), kind=kind, project="p")) == command  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("2026-01-01T00:00:00Z E! [agent] bad thing", "[agent] bad thing"),
+        ("no mark of an error", "no mark of an error"),
+        ("one E! two E! three.", "three"),
+        ("  many\n  spaces\there  ", "many spaces here"),
+        ("E! " + "x" * 900, "x" * 400),
+        ("E! [outputs.influxdb] 401 Error: <html><body>long page</body></html>", "[outputs.influxdb] 401"),
+        ("", ""),
+    ],
+)
+def test_telegrafs_words_are_made_short(said: str, words: str) -> None:
+    assert result.readable(said) == words
+
+
+CONFIGURATION = """\
+[[outputs.influxdb]]
+  urls = ["http://ada:hunter2@biere:8086", "http://biere:8086"]
+  username = "agent-lewi"
+  password = "hunter2"
+  api_token = 'hunter2'
+  # secret = "hunter2"
++  Password="hunter2"
+-  passphrase = '''hunter2'''
+  password = "${ARESMON_PASSWORD}"
+  token = "@{store:token}"
+"""
+
+
+def test_secrets_that_stand_in_clear_are_not_shown() -> None:
+    text = result.without_secrets(CONFIGURATION)
+
+    assert "hunter2" not in text
+    assert text.count("***") == 6
+    assert 'password = "${ARESMON_PASSWORD}"' in text
+    assert 'token = "@{store:token}"' in text
+    assert 'username = "agent-lewi"' in text
+    assert "http://ada:***@biere:8086" in text
+    assert '"http://biere:8086"' in text
+
+
+def test_what_has_no_secret_stays_byte_for_byte() -> None:
+    text = "[agent]\r\n  interval = '10s'\n\n[[inputs.ping]]\n  urls = ['https://[::1]:80/@x', 'a:b@c']\n"
+
+    assert result.without_secrets(text) == text
+
+
+def test_a_file_that_was_shown_is_known_by_its_path() -> None:
+    found = seen(f"@file ab {base64.b64encode(b'x').decode()} /etc/a", "@file -  /etc/b")
+
+    assert (found.content("/etc/a"), found.content("/etc/b"), found.content("/etc/c")) == (b"x", None, None)

@@ -1,0 +1,538 @@
+"""From the site's files to results: which hosts, what each should run, what is remembered, what has drifted."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from aresmon.agents.sources import Release
+from aresmon.config.package_data import shipped_files
+from aresmon.influxdb import users
+from aresmon.push import drift as push_drift
+from aresmon.push import run
+from aresmon.push.order import Manner, Stack, Wish
+from aresmon.push.result import Outcome, Result
+from aresmon.push.rollout import Pace
+from aresmon.push.session import Ground
+from aresmon.render import telegraf
+from aresmon.render.telegraf import Frame
+from aresmon.site.folder import Site
+from aresmon.ssh.transport import LostError, UnreachableHostError
+from aresmon.system.errors import AresmonError
+from tests.unit.conftest import SHIPPED, load
+from tests.unit.points import Points
+from tests.unit.scripted import PROBE, Scripted, Step
+
+FLEET = load(
+    """\
+site: ares
+hosts:
+  biere: {agent: systemd, collect: [system]}
+  lewi: {agent: systemd, collect: [system]}
+  ronflex: {agent: systemd, collect: [system]}
+"""
+)
+FRAME = Frame.of(shipped_files())
+LIVE = "/etc/telegraf/telegraf.conf"
+INPUT = "[[inputs.cpu]]\n"
+
+
+class Hosts:
+    """The hosts of a site, and what each says in its next conversations."""
+
+    def __init__(self, site: Site) -> None:
+        self.says: dict[str, Scripted] = {}
+        self.ground = Ground(
+            site=site,
+            fleet=FLEET,
+            catalogue=SHIPPED,
+            frame=FRAME,
+            stack=Stack("/srv/ares", is_here=True, secret=lambda name: f"pw-of-{name}"),
+            influxdb=Points(),
+            transport=lambda host: self.says[host.name],
+            keep_secret=_nobody,
+            drop_secret=_nobody,
+            followed=_noted,
+            blocked=lambda: users.blocked(site),
+            forget_block=_nobody,
+        )
+
+    def say(self, host: str, *conversations: Sequence[Step] | AresmonError) -> None:
+        self.says[host] = Scripted(list(conversations), name=host)
+
+    def wishes(self, *names: str) -> list[Wish]:
+        found, refused = run.wishes(self.ground, run.chosen(FLEET, names, every=not names))
+        assert refused == []
+        return found
+
+    def push(self, wanted: Sequence[Wish], *, canary: int = 0, max_fail: int = 0) -> tuple[list[Result], list[Result]]:
+        """A push without a proof: the results, and those that were told on the way."""
+        told = list[Result]()
+        results = run.push(
+            self.ground,
+            wanted,
+            manner=Manner("ada", verify=False),
+            pace=Pace(canary, max_fail=max_fail),
+            report=lambda *_: None,
+            done=told.append,
+        )
+        return asyncio.run(results), told
+
+
+async def _nobody(*_: str) -> None:
+    pytest.fail("a push keeps no secret")
+
+
+async def _noted(_host: str, _trusted: bytes) -> None:
+    pytest.fail("without TLS nobody follows to it")
+
+
+@pytest.fixture
+def hosts(site: Site) -> Hosts:
+    site.make_state()
+    return Hosts(site)
+
+
+def live(text: str | None) -> str:
+    """What a host tells of its configuration."""
+    if text is None:
+        return f"@file -  {LIVE}"
+    content = text.encode()
+    return f"@file {hashlib.sha256(content).hexdigest()} {base64.b64encode(content).decode()} {LIVE}"
+
+
+COMMITTED: Sequence[Step] = [PROBE, "@state restart", "@running", "@committed 7"]
+REFUSED: Sequence[Step] = [PROBE, "@refused check no"]
+
+
+# Which hosts ------------------------------------------------------------------------------------------
+
+
+def names(*asked: str, every: bool = False) -> list[str]:
+    return [host.name for host in run.chosen(FLEET, asked, every=every)]
+
+
+def test_hosts_are_taken_in_the_order_of_the_file_and_once() -> None:
+    assert names("ronflex", "biere", "ronflex") == ["biere", "ronflex"]
+    assert names(every=True) == ["biere", "lewi", "ronflex"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["lewy"], "no host 'lewy' in aresmon.yml (did you mean 'lewi'?)"),
+        (["zzz"], "no host 'zzz' in aresmon.yml; there are biere, lewi, ronflex"),
+        (["lewi", "bier"], "no host 'bier' in aresmon.yml (did you mean 'biere'?)"),
+        (["le"], "no host 'le' in aresmon.yml"),
+    ],
+)
+def test_a_name_that_is_none_is_told_with_the_one_that_may_be_meant(asked: list[str], message: str) -> None:
+    with pytest.raises(AresmonError) as caught:
+        names(*asked)
+
+    assert caught.value.message.startswith(message)
+
+
+def test_nobody_is_pushed_to_by_accident() -> None:
+    with pytest.raises(AresmonError, match="which hosts\\?") as caught:
+        names()
+
+    assert caught.value.hint == "name them (biere, lewi, ronflex), or say --all"
+
+
+def test_all_and_names_do_not_go_together() -> None:
+    with pytest.raises(AresmonError, match="--all and names of hosts do not go together"):
+        names("lewi", every=True)
+
+
+# What each should run ---------------------------------------------------------------------------------
+
+
+def write(site: Site, path: str, text: str) -> None:
+    file = site.overrides / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_without_a_file_of_its_own_a_host_runs_its_collectors(hosts: Hosts) -> None:
+    (wish,) = hosts.wishes("lewi")
+
+    assert wish.body == telegraf.configuration(FLEET.host("lewi"), SHIPPED, FRAME)
+    assert (wish.commit, wish.content) == ("", telegraf.fingerprint(wish.body))
+
+
+def test_a_file_of_the_sites_own_stands_for_them_and_a_fragment_comes_besides(hosts: Hosts) -> None:
+    write(hosts.ground.site, "agents/lewi.conf", INPUT)
+    write(hosts.ground.site, "hosts/lewi.conf", "[[inputs.ping]]\n")
+
+    (wish,) = hosts.wishes("lewi")
+
+    assert "[[inputs.ping]]" in wish.body
+    assert "[[inputs.mem]]" not in wish.body
+
+
+def test_a_configuration_that_must_not_be_brought_refuses_its_host_alone(hosts: Hosts) -> None:
+    write(hosts.ground.site, "agents/lewi.conf", '[agent]\n  hostname = "biere"\n[[inputs.cpu]]\n')
+
+    found, refused = run.wishes(hosts.ground, list(FLEET.hosts))
+
+    assert [wish.host.name for wish in found] == ["biere", "ronflex"]
+    assert [(one.host, one.outcome) for one in refused] == [("lewi", Outcome.REFUSED)]
+    assert "lewi.conf: [agent] names itself 'biere'" in refused[0].why
+
+
+def test_what_is_not_wise_is_noted(hosts: Hosts) -> None:
+    write(
+        hosts.ground.site,
+        "agents/lewi.conf",
+        f'{INPUT}[[outputs.influxdb]]\n  urls = ["http://x"]\n  password = "hunter2"\n',
+    )
+
+    (wish,) = hosts.wishes("lewi")
+
+    assert len(wish.notes) == 2
+    assert "hunter2" not in "".join(wish.notes)
+
+
+# The push ---------------------------------------------------------------------------------------------
+
+
+def test_what_was_brought_is_kept_and_what_was_there_before_it(hosts: Hosts) -> None:
+    hosts.say("lewi", [live("[found]\n"), *COMMITTED])
+    wanted = hosts.wishes("lewi")
+
+    results, told = hosts.push(wanted)
+
+    kept = hosts.ground.releases(FLEET.host("lewi"))
+    assert [result.outcome for result in results] == [Outcome.UNVERIFIED]
+    assert told == results
+    assert [one.number for one in kept.all()] == [0, 1]
+    assert (kept.body(0), kept.body(1)) == ("[found]\n", wanted[0].body)
+    newest = kept.newest()
+    assert newest
+    assert (newest.mark, newest.by) == (results[0].mark, "ada")
+
+
+def test_the_second_push_does_not_keep_what_was_there_again(hosts: Hosts) -> None:
+    hosts.say("lewi", [live("[found]\n"), *COMMITTED], [live("[first]\n"), *COMMITTED])
+
+    hosts.push(hosts.wishes("lewi"))
+    hosts.push(hosts.wishes("lewi"))
+
+    assert [one.number for one in hosts.ground.releases(FLEET.host("lewi")).all()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("steps", [REFUSED, UnreachableHostError("away")], ids=["refused", "away"])
+def test_what_was_not_brought_is_no_release_and_has_its_line_all_the_same(
+    hosts: Hosts, steps: Sequence[Step] | AresmonError
+) -> None:
+    hosts.say("lewi", steps)
+
+    (result,), _ = hosts.push(hosts.wishes("lewi"))
+
+    assert hosts.ground.releases(FLEET.host("lewi")).all() == []
+    (line,) = hosts.ground.site.history("push-config")
+    assert (line["host"], line["outcome"], line["release"]) == ("lewi", str(result.outcome), 0)
+
+
+def test_what_is_there_and_was_not_known_here_becomes_a_release_once(hosts: Hosts) -> None:
+    """It was proven when nobody lived to note it, or somebody else brought it from a folder of their own."""
+    hosts.say("lewi", [PROBE, "@unchanged m"], [PROBE, "@unchanged m"])
+
+    hosts.push(hosts.wishes("lewi"))
+    hosts.push(hosts.wishes("lewi"))
+
+    assert [one.mark for one in hosts.ground.releases(FLEET.host("lewi")).all()] == ["m"]
+
+
+def test_a_line_of_the_history_tells_who_what_and_how_it_ended(hosts: Hosts) -> None:
+    hosts.say("lewi", COMMITTED)
+
+    (result,), _ = hosts.push(hosts.wishes("lewi"))
+
+    (line,) = hosts.ground.site.history("push-config")
+    assert line.items() >= {
+        ("command", "push-config"),
+        ("host", "lewi"),
+        ("outcome", "unverified"),
+        ("release", 1),
+        ("mark", result.mark),
+        ("owner", "ada"),
+    }
+    assert line["transaction"] in result.mark
+    assert "pw-of" not in json.dumps(line)
+
+
+def test_a_host_that_was_not_begun_has_no_line(hosts: Hosts) -> None:
+    hosts.say("biere", REFUSED)
+    hosts.say("lewi")
+
+    results, _ = hosts.push(hosts.wishes("biere", "lewi"), canary=1)
+
+    assert [result.outcome for result in results] == [Outcome.REFUSED, Outcome.SKIPPED]
+    assert [line["host"] for line in hosts.ground.site.history("push-config")] == ["biere"]
+
+
+def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_allowed(hosts: Hosts) -> None:
+    def secret(name: str) -> str:
+        if name == "agent-lewi":
+            raise AresmonError("the server has no secret agent-lewi")
+        return "pw"
+
+    stack = Stack("/srv/ares", is_here=True, secret=secret)
+    object.__setattr__(hosts.ground, "stack", stack)
+    hosts.say("biere", COMMITTED)
+
+    stopped, _ = hosts.push(hosts.wishes("biere", "lewi"))
+    going, told = hosts.push(hosts.wishes("biere", "lewi"), max_fail=1)
+
+    assert {result.host: result.outcome for result in stopped} == {
+        "lewi": Outcome.REFUSED,
+        "biere": Outcome.SKIPPED,
+    }
+    assert {result.host: result.outcome for result in going} == {
+        "lewi": Outcome.REFUSED,
+        "biere": Outcome.UNVERIFIED,
+    }
+    assert len(told) == 2
+
+
+def test_a_host_that_is_blocked_is_refused_with_what_lets_it_in_again(hosts: Hosts) -> None:
+    (hosts.ground.site.state / "blocked.json").write_text('{"lewi": "2026-11-24T10:00:00+00:00"}')
+
+    (result,), _ = hosts.push(hosts.wishes("lewi"))
+
+    assert result.outcome == Outcome.REFUSED
+    assert "blocked since 2026-11-24" in result.why
+    assert "`aresmon hosts unblock lewi`" in result.next
+
+
+# The plan ---------------------------------------------------------------------------------------------
+
+
+def test_a_plan_shows_what_would_change_without_the_mark_and_without_secrets(hosts: Hosts) -> None:
+    (wish,) = hosts.wishes("lewi")
+    changed = wish.body.replace('precision = "1s"', 'precision = "1ms"') + '  token = "hunter2"\n'
+    hosts.say("lewi", [PROBE, live(telegraf.marked(changed, "m-1", FRAME))])
+
+    (planned,) = asyncio.run(push_drift.plan(hosts.ground, [wish]))
+
+    assert '-  precision = "1ms"' in planned.diff
+    assert '+  precision = "1s"' in planned.diff
+    assert "hunter2" not in planned.diff
+    assert "aresmon_config" not in planned.diff
+    assert planned.refusal is None
+
+
+def test_a_plan_without_a_change_has_no_diff(hosts: Hosts) -> None:
+    (wish,) = hosts.wishes("lewi")
+    hosts.say("lewi", [PROBE, live(telegraf.marked(wish.body, "m-1", FRAME))])
+
+    (planned,) = asyncio.run(push_drift.plan(hosts.ground, [wish]))
+
+    assert planned.diff == ""
+
+
+def test_a_plan_tells_drift_and_hosts_that_cannot_be_looked_at(hosts: Hosts) -> None:
+    hosts.say("biere", UnreachableHostError("biere is not reached", hint="look"))
+    hosts.say("lewi", [PROBE, live(None), f"@drift {LIVE}"])
+    hosts.say("ronflex", [])
+
+    biere, lewi, ronflex = asyncio.run(push_drift.plan(hosts.ground, hosts.wishes()))
+
+    assert biere.refusal
+    assert (biere.refusal.outcome, biere.refusal.next) == (Outcome.UNREACHABLE, "look")
+    assert (lewi.live, lewi.drifted) == (None, (LIVE,))
+    assert ronflex.refusal
+
+
+# Going back -------------------------------------------------------------------------------------------
+
+
+def keep(hosts: Hosts, *bodies: str) -> None:
+    for number, body in enumerate(bodies):
+        hosts.ground.releases(FLEET.host("lewi")).add(
+            body, Release(number, f"m-{number}", "ada", 0.0, f"commit-{number}")
+        )
+
+
+def whole(word: str) -> str:
+    return telegraf.configuration(FLEET.host("lewi"), SHIPPED, FRAME) + f"# {word}\n"
+
+
+def test_the_former_release_is_the_one_before_the_newest(hosts: Hosts) -> None:
+    keep(hosts, whole("zero"), whole("one"), whole("two"))
+
+    wish = run.former(hosts.ground, FLEET.host("lewi"), None)
+
+    assert (wish.body, wish.commit) == (whole("one"), "commit-1")
+
+
+def test_a_release_that_says_the_same_as_the_present_one_is_no_former_one(hosts: Hosts) -> None:
+    """Such a one comes of a password that was rotated."""
+    keep(hosts, whole("zero"), whole("one"), whole("two"), whole("two"))
+
+    assert run.former(hosts.ground, FLEET.host("lewi"), None).body == whole("one")
+
+
+def test_any_release_that_is_kept_can_be_named(hosts: Hosts) -> None:
+    keep(hosts, whole("zero"), whole("one"), whole("two"))
+
+    assert run.former(hosts.ground, FLEET.host("lewi"), 0).body == whole("zero")
+    with pytest.raises(AresmonError, match="no release 7 of lewi is kept"):
+        run.former(hosts.ground, FLEET.host("lewi"), 7)
+
+
+@pytest.mark.parametrize(
+    "bodies", [[], [whole("one")], [whole("one"), whole("one")]], ids=["none", "one", "the same twice"]
+)
+def test_where_there_is_no_former_release_that_is_told(hosts: Hosts, bodies: list[str]) -> None:
+    keep(hosts, *bodies)
+
+    with pytest.raises(AresmonError, match="lewi has no release before the present one") as caught:
+        run.former(hosts.ground, FLEET.host("lewi"), None)
+    assert "aresmon history lewi" in caught.value.hint
+
+
+def test_a_release_that_must_not_be_brought_any_more_is_refused(hosts: Hosts) -> None:
+    keep(hosts, "[agent]\n", whole("one"))
+
+    with pytest.raises(AresmonError, match=r"lewi\.conf: "):
+        run.former(hosts.ground, FLEET.host("lewi"), 0)
+
+
+# Drift ------------------------------------------------------------------------------------------------
+
+
+def drift(hosts: Hosts, *told: Step, host: str = "lewi") -> push_drift.Drift:
+    hosts.say(host, [PROBE, *told])
+    (found,) = asyncio.run(push_drift.drift(hosts.ground, [FLEET.host(host)]))
+    return found
+
+
+def test_a_host_that_is_as_it_was_pushed_has_no_drift(hosts: Hosts) -> None:
+    keep(hosts, whole("one"))
+
+    assert drift(hosts, "@current content=x", live(telegraf.marked(whole("one"), "m", FRAME))).what == ""
+
+
+def test_an_edit_is_shown_with_both_ways_out(hosts: Hosts) -> None:
+    keep(hosts, whole("one"))
+    edited = whole("one").replace("# one", "# ONE")
+
+    found = drift(hosts, "@current content=x", live(telegraf.marked(edited, "m", FRAME)), f"@drift {LIVE}")
+
+    assert found.what == f"{LIVE} was edited since the last push"
+    assert "-# one\n+# ONE\n" in found.diff
+    assert "--adopt" in found.next
+    assert "--overwrite" in found.next
+
+
+def test_an_edit_of_the_environment_is_named_and_not_shown(hosts: Hosts) -> None:
+    keep(hosts, whole("one"))
+    same = live(telegraf.marked(whole("one"), "m", FRAME))
+
+    found = drift(hosts, "@current content=x", same, "@drift /etc/default/telegraf")
+
+    assert found.what.startswith("/etc/default/telegraf was edited since the last push (its content is not shown")
+    assert found.diff == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        ([live("x\n")], "nothing was ever pushed to it"),
+        (["@current content=x", live("x\n"), "@pending t1"], "a push (t1) is under way, or was left in its middle"),
+    ],
+)
+def test_other_states_are_told(hosts: Hosts, told: list[Step], what: str) -> None:
+    assert drift(hosts, *told).what == what
+
+
+@pytest.mark.parametrize("error", [UnreachableHostError("away", hint="h"), LostError("gone", hint="h")])
+def test_a_host_that_cannot_be_looked_at_is_told(hosts: Hosts, error: AresmonError) -> None:
+    hosts.say("lewi", error)
+
+    (found,) = asyncio.run(push_drift.drift(hosts.ground, [FLEET.host("lewi")]))
+
+    assert (found.what, found.next) == (error.message, "h")
+
+
+# Adopting ---------------------------------------------------------------------------------------------
+
+
+def edited_by_hand(hosts: Hosts) -> Sequence[Step]:
+    keep(hosts, whole("one"))
+    edited = telegraf.marked(whole("one").replace("# one", "# ONE"), "m", FRAME)
+    return [PROBE, "@current content=x", live(edited), f"@drift {LIVE}"]
+
+
+def test_an_edit_that_is_adopted_becomes_a_file_of_the_sites(hosts: Hosts) -> None:
+    hosts.say("lewi", edited_by_hand(hosts))
+
+    kept = asyncio.run(push_drift.adopt(hosts.ground, [FLEET.host("lewi")]))
+
+    path = hosts.ground.site.overrides / "agents" / "lewi.conf"
+    assert kept == {"lewi": str(path)}
+    assert "# ONE\n" in path.read_text()
+    assert "aresmon_config" not in path.read_text()
+    assert "# ONE\n" in hosts.wishes("lewi")[0].body
+
+
+def test_what_was_adopted_is_what_runs_already(hosts: Hosts) -> None:
+    steps = edited_by_hand(hosts)
+    hosts.say("lewi", steps, steps)
+
+    asyncio.run(push_drift.adopt(hosts.ground, [FLEET.host("lewi")]))
+    (planned,) = asyncio.run(push_drift.plan(hosts.ground, hosts.wishes("lewi")))
+
+    assert planned.diff == ""
+
+
+def test_a_host_without_an_edit_is_not_adopted(hosts: Hosts) -> None:
+    keep(hosts, whole("one"))
+    hosts.say("lewi", [PROBE, "@current content=x", live(telegraf.marked(whole("one"), "m", FRAME))])
+
+    assert asyncio.run(push_drift.adopt(hosts.ground, [FLEET.host("lewi")])) == {}
+    assert not (hosts.ground.site.overrides / "agents").exists()
+
+
+def test_an_adopted_edit_that_configs_would_overwrite_is_not_pushed() -> None:
+    host = FLEET.host("lewi")
+    own, theirs = Wish(FLEET.host("biere"), "x"), Wish(host, "y", commit="abc")
+
+    found, refused = push_drift.shadowed([own, theirs], {"lewi": "overrides/agents/lewi.conf"})
+    all_found, none = push_drift.shadowed([own, theirs], {})
+
+    assert (found, [one.outcome for one in refused]) == ([own], [Outcome.REFUSED])
+    assert "configs has another lewi.conf" in refused[0].why
+    assert (all_found, none) == ([own, theirs], [])
+
+
+# For scripts ------------------------------------------------------------------------------------------
+
+
+def test_a_result_for_scripts_has_all_but_the_live_file() -> None:
+    result = Result(
+        "lewi", Outcome.ROLLED_BACK, "why", "next", "m", "abc", 12.345, ("cpu",), ("note",), live=b"password"
+    )
+
+    told = run.as_json(result)
+
+    assert told == {
+        "host": "lewi",
+        "outcome": "rolled back",
+        "why": "why",
+        "next": "next",
+        "mark": "m",
+        "commit": "abc",
+        "seconds": 12.3,
+        "silent": ["cpu"],
+        "notes": ["note"],
+    }
+    assert json.loads(json.dumps(told)) == told

@@ -1,0 +1,325 @@
+"""`aresmon upgrade`: what it would do, what it refuses, and what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from aresmon import __version__
+from aresmon.cli import common, main, upgrade
+from aresmon.engine import images as engine_images
+from aresmon.engine.images import Images
+from aresmon.influxdb import service as influxdb_service
+from aresmon.site.bundle import Difference
+from aresmon.site.folder import Site
+from aresmon.stack import image_versions, up, upgrade_journal
+from aresmon.stack.image_versions import Kept, Ran, Versions
+from aresmon.stack.plan import Step
+from aresmon.stack.up import Outcome
+from aresmon.stack.upgrade_journal import Attempt
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Silent
+from aresmon.upgrade import run as upgrade_run
+from aresmon.upgrade import service, verification
+from aresmon.upgrade.run import Done, Plan, Turn
+from aresmon.upgrade.service import TakenBackError
+from aresmon.upgrade.verification import Content
+from tests.unit.conftest import FakeEngine, container
+
+SAME = Difference((), (), (), {}, {})
+IMAGES = {
+    "influxdb": "influxdb:1.14.0",
+    "grafana": "grafana/grafana:12.5.0",
+    "edge": "haproxy:3.4.0",
+    "telegraf": "telegraf:1.40.0",
+}
+FORMER = {
+    "influxdb": "influxdb:1.13.1",
+    "grafana": "grafana/grafana:12.4.5",
+    "edge": "haproxy:3.2.22",
+    "telegraf": "telegraf:1.39.3",
+}
+
+
+@pytest.fixture
+def plan(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
+    """The plan for a site where `running` runs and `images` are wanted and here; `up` itself has nothing to do."""
+    monkeypatch.setattr(up, "dry_run", lambda *_, **__: Outcome((), SAME, (), {}))
+
+    def plan(
+        images: Mapping[str, str] = IMAGES, running: Mapping[str, str] = FORMER, known: Versions | None = None
+    ) -> Plan:
+        site.file.write_text(json.dumps({"hosts": {"biere": None}, "images": dict(images)}))
+        if known is not None:
+            image_versions.write(site, known)
+        here = {image: f"id of {image}" for image in (*images.values(), *running.values())}
+        now = {name: container(name, image=image, image_id=here[image]) for name, image in running.items()}
+        return upgrade_run.plan(site, FakeEngine(now, images=here))
+
+    return plan
+
+
+def test_every_service_has_its_turn_in_the_order_of_the_upgrade(plan: Callable[..., Plan]) -> None:
+    decided = plan()
+
+    assert [turn.service for turn in decided.turns] == ["influxdb", "edge", "grafana", "telegraf"]
+    assert [turn.wanted.image for turn in decided.turns] == [IMAGES[name] for name in upgrade_run.ORDER]
+    assert decided.turns[0].former.newest == "1.13.1", "what runs has written, though nobody remembers it"
+    assert not decided.is_empty
+
+
+def test_what_runs_as_it_should_has_no_turn(plan: Callable[..., Plan]) -> None:
+    known = Versions(__version__, {"influxdb": Ran("influxdb:1.14.0", "id of influxdb:1.14.0", "1.14.0", "1.14.0")})
+
+    decided = plan(running=IMAGES, known=known)
+
+    assert decided.turns == ()
+    assert decided.is_empty
+
+
+def test_another_release_alone_is_something_to_do(plan: Callable[..., Plan]) -> None:
+    assert not plan(running=IMAGES, known=Versions("0.0.9")).is_empty
+
+
+def test_an_image_that_is_not_here_yet_has_its_turn_and_no_id(plan: Callable[..., Plan], site: Site) -> None:
+    plan()
+    now = {name: container(name, image=image, image_id="x") for name, image in FORMER.items()}
+
+    turns = upgrade_run.plan(site, FakeEngine(now)).turns
+
+    assert {turn.wanted.image: turn.wanted.id for turn in turns} == dict.fromkeys(IMAGES.values(), "")
+
+
+def test_an_image_that_could_not_be_had_leaves_its_service_alone(plan: Callable[..., Plan], site: Site) -> None:
+    plan()
+    now = {name: container(name, image=image, image_id="x") for name, image in FORMER.items()}
+    found = Images({"edge": IMAGES["edge"]}, {"edge": "y"}, dict.fromkeys(["influxdb", "grafana", "telegraf"], "why"))
+
+    decided = upgrade_run.plan(site, FakeEngine(now), found)
+
+    assert [turn.service for turn in decided.turns] == ["edge"]
+    assert set(decided.missing) == {"influxdb", "grafana", "telegraf"}
+
+
+def test_what_was_written_once_forbids_a_way_down_and_the_backup_of_then_is_named(
+    plan: Callable[..., Plan], site: Site
+) -> None:
+    ran = Ran("grafana/grafana:12.4.5", "id of grafana/grafana:12.4.5", "12.4.5", "12.6.1")
+    site.make_state()
+    (site.root / "data/grafana").mkdir(parents=True)
+    (site.root / "data/grafana/grafana.db").touch()
+    for archive, version in (("a.tar", "12.3.0"), ("b.tar", "12.4.0"), ("c.tar", "12.5.0")):
+        site.record(command="upgrade", service="grafana", archive=archive, from_version=version)
+
+    with pytest.raises(AresmonError, match=r"its database was written by Grafana 12\.6\.1") as caught:
+        plan(images={**IMAGES, "grafana": "grafana/grafana:12.4.9"}, known=Versions("", {"grafana": ran}))
+
+    assert caught.value.code == ExitCode.REFUSED
+    assert "aresmon restore b.tar --only grafana" in caught.value.hint
+
+
+def test_where_nothing_ever_ran_there_is_nothing_to_upgrade(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(AresmonError, match="nothing of this site has run here yet"):
+        plan(running={})
+
+
+def test_where_no_image_of_what_ran_is_left_that_is_said(plan: Callable[..., Plan], site: Site) -> None:
+    site.make_state()
+    (site.root / "data/influxdb/meta").mkdir(parents=True)
+    known = Versions("", {"influxdb": Ran("influxdb:1.13.1", "gone", "1.13.1", "1.13.1")})
+
+    with pytest.raises(AresmonError, match="no image is left of what ran here") as caught:
+        plan(running={}, known=known)
+
+    assert "`aresmon up`" in caught.value.hint
+
+
+def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it(
+    plan: Callable[..., Plan], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tag moved: its name is that of the image that runs now."""
+    moved = Turn("edge", Ran("haproxy:3", "sha256:0123456789abcdef"), Ran("haproxy:3", "new"))
+    decided = dataclasses.replace(FULL, turns=(moved,))
+    tagged = dict[str, str]()
+    monkeypatch.setattr(FakeEngine, "tag", lambda _, image_id, name: tagged.update({name: image_id}), raising=False)
+    monkeypatch.setattr(engine_images, "obtain", lambda *_, **__: Images({}, {}, {}))
+    monkeypatch.setattr(upgrade_run, "plan", lambda *_: decided)
+    monkeypatch.setattr(service, "carry_out", lambda *_: None)
+    monkeypatch.setattr(verification, "senders", lambda *_: ())
+    monkeypatch.setattr(influxdb_service, "influxdb", lambda _: None)
+    monkeypatch.setattr(up, "up", lambda *_, **__: decided.up)
+    site.file.write_text("hosts: {biere: }\n")
+    site.make_state()
+
+    done = upgrade_run.upgrade(
+        site, FakeEngine(images={"haproxy:3": "new"}), Silent(), announce=lambda _: None, backup=None
+    )
+
+    assert [turn.former.image for turn in done.turns] == ["aresmon/former-edge:0123456789ab"]
+    assert tagged == {"aresmon/former-edge:0123456789ab": "sha256:0123456789abcdef"}
+
+
+def test_a_site_of_a_newer_release_is_refused(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(AresmonError, match=r"brought up by aresmon 99\.0\.0"):
+        plan(known=Versions("99.0.0"))
+
+
+def test_a_turn_is_remembered_whole(site: Site) -> None:
+    turn = Attempt("influxdb", Ran("a", "1"), Ran("b", "2"), 12.5, "opened", ".aresmon-before-x", ("biere",), "a.tar")
+    site.make_state()
+
+    upgrade_journal.write(site, turn)
+
+    assert upgrade_journal.read(site) == turn
+    assert upgrade_journal.interrupted(site) == "an upgrade of influxdb to b was interrupted"
+    with pytest.raises(AresmonError, match="was interrupted"):
+        upgrade_journal.check_none(site)
+    upgrade_journal.forget(site)
+    upgrade_journal.forget(site)
+    upgrade_journal.check_none(site)
+    assert (upgrade_journal.read(site), upgrade_journal.interrupted(site)) == (None, "")
+
+
+def test_a_journal_that_cannot_be_read_is_for_a_person(site: Site) -> None:
+    site.make_state()
+    (site.state / "upgrade.json").write_text("{")
+
+    with pytest.raises(AresmonError, match="cannot be read") as caught:
+        upgrade_journal.read(site)
+
+    assert caught.value.code == ExitCode.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("has", "lost"),
+    [
+        (Content(frozenset({"cpu", "mem", "new"}), {"biere": 10, "lewi": 3}), ""),
+        (Content(frozenset({"cpu"}), {"biere": 10}), "the measurements mem"),
+        (Content(frozenset({"cpu", "mem"}), {"biere": 9}), "points of biere"),
+        (Content(frozenset({"cpu", "mem"}), {}), "points of biere"),
+    ],
+)
+def test_what_a_database_lacks_is_named(has: Content, lost: str) -> None:
+    assert verification.lost(Content(frozenset({"cpu", "mem"}), {"biere": 10}), has) == lost
+
+
+# The command --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run `aresmon upgrade` where it would do this, and does or fails."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(upgrade, "the_engine", FakeEngine)
+    common.the_console.cache_clear()
+    (tmp_path / "aresmon.yml").write_text("hosts: {biere: }\n")
+
+    def run(*arguments: str, plan: Plan, done: Done | AresmonError | None = None) -> Any:
+        def carry_out(*_: Any, announce: Callable[[Plan], None], backup: Any, within: float) -> Done:
+            announce(plan)
+            assert (backup is None) == ("--no-backup" in arguments)
+            if isinstance(done, AresmonError):
+                raise done
+            assert done is not None
+            return done
+
+        monkeypatch.setattr(upgrade_run, "plan", lambda *_: plan)
+        monkeypatch.setattr(upgrade_run, "upgrade", carry_out)
+        return CliRunner().invoke(main.app, ["upgrade", *arguments])
+
+    return run
+
+
+TURN = Turn("edge", Ran("haproxy:3.2.22", "1"), Ran("haproxy:3.4.0", ""))
+EMPTY = Plan(__version__, (), (), "", "", Outcome((), SAME, (), {}), {})
+FULL = Plan("0.1.0", (TURN,), (), "", "--- a\n+++ b\n", Outcome((Step("edge", "start", "x"),), SAME, (), {}), {})
+
+
+def test_a_dry_run_shows_the_plan(run: Callable[..., Any]) -> None:
+    result = run("--dry-run", plan=FULL)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"The site was brought up by aresmon 0.1.0; this is {__version__}." in result.stdout
+    assert "--- a\n+++ b\n" in result.stdout
+    assert "upgrade edge  haproxy:3.2.22 -> haproxy:3.4.0, to be pulled or built" in result.stdout
+    assert result.stdout.endswith("Nothing was changed.\n")
+
+
+def test_a_site_of_this_release_has_nothing_to_do(run: Callable[..., Any]) -> None:
+    assert run("--dry-run", plan=EMPTY).stdout == "Nothing to do.\n"
+    result = run(plan=EMPTY, done=Done((), "", "", {}))
+    assert (result.exit_code, result.stdout) == (0, "Nothing to do: the site runs as this release wants it.\n")
+
+
+def test_what_was_upgraded_is_told_and_how_the_former_images_go(run: Callable[..., Any]) -> None:
+    result = run("--no-backup", plan=FULL, done=Done((TURN,), "", "", {}))
+
+    assert result.exit_code == 0
+    assert "Upgraded: edge. Each was proven by its data." in result.stdout
+    assert "docker image rm haproxy:3.2.22" in result.stdout
+
+
+def test_a_configuration_alone_is_told_as_what_it_is(run: Callable[..., Any]) -> None:
+    result = run(plan=FULL, done=Done((), "", "", {}, changed=True))
+
+    assert "The site's configuration is of this release now; its images are as they were." in result.stdout
+
+
+def test_what_was_taken_back_ends_with_3(run: Callable[..., Any]) -> None:
+    failed = TakenBackError("edge runs as haproxy:3.2.22 again", hint="look", code=ExitCode.ROLLED_BACK)
+
+    result = run(plan=FULL, done=failed)
+
+    assert (result.exit_code, result.stderr) == (3, "edge runs as haproxy:3.2.22 again\nnext: look\n")
+
+
+def test_a_service_without_an_image_degrades_the_upgrade(run: Callable[..., Any]) -> None:
+    result = run(plan=EMPTY, done=Done((), "", "", {"grafana": "no registry answers"}))
+
+    assert result.exit_code == 5
+    assert "grafana is left as it is: no registry answers" in result.stderr
+
+
+def test_up_tells_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:
+    common.the_console.cache_clear()
+    kept = Kept("influxdb", Ran("influxdb:1.13.1"), Ran("influxdb:1.14.0"), "because")
+
+    upgrade.tell_kept(Outcome((), SAME, (), {}, kept=(kept,)))
+
+    assert "influxdb keeps influxdb:1.13.1: because" in capsys.readouterr().out
+
+
+def test_up_warns_of_an_image_that_it_could_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    common.the_console.cache_clear()
+    kept = Kept("influxdb", Ran("influxdb:1.13.1"), Ran(), "no registry answers", lacks_other=True)
+    outcome = Outcome((), SAME, (), {}, kept=(kept,))
+
+    upgrade.tell_kept(outcome)
+    upgrade.tell_kept(outcome, dry_run=True)
+
+    told = capsys.readouterr()
+    assert "warning: influxdb keeps influxdb:1.13.1: no registry answers" in told.err
+    assert "`aresmon images pull influxdb`" in told.err
+    assert "image influxdb  no registry answers: to be pulled or built; else it keeps influxdb:1.13.1" in told.out
+    assert outcome.code is ExitCode.DEGRADED
+
+
+def test_the_version_is_told_with_the_release_that_brought_the_site_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main.app, ["--version"]).stderr == ""
+    site = Site(tmp_path)
+    site.make_state()
+    image_versions.write(site, Versions("0.1.0"))
+
+    result = CliRunner().invoke(main.app, ["--version"])
+
+    assert (result.exit_code, result.stdout) == (0, f"aresmon {__version__}\n")
+    assert result.stderr.startswith("the site was brought up by aresmon 0.1.0")

@@ -1,0 +1,93 @@
+"""The way back of an upgrade: what it says where it fails, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aresmon.engine.compose import Compose
+from aresmon.site.folder import Site
+from aresmon.stack import up, upgrade_journal
+from aresmon.stack.image_versions import Ran
+from aresmon.stack.upgrade_journal import Attempt
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.progress import Silent
+from aresmon.upgrade import service as upgrade_service
+from aresmon.upgrade.service import Work
+from tests.unit.conftest import FakeEngine, container
+
+FORMER, WANTED = Ran("haproxy:3.2.22", "1", "3.2.22"), Ran("haproxy:3.4.0", "2", "3.4.0")
+
+
+@pytest.fixture
+def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Attempt], None]:
+    """Take this turn back on a site whose former images are here, and nothing of which starts."""
+    site.file.write_text("hosts: {biere: }\n")
+    site.make_state()
+    engine = FakeEngine({"edge": container("edge", image=FORMER.image, image_id="1")}, images={FORMER.image: "1"})
+
+    def starts_nothing(*_: object, **__: object) -> None:
+        raise AresmonError("edge does not come up", hint="look")
+
+    monkeypatch.setattr(Compose, "stop", lambda *_: None)
+    monkeypatch.setattr(up, "bring", starts_nothing)
+    return lambda turn: upgrade_service.take_back(Work(site, site.fleet(), engine, Silent()), turn)
+
+
+@pytest.mark.parametrize("failed", ["", "no data arrives"], ids=["interrupted", "failed"])
+def test_a_way_back_that_fails_ends_with_4_and_the_next_run_tries_it_again(
+    site: Site, back: Callable[[Attempt], None], failed: str
+) -> None:
+    turn = Attempt("edge", FORMER, WANTED, 12.5, "trying", failed=failed)
+
+    with pytest.raises(AresmonError, match="could not be brought back as haproxy") as told:
+        back(turn)
+
+    assert told.value.code is ExitCode.BROKEN
+    assert told.value.hint == "look; `aresmon upgrade` tries it again"
+    assert failed in told.value.message
+    left = upgrade_journal.read(site)
+    assert left is not None
+    assert left.stage == "returning"
+
+
+def test_data_that_is_not_there_is_not_given_up(site: Site, back: Callable[[Attempt], None]) -> None:
+    """Its disk may come back."""
+    turn = Attempt("influxdb", FORMER, WANTED, 12.5, "trying", ".aresmon-before-x")
+
+    with pytest.raises(AresmonError, match="data/influxdb is not there") as told:
+        back(turn)
+
+    assert told.value.code is ExitCode.BROKEN
+    assert "remove .aresmon/upgrade.json" in told.value.hint
+    assert upgrade_journal.read(site) is not None
+
+
+@pytest.mark.parametrize("volumes", [False, True], ids=["down", "down --volumes"])
+@pytest.mark.parametrize("service", ["influxdb", "grafana", "edge"])
+def test_a_turn_is_forgotten_with_the_data_that_it_was_about(
+    site: Site, monkeypatch: pytest.MonkeyPatch, service: str, volumes: bool
+) -> None:
+    site.file.write_text("hosts: {biere: }\n")
+    site.make_state()
+    for folder in (site.root / "data/influxdb", site.root / "data/grafana"):
+        folder.mkdir(parents=True)
+        site.remember_folder(folder)
+    upgrade_journal.write(site, Attempt(service, FORMER, WANTED, 12.5, "trying", ".aresmon-before-x"))
+    monkeypatch.setattr(FakeEngine, "remove_project", lambda *_: None)
+
+    gone = up.down(site, FakeEngine(), Silent(), volumes=volumes)
+
+    assert len(gone) == 2 * volumes
+    assert (upgrade_journal.read(site) is None) == volumes
+
+
+def test_a_turn_about_data_that_stays_is_not_forgotten(site: Site, tmp_path: Path) -> None:
+    site.make_state()
+    upgrade_journal.write(site, Attempt("influxdb", FORMER, WANTED, 12.5))
+
+    upgrade_journal.forget_deleted(site, {"influxdb": tmp_path, "grafana": tmp_path / "gone"})
+
+    assert upgrade_journal.read(site) is not None
