@@ -17,7 +17,7 @@ from aresmon.config import collectors, model
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import backfill, downsampling, influxql
 from aresmon.influxdb.downsampling import Downsampling
-from aresmon.influxdb.events import Event
+from aresmon.influxdb.events import HostEvent
 from aresmon.render.grafana.dashboards import PATH, dashboards
 from bench import month
 from bench.asking import AT_A_TIME, Board, Opening, ask, ask_as_grafana, middle, policy_for, read_board
@@ -156,7 +156,7 @@ def _prepare(line: Line, size: Size, today: int) -> None:
     line.tell(*(influxql.create_policy(line.database, policy, hours) for policy, hours in _KEPT.items()))
     line.tell(influxql.create_policy(line.database, downsampling.FOREVER_POLICY, model.FOREVER))
     hosts = downsampling.host_points((host, host) for host in size.names)
-    pushed = (Event(host, "push", "pushed", "its data arrives") for host in size.names)
+    pushed = (HostEvent(host, "push", "pushed", "its data arrives") for host in size.names)
     pushes = [event.line((today - day) * DAY - HOUR) for event in pushed for day in range(size.days)]
     line.write("\n".join((downsampling.tier_points(), hosts, *pushes)).encode(), downsampling.FOREVER_POLICY)
 

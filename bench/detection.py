@@ -98,7 +98,7 @@ def host_of(alert: str) -> str:
     return f"fails-{alert}"
 
 
-def _rules() -> list[tuple[alert_rules.Wanted, Mapping[str, Any]]]:
+def _rules() -> list[tuple[alert_rules.AlertSpec, Mapping[str, Any]]]:
     """Every rule with what it was made of; of those of each host, that of the host whose agent dies."""
     collect = ", ".join(name for name in view_files.load() if name not in ("internal", "self"))
     env = "{HAPROXY_STATS: 'http://127.0.0.1:8404/stats'}"
@@ -121,7 +121,7 @@ def _write(scratch: Scratch, at: int) -> None:
         line.write("\n".join(texts[first : first + _BATCH]).encode(), "")
 
 
-def _detect(one: alert_rules.Wanted, rule: Mapping[str, Any], database: InfluxDB, at: int) -> Detection:
+def _detect(one: alert_rules.AlertSpec, rule: Mapping[str, Any], database: InfluxDB, at: int) -> Detection:
     tell(one.uid)
     holds = _held(one, rule, database, at)
     if holds(at - INTERVAL, 0):
@@ -141,7 +141,7 @@ def _detect(one: alert_rules.Wanted, rule: Mapping[str, Any], database: InfluxDB
 
 
 def _held(
-    one: alert_rules.Wanted, rule: Mapping[str, Any], database: InfluxDB, at: int
+    one: alert_rules.AlertSpec, rule: Mapping[str, Any], database: InfluxDB, at: int
 ) -> Callable[[float, float], bool]:
     """Whether a rule's condition holds for its host at a moment, where the newest points are so many seconds away."""
     host = host_of(one.alert.id)

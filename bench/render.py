@@ -25,7 +25,7 @@ from pathlib import Path
 
 from aresmon.config import package_data
 from aresmon.render import telegraf
-from aresmon.render.telegraf import Frame
+from aresmon.render.telegraf import TelegrafTemplates
 from bench.measure import ARESMON, ROOT, Median, Run, count, mib, run, seconds, side_by_side, table, verdict
 
 AIM = 2.0
@@ -129,9 +129,9 @@ def _work(folder: Path, output: Path) -> None:
 
     here = site_folder.find(folder)
     begun = time.perf_counter()
-    catalogue, fleet = here.catalogue(), here.fleet()
+    catalogue, config = here.catalogue(), here.config()
     loaded = time.perf_counter()
-    files = plan.render_site(here, fleet, catalogue, Engine(), {})
+    files = plan.render_site(here, config, catalogue, Engine(), {})
     rendered = time.perf_counter()
     site_bundle.write(site_bundle.read(output), files)
     written = time.perf_counter()
@@ -244,7 +244,7 @@ def _make_peers(peer: Path, bundle: Path, size: int) -> None:
     peer.mkdir()
     name = "host-0001"
     agents = {path.name: (path / "telegraf.conf").read_text(encoding="utf-8") for path in (bundle / "agents").iterdir()}
-    shipped = Frame.of(package_data.shipped_files())
+    shipped = TelegrafTemplates.of(package_data.package_files())
     body = telegraf.unmarked(agents[name], shipped).rstrip("\n")
     parts = {
         one: (ROOT / f"telegraf/collectors/{one}.conf").read_text().rstrip("\n") for one in (*_COLLECT, "internal")

@@ -11,10 +11,10 @@ from pathlib import Path
 from aresmon.agents import lint
 from aresmon.config import package_data
 from aresmon.config.collectors import Catalogue
-from aresmon.config.model import Fleet, Host
+from aresmon.config.model import Config, Host
 from aresmon.engine.docker import Engine
 from aresmon.render import telegraf
-from aresmon.render.telegraf import Frame
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
 from aresmon.system.yaml_document import read_text
@@ -66,22 +66,22 @@ def _tar(files: dict[str, bytes]) -> bytes:
 
 
 def configurations(
-    folder: Path, fleet: Fleet, catalogue: Catalogue, *, engine: Engine, image: str
+    folder: Path, config: Config, catalogue: Catalogue, *, engine: Engine, image: str
 ) -> tuple[list[str], list[str]]:
     """The hosts whose configurations in this folder are sound, and what is not wise in them.
 
     With an image, Telegraf's own check looks at each too. Raises SiteError with everything that is wrong.
     """
     texts = _texts(folder)
-    errors, warnings = list(_strangers(texts, fleet)), list[str]()
-    frame = Frame.of(package_data.shipped_files())
-    hosts = [host for host in fleet.hosts if host.name in texts]
+    errors, warnings = list(_strangers(texts, config)), list[str]()
+    frame = TelegrafTemplates.of(package_data.package_files())
+    hosts = [host for host in config.hosts if host.name in texts]
     for host in hosts:
         try:
             body = telegraf.configuration(host, catalogue, frame, own=texts[host.name])
-            lint.check(host, body, fleet)
+            lint.check(host, body, config)
             warnings += [f"{host.name}.conf: {one}" for one in lint.warnings(body)]
-            _ask_telegraf(host, body, fleet, engine, image)
+            _ask_telegraf(host, body, config, engine, image)
         except AresmonError as error:
             errors.append(error.message)
     if errors:
@@ -96,15 +96,15 @@ def _texts(folder: Path) -> Mapping[str, str]:
     return texts
 
 
-def _strangers(texts: Mapping[str, str], fleet: Fleet) -> Iterator[str]:
-    known = [host.name for host in fleet.hosts]
+def _strangers(texts: Mapping[str, str], config: Config) -> Iterator[str]:
+    known = [host.name for host in config.hosts]
     for name in texts:
         if name not in known:
             yield f"{name}.conf: there is no host {name}{did_you_mean(name, known)}"
 
 
-def _ask_telegraf(host: Host, body: str, fleet: Fleet, engine: Engine, image: str) -> None:
+def _ask_telegraf(host: Host, body: str, config: Config, engine: Engine, image: str) -> None:
     if not image:
         return
-    variables = {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, fleet)
-    check(engine, image, host.name, body.encode(), variables, project=fleet.site)
+    variables = {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, config)
+    check(engine, image, host.name, body.encode(), variables, project=config.site)

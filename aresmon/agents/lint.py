@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.config.model import Fleet, Host
+from aresmon.config.model import Config, Host
 from aresmon.render import telegraf
 from aresmon.system.errors import AresmonError
 
@@ -23,7 +23,7 @@ _INTERVAL, _FLUSH, _MARGIN = 10.0, 10.0, 18.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class AgentTiming:
     """How often an agent reads and sends, in seconds; `jitter` is the most that chance adds to both together."""
 
     interval: float
@@ -42,12 +42,12 @@ def _tables_of(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def pace(text: str) -> Pace:
+def pace(text: str) -> AgentTiming:
     """The pace that a configuration asks for; Telegraf's defaults where it is silent."""
     agent = _tables_of(text).get("agent", {})
     jitters = (seconds(agent.get(key, "0s")) or 0.0 for key in ("collection_jitter", "flush_jitter"))
     interval = seconds(agent.get("interval", "10s")) or _INTERVAL
-    return Pace(interval, seconds(agent.get("flush_interval", "10s")) or _FLUSH, sum(jitters))
+    return AgentTiming(interval, seconds(agent.get("flush_interval", "10s")) or _FLUSH, sum(jitters))
 
 
 def rounded_interval(text: str) -> int:
@@ -160,9 +160,9 @@ def _tables(tables: dict[str, Any], kind: str, name: str) -> list[dict[str, Any]
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def check(host: Host, body: str, fleet: Fleet) -> None:
+def check(host: Host, body: str, config: Config) -> None:
     """Raise AresmonError with everything for which this configuration must not be brought to this host."""
-    known = {*telegraf.variables(host, fleet), "ARESMON_PASSWORD"}
+    known = {*telegraf.variables(host, config), "ARESMON_PASSWORD"}
     wrong = errors(body, host.name, known)
     if wrong:
         raise AresmonError(

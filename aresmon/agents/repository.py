@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from aresmon.agents import checkout
-from aresmon.config.model import Configs
+from aresmon.config.model import ConfigsSettings
 from aresmon.system import files, git
 from aresmon.system.errors import AresmonError
 from aresmon.system.git import TRY, Remote
@@ -50,14 +50,14 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigsRepository:
     """The repository that `settings` names, and our clone of it in `folder`, which is in the site's `.aresmon/`.
 
     `fetch` and `mark` write and want the site's lock; the rest only reads, without a network.
     """
 
     folder: Path
-    settings: Configs
+    settings: ConfigsSettings
 
     def fetch(self) -> Commit:
         """Bring the branch, pin it, and return the commit at its tip.

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from aresmon.agents import repository as agents_repository
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.site.folder import Site
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
 
 @dataclass(frozen=True, slots=True)
-class Origins:
+class ConfigSources:
     """The whole configurations that stand for collectors, by host, and the commits that those of `configs` are of;
     `strangers` are those that no host of the site has."""
 
@@ -24,48 +24,48 @@ class Origins:
     strangers: tuple[str, ...] = ()
 
 
-def repository(site: Site, fleet: Fleet) -> agents_repository.Source | None:
+def repository(site: Site, config: Config) -> agents_repository.ConfigsRepository | None:
     """The site's repository of configurations, if it has one."""
-    return None if fleet.configs is None else agents_repository.Source(site.configs, fleet.configs)
+    return None if config.configs is None else agents_repository.ConfigsRepository(site.configs, config.configs)
 
 
-def newest(site: Site, fleet: Fleet) -> Origins:
+def newest(site: Site, config: Config) -> ConfigSources:
     """What the repository says now, which is fetched, and of `overrides/agents/` what it does not.
 
     Raises AresmonError where the repository cannot be had, or not without losing something.
     """
     texts, commits = dict(site.own_agents()), dict[str, str]()
-    source = repository(site, fleet)
+    source = repository(site, config)
     if source is not None:
         sha = source.fetch().sha
-        known, named = {host.name for host in fleet.hosts}, source.hosts(sha)
+        known, named = {host.name for host in config.hosts}, source.hosts(sha)
         for host in named:
             text = source.read(sha, host) if host in known else None
             if text is not None:
                 texts[host], commits[host] = text, sha
-        return Origins(texts, commits, tuple(host for host in named if host not in known))
-    return Origins(texts, commits)
+        return ConfigSources(texts, commits, tuple(host for host in named if host not in known))
+    return ConfigSources(texts, commits)
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class VerifiedPushes:
     """What was pushed and proven last, by host: the marks, and the configurations that came from `configs`."""
 
     marks: Mapping[str, str]
     bodies: Mapping[str, str]
 
 
-def proven(site: Site, fleet: Fleet) -> Proven:
+def proven(site: Site, config: Config) -> VerifiedPushes:
     """What is known of earlier pushes; nothing is fetched."""
     marks, bodies = dict[str, str](), dict[str, str]()
-    for host in fleet.hosts:
+    for host in config.hosts:
         kept = Releases(site.releases(host.name))
         newest_of = kept.newest()
         if newest_of is not None:
             marks[host.name] = newest_of.mark
-            if newest_of.commit and fleet.configs is not None:
+            if newest_of.commit and config.configs is not None:
                 bodies[host.name] = kept.body(newest_of.number)
-    return Proven(marks, bodies)
+    return VerifiedPushes(marks, bodies)
 
 
 KEPT = 50

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from aresmon.backup.checksums import Fingerprint, Key, Mark
+from aresmon.backup.checksums import Checksum, Fingerprint, Key
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -23,7 +23,7 @@ _BLOCK = 512
 _LONGEST_MANIFEST = 256 << 20
 
 
-class Readable(Protocol):
+class ByteStream(Protocol):
     """What is read from its beginning to its end."""
 
     def read(self, size: int = -1, /) -> bytes: ...
@@ -40,23 +40,23 @@ class DamagedError(AresmonError):
         )
 
 
-def member(name: str, path: Path) -> Member:
+def member(name: str, path: Path) -> ArchiveMember:
     """A file as a member of an archive. Raises AresmonError where it cannot be read."""
     digest, size = hashlib.sha256(), 0
     for piece in _read(name, path):
         digest.update(piece)
         size += len(piece)
-    return Member(name, size, digest.hexdigest())
+    return ArchiveMember(name, size, digest.hexdigest())
 
 
-def size(content: bytes, members: Sequence[Member]) -> int:
+def size(content: bytes, members: Sequence[ArchiveMember]) -> int:
     """Bytes of the archive with this manifest."""
     entries = [_header(NAME, len(content)), *(_header(one.name, one.size) for one in members)]
     sizes = [len(content), *(one.size for one in members)]
     return sum(map(len, entries)) + sum(-(-one // _BLOCK) * _BLOCK for one in sizes) + 2 * _BLOCK
 
 
-def pieces(content: bytes, members: Sequence[Member], path_of: Callable[[str], Path]) -> Iterator[bytes]:
+def pieces(content: bytes, members: Sequence[ArchiveMember], path_of: Callable[[str], Path]) -> Iterator[bytes]:
     """The archive, piece by piece. Raises AresmonError where a file is not what the manifest says any more."""
     yield _header(NAME, len(content)) + content + _padding(len(content))
     for one in members:
@@ -81,18 +81,18 @@ def _read(name: str, path: Path) -> Iterator[bytes]:
         raise AresmonError(f"{name} cannot be read: {error.strerror} ({path})") from None
 
 
-def read_manifest(stream: Readable) -> Manifest:
+def read_manifest(stream: ByteStream) -> Manifest:
     """The manifest alone, from the beginning of an archive."""
     with _open(stream) as tar:
         return _manifest(tar)
 
 
 def unpack(
-    stream: Readable,
+    stream: ByteStream,
     *,
     accept: Callable[[Manifest], None],
     place: Callable[[str], Path | None],
-    each: Callable[[Member], None] = lambda _: None,
+    each: Callable[[ArchiveMember], None] = lambda _: None,
 ) -> Manifest:
     """Write the members of an archive to their places, each held against its hash; None is a place for none.
 
@@ -122,7 +122,7 @@ def check_name(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and str(path) == name and "\0" not in name
 
 
-def _take(tar: tarfile.TarFile, entry: tarfile.TarInfo, wanted: Member, path: Path | None) -> None:
+def _take(tar: tarfile.TarFile, entry: tarfile.TarInfo, wanted: ArchiveMember, path: Path | None) -> None:
     digest, size = hashlib.sha256(), 0
     with _new(path) as sink:
         for piece in _content(tar, entry, wanted.name):
@@ -160,7 +160,7 @@ def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo, name: str) -> Iterato
         raise DamagedError(f"it is cut short in {name}") from None
 
 
-def _open(stream: Readable) -> tarfile.TarFile:
+def _open(stream: ByteStream) -> tarfile.TarFile:
     whole: Any = stream
     try:
         return tarfile.open(fileobj=whole, mode="r|", format=tarfile.PAX_FORMAT)
@@ -212,13 +212,13 @@ class UnreadableError(AresmonError):
         super().__init__("its manifest cannot be read: this is no archive of aresmon's, or a damaged one")
 
 
-Days = Mapping[Key, tuple[Mark, Mark]]
+Days = Mapping[Key, tuple[Checksum, Checksum]]
 """Of each day what its points added up to before the snapshot, and after. The same twice: what is restored must be
 the same too. Else points came in meanwhile, and it must have as many as something in between."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ArchiveMember:
     """A file in the archive; `sha256` in hexadecimal digits."""
 
     name: str
@@ -227,7 +227,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ArchiveOrigin:
     """Who made the archive, of what, and when (seconds since 1970). `images` are by service, `influxdb` is the version
     that wrote the points, `keep` the hours that each policy kept them, 0 for ever."""
 
@@ -245,8 +245,8 @@ class Origin:
 class Manifest:
     """All of it. `windows` are the seconds by which sums were taken, by policy."""
 
-    origin: Origin
-    members: tuple[Member, ...]
+    origin: ArchiveOrigin
+    members: tuple[ArchiveMember, ...]
     windows: Mapping[str, int]
     days: Days
 
@@ -265,7 +265,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class DataMismatch:
     """A day whose points are not what the manifest says; numbers are of values, fields of points."""
 
     policy: str
@@ -278,15 +278,15 @@ class Difference:
         return f"{self.policy} {self.measurement} {self.day}: expected {self.expected}, found {self.found}"
 
 
-def differences(days: Days, found: Fingerprint) -> list[Difference]:
+def differences(days: Days, found: Fingerprint) -> list[DataMismatch]:
     """What does not agree; nothing where a restored database holds what it should."""
     return list(_differences(days, found))
 
 
-def _differences(days: Days, found: Fingerprint) -> Iterator[Difference]:
+def _differences(days: Days, found: Fingerprint) -> Iterator[DataMismatch]:
     for key in sorted({*days, *found}):
-        before, after = days.get(key, (Mark(), Mark()))
-        is_now = found.get(key, Mark())
+        before, after = days.get(key, (Checksum(), Checksum()))
+        is_now = found.get(key, Checksum())
         least, most = sorted((before.values, after.values))
         told = f"{is_now.values} values"
         if before == after and is_now == before:
@@ -331,8 +331,8 @@ def read(content: bytes) -> Manifest:
         )
     try:
         return Manifest(
-            origin=Origin(**{name: data[name] for name in Origin.__dataclass_fields__}),
-            members=tuple(Member(**member) for member in data["members"]),
+            origin=ArchiveOrigin(**{name: data[name] for name in ArchiveOrigin.__dataclass_fields__}),
+            members=tuple(ArchiveMember(**member) for member in data["members"]),
             windows={str(policy): int(window) for policy, window in data["windows"].items()},
             days=dict(_days(data["points"])),
         )
@@ -348,17 +348,19 @@ def _digest(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(_json(data)).hexdigest()
 
 
-def _days(points: Mapping[str, Mapping[str, Mapping[str, Sequence[Any]]]]) -> Iterator[tuple[Key, tuple[Mark, Mark]]]:
+def _days(
+    points: Mapping[str, Mapping[str, Mapping[str, Sequence[Any]]]],
+) -> Iterator[tuple[Key, tuple[Checksum, Checksum]]]:
     for policy, measurements in points.items():
         for measurement, days in measurements.items():
             for date, row in days.items():
-                before, after = Mark(int(row[0]), int(row[1], 16)), Mark(int(row[-2]), int(row[-1], 16))
+                before, after = Checksum(int(row[0]), int(row[1], 16)), Checksum(int(row[-2]), int(row[-1], 16))
                 yield (policy, measurement, _second(date)), (before, after)
 
 
-def _difference(key: Key, expected: str, found: str) -> Difference:
+def _difference(key: Key, expected: str, found: str) -> DataMismatch:
     policy, measurement, day = key
-    return Difference(policy, measurement, _date(day), expected, found)
+    return DataMismatch(policy, measurement, _date(day), expected, found)
 
 
 def _date(second: int) -> str:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from aresmon.config.layout import Layout
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import influxql
-from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series, UnreachableError
+from aresmon.influxdb.client import InfluxDB, InfluxDBError, InfluxDBUnreachableError, Series
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
@@ -31,25 +31,25 @@ _WHAT = "count(*), sum(*), first(*), last(*)"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Checksum:
     """How many values there are, and what tells them from others, as a number below 2**64."""
 
     values: int = 0
     mark: int = 0
 
-    def __add__(self, other: Mark) -> Mark:
-        return Mark(self.values + other.values, (self.mark + other.mark) % _ALL)
+    def __add__(self, other: Checksum) -> Checksum:
+        return Checksum(self.values + other.values, (self.mark + other.mark) % _ALL)
 
 
 Key = tuple[str, str, int]
 """Policy, measurement, and the beginning of the day (UTC) in seconds since 1970."""
 
-Fingerprint = Mapping[Key, Mark]
+Fingerprint = Mapping[Key, Checksum]
 """Days without any point are not in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class ShardSpan:
     """A shard: the time that it holds, in seconds since 1970."""
 
     id: int
@@ -70,7 +70,7 @@ class _Search:
     policy: str
     measurement: str
     window: int
-    found: dict[Key, Mark]
+    found: dict[Key, Checksum]
     span: int = DAY
     hosts: list[str] = field(default_factory=list)
     patience: int = _PATIENCE
@@ -82,11 +82,11 @@ class _Search:
             begun = time.monotonic()
             try:
                 marks = list(self._marks(at, until))
-            except (InfluxDBError, UnreachableError) as error:
+            except (InfluxDBError, InfluxDBUnreachableError) as error:
                 self._ask_for_less(error)
                 continue
             for key, mark in marks:
-                self.found[key] = self.found.get(key, Mark()) + mark
+                self.found[key] = self.found.get(key, Checksum()) + mark
             took = time.monotonic() - begun
             if took < _QUICK:
                 self.span = min(_LONGEST, self.span * 4)
@@ -94,7 +94,7 @@ class _Search:
                 self._ask_for_less(None)
             at = until
 
-    def _marks(self, start: int, end: int) -> Iterator[tuple[Key, Mark]]:
+    def _marks(self, start: int, end: int) -> Iterator[tuple[Key, Checksum]]:
         within = f"time >= {start}s AND time < {end}s"
         place = f"{influxql.identifier(self.policy)}.{influxql.identifier(self.measurement)}"
         conditions = [f'"host" = {influxql.string(host)} AND {within}' for host in self.hosts] or [within]
@@ -104,7 +104,7 @@ class _Search:
                 for second, mark in _rows(series):
                     yield (self.policy, self.measurement, second // DAY * DAY), mark
 
-    def _ask_for_less(self, error: InfluxDBError | UnreachableError | None) -> None:
+    def _ask_for_less(self, error: InfluxDBError | InfluxDBUnreachableError | None) -> None:
         """Shorter pieces, then host by host; raises the error where neither is left."""
         if error is not None and is_passing(error) and self.patience:
             self.patience -= 1
@@ -120,17 +120,17 @@ class _Search:
             raise error
 
 
-def list_shards(influxdb: InfluxDB) -> list[Shard]:
+def list_shards(influxdb: InfluxDB) -> list[ShardSpan]:
     """The shards of the database, of all policies."""
     (answer,) = influxdb.query("SHOW SHARDS")
     rows = [row for series in answer if series.name == DATABASE for row in series.rows]
     return [
-        Shard(int(row["id"]), str(row["retention_policy"]), _second(row["start_time"]), _second(row["end_time"]))
+        ShardSpan(int(row["id"]), str(row["retention_policy"]), _second(row["start_time"]), _second(row["end_time"]))
         for row in rows
     ]
 
 
-def shard_windows(found: Iterable[Shard]) -> dict[str, int]:
+def shard_windows(found: Iterable[ShardSpan]) -> dict[str, int]:
     """The seconds that one sum may cover, by policy: sums across shards have no order that could be relied on."""
     shortest: dict[str, int] = {}
     for shard in found:
@@ -139,7 +139,7 @@ def shard_windows(found: Iterable[Shard]) -> dict[str, int]:
     return shortest
 
 
-def days(found: Iterable[Shard]) -> set[tuple[str, int]]:
+def days(found: Iterable[ShardSpan]) -> set[tuple[str, int]]:
     """The days that these shards have a part of, each with its policy."""
     return {day for shard in found for day in shard.days()}
 
@@ -147,7 +147,7 @@ def days(found: Iterable[Shard]) -> set[tuple[str, int]]:
 def take(influxdb: InfluxDB, wanted: Iterable[tuple[str, int]], windows: Mapping[str, int]) -> Fingerprint:
     """The fingerprint of these days. Each query takes a fraction of the time that InfluxDB allows it."""
     measurements = _measurements(influxdb)
-    found: dict[Key, Mark] = {}
+    found: dict[Key, Checksum] = {}
     ranges = _ranges(wanted)
     for policy in sorted(ranges):
         for measurement in measurements:
@@ -187,14 +187,14 @@ def _ranges(wanted: Iterable[tuple[str, int]]) -> dict[str, list[tuple[int, int]
     return joined
 
 
-def _rows(series: Series) -> Iterator[tuple[int, Mark]]:
+def _rows(series: Series) -> Iterator[tuple[int, Checksum]]:
     """Each window of a series, its beginning in seconds since 1970, and its mark."""
     tags = sorted((name, value) for name, value in series.tags.items() if value)
     for row in series.rows:
         told = {name: value for name, value in row.items() if value is not None and name != "time"}
         values = sum(value for name, value in told.items() if name.startswith("count_"))
         content = json.dumps([tags, row["time"], sorted(told.items())], separators=(",", ":"))
-        yield int(row["time"]), Mark(values, int.from_bytes(hashlib.sha256(content.encode()).digest()[:8], "big"))
+        yield int(row["time"]), Checksum(values, int.from_bytes(hashlib.sha256(content.encode()).digest()[:8], "big"))
 
 
 def _second(told: str) -> int:
@@ -207,7 +207,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class ChecksumCache:
     """A fingerprint, and the state that each shard's files had before it was taken, by the shard's number."""
 
     states: Mapping[int, str] = field(default_factory=dict)
@@ -215,7 +215,7 @@ class Ledger:
     days: Fingerprint = field(default_factory=dict)
 
 
-def update(former: Ledger, influxdb: InfluxDB, states: Mapping[int, str]) -> Ledger:
+def update(former: ChecksumCache, influxdb: InfluxDB, states: Mapping[int, str]) -> ChecksumCache:
     """The same for the database as it is now, whose shards' files had these states a moment ago."""
     shards = list_shards(influxdb)
     windows = shard_windows(shards)
@@ -229,25 +229,25 @@ def update(former: Ledger, influxdb: InfluxDB, states: Mapping[int, str]) -> Led
     stale = days(changed)
     same = days(shards) - stale
     kept = {key: mark for key, mark in former.days.items() if (key[0], key[2]) in same}
-    return Ledger(states, windows, kept | dict(take(influxdb, stale, windows)))
+    return ChecksumCache(states, windows, kept | dict(take(influxdb, stale, windows)))
 
 
-def read(site: Layout) -> Ledger:
+def read(site: Layout) -> ChecksumCache:
     """What the last backup kept; an empty one where there is none that can be read."""
     try:
         data = json.loads((site.state / _FILE).read_bytes())
         if data["format"] != _FORMAT:
-            return Ledger()
-        return Ledger(
+            return ChecksumCache()
+        return ChecksumCache(
             states={int(shard): str(state) for shard, state in data["states"].items()},
             windows={str(policy): int(window) for policy, window in data["windows"].items()},
-            days={(p, m, int(day)): Mark(int(values), int(mark, 16)) for p, m, day, values, mark in data["days"]},
+            days={(p, m, int(day)): Checksum(int(values), int(mark, 16)) for p, m, day, values, mark in data["days"]},
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return Ledger()
+        return ChecksumCache()
 
 
-def write(site: Layout, ledger: Ledger) -> None:
+def write(site: Layout, ledger: ChecksumCache) -> None:
     """Keep it for the next backup."""
     days = [[*key, mark.values, f"{mark.mark:016x}"] for key, mark in ledger.days.items()]
     data = {"format": _FORMAT, "states": ledger.states, "windows": ledger.windows, "days": days}

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.scratch import make
@@ -34,16 +34,16 @@ _SECRET = ("secrets", "tls", "authority")
 _OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs", "unified-search")
 
 
-def take_influxdb(site: Site, fleet: Fleet, engine: Engine, *, user: int) -> dict[str, Path]:
+def take_influxdb(site: Site, config: Config, engine: Engine, *, user: int) -> dict[str, Path]:
     """The database's points by its own online backup: members by name.
 
     Raises AresmonError where InfluxDB does not run, or with what its program said.
     """
-    container = engine.containers(fleet.site).get("influxdb")
+    container = engine.containers(config.site).get("influxdb")
     if container is None or container.state != "running":
         raise AresmonError("InfluxDB does not run, and only a running one can be backed up", hint="`aresmon up`")
     # Another name each time: the program goes on in the container when an aresmon is killed, and must find no place.
-    folder = _staging(site, fleet) / secrets.token_hex(4)
+    folder = _staging(site, config) / secrets.token_hex(4)
     make(folder.parent, user)
     make(folder, user)
     command = ["influxd", "backup", "-portable", "-db", DATABASE, f"/var/lib/influxdb/{STAGING}/{folder.name}"]
@@ -53,9 +53,9 @@ def take_influxdb(site: Site, fleet: Fleet, engine: Engine, *, user: int) -> dic
     return {f"influxdb/{path.name}": path for path in sorted(folder.iterdir())}
 
 
-def take_grafana(site: Site, fleet: Fleet) -> dict[str, Path]:
+def take_grafana(site: Site, config: Config) -> dict[str, Path]:
     """Grafana's database, copied while it runs, and its other files; nothing where it never ran."""
-    folder = site.root / fleet.grafana.data
+    folder = site.root / config.grafana.data
     live = folder / "grafana.db"
     if not live.is_file():
         return {}
@@ -125,14 +125,14 @@ def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
             files.write(path, inner.read(), mode=0o600, owner=owner)
 
 
-def shard_states(site: Site, fleet: Fleet) -> dict[int, str]:
+def shard_states(site: Site, config: Config) -> dict[int, str]:
     """A mark of each shard's files, by its number: where two are the same, its points are the same.
 
     Every write goes to a file at once, and every deletion makes one.
     """
     states: dict[int, str] = {}
     for kind in ("data", "wal"):
-        for folder in sorted((site.root / fleet.data / kind / DATABASE).glob("*/*")):
+        for folder in sorted((site.root / config.data / kind / DATABASE).glob("*/*")):
             if folder.name.isdigit():
                 states[int(folder.name)] = f"{states.get(int(folder.name), '')}{kind}{_state(folder)}"
     return states

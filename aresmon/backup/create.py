@@ -14,12 +14,12 @@ from pathlib import Path
 from aresmon import __version__
 from aresmon.backup import archive as backup_archive
 from aresmon.backup import checksums, contents, pruning, record
-from aresmon.backup.archive import Manifest, Origin
-from aresmon.backup.checksums import Mark
-from aresmon.backup.record import Failed, Made
+from aresmon.backup.archive import ArchiveOrigin, Manifest
+from aresmon.backup.checksums import Checksum
+from aresmon.backup.record import CompletedBackup, FailedBackup
 from aresmon.backup.storage.base import Store, named
 from aresmon.backup.storage.destinations import stores
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import events, influxql, service, shards
 from aresmon.influxdb.client import InfluxDB
@@ -33,7 +33,7 @@ from aresmon.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BackupPlan:
     """What a backup would do. Sizes are in bytes: `database` is what the points take now, which an archive has less
     of; `room` is what must be free at `staging` meanwhile, `free` what is."""
 
@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BackupResult:
     """What became of a backup: where it is, where not and why, and what the keep rules removed. `damaged` are the days
     that InfluxDB could not read, so that they are not in it."""
 
@@ -66,17 +66,17 @@ class Result:
         return ExitCode.DEGRADED if self.failed or self.damaged else ExitCode.DONE
 
 
-def plan(site: Site, fleet: Fleet) -> Plan:
+def plan(site: Site, config: Config) -> BackupPlan:
     """Look, and change nothing. Raises AresmonError where a backup cannot be made."""
-    data = site.root / fleet.data
+    data = site.root / config.data
     if not data.is_dir():
         raise AresmonError(f"{data} does not exist, so there is nothing to back up", hint="`aresmon up` begins it")
     database = contents.size(data / "data") + contents.size(data / "wal")
-    wanted = Plan(
-        site=fleet.site,
-        destinations=tuple(one.where for one in stores(site, fleet)),
+    wanted = BackupPlan(
+        site=config.site,
+        destinations=tuple(one.where for one in stores(site, config)),
         database=database,
-        has_grafana=(site.root / fleet.grafana.data / "grafana.db").is_file(),
+        has_grafana=(site.root / config.grafana.data / "grafana.db").is_file(),
         staging=str(data),
         room=database + LEAST_ROOM,
         free=shutil.disk_usage(data).free,
@@ -89,22 +89,22 @@ def plan(site: Site, fleet: Fleet) -> Plan:
     return wanted
 
 
-def make(site: Site, engine: Engine, progress: Progress) -> Result:
+def make(site: Site, engine: Engine, progress: Progress) -> BackupResult:
     """Make an archive and bring it to every store that takes it.
 
     Raises AresmonError where none is made, or none was taken; nothing that runs is changed by it.
     """
-    fleet = site.fleet()
+    config = site.config()
     try:
         with site.lock("backup"):
             folder_swap.check_none(site)
-            return _make(site, fleet, engine, progress)
+            return _make(site, config, engine, progress)
     except AresmonError as error:
-        record.note_failed(site, Failed(time.time(), error.message))
+        record.note_failed(site, FailedBackup(time.time(), error.message))
         raise
     except OSError as error:
         told = f"{error.filename or 'a file'}: {error.strerror}"
-        record.note_failed(site, Failed(time.time(), told))
+        record.note_failed(site, FailedBackup(time.time(), told))
         raise AresmonError(f"no backup was made: {told}", hint="mend it, then `aresmon backup` again") from None
 
 
@@ -136,82 +136,85 @@ def _ensure_secrets(site: Site) -> None:
     secrets.ensure(site.secrets, dict.fromkeys((secrets.SITE_KEY, secrets.BACKUP), os.getuid()))
 
 
-def _make(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> Result:
+def _make(site: Site, config: Config, engine: Engine, progress: Progress) -> BackupResult:
     begun = time.time()
-    plan(site, fleet)
+    plan(site, config)
     _ensure_secrets(site)
     influxdb = service.influxdb(site)
-    with _staging(site, fleet):
+    with _staging(site, config):
         with progress.stage("adding up the points"):
-            before = checksums.update(checksums.read(site), influxdb, contents.shard_states(site, fleet))
-        paths = _take(site, fleet, engine, progress)
+            before = checksums.update(checksums.read(site), influxdb, contents.shard_states(site, config))
+        paths = _take(site, config, engine, progress)
         with progress.stage("adding up the points that came meanwhile"):
-            after = checksums.update(before, influxdb, contents.shard_states(site, fleet))
+            after = checksums.update(before, influxdb, contents.shard_states(site, config))
         checksums.write(site, after)
         with progress.stage("hashing"):
             members = [backup_archive.member(name, path) for name, path in paths.items()]
-        days = {key: (before.days.get(key, Mark()), after.days.get(key, Mark())) for key in {*before.days, *after.days}}
-        origin = _origin(site, fleet, engine, influxdb, begun)
+        days = {
+            key: (before.days.get(key, Checksum()), after.days.get(key, Checksum()))
+            for key in {*before.days, *after.days}
+        }
+        origin = _origin(site, config, engine, influxdb, begun)
         said = Manifest(origin, tuple(members), {**before.windows, **after.windows}, days)
-        return _store(site, fleet, said, paths, _damaged(site, fleet, influxdb), progress)
+        return _store(site, config, said, paths, _damaged(site, config, influxdb), progress)
 
 
 @contextmanager
-def _staging(site: Site, fleet: Fleet) -> Iterator[None]:
+def _staging(site: Site, config: Config) -> Iterator[None]:
     """Clear of what an interrupted backup left, and cleared at the end."""
-    folder_swap.clear(site, fleet)
+    folder_swap.clear(site, config)
     try:
         yield
     finally:
-        folder_swap.clear(site, fleet)
+        folder_swap.clear(site, config)
 
 
-def _take(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> dict[str, Path]:
+def _take(site: Site, config: Config, engine: Engine, progress: Progress) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     with progress.stage("copying the site's files and Grafana's"):
         paths |= contents.take_site(site)
         paths |= contents.take_secrets(site)
-        paths |= contents.take_grafana(site, fleet)
+        paths |= contents.take_grafana(site, config)
     with progress.stage("taking InfluxDB's points"):
-        paths |= contents.take_influxdb(site, fleet, engine, user=site_folder.users()["influxdb"])
+        paths |= contents.take_influxdb(site, config, engine, user=site_folder.users()["influxdb"])
     return paths
 
 
-def _origin(site: Site, fleet: Fleet, engine: Engine, influxdb: InfluxDB, begun: float) -> Origin:
-    return Origin(
-        site=fleet.site,
+def _origin(site: Site, config: Config, engine: Engine, influxdb: InfluxDB, begun: float) -> ArchiveOrigin:
+    return ArchiveOrigin(
+        site=config.site,
         host=init.this_host(),
         aresmon=__version__,
         influxdb=influxdb.version(),
         begun=begun,
         ended=time.time(),
-        images={name: one.image for name, one in engine.containers(fleet.site).items()},
-        keep={policy: influxql.keep_hours(fleet.keep, policy) for policy in influxql.POLICIES},
+        images={name: one.image for name, one in engine.containers(config.site).items()},
+        keep={policy: influxql.keep_hours(config.keep, policy) for policy in influxql.POLICIES},
     )
 
 
-def _damaged(site: Site, fleet: Fleet, influxdb: InfluxDB) -> tuple[str, ...]:
+def _damaged(site: Site, config: Config, influxdb: InfluxDB) -> tuple[str, ...]:
     """The days of which InfluxDB cannot read all; nothing else would say that an archive is without them."""
-    folder = site.root / fleet.data
+    folder = site.root / config.data
     aside = shards.put_aside(folder, shards.places(influxdb))
     damages = [*shards.closed(influxdb, folder, now=time.time()), *aside]
     return tuple(dict.fromkeys(f"{one.place.days} in {one.place.policy}" for one in damages))
 
 
 def _store(
-    site: Site, fleet: Fleet, said: Manifest, paths: Mapping[str, Path], damaged: tuple[str, ...], progress: Progress
-) -> Result:
+    site: Site, config: Config, said: Manifest, paths: Mapping[str, Path], damaged: tuple[str, ...], progress: Progress
+) -> BackupResult:
     content = backup_archive.write(said)
-    name = named(fleet.site, datetime.fromtimestamp(said.origin.begun, UTC))
+    name = named(config.site, datetime.fromtimestamp(said.origin.begun, UTC))
     size = backup_archive.size(content, said.members)
     stored, failed, pruned = [], {}, {}
-    for one in stores(site, fleet):
+    for one in stores(site, config):
         with progress.stage(f"storing {name} in {one.where}") as stage:
             try:
                 one.put(name, backup_archive.pieces(content, said.members, paths.__getitem__), size)
                 stored.append(one.where)
                 if not damaged:  # else an older archive may be the only one that has those days
-                    pruned[one.where] = _prune(site, fleet, one, progress)
+                    pruned[one.where] = _prune(site, config, one, progress)
             except AresmonError as error:
                 stage.fail("not stored")
                 why = error.message.removeprefix(f"{one.where}: ")
@@ -219,12 +222,12 @@ def _store(
     if not stored:
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
         raise AresmonError(f"no place took the archive: {told}", hint="mend it, then `aresmon backup` again")
-    record.note_made(site, Made(said.origin.begun, name, size, ", ".join(stored)))
-    events.tell_backup(service.influxdb(site), fleet.server, "made", name)
+    record.note_made(site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
+    events.tell_backup(service.influxdb(site), config.server, "made", name)
     if failed:
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
-        record.note_failed(site, Failed(time.time(), told))
-    return Result(
+        record.note_failed(site, FailedBackup(time.time(), told))
+    return BackupResult(
         archive=name,
         bytes=size,
         stored=tuple(stored),
@@ -237,10 +240,10 @@ def _store(
     )
 
 
-def _prune(site: Site, fleet: Fleet, one: Store, progress: Progress) -> list[str]:
+def _prune(site: Site, config: Config, one: Store, progress: Progress) -> list[str]:
     """What the keep rules removed there; an archive that cannot be removed is no reason to have made none."""
     try:
-        return pruning.prune(one, fleet.backup.keep, pruning.proven(site))
+        return pruning.prune(one, config.backup.keep, pruning.proven(site))
     except AresmonError as error:
         progress.warn(f"older archives could not be removed: {error.message}", hint=error.hint)
         return []

@@ -16,7 +16,7 @@ _FILE = "backups.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CompletedBackup:
     """An archive that is whole where it belongs. `at` is in seconds since 1970; `destination` is for people, and
     names the places that took it."""
 
@@ -27,7 +27,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedBackup:
     """A backup that was not made, and why; `at` is in seconds since 1970."""
 
     at: float
@@ -35,7 +35,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class Verification:
     """An archive that was restored for trial; `what` is what was compared, or what does not hold."""
 
     at: float
@@ -45,31 +45,31 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class BackupRecord:
     """What is known. `last_failed` is there only where no backup was made since. `kept_passphrase` is the mark of the
     passphrase that somebody was shown, to keep it elsewhere."""
 
-    last_made: Made | None = None
-    last_failed: Failed | None = None
-    last_verified: Verified | None = None
+    last_made: CompletedBackup | None = None
+    last_failed: FailedBackup | None = None
+    last_verified: Verification | None = None
     kept_passphrase: str = ""
 
 
-def read(site: Layout) -> Record:
+def read(site: Layout) -> BackupRecord:
     """The record of a site; an empty one where there is none, or none that can be read."""
     try:
         data = json.loads((site.state / _FILE).read_bytes())
-        return Record(
-            last_made=_one(Made, data.get("last_made")),
-            last_failed=_one(Failed, data.get("last_failed")),
-            last_verified=_one(Verified, data.get("last_verified")),
+        return BackupRecord(
+            last_made=_one(CompletedBackup, data.get("last_made")),
+            last_failed=_one(FailedBackup, data.get("last_failed")),
+            last_verified=_one(Verification, data.get("last_verified")),
             kept_passphrase=str(data.get("kept_passphrase", "")),
         )
     except (OSError, ValueError, TypeError, AttributeError):
-        return Record()
+        return BackupRecord()
 
 
-def doubts(record: Record, *, due: float, now: float) -> Iterator[tuple[str, str]]:
+def doubts(record: BackupRecord, *, due: float, now: float) -> Iterator[tuple[str, str]]:
     """What is wrong with the backups, and what to do; `due` is how many seconds may pass between two, 0 for any.
 
     A site that never made any has made its choice: `aresmon doctor` says so, and nothing else does.
@@ -86,7 +86,7 @@ def doubts(record: Record, *, due: float, now: float) -> Iterator[tuple[str, str
         )
 
 
-def told(record: Record, *, now: float) -> str:
+def told(record: BackupRecord, *, now: float) -> str:
     """The last backup and the last proof, in one line."""
     made, verified = record.last_made, record.last_verified
     if made is None:
@@ -103,17 +103,17 @@ def _ago(seconds: float) -> str:
     return f"{seconds / (size or 60):.0f} {unit}"
 
 
-def note_made(site: Layout, made: Made) -> None:
+def note_made(site: Layout, made: CompletedBackup) -> None:
     """Remember a backup that was made; what failed before is no news any more."""
     _write(site, replace(read(site), last_made=made, last_failed=None))
 
 
-def note_failed(site: Layout, failed: Failed) -> None:
+def note_failed(site: Layout, failed: FailedBackup) -> None:
     """Remember that a backup was not made."""
     _write(site, replace(read(site), last_failed=failed))
 
 
-def note_verified(site: Layout, verified: Verified) -> None:
+def note_verified(site: Layout, verified: Verification) -> None:
     """Remember what a trial restore found."""
     _write(site, replace(read(site), last_verified=verified))
 
@@ -132,5 +132,5 @@ def _one(kind: Any, data: dict[str, Any] | None) -> Any:
     return None if data is None else kind(**data)
 
 
-def _write(site: Layout, record: Record) -> None:
+def _write(site: Layout, record: BackupRecord) -> None:
     files.write(site.state / _FILE, json.dumps(asdict(record), indent=1).encode(), mode=0o600)

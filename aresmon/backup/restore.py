@@ -11,14 +11,14 @@ from aresmon.backup import archive as backup_archive
 from aresmon.backup import create, restore_site, verify
 from aresmon.backup.archive import Manifest
 from aresmon.backup.restore_site import Key
-from aresmon.backup.verify import Also, Source
-from aresmon.config.model import Fleet
+from aresmon.backup.verify import Also, ArchiveSource
+from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import backfill, downsampling, freshness, scratch
 from aresmon.influxdb import service as influxdb_service
 from aresmon.influxdb import users as influxdb_users
-from aresmon.influxdb.backfill import Task
+from aresmon.influxdb.backfill import BackfillTask
 from aresmon.influxdb.client import InfluxDB
 from aresmon.influxdb.scratch import FOLDER
 from aresmon.site import folder as site_folder
@@ -26,7 +26,7 @@ from aresmon.site import preflight
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.stack import folder_swap, image_versions, up, upgrade_journal
-from aresmon.stack.folder_swap import Move
+from aresmon.stack.folder_swap import FolderSwap
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
 
@@ -40,7 +40,7 @@ _PROVEN_WITHIN = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RestoreOptions:
     """What is asked for. `only` is one of PARTS, or empty; `of_site` names another site whose archive is meant;
     `accepted` takes an archive whose points differ from what it says, `shorten` lets a shorter retention delete."""
 
@@ -52,7 +52,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RestorePlan:
     """What a restore would do. `replaced` are the folders and files that have something now, which is kept aside."""
 
     archive: str
@@ -66,7 +66,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RestoreResult:
     """What was restored, where the former is kept, and why it is not proven, where it is not."""
 
     archive: str
@@ -81,12 +81,12 @@ class _Work:
     """What one restore works with; `owed` is what was to be downsampled of the former data."""
 
     site: Site
-    fleet: Fleet
+    config: Config
     engine: Engine
-    source: Source
-    wish: Wish
+    source: ArchiveSource
+    wish: RestoreOptions
     progress: Progress
-    owed: list[Task]
+    owed: list[BackfillTask]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class _Started:
     code: ExitCode = ExitCode.DONE
 
 
-def find(site: Site, archive: str) -> Source:
+def find(site: Site, archive: str) -> ArchiveSource:
     """The archive: a file here, or of the site's stores. Raises AresmonError where there is none."""
     if Path(archive).is_file():
         return verify.of_file(Path(archive))
@@ -107,37 +107,39 @@ def find(site: Site, archive: str) -> Source:
             f"there is no file {archive}, and no {site.file} that names other places",
             hint="copy the archive here, then `aresmon restore FILE.tar` in the folder that is to become the site's",
         )
-    return verify.find(site, site.fleet(), archive)
+    return verify.find(site, site.config(), archive)
 
 
-def plan(site: Site, source: Source, wish: Wish) -> Plan:
+def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan:
     """Look at the archive and at what is here. Raises AresmonError where it cannot be restored."""
     with source.open() as stream:
         said = backup_archive.read_manifest(stream)
     verify.check(said)
     is_new = not site.file.exists()
-    fleet = None if is_new else site.fleet()
-    if fleet is not None and said.origin.site not in (fleet.site, wish.of_site):
+    config = None if is_new else site.config()
+    if config is not None and said.origin.site not in (config.site, wish.of_site):
         raise AresmonError(
-            f"{source.name} is of the site {said.origin.site}, and this is {fleet.site}",
+            f"{source.name} is of the site {said.origin.site}, and this is {config.site}",
             hint=f"if that is meant: --from-site {said.origin.site}; nothing was changed",
         )
     parts = _parts(said, wish, is_new=is_new)
     if "influxdb" in parts:
-        verify.check_room(site.root if fleet is None else site.root / fleet.data, said)
-    return Plan(
+        verify.check_room(site.root if config is None else site.root / config.data, said)
+    return RestorePlan(
         archive=source.name,
         where=source.where,
         made=said.origin.begun,
         site=said.origin.site,
         parts=parts,
-        replaced=tuple(str(path) for path in _replaced(site, fleet, parts)),
+        replaced=tuple(str(path) for path in _replaced(site, config, parts)),
         is_new=is_new,
         values=sum(marks[1].values for marks in said.days.values()),
     )
 
 
-def restore(site: Site, engine: Engine, source: Source, wish: Wish, progress: Progress) -> Result:
+def restore(
+    site: Site, engine: Engine, source: ArchiveSource, wish: RestoreOptions, progress: Progress
+) -> RestoreResult:
     """Do it. What is there is stopped only when the archive has proven itself, and comes back if no data arrives.
 
     Raises AresmonError: code 1 and 4 with nothing changed, 3 where the former data is back, 4 where it is not.
@@ -145,8 +147,8 @@ def restore(site: Site, engine: Engine, source: Source, wish: Wish, progress: Pr
     planned = plan(site, source, wish)
     former = f".aresmon-former-{_stamp()}"
     data = [part for part in planned.parts if part != "site"]
-    moves: list[Move] = []
-    exchanged: list[Move] = []
+    moves: list[FolderSwap] = []
+    exchanged: list[FolderSwap] = []
     active: list[str] = []
     with site.lock("restore"):
         upgrade_journal.check_none(site)
@@ -155,7 +157,7 @@ def restore(site: Site, engine: Engine, source: Source, wish: Wish, progress: Pr
             moves += restore_site.bring(site, source, site.state / former.removeprefix(".aresmon-"), wish.key, progress)
             if wish.key.wanted:
                 create.note_shown(site)  # who restores has it
-        work = _Work(site, site.fleet(), engine, source, wish, progress, backfill.owed(site.state / backfill.JOURNAL))
+        work = _Work(site, site.config(), engine, source, wish, progress, backfill.owed(site.state / backfill.JOURNAL))
         if data:
             ready, filling = _prepared(work, data, former)
             active = _active(work)
@@ -164,7 +166,7 @@ def restore(site: Site, engine: Engine, source: Source, wish: Wish, progress: Pr
         moves += exchanged
         site.record(command="restore", archive=source.name, parts=planned.parts, former=_kept(moves))
         if not data:
-            return Result(source.name, planned.parts, tuple(_kept(moves)), "", ExitCode.DONE)
+            return RestoreResult(source.name, planned.parts, tuple(_kept(moves)), "", ExitCode.DONE)
         # Within the lock: nobody else may begin something before it is clear which data stay.
         started = _start(work, active, since)
         if started.failed and not planned.is_new:
@@ -173,10 +175,10 @@ def restore(site: Site, engine: Engine, source: Source, wish: Wish, progress: Pr
         raise AresmonError(
             f"all is restored, and the stack does not start: {started.failed}", hint="`aresmon up` goes on from here"
         )
-    return Result(source.name, planned.parts, tuple(_kept(moves)), started.unproven, started.code)
+    return RestoreResult(source.name, planned.parts, tuple(_kept(moves)), started.unproven, started.code)
 
 
-def _parts(said: Manifest, wish: Wish, *, is_new: bool) -> tuple[str, ...]:
+def _parts(said: Manifest, wish: RestoreOptions, *, is_new: bool) -> tuple[str, ...]:
     if wish.only:
         if not said.has(wish.only):
             raise AresmonError(f"the archive has nothing of {wish.only} in it")
@@ -186,31 +188,31 @@ def _parts(said: Manifest, wish: Wish, *, is_new: bool) -> tuple[str, ...]:
     return tuple(part for part in PARTS if said.has(part) and (part != "site" or is_new))
 
 
-def _replaced(site: Site, fleet: Fleet | None, parts: tuple[str, ...]) -> list[Path]:
+def _replaced(site: Site, config: Config | None, parts: tuple[str, ...]) -> list[Path]:
     found: list[Path] = [site.file] if "site" in parts and site.file.exists() else []
-    if fleet is not None:
-        folders = site_folder.data_folders(site, fleet)
+    if config is not None:
+        folders = site_folder.data_folders(site, config)
         for part, names in NAMES.items():
             if part in parts and any((folders[part] / name).exists() for name in names):
                 found.append(folders[part])
     return found
 
 
-def _prepared(work: _Work, parts: list[str], former: str) -> tuple[list[Move], list[Task]]:
+def _prepared(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwap], list[BackfillTask]]:
     """What `_prepare` does; nothing is left of what does not get so far."""
     try:
         return _prepare(work, parts, former)
     except BaseException:
-        for folder in site_folder.data_folders(work.site, work.fleet).values():
+        for folder in site_folder.data_folders(work.site, work.config).values():
             scratch.remove(folder / FOLDER)
         raise
 
 
-def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[Move], list[Task]]:
+def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwap], list[BackfillTask]]:
     """Everything up to the moment before anything is stopped: the moves that are left to be done, and what is to be
     downsampled then."""
     _check_images(work, parts)
-    folders, users = site_folder.data_folders(work.site, work.fleet), site_folder.users()
+    folders, users = site_folder.data_folders(work.site, work.config), site_folder.users()
     for part in parts:
         if preflight.prepare_folder(folders[part], users[part], part):
             work.site.remember_folder(folders[part])
@@ -239,21 +241,21 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[Move], li
 def _check_images(work: _Work, parts: list[str]) -> None:
     """Raise AresmonError where there is no image that may meet the data: the stack would not start afterwards."""
     # A folder that is empty now was written by nobody, also once it is filled.
-    image_versions.write(work.site, image_versions.remembered(work.site, work.fleet))
-    pinned = images.used_pins(work.fleet)
+    image_versions.write(work.site, image_versions.remembered(work.site, work.config))
+    pinned = images.used_pins(work.config)
     wanted = {"influxdb": pinned["influxdb"]} if "influxdb" in parts else {}
     lacking = images.obtain(work.engine, wanted, work.progress).missing
     found, _ = image_versions.held(
-        work.site, work.fleet, work.engine, images.local(work.engine, pinned), everything=True
+        work.site, work.config, work.engine, images.local(work.engine, pinned), everything=True
     )
     if "influxdb" in found.missing:
         why = lacking.get("influxdb", found.missing["influxdb"])
         raise AresmonError(f"InfluxDB cannot run: {why}", hint="`aresmon images pull influxdb`; nothing was changed")
 
 
-def _try_points(work: _Work, also: Also) -> list[Task]:
+def _try_points(work: _Work, also: Also) -> list[BackfillTask]:
     """Leave a data folder that InfluxDB can begin with beside the one that it has; what it lacks of coarser points."""
-    form = verify.form(work.site, work.fleet, work.engine)
+    form = verify.form(work.site, work.config, work.engine)
     with verify.tried(work.site, work.engine, work.source, form, progress=work.progress, also=also) as tried:
         for difference in tried.differences[:20]:
             work.progress.warn(f"{work.source.name}: {difference}")
@@ -263,46 +265,46 @@ def _try_points(work: _Work, also: Also) -> list[Task]:
                 hint="take another archive, or, where there is none: --accept-differences; nothing was changed",
                 code=ExitCode.BROKEN,
             )
-        return _define(work.site, work.fleet, tried.scratch.influxdb, shorten=work.wish.shorten)
+        return _define(work.site, work.config, tried.scratch.influxdb, shorten=work.wish.shorten)
 
 
-def _define(site: Site, fleet: Fleet, influxdb: InfluxDB, *, shorten: bool) -> list[Task]:
+def _define(site: Site, config: Config, influxdb: InfluxDB, *, shorten: bool) -> list[BackfillTask]:
     """Users, rights, policies and downsampling, which archives have none of: so that the first agent that is let in
     finds all as it was. What is due of downsampling, which nobody could tell by the database afterwards."""
-    secrets = site_secrets.ensure(site.secrets, site_secrets.owners(fleet, site_folder.users()))
+    secrets = site_secrets.ensure(site.secrets, site_secrets.owners(config, site_folder.users()))
     secrets |= site_secrets.under_way(site.secrets, secrets)
     influxdb_users.reset_admin(influxdb, secrets)
-    influxdb_users.apply(influxdb, influxdb_users.plan(influxdb, fleet, secrets, shorten=shorten))
+    influxdb_users.apply(influxdb, influxdb_users.plan(influxdb, config, secrets, shorten=shorten))
     views = site.views()
-    coarser = downsampling.plan(influxdb, fleet, views)
-    due = influxdb_service.due(influxdb, fleet, views, coarser)
+    coarser = downsampling.plan(influxdb, config, views)
+    due = influxdb_service.due(influxdb, config, views, coarser)
     downsampling.apply(influxdb, coarser)
     return due
 
 
 def _active(work: _Work) -> list[str]:
     """The hosts whose data arrives now."""
-    if not work.engine.is_running(work.fleet.site, "influxdb"):
+    if not work.engine.is_running(work.config.site, "influxdb"):
         return []
     try:
         influxdb = influxdb_service.influxdb(work.site)
         oldest = time.time() - freshness.FRESH
-        return [host.name for host in work.fleet.hosts if freshness.newest(influxdb, host.name) > oldest]
+        return [host.name for host in work.config.hosts if freshness.newest(influxdb, host.name) > oldest]
     except AresmonError:
         return []
 
 
-def _exchange(work: _Work, moves: list[Move], filling: list[Task]) -> list[Move]:
+def _exchange(work: _Work, moves: list[FolderSwap], filling: list[BackfillTask]) -> list[FolderSwap]:
     touched = {one.folder for one in moves}
-    services = [name for name, folder in site_folder.data_folders(work.site, work.fleet).items() if folder in touched]
-    there = [name for name in services if name in work.engine.containers(work.fleet.site)]
+    services = [name for name, folder in site_folder.data_folders(work.site, work.config).items() if folder in touched]
+    there = [name for name in services if name in work.engine.containers(work.config.site)]
     if there:
         with work.progress.stage(f"stopping {', '.join(there)}"):
-            folder_swap.stop(work.engine, work.fleet.site, there)
+            folder_swap.stop(work.engine, work.config.site, there)
     with work.progress.stage("moving the data into place"):
         # Before they move: interrupted, the next `up` fills whichever data are there, and to do it again changes none.
         backfill.remember(work.site.state / backfill.JOURNAL, filling)
-        folder_swap.begin(work.site, moves, project=work.fleet.site)
+        folder_swap.begin(work.site, moves, project=work.config.site)
         folder_swap.finish(work.site)
         for one in moves:
             folder_swap.drop_if_empty(one.incoming)
@@ -342,7 +344,7 @@ def _wait_for(influxdb: InfluxDB, hosts: list[str], since: float) -> str:
         time.sleep(0.5)
 
 
-def _undo(work: _Work, moves: list[Move], why: str) -> None:
+def _undo(work: _Work, moves: list[FolderSwap], why: str) -> None:
     """Bring the former data back; always raises."""
     rejected = f".aresmon-rejected-{_stamp()}"
     work.progress.warn(f"the restored data is taken out again: {why}")
@@ -364,6 +366,6 @@ def _stamp() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def _kept(moves: list[Move]) -> list[str]:
+def _kept(moves: list[FolderSwap]) -> list[str]:
     """The folders with what was there before."""
     return [str(one.former) for one in moves if one.former.is_dir()]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from aresmon.backup import archive, contents
 from aresmon.backup.archive import Manifest
-from aresmon.backup.verify import Source
+from aresmon.backup.verify import ArchiveSource
 from aresmon.config.layout import FILE
 from aresmon.influxdb import scratch
 from aresmon.site.folder import Site
 from aresmon.stack import folder_swap
-from aresmon.stack.folder_swap import Move
+from aresmon.stack.folder_swap import FolderSwap
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Progress
 
@@ -30,7 +30,7 @@ class Key:
     passphrase: Callable[[], str]
 
 
-def bring(site: Site, source: Source, former: Path, key: Key, progress: Progress) -> list[Move]:
+def bring(site: Site, source: ArchiveSource, former: Path, key: Key, progress: Progress) -> list[FolderSwap]:
     """Put the archive's site files in place of those that are here, which go to `former`; the moves that did it.
 
     Every member of the archive is held against its hash first. Raises WrongPassphraseError and DamagedError, with

@@ -80,7 +80,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ScheduledJob:
     """Something that is to be done on time: its word, the arguments of `aresmon`, and when."""
 
     name: str
@@ -89,16 +89,16 @@ class Job:
     when: Schedule
 
 
-def jobs(every: Schedule, verify: Schedule) -> list[Job]:
+def jobs(every: Schedule, verify: Schedule) -> list[ScheduledJob]:
     """What a site wants to be done by itself; what is `never` done is not among them."""
     wanted = [
-        Job("backup", "Backup", ("backup",), every),
-        Job("verify", "Proof of the last backup", ("backup", "--verify", "latest"), verify),
+        ScheduledJob("backup", "Backup", ("backup",), every),
+        ScheduledJob("verify", "Proof of the last backup", ("backup", "--verify", "latest"), verify),
     ]
     return [job for job in wanted if job.when.every != "never"]
 
 
-def systemd(run: Run, wanted: Sequence[Job]) -> str:
+def systemd(run: Run, wanted: Sequence[ScheduledJob]) -> str:
     """A shell script that writes the units, and starts the timers. A second run writes the same."""
     lines = [
         "#!/bin/sh",
@@ -113,7 +113,7 @@ def systemd(run: Run, wanted: Sequence[Job]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def units(run: Run, wanted: Sequence[Job]) -> dict[str, str]:
+def units(run: Run, wanted: Sequence[ScheduledJob]) -> dict[str, str]:
     """The units by file name: a service and a timer a job. A job waits for the ones before it."""
     found: dict[str, str] = {}
     for number, job in enumerate(wanted):
@@ -131,7 +131,7 @@ def units(run: Run, wanted: Sequence[Job]) -> dict[str, str]:
     return found
 
 
-def cron(run: Run, wanted: Sequence[Job]) -> str:
+def cron(run: Run, wanted: Sequence[ScheduledJob]) -> str:
     """A file for /etc/cron.d. What a job says goes nowhere; its errors are mailed as cron is set up to."""
     lines = [
         f"# Backups of the site {run.site}, for /etc/cron.d; a crontab of {run.user}'s own goes without their name.",
@@ -143,13 +143,13 @@ def cron(run: Run, wanted: Sequence[Job]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _command(run: Run, job: Job) -> Iterator[str]:
+def _command(run: Run, job: ScheduledJob) -> Iterator[str]:
     yield from run.program
     yield from ("--site", run.root)
     yield from job.arguments
 
 
-def _unit(run: Run, job: Job) -> str:
+def _unit(run: Run, job: ScheduledJob) -> str:
     return f"aresmon-{run.site}-{job.name}"
 
 

@@ -14,11 +14,11 @@ from urllib.parse import quote
 from aresmon import __version__
 from aresmon.backup import archive as backup_archive
 from aresmon.backup import checksums, contents, record
-from aresmon.backup.archive import DamagedError, Difference, Manifest, Member
-from aresmon.backup.record import Verified
-from aresmon.backup.storage.base import Readable, Store, Stored
+from aresmon.backup.archive import ArchiveMember, DamagedError, DataMismatch, Manifest
+from aresmon.backup.record import Verification
+from aresmon.backup.storage.base import Readable, Store, StoredArchive
 from aresmon.backup.storage.destinations import stores
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import events, service
@@ -35,7 +35,7 @@ from aresmon.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerifyResult:
     """What verifying found: of how many values on how many days, and what does not hold. `notes` are what could not
     be looked at."""
 
@@ -43,7 +43,7 @@ class Verdict:
     where: str
     values: int
     days: int
-    differences: tuple[Difference, ...]
+    differences: tuple[DataMismatch, ...]
     faults: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: float
@@ -66,61 +66,63 @@ class Verdict:
         return "; ".join(told) + (f" and {more} more days" if more > 0 else "")
 
 
-def verify(site: Site, engine: Engine, archive: str, progress: Progress) -> Verdict:
+def verify(site: Site, engine: Engine, archive: str, progress: Progress) -> VerifyResult:
     """Restore an archive for trial, compare it with its manifest, and remember what came out.
 
     Raises AresmonError where it cannot be tried; that an archive is damaged is a verdict.
     """
-    fleet = site.fleet()
+    config = site.config()
     with site.lock("backup --verify"):
         folder_swap.check_none(site)
-        source = find(site, fleet, archive)
+        source = find(site, config, archive)
         folder = site.state / "staging-verify"
         influxdb_scratch.remove(folder)
         try:
-            verdict = _verify(site, fleet, engine, source, folder=folder, progress=progress)
+            verdict = _verify(site, config, engine, source, folder=folder, progress=progress)
         except DamagedError as error:
-            verdict = Verdict(source.name, source.where, 0, 0, (), (error.message,), (), 0.0)
+            verdict = VerifyResult(source.name, source.where, 0, 0, (), (error.message,), (), 0.0)
         finally:
             influxdb_scratch.remove(folder)
-            influxdb_scratch.remove(site.root / fleet.data / FOLDER)
-        record.note_verified(site, Verified(time.time(), verdict.archive, verdict.ok, verdict.what))
+            influxdb_scratch.remove(site.root / config.data / FOLDER)
+        record.note_verified(site, Verification(time.time(), verdict.archive, verdict.ok, verdict.what))
         if verdict.ok:
             with suppress(AresmonError):
-                events.tell_backup(service.influxdb(site), fleet.server, "proven", verdict.archive)
+                events.tell_backup(service.influxdb(site), config.server, "proven", verdict.archive)
         return verdict
 
 
-def form(site: Site, fleet: Fleet, engine: Engine) -> Form:
+def form(site: Site, config: Config, engine: Engine) -> Form:
     """How a second InfluxDB is run here. Raises AresmonError where there is no image for it."""
-    running = engine.containers(fleet.site).get("influxdb")
-    image = running.image if running else images.local(engine, images.used_pins(fleet)).references.get("influxdb", "")
+    running = engine.containers(config.site).get("influxdb")
+    image = running.image if running else images.local(engine, images.used_pins(config)).references.get("influxdb", "")
     if not image:
         raise AresmonError("there is no image of InfluxDB here", hint="`aresmon images pull influxdb`, or `build`")
     return Form(
-        folder=site.root / fleet.data / FOLDER,
+        folder=site.root / config.data / FOLDER,
         image=image,
         user=site_folder.users()["influxdb"],
-        memory=dict(fleet.memory)["influxdb"],
-        project=fleet.site,
+        memory=dict(config.memory)["influxdb"],
+        project=config.site,
     )
 
 
-def _verify(site: Site, fleet: Fleet, engine: Engine, source: Source, *, folder: Path, progress: Progress) -> Verdict:
+def _verify(
+    site: Site, config: Config, engine: Engine, source: ArchiveSource, *, folder: Path, progress: Progress
+) -> VerifyResult:
     begun = time.monotonic()
 
     def accept(said: Manifest) -> None:
-        if said.origin.site != fleet.site:
-            raise AresmonError(f"{source.name} is of the site {said.origin.site}, and this is {fleet.site}")
+        if said.origin.site != config.site:
+            raise AresmonError(f"{source.name} is of the site {said.origin.site}, and this is {config.site}")
 
     def place(name: str) -> Path | None:
         return folder / name if name in ("grafana/grafana.db", contents.SECRETS) else None
 
     also = Also(accept, place)
-    with tried(site, engine, source, form(site, fleet, engine), progress=progress, also=also) as found:
+    with tried(site, engine, source, form(site, config, engine), progress=progress, also=also) as found:
         said, differences = found.manifest, found.differences
     faults, notes = _look_at_rest(site, said, folder)
-    return Verdict(
+    return VerifyResult(
         archive=source.name,
         where=source.where,
         values=sum(marks[1].values for marks in said.days.values()),
@@ -156,7 +158,7 @@ _PAUSES = (0.0, 3.0)  # seconds before the points are added up, and once more wh
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ArchiveSource:
     """An archive: its name, where it is, and how it is opened, as often as one likes."""
 
     name: str
@@ -165,12 +167,12 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TrialRestore:
     """What an archive became: a running InfluxDB with its points, and in which of them it differs."""
 
     manifest: Manifest
     scratch: Scratch
-    differences: tuple[Difference, ...]
+    differences: tuple[DataMismatch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +185,12 @@ class Also:
     points: bool = True
 
 
-def of_file(path: Path) -> Source:
+def of_file(path: Path) -> ArchiveSource:
     """An archive that is a file here."""
-    return Source(path.name, str(path.parent.resolve()), lambda: path.open("rb"))
+    return ArchiveSource(path.name, str(path.parent.resolve()), lambda: path.open("rb"))
 
 
-def find(site: Site, fleet: Fleet, archive: str) -> Source:
+def find(site: Site, config: Config, archive: str) -> ArchiveSource:
     """The archive of this name: a file here, one of the site's stores', or the newest of them all.
 
     Raises AresmonError where there is none.
@@ -196,15 +198,15 @@ def find(site: Site, fleet: Fleet, archive: str) -> Source:
     if archive != LATEST and Path(archive).is_file():
         return of_file(Path(archive))
     told: list[str] = []
-    found: list[tuple[Stored, Source]] = []
-    for store in stores(site, fleet):
+    found: list[tuple[StoredArchive, ArchiveSource]] = []
+    for store in stores(site, config):
         try:
             listed = store.list()
         except AresmonError as error:
             told.append(f"{store.where}: {error.message}")
             continue
         wanted = listed[-1:] if archive == LATEST else [one for one in listed if one.name == archive]
-        found.extend((one, Source(one.name, store.where, _opener(store, one.name))) for one in wanted)
+        found.extend((one, ArchiveSource(one.name, store.where, _opener(store, one.name))) for one in wanted)
     if archive == LATEST and told and found:
         raise AresmonError(
             f"which archive is the latest cannot be told: {'; '.join(told)}",
@@ -238,7 +240,9 @@ def check_room(folder: Path, said: Manifest) -> None:
 
 
 @contextmanager
-def tried(site: Site, engine: Engine, source: Source, form: Form, *, progress: Progress, also: Also) -> Iterator[Trial]:
+def tried(
+    site: Site, engine: Engine, source: ArchiveSource, form: Form, *, progress: Progress, also: Also
+) -> Iterator[TrialRestore]:
     """Unpack an archive, have a second InfluxDB take its points in, and add them up.
 
     Raises DamagedError for an archive that is not what it was, AresmonError for one of a newer InfluxDB.
@@ -257,12 +261,12 @@ def tried(site: Site, engine: Engine, source: Source, form: Form, *, progress: P
             )
         running.restore()
         stage.say("adding up its points")
-        yield Trial(said, running, _differences(running.influxdb, said))
+        yield TrialRestore(said, running, _differences(running.influxdb, said))
 
 
-def _differences(influxdb: InfluxDB, said: Manifest) -> tuple[Difference, ...]:
+def _differences(influxdb: InfluxDB, said: Manifest) -> tuple[DataMismatch, ...]:
     """What differs, and does so twice: InfluxDB leaves a shard that it is opening out of its answers, unsaid."""
-    differences: list[Difference] = []
+    differences: list[DataMismatch] = []
     for pause in _PAUSES:
         time.sleep(pause)
         shards = checksums.list_shards(influxdb)
@@ -273,7 +277,7 @@ def _differences(influxdb: InfluxDB, said: Manifest) -> tuple[Difference, ...]:
     return tuple(differences)
 
 
-def unpack(source: Source, folder: Path, user: int, *, progress: Progress, also: Also) -> Manifest:
+def unpack(source: ArchiveSource, folder: Path, user: int, *, progress: Progress, also: Also) -> Manifest:
     """Bring the points' files to `incoming` in this folder, for InfluxDB's user, and others where they are wanted."""
     incoming = folder / "incoming"
 
@@ -292,7 +296,7 @@ def unpack(source: Source, folder: Path, user: int, *, progress: Progress, also:
 
     with progress.stage(f"reading {source.name} from {source.where}") as stage, source.open() as stream:
 
-        def each(member: Member) -> None:
+        def each(member: ArchiveMember) -> None:
             stage.say(member.name)
 
         said = backup_archive.unpack(stream, accept=accept, place=place, each=each)

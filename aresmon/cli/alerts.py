@@ -37,13 +37,13 @@ def list_command(
     from aresmon.grafana import alerts
 
     site, console = the_site(), the_console()
-    fleet = site.fleet()
+    config = site.config()
     why = ""
     try:
         groups = _grafana(site).rules()
     except AresmonError as error:
         groups, why = None, error.message
-    rules = alerts.listed(fleet, site.views(), groups)
+    rules = alerts.listed(config, site.views(), groups)
     if as_json:
         console.data({"grafana": why or "ok", "rules": [asdict(rule) for rule in rules]})
     else:
@@ -66,7 +66,7 @@ def try_command(
     from aresmon.grafana import alerts
 
     site, console = the_site(), the_console()
-    tried = alerts.try_all(site, site.fleet(), _grafana(site), name or [])
+    tried = alerts.try_all(site, site.config(), _grafana(site), name or [])
     for one in tried:
         if one.error:
             console.warn(f"{one.name}: not taken: {one.error}")
@@ -92,7 +92,7 @@ def secret(name: Annotated[str, typer.Argument(help="The name that aresmon.yml h
     from aresmon.system.json_schema import did_you_mean
 
     site = the_site()
-    uses = site.fleet().alerts.secrets
+    uses = site.config().alerts.secrets
     site.make_state()
     if sys.stdin.isatty():
         value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
@@ -113,7 +113,7 @@ def _grafana(site: Site) -> Grafana:
     from aresmon.grafana import admin_access
     from aresmon.stack import remote
 
-    fleet = site.fleet()
-    remote.check_here(site, fleet)
-    admin_access.check_runs(fleet, the_engine())
-    return admin_access.administrator(site, fleet)
+    config = site.config()
+    remote.check_here(site, config)
+    admin_access.check_runs(config, the_engine())
+    return admin_access.administrator(site, config)

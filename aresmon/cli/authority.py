@@ -11,7 +11,7 @@ from aresmon.cli.common import command, confirm_by_name, the_console, the_site
 from aresmon.system.errors import AresmonError, not_yours
 
 if TYPE_CHECKING:
-    from aresmon.config.model import Fleet
+    from aresmon.config.model import Config
     from aresmon.site.folder import Site
 
 
@@ -32,17 +32,17 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] =
     """Show the site's certificate authority, the edge's certificate, and who may still write in the clear."""
     from aresmon.site import ca, tls_migration
 
-    site, fleet = _site_with_authority()
+    site, config = _site_with_authority()
     console, facts = the_console(), ca.known(site.authority)
     known = ca.shown(site.authority)
-    behind = sorted(tls_migration.in_clear(site, fleet))
+    behind = sorted(tls_migration.in_clear(site, config))
     if as_json:
         console.data(
             {
                 "authorities": [{"sha256": one.fingerprint, "ends": one.ends.isoformat()} for one in known],
                 "edge": {"names": list(facts.names), "ends": facts.ends} if facts else None,
                 "in_clear": behind,
-                "without_next": sorted(tls_migration.without_next(site, fleet)),
+                "without_next": sorted(tls_migration.without_next(site, config)),
             }
         )
         return
@@ -51,7 +51,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] =
     if facts:
         console.say(f"edge: until {ca.day(facts.ends)}, for {', '.join(facts.names)}")
     console.say(f"in the clear: {', '.join(behind) or 'nobody'}")
-    _tell_step(site, fleet)
+    _tell_step(site, config)
 
 
 @command(app, name="close", example="aresmon authority close")
@@ -65,8 +65,8 @@ def close(
     """
     from aresmon.site import tls_migration
 
-    site, fleet = _site_with_tls()
-    behind = sorted(tls_migration.in_clear(site, fleet))
+    site, config = _site_with_tls()
+    behind = sorted(tls_migration.in_clear(site, config))
     if not behind:
         the_console().say("Nothing to do: no host is known to write in the clear.")
         return
@@ -75,7 +75,7 @@ def close(
         the_console().say(f"{what}.")
         return
     if not yes:
-        confirm_by_name(fleet.site, what)
+        confirm_by_name(config.site, what)
     with site.lock("authority close"):
         tls_migration.close(site)
     the_console().say("next: `aresmon up` closes the port to what comes in the clear")
@@ -94,14 +94,14 @@ def rotate(
 
     from aresmon.site import tls_migration
 
-    site, fleet = _site_with_authority()
+    site, config = _site_with_authority()
     with site.lock("authority rotate"):
-        step = tls_migration.next_step(site, fleet)
+        step = tls_migration.next_step(site, config)
         if step == "finish":
             hint = "`aresmon up`, then `aresmon authority rotate` again"
             raise AresmonError("`up` has not brought the present authority to the edge and to pushes yet", hint=hint)
         if step in ("wait", "bring"):
-            waiting = ", ".join(sorted(tls_migration.without_next(site, fleet))) or "the bundle"
+            waiting = ", ".join(sorted(tls_migration.without_next(site, config))) or "the bundle"
             raise AresmonError(
                 f"the next authority is not known yet to {waiting}", hint=_WAITS[step].removeprefix("next: ")
             )
@@ -109,35 +109,35 @@ def rotate(
         if dry_run:
             the_console().say(f"would {told}; nothing was changed")
             return
-        tls_migration.rotate(site, fleet, datetime.now(UTC))
+        tls_migration.rotate(site, config, datetime.now(UTC))
     the_console().say(f"done: {told}")
-    _tell_step(site, fleet)
+    _tell_step(site, config)
 
 
-def _tell_step(site: Site, fleet: Fleet) -> None:
+def _tell_step(site: Site, config: Config) -> None:
     from aresmon.site import tls_migration
 
-    waits = _WAITS[tls_migration.next_step(site, fleet)]
+    waits = _WAITS[tls_migration.next_step(site, config)]
     if waits:
         the_console().say(waits)
 
 
-def _site_with_tls() -> tuple[Site, Fleet]:
+def _site_with_tls() -> tuple[Site, Config]:
     site = the_site()
-    fleet = site.fleet()
-    if not fleet.edge.channel.is_tls:
+    config = site.config()
+    if not config.edge.channel.is_tls:
         raise AresmonError("agents of this site write without TLS", hint="say `edge: {tls: site}` in aresmon.yml")
-    return site, fleet
+    return site, config
 
 
-def _site_with_authority() -> tuple[Site, Fleet]:
+def _site_with_authority() -> tuple[Site, Config]:
     from aresmon.site import ca
 
-    site, fleet = _site_with_tls()
-    if not fleet.edge.channel.by_site:
+    site, config = _site_with_tls()
+    if not config.edge.channel.by_site:
         raise AresmonError("the edge has a certificate of somebody else's (edge.tls)", hint="its maker knows more")
     if site.authority.is_dir() and not os.access(site.authority, os.R_OK | os.X_OK):
         raise not_yours(site.authority)
     if not ca.trusted(site.authority):
         raise AresmonError("there is no certificate authority here yet", hint="`aresmon up` on the server makes it")
-    return site, fleet
+    return site, config

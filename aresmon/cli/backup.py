@@ -13,14 +13,14 @@ import typer
 from aresmon.cli import restore
 from aresmon.cli.common import command, group_command, the_console, the_engine, the_site
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 
 if TYPE_CHECKING:
-    from aresmon.backup.create import Plan, Result
-    from aresmon.backup.pruning import Place
+    from aresmon.backup.create import BackupPlan, BackupResult
+    from aresmon.backup.pruning import StoredArchives
     from aresmon.backup.schedule import Run
     from aresmon.backup.storage.base import Store
-    from aresmon.config.model import Fleet
+    from aresmon.config.model import Config
     from aresmon.site.folder import Site
 
 
@@ -78,15 +78,15 @@ def _make(*, dry_run: bool, as_json: bool) -> None:
     """`aresmon backup` itself."""
     from aresmon.backup import create
 
-    site, fleet = _here()
+    site, config = _here()
     console = the_console()
     if dry_run:
-        plan = create.plan(site, fleet)
+        plan = create.plan(site, config)
         console.data(asdict(plan)) if as_json else _tell_plan(plan)
         return
-    result = create.make(site, the_engine(), Silent() if as_json else console)
+    result = create.make(site, the_engine(), NoProgress() if as_json else console)
     console.data({"code": result.code, **asdict(result)}) if as_json else _tell_made(result)
-    _tell_doubts(site, fleet)
+    _tell_doubts(site, config)
     if not create.is_passphrase_kept(site):
         console.warn(
             "nobody has seen the passphrase yet that the secrets in the archive are sealed with",
@@ -101,7 +101,7 @@ def _verify(archive: str, *, as_json: bool) -> None:
 
     site, _ = _here()
     console = the_console()
-    verdict = backup_verify.verify(site, the_engine(), archive, Silent() if as_json else console)
+    verdict = backup_verify.verify(site, the_engine(), archive, NoProgress() if as_json else console)
     if as_json:
         console.data({"ok": verdict.ok, **asdict(verdict)})
         raise typer.Exit(verdict.code)
@@ -118,7 +118,7 @@ def _verify(archive: str, *, as_json: bool) -> None:
     console.say(f"{verdict.archive} holds: {verdict.what}.", style="green")
 
 
-def _tell_plan(plan: Plan) -> None:
+def _tell_plan(plan: BackupPlan) -> None:
     what = "the points, Grafana, the site and its secrets" if plan.has_grafana else "the points, the site, its secrets"
     the_console().say(
         f"An archive of {what} would go to {', '.join(plan.destinations)}.\n"
@@ -127,7 +127,7 @@ def _tell_plan(plan: Plan) -> None:
     )
 
 
-def _tell_made(result: Result) -> None:
+def _tell_made(result: BackupResult) -> None:
     console = the_console()
     for where, why in result.failed.items():
         console.warn(f"not stored in {where}: {why}")
@@ -170,13 +170,13 @@ def list_archives(as_json: Annotated[bool, typer.Option("--json", help="For scri
     """
     from aresmon.backup import pruning
 
-    site, fleet = _here()
-    places = pruning.inventory(_stores(site, fleet), fleet.backup.keep, pruning.proven(site))
+    site, config = _here()
+    places = pruning.inventory(_stores(site, config), config.backup.keep, pruning.proven(site))
     if as_json:
         the_console().data({"places": [place.as_json() for place in places]})
     else:
         _tell_places(places)
-    _end(site, fleet, places)
+    _end(site, config, places)
 
 
 @command(app, name="prune", example="aresmon backup prune --dry-run")
@@ -191,8 +191,8 @@ def prune(
     """
     from aresmon.backup import pruning
 
-    site, fleet = _here()
-    stores, keep = _stores(site, fleet), fleet.backup.keep
+    site, config = _here()
+    stores, keep = _stores(site, config), config.backup.keep
     if dry_run:
         places = pruning.inventory(stores, keep, pruning.proven(site))
     else:
@@ -205,7 +205,7 @@ def prune(
         the_console().data({"places": [place.as_json() for place in places]})
     else:
         _tell_pruned(places, dry_run=dry_run)
-    _end(site, fleet, places)
+    _end(site, config, places)
 
 
 @command(app, name="secret", example="aresmon backup secret s3")
@@ -220,7 +220,7 @@ def secret(
     from aresmon.system.json_schema import did_you_mean
 
     site = the_site()
-    asked = site.fleet().backup.secrets
+    asked = site.config().backup.secrets
     site.make_state()
     if sys.stdin.isatty():
         value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
@@ -233,23 +233,23 @@ def secret(
         console.warn(f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint="`s3: {…}` in `backup.to`")
 
 
-def _here() -> tuple[Site, Fleet]:
+def _here() -> tuple[Site, Config]:
     """The site whose stack is on this machine: from elsewhere its folders are not these. Raises AresmonError."""
     from aresmon.stack import remote
 
     site = the_site()
-    fleet = site.fleet()
-    remote.check_here(site, fleet)
-    return site, fleet
+    config = site.config()
+    remote.check_here(site, config)
+    return site, config
 
 
-def _stores(site: Site, fleet: Fleet) -> list[Store]:
+def _stores(site: Site, config: Config) -> list[Store]:
     from aresmon.backup.storage import destinations
 
-    return destinations.stores(site, fleet)
+    return destinations.stores(site, config)
 
 
-def _tell_places(places: list[Place]) -> None:
+def _tell_places(places: list[StoredArchives]) -> None:
     from aresmon.backup.storage.base import megabytes
 
     console = the_console()
@@ -264,7 +264,7 @@ def _tell_places(places: list[Place]) -> None:
             console.table(("ARCHIVE", ">SIZE", "STAYS FOR"), rows)
 
 
-def _tell_pruned(places: list[Place], *, dry_run: bool) -> None:
+def _tell_pruned(places: list[StoredArchives], *, dry_run: bool) -> None:
     console, going_anywhere = the_console(), False
     for place in places:
         going = [one.archive.name for one in place.verdicts if not one.stays] if dry_run else place.gone
@@ -284,16 +284,16 @@ def _counted(number: int) -> str:
     return f"{number} archive{'s' * (number != 1)}"
 
 
-def _tell_doubts(site: Site, fleet: Fleet) -> None:
+def _tell_doubts(site: Site, config: Config) -> None:
     from aresmon.backup.storage import destinations
 
-    for what, hint in destinations.doubts(site, fleet):
+    for what, hint in destinations.doubts(site, config):
         the_console().warn(what, hint=hint)
 
 
-def _end(site: Site, fleet: Fleet, places: list[Place]) -> None:
+def _end(site: Site, config: Config, places: list[StoredArchives]) -> None:
     """Tell what to know of the places, and end."""
-    _tell_doubts(site, fleet)
+    _tell_doubts(site, config)
     failed = [place.error for place in places if place.error is not None]
     for error in failed:
         the_console().warn(error.message, hint=error.hint)
@@ -304,27 +304,27 @@ def _print_schedule(kind: str) -> None:
     """Print what makes backups by itself; what to do with it comes on standard error."""
     from aresmon.backup import schedule as backup_schedule
 
-    site, fleet = _here()
+    site, config = _here()
     kinds = {"systemd": backup_schedule.systemd, "cron": backup_schedule.cron}
     if kind not in kinds:
         raise AresmonError(f"no schedule for {kind!r}", hint=f"there is {' and '.join(kinds)}", code=ExitCode.USAGE)
-    jobs = backup_schedule.jobs(fleet.backup.every, fleet.backup.verify)
+    jobs = backup_schedule.jobs(config.backup.every, config.backup.verify)
     if not jobs:
         raise AresmonError("`backup.every` and `backup.verify` are `never`", hint="say when in aresmon.yml")
-    run = _run(site, fleet)
+    run = _run(site, config)
     typer.echo(kinds[kind](run, jobs), nl=False)
-    where = "sudo sh" if kind == "systemd" else f"sudo tee /etc/cron.d/aresmon-{fleet.site}"
+    where = "sudo sh" if kind == "systemd" else f"sudo tee /etc/cron.d/aresmon-{config.site}"
     typer.echo(f"look at it, then: aresmon --site {site.root} backup --schedule {kind} | {where}", err=True)
 
 
-def _run(site: Site, fleet: Fleet) -> Run:
+def _run(site: Site, config: Config) -> Run:
     import pwd
 
     from aresmon.backup.schedule import Run
     from aresmon.backup.storage import destinations
 
     owner = pwd.getpwuid((site.state if site.state.is_dir() else site.root).stat().st_uid).pw_name
-    return Run(fleet.site, _program(), str(site.root), owner, destinations.written_to(site, fleet))
+    return Run(config.site, _program(), str(site.root), owner, destinations.written_to(site, config))
 
 
 def _program() -> list[str]:

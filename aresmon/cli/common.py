@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aresmon.cli.console import Console
     from aresmon.engine.docker import Engine
     from aresmon.influxdb.client import InfluxDB
-    from aresmon.push.session import Ground
+    from aresmon.push.session import Session
     from aresmon.site.folder import Site
 
 
@@ -124,31 +124,31 @@ def the_stack(site: Site) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | Non
     """The engine of the site's stack and the way to its InfluxDB, which is the site's own where the stack is here."""
     from aresmon.stack.remote import is_here
 
-    fleet = site.fleet()
-    if is_here(site, fleet):
+    config = site.config()
+    if is_here(site, config):
         yield the_engine(), None
         return
     from aresmon.engine.docker import Engine
     from aresmon.ssh.client import Connections, Ssh
     from aresmon.stack import remote
 
-    server = fleet.host(fleet.server)
-    with remote.in_background(fleet, lambda: Ssh(server.name, server.ssh, Connections())) as far:
+    server = config.host(config.server)
+    with remote.in_background(config, lambda: Ssh(server.name, server.ssh, Connections())) as far:
         yield Engine.behind(far.docker), lambda: far.influxdb
 
 
 def on_ground(
-    run: Callable[[Ground], Coroutine[Any, Any, R]], *, site: Site | None = None, ask_sudo: bool = False
+    run: Callable[[Session], Coroutine[Any, Any, R]], *, site: Site | None = None, ask_sudo: bool = False
 ) -> R:
     """Run something with the ways to the hosts open; with `ask_sudo` after asking for sudo's password there."""
     import asyncio
 
-    from aresmon.push.session import ground
+    from aresmon.push.session import open_session
 
     password = sudo_password(wanted=ask_sudo)
 
     async def inside() -> R:
-        async with ground(site or the_site(), sudo_password=password) as opened:
+        async with open_session(site or the_site(), sudo_password=password) as opened:
             return await run(opened)
 
     return asyncio.run(inside())

@@ -22,23 +22,23 @@ from aresmon.doctor.problems import ServiceStatus, age
 from aresmon.doctor.status import Status
 from aresmon.influxdb import capacity
 from aresmon.influxdb.freshness import FRESH
-from aresmon.push.result import GOOD, Outcome, Result
-from aresmon.site.bundle import Difference
+from aresmon.push.result import GOOD, PushOutcome, PushResult
+from aresmon.site.bundle import BundleDifference
 from aresmon.stack.plan import Step
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Stage
 
 if TYPE_CHECKING:
     from aresmon.grafana.alerts import Listed
-    from aresmon.push.drift import Drift, Planned
+    from aresmon.push.drift import Drift, PlannedPush
 
 
 _OUTCOME_COLOURS: Mapping[str, str] = {
-    Outcome.PROVEN: "green",
-    Outcome.UNCHANGED: "green",
-    Outcome.UNVERIFIED: "yellow",
-    Outcome.SKIPPED: "dim",
-    Outcome.ROLLED_BACK: "yellow",
+    PushOutcome.PROVEN: "green",
+    PushOutcome.UNCHANGED: "green",
+    PushOutcome.UNVERIFIED: "yellow",
+    PushOutcome.SKIPPED: "dim",
+    PushOutcome.ROLLED_BACK: "yellow",
 }
 _STATE_COLOURS = {"firing": "red", "pending": "yellow", "error": "red", "unknown": "dim", "quiet": "green"}
 _MOST_ROWS = 20
@@ -117,7 +117,7 @@ class Console:
         with Live(get_renderable=shown.table, console=self.out, refresh_per_second=4, transient=True):
             yield shown
 
-    def results(self, results: Sequence[Result], *, quiet: bool = False) -> None:
+    def results(self, results: Sequence[PushResult], *, quiet: bool = False) -> None:
         """What became of each host; those that went well in a line, if there are many."""
         if quiet:
             return
@@ -136,7 +136,7 @@ class Console:
         if len(results) > 1:
             self.say(f"{len(results)} hosts: " + ", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
 
-    def _told(self, hosts: str, outcome: Outcome, why: str, next_step: str, notes: Sequence[str]) -> None:
+    def _told(self, hosts: str, outcome: PushOutcome, why: str, next_step: str, notes: Sequence[str]) -> None:
         if why:
             mark = ("  " if outcome in GOOD else "! ", "bold yellow")
             self.out.print(Text.assemble(mark, f"{hosts}: {outcome.upper()}: {why}"), soft_wrap=True)
@@ -145,7 +145,7 @@ class Console:
         for note in notes:
             self.say(f"  note: {hosts}: {note}", style="dim")
 
-    def push_plan(self, planned: Sequence[Planned]) -> None:
+    def push_plan(self, planned: Sequence[PlannedPush]) -> None:
         """What a push would change, host by host."""
         for one in planned:
             if one.refusal is not None:
@@ -215,7 +215,7 @@ class Console:
             table.add_row(*row)
         self.out.print(table)
 
-    def plan(self, steps: Sequence[Step], difference: Difference, *, is_first: bool, whole: bool) -> None:
+    def plan(self, steps: Sequence[Step], difference: BundleDifference, *, is_first: bool, whole: bool) -> None:
         """The steps that `up` takes, and what changes in the bundle. `whole` shows every line of it; a first
         bundle is no change to read line by line."""
         if is_first:
@@ -296,7 +296,7 @@ class Rollout:
     def __init__(self, console: Console, hosts: Sequence[str], *, quiet: bool) -> None:
         self._console, self._quiet, self._begun = console, quiet, time.monotonic()
         self._states = dict.fromkeys(hosts, "waiting")
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, PushResult] = {}
 
     def report(self, host: str, state: str) -> None:
         """A host's push is in another state."""
@@ -304,7 +304,7 @@ class Rollout:
         if not self._quiet and not self._console.out.is_terminal:
             self._console.say(f"{host}: {state}")
 
-    def done(self, result: Result) -> None:
+    def done(self, result: PushResult) -> None:
         """A host's push has ended."""
         self._results[result.host] = result
         if not self._quiet and not self._console.out.is_terminal:
@@ -332,7 +332,7 @@ def _some(hosts: Sequence[str]) -> str:
     return ", ".join(hosts[:_MOST_NAMES]) + more
 
 
-def _result_row(result: Result) -> list[str | Text]:
+def _result_row(result: PushResult) -> list[str | Text]:
     outcome = Text(str(result.outcome), style=_OUTCOME_COLOURS.get(result.outcome, "red"))
     seconds = f"{result.seconds:.1f}" if result.seconds else ""
     return [result.host, outcome, seconds, result.commit[:7], result.mark if result.outcome in GOOD else ""]

@@ -77,9 +77,9 @@ def _open() -> tuple[Site, Grafana]:
     from aresmon.stack import remote
 
     site = the_site()
-    fleet = site.fleet()
-    remote.check_here(site, fleet)
-    admin_access.check_runs(fleet, the_engine())
-    grafana = admin_access.administrator(site, fleet)
+    config = site.config()
+    remote.check_here(site, config)
+    admin_access.check_runs(config, the_engine())
+    grafana = admin_access.administrator(site, config)
     grafana.health()
     return site, grafana

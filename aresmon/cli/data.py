@@ -15,9 +15,9 @@ from aresmon.cli.common import command, confirm_by_name, the_console, the_site, 
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
-    from aresmon.config.model import Fleet
+    from aresmon.config.model import Config
     from aresmon.config.views import Views
-    from aresmon.influxdb.backfill import Filled, Task, Wish
+    from aresmon.influxdb.backfill import BackfillOptions, BackfillResult, BackfillTask
     from aresmon.influxdb.client import InfluxDB
     from aresmon.influxdb.retention import Holding
     from aresmon.site.folder import Site
@@ -43,9 +43,9 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scri
     from aresmon.influxdb import retention
 
     site, console = the_site(), the_console()
-    fleet, views = site.fleet(), site.views()
+    config, views = site.config(), site.views()
     with the_stack(site) as (_, far):
-        found = retention.holdings(_influxdb(site, far), fleet, views, now=time.time())
+        found = retention.holdings(_influxdb(site, far), config, views, now=time.time())
     console.data([one.as_json() for one in found]) if as_json else console.table(_COLUMNS, map(_row, found))
     missing = [one for one in found if one.missing]
     for one in missing:
@@ -66,12 +66,12 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for sc
     from aresmon.stack import remote
 
     site, console = the_site(), the_console()
-    fleet = site.fleet()
-    if not remote.is_here(site, fleet):
+    config = site.config()
+    if not remote.is_here(site, config):
         raise AresmonError(
-            f"the files are on {fleet.server}", hint=f"run this on {fleet.server}, in the site's folder there"
+            f"the files are on {config.server}", hint=f"run this on {config.server}, in the site's folder there"
         )
-    known, folder = shards.places(service.influxdb(site)), site.root / fleet.data
+    known, folder = shards.places(service.influxdb(site)), site.root / config.data
     try:
         with nullcontext() if as_json else console.stage(f"reading the files of {len(known)} shards"):
             found = [*shards.put_aside(folder, known), *shards.changed(folder, known)]
@@ -119,7 +119,7 @@ def backfill(
 
     now = time.time()
     site, console = the_site(), the_console()
-    fleet, views = site.fleet(), site.views()
+    config, views = site.config(), site.views()
     wish = _wish(since, until, policy or (), measurement or (), views, now)
     lock = nullcontext() if dry_run else site.lock("data backfill")
     with the_stack(site) as (_, far), lock:
@@ -127,19 +127,19 @@ def backfill(
         left = influxdb_backfill.owed(journal)
         if left:
             console.note(f"{len(left)} measurements are left over from a run that was interrupted; they are done too")
-        tasks = influxdb_backfill.joined(left, _plan(influxdb, fleet, views, wish, now))
+        tasks = influxdb_backfill.joined(left, _plan(influxdb, config, views, wish, now))
         _tell_plan(tasks)
         if dry_run or not tasks:
             console.say(
                 "Nothing was changed." if tasks else "Nothing to do: there are no points to make coarser ones of."
             )
             return
-        filled = influxdb_backfill.run(influxdb, fleet, views, tasks, journal=journal, progress=console)
+        filled = influxdb_backfill.run(influxdb, config, views, tasks, journal=journal, progress=console)
         site.record(command="data backfill", points=filled.points, refused=filled.refused)
     _tell_filled(filled)
 
 
-def let_shorten(site: Site, fleet: Fleet, *, meant: bool, dry_run: bool) -> bool:
+def let_shorten(site: Site, config: Config, *, meant: bool, dry_run: bool) -> bool:
     """Whether a shorter `storage.keep` may delete points, after telling which; asked for at a terminal.
 
     Raises AresmonError where somebody was asked and did not agree. Without a terminal `up` itself refuses.
@@ -148,7 +148,7 @@ def let_shorten(site: Site, fleet: Fleet, *, meant: bool, dry_run: bool) -> bool
 
     if not meant and not sys.stdin.isatty():
         return False  # and to count the points takes a while
-    lost = service.losses(site, fleet)
+    lost = service.losses(site, config)
     if not lost:
         return meant
     for loss in lost:
@@ -156,7 +156,7 @@ def let_shorten(site: Site, fleet: Fleet, *, meant: bool, dry_run: bool) -> bool
     if dry_run and not meant:
         the_console().note("`aresmon up` asks for the site's name before it does so")
     elif not meant:
-        confirm_by_name(fleet.site, "This deletes them")
+        confirm_by_name(config.site, "This deletes them")
     return True
 
 
@@ -189,17 +189,17 @@ def _influxdb(site: Site, far: object) -> InfluxDB:
     return far() if callable(far) else service.influxdb(site)
 
 
-def _plan(influxdb: InfluxDB, fleet: Fleet, views: Views, wish: Wish, now: float) -> list[Task]:
+def _plan(influxdb: InfluxDB, config: Config, views: Views, wish: BackfillOptions, now: float) -> list[BackfillTask]:
     from aresmon.influxdb import backfill as influxdb_backfill
     from aresmon.influxdb import downsampling
 
-    return influxdb_backfill.plan(influxdb, fleet, downsampling.downsamplings(views), wish, now=now)
+    return influxdb_backfill.plan(influxdb, config, downsampling.downsamplings(views), wish, now=now)
 
 
 def _wish(
     since: str, until: str, policies: Sequence[str], measurements: Sequence[str], views: Views, now: float
-) -> Wish:
-    from aresmon.influxdb.backfill import Wish
+) -> BackfillOptions:
+    from aresmon.influxdb.backfill import BackfillOptions
     from aresmon.influxdb.downsampling import TIERS
     from aresmon.system import json_schema
 
@@ -212,7 +212,7 @@ def _wish(
             if name not in there:
                 meant = json_schema.did_you_mean(name, there) or f"; there are {', '.join(there)}"
                 raise AresmonError(f"no {what} '{name}' is made of finer points{meant}", code=ExitCode.USAGE)
-    wish = Wish(_moment(since, now), _moment(until, now), tuple(policies), tuple(measurements))
+    wish = BackfillOptions(_moment(since, now), _moment(until, now), tuple(policies), tuple(measurements))
     if wish.since is not None and wish.since >= (wish.until or now):
         raise AresmonError("--since is not before --until", code=ExitCode.USAGE)
     return wish
@@ -232,7 +232,7 @@ def _moment(said: str, now: float) -> int | None:
         ) from None
 
 
-def _tell_plan(tasks: Sequence[Task]) -> None:
+def _tell_plan(tasks: Sequence[BackfillTask]) -> None:
     alike: dict[tuple[str, int, int], list[str]] = {}
     for one in tasks:
         alike.setdefault((one.policy, one.since, one.until), []).append(one.measurement)
@@ -241,7 +241,7 @@ def _tell_plan(tasks: Sequence[Task]) -> None:
         the_console().say(f"    fill {policy}  {what}, from {_when(since)} to {_when(until)} UTC")
 
 
-def _tell_filled(filled: Filled) -> None:
+def _tell_filled(filled: BackfillResult) -> None:
     from aresmon.influxdb import backfill as influxdb_backfill
 
     console = the_console()

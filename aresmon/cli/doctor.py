@@ -14,9 +14,8 @@ from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
     from aresmon.cli.console import Console
-    from aresmon.doctor.facts import Host
-    from aresmon.doctor.findings import Report
-    from aresmon.doctor.run import Case
+    from aresmon.doctor.facts import HostFacts
+    from aresmon.doctor.run import Examination
     from aresmon.site.folder import Site
 
 
@@ -53,13 +52,13 @@ def _examine(site: Site, *, hosts: bool, ask_sudo: bool) -> Report:
         return run.examine(_case(site, ways, hosts=hosts, ask_sudo=ask_sudo))
 
 
-def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Case:
+def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examination:
     """How this site can be looked at from here. What is in the way is found again by who looks."""
     from aresmon.doctor import probe_hosts
-    from aresmon.doctor.run import Case
+    from aresmon.doctor.run import Examination
     from aresmon.stack.remote import is_here
 
-    def visit() -> tuple[Host, ...]:
+    def visit() -> tuple[HostFacts, ...]:
         return on_ground(probe_hosts.visit, site=site, ask_sudo=ask_sudo)
 
     wanted = visit if hosts else None
@@ -68,12 +67,12 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Case:
 
         sudo_password(wanted=True)  # asked for once, before anything else is shown
     try:
-        if is_here(site, site.fleet()):
-            return Case(site, the_engine(), visit=wanted)
+        if is_here(site, site.config()):
+            return Examination(site, the_engine(), visit=wanted)
     except AresmonError:
-        return Case(site, the_engine())
+        return Examination(site, the_engine())
     engine, influxdb = ways.enter_context(the_stack(site))
-    return Case(site, engine, influxdb, is_here=False, visit=wanted)
+    return Examination(site, engine, influxdb, is_here=False, visit=wanted)
 
 
 _STYLES: dict[Severity, str] = {"bad": "bold red", "warning": "bold yellow", "note": ""}

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from aresmon.config.model import AgentKind
     from aresmon.influxdb.client import InfluxDB
-    from aresmon.push.enroll import Asked, Found
-    from aresmon.push.result import Result
-    from aresmon.push.session import Ground
+    from aresmon.push.enroll import EnrollOptions, FoundAgent
+    from aresmon.push.result import PushResult
+    from aresmon.push.session import Session
     from aresmon.site.folder import Site
     from aresmon.ssh.transport import Transport
 
@@ -32,7 +32,7 @@ def list_hosts(as_json: Annotated[bool, typer.Option("--json", help="For scripts
 
     site = the_site()
     rows = []
-    for host in site.fleet().hosts:
+    for host in site.config().hosts:
         newest = Releases(site.releases(host.name)).newest()
         release = newest.number if newest else 0
         rows.append(
@@ -57,7 +57,9 @@ def add(
     from aresmon.push import enroll
 
     site = the_site()
-    asked = enroll.Asked(name, ssh, _kind(agent), tuple(filter(None, collect.split(","))), _variables(env or []))
+    asked = enroll.EnrollOptions(
+        name, ssh, _kind(agent), tuple(filter(None, collect.split(","))), _variables(env or [])
+    )
     asyncio.run(_prepare(site, asked, ask_sudo=ask_sudo))
     try:
         _give_credentials(site, name, ask_sudo=ask_sudo)
@@ -82,13 +84,13 @@ def remove(
     from aresmon.push import run as push_run
 
     site, console = the_site(), the_console()
-    (host,) = push_run.chosen(site.fleet(), [name], every=False)
+    (host,) = push_run.chosen(site.config(), [name], every=False)
     text = enroll.without(site, name)
     if not yes:
         stops = "leaves" if leave_agent else "stops"
         confirm_by_name(name, f"This {stops} the agent of {name} and revokes its password")
 
-    async def run(ground: Ground) -> str:
+    async def run(ground: Session) -> str:
         left = "" if leave_agent else await enroll.say_goodbye(ground, host)
         await enroll.revoke(ground, name)
         return left
@@ -104,7 +106,7 @@ def remove(
         raise typer.Exit(ExitCode.DEGRADED)
 
 
-async def _prepare(site: Site, asked: Asked, *, ask_sudo: bool) -> None:
+async def _prepare(site: Site, asked: EnrollOptions, *, ask_sudo: bool) -> None:
     """Look at the machine, write its entry, bring Telegraf to it."""
     from aresmon.cli.common import sudo_password
     from aresmon.push import enroll
@@ -112,13 +114,13 @@ async def _prepare(site: Site, asked: Asked, *, ask_sudo: bool) -> None:
     from aresmon.ssh.transport import Local
     from aresmon.stack import remote
 
-    console, fleet = the_console(), site.fleet()
+    console, config = the_console(), site.config()
     there = enroll.known(site, asked.name)
     destination = asked.ssh or (there.ssh if there else asked.name)
     transport: Transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
-    if asked.name == fleet.server and remote.is_here(site, fleet):
+    if asked.name == config.server and remote.is_here(site, config):
         transport = Local(asked.name)
-    supply = enroll.Supply.of(fleet, the_engine())
+    supply = enroll.AgentPackage.of(config, the_engine())
     with console.stage(f"looking at {asked.name}"):
         found = await enroll.look(asked.name, transport, supply.reference)
     _tell_found(asked.name, found)
@@ -178,13 +180,13 @@ def _here(name: str) -> tuple[Site, InfluxDB]:
     from aresmon.stack import remote
 
     site = the_site()
-    fleet = site.fleet()
-    if name not in [host.name for host in fleet.hosts]:
+    config = site.config()
+    if name not in [host.name for host in config.hosts]:
         raise AresmonError(f"no host {name} in {site.file}", hint="`aresmon hosts list` names them")
-    if not remote.is_here(site, fleet):
+    if not remote.is_here(site, config):
         raise AresmonError(
-            f"{fleet.server} looks after who may write, and its `up` must know of it",
-            hint=f"run this on {fleet.server}, in the site's folder there",
+            f"{config.server} looks after who may write, and its `up` must know of it",
+            hint=f"run this on {config.server}, in the site's folder there",
         )
     return site, service.influxdb(site)
 
@@ -194,17 +196,17 @@ def _give_credentials(site: Site, name: str, *, ask_sudo: bool) -> None:
     from aresmon.push import enroll
     from aresmon.stack import remote, up
 
-    console, fleet = the_console(), site.fleet()
-    if remote.is_here(site, fleet):
+    console, config = the_console(), site.config()
+    if remote.is_here(site, config):
         up.up(site, the_engine(), console, announce=lambda outcome: None)
         return
 
-    async def run(opened: Ground) -> None:
+    async def run(opened: Session) -> None:
         await enroll.make_credentials(opened, name)
 
-    with console.stage(f"making the credentials of {name} on {fleet.server}"):
+    with console.stage(f"making the credentials of {name} on {config.server}"):
         on_ground(run, site=site, ask_sudo=ask_sudo)
-    console.note(f"{fleet.server} has another aresmon.yml: bring this one there, else its next `up` revokes {name}")
+    console.note(f"{config.server} has another aresmon.yml: bring this one there, else its next `up` revokes {name}")
 
 
 def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
@@ -212,14 +214,14 @@ def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
     from aresmon.push import run as push_run
     from aresmon.site.folder import user
 
-    console, host = the_console(), site.fleet().host(name)
+    console, host = the_console(), site.config().host(name)
 
-    async def run(ground: Ground) -> Sequence[Result]:
+    async def run(ground: Session) -> Sequence[PushResult]:
         wanted, refused = push_run.wishes(ground, [host])
-        manner = order.Manner(by=user(), overwrite=True)
+        manner = order.PushOptions(by=user(), overwrite=True)
         with console.rollout([name]) as shown:
             pushed = await push_run.push(
-                ground, wanted, manner=manner, pace=rollout.Pace(0), report=shown.report, done=shown.done
+                ground, wanted, manner=manner, pace=rollout.RolloutPace(0), report=shown.report, done=shown.done
             )
         return [*refused, *pushed]
 
@@ -229,7 +231,7 @@ def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
     return rollout.exit_code(results)
 
 
-def _tell_found(name: str, found: Found) -> None:
+def _tell_found(name: str, found: FoundAgent) -> None:
     console = the_console()
     parts = [
         found.distribution,

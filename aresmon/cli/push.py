@@ -12,10 +12,10 @@ from aresmon.system.errors import AresmonError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aresmon.push.order import Manner, Wish
-    from aresmon.push.result import Result
-    from aresmon.push.rollout import Pace
-    from aresmon.push.session import Ground
+    from aresmon.push.order import PushOptions, Target
+    from aresmon.push.result import PushResult
+    from aresmon.push.rollout import RolloutPace
+    from aresmon.push.session import Session
 
 
 Hosts = Annotated[list[str] | None, typer.Argument(help="Hosts of aresmon.yml.", show_default=False)]
@@ -76,7 +76,7 @@ def push_config(
         other = "--overwrite" if overwrite else "--dry-run"
         raise AresmonError(f"{other} and --adopt do not go together", code=ExitCode.USAGE)
     site = the_site()
-    chosen = push_run.chosen(site.fleet(), hosts or [], every=every)
+    chosen = push_run.chosen(site.config(), hosts or [], every=every)
     manner = _manner(
         verify=not no_verify,
         strict=strict,
@@ -87,7 +87,7 @@ def push_config(
     )
     _warn_unverified(no_verify)
 
-    async def run(ground: Ground) -> None:
+    async def run(ground: Session) -> None:
         kept = await push_drift.adopt(ground, chosen) if adopt else {}
         wanted, refused = push_run.wishes(ground, chosen)
         wanted, held = push_drift.shadowed(wanted, kept)
@@ -97,7 +97,7 @@ def push_config(
         if dry_run:
             _tell_plan(await push_drift.plan(ground, wanted), refused, as_json=as_json)
         else:
-            pace = rollout.Pace(canary, parallel, max_fail)
+            pace = rollout.RolloutPace(canary, parallel, max_fail)
             await _push(ground, wanted, refused, manner, pace, as_json=as_json)
 
     if dry_run:
@@ -127,13 +127,13 @@ def rollback_config(
     from aresmon.push import run as push_run
 
     site = the_site()
-    (chosen,) = push_run.chosen(site.fleet(), [host], every=False)
+    (chosen,) = push_run.chosen(site.config(), [host], every=False)
     manner = _manner(verify=not no_verify, overwrite=True, force=force, break_lock=break_lock, deadline=deadline)
     _warn_unverified(no_verify)
 
-    async def run(ground: Ground) -> None:
+    async def run(ground: Session) -> None:
         wish = push_run.former(ground, chosen, to)
-        await _push(ground, [wish], [], manner, rollout.Pace(0), as_json=as_json)
+        await _push(ground, [wish], [], manner, rollout.RolloutPace(0), as_json=as_json)
 
     with site.lock("rollback-config"):
         on_ground(run, site=site, ask_sudo=ask_sudo)
@@ -149,7 +149,7 @@ def history(
 
     site = the_site()
     if host is not None:
-        push_run.chosen(site.fleet(), [host], every=False)
+        push_run.chosen(site.config(), [host], every=False)
     lines = site.history("push-config", "secrets rotate")
     lines = [one for one in lines if host in (None, one.get("host"))][-last:]
     the_console().data(lines) if as_json else the_console().pushes(lines)
@@ -161,9 +161,9 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
     from aresmon.push import run as push_run
 
     site = the_site()
-    chosen = push_run.chosen(site.fleet(), hosts or [], every=not hosts)
+    chosen = push_run.chosen(site.config(), hosts or [], every=not hosts)
 
-    async def run(ground: Ground) -> list[push_drift.Drift]:
+    async def run(ground: Session) -> list[push_drift.Drift]:
         return await push_drift.drift(ground, chosen)
 
     found = on_ground(run, site=site, ask_sudo=ask_sudo)
@@ -176,7 +176,13 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
 
 
 async def _push(
-    ground: Ground, wanted: Sequence[Wish], refused: Sequence[Result], manner: Manner, pace: Pace, *, as_json: bool
+    ground: Session,
+    wanted: Sequence[Target],
+    refused: Sequence[PushResult],
+    manner: PushOptions,
+    pace: RolloutPace,
+    *,
+    as_json: bool,
 ) -> None:
     from aresmon.push import rollout
     from aresmon.push import run as push_run
@@ -201,7 +207,7 @@ async def _push(
     raise typer.Exit(code)
 
 
-def _tell_plan(planned: Sequence[Any], refused: Sequence[Result], *, as_json: bool) -> None:
+def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json: bool) -> None:
     console = the_console()
     failed = [*refused, *(one.refusal for one in planned if one.refusal)]
     if as_json:
@@ -212,11 +218,11 @@ def _tell_plan(planned: Sequence[Any], refused: Sequence[Result], *, as_json: bo
     raise typer.Exit(ExitCode.REFUSED if failed else ExitCode.DONE)
 
 
-def _manner(**options: Any) -> Manner:
-    from aresmon.push.order import Manner
+def _manner(**options: Any) -> PushOptions:
+    from aresmon.push.order import PushOptions
     from aresmon.site.folder import user
 
-    return Manner(by=user(), **options)
+    return PushOptions(by=user(), **options)
 
 
 def _warn_unverified(no_verify: bool) -> None:

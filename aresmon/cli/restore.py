@@ -13,10 +13,10 @@ import typer
 
 from aresmon.cli.common import command, confirm_by_name, the_console, the_engine, the_site
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 
 if TYPE_CHECKING:
-    from aresmon.backup.restore import Plan, Result
+    from aresmon.backup.restore import RestorePlan, RestoreResult
     from aresmon.site.folder import Site
 
 
@@ -70,11 +70,11 @@ def restore(
     if dry_run:
         folder_swap.check_none(site)
     else:
-        folder_swap.recover(site, the_engine(), Silent() if as_json else console)
+        folder_swap.recover(site, the_engine(), NoProgress() if as_json else console)
     if site.file.exists():
-        remote.check_here(site, site.fleet())
+        remote.check_here(site, site.config())
     source = backup_restore.find(site, archive)
-    plan = backup_restore.plan(site, source, backup_restore.Wish(only=only, of_site=from_site))
+    plan = backup_restore.plan(site, source, backup_restore.RestoreOptions(only=only, of_site=from_site))
     if dry_run:
         console.data(asdict(plan)) if as_json else _tell_plan(plan, with_secrets=not without_secrets)
         return
@@ -84,8 +84,8 @@ def restore(
         _tell_plan(plan, with_secrets=needs_key)
     if plan.replaced and not yes:
         confirm_by_name(plan.site, f"This puts {', '.join(plan.replaced)} aside")
-    wish = backup_restore.Wish(only=only, of_site=from_site, key=key, accepted=accept, shorten=shorten)
-    result = backup_restore.restore(site, the_engine(), source, wish, Silent() if as_json else console)
+    wish = backup_restore.RestoreOptions(only=only, of_site=from_site, key=key, accepted=accept, shorten=shorten)
+    result = backup_restore.restore(site, the_engine(), source, wish, NoProgress() if as_json else console)
     console.data({"code": result.code, **asdict(result)}) if as_json else _tell(result)
     raise typer.Exit(result.code)
 
@@ -111,7 +111,7 @@ def _passphrase(site: Site, file: Path | None) -> Callable[[], str]:
     return lambda: asked
 
 
-def _tell_plan(plan: Plan, *, with_secrets: bool) -> None:
+def _tell_plan(plan: RestorePlan, *, with_secrets: bool) -> None:
     console = the_console()
     made = datetime.fromtimestamp(plan.made).astimezone().strftime("%Y-%m-%d %H:%M")
     console.say(f"{plan.archive} of {plan.site}, made {made}, in {plan.where}: {plan.values} values.")
@@ -125,7 +125,7 @@ def _tell_plan(plan: Plan, *, with_secrets: bool) -> None:
         console.say("aresmon.yml and the secrets stay as they are here; `--only site` restores those.")
 
 
-def _tell(result: Result) -> None:
+def _tell(result: RestoreResult) -> None:
     console = the_console()
     if result.unproven:
         console.note(result.unproven)

@@ -12,11 +12,11 @@ from aresmon.system.errors import AresmonError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aresmon.push.result import Result
-    from aresmon.push.session import Ground
+    from aresmon.push.result import PushResult
+    from aresmon.push.session import Session
     from aresmon.site.folder import Site
-    from aresmon.site.secret_inventory import Secret
-    from aresmon.stack.rotate_secrets import Done
+    from aresmon.site.secret_inventory import SiteSecret
+    from aresmon.stack.rotate_secrets import RotationResult
 
 
 app = typer.Typer(help="The site's secrets, and their rotation.", no_args_is_help=True, rich_markup_mode=None)
@@ -68,44 +68,46 @@ def rotate(
     _tell(results, done, as_json=as_json)
 
 
-def _found(site: Site) -> list[Secret]:
+def _found(site: Site) -> list[SiteSecret]:
     from aresmon.site import secret_inventory
 
-    return list(secret_inventory.found(site.secrets, secret_inventory.secrets(site.fleet())))
+    return list(secret_inventory.found(site.secrets, secret_inventory.secrets(site.config())))
 
 
 def _check_here(site: Site, why: str) -> None:
     from aresmon.stack.remote import is_here
 
-    fleet = site.fleet()
-    if not is_here(site, fleet):
-        raise AresmonError(f"the stack of this site runs on {fleet.server}: {why}", hint="run this on that machine")
+    config = site.config()
+    if not is_here(site, config):
+        raise AresmonError(f"the stack of this site runs on {config.server}: {why}", hint="run this on that machine")
 
 
-def _check_stack(site: Site, others: Sequence[Secret]) -> None:
+def _check_stack(site: Site, others: Sequence[SiteSecret]) -> None:
     from aresmon.stack import rotate_secrets
 
     if others:
         rotate_secrets.check(site, the_engine(), others)
 
 
-def _rotate_agents(site: Site, agents: Sequence[Secret], *, ask_sudo: bool, as_json: bool) -> list[Result]:
+def _rotate_agents(site: Site, agents: Sequence[SiteSecret], *, ask_sudo: bool, as_json: bool) -> list[PushResult]:
     from aresmon.push import rotate_passwords
-    from aresmon.push.order import Manner
-    from aresmon.push.rollout import Pace
+    from aresmon.push.order import PushOptions
+    from aresmon.push.rollout import RolloutPace
     from aresmon.site import secrets
     from aresmon.site.folder import user
 
     if not agents:
         return []
     console, names = the_console(), [one.subject for one in agents]
-    pace = Pace(max_fail=len(names))  # a host that fails keeps its password, and is no reason for others to keep theirs
+    pace = RolloutPace(
+        max_fail=len(names)
+    )  # a host that fails keeps its password, and is no reason for others to keep theirs
 
-    async def run(ground: Ground) -> list[Result]:
-        hosts = [ground.fleet.host(name) for name in names]
+    async def run(ground: Session) -> list[PushResult]:
+        hosts = [ground.config.host(name) for name in names]
         with console.rollout(names, quiet=as_json) as shown:
             return await rotate_passwords.rotate(
-                ground, hosts, manner=Manner(by=user()), pace=pace, report=shown.report, done=shown.done
+                ground, hosts, manner=PushOptions(by=user()), pace=pace, report=shown.report, done=shown.done
             )
 
     with site.lock(rotate_passwords.COMMAND):
@@ -113,16 +115,16 @@ def _rotate_agents(site: Site, agents: Sequence[Secret], *, ask_sudo: bool, as_j
         return on_ground(run, site=site, ask_sudo=ask_sudo)
 
 
-def _rotate_others(site: Site, others: Sequence[Secret], *, as_json: bool) -> list[Done]:
+def _rotate_others(site: Site, others: Sequence[SiteSecret], *, as_json: bool) -> list[RotationResult]:
     from aresmon.stack import rotate_secrets
     from aresmon.system import progress
 
     if not others:
         return []
-    return rotate_secrets.rotate(site, the_engine(), progress.Silent() if as_json else the_console(), others)
+    return rotate_secrets.rotate(site, the_engine(), progress.NoProgress() if as_json else the_console(), others)
 
 
-def _tell(results: Sequence[Result], done: Sequence[Done], *, as_json: bool) -> None:
+def _tell(results: Sequence[PushResult], done: Sequence[RotationResult], *, as_json: bool) -> None:
     from aresmon.push import run as push_run
     from aresmon.site import secrets
 
@@ -140,17 +142,17 @@ def _tell(results: Sequence[Result], done: Sequence[Done], *, as_json: bool) -> 
     raise typer.Exit(code)
 
 
-def _is_rotated(result: Result) -> bool:
+def _is_rotated(result: PushResult) -> bool:
     from aresmon.push.result import GOOD
 
     return result.outcome in GOOD
 
 
-def _is_interrupted(results: Sequence[Result]) -> bool:
+def _is_interrupted(results: Sequence[PushResult]) -> bool:
     return any("it was interrupted" in one.why for one in results)
 
 
-def _code(results: Sequence[Result], done: Sequence[Done]) -> ExitCode:
+def _code(results: Sequence[PushResult], done: Sequence[RotationResult]) -> ExitCode:
     """That of the worst; where some were rotated and some were not, that the whole is degraded."""
     from aresmon.push import rollout
 
@@ -164,7 +166,7 @@ def _code(results: Sequence[Result], done: Sequence[Done]) -> ExitCode:
     return ExitCode.DONE if not failed else ExitCode.DEGRADED if some else ExitCode.REFUSED
 
 
-def _tell_plan(chosen: Sequence[Secret], *, as_json: bool) -> None:
+def _tell_plan(chosen: Sequence[SiteSecret], *, as_json: bool) -> None:
     console = the_console()
     if as_json:
         console.data([_row(one) for one in chosen])
@@ -173,7 +175,7 @@ def _tell_plan(chosen: Sequence[Secret], *, as_json: bool) -> None:
         console.say(f"{one.name}: {'goes on: ' if one.is_under_way else ''}{one.how}")
 
 
-def _row(one: Secret) -> dict[str, Any]:
+def _row(one: SiteSecret) -> dict[str, Any]:
     return {
         "name": one.name,
         "for": one.whom,

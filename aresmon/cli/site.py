@@ -11,7 +11,7 @@ from aresmon.cli.common import command, the_console, the_engine, the_site
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
-    from aresmon.config.model import Fleet
+    from aresmon.config.model import Config
     from aresmon.site.folder import Site
 
 
@@ -47,12 +47,12 @@ def check(
     engine and its image are here, against Telegraf's own check.
     """
     site, console = the_site(), the_console()
-    fleet = site.fleet()
+    config = site.config()
     site.views()  # which raises, for a view of the site's own that is wrong
-    _tell_doubts(site, fleet)
-    _tell_secrets(site, fleet)
-    plural = "s" if len(fleet.hosts) > 1 else ""
-    console.say(f"{site.file}: {len(fleet.hosts)} host{plural}, server {fleet.server}. No errors.")
+    _tell_doubts(site, config)
+    _tell_secrets(site, config)
+    plural = "s" if len(config.hosts) > 1 else ""
+    console.say(f"{site.file}: {len(config.hosts)} host{plural}, server {config.server}. No errors.")
     if configs is not None:
         _check_configurations(site, configs)
 
@@ -61,12 +61,12 @@ def _check_configurations(site: Site, folder: Path) -> None:
     from aresmon.agents import check as agents_check
     from aresmon.engine import images
 
-    fleet, console, engine = site.fleet(), the_console(), the_engine()
+    config, console, engine = site.config(), the_console(), the_engine()
     try:
-        image = images.local(engine, images.used_pins(fleet)).references.get("telegraf", "")
+        image = images.local(engine, images.used_pins(config)).references.get("telegraf", "")
     except AresmonError:
         image = ""
-    names, warnings = agents_check.configurations(folder, fleet, site.catalogue(), engine=engine, image=image)
+    names, warnings = agents_check.configurations(folder, config, site.catalogue(), engine=engine, image=image)
     for warning in warnings:
         console.warn(warning)
     if not image:
@@ -93,16 +93,18 @@ def render(
 
     site, console = the_site(), the_console()
     engine = the_engine()
-    fleet = site.fleet()
+    config = site.config()
     if configs is not None:
-        written = site_init.write_repository(configs, repository(fleet, site.catalogue(), package_data.shipped_files()))
+        written = site_init.write_repository(
+            configs, repository(config, site.catalogue(), package_data.package_files())
+        )
         console.say(f"{written} files in {configs}. Commit them, and name the repository in aresmon.yml: configs.git")
         return
     try:
-        references = images.local(engine, images.used_pins(fleet)).references
+        references = images.local(engine, images.used_pins(config)).references
     except AresmonError:
         references = {}  # no engine here: the pinned images
-    files = plan.render_site(site, fleet, site.catalogue(), engine, references)
+    files = plan.render_site(site, config, site.catalogue(), engine, references)
     folder = (output or site.bundle).resolve()
     if output is None:
         with site.lock("render"):
@@ -127,7 +129,7 @@ def schema_command() -> None:
     the_console().data(site_schema())
 
 
-def _tell_doubts(site: Site, fleet: Fleet, *, is_server: bool = False) -> None:
+def _tell_doubts(site: Site, config: Config, *, is_server: bool = False) -> None:
     """What is no error and yet to be known, of the file and of the certificate that it names.
 
     A certificate is looked at on the server; elsewhere it need not be.
@@ -136,21 +138,21 @@ def _tell_doubts(site: Site, fleet: Fleet, *, is_server: bool = False) -> None:
     from aresmon.stack import remote
 
     console = the_console()
-    for notice in fleet.notices:
+    for notice in config.notices:
         console.warn(notice)
-    if is_server or remote.is_here(site, fleet):
-        found = certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
-        found += certificates.look(site.root, fleet.edge.channel.pair, fleet.edge.url)
+    if is_server or remote.is_here(site, config):
+        found = certificates.look(site.root, config.grafana.door.tls, config.grafana.url)
+        found += certificates.look(site.root, config.edge.channel.pair, config.edge.url)
         for doubt in found:
             console.warn(doubt.what, hint=doubt.next)
 
 
-def _tell_secrets(site: Site, fleet: Fleet) -> None:
+def _tell_secrets(site: Site, config: Config) -> None:
     """Which secrets of `alerts` `up` would ask for; they are on the server alone."""
     from aresmon.site import external_secrets
     from aresmon.stack import remote
 
-    if remote.is_here(site, fleet):
-        wrong = dict(external_secrets.problems(site.secrets, fleet.alerts.secrets))
+    if remote.is_here(site, config):
+        wrong = dict(external_secrets.problems(site.secrets, config.alerts.secrets))
         for name, what in wrong.items():
             the_console().warn(what, hint=external_secrets.next_step(wrong) if name == list(wrong)[-1] else "")

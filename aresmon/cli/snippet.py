@@ -30,7 +30,7 @@ def snippet(
             hint=f"there is one for {', '.join(proxy_snippets.PROXIES)}",
             code=ExitCode.USAGE,
         )
-    fleet, console = the_site().fleet(), the_console()
-    typer.echo(proxy_snippets.snippet(proxy, fleet), nl=False)
-    for what, next_step in proxy_snippets.doubts(fleet):
+    config, console = the_site().config(), the_console()
+    typer.echo(proxy_snippets.snippet(proxy, config), nl=False)
+    for what, next_step in proxy_snippets.doubts(config):
         console.warn(what, hint=next_step)

@@ -13,7 +13,7 @@ from aresmon.cli.site import _tell_doubts
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
-    from aresmon.stack.up import Outcome
+    from aresmon.stack.up import UpResult
 
 
 def register(app: typer.Typer) -> None:
@@ -53,13 +53,13 @@ def up(
         engine.client  # noqa: B018 (no file is written where nothing can run)
         init.write(site, docker=True)
         console.note(f"{site.file} is written for this machine")
-    fleet = site.fleet()
-    remote.check_here(site, fleet, meant=here)
-    _tell_doubts(site, fleet, is_server=True)
-    shorten = data.let_shorten(site, fleet, meant=shorten, dry_run=dry_run)
+    config = site.config()
+    remote.check_here(site, config, meant=here)
+    _tell_doubts(site, config, is_server=True)
+    shorten = data.let_shorten(site, config, meant=shorten, dry_run=dry_run)
     upgrade.recover(site, engine, dry_run=dry_run)
 
-    def announce(outcome: stack_up.Outcome) -> None:
+    def announce(outcome: stack_up.UpResult) -> None:
         is_first = not site.bundle.exists()
         console.plan(outcome.steps, outcome.difference, is_first=is_first, whole=dry_run)
         upgrade.tell_kept(outcome, dry_run=dry_run)
@@ -70,7 +70,7 @@ def up(
         if site.bundle.exists():
             upgrade.tell_foreseen(outcome)
         for service, why in outcome.missing.items():
-            ways = "pulled, else built from packages" if pins(site.fleet())[service].build else "pulled"
+            ways = "pulled, else built from packages" if pins(site.config())[service].build else "pulled"
             console.say(f"    image {service}  {why}: to be {ways}")
         is_due = outcome.changed or outcome.code or outcome.unseen
         console.say("Nothing was changed." if is_due else "Nothing to do.")
@@ -90,16 +90,16 @@ def down(
     from aresmon.stack import up as stack_up
 
     site, console, engine = the_site(), the_console(), the_engine()
-    fleet = site.fleet()
-    remote.check_here(site, fleet)
-    doomed = stack_up.deletable_folders(site, fleet) if volumes else []
+    config = site.config()
+    remote.check_here(site, config)
+    doomed = stack_up.deletable_folders(site, config) if volumes else []
     if doomed and not yes:
-        confirm_by_name(fleet.site, f"This deletes {', '.join(map(str, doomed))}")
+        confirm_by_name(config.site, f"This deletes {', '.join(map(str, doomed))}")
     gone = stack_up.down(site, engine, console, volumes=volumes)
-    is_there = any(folder.exists() for folder in site_folder.data_folders(site, fleet).values())
+    is_there = any(folder.exists() for folder in site_folder.data_folders(site, config).values())
     kept = "The data is kept; `aresmon up` goes on with it." if is_there else "There is no data."
     console.say("The stack is down. " + (f"Deleted: {', '.join(map(str, gone))}." if gone else kept))
-    left = [folder for folder in site_folder.data_folders(site, fleet).values() if volumes and folder.exists()]
+    left = [folder for folder in site_folder.data_folders(site, config).values() if volumes and folder.exists()]
     for folder in left:
         console.warn(
             f"{folder} is left: it was not empty when aresmon first saw it", hint=f"look, then `rm -r {folder}`"
@@ -139,18 +139,18 @@ def logs(
     from aresmon.system import json_schema
 
     site = the_site()
-    fleet = site.fleet()
+    config = site.config()
     with the_stack(site) as (engine, _):
-        known = list(dict.fromkeys([*services(fleet), *engine.containers(fleet.site)]))
+        known = list(dict.fromkeys([*services(config), *engine.containers(config.site)]))
         if service not in known:
             meant = json_schema.did_you_mean(service, known) or f"; there are {', '.join(known)}"
             raise AresmonError(f"no service '{service}'{meant}")
         with until_interrupted():
-            for piece in engine.logs(fleet.site, service, tail=tail, follow=follow):
+            for piece in engine.logs(config.site, service, tail=tail, follow=follow):
                 the_console().raw(piece)
 
 
-def _tell_outcome(outcome: Outcome) -> None:
+def _tell_outcome(outcome: UpResult) -> None:
     """What `up` did, how the site is now, and where to look."""
     from aresmon.doctor.status import look
     from aresmon.influxdb import users
@@ -181,6 +181,6 @@ def _tell_outcome(outcome: Outcome) -> None:
         hint = f"where a registry answers, `aresmon images pull {service} && aresmon up` completes the stack"
         console.warn(f"{service} does not run: {why}", hint=hint)
     if "grafana" not in outcome.missing and outcome.changed:
-        fleet = site.fleet()
+        config = site.config()
         secret = site.secrets / "grafana-admin"
-        console.say(f"Grafana: {fleet.grafana.url}, login {fleet.grafana.admin}, password in {secret}")
+        console.say(f"Grafana: {config.grafana.url}, login {config.grafana.admin}, password in {secret}")

@@ -14,8 +14,8 @@ from aresmon.system.errors import AresmonError
 if TYPE_CHECKING:
     from aresmon.engine.docker import Engine
     from aresmon.site.folder import Site
-    from aresmon.stack.up import Outcome
-    from aresmon.upgrade.run import Backup, Plan
+    from aresmon.stack.up import UpResult
+    from aresmon.upgrade.run import Backup, UpgradePlan
 
 
 def register(app: typer.Typer) -> None:
@@ -40,8 +40,8 @@ def upgrade(
     from aresmon.upgrade import run
 
     site, console, engine = the_site(), the_console(), the_engine()
-    fleet = run.load(site)
-    remote.check_here(site, fleet)
+    config = run.load(site)
+    remote.check_here(site, config)
     if dry_run:
         recover(site, engine, dry_run=True)
         decided = run.plan(site, engine)
@@ -77,7 +77,7 @@ def recover(site: Site, engine: Engine, *, dry_run: bool) -> None:
         run.recover(site, engine, the_console())
 
 
-def tell_kept(outcome: Outcome, *, dry_run: bool = False) -> None:
+def tell_kept(outcome: UpResult, *, dry_run: bool = False) -> None:
     """Which services run another image than the pinned one."""
     for kept in outcome.kept:
         if kept.lacks_other and dry_run:
@@ -91,7 +91,7 @@ def tell_kept(outcome: Outcome, *, dry_run: bool = False) -> None:
             the_console().note(kept.told)
 
 
-def tell_foreseen(outcome: Outcome) -> None:
+def tell_foreseen(outcome: UpResult) -> None:
     """What `up` would change in the database."""
     for statement in outcome.statements:
         the_console().say(f"database: {statement}")
@@ -110,7 +110,7 @@ def tell_release() -> None:
             typer.echo(f"{doubt[0]}; next: {doubt[1]}", err=True)
 
 
-def _tell(decided: Plan) -> None:
+def _tell(decided: UpgradePlan) -> None:
     from aresmon import __version__
 
     console = the_console()

@@ -34,7 +34,7 @@ def list_users(as_json: Annotated[bool, typer.Option("--json", help="For scripts
             "name": row.name,
             "email": row.email,
         }
-        for row in manage_users.rows(site, site.fleet())
+        for row in manage_users.rows(site, site.config())
     ]
     the_console().data(rows) if as_json else the_console().users(rows)
 
@@ -51,7 +51,7 @@ def apply(
 
     site = _site_with_grafana()
     if dry_run:
-        changes = [change.what for change in manage_users.changes(site, site.fleet())]
+        changes = [change.what for change in manage_users.changes(site, site.config())]
         _tell(changes)
         the_console().say("Nothing was changed." if changes else "Nothing to do.")
         return
@@ -70,7 +70,7 @@ def set_password(
     site = _site_with_grafana()
     password = secrets.generated() if generate else _password(login)
     if generate and login.lower() not in {
-        key for key, kind in manage_users.kinds(site.fleet()).items() if kind != "guest"
+        key for key, kind in manage_users.kinds(site.config()).items() if kind != "guest"
     }:
         raise AresmonError(
             f"a generated password of {login} would be kept nowhere, since aresmon.yml does not name it",
@@ -112,7 +112,7 @@ def remove(
     from aresmon.grafana import manage_users
 
     site = _site_here()
-    manage_users.check_removal(site.fleet(), the_engine(), login)
+    manage_users.check_removal(site.config(), the_engine(), login)
     if not yes:
         confirm_by_name(login, f"This deletes Grafana's user {login}, with its preferences and stars")
     was_there = manage_users.remove(site, the_engine(), the_console(), login)
@@ -124,7 +124,7 @@ def _site_here() -> Site:
     from aresmon.stack import remote
 
     site = the_site()
-    remote.check_here(site, site.fleet())
+    remote.check_here(site, site.config())
     return site
 
 
@@ -132,7 +132,7 @@ def _site_with_grafana() -> Site:
     from aresmon.grafana import admin_access
 
     site = _site_here()
-    admin_access.check_runs(site.fleet(), the_engine())
+    admin_access.check_runs(site.config(), the_engine())
     return site
 
 

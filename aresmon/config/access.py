@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from aresmon.system.yaml_document import Document, Keys, Problem
+from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
 TLS: Keys = ("grafana", "tls")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class KeyPair:
     """A certificate and its key; each a path, absolute or from the site's folder. `at` says where in aresmon.yml
     each stands, by its name; `door` whose it is: Grafana's, or the agents' (`edge`)."""
 
@@ -29,10 +29,10 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class EdgeAccess:
     """`behind` are the proxies whose X-Forwarded-For is believed, as addresses or networks."""
 
-    tls: Pair | None = None
+    tls: KeyPair | None = None
     anonymous: bool = False
     behind: tuple[str, ...] = ()
 
@@ -66,18 +66,18 @@ def is_address(name: str) -> bool:
     return True
 
 
-def door(document: Document, settings: Mapping[str, Any], file: str) -> Door:
+def door(document: Document, settings: Mapping[str, Any], file: str) -> EdgeAccess:
     """The door among Grafana's settings, which have been checked."""
     pair = settings.get("tls")
     at = tuple((name, document.problem((*TLS, name), "").told(file).rstrip(": ")) for name in ("certificate", "key"))
-    return Door(
-        tls=Pair(pair["certificate"], pair["key"], at) if pair else None,
+    return EdgeAccess(
+        tls=KeyPair(pair["certificate"], pair["key"], at) if pair else None,
         anonymous=settings.get("anonymous", False),
         behind=tuple(str(ipaddress.ip_network(one)) for one in settings.get("behind", ())),
     )
 
 
-def edge_contradictions(document: Document, settings: Mapping[str, Any], listen: str) -> Iterator[Problem]:
+def edge_contradictions(document: Document, settings: Mapping[str, Any], listen: str) -> Iterator[YamlProblem]:
     """What is wrong between the settings of the door. `listen` is `edge.grafana`."""
     for index, word in enumerate(settings.get("behind", ())):
         keys: Keys = ("grafana", "behind", index)
@@ -97,7 +97,7 @@ def edge_contradictions(document: Document, settings: Mapping[str, Any], listen:
         yield document.problem(("grafana", "url"), "with grafana.tls people come by https: say https://")
 
 
-def notices(document: Document, is_loopback: bool) -> Iterator[Problem]:
+def notices(document: Document, is_loopback: bool) -> Iterator[YamlProblem]:
     """What works otherwise than one would think. `is_loopback` says where `edge.grafana` listens."""
     settings = document.data.get("grafana", {})
     if is_loopback and settings.get("url", "").startswith("https://") and not {"tls", "behind"} & set(settings):
@@ -111,7 +111,7 @@ Role = Literal["viewer", "editor", "admin"]
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class GrafanaUser:
     """Someone who logs in to Grafana. What is empty is not said: a name and an address are then their own, and a
     password is generated."""
 
@@ -127,22 +127,23 @@ class Person:
         return self.login.lower()
 
 
-def guests(settings: Mapping[str, Any]) -> tuple[Person, ...]:
+def guests(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
     """The guests among Grafana's settings. A guest is nobody in particular, so its name is its login."""
     return tuple(
-        Person(one["login"], "viewer", one["login"], password=one["password"]) for one in settings.get("guests", ())
+        GrafanaUser(one["login"], "viewer", one["login"], password=one["password"])
+        for one in settings.get("guests", ())
     )
 
 
-def users(settings: Mapping[str, Any]) -> tuple[Person, ...]:
+def users(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
     """The people among Grafana's settings."""
     return tuple(
-        Person(one["login"], one.get("role", "viewer"), one.get("name", ""), one.get("email", ""))
+        GrafanaUser(one["login"], one.get("role", "viewer"), one.get("name", ""), one.get("email", ""))
         for one in settings.get("users", ())
     )
 
 
-def user_contradictions(document: Document, settings: Mapping[str, Any], admin: str) -> Iterator[Problem]:
+def user_contradictions(document: Document, settings: Mapping[str, Any], admin: str) -> Iterator[YamlProblem]:
     """Logins that Grafana would take for one another. It compares them without case, and takes an e-mail address
     for a login."""
     taken: dict[str, Keys] = {admin.lower(): ("grafana", "admin")}

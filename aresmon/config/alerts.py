@@ -13,7 +13,7 @@ from aresmon.config import backup, builtin_alerts
 from aresmon.config.view_files import seconds
 from aresmon.config.views import SEVERITIES, Alert, Severity, Views, tags_of
 from aresmon.system import json_schema
-from aresmon.system.yaml_document import Document, Keys, Problem, dotted
+from aresmon.system.yaml_document import Document, Keys, YamlProblem, dotted
 
 KINDS = ("email", "webhook", "discord", "slack", "mattermost", "matrix", "ntfy", "telegram")
 OPEN = ("webhook", "matrix", "ntfy")
@@ -58,7 +58,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class QuietHours:
     """Hours, in minutes of the day, in which nobody is told of what is not worse than `severity`. They may go on
     after midnight; `days`, all if empty, are those on which they begin."""
 
@@ -70,7 +70,7 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ThresholdOverride:
     """What is otherwise than in the catalogue: a value of None is a severity that is off. `lasting` is in seconds."""
 
     levels: tuple[tuple[Severity, float | None], ...] = ()
@@ -79,14 +79,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class AlertException:
     """What is otherwise on a host, for points with these tags, or both; everywhere if neither is said."""
 
     host: str = ""
     where: tuple[tuple[str, str], ...] = ()
-    change: Change = Change()
+    change: ThresholdOverride = ThresholdOverride()
 
-    def includes(self, other: Case) -> bool:
+    def includes(self, other: AlertException) -> bool:
         """Whether it fits wherever the other one does."""
         return self.host in ("", other.host) and set(self.where) <= set(other.where)
 
@@ -97,11 +97,11 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AlertSettings:
     """An alert's own settings; of `exceptions` the first that fits counts."""
 
-    change: Change = Change()
-    exceptions: tuple[Case, ...] = ()
+    change: ThresholdOverride = ThresholdOverride()
+    exceptions: tuple[AlertException, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class Alerts:
 
     receivers: tuple[Receiver, ...] = ()
     mail: Mail | None = None
-    quiet: tuple[Quiet, ...] = ()
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    quiet: tuple[QuietHours, ...] = ()
+    rules: Mapping[str, AlertSettings] = field(default_factory=dict)
     heartbeat: Address | None = None
 
     @property
@@ -140,7 +140,7 @@ def _form(receiver: Receiver) -> Form:
 
 def problems(
     document: Document, data: Mapping[str, Any], hosts: Iterable[str], views: Callable[[], Views]
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     """What is wrong with `alerts`, of which the schema allows `data`. `views` are read only if they are needed."""
     for index, entry in enumerate(data.get("send_to", [])):
         yield from _receiver_problems(document, ("alerts", "send_to", index), entry)
@@ -157,7 +157,7 @@ def problems(
             yield from _rule_problems(document, name, settings or {}, known, tuple(hosts))
 
 
-def notices(document: Document, data: Mapping[str, Any], views: Callable[[], Views]) -> Iterator[Problem]:
+def notices(document: Document, data: Mapping[str, Any], views: Callable[[], Views]) -> Iterator[YamlProblem]:
     """What is right and reaches nobody."""
     if data.get("rules"):
         yield from _percent_notices(document, data["rules"], _known(views()))
@@ -175,7 +175,7 @@ def _known(views: Views) -> dict[str, Alert]:
     return {alert.id: alert for view in views.values() for alert in view.alerts} | builtin_alerts.every(backup.read({}))
 
 
-def _percent_notices(document: Document, rules: Mapping[str, Any], known: Mapping[str, Alert]) -> Iterator[Problem]:
+def _percent_notices(document: Document, rules: Mapping[str, Any], known: Mapping[str, Alert]) -> Iterator[YamlProblem]:
     for name, settings in rules.items():
         alert = known[name]
         for keys, value in _values(name, settings or {}) if alert.unit == "percent" else ():
@@ -195,7 +195,7 @@ def _values(name: str, settings: Mapping[str, Any]) -> Iterator[tuple[Keys, floa
                 yield (*place, severity), said[severity]
 
 
-def _receiver_problems(document: Document, keys: Keys, entry: Mapping[str, Any]) -> Iterator[Problem]:
+def _receiver_problems(document: Document, keys: Keys, entry: Mapping[str, Any]) -> Iterator[YamlProblem]:
     kinds = [kind for kind in KINDS if kind in entry]
     if len(kinds) != 1:
         found = f", not {' and '.join(kinds)}" if kinds else f": {', '.join(KINDS)}"
@@ -206,14 +206,14 @@ def _receiver_problems(document: Document, keys: Keys, entry: Mapping[str, Any])
 
 def _address_problems(
     document: Document, keys: Keys, address: Mapping[str, Any], *, token: bool = False
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     if not address or (len(address) > 1 and not token):
         yield document.problem(keys, "needs `url`, or `secret` with the name of the secret that holds it")
     if "url" in address and (found := fault(address["url"], "address")):
         yield document.problem((*keys, "url"), found)
 
 
-def _quiet_problems(document: Document, keys: Keys, quiet: Mapping[str, Any]) -> Iterator[Problem]:
+def _quiet_problems(document: Document, keys: Keys, quiet: Mapping[str, Any]) -> Iterator[YamlProblem]:
     if minutes(quiet["from"]) == minutes(quiet["to"]):
         yield document.problem((*keys, "to"), "is when it begins; for whole days say 00:00 to 24:00")
     if minutes(quiet["from"]) == 24 * 60:
@@ -226,7 +226,7 @@ def _quiet_problems(document: Document, keys: Keys, quiet: Mapping[str, Any]) ->
 
 def _rule_problems(
     document: Document, name: str, settings: Mapping[str, Any], known: Mapping[str, Alert], hosts: tuple[str, ...]
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     keys: Keys = ("alerts", "rules", name)
     if name not in known:
         meant = json_schema.did_you_mean(name, known) or "; `aresmon alerts list` lists them"
@@ -247,7 +247,9 @@ def _rule_problems(
         yield from _case_problems(document, place, exception, alert, hosts)
 
 
-def _change_problems(document: Document, keys: Keys, settings: Mapping[str, Any], alert: Alert) -> Iterator[Problem]:
+def _change_problems(
+    document: Document, keys: Keys, settings: Mapping[str, Any], alert: Alert
+) -> Iterator[YamlProblem]:
     for key in (*SEVERITIES, "watch"):
         if settings.get(key) is True and key != "watch":
             yield document.problem((*keys, key), "must be a number or `off`")
@@ -260,7 +262,7 @@ def _change_problems(document: Document, keys: Keys, settings: Mapping[str, Any]
                                + ", ".join(f"{value:g}" for value in steps))  # fmt: skip
 
 
-def _order_problems(document: Document, keys: Keys, settings: Mapping[str, Any], alert: Alert) -> Iterator[Problem]:
+def _order_problems(document: Document, keys: Keys, settings: Mapping[str, Any], alert: Alert) -> Iterator[YamlProblem]:
     """Exceptions that the ones before them leave nothing to, since the first that fits counts."""
     rule = _rule(settings)
     for index, case in enumerate(rule.exceptions):
@@ -274,13 +276,13 @@ def _order_problems(document: Document, keys: Keys, settings: Mapping[str, Any],
             yield document.problem((*keys, "exceptions", index), said)
 
 
-def _first(cases: Sequence[Case], severity: Severity) -> Case | None:
+def _first(cases: Sequence[AlertException], severity: Severity) -> AlertException | None:
     return next((one for one in cases if one.covers(severity)), None)
 
 
 def _case_problems(
     document: Document, keys: Keys, exception: Mapping[str, Any], alert: Alert, hosts: tuple[str, ...]
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     if not exception.get("host") and not exception.get("where"):
         yield document.problem(keys, "says not where: `host`, `where`, or both")
     if not set(exception) - {"host", "where"}:
@@ -314,7 +316,7 @@ def read(data: Mapping[str, Any]) -> Alerts:
     )  # fmt: skip
 
 
-def levels(alert: Alert, *changes: Change) -> tuple[tuple[Severity, float | None], ...]:
+def levels(alert: Alert, *changes: ThresholdOverride) -> tuple[tuple[Severity, float | None], ...]:
     """An alert's values after these changes, the later before the earlier; None where a severity is off."""
     steps: dict[Severity, float | None] = dict(alert.levels.steps)
     for one in changes:
@@ -324,9 +326,9 @@ def levels(alert: Alert, *changes: Change) -> tuple[tuple[Severity, float | None
     return tuple((severity, steps[severity]) for severity in SEVERITIES if severity in steps)
 
 
-def change(settings: Mapping[str, Any]) -> Change:
+def change(settings: Mapping[str, Any]) -> ThresholdOverride:
     """`{warning: 85, critical: off, for: 10m}`"""
-    return Change(
+    return ThresholdOverride(
         levels=tuple(
             (severity, None if isinstance(settings[severity], bool) else float(settings[severity]))
             for severity in SEVERITIES
@@ -362,18 +364,18 @@ def _address(data: Mapping[str, Any]) -> Address:
     return Address(data.get("url", ""), data.get("secret", ""))
 
 
-def _quiet(data: Mapping[str, Any]) -> Quiet:
+def _quiet(data: Mapping[str, Any]) -> QuietHours:
     begin, end = minutes(data["from"]), minutes(data["to"])
-    return Quiet(begin, end, tuple(data.get("days", ())), data["timezone"], data.get("severity", "warning"))
+    return QuietHours(begin, end, tuple(data.get("days", ())), data["timezone"], data.get("severity", "warning"))
 
 
-def _rule(data: Mapping[str, Any]) -> Rule:
-    return Rule(change(data), tuple(_case(one) for one in data.get("exceptions", [])))
+def _rule(data: Mapping[str, Any]) -> AlertSettings:
+    return AlertSettings(change(data), tuple(_case(one) for one in data.get("exceptions", [])))
 
 
-def _case(data: Mapping[str, Any]) -> Case:
+def _case(data: Mapping[str, Any]) -> AlertException:
     where = tuple((tag, str(value)) for tag, value in data.get("where", {}).items())
-    return Case(data.get("host", ""), where, change(data))
+    return AlertException(data.get("host", ""), where, change(data))
 
 
 Form = Literal["address", "bot", "plain"]

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from aresmon.config import package_data
-from aresmon.system.yaml_document import Document, Keys, Problem
+from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
 Every = Literal["never", "daily", "weekly", "monthly"]
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -39,7 +39,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class KeepRules:
     """How many archives stay: so many of the last ones, and of so many days, weeks and months the last of each."""
 
     last: int
@@ -75,7 +75,7 @@ class Backup:
     the file says anything of it, so that somebody counts on it."""
 
     to: tuple[Destination, ...]
-    keep: Rules
+    keep: KeepRules
     every: Schedule
     verify: Schedule
     is_wanted: bool = False
@@ -91,7 +91,7 @@ def read(settings: Mapping[str, Any]) -> Backup:
     keep = settings.get("keep", {})
     return Backup(
         to=tuple(_destination(one) for one in settings.get("to", _default("to"))),
-        keep=Rules(*(keep.get(rule, _default("keep", rule)) for rule in ("last", "daily", "weekly", "monthly"))),
+        keep=KeepRules(*(keep.get(rule, _default("keep", rule)) for rule in ("last", "daily", "weekly", "monthly"))),
         every=schedule(settings.get("every", _default("every"))),
         verify=schedule(settings.get("verify", _default("verify"))),
         is_wanted=bool(settings),
@@ -128,7 +128,7 @@ def _destination(settings: Mapping[str, Any]) -> Destination:
 # What the schema cannot say --------------------------------------------------------------------------
 
 
-def problems(document: Document, settings: Mapping[str, Any], data: Mapping[str, PurePath]) -> Iterator[Problem]:
+def problems(document: Document, settings: Mapping[str, Any], data: Mapping[str, PurePath]) -> Iterator[YamlProblem]:
     """What is wrong between settings. `data` are the data folders, by setting; `settings` is what the schema allows."""
     seen: list[Any] = []
     for index, one in enumerate(settings.get("to") or ()):
@@ -144,7 +144,7 @@ def problems(document: Document, settings: Mapping[str, Any], data: Mapping[str,
             yield from _misplaced(document, (*keys, "folder"), one["folder"], data)
 
 
-def _misplaced(document: Document, keys: Keys, folder: str, data: Mapping[str, PurePath]) -> Iterator[Problem]:
+def _misplaced(document: Document, keys: Keys, folder: str, data: Mapping[str, PurePath]) -> Iterator[YamlProblem]:
     path = PurePath(normpath(folder))
     if path.parts[:1] in ((".aresmon",), ("overrides",), ("..",)) or not path.name:
         yield document.problem(keys, f"'{folder}' is no folder for archives; as /srv/backups, or data/backups")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from aresmon.config.backup import Backup
-from aresmon.config.views import Alert, Condition, Levels, Series
+from aresmon.config.views import Alert, Condition, Levels, SeriesSpec
 
 BACKUP = "aresmon_backup"
 """The measurement with a point for each archive that was stored (`kind` is `made`), and for each that was restored
@@ -18,7 +18,7 @@ UNREACHABLE = Alert(
     id="database-unreachable",
     title="Database unreachable",
     # What it asks for does not matter: it fires when nothing answers.
-    series=Series(measurement="internal_agent", field="metrics_gathered", aggregate="count"),
+    series=SeriesSpec(measurement="internal_agent", field="metrics_gathered", aggregate="count"),
     over=300,
     lasting=60,
     levels=Levels((("critical", 0),), falling=True),
@@ -71,7 +71,7 @@ def _missing(name: str, kind: Literal["made", "proven"], over: int, title: str, 
     return Alert(
         id=name,
         title=title,
-        series=Series(
+        series=SeriesSpec(
             measurement=BACKUP,
             field="archive",
             aggregate="count",

@@ -13,15 +13,15 @@ from typing import Any, Literal
 from aresmon.config import access, package_data, tls, view_files
 from aresmon.config import alerts as config_alerts
 from aresmon.config import backup as config_backup
-from aresmon.config.access import Door, Person
+from aresmon.config.access import EdgeAccess, GrafanaUser
 from aresmon.config.alerts import Alerts
 from aresmon.config.backup import Backup
 from aresmon.config.collectors import ALWAYS, Catalogue
-from aresmon.config.tls import Channel
+from aresmon.config.tls import AgentTls
 from aresmon.config.views import Views
 from aresmon.system import json_schema
 from aresmon.system.errors import SiteError
-from aresmon.system.yaml_document import Document, Keys, Problem, dotted, parse
+from aresmon.system.yaml_document import Document, Keys, YamlProblem, dotted, parse
 
 AgentKind = Literal["systemd", "docker"]
 HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
@@ -31,7 +31,7 @@ _LONGEST = 2**63 // (3600 * 10**9)  # hours that fit into InfluxDB's nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
+class ListenAddress:
     """An address and a port."""
 
     address: str
@@ -44,7 +44,7 @@ class Listen:
     def is_loopback(self) -> bool:
         return ipaddress.ip_address(self.address).is_loopback
 
-    def overlaps(self, other: Listen) -> bool:
+    def overlaps(self, other: ListenAddress) -> bool:
         """Whether not both can be listened on."""
         mine, theirs = ipaddress.ip_address(self.address), ipaddress.ip_address(other.address)
         return self.port == other.port and (mine == theirs or mine.is_unspecified or theirs.is_unspecified)
@@ -58,7 +58,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RetentionSettings:
     """How long points stay, in hours; 0 is for ever."""
 
     raw: int
@@ -67,29 +67,29 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Grafana:
+class GrafanaSettings:
     """Grafana as people see it."""
 
     url: str
     admin: str
     data: str
-    guests: tuple[Person, ...] = ()
-    users: tuple[Person, ...] = ()
-    door: Door = field(default_factory=Door)
+    guests: tuple[GrafanaUser, ...] = ()
+    users: tuple[GrafanaUser, ...] = ()
+    door: EdgeAccess = field(default_factory=EdgeAccess)
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class EdgeSettings:
     """Where the stack listens; `url` is where the other hosts reach `agents`."""
 
-    grafana: Listen
-    agents: Listen
+    grafana: ListenAddress
+    agents: ListenAddress
     url: str
-    channel: Channel = field(default_factory=Channel)
+    channel: AgentTls = field(default_factory=AgentTls)
 
 
 @dataclass(frozen=True, slots=True)
-class Configs:
+class ConfigsSettings:
     """The git repository with a `<host>.conf` for each host whose configuration is not left to aresmon."""
 
     git: str
@@ -108,21 +108,21 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class Config:
     """A site. `images` and `memory` are by service; `afar` says that the server is reached by ssh where it is not
     this machine; `notices` are settings that have no effect yet."""
 
     site: str
     server: str
     data: str
-    keep: Keep
-    grafana: Grafana
-    edge: Edge
+    keep: RetentionSettings
+    grafana: GrafanaSettings
+    edge: EdgeSettings
     memory: tuple[tuple[str, str], ...]
     images: tuple[tuple[str, str], ...]
     mirror: str
     hosts: tuple[Host, ...]
-    configs: Configs | None = None
+    configs: ConfigsSettings | None = None
     alerts: Alerts = field(default_factory=Alerts)
     backup: Backup = field(default_factory=lambda: config_backup.read({}))
     afar: bool = False
@@ -149,7 +149,7 @@ def load(
     file: str = "aresmon.yml",
     checked: bool = False,
     views: Callable[[], Views] = view_files.load,
-) -> Fleet:
+) -> Config:
     """Read a site's file. `checked`: this very text has been held against the schema already. `views` are asked
     for only where the file names alerts.
 
@@ -159,7 +159,7 @@ def load(
     if document.data is not None and not checked:
         document.problems.extend(json_schema.problems(document, package_data.site_schema()))
     elif document.data is None and not document.problems:
-        document.problems.append(Problem(0, "", "is empty; it must at least name a host"))
+        document.problems.append(YamlProblem(0, "", "is empty; it must at least name a host"))
     sound, dropped = document.data, set[Keys]()
     if document.problems:
         sound, dropped = json_schema.without_errors(document.data, package_data.site_schema())
@@ -190,7 +190,7 @@ def as_written(hours: int) -> str:
 
 def _contradictions(
     document: Document, data: dict[str, Any], dropped: set[Keys], catalogue: Catalogue
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     """What is wrong between settings. `data` is what the schema allows of the file, `dropped` the keys of the
     rest: what only follows from an error is not told besides it."""
     hosts: dict[str, Any] = data["hosts"]
@@ -215,13 +215,13 @@ def _contradictions(
 
 def _collectors(
     document: Document, name: str, settings: Mapping[str, Any], catalogue: Catalogue, *, knows_env: bool
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     keys: Keys = ("hosts", name, "collect")
     env = settings.get("env", {})
     for index, word in enumerate(settings.get("collect", _default_collect())):
         if word not in catalogue:
             meant = json_schema.did_you_mean(word, catalogue) or f"; known: {', '.join(catalogue)}"
-            yield Problem(document.line((*keys, index)), dotted(keys), f"unknown collector {word!r}{meant}")
+            yield YamlProblem(document.line((*keys, index)), dotted(keys), f"unknown collector {word!r}{meant}")
             continue
         for variable in catalogue[word].required if knows_env else ():
             if variable.name not in env:
@@ -229,9 +229,9 @@ def _collectors(
                 yield document.problem(keys, f"'{word}' needs env.{variable.name}{what}")
 
 
-def _listening(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+def _listening(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:
     edge = data.get("edge", {})
-    good: dict[str, Listen] = {}
+    good: dict[str, ListenAddress] = {}
     for name in ("grafana", "agents"):
         try:
             default = _default_agents(data["hosts"]) if name == "agents" else _default("edge", "grafana")
@@ -243,7 +243,7 @@ def _listening(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]
         yield document.problem(("edge", name), f"{good[other]} is edge.{other}'s already")
 
 
-def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:
     keep = data.get("storage", {}).get("keep", {})
     tiers = [(tier, hours(keep.get(tier, _default("storage", "keep", tier)))) for tier in ("raw", "1m", "1h")]
     for tier, kept in tiers:
@@ -255,7 +255,7 @@ def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
             yield document.problem(keys, f"{coarser} must be kept at least as long as {finer}")
 
 
-def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:
     storage = data.get("storage", {}).get("data", _default("storage", "data"))
     grafana = data.get("grafana", {}).get("data", _default("grafana", "data"))
     named = {("storage", "data"): PurePath(normpath(storage)), ("grafana", "data"): PurePath(normpath(grafana))}
@@ -271,7 +271,7 @@ def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
         yield document.problem(("grafana", "data"), f"{theirs} and InfluxDB's {mine} must be apart")
 
 
-def _memory(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
+def _memory(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:
     for service, least in _LEAST_MEMORY.items():
         size = data.get("memory", {}).get(service, _default("memory", service))
         mebibytes = int(size[:-1]) * (1024 if size.endswith("g") else 1)
@@ -282,21 +282,21 @@ def _memory(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
 # From data to types ----------------------------------------------------------------------------------
 
 
-def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Fleet:
+def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Config:
     data = document.data
     hosts = tuple(_host(name, settings or {}, name == _server(data)) for name, settings in data["hosts"].items())
     storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
     edge = _edge(document, file)
     opened = access.door(document, grafana, file)
     services = ("influxdb", "grafana", "edge", "telegraf")
-    return Fleet(
+    return Config(
         site=data.get("site", _default("site")),
         server=_server(data),
         data=storage.get("data", _default("storage", "data")),
-        keep=Keep(
+        keep=RetentionSettings(
             *(hours(storage.get("keep", {}).get(t, _default("storage", "keep", t))) for t in ("raw", "1m", "1h"))
         ),
-        grafana=Grafana(
+        grafana=GrafanaSettings(
             url=grafana.get("url", f"{opened.scheme}://{edge.grafana.here}"),
             admin=grafana.get("admin", _default("grafana", "admin")),
             data=grafana.get("data", _default("grafana", "data")),
@@ -332,17 +332,17 @@ def _host(name: str, settings: Mapping[str, Any], is_server: bool) -> Host:
     )
 
 
-def _configs(settings: Mapping[str, Any] | None) -> Configs | None:
+def _configs(settings: Mapping[str, Any] | None) -> ConfigsSettings | None:
     if settings is None:
         return None
-    return Configs(settings["git"], settings.get("branch", _default("configs", "branch")))
+    return ConfigsSettings(settings["git"], settings.get("branch", _default("configs", "branch")))
 
 
-def _edge(document: Document, file: str) -> Edge:
+def _edge(document: Document, file: str) -> EdgeSettings:
     settings = document.data.get("edge", {})
     agents = _listen(settings.get("agents", _default_agents(document.data["hosts"])))
     way = tls.channel(document, settings, file)
-    return Edge(
+    return EdgeSettings(
         grafana=_listen(settings.get("grafana", _default("edge", "grafana"))),
         agents=agents,
         url=settings.get("url", f"{way.scheme}://{_server(document.data)}:{agents.port}"),
@@ -354,7 +354,7 @@ def _default_agents(hosts: Mapping[str, Any]) -> str:
     return "0.0.0.0:8086" if len(hosts) > 1 else "127.0.0.1:8086"
 
 
-def _listen(text: str) -> Listen:
+def _listen(text: str) -> ListenAddress:
     address, _, port = text.rpartition(":")
     try:
         ip = ipaddress.ip_address(address.strip("[]"))
@@ -362,10 +362,10 @@ def _listen(text: str) -> Listen:
         raise ValueError(f"'{address}' is no IP address") from None
     if not 0 < int(port) < 65536:
         raise ValueError(f"{port} is no port; ports go from 1 to 65535")
-    return Listen(str(ip), int(port))
+    return ListenAddress(str(ip), int(port))
 
 
-def _notices(document: Document, file: str, edge: Edge, views: Callable[[], Views]) -> Iterator[str]:
+def _notices(document: Document, file: str, edge: EdgeSettings, views: Callable[[], Views]) -> Iterator[str]:
     is_alone = len(document.data["hosts"]) == 1
     if not edge.agents.is_loopback and not edge.channel.is_tls:
         message = f"agents write to {edge.agents} without TLS: say `tls: site`, or keep that port private"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
-
-if TYPE_CHECKING:
-    pass
-
 
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = _PACKAGE / "_shipped"
@@ -21,7 +17,7 @@ TELEGRAF = ROOT / "telegraf"
 GRAFANA = ROOT / "grafana"
 
 
-def shipped_files() -> dict[str, bytes]:
+def package_files() -> dict[str, bytes]:
     """The files that go into bundles, by their path in the package."""
     folders = (COMPOSE, TELEGRAF, GRAFANA)
     paths = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())

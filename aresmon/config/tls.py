@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.config.access import Pair
-from aresmon.system.yaml_document import Document, Keys, Problem
+from aresmon.config.access import KeyPair
+from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
 TLS: Keys = ("edge", "tls")
 OFF = (None, False, "off")
@@ -15,11 +15,11 @@ OFF = (None, False, "off")
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class AgentTls:
     """`by_site`: the site's own authority vouches for the edge. With a `pair`, somebody does whom the hosts know."""
 
     by_site: bool = False
-    pair: Pair | None = None
+    pair: KeyPair | None = None
 
     @property
     def is_tls(self) -> bool:
@@ -31,16 +31,16 @@ class Channel:
         return "https" if self.is_tls else "http"
 
 
-def channel(document: Document, settings: Mapping[str, Any], file: str) -> Channel:
+def channel(document: Document, settings: Mapping[str, Any], file: str) -> AgentTls:
     """The channel among the settings of `edge`, which have been checked."""
     said = settings.get("tls")
     if not isinstance(said, dict):
-        return Channel(by_site=said == "site")
+        return AgentTls(by_site=said == "site")
     at = tuple((name, document.problem((*TLS, name), "").told(file).rstrip(": ")) for name in ("certificate", "key"))
-    return Channel(pair=Pair(said["certificate"], said["key"], at, door="edge"))
+    return AgentTls(pair=KeyPair(said["certificate"], said["key"], at, door="edge"))
 
 
-def contradictions(document: Document, settings: Mapping[str, Any]) -> Iterator[Problem]:
+def contradictions(document: Document, settings: Mapping[str, Any]) -> Iterator[YamlProblem]:
     """What is wrong between these settings."""
     said = settings.get("tls")
     if said is True:

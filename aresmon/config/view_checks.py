@@ -10,7 +10,7 @@ from typing import Any
 
 from aresmon.config.views import HOST, PLACEHOLDER, SEVERITIES, FieldKind, Measurement
 from aresmon.system import json_schema
-from aresmon.system.yaml_document import Document, Keys, Problem
+from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
 KINDS: Mapping[str, FieldKind] = {
     "gauges": "gauge",
@@ -29,7 +29,7 @@ _SAYS = {
 _TAKEN = ("Host", "Newest point", "newest", "uid")  # columns that the overview has by itself
 
 
-def contradictions(document: Document, known: Mapping[str, Measurement]) -> Iterator[Problem]:
+def contradictions(document: Document, known: Mapping[str, Measurement]) -> Iterator[YamlProblem]:
     """Everything of the kind, in data that the schema allows; `known` are its measurements."""
     data = document.data
     yield from _measurement_problems(document, data["measurements"])
@@ -56,7 +56,7 @@ def contradictions(document: Document, known: Mapping[str, Measurement]) -> Iter
 
 def _board_problems(
     document: Document, board: Mapping[str, Any], known: Mapping[str, Measurement]
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     if ("choose" in board) != ("of" in board):
         yield document.problem(("dashboard",), "`choose` and `of` go together: a tag, and who knows its values")
     elif "of" in board and board["of"] not in known:
@@ -67,7 +67,7 @@ def _board_problems(
         yield document.problem(("dashboard", "choose"), f"'{board['of']}' has no tag '{board['choose']}'{meant}")
 
 
-def _measurement_problems(document: Document, measurements: Mapping[str, Any]) -> Iterator[Problem]:
+def _measurement_problems(document: Document, measurements: Mapping[str, Any]) -> Iterator[YamlProblem]:
     for name, one in measurements.items():
         fields = [field for kind in KINDS for field in one.get(kind, [])]
         if not fields:
@@ -79,7 +79,7 @@ def _measurement_problems(document: Document, measurements: Mapping[str, Any]) -
             yield document.problem(("measurements", name), f"'{field}' is a field and a tag; which of them?")
 
 
-def _number_problems(document: Document, data: Any, keys: Keys) -> Iterator[Problem]:
+def _number_problems(document: Document, data: Any, keys: Keys) -> Iterator[YamlProblem]:
     """JSON has no `.inf` and no `.nan`."""
     if isinstance(data, float) and not math.isfinite(data):
         yield document.problem(keys, f"must be a number, not {data}")
@@ -87,7 +87,7 @@ def _number_problems(document: Document, data: Any, keys: Keys) -> Iterator[Prob
         yield from _number_problems(document, value, (*keys, key))
 
 
-def _scale_problems(document: Document, keys: Keys, one: Mapping[str, Any]) -> Iterator[Problem]:
+def _scale_problems(document: Document, keys: Keys, one: Mapping[str, Any]) -> Iterator[YamlProblem]:
     """Steps that get worse in both directions, and a scale from more to less."""
     for key, ways in (("thresholds", (1, -1)), ("above", (1,)), ("below", (-1,))):
         levels = one.get(key, {})
@@ -99,7 +99,7 @@ def _scale_problems(document: Document, keys: Keys, one: Mapping[str, Any]) -> I
         yield document.problem((*keys, "max"), f"must be more than min, which is {one['min']:g}")
 
 
-def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) -> Iterator[Problem]:
+def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) -> Iterator[YamlProblem]:
     """A formula's series are told apart by the tags of its parts."""
     tags = {HOST, *(tag for one in (series, *series.get("of", {}).values()) for tag in one.get("by", []))}
     unknown = _placeholders(series.get("name", "")) - tags if "influxql" not in series else set()
@@ -108,7 +108,7 @@ def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) ->
         yield document.problem((*keys, "name"), f"'{{{tag}}}' is not among the tags of `by`{meant}")
 
 
-def _cell_problems(document: Document, keys: Keys, series: Mapping[str, Any], title: str) -> Iterator[Problem]:
+def _cell_problems(document: Document, keys: Keys, series: Mapping[str, Any], title: str) -> Iterator[YamlProblem]:
     """What is one value a row and has its name in a statement; `title` is that of a column of the overview."""
     if "from" not in series and ("formula" in series or (title and "influxql" in series)):
         yield document.problem(keys, "a column is one field of one measurement; it needs `from`")
@@ -123,7 +123,7 @@ def _cell_problems(document: Document, keys: Keys, series: Mapping[str, Any], ti
 
 def _series_problems(
     document: Document, keys: Keys, series: Mapping[str, Any], known: Mapping[str, Measurement]
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     kinds = [kind for kind in ("from", "formula", "influxql") if kind in series]
     if len(kinds) != 1:
         yield document.problem(keys, "needs one of `from` with `field`, `formula` with `of`, or `influxql`")
@@ -144,14 +144,14 @@ def _series_problems(
         yield from _field_problems(document, keys, series, known)
 
 
-def _unknown_names(document: Document, keys: Keys, formula: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
+def _unknown_names(document: Document, keys: Keys, formula: str, parts: Mapping[str, Any]) -> Iterator[YamlProblem]:
     for word in sorted(_words(formula) - parts.keys()):
         yield document.problem(keys, f"'{word}' is not among the names in `of`{json_schema.did_you_mean(word, parts)}")
 
 
 def _field_problems(
     document: Document, keys: Keys, series: Mapping[str, Any], known: Mapping[str, Measurement]
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     measurement = known.get(series["from"])
     if measurement is None:
         meant = json_schema.did_you_mean(series["from"], known) or f"; known: {', '.join(known)}"
@@ -175,7 +175,7 @@ def _field_problems(
 
 def _where_problems(
     document: Document, keys: Keys, where: Mapping[str, Any], measurement: Measurement
-) -> Iterator[Problem]:
+) -> Iterator[YamlProblem]:
     known = {*measurement.tags, HOST, *measurement.fields}
     for key, value in where.items():
         if key.rstrip("!<>") not in known:
@@ -192,7 +192,7 @@ def _where_problems(
                 yield document.problem((*keys, "where", key), f"{value} is no expression: {error}")
 
 
-def _alert_problems(document: Document, keys: Keys, alert: Mapping[str, Any], data: Any) -> Iterator[Problem]:
+def _alert_problems(document: Document, keys: Keys, alert: Mapping[str, Any], data: Any) -> Iterator[YamlProblem]:
     if ("above" in alert) == ("below" in alert):
         yield document.problem(keys, "needs `above` or `below`, and not both")
     yield from _unknown_names(document, (*keys, "when"), alert.get("when", ""), alert["series"].get("of", {}))
@@ -210,7 +210,7 @@ def _alert_problems(document: Document, keys: Keys, alert: Mapping[str, Any], da
             yield document.problem((*keys, key), f"'{{{word}}}' is no tag of it{meant}")
 
 
-def _repeated(document: Document, data: Any) -> Iterator[Problem]:
+def _repeated(document: Document, data: Any) -> Iterator[YamlProblem]:
     for kind, name in (("panels", "title"), ("columns", "title"), ("alerts", "id")):
         seen: set[str] = set()
         for index, one in enumerate(data.get(kind, [])):

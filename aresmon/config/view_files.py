@@ -22,14 +22,14 @@ from aresmon.config.views import (
     Levels,
     Measurement,
     Panel,
-    Series,
+    SeriesSpec,
     Severity,
     View,
     Views,
 )
 from aresmon.system import json_schema
 from aresmon.system.errors import AresmonError, SiteError
-from aresmon.system.yaml_document import Problem, parse, read_text
+from aresmon.system.yaml_document import YamlProblem, parse, read_text
 
 SCHEMA = Path(__file__).with_name("view_schema.yml")
 SHIPPED = package_data.GRAFANA / "collectors"
@@ -67,7 +67,7 @@ def read(text: str, name: str, *, file: str, checked: bool = False) -> View:
     with its line."""
     document = parse(text)
     if document.data is None and not document.problems:
-        document.problems.append(Problem(0, "", "is empty; it must at least have a title and its measurements"))
+        document.problems.append(YamlProblem(0, "", "is empty; it must at least have a title and its measurements"))
     if not document.problems and not checked:
         document.problems.extend(json_schema.problems(document, view_schema()))
         if not document.problems:
@@ -214,10 +214,10 @@ def _alert(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Alert:
     )
 
 
-def _series(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Series:
+def _series(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> SeriesSpec:
     measurement = known.get(data.get("from", ""))
     tags = {HOST, *(measurement.tags if measurement else ())}
-    return Series(
+    return SeriesSpec(
         measurement=data.get("from", ""),
         field=data.get("field", ""),
         aggregate=data.get("aggregate", "mean"),

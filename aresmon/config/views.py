@@ -40,7 +40,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class SeriesSpec:
     """Values over time: of one field, or what a formula makes of several (`parts`, by name), or what a
     statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant; `policy` is the
     one retention policy that has it, empty where all have."""
@@ -55,7 +55,7 @@ class Series:
     by: tuple[str, ...] = ()
     name: str = ""
     formula: str = ""
-    parts: tuple[tuple[str, Series], ...] = ()
+    parts: tuple[tuple[str, SeriesSpec], ...] = ()
     influxql: str = ""
     policy: str = ""
 
@@ -76,7 +76,7 @@ class Panel:
     kind: str
     unit: str
     description: str
-    series: tuple[Series, ...]
+    series: tuple[SeriesSpec, ...]
     levels: Levels | None = None
     minimum: float | None = None
     maximum: float | None = None
@@ -95,7 +95,7 @@ class Column:
     title: str
     unit: str
     description: str
-    series: Series
+    series: SeriesSpec
     levels: Levels | None = None
     decimals: int | None = None
 
@@ -107,7 +107,7 @@ class Alert:
 
     id: str
     title: str
-    series: Series
+    series: SeriesSpec
     over: int
     lasting: int
     levels: Levels
@@ -144,7 +144,7 @@ class View:
 Views = Mapping[str, View]
 
 
-def tags_of(series: Series) -> tuple[str, ...]:
+def tags_of(series: SeriesSpec) -> tuple[str, ...]:
     """The tags, beside `host`, by which a series is told from another."""
     if series.parts:
         return tuple(dict.fromkeys(tag for _, part in series.parts for tag in part.by))

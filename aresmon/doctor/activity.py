@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aresmon.config.collectors import Catalogue
-from aresmon.config.model import Fleet, Host
+from aresmon.config.model import Config, Host
 from aresmon.config.names import DATABASE
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.freshness import FRESH
@@ -43,13 +43,13 @@ class HostStatus:
 
 
 def look(
-    influxdb: InfluxDB, fleet: Fleet, catalogue: Catalogue, now: float, begun: Mapping[str, float]
+    influxdb: InfluxDB, config: Config, catalogue: Catalogue, now: float, begun: Mapping[str, float]
 ) -> tuple[HostStatus, ...]:
     """Every host of the fleet at `now`. `begun` is when an agent was started, where that is known, by host;
     both in seconds since 1970."""
     known = _ask(influxdb, now)
     return tuple(
-        _host(host, catalogue, now, known.get(host.name, _Known()), begun.get(host.name, 0.0)) for host in fleet.hosts
+        _host(host, catalogue, now, known.get(host.name, _Known()), begun.get(host.name, 0.0)) for host in config.hosts
     )
 
 

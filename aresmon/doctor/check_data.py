@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from aresmon.config.model import Fleet
-from aresmon.doctor.facts import Contents, Database, Host, Pushes, SeriesCount
+from aresmon.config.model import Config
+from aresmon.doctor.facts import DatabaseFacts, DataFacts, HostFacts, PushFacts, SeriesCount
 from aresmon.doctor.findings import Finding
 from aresmon.push import enroll
 from aresmon.push.result import GOOD
@@ -24,7 +24,7 @@ _HIDES_SILENCE = 60.0
 _DIRE = ("corrupt", "panic", "failed to open", "no space left", "read-only file system", "input/output error")
 
 
-def database(seen: Database) -> Iterator[Finding]:
+def database(seen: DatabaseFacts) -> Iterator[Finding]:
     """The database against the site's file."""
     for change in seen.changes:
         yield Finding("database-differs", f"`up` would {change}")
@@ -35,7 +35,7 @@ def database(seen: Database) -> Iterator[Finding]:
         yield Finding("downsampling-unknown", f"the continuous query {plain(name)} is not one of ours")
 
 
-def series(seen: Contents) -> Iterator[Finding]:
+def series(seen: DataFacts) -> Iterator[Finding]:
     """How many series there are, and whose they are."""
     total = seen.capacity.series
     if total > _MANY:
@@ -69,7 +69,7 @@ def worst(counts: Sequence[SeriesCount]) -> SeriesCount | None:
     return max(counts, key=lambda one: one.count, default=None)
 
 
-def clocks(seen: Contents) -> Iterator[Finding]:
+def clocks(seen: DataFacts) -> Iterator[Finding]:
     """Hosts whose points are not of now."""
     for host, ahead in sorted(seen.ahead.items()):
         if ahead > _APART:
@@ -120,20 +120,20 @@ def error_of(line: str) -> str:
     return plain(": ".join(told) or text.strip())[:200]
 
 
-def pushes(seen: Pushes, fleet: Fleet) -> Iterator[Finding]:
+def pushes(seen: PushFacts, config: Config) -> Iterator[Finding]:
     """How the last push to each host ended."""
-    for host in fleet.hosts:
+    for host in config.hosts:
         outcome, why = seen.last.get(host.name, ("", ""))
         if outcome and outcome not in GOOD:
             what = f"the last push to {host.name} ended as {outcome}" + (f": {plain(why)}" if why else "")
             yield Finding("push-undone", what, f"`aresmon push-config {host.name}`")
-        elif not outcome and host != fleet.sidecar:
+        elif not outcome and host != config.sidecar:
             yield Finding(
                 "push-never", f"{host.name} was never pushed to from here", f"`aresmon push-config {host.name}`"
             )
 
 
-def hosts(seen: Sequence[Host]) -> Iterator[Finding]:
+def hosts(seen: Sequence[HostFacts]) -> Iterator[Finding]:
     """What a visit to each host found."""
     for one in seen:
         if one.trouble:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 
-from aresmon.config.model import Listen
-from aresmon.doctor.facts import Disk, Engine, Listening, Machine, Service, Stack
+from aresmon.config.model import ListenAddress
+from aresmon.doctor.facts import DiskFacts, EngineFacts, ListenerFacts, MachineFacts, ServiceFacts, StackFacts
 from aresmon.doctor.findings import Finding
 from aresmon.influxdb.capacity import Capacity, size
 from aresmon.site.preflight import LEAST_ROOM
@@ -24,7 +24,7 @@ _LITTLE = 0.05  # of a filesystem, of its inodes, of the memory
 _ROOMY = 20 << 30  # bytes: a twentieth of a large disk is no lack
 
 
-def engine(seen: Engine) -> Iterator[Finding]:
+def engine(seen: EngineFacts) -> Iterator[Finding]:
     """The engine and Compose."""
     if _version(seen.version) < OLDEST_ENGINE:
         yield Finding("engine-old", f"Docker {seen.version} is older than {_dotted(OLDEST_ENGINE)}")
@@ -44,7 +44,7 @@ def engine(seen: Engine) -> Iterator[Finding]:
         yield Finding("clock-engine", f"the engine's clock is {_apart(seen.apart)} this process's")
 
 
-def machine(seen: Machine) -> Iterator[Finding]:
+def machine(seen: MachineFacts) -> Iterator[Finding]:
     """What starts at boot, the clock, the memory, the engine's socket, and doors without a lock."""
     if seen.at_boot in ("disabled", "masked", "static", "indirect"):
         yield Finding("engine-boot", f"docker.service is {seen.at_boot}: nothing starts it at boot")
@@ -60,7 +60,7 @@ def machine(seen: Machine) -> Iterator[Finding]:
             yield Finding("port-dangerous", f"{one.at} listens{_by(one)}: {what}; {why}")
 
 
-def stack(seen: Stack, machine_memory: int = 0) -> Iterator[Finding]:
+def stack(seen: StackFacts, machine_memory: int = 0) -> Iterator[Finding]:
     """The containers, as they are made and as they fare."""
     for service in seen.services:
         if service.is_leftover:
@@ -73,7 +73,7 @@ def stack(seen: Stack, machine_memory: int = 0) -> Iterator[Finding]:
         yield Finding("memory-promised", what)
 
 
-def ports(seen: Stack, listening: Sequence[Listening] = ()) -> Iterator[Finding]:
+def ports(seen: StackFacts, listening: Sequence[ListenerFacts] = ()) -> Iterator[Finding]:
     """What is published against what aresmon.yml says, and who has a port that the edge wants."""
     wanted = {str(listen) for listen in seen.wanted.values()}
     running = [one for one in seen.services if one.state == "running" and not one.is_leftover]
@@ -96,7 +96,7 @@ def ports(seen: Stack, listening: Sequence[Listening] = ()) -> Iterator[Finding]
             yield Finding("port-differs", f"the edge does not listen on {listen}, which is {setting} in aresmon.yml")
 
 
-def disks(seen: Sequence[Disk], capacity: Capacity | None = None) -> Iterator[Finding]:
+def disks(seen: Sequence[DiskFacts], capacity: Capacity | None = None) -> Iterator[Finding]:
     """Room, inodes and growth, once for each filesystem; and whether each folder can be written."""
     for one in seen:
         if not one.writable:
@@ -110,7 +110,7 @@ def disks(seen: Sequence[Disk], capacity: Capacity | None = None) -> Iterator[Fi
         yield Finding("data-outgrows", what, severity="bad" if capacity.days_left < _NOW else None)
 
 
-def parse_listening(tcp: str, tcp6: str) -> list[tuple[Listen, int]]:
+def parse_listening(tcp: str, tcp6: str) -> list[tuple[ListenAddress, int]]:
     """Who listens, by /proc/net/tcp and tcp6: address and port, and the socket's inode.
 
     Source: Linux, proc_net_tcp.rst; an address is words of four bytes in the machine's order.
@@ -120,14 +120,14 @@ def parse_listening(tcp: str, tcp6: str) -> list[tuple[Listen, int]]:
         words = line.split()
         if len(words) > 9 and words[3] == "0A":
             address, _, port = words[1].partition(":")
-            found.append((Listen(_address(address), int(port, 16)), int(words[9])))
+            found.append((ListenAddress(_address(address), int(port, 16)), int(words[9])))
     return found
 
 
 _OURS = frozenset({"influxdb", "grafana", "edge", "telegraf"})
 
 
-def _service(seen: Service) -> Iterator[Finding]:
+def _service(seen: ServiceFacts) -> Iterator[Finding]:
     name = seen.name
     if seen.restart not in ("always", "unless-stopped"):
         yield Finding("service-policy", f"{name} has the restart policy '{seen.restart or 'no'}'")
@@ -146,7 +146,7 @@ def _service(seen: Service) -> Iterator[Finding]:
         yield Finding("service-stand-in", f"{name} runs {seen.image} in place of {seen.wanted[0]}")
 
 
-def _filesystem(folders: Sequence[Disk]) -> Iterator[Finding]:
+def _filesystem(folders: Sequence[DiskFacts]) -> Iterator[Finding]:
     one = folders[0]
     what = " and ".join(dict.fromkeys(each.what for each in folders))
     remedy = _remedy(folders)
@@ -162,7 +162,7 @@ def _filesystem(folders: Sequence[Disk]) -> Iterator[Finding]:
         yield Finding("disk-filling", told, severity="bad" if days < _NOW else None)
 
 
-def _remedy(folders: Sequence[Disk]) -> str:
+def _remedy(folders: Sequence[DiskFacts]) -> str:
     settings = [one.setting for one in folders if one.setting]
     move = f", or move it ({' or '.join(settings)} in aresmon.yml)" if settings else ""
     return f"make room (`df -h`, `docker system df`){move}"
@@ -172,7 +172,7 @@ def _days(days: float) -> str:
     return f"full in {days:.0f} days" if days >= 2 else f"full in {days * 24:.0f} hours"
 
 
-def _by(one: Listening) -> str:
+def _by(one: ListenerFacts) -> str:
     return f" ({one.by})" if one.by else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from aresmon import __version__
-from aresmon.doctor.facts import Backups, Folder, Plan, Secret
+from aresmon.doctor.facts import BackupFacts, FolderFacts, PlanFacts, SecretFacts
 from aresmon.doctor.findings import Finding
 from aresmon.system.git import listed
 
@@ -13,7 +13,7 @@ _VERIFIED_WITHIN = 35 * 86400.0
 _DAY = 86400.0
 
 
-def folder(seen: Folder) -> Iterator[Finding]:
+def folder(seen: FolderFacts) -> Iterator[Finding]:
     """What stands in the folder, and what does not belong there."""
     if not seen.writable:
         yield Finding("site-read-only", f"{seen.root} cannot be written by who runs this")
@@ -31,7 +31,7 @@ def folder(seen: Folder) -> Iterator[Finding]:
             yield Finding("socket", what, f"`chmod 700 {seen.root}/.aresmon {seen.root}/.aresmon/run`")
 
 
-def secrets(seen: Folder) -> Iterator[Finding]:
+def secrets(seen: FolderFacts) -> Iterator[Finding]:
     """Who may read the secrets, and where else they stand. No value is ever told."""
     for secret in seen.secrets:
         yield from _secret(secret)
@@ -45,7 +45,7 @@ def secrets(seen: Folder) -> Iterator[Finding]:
         yield Finding("gitignore", "git does not ignore .aresmon, which has the secrets in it")
 
 
-def plan(seen: Plan) -> Iterator[Finding]:
+def plan(seen: PlanFacts) -> Iterator[Finding]:
     """The bundle, and what `up` would do with it."""
     if seen.edited:
         yield Finding("bundle-edited", f"edited by hand: {listed(seen.edited)}")
@@ -59,7 +59,7 @@ def plan(seen: Plan) -> Iterator[Finding]:
         yield Finding("plan-pending", f"`aresmon up` would do this: {listed(told)}")
 
 
-def backups(seen: Backups) -> Iterator[Finding]:
+def backups(seen: BackupFacts) -> Iterator[Finding]:
     """How old the last backup is, whether one was tried, and whether its passphrase is elsewhere too."""
     made, verified, failed = seen.record.last_made, seen.record.last_verified, seen.record.last_failed
     if failed is not None:
@@ -86,7 +86,7 @@ def leaks(values: Sequence[tuple[str, str]], texts: Sequence[tuple[str, str]]) -
     return [(name, path) for name, value in values if len(value) >= 8 for path, text in texts if value in text]
 
 
-def _secret(secret: Secret) -> Iterator[Finding]:
+def _secret(secret: SecretFacts) -> Iterator[Finding]:
     if secret.mode & 0o077:
         what = f"{secret.path} is open to others (mode {secret.mode & 0o777:o})"
         fix = "700" if secret.path.endswith("/") else "600"

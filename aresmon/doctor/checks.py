@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.doctor import check_data, check_machine, check_site
 from aresmon.doctor.findings import Finding
 from aresmon.doctor.problems import Kind
@@ -155,9 +155,9 @@ _DATA = (
 )
 
 
-def checks(fleet: Fleet) -> tuple[Check, ...]:
+def checks(config: Config) -> tuple[Check, ...]:
     """Every check of this site."""
-    pushes = _check("the pushes", "push-undone push-never", lambda seen: check_data.pushes(seen["the pushes"], fleet))
+    pushes = _check("the pushes", "push-undone push-never", lambda seen: check_data.pushes(seen["the pushes"], config))
     return (*MACHINE, *_STACK, *_SITE, *_DATA, pushes)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aresmon.backup.record import Record
-from aresmon.config.model import Listen
+from aresmon.backup.record import BackupRecord
+from aresmon.config.model import ListenAddress
 from aresmon.influxdb.capacity import Capacity
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineFacts:
     """The Docker engine. `apart` is by how many seconds its clock is ahead of this process's; `compose` is empty where
     there is none; `memory` is its machine's; `bounds_logs` is None where its settings cannot be read."""
 
@@ -28,7 +28,7 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MachineFacts:
     """This machine. `at_boot` is systemd's word on docker.service, `synchronised` its word on the clock; both are
     empty where systemd does not run. `socket_mode` is that of the engine's socket, 0 where there is none."""
 
@@ -37,19 +37,19 @@ class Machine:
     memory: int
     available: int
     socket_mode: int
-    listening: tuple[Listening, ...]
+    listening: tuple[ListenerFacts, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListenerFacts:
     """A TCP port of this machine on which somebody listens; `by` is who, empty where it cannot be seen."""
 
-    at: Listen
+    at: ListenAddress
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceFacts:
     """A container of the stack. `wanted` are the images that serve, the pinned one first; none where it is not ours to
     choose."""
 
@@ -67,15 +67,15 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class StackFacts:
     """The containers of the site, and the ports that aresmon.yml wants published, by setting."""
 
-    services: tuple[Service, ...]
-    wanted: Mapping[str, Listen]
+    services: tuple[ServiceFacts, ...]
+    wanted: Mapping[str, ListenAddress]
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class DiskFacts:
     """The filesystem of one of the site's folders. `device` tells one filesystem from another; `growth` is what was
     used more a day lately, by the server's own points, None where they do not tell."""
 
@@ -92,7 +92,7 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class SecretFacts:
     """A file with a secret in it. `owner` is the user id it has, `wanted` the one it should have, None where any will
     do; `readable` is whether this process may read it."""
 
@@ -104,7 +104,7 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class FolderFacts:
     """The site's folder. `tracked` are files of .aresmon that git has, `told` are secrets' names with the files in
     which their values stand; `leftovers` are what interrupted commands left, or kept aside; `unfinished` is what was
     begun and goes on with a command, with that command."""
@@ -114,17 +114,17 @@ class Folder:
     has_state: bool
     in_git: bool
     ignored: bool
-    secrets: tuple[Secret, ...]
+    secrets: tuple[SecretFacts, ...]
     tracked: tuple[str, ...]
     told: tuple[tuple[str, str], ...]
     leftovers: tuple[str, ...]
     failures: tuple[str, ...]
-    socket: Socket | None = None
+    socket: SocketFacts | None = None
     unfinished: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Socket:
+class SocketFacts:
     """InfluxDB's socket: whether it is there, and the mode of the folder that keeps others out."""
 
     exists: bool
@@ -132,7 +132,7 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlanFacts:
     """What `up` would do now. `version` is the aresmon that rendered the bundle, empty where there is none."""
 
     version: str
@@ -142,7 +142,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseFacts:
     """What `up` would change in the database, as a person reads it, and continuous queries that are not ours."""
 
     changes: tuple[str, ...]
@@ -164,7 +164,7 @@ class SeriesCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class DataFacts:
     """What is in the database. `tags` are the values of each tag of the host and measurement with the most series;
     `ahead` is by how many seconds a host's newest point is ahead of now, negative if it is behind by the clock and not
     by silence; `versions` are the agents'."""
@@ -177,14 +177,14 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
-class Pushes:
+class PushFacts:
     """How the last push to each host ended, and why; empty for a host that was never pushed to."""
 
     last: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostFacts:
     """A host that was visited. `trouble` and `next` are why it could not be looked at; `apart` is by how many seconds
     its clock is ahead."""
 
@@ -199,11 +199,11 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Backups:
+class BackupFacts:
     """What is known of the site's backups. `at` is now, `due` how many seconds may pass between two of them, 0 where
     they are made by hand alone; `passphrase` is the mark of the one in use, empty where there is none yet."""
 
-    record: Record
+    record: BackupRecord
     at: float
     due: float
     passphrase: str

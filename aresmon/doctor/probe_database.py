@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.config.views import Views
 from aresmon.doctor import facts
@@ -31,10 +31,10 @@ _AHEAD = 30  # seconds: a point that is dated later than this from now says noth
 _DAY, _HOUR = 86400, 3600
 
 
-def differences(influxdb: InfluxDB, site: Site, fleet: Fleet) -> facts.Database:
+def differences(influxdb: InfluxDB, site: Site, config: Config) -> facts.DatabaseFacts:
     """What `up` would change in the database."""
-    changes, coarser = service.differences(site, fleet, influxdb, folder.users(), shorten=True)
-    return facts.Database(
+    changes, coarser = service.differences(site, config, influxdb, folder.users(), shorten=True)
+    return facts.DatabaseFacts(
         tuple(change.what for change in changes),
         tuple(change.what for change in coarser),
         _unknown(influxdb, site.views()),
@@ -42,17 +42,17 @@ def differences(influxdb: InfluxDB, site: Site, fleet: Fleet) -> facts.Database:
 
 
 def look(
-    influxdb: InfluxDB, fleet: Fleet, *, free: int | None, wait: Callable[[float], None] = time.sleep
-) -> facts.Contents:
+    influxdb: InfluxDB, config: Config, *, free: int | None, wait: Callable[[float], None] = time.sleep
+) -> facts.DataFacts:
     """How much there is, of what, of when and by which agents. `wait` lets some seconds pass."""
     taken = capacity.measure(influxdb, now=time.time(), free=free)
     counts = _with_growth(influxdb, _counts(influxdb))
     most = worst(counts)
-    return facts.Contents(
+    return facts.DataFacts(
         capacity=taken,
         series=tuple(counts),
         tags=_tags(influxdb, most) if most else {},
-        ahead=_clocks(influxdb, [host.name for host in fleet.hosts], wait),
+        ahead=_clocks(influxdb, [host.name for host in config.hosts], wait),
         versions=_versions(influxdb),
     )
 

@@ -7,34 +7,34 @@ import asyncio
 from aresmon.config.model import Host
 from aresmon.doctor import facts
 from aresmon.push import protocol
-from aresmon.push.session import Ground
+from aresmon.push.session import Session
 from aresmon.system.errors import AresmonError
 
 _WITHIN = 20.0  # seconds for one host
 _AT_ONCE = 50
 
 
-async def visit(ground: Ground) -> tuple[facts.Host, ...]:
+async def visit(ground: Session) -> tuple[facts.HostFacts, ...]:
     """Visit every host of the site, many at a time, each within its time."""
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(host: Host) -> facts.Host:
+    async def one(host: Host) -> facts.HostFacts:
         async with places:
             try:
                 return await asyncio.wait_for(_look(ground, host), _WITHIN)
             except TimeoutError:
-                return facts.Host(host.name, trouble=f"{host.name} did not answer within {_WITHIN:.0f} s")
+                return facts.HostFacts(host.name, trouble=f"{host.name} did not answer within {_WITHIN:.0f} s")
             except AresmonError as error:
-                return facts.Host(host.name, trouble=_named(host.name, error.message), next=error.hint)
+                return facts.HostFacts(host.name, trouble=_named(host.name, error.message), next=error.hint)
 
-    return tuple(await asyncio.gather(*(one(host) for host in ground.fleet.hosts)))
+    return tuple(await asyncio.gather(*(one(host) for host in ground.config.hosts)))
 
 
-async def _look(ground: Ground, host: Host) -> facts.Host:
+async def _look(ground: Session, host: Host) -> facts.HostFacts:
     seen = await protocol.look(ground.agent(host), ground.transport(host))
     clock = seen.facts.get("asked", "")
-    is_sidecar = host == ground.fleet.sidecar
-    return facts.Host(
+    is_sidecar = host == ground.config.sidecar
+    return facts.HostFacts(
         host.name,
         active=seen.facts.get("active", ""),
         version=seen.facts.get("version", ""),

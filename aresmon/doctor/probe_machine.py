@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.doctor import facts
 from aresmon.doctor.check_machine import parse_listening
@@ -32,12 +32,12 @@ _LOOK_BACK = 7  # days of growth
 _LEAST_SPAN = 6 * 3600  # seconds of points that tell growth
 
 
-def engine(of: Engine) -> facts.Engine:
+def engine(of: Engine) -> facts.EngineFacts:
     """What the engine tells of itself, and which Compose is here."""
     with told():
         info = of.client.info()
     asked = time.time()
-    return facts.Engine(
+    return facts.EngineFacts(
         version=str(info.get("ServerVersion", "")),
         storage=str(info.get("Driver", "")),
         live_restore=bool(info.get("LiveRestoreEnabled")),
@@ -65,7 +65,7 @@ def recent(lines: Iterable[str], *, now: float | None = None, within: float = 86
             yield line
 
 
-def machine(of: Engine) -> facts.Machine:
+def machine(of: Engine) -> facts.MachineFacts:
     """What this machine tells of itself."""
     has_systemd = Path("/run/systemd/system").is_dir()
     memory = _memory()
@@ -73,7 +73,7 @@ def machine(of: Engine) -> facts.Machine:
         mode = of.socket.stat().st_mode
     except (OSError, AresmonError):
         mode = 0
-    return facts.Machine(
+    return facts.MachineFacts(
         at_boot=_said("systemctl", "is-enabled", "docker.service") if has_systemd else "",
         synchronised=_said("timedatectl", "show", "--property=NTPSynchronized", "--value") if has_systemd else "",
         memory=memory.get("MemTotal", 0),
@@ -83,24 +83,24 @@ def machine(of: Engine) -> facts.Machine:
     )
 
 
-def stack(of: Engine, fleet: Fleet) -> facts.Stack:
+def stack(of: Engine, config: Config) -> facts.StackFacts:
     """The containers of the site, those of interrupted commands too."""
-    pins = used_pins(fleet)
+    pins = used_pins(config)
     seen = []
     with told():
-        found = of.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={fleet.site}"})
+        found = of.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={config.site}"})
     for one in found:
         with suppress(AresmonError), told():  # gone in between
             seen.append(service(of.client.api.inspect_container(one["Id"]), pins))
-    return facts.Stack(tuple(seen), {"edge.agents": fleet.edge.agents, "edge.grafana": fleet.edge.grafana})
+    return facts.StackFacts(tuple(seen), {"edge.agents": config.edge.agents, "edge.grafana": config.edge.grafana})
 
 
-def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.Service:
+def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.ServiceFacts:
     """What an inspection of a container says."""
     one, host = containers.container(details), details["HostConfig"]
     log = host.get("LogConfig") or {}
     bounded = log.get("Type") in _BOUNDED_BY_ITSELF or "max-size" in (log.get("Config") or {})
-    return facts.Service(
+    return facts.ServiceFacts(
         name=one.service,
         state=one.state,
         image=one.image,
@@ -115,9 +115,9 @@ def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.Servic
     )
 
 
-def disks(site: Site, fleet: Fleet, root: str, influxdb: InfluxDB | None) -> tuple[facts.Disk, ...]:
+def disks(site: Site, config: Config, root: str, influxdb: InfluxDB | None) -> tuple[facts.DiskFacts, ...]:
     """The filesystems of the site's folders, and of the engine's own, where that can be seen."""
-    folders = data_folders(site, fleet)
+    folders = data_folders(site, config)
     wanted = [
         ("InfluxDB's data", folders["influxdb"], "storage.data"),
         ("Grafana's data", folders["grafana"], "grafana.data"),
@@ -130,14 +130,14 @@ def disks(site: Site, fleet: Fleet, root: str, influxdb: InfluxDB | None) -> tup
         there = next(path for path in (folder, *folder.parents) if path.exists())
         mount = _mount(there)
         if mount not in growths:
-            growths[mount] = _growth(influxdb, fleet.server, mount)
+            growths[mount] = _growth(influxdb, config.server, mount)
         found.append(_disk(what, there, setting, growths[mount]))
     return tuple(found)
 
 
-def _disk(what: str, folder: Path, setting: str, growth: float | None) -> facts.Disk:
+def _disk(what: str, folder: Path, setting: str, growth: float | None) -> facts.DiskFacts:
     room = os.statvfs(folder)
-    return facts.Disk(
+    return facts.DiskFacts(
         what=what,
         folder=str(folder),
         device=folder.stat().st_dev,
@@ -215,14 +215,14 @@ def _memory() -> dict[str, int]:
     return found
 
 
-def _listening() -> tuple[facts.Listening, ...]:
+def _listening() -> tuple[facts.ListenerFacts, ...]:
     texts = []
     for name in ("tcp", "tcp6"):
         path = Path("/proc/net") / name
         texts.append(path.read_text(encoding="ascii") if path.exists() else "")
     found = parse_listening(*texts)
     owners = _owners({inode for _, inode in found})
-    return tuple(facts.Listening(at, owners.get(inode, "")) for at, inode in found)
+    return tuple(facts.ListenerFacts(at, owners.get(inode, "")) for at, inode in found)
 
 
 def _owners(inodes: set[int]) -> dict[int, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aresmon.backup import contents, record
 from aresmon.config.layout import SOCKET
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.doctor import facts
 from aresmon.doctor.check_site import leaks
 from aresmon.engine import images
@@ -31,57 +31,57 @@ _KEPT = (".aresmon-former-", ".aresmon-rejected-", ".aresmon-failed-")  # whole,
 _LARGEST = 1 << 20  # bytes of a file that is searched for secrets
 
 
-def folder(site: Site, fleet: Fleet, *, influxdb_runs: bool) -> facts.Folder:
+def folder(site: Site, config: Config, *, influxdb_runs: bool) -> facts.FolderFacts:
     """The folder as it stands."""
     in_git = _git(site, "rev-parse", "--is-inside-work-tree") == ["true"]
     tracked = _git(site, "ls-files", "-z", "--", ".aresmon") if in_git else []
-    return facts.Folder(
+    return facts.FolderFacts(
         root=str(site.root),
         writable=os.access(site.root, os.W_OK | os.X_OK) and not os.statvfs(site.root).f_flag & os.ST_RDONLY,
         has_state=site.state.is_dir(),
         in_git=in_git,
         ignored=bool(in_git and _git(site, "check-ignore", ".aresmon/secrets/x")),
-        secrets=tuple(_secrets(site, fleet)),
+        secrets=tuple(_secrets(site, config)),
         tracked=tuple(tracked),
         told=tuple(leaks(_values(site), _texts(site))),
-        leftovers=tuple(sorted(_leftovers(site, fleet))),
+        leftovers=tuple(sorted(_leftovers(site, config))),
         failures=tuple(sorted(_failures(site))),
         socket=_socket(site) if influxdb_runs else None,
         unfinished=tuple(_unfinished(site)),
     )
 
 
-def plan(site: Site, fleet: Fleet, engine: Engine) -> facts.Plan:
+def plan(site: Site, config: Config, engine: Engine) -> facts.PlanFacts:
     """What `up` would do. Nothing is fetched, and nothing changed."""
     on_disk = bundle.read(site.bundle)
     if not on_disk.exists:
-        return facts.Plan("", (), (), ())
-    found, _ = image_versions.held(site, fleet, engine, images.local(engine, images.used_pins(fleet)))
-    wanted = stack_plan.decide(site, fleet, site.catalogue(), engine, found)
+        return facts.PlanFacts("", (), (), ())
+    found, _ = image_versions.held(site, config, engine, images.local(engine, images.used_pins(config)))
+    wanted = stack_plan.decide(site, config, site.catalogue(), engine, found)
     difference = wanted.difference
     steps = tuple(f"{step.action} {step.service} ({step.because})" for step in wanted.steps)
-    return facts.Plan(on_disk.version, difference.edited, (*difference.changed, *difference.removed), steps)
+    return facts.PlanFacts(on_disk.version, difference.edited, (*difference.changed, *difference.removed), steps)
 
 
-def pushes(site: Site) -> facts.Pushes:
+def pushes(site: Site) -> facts.PushFacts:
     """How the last push to each host ended, by the site's history."""
     last = {}
     for event in site.history("push-config"):
         last[str(event.get("host", ""))] = str(event.get("outcome", "")), str(event.get("why", ""))
-    return facts.Pushes(last)
+    return facts.PushFacts(last)
 
 
-def backups(site: Site, fleet: Fleet) -> facts.Backups:
+def backups(site: Site, config: Config) -> facts.BackupFacts:
     """What is known of the backups, and how often they should be made."""
     has_one = (site.secrets / secrets.BACKUP).exists()
     mark = record.mark_of(secrets.read(site.secrets, secrets.BACKUP)) if has_one else ""
-    return facts.Backups(record.read(site), time.time(), fleet.backup.every.missed_after, mark)
+    return facts.BackupFacts(record.read(site), time.time(), config.backup.every.missed_after, mark)
 
 
-def _secrets(site: Site, fleet: Fleet) -> Iterator[facts.Secret]:
+def _secrets(site: Site, config: Config) -> Iterator[facts.SecretFacts]:
     """Every file that is a secret, and the folders that keep others out."""
     users = site_folder.users()
-    owners = secrets.owners(fleet, users)
+    owners = secrets.owners(config, users)
     for path in (site.state, site.secrets):
         if path.is_dir():
             yield _secret(site, path, None)
@@ -94,11 +94,11 @@ def _secrets(site: Site, fleet: Fleet) -> Iterator[facts.Secret]:
         yield _secret(site, path, users["edge"])
 
 
-def _secret(site: Site, path: Path, wanted: int | None) -> facts.Secret:
+def _secret(site: Site, path: Path, wanted: int | None) -> facts.SecretFacts:
     status = path.stat()
     name = f"{path.relative_to(site.root)}{'/' if path.is_dir() else ''}"
     readable = os.access(path, os.R_OK)
-    return facts.Secret(name, stat.S_IMODE(status.st_mode), status.st_uid, wanted, readable)
+    return facts.SecretFacts(name, stat.S_IMODE(status.st_mode), status.st_uid, wanted, readable)
 
 
 def _values(site: Site) -> list[tuple[str, str]]:
@@ -119,11 +119,11 @@ def _texts(site: Site) -> list[tuple[str, str]]:
     ]
 
 
-def _leftovers(site: Site, fleet: Fleet) -> Iterator[str]:
+def _leftovers(site: Site, config: Config) -> Iterator[str]:
     """What a command writes for a moment, or a restore keeps aside, and is still there."""
     now = time.time()
     written = (*site.state.glob(".*.????????"), *site.secrets.glob(".*.????????"))
-    aside = (path for folder in site_folder.data_folders(site, fleet).values() for path in folder.glob(".aresmon-*"))
+    aside = (path for folder in site_folder.data_folders(site, config).values() for path in folder.glob(".aresmon-*"))
     for path in (*written, *aside):
         is_kept = path.name.startswith(_KEPT)
         if is_kept or now - path.lstat().st_mtime > _OLD:
@@ -149,8 +149,10 @@ def _failures(site: Site) -> Iterator[str]:
             yield str(path.relative_to(site.root))
 
 
-def _socket(site: Site) -> facts.Socket:
-    return facts.Socket((site.socket_folder / SOCKET).exists(), stat.S_IMODE(site.socket_folder.parent.stat().st_mode))
+def _socket(site: Site) -> facts.SocketFacts:
+    return facts.SocketFacts(
+        (site.socket_folder / SOCKET).exists(), stat.S_IMODE(site.socket_folder.parent.stat().st_mode)
+    )
 
 
 def _git(site: Site, *arguments: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from aresmon.backup import record
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.doctor.activity import HostStatus
 from aresmon.engine.containers import Container
 from aresmon.influxdb import capacity, shards
@@ -46,7 +46,7 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """Something that is wrong with a service or host, and the next step; `kind` is which look found it."""
 
     about: str
@@ -57,25 +57,25 @@ class Trouble:
 
 def of_service(
     service: ServiceStatus, missing: Mapping[str, str], containers: Mapping[str, Container]
-) -> Iterator[Trouble]:
+) -> Iterator[Problem]:
     name = service.name
     if service.state == "absent":
         if name in missing:
             next_step = f"where a registry answers: `aresmon images pull {name} && aresmon up`"
-            yield Trouble(
+            yield Problem(
                 name, f"{name} does not run: its image {service.image} is not on this machine", next_step, "service"
             )
         else:
-            yield Trouble(name, f"{name} does not run: it has no container", "`aresmon up` makes it", "service")
+            yield Problem(name, f"{name} does not run: it has no container", "`aresmon up` makes it", "service")
     elif service.state != "running":
-        yield Trouble(
+        yield Problem(
             name,
             f"{name} is {_ending(containers[name])}",
             f"`aresmon logs {name}` says why, `aresmon up` starts it",
             "service",
         )
     elif service.health == "unhealthy":
-        yield Trouble(
+        yield Problem(
             name,
             f"{name} is unhealthy: {containers[name].last_check[:120] or 'its check fails'}",
             f"`aresmon logs {name}` says why",
@@ -83,7 +83,7 @@ def of_service(
         )
     elif service.memory_limit and service.memory > _CROWDED * service.memory_limit:
         used = f"{service.memory >> 20} of {service.memory_limit >> 20} MiB"
-        yield Trouble(
+        yield Problem(
             name,
             f"{name} uses {used}",
             f"raise memory.{name} in aresmon.yml before the kernel ends it, then `aresmon up`",
@@ -91,30 +91,30 @@ def of_service(
         )
 
 
-def of_certificates(site: Site, fleet: Fleet, at: float) -> Iterator[Trouble]:
-    door, now = fleet.grafana.door, datetime.fromtimestamp(at, UTC)
-    for doubt in certificates.troubles(site.root, door.tls, fleet.grafana.url, site.tls, now=now):
-        yield Trouble("edge", doubt.what, doubt.next, "certificate")
-    edge = fleet.edge
+def of_certificates(site: Site, config: Config, at: float) -> Iterator[Problem]:
+    door, now = config.grafana.door, datetime.fromtimestamp(at, UTC)
+    for doubt in certificates.troubles(site.root, door.tls, config.grafana.url, site.tls, now=now):
+        yield Problem("edge", doubt.what, doubt.next, "certificate")
+    edge = config.edge
     for doubt in certificates.troubles(site.root, edge.channel.pair, edge.url, site.tls, now=now):
-        yield Trouble("edge", doubt.what, doubt.next, "certificate")
+        yield Problem("edge", doubt.what, doubt.next, "certificate")
     if edge.channel.by_site:
         agents = site.tls / certificates.FILES["edge"]
-        for doubt in ca.troubles(site.authority, ca.names(fleet), agents, now):
-            yield Trouble("edge", doubt.what, doubt.next, "channel")
+        for doubt in ca.troubles(site.authority, ca.names(config), agents, now):
+            yield Problem("edge", doubt.what, doubt.next, "channel")
     yield from (
-        Trouble(about, doubt.what, doubt.next, "channel") for about, doubt in tls_migration.troubles(site, fleet)
+        Problem(about, doubt.what, doubt.next, "channel") for about, doubt in tls_migration.troubles(site, config)
     )
 
 
-def of_backups(site: Site, fleet: Fleet, at: float) -> Iterator[Trouble]:
-    due = fleet.backup.every.missed_after
-    yield from (Trouble("backup", *doubt, "backup") for doubt in record.doubts(record.read(site), due=due, now=at))
+def of_backups(site: Site, config: Config, at: float) -> Iterator[Problem]:
+    due = config.backup.every.missed_after
+    yield from (Problem("backup", *doubt, "backup") for doubt in record.doubts(record.read(site), due=due, now=at))
 
 
-def of_capacity(taken: Capacity) -> Iterator[Trouble]:
+def of_capacity(taken: Capacity) -> Iterator[Problem]:
     if taken.series > MOST_SERIES:
-        yield Trouble(
+        yield Problem(
             "influxdb",
             f"the database knows {taken.series} series, and answers no question that touches more than {MOST_SERIES}",
             "`aresmon doctor` names the host that makes them; `aresmon hosts block HOST` cuts it off at once",
@@ -122,7 +122,7 @@ def of_capacity(taken: Capacity) -> Iterator[Trouble]:
         )
     if taken.days_left is not None and taken.days_left < _SOON_FULL and taken.free is not None:
         daily, free = capacity.size(taken.bytes_a_day or 0), capacity.size(taken.free)
-        yield Trouble(
+        yield Problem(
             "influxdb",
             f"the data grows by {daily} a day and {free} are free: full in {taken.days_left:.0f} days",
             "make room there, or keep less: storage.keep in aresmon.yml, then `aresmon up`",
@@ -130,15 +130,15 @@ def of_capacity(taken: Capacity) -> Iterator[Trouble]:
         )
 
 
-def of_blocked(host: str, since: str) -> Trouble:
+def of_blocked(host: str, since: str) -> Problem:
     what = f"{host} may not write since {since.partition('+')[0]} (UTC): it was blocked"
-    return Trouble(host, what, f"once it is mended: `aresmon hosts unblock {host}`")
+    return Problem(host, what, f"once it is mended: `aresmon hosts unblock {host}`")
 
 
-def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Trouble]:
+def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Problem]:
     """Days that are missing from every answer, and no answer says so; `folder` as for `_capacity`."""
     for one in shards.closed(influxdb, folder, now=at):
-        yield Trouble(
+        yield Problem(
             "influxdb",
             f"points of {one.place.days} in {one.place.policy} can be neither read nor written: {one.place.path} is "
             "closed",
@@ -150,7 +150,7 @@ def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Tr
     except OSError:
         return  # not ours to look into: the site's owner may
     for one in aside:
-        yield Trouble(
+        yield Problem(
             "influxdb",
             f"points of {one.place.days} in {one.place.policy} are missing: InfluxDB put {one.file} aside, since it "
             "could not read it",
@@ -159,14 +159,14 @@ def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Tr
         )
 
 
-def of_release(site: Site) -> Iterator[Trouble]:
+def of_release(site: Site) -> Iterator[Problem]:
     """That an upgrade was interrupted, or another release of aresmon brought the site up."""
     left = upgrade_journal.interrupted(site)
     if left:
-        yield Trouble("aresmon", left, "`aresmon upgrade` or `aresmon up` completes or undoes it", "release")
+        yield Problem("aresmon", left, "`aresmon upgrade` or `aresmon up` completes or undoes it", "release")
     doubt = image_versions.doubt(site)
     if doubt:
-        yield Trouble("aresmon", *doubt, "release")
+        yield Problem("aresmon", *doubt, "release")
 
 
 def _ending(container: Container) -> str:
@@ -177,25 +177,25 @@ def _ending(container: Container) -> str:
     return f"{container.state} ({why}{', out of memory' if container.out_of_memory else ''})"
 
 
-def of_host(host: HostStatus, fleet: Fleet) -> Iterator[Trouble]:
-    is_sidecar = fleet.sidecar is not None and host.name == fleet.sidecar.name
+def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
+    is_sidecar = config.sidecar is not None and host.name == config.sidecar.name
     look_there = "`aresmon logs telegraf` says why" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
     if host.ahead:
         what = f"the clock of {host.name} is wrong: its points are dated {age(host.ahead)} ahead"
-        yield Trouble(host.name, what, f"on {host.name}: `timedatectl` says whether it is set by the network", "clock")
+        yield Problem(host.name, what, f"on {host.name}: `timedatectl` says whether it is set by the network", "clock")
     elif host.age is None:
         install = look_there if is_sidecar else f"`aresmon push-config {host.name}` brings its configuration there"
-        yield Trouble(host.name, f"{host.name} has never sent anything", install)
+        yield Problem(host.name, f"{host.name} has never sent anything", install)
     elif host.age > FRESH:
         what = f"{host.name} is silent: its newest point is {age(host.age)} old"
-        yield Trouble(host.name, what, f"{look_there}, `timedatectl` whether its clock is behind")
+        yield Problem(host.name, what, f"{look_there}, `timedatectl` whether its clock is behind")
     elif host.refused:
         what = f"{host.name}: {host.refused} of its writes failed in the last minute"
-        yield Trouble(host.name, what, f"{look_there}, `aresmon logs influxdb` what the database says to it")
+        yield Problem(host.name, what, f"{look_there}, `aresmon logs influxdb` what the database says to it")
     elif host.silent:
-        yield Trouble(host.name, f"{host.name}: nothing from {', '.join(host.silent)} in the last minute", look_there)
+        yield Problem(host.name, f"{host.name}: nothing from {', '.join(host.silent)} in the last minute", look_there)
     elif host.reads < _MOSTLY * host.expected:
-        yield Trouble(
+        yield Problem(
             host.name,
             f"{host.name}: inputs were read {host.reads} times of {host.expected} in the last minute",
             look_there,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.doctor import facts, findings, probe_database, probe_machine, probe_site
 from aresmon.doctor import status as doctor_status
 from aresmon.doctor.checks import MACHINE, Check, Seen, checks
@@ -28,7 +28,7 @@ _STATUS = "services and hosts"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Examination:
     """What is examined, and by which ways: the site, its engine, its InfluxDB; `is_here` is whether the stack is on
     this machine, `visit` visits the hosts if that is wanted."""
 
@@ -36,29 +36,29 @@ class Case:
     engine: Engine
     influxdb: Callable[[], InfluxDB] | None = None
     is_here: bool = True
-    visit: Callable[[], tuple[facts.Host, ...]] | None = None
+    visit: Callable[[], tuple[facts.HostFacts, ...]] | None = None
 
 
-def examine(case: Case) -> Report:
+def examine(case: Examination) -> Report:
     """Look at everything that can be looked at from here. Never raises for what is wrong with the site."""
     try:
-        fleet = case.site.fleet()
+        config = case.site.config()
     except AresmonError as error:
         return _without_a_file(case, error)
     read_sdk()
-    looks = _looks(case, fleet)
+    looks = _looks(case, config)
     # Last: it counts every point of a minute, which too many series make so dear that no other question is answered.
     status = {_STATUS: looks.pop(_STATUS)}
     at_once = _AT_ONCE if case.is_here else _THROUGH_SSH
     seen = gather(looks, within=WITHIN * (2 if case.visit else 1), at_once=at_once)
     seen |= gather(status, within=WITHIN / 2)
-    found = [Finding("file-notice", notice) for notice in fleet.notices]
+    found = [Finding("file-notice", notice) for notice in config.notices]
     looked_for = ["file-wrong", "file-notice"]
-    _judge(checks(fleet), seen, found, looked_for)
-    return findings.report(fleet.site, found, looked_for, _unmade(case, fleet, seen))
+    _judge(checks(config), seen, found, looked_for)
+    return findings.report(config.site, found, looked_for, _unmade(case, config, seen))
 
 
-def _without_a_file(case: Case, error: AresmonError) -> Report:
+def _without_a_file(case: Examination, error: AresmonError) -> Report:
     """What can be known where the file says nothing: the machine and its engine."""
     read_sdk()
     looks = {
@@ -77,7 +77,7 @@ def _without_a_file(case: Case, error: AresmonError) -> Report:
 def _judge(made: Sequence[Check], seen: Seen, found: list[Finding], looked_for: list[str]) -> None:
     """Make the checks whose facts are there; what does not answer is a finding itself."""
     for check in made:
-        if all(name in seen and not isinstance(seen[name], Failed) for name in check.needs):
+        if all(name in seen and not isinstance(seen[name], FailedProbe) for name in check.needs):
             found.extend(check.judge(seen))
             looked_for.extend(set(check.kinds) - check.moot(seen))
     found.extend(_silences(seen))
@@ -86,41 +86,41 @@ def _judge(made: Sequence[Check], seen: Seen, found: list[Finding], looked_for: 
 # Looks -----------------------------------------------------------------------------------------------
 
 
-def _looks(case: Case, fleet: Fleet) -> dict[str, Callable[[], Any]]:
+def _looks(case: Examination, config: Config) -> dict[str, Callable[[], Any]]:
     """Every look that can be made from here, by its name."""
     site, engine = case.site, case.engine
 
     def influxdb() -> InfluxDB:
         return case.influxdb() if case.influxdb else service.influxdb(site)
 
-    def data() -> facts.Contents:
-        free = capacity.free(site.root / fleet.data) if case.is_here else None
-        return probe_database.look(influxdb(), fleet, free=free)
+    def data() -> facts.DataFacts:
+        free = capacity.free(site.root / config.data) if case.is_here else None
+        return probe_database.look(influxdb(), config, free=free)
 
     looks: dict[str, Callable[[], Any]] = {
         "the engine": lambda: probe_machine.engine(engine),
-        "the containers": lambda: probe_machine.stack(engine, fleet),
+        "the containers": lambda: probe_machine.stack(engine, config),
         _STATUS: lambda: doctor_status.look(site, engine, influxdb=case.influxdb),
         "what is in the database": data,
-        "InfluxDB's log": lambda: _log(engine, fleet),
+        "InfluxDB's log": lambda: _log(engine, config),
         "the pushes": lambda: probe_site.pushes(site),
     }
     if case.is_here:
         looks |= {
             "this machine": lambda: probe_machine.machine(engine),
-            "the disks": lambda: probe_machine.disks(site, fleet, *_engine_root(engine), _or_none(influxdb)),
-            "the site's folder": lambda: probe_site.folder(site, fleet, influxdb_runs=_runs(engine, fleet)),
-            "the bundle": lambda: probe_site.plan(site, fleet, engine),
-            "the database's users and policies": lambda: probe_database.differences(influxdb(), site, fleet),
-            "the backups": lambda: probe_site.backups(site, fleet),
+            "the disks": lambda: probe_machine.disks(site, config, *_engine_root(engine), _or_none(influxdb)),
+            "the site's folder": lambda: probe_site.folder(site, config, influxdb_runs=_runs(engine, config)),
+            "the bundle": lambda: probe_site.plan(site, config, engine),
+            "the database's users and policies": lambda: probe_database.differences(influxdb(), site, config),
+            "the backups": lambda: probe_site.backups(site, config),
         }
     if case.visit is not None:
         looks["the hosts"] = case.visit
     return looks
 
 
-def _log(engine: Engine, fleet: Fleet) -> tuple[str, ...]:
-    pieces = "".join(engine.logs(fleet.site, "influxdb", tail=_LOG_LINES, follow=False))
+def _log(engine: Engine, config: Config) -> tuple[str, ...]:
+    pieces = "".join(engine.logs(config.site, "influxdb", tail=_LOG_LINES, follow=False))
     return tuple(probe_machine.recent(pieces.splitlines()))
 
 
@@ -138,9 +138,9 @@ def _or_none(influxdb: Callable[[], InfluxDB]) -> InfluxDB | None:
         return None
 
 
-def _runs(engine: Engine, fleet: Fleet) -> bool:
+def _runs(engine: Engine, config: Config) -> bool:
     try:
-        return engine.is_running(fleet.site, "influxdb")
+        return engine.is_running(config.site, "influxdb")
     except AresmonError:
         return False
 
@@ -148,17 +148,17 @@ def _runs(engine: Engine, fleet: Fleet) -> bool:
 def _silences(seen: Seen) -> Iterator[Finding]:
     """What could not be looked at because the engine or the database does not answer: that is the finding."""
     engine, data = seen.get("the engine"), seen.get("what is in the database")
-    if isinstance(engine, Failed):
+    if isinstance(engine, FailedProbe):
         yield Finding("engine-unreachable", engine.why, engine.next)
-    if isinstance(data, Failed) and data.error == "UnreachableError":
+    if isinstance(data, FailedProbe) and data.error == "UnreachableError":
         yield Finding("database-silent", data.why, data.next)
 
 
-def _unmade(case: Case, fleet: Fleet, seen: Seen) -> list[Unmade]:
+def _unmade(case: Examination, config: Config, seen: Seen) -> list[Unmade]:
     told = {"the engine"}
-    unmade = [Unmade(name, one.why) for name, one in seen.items() if isinstance(one, Failed) and name not in told]
+    unmade = [Unmade(name, one.why) for name, one in seen.items() if isinstance(one, FailedProbe) and name not in told]
     if not case.is_here:
-        why = f"the stack is on {fleet.server}; `aresmon doctor` there looks at them"
+        why = f"the stack is on {config.server}; `aresmon doctor` there looks at them"
         unmade.append(Unmade("disks, secrets, ports and clock of the server", why, is_expected=True))
     if case.visit is None:
         unmade.append(Unmade("ssh and sudo on the hosts", "--hosts looks at them", is_expected=True))
@@ -166,7 +166,7 @@ def _unmade(case: Case, fleet: Fleet, seen: Seen) -> list[Unmade]:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedProbe:
     """A look that told nothing, and why; `error` is the kind of error that it was."""
 
     why: str
@@ -193,15 +193,15 @@ def gather(looks: Mapping[str, Callable[[], Any]], *, within: float, at_once: in
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     known = dict(told)
-    return {name: known.get(name, Failed(f"no answer within {within:.0f} s")) for name in looks}
+    return {name: known.get(name, FailedProbe(f"no answer within {within:.0f} s")) for name in looks}
 
 
 def _told(name: str, look: Callable[[], Any]) -> Any:
     try:
         return look()
     except AresmonError as error:
-        return Failed(error.message.replace("\n", "; "), error.hint, type(error).__name__)
+        return FailedProbe(error.message.replace("\n", "; "), error.hint, type(error).__name__)
     except OSError as error:
-        return Failed(f"{error.filename or name}: {error.strerror or error}")
+        return FailedProbe(f"{error.filename or name}: {error.strerror or error}")
     except Exception as error:  # one look's fault must not hide what the others saw
-        return Failed(f"the check itself failed: {type(error).__name__}: {error}", "please report it")
+        return FailedProbe(f"the check itself failed: {type(error).__name__}: {error}", "please report it")

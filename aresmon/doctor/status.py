@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from aresmon.backup import record as backup_record
-from aresmon.backup.record import Record
-from aresmon.config.model import Fleet
+from aresmon.backup.record import BackupRecord
+from aresmon.config.model import Config
 from aresmon.doctor import activity, problems
 from aresmon.doctor.activity import HostStatus
-from aresmon.doctor.problems import ServiceStatus, Trouble
+from aresmon.doctor.problems import Problem, ServiceStatus
 from aresmon.engine import images
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
@@ -37,9 +37,9 @@ class Status:
     at: float
     services: tuple[ServiceStatus, ...]
     hosts: tuple[HostStatus, ...]
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[Problem, ...]
     capacity: Capacity | None = None
-    backups: Record | None = None
+    backups: BackupRecord | None = None
 
     @property
     def code(self) -> ExitCode:
@@ -55,7 +55,7 @@ class _Data:
     """What the database tells; as much as it could."""
 
     hosts: tuple[HostStatus, ...] = ()
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[Problem, ...] = ()
     capacity: Capacity | None = None
 
 
@@ -66,26 +66,26 @@ def look(
 
     Raises AresmonError only where nothing can be known: no file, no engine.
     """
-    fleet = site.fleet()
+    config = site.config()
     at = time.time() if now is None else now
-    containers = engine.containers(fleet.site)
+    containers = engine.containers(config.site)
     if influxdb is None:
-        check_name(site, fleet, containers)
-    services, found = _services(engine, fleet, containers)
+        check_name(site, config, containers)
+    services, found = _services(engine, config, containers)
     record = replace(backup_record.read(site), kept_passphrase="") if influxdb is None else None
     data = _Data()
     if "influxdb" in containers and containers["influxdb"].state == "running":
-        begun = {fleet.server: containers["telegraf"].started} if "telegraf" in containers else {}
-        data = _told(site, fleet, influxdb, begun=begun, at=at)
-    wrong = (*found, *_of_site(site, fleet, at, influxdb), *data.troubles)
-    return Status(fleet.site, fleet.server, at, services, data.hosts, wrong, data.capacity, record)
+        begun = {config.server: containers["telegraf"].started} if "telegraf" in containers else {}
+        data = _told(site, config, influxdb, begun=begun, at=at)
+    wrong = (*found, *_of_site(site, config, at, influxdb), *data.troubles)
+    return Status(config.site, config.server, at, services, data.hosts, wrong, data.capacity, record)
 
 
 def _services(
-    engine: Engine, fleet: Fleet, containers: dict[str, Container]
-) -> tuple[tuple[ServiceStatus, ...], list[Trouble]]:
+    engine: Engine, config: Config, containers: dict[str, Container]
+) -> tuple[tuple[ServiceStatus, ...], list[Problem]]:
     """Each service, the site's own in `overrides/` too, and what is wrong with them."""
-    pins = used_pins(fleet)
+    pins = used_pins(config)
     services = tuple(_service(engine, pin, containers.get(name)) for name, pin in pins.items())
     services += tuple(
         _service(engine, Pin(name, one.image, ""), one) for name, one in containers.items() if name not in pins
@@ -94,40 +94,40 @@ def _services(
     return services, [wrong for one in services for wrong in problems.of_service(one, found.missing, containers)]
 
 
-def _of_site(site: Site, fleet: Fleet, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Trouble]:
+def _of_site(site: Site, config: Config, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Problem]:
     """What is wrong in the site's folder, where it is this machine's."""
     if influxdb is None:
-        yield from problems.of_certificates(site, fleet, at)
+        yield from problems.of_certificates(site, config, at)
         yield from problems.of_release(site)
-        yield from problems.of_backups(site, fleet, at)
+        yield from problems.of_backups(site, config, at)
 
 
 def _told(
-    site: Site, fleet: Fleet, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float
+    site: Site, config: Config, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float
 ) -> _Data:
     """What the database tells, up to where it fails."""
-    folder = site.root / fleet.data if influxdb is None else None
+    folder = site.root / config.data if influxdb is None else None
     data = _Data()
     try:
         asked = service.influxdb(site) if influxdb is None else influxdb()
         # First, since it costs nothing: where there are too many series, the rest may not be answered.
         taken = _capacity(asked, folder, at)
         data = _Data(troubles=tuple(problems.of_capacity(taken)) if taken else (), capacity=taken)
-        hosts = activity.look(asked, fleet, site.catalogue(), at, begun)
-        wrong = [*_of_hosts(site, fleet, hosts), *problems.of_shards(asked, folder, at)]
+        hosts = activity.look(asked, config, site.catalogue(), at, begun)
+        wrong = [*_of_hosts(site, config, hosts), *problems.of_shards(asked, folder, at)]
         return replace(data, hosts=hosts, troubles=(*data.troubles, *wrong))
     except AresmonError as error:
         what = f"nothing is known of the hosts: {error.message}"
-        unknown = Trouble("influxdb", what, error.hint or "`aresmon doctor` says what is in the way", "database")
+        unknown = Problem("influxdb", what, error.hint or "`aresmon doctor` says what is in the way", "database")
         return replace(data, troubles=(*data.troubles, unknown))
 
 
-def _of_hosts(site: Site, fleet: Fleet, hosts: tuple[HostStatus, ...]) -> Iterator[Trouble]:
+def _of_hosts(site: Site, config: Config, hosts: tuple[HostStatus, ...]) -> Iterator[Problem]:
     """Of a host that was blocked, this alone."""
     out = users.blocked(site)
     for host in hosts:
         if host.name not in out:
-            yield from problems.of_host(host, fleet)
+            yield from problems.of_host(host, config)
     yield from (problems.of_blocked(host.name, out[host.name]) for host in hosts if host.name in out)
 
 

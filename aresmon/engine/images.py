@@ -10,10 +10,10 @@ from pathlib import Path
 import yaml
 
 from aresmon.config import package_data
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine.build import build
 from aresmon.engine.docker import Engine, NotPulledError
-from aresmon.system import files as system_files
+from aresmon.system import files
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
 
@@ -101,7 +101,7 @@ def save(engine: Engine, images: Images, archive: Path, progress: Progress) -> N
             engine.save(references, part)
             part.replace(archive)
         except OSError as error:
-            raise system_files.cannot_write(archive, error) from error
+            raise files.cannot_write(archive, error) from error
         finally:
             part.unlink(missing_ok=True)
     if images.missing:
@@ -154,13 +154,13 @@ class Pin:
         return (self.pull, self.build) if self.build else (self.pull,)
 
 
-def pins(fleet: Fleet | None = None) -> dict[str, Pin]:
+def pins(config: Config | None = None) -> dict[str, Pin]:
     """The pins of this release, as a site's `images:` changes them; by service."""
     shipped_pins: Mapping[str, Mapping[str, str]] = yaml.safe_load(
         (package_data.COMPOSE / "images.yml").read_text("utf-8")
     )
-    own = dict(fleet.images) if fleet else {}
-    mirror = f"{fleet.mirror.rstrip('/')}/" if fleet and fleet.mirror else ""
+    own = dict(config.images) if config else {}
+    mirror = f"{config.mirror.rstrip('/')}/" if config and config.mirror else ""
     return {
         service: Pin(service, own[service], "")
         if service in own
@@ -169,12 +169,12 @@ def pins(fleet: Fleet | None = None) -> dict[str, Pin]:
     }
 
 
-def services(fleet: Fleet) -> tuple[str, ...]:
+def services(config: Config) -> tuple[str, ...]:
     """The services of this site, in the order they start."""
-    return tuple(name for name in SERVICES if name != "telegraf" or fleet.sidecar)
+    return tuple(name for name in SERVICES if name != "telegraf" or config.sidecar)
 
 
-def used_pins(fleet: Fleet) -> dict[str, Pin]:
+def used_pins(config: Config) -> dict[str, Pin]:
     """The pins of the services that this site runs."""
-    wanted = services(fleet)
-    return {service: pin for service, pin in pins(fleet).items() if service in wanted}
+    wanted = services(config)
+    return {service: pin for service, pin in pins(config).items() if service in wanted}

@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.grafana import client
-from aresmon.grafana.client import AbsentGrafanaError, Account, Grafana, GrafanaError, SilentGrafanaError
+from aresmon.grafana.client import Account, Grafana, GrafanaError, GrafanaNotRunningError, GrafanaUnreachableError
 from aresmon.site import certificates, secrets
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, ExitCode
@@ -25,13 +25,13 @@ _RESET = (
 )
 
 
-def check_runs(fleet: Fleet, engine: Engine) -> None:
+def check_runs(config: Config, engine: Engine) -> None:
     """Raise AbsentGrafanaError where the site's Grafana has no container on this engine."""
-    if "grafana" not in engine.containers(fleet.site):
-        raise AbsentGrafanaError
+    if "grafana" not in engine.containers(config.site):
+        raise GrafanaNotRunningError
 
 
-def admit(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:
+def admit(site: Site, config: Config, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:
     """Grafana as the administrator that aresmon.yml names, once it is ready, and what had to be changed for that.
 
     Grafana takes the administrator's login and password from its settings on an empty data folder alone. On
@@ -39,25 +39,25 @@ def admit(site: Site, fleet: Fleet, engine: Engine, progress: Progress) -> tuple
 
     Raises SilentGrafanaError where Grafana does not get ready, AresmonError where there is no way in.
     """
-    ours = administrator(site, fleet)
-    client.wait_until_ready(ours, is_running=lambda: engine.is_running(fleet.site, "grafana"))
+    ours = administrator(site, config)
+    client.wait_until_ready(ours, is_running=lambda: engine.is_running(config.site, "grafana"))
     try:
         if ours.me().is_server_admin:
             return ours, []
     except GrafanaError as error:
         if error.status != 401:
             raise
-    found = _server_admins(site.root / fleet.grafana.data / "grafana.db")
-    user, login = _best(found, fleet.grafana.admin)
-    way, told = _way_in(ours, user, login, engine=engine, fleet=fleet, progress=progress)
+    found = _server_admins(site.root / config.grafana.data / "grafana.db")
+    user, login = _best(found, config.grafana.admin)
+    way, told = _way_in(ours, user, login, engine=engine, config=config, progress=progress)
     return ours, [*told, *_settle(way, ours)]
 
 
-def administrator(site: Site, fleet: Fleet) -> Grafana:
+def administrator(site: Site, config: Config) -> Grafana:
     """Grafana as the administrator that aresmon.yml names. Nothing is asked yet."""
-    pair = fleet.grafana.door.tls
+    pair = config.grafana.door.tls
     return client.of(
-        fleet,
+        config,
         secrets.read(site.secrets, secrets.GRAFANA_ADMIN),
         fingerprint=certificates.fingerprint(site.root, pair) if pair else "",
     )
@@ -80,7 +80,7 @@ def _best(admins: list[tuple[int, str]], wanted: str) -> tuple[int, str]:
 
 
 def _way_in(
-    ours: Grafana, user: int, login: str, *, engine: Engine, fleet: Fleet, progress: Progress
+    ours: Grafana, user: int, login: str, *, engine: Engine, config: Config, progress: Progress
 ) -> tuple[Grafana, list[str]]:
     """Grafana as this administrator of it, by our password, which is set where it has another."""
     logins = [login] if login else list(dict.fromkeys([ours.login.lower(), "admin"]))
@@ -89,7 +89,7 @@ def _way_in(
         if ours.accepts(other, ours.password):
             return ours.as_user(other, ours.password), []
     progress.note("Grafana's administrator has another password than the site's secrets say: it is set anew")
-    said = _reset(engine, fleet, user, ours.password)
+    said = _reset(engine, config, user, ours.password)
     for other in logins:
         if ours.accepts(other, ours.password):
             return ours.as_user(other, ours.password), [f"set the password of {other} anew"]
@@ -100,15 +100,15 @@ def _way_in(
     )
 
 
-def _reset(engine: Engine, fleet: Fleet, user: int, password: str) -> str:
+def _reset(engine: Engine, config: Config, user: int, password: str) -> str:
     """Set a password by Grafana's own program; its last words.
 
     Source: Grafana's pkg/cmd/grafana-cli/commands/reset_password_command.go. It ends with 0 where there is no such
     user, so what it says is no proof.
     """
-    container = engine.containers(fleet.site).get("grafana")
+    container = engine.containers(config.site).get("grafana")
     if container is None or container.state != "running":
-        raise SilentGrafanaError("Grafana does not run, so its administrator cannot get a password")
+        raise GrafanaUnreachableError("Grafana does not run, so its administrator cannot get a password")
     done = engine.execute(container.id, [*_RESET, str(user)], given=f"{password}\n")
     said = ((done.err.strip() or done.out.strip()).splitlines() or ["it said nothing"])[-1].strip()
     if done.code != 0:

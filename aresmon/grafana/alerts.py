@@ -8,11 +8,11 @@ from typing import Any
 
 from aresmon.config.alerts import Alerts
 from aresmon.config.builtin_alerts import UNREACHABLE
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.views import HOST, Severity, Views
 from aresmon.grafana.client import Grafana
 from aresmon.render.grafana import alert_rules, contact_points
-from aresmon.render.grafana.alert_rules import Wanted
+from aresmon.render.grafana.alert_rules import AlertSpec
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
 from aresmon.system import json_schema
@@ -53,12 +53,12 @@ class Tried:
     error: str
 
 
-def listed(fleet: Fleet, views: Views, groups: Sequence[Mapping[str, Any]] | None) -> list[Listed]:
+def listed(config: Config, views: Views, groups: Sequence[Mapping[str, Any]] | None) -> list[Listed]:
     """All rules as aresmon.yml wants them, the firing ones first, and last what it switches off. `groups` is Grafana's
     answer, None without one."""
     answers = {rule.get("uid", ""): rule for group in groups or () for rule in group.get("rules", [])}
-    rules = [_listed(one, answers.get(one.uid)) for one in alert_rules.wanted(fleet, views)]
-    rules += [_off(one) for one in alert_rules.unwatched(fleet, views)]
+    rules = [_listed(one, answers.get(one.uid)) for one in alert_rules.wanted(config, views)]
+    rules += [_off(one) for one in alert_rules.unwatched(config, views)]
     return sorted(rules, key=lambda one: STATES.index(one.state))
 
 
@@ -79,12 +79,12 @@ def code(rules: Sequence[Listed], *, is_answered: bool = True) -> ExitCode:
     return ExitCode.DEGRADED if any(one.state in ("firing", "error") for one in rules) else ExitCode.DONE
 
 
-def try_all(site: Site, fleet: Fleet, grafana: Grafana, names: Sequence[str]) -> list[Tried]:
+def try_all(site: Site, config: Config, grafana: Grafana, names: Sequence[str]) -> list[Tried]:
     """Send a message by each way of telling, or by those of these names; what became of each.
 
     Raises AresmonError for a name that there is not, and where nobody is told at all.
     """
-    ways = dict(_ways(fleet.alerts, fleet.site))
+    ways = dict(_ways(config.alerts, config.site))
     if not ways:
         raise AresmonError(
             "nobody is told of alerts", hint="`alerts.send_to` in aresmon.yml; docs/alerts.md has an example of each"
@@ -96,7 +96,7 @@ def try_all(site: Site, fleet: Fleet, grafana: Grafana, names: Sequence[str]) ->
     return [_try(site, grafana, name, ways[name]) for name in names or ways]
 
 
-def _listed(one: Wanted, answer: Mapping[str, Any] | None) -> Listed:
+def _listed(one: AlertSpec, answer: Mapping[str, Any] | None) -> Listed:
     return Listed(
         uid=one.uid,
         alert=one.alert.id,
@@ -112,11 +112,11 @@ def _listed(one: Wanted, answer: Mapping[str, Any] | None) -> Listed:
     )
 
 
-def _off(one: Wanted) -> Listed:
+def _off(one: AlertSpec) -> Listed:
     return Listed(one.uid, one.alert.id, one.severity, one.title, "not watched", 0, one.scoped.words(), "off")
 
 
-def _condition(one: Wanted) -> str:
+def _condition(one: AlertSpec) -> str:
     if one.alert.id == UNREACHABLE.id:
         return "no answer"
     if one.host:

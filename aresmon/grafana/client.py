@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class GrafanaError(AresmonError):
         self.status = status
 
 
-class SilentGrafanaError(AresmonError):
+class GrafanaUnreachableError(AresmonError):
     """Grafana did not answer, or not yet as Grafana does."""
 
     def __init__(self, message: str, *, hint: str = _LOOK) -> None:
         super().__init__(message, hint=hint, code=ExitCode.BROKEN)
 
 
-class AbsentGrafanaError(AresmonError):
+class GrafanaNotRunningError(AresmonError):
     """There is no Grafana on this machine that could be asked."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Grafana:
         health = Health(str(answer.get("version", "")), str(answer.get("database", "")))
         major = health.version.partition(".")[0]
         if not major.isdigit():
-            raise SilentGrafanaError(f"what answers on {self.base} does not say which Grafana it is")
+            raise GrafanaUnreachableError(f"what answers on {self.base} does not say which Grafana it is")
         if int(major) not in MAJORS:
             raise GrafanaError(
                 f"version {health.version} answers on {self.base}; aresmon speaks to {MAJORS[0]} and {MAJORS[1]}",
@@ -262,21 +262,21 @@ class Grafana:
         except requests.exceptions.SSLError as error:
             if any(word in str(error) for word in _IN_CLEAR):
                 raise _other_door(f"what answers on {self.base} does not speak https") from None
-            raise SilentGrafanaError(
+            raise GrafanaUnreachableError(
                 f"what answers on {self.base} shows a certificate that is not trusted",
                 hint="it must be the one in aresmon.yml, grafana.tls; after a renewal, `aresmon up` takes it in",
             ) from None
         except requests.exceptions.Timeout:
-            raise SilentGrafanaError(f"Grafana does not answer on {self.base} within {_READ:.0f} s") from None
+            raise GrafanaUnreachableError(f"Grafana does not answer on {self.base} within {_READ:.0f} s") from None
         except requests.exceptions.RequestException:
-            raise SilentGrafanaError(f"Grafana does not answer on {self.base}") from None
+            raise GrafanaUnreachableError(f"Grafana does not answer on {self.base}") from None
         return _answer(response, self)
 
 
-def of(fleet: Fleet, password: str, *, fingerprint: str = "") -> Grafana:
+def of(config: Config, password: str, *, fingerprint: str = "") -> Grafana:
     """The site's Grafana, through the edge, as its administrator."""
     return Grafana(
-        f"{fleet.grafana.door.scheme}://{fleet.edge.grafana.here}", fleet.grafana.admin, password, fingerprint
+        f"{config.grafana.door.scheme}://{config.edge.grafana.here}", config.grafana.admin, password, fingerprint
     )
 
 
@@ -299,8 +299,8 @@ def wait_until_ready(
             health = grafana.health()
             if health.database == "ok":
                 return health
-            raise SilentGrafanaError(f"Grafana's own database is not well: {health.database or 'it does not say'}")
-        except SilentGrafanaError:
+            raise GrafanaUnreachableError(f"Grafana's own database is not well: {health.database or 'it does not say'}")
+        except GrafanaUnreachableError:
             if clock() > deadline or not is_running():
                 raise
             sleep(_EVERY)
@@ -327,7 +327,7 @@ def _answer(response: requests.Response, grafana: Grafana) -> Any:
         return answer
     said = _said(answer) or response.reason
     if status in (502, 503, 504):
-        raise SilentGrafanaError(f"Grafana does not serve on {grafana.base} yet: {said}")
+        raise GrafanaUnreachableError(f"Grafana does not serve on {grafana.base} yet: {said}")
     if status == 401:
         raise GrafanaError(f"does not let {grafana.login} in: {said}", status=status, hint="`aresmon users apply`")
     raise GrafanaError(said, status=status, hint=_hint(status))
@@ -336,14 +336,14 @@ def _answer(response: requests.Response, grafana: Grafana) -> Any:
 def _no_json(response: requests.Response, base: str) -> AresmonError:
     status = response.status_code
     if status == 503:
-        return SilentGrafanaError(f"the edge on {base} does not reach Grafana")
+        return GrafanaUnreachableError(f"the edge on {base} does not reach Grafana")
     if 300 <= status < 400 and base.startswith("http://") and response.headers.get("Location", "")[:8] == "https://":
         return _other_door(f"what answers on {base} speaks https ({status}), and aresmon.yml names no certificate")
     if 300 <= status < 400:
-        return SilentGrafanaError(f"what answers on {base} sends elsewhere ({status}): it is no Grafana")
+        return GrafanaUnreachableError(f"what answers on {base} sends elsewhere ({status}): it is no Grafana")
     if status == 429:
         return GrafanaError("too many requests from this address", status=status, hint="wait a minute, then go on")
-    return SilentGrafanaError(
+    return GrafanaUnreachableError(
         f"what answers on {base} gives no JSON ({status}): Grafana is still starting, or something else listens there"
     )
 

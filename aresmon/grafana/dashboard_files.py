@@ -25,7 +25,7 @@ _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class DashboardFile:
     """A dashboard in a file. `folder` is the uid of its folder; empty for none."""
 
     path: Path
@@ -51,10 +51,10 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DashboardChange:
     """What an import does with one file; `version` is what Grafana has now, 0 for nothing."""
 
-    kept: Kept
+    kept: DashboardFile
     what: str
     version: int
 
@@ -91,7 +91,7 @@ def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: boo
     return Exported(tuple(written), len(wanted) - len(written), gone)
 
 
-def read(root: Path) -> list[Kept]:
+def read(root: Path) -> list[DashboardFile]:
     """The dashboards in the files. Raises SiteError with everything that is wrong with them."""
     kept, wrong = [], []
     for path in _paths(root):
@@ -104,13 +104,13 @@ def read(root: Path) -> list[Kept]:
         if problem:
             wrong.append(f"{_named(root, path)}: {problem}")
         else:
-            kept.append(Kept(path, "" if path.parent.name == _GENERAL else path.parent.name, dashboard))
+            kept.append(DashboardFile(path, "" if path.parent.name == _GENERAL else path.parent.name, dashboard))
     if wrong:
         raise SiteError(wrong, hint="nothing was changed; mend the files, or `aresmon dashboards export` again")
     return kept
 
 
-def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[Change]:
+def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[DashboardChange]:
     """What an import has to do. Nothing is changed.
 
     Raises SiteError for dashboards that are newer in Grafana than in their file, unless `overwrite` is set, and for
@@ -120,7 +120,7 @@ def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[Change]:
     for kept in read(root):
         found = grafana.dashboard(kept.uid)
         if found is None:
-            changes.append(Change(kept, "add", 0))
+            changes.append(DashboardChange(kept, "add", 0))
             continue
         version = int(found["dashboard"].get("version", 0))
         if found["meta"].get("provisioned") or kept.folder == PROVISIONED:
@@ -133,14 +133,14 @@ def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[Change]:
                 f"{_named(root, kept.path)}: is newer in Grafana (version {version} by {by}, here {kept.version})"
             )
         else:
-            changes.append(Change(kept, "change", version))
+            changes.append(DashboardChange(kept, "change", version))
     if wrong:
         hint = "nothing was changed; `aresmon dashboards export` takes Grafana's, `import --overwrite` the files'"
         raise SiteError(wrong, hint=hint)
     return changes
 
 
-def bring(root: Path, grafana: Grafana, changes: Sequence[Change]) -> Iterator[Change]:
+def bring(root: Path, grafana: Grafana, changes: Sequence[DashboardChange]) -> Iterator[DashboardChange]:
     """Carry out such a plan, folders first. Each file is then what Grafana made of it, so that the next import of it
     has nothing to do."""
     folders = _read_folders(root)
@@ -160,7 +160,7 @@ def _is_provisioned(hit: Mapping[str, Any]) -> bool:
     return PROVISIONED in (hit.get("folderUid"), str(hit.get("folderTitle", "")).lower())
 
 
-def _same(found: Mapping[str, Any], kept: Kept) -> bool:
+def _same(found: Mapping[str, Any], kept: DashboardFile) -> bool:
     ignored = ("id", "version")
     ours = {key: value for key, value in kept.dashboard.items() if key not in ignored}
     theirs = {key: value for key, value in found["dashboard"].items() if key not in ignored}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aresmon.config import edit_users, model
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.grafana import admin_access, users
-from aresmon.grafana.client import AbsentGrafanaError, Account, Grafana, SilentGrafanaError
-from aresmon.grafana.users import Change
+from aresmon.grafana.client import Account, Grafana, GrafanaNotRunningError, GrafanaUnreachableError
+from aresmon.grafana.users import GrafanaUserChange
 from aresmon.site import folder
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
@@ -42,14 +42,14 @@ class Row:
         return "not made yet" if not self.id else "disabled" if self.is_disabled else "active"
 
 
-def kinds(wanted: Fleet) -> dict[str, Kind]:
+def kinds(wanted: Config) -> dict[str, Kind]:
     """Whom aresmon.yml names, by login in lower case."""
     named: dict[str, Kind] = {person.key: "user" for person in wanted.grafana.users}
     named |= dict.fromkeys((person.key for person in wanted.grafana.guests), "guest")
     return named | {wanted.grafana.admin.lower(): "admin"}
 
 
-def rows(site: Site, wanted: Fleet) -> list[Row]:
+def rows(site: Site, wanted: Config) -> list[Row]:
     """Everybody in Grafana, and who is to be; those of aresmon.yml first. Nothing is changed."""
     named = kinds(wanted)
     accounts = {one.login.lower(): one for one in _administrator(site, wanted).accounts()}
@@ -62,7 +62,7 @@ def rows(site: Site, wanted: Fleet) -> list[Row]:
     )
 
 
-def changes(site: Site, wanted: Fleet) -> list[Change]:
+def changes(site: Site, wanted: Config) -> list[GrafanaUserChange]:
     """What `apply` would do. Nothing is changed."""
     grafana = _administrator(site, wanted)
     made = {name: _secret(site, name) for name in site_secrets.owners(wanted, folder.users())}
@@ -71,7 +71,7 @@ def changes(site: Site, wanted: Fleet) -> list[Change]:
 
 def apply(site: Site, engine: Engine, progress: Progress, *, command: str) -> tuple[str, ...]:
     """Bring Grafana's users to what aresmon.yml says; what was changed."""
-    wanted = site.fleet()
+    wanted = site.config()
     with site.lock(command):
         secrets = site_secrets.ensure(site.secrets, site_secrets.owners(wanted, folder.users()))
         told = users.ensure(site, wanted, engine, secrets, progress)
@@ -85,7 +85,7 @@ def add(site: Site, engine: Engine, progress: Progress, settings: Mapping[str, s
 
     Raises SiteError or AresmonError where it would not be sound; the file is as it was then.
     """
-    login, wanted = settings["login"], site.fleet()
+    login, wanted = settings["login"], site.config()
     if (kind := kinds(wanted).get(login.lower())) is not None:
         raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
     model.load(edit_users.add_user(_text(site), settings), site.catalogue())
@@ -96,7 +96,7 @@ def add(site: Site, engine: Engine, progress: Progress, settings: Mapping[str, s
     _write(site, edit_users.add_user(_text(site), settings), command="users add")
 
 
-def check_removal(wanted: Fleet, engine: Engine, login: str) -> None:
+def check_removal(wanted: Config, engine: Engine, login: str) -> None:
     """Raise AresmonError for the administrator and for guests, which are a person's to take out of the file, and
     where there is no Grafana to remove somebody from."""
     kind = kinds(wanted).get(login.lower(), "own")
@@ -114,7 +114,7 @@ def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
 
     Raises AresmonError as `check_removal`; nothing was changed then.
     """
-    wanted = site.fleet()
+    wanted = site.config()
     check_removal(wanted, engine, login)
     kind = kinds(wanted).get(login.lower(), "own")
     with _else_by_hand(_by_hand(kind, login)):
@@ -138,7 +138,7 @@ def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, 
     Raises AresmonError for a guest, whose password stands in aresmon.yml.
     """
     site_secrets.check(password)
-    wanted = site.fleet()
+    wanted = site.config()
     kind = kinds(wanted).get(login.lower(), "own")
     if kind == "guest":
         raise AresmonError(
@@ -167,7 +167,7 @@ def _else_by_hand(what: str) -> Iterator[None]:
     """Say of a Grafana that is not there what a person can do in aresmon.yml instead."""
     try:
         yield
-    except (AbsentGrafanaError, SilentGrafanaError) as error:
+    except (GrafanaNotRunningError, GrafanaUnreachableError) as error:
         other = f"; or {what} in aresmon.yml by hand, and `aresmon up` does the rest" if what else ""
         error.hint = f"nothing was changed; {error.hint}{other}"
         raise
@@ -177,7 +177,7 @@ def _by_hand(kind: Kind, login: str) -> str:
     return f"take {login} out of grafana.users" if kind == "user" else ""
 
 
-def _administrator(site: Site, wanted: Fleet) -> Grafana:
+def _administrator(site: Site, wanted: Config) -> Grafana:
     grafana = admin_access.administrator(site, wanted)
     grafana.health()
     return grafana

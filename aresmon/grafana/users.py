@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from aresmon.config.access import Person
-from aresmon.config.model import Fleet
+from aresmon.config.access import GrafanaUser
+from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.grafana import admin_access
 from aresmon.grafana.client import Account, Grafana, GrafanaError
@@ -25,7 +25,7 @@ Act = Literal["add", "enable", "disable", "profile", "password", "join", "role",
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UserSpec:
     """A user as the site wants it. An empty name or address is the user's own choice."""
 
     login: str
@@ -41,24 +41,24 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class GrafanaUserChange:
     """One thing to do, and how it reads to a person. `account` is who is there; of someone new there is none."""
 
     act: Act
     what: str
     account: Account | None = None
-    wanted: Wanted | None = None
+    wanted: UserSpec | None = None
 
 
-def wanted(fleet: Fleet, secrets: Mapping[str, str]) -> list[Wanted]:
+def wanted(config: Config, secrets: Mapping[str, str]) -> list[UserSpec]:
     """Everybody whom aresmon.yml names; the administrator comes first."""
-    admin = Wanted(fleet.grafana.admin, "Admin", "", "", True, secrets[site_secrets.GRAFANA_ADMIN])
-    guests = [_wanted(person, person.password) for person in fleet.grafana.guests]
-    users = [_wanted(person, secrets[site_secrets.grafana_user(person.login)]) for person in fleet.grafana.users]
+    admin = UserSpec(config.grafana.admin, "Admin", "", "", True, secrets[site_secrets.GRAFANA_ADMIN])
+    guests = [_wanted(person, person.password) for person in config.grafana.guests]
+    users = [_wanted(person, secrets[site_secrets.grafana_user(person.login)]) for person in config.grafana.users]
     return [admin, *guests, *users]
 
 
-def match(people: Sequence[Wanted], accounts: Sequence[Account], remembered: Mapping[str, str]) -> dict[str, Account]:
+def match(people: Sequence[UserSpec], accounts: Sequence[Account], remembered: Mapping[str, str]) -> dict[str, Account]:
     """Who of them is there, by the key of who is wanted: found by login, else by the uid that was remembered, since
     a user may give itself another login."""
     by_login = {account.login.lower(): account for account in accounts}
@@ -74,8 +74,8 @@ def match(people: Sequence[Wanted], accounts: Sequence[Account], remembered: Map
 
 
 def plan(
-    people: Sequence[Wanted], accounts: Sequence[Account], *, takes: Mapping[str, bool], remembered: Mapping[str, str]
-) -> list[Change]:
+    people: Sequence[UserSpec], accounts: Sequence[Account], *, takes: Mapping[str, bool], remembered: Mapping[str, str]
+) -> list[GrafanaUserChange]:
     """What is missing or different. `takes` says by key whose password was tried and whether it is taken, and
     `remembered` whom we looked after last time, by key and uid."""
     found = match(people, accounts, remembered)
@@ -83,7 +83,7 @@ def plan(
     return [*changes, *_leaving(accounts, {account.id for account in found.values()}, remembered)]
 
 
-def apply(grafana: Grafana, changes: Sequence[Change]) -> None:
+def apply(grafana: Grafana, changes: Sequence[GrafanaUserChange]) -> None:
     """Carry out a plan, in its order. Raises GrafanaError naming what could not be done; the rest is for next time."""
     for change in changes:
         try:
@@ -93,31 +93,33 @@ def apply(grafana: Grafana, changes: Sequence[Change]) -> None:
             raise GrafanaError(f"{change.what}: {said}", status=error.status, hint=error.hint or _AGAIN) from None
 
 
-def ensure(site: Site, fleet: Fleet, engine: Engine, secrets: Mapping[str, str], progress: Progress) -> tuple[str, ...]:
+def ensure(
+    site: Site, config: Config, engine: Engine, secrets: Mapping[str, str], progress: Progress
+) -> tuple[str, ...]:
     """Bring Grafana's users to what the site wants, once it is ready; what was changed.
 
     Raises SilentGrafanaError where it does not get ready, GrafanaError where it refuses.
     """
     with progress.stage("looking after Grafana's users"):
-        grafana, told = admin_access.admit(site, fleet, engine, progress)
+        grafana, told = admin_access.admit(site, config, engine, progress)
         accounts = grafana.accounts()
-        changes = look(site, fleet, grafana, accounts, secrets)
+        changes = look(site, config, grafana, accounts, secrets)
         apply(grafana, changes)
-        _forget_secrets(site, fleet, changes)
-        _remember(site, wanted(fleet, secrets), grafana.accounts() if changes else accounts)
+        _forget_secrets(site, config, changes)
+        _remember(site, wanted(config, secrets), grafana.accounts() if changes else accounts)
         return (*told, *(change.what for change in changes))
 
 
 def look(
-    site: Site, fleet: Fleet, grafana: Grafana, accounts: Sequence[Account], secrets: Mapping[str, str]
-) -> list[Change]:
+    site: Site, config: Config, grafana: Grafana, accounts: Sequence[Account], secrets: Mapping[str, str]
+) -> list[GrafanaUserChange]:
     """What there is to do about these accounts of Grafana's. Nothing is changed; each password is tried once."""
-    people, remembered = wanted(fleet, secrets), _remembered(site)
+    people, remembered = wanted(config, secrets), _remembered(site)
     found = match(people, accounts, remembered)
     return plan(people, accounts, takes=_try(grafana, people, found), remembered=remembered)
 
 
-def _try(grafana: Grafana, people: Sequence[Wanted], found: Mapping[str, Account]) -> dict[str, bool]:
+def _try(grafana: Grafana, people: Sequence[UserSpec], found: Mapping[str, Account]) -> dict[str, bool]:
     """Whose password is taken, by key. After five that are not, the rest are said to be wrong without trying: to set
     a password that is set already does no harm, and an address that fails too often is shut out."""
     takes: dict[str, bool] = {}
@@ -146,52 +148,52 @@ def forget(site: Site, login: str) -> None:
     (site.secrets / site_secrets.grafana_user(login)).unlink(missing_ok=True)
 
 
-def _wanted(person: Person, password: str) -> Wanted:
-    return Wanted(person.login, person.role.capitalize(), person.name, person.email, False, password)
+def _wanted(person: GrafanaUser, password: str) -> UserSpec:
+    return UserSpec(person.login, person.role.capitalize(), person.name, person.email, False, password)
 
 
-def _person(one: Wanted, account: Account | None, takes: bool | None) -> Iterator[Change]:
+def _person(one: UserSpec, account: Account | None, takes: bool | None) -> Iterator[GrafanaUserChange]:
     if account is None:
-        yield Change("add", f"add {one.login} ({one.role.lower()})", None, one)
+        yield GrafanaUserChange("add", f"add {one.login} ({one.role.lower()})", None, one)
         return
     if account.is_disabled:
-        yield Change("enable", f"enable {one.login}", account, one)
+        yield GrafanaUserChange("enable", f"enable {one.login}", account, one)
     yield from _profile(one, account)
     if not takes:
-        yield Change("password", f"set the password of {one.login}", account, one)
+        yield GrafanaUserChange("password", f"set the password of {one.login}", account, one)
     if not account.role:
-        yield Change("join", f"let {one.login} in as {one.role.lower()}", account, one)
+        yield GrafanaUserChange("join", f"let {one.login} in as {one.role.lower()}", account, one)
     elif account.role != one.role:
         what = f"make {one.login} {one.role.lower()} instead of {account.role.lower()}"
-        yield Change("role", what, account, one)
+        yield GrafanaUserChange("role", what, account, one)
     if account.is_server_admin != one.is_server_admin:
         what = (
             f"let {one.login} look after Grafana itself"
             if one.is_server_admin
             else f"take from {one.login} the care of Grafana itself"
         )
-        yield Change("server-admin", what, account, one)
+        yield GrafanaUserChange("server-admin", what, account, one)
 
 
-def _profile(one: Wanted, account: Account) -> Iterator[Change]:
+def _profile(one: UserSpec, account: Account) -> Iterator[GrafanaUserChange]:
     if account.login.lower() != one.key:
-        yield Change("profile", f"give {account.login} its login {one.login} back", account, one)
+        yield GrafanaUserChange("profile", f"give {account.login} its login {one.login} back", account, one)
     elif one.name and account.name != one.name:
-        yield Change("profile", f"give {one.login} its name {one.name} back", account, one)
+        yield GrafanaUserChange("profile", f"give {one.login} its name {one.name} back", account, one)
     elif one.email and account.email.lower() != one.email.lower():
-        yield Change("profile", f"give {one.login} the address {one.email}", account, one)
+        yield GrafanaUserChange("profile", f"give {one.login} the address {one.email}", account, one)
 
 
-def _leaving(accounts: Sequence[Account], kept: set[int], remembered: Mapping[str, str]) -> Iterator[Change]:
+def _leaving(accounts: Sequence[Account], kept: set[int], remembered: Mapping[str, str]) -> Iterator[GrafanaUserChange]:
     """Those we looked after who left the file. They are disabled, not deleted: a line that was lost by mistake brings
     them back whole."""
     ours = set(remembered.values())
     for account in accounts:
         if account.uid in ours and account.id not in kept and not account.is_disabled:
-            yield Change("disable", f"disable {account.login}, who left aresmon.yml", account)
+            yield GrafanaUserChange("disable", f"disable {account.login}, who left aresmon.yml", account)
 
 
-def _perform(grafana: Grafana, change: Change) -> None:
+def _perform(grafana: Grafana, change: GrafanaUserChange) -> None:
     account, one = change.account, change.wanted
     if account is not None and one is not None:
         _mend(grafana, change.act, account, one)
@@ -201,13 +203,13 @@ def _perform(grafana: Grafana, change: Change) -> None:
         _add(grafana, one)
 
 
-def _add(grafana: Grafana, one: Wanted) -> None:
+def _add(grafana: Grafana, one: UserSpec) -> None:
     user = grafana.create(one.login, one.password, name=one.name, email=one.email)
     if one.role != "Viewer":
         grafana.set_role(user, one.role)
 
 
-def _mend(grafana: Grafana, act: Act, account: Account, one: Wanted) -> None:
+def _mend(grafana: Grafana, act: Act, account: Account, one: UserSpec) -> None:
     if act == "enable":
         grafana.enable(account.id, True)
     elif act == "password":
@@ -231,16 +233,16 @@ def _remembered(site: Site) -> Mapping[str, str]:
     return remembered if isinstance(remembered, dict) else {}
 
 
-def _remember(site: Site, people: Sequence[Wanted], accounts: Sequence[Account]) -> None:
+def _remember(site: Site, people: Sequence[UserSpec], accounts: Sequence[Account]) -> None:
     found = match(people, accounts, {})
     now = {key: account.uid for key, account in sorted(found.items())}
     if now != _remembered(site):
         files.write(site.state / _REMEMBERED, json.dumps(now).encode(), mode=0o600)
 
 
-def _forget_secrets(site: Site, fleet: Fleet, changes: Sequence[Change]) -> None:
+def _forget_secrets(site: Site, config: Config, changes: Sequence[GrafanaUserChange]) -> None:
     """Remove the passwords of those who were disabled."""
-    kept = {site_secrets.grafana_user(person.login) for person in fleet.grafana.users}
+    kept = {site_secrets.grafana_user(person.login) for person in config.grafana.users}
     for change in changes:
         if change.act == "disable" and change.account is not None:
             name = site_secrets.grafana_user(change.account.login)

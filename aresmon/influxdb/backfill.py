@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aresmon.config.model import FOREVER, Fleet
+from aresmon.config.model import FOREVER, Config
 from aresmon.config.names import DATABASE
 from aresmon.config.views import Views
 from aresmon.influxdb import capacity, downsampling, influxql
-from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError
 from aresmon.influxdb.downsampling import TIERS, Downsampling
 from aresmon.system import files
@@ -44,7 +44,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class BackfillTask:
     """Of which measurement, into which policy, and of what time; in seconds since 1970, `until` not included."""
 
     policy: str
@@ -54,7 +54,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BackfillOptions:
     """What is to be filled: everything, where nothing is said. Times are in seconds since 1970."""
 
     since: int | None = None
@@ -64,7 +64,7 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Filled:
+class BackfillResult:
     """What was made: points by policy, and what InfluxDB would not take, as it is told to a person."""
 
     points: dict[str, int] = field(default_factory=dict)
@@ -74,19 +74,23 @@ class Filled:
 # Planned ---------------------------------------------------------------------------------------------
 
 
-def plan(influxdb: InfluxDB, fleet: Fleet, ones: Sequence[Downsampling], wish: Wish, *, now: float) -> list[Task]:
+def plan(
+    influxdb: InfluxDB, config: Config, ones: Sequence[Downsampling], wish: BackfillOptions, *, now: float
+) -> list[BackfillTask]:
     """What there is to fill, the finer policy first. Nothing is changed."""
     rows = [row for series in influxdb.query("SHOW MEASUREMENTS", database=DATABASE)[0] for row in series.rows]
     there = {row["name"] for row in rows}
-    spans = covered(fleet, capacity.shards(influxdb), wish, now=now)
+    spans = covered(config, capacity.shards(influxdb), wish, now=now)
     return [
-        Task(one.tier.policy, one.measurement.name, *spans[one.tier.policy])
+        BackfillTask(one.tier.policy, one.measurement.name, *spans[one.tier.policy])
         for one in ones
         if one.tier.policy in spans and one.measurement.name in there and _is_wanted(one, wish)
     ]
 
 
-def covered(fleet: Fleet, shards: Collection[Shard], wish: Wish, *, now: float) -> dict[str, tuple[int, int]]:
+def covered(
+    config: Config, shards: Collection[ShardSize], wish: BackfillOptions, *, now: float
+) -> dict[str, tuple[int, int]]:
     """From when to when each policy can be filled: whole buckets, of which the source keeps every point.
 
     Policies of which nothing can be are not there. Times begin at whole hours, which no bucket crosses.
@@ -101,7 +105,7 @@ def covered(fleet: Fleet, shards: Collection[Shard], wish: Wish, *, now: float) 
         sources += [found[tier.source][0]] if tier.source in found else []
         if not sources:
             continue
-        since = max(_up(min(sources)), *(kept_since(fleet, policy, now) for policy in (tier.source, tier.policy)))
+        since = max(_up(min(sources)), *(kept_since(config, policy, now) for policy in (tier.source, tier.policy)))
         until = int(now) // tier.bucket * tier.bucket
         if wish.since is not None:
             since = max(since, wish.since // _HOUR * _HOUR)
@@ -112,9 +116,9 @@ def covered(fleet: Fleet, shards: Collection[Shard], wish: Wish, *, now: float) 
     return found
 
 
-def kept_since(fleet: Fleet, policy: str, now: float) -> int:
+def kept_since(config: Config, policy: str, now: float) -> int:
     """The first whole hour of which a policy keeps every point; 0 where it keeps them for ever."""
-    hours = influxql.keep_hours(fleet.keep, policy)
+    hours = influxql.keep_hours(config.keep, policy)
     return 0 if hours == FOREVER else _up(now) - hours * _HOUR
 
 
@@ -122,23 +126,23 @@ def _up(moment: float) -> int:
     return -int(-moment // _HOUR) * _HOUR
 
 
-def _is_wanted(one: Downsampling, wish: Wish) -> bool:
+def _is_wanted(one: Downsampling, wish: BackfillOptions) -> bool:
     return not wish.measurements or one.measurement.name in wish.measurements
 
 
 # The journal -----------------------------------------------------------------------------------------
 
 
-def owed(journal: Path) -> list[Task]:
+def owed(journal: Path) -> list[BackfillTask]:
     """What was begun and is not done; nothing where there is no journal, or none that can be read."""
     try:
         lines = json.loads(journal.read_bytes())["tasks"]
-        return [Task(str(policy), str(name), int(since), int(until)) for policy, name, since, until in lines]
+        return [BackfillTask(str(policy), str(name), int(since), int(until)) for policy, name, since, until in lines]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
-def remember(journal: Path, tasks: Sequence[Task]) -> None:
+def remember(journal: Path, tasks: Sequence[BackfillTask]) -> None:
     """Write down what is still to be done; with nothing, the journal goes."""
     if tasks:
         lines = [[one.policy, one.measurement, one.since, one.until] for one in tasks]
@@ -148,9 +152,9 @@ def remember(journal: Path, tasks: Sequence[Task]) -> None:
         journal.unlink()
 
 
-def joined(former: Sequence[Task], new: Sequence[Task]) -> list[Task]:
+def joined(former: Sequence[BackfillTask], new: Sequence[BackfillTask]) -> list[BackfillTask]:
     """What is owed and what is asked for now, each measurement once, the finer policy first."""
-    known: dict[Key, Task] = {}
+    known: dict[Key, BackfillTask] = {}
     for one in [*former, *new]:
         other = known.get((one.policy, one.measurement), one)
         whole = replace(one, since=min(one.since, other.since), until=max(one.until, other.until))
@@ -164,21 +168,21 @@ def joined(former: Sequence[Task], new: Sequence[Task]) -> list[Task]:
 
 def run(
     influxdb: InfluxDB,
-    fleet: Fleet,
+    config: Config,
     views: Views,
-    tasks: Sequence[Task],
+    tasks: Sequence[BackfillTask],
     *,
     journal: Path,
     progress: Progress,
-) -> Filled:
+) -> BackfillResult:
     """Make what is planned, and forget it in the journal as it is made.
 
     Raises AresmonError if InfluxDB refuses or goes away; what is owed then stays in the journal.
     """
     ones = {(one.tier.policy, one.measurement.name): one for one in downsampling.downsamplings(views)}
-    filler = _Filler(influxdb, fleet, journal, [task for task in tasks if (task.policy, task.measurement) in ones])
+    filler = _Filler(influxdb, config, journal, [task for task in tasks if (task.policy, task.measurement) in ones])
     remember(journal, filler.left)
-    filled = Filled()
+    filled = BackfillResult()
     for tier in TIERS:
         if not any(task.policy == tier.policy for task in filler.left):
             continue
@@ -195,19 +199,19 @@ class _Filler:
     """What is left to do, and how long a piece may be."""
 
     influxdb: InfluxDB
-    fleet: Fleet
+    config: Config
     journal: Path
-    left: list[Task]
+    left: list[BackfillTask]
     pieces: dict[str, int] = field(default_factory=lambda: dict(FIRST_PIECE))
     remembered: float = 0.0
 
-    def fill(self, one: Downsampling, filled: Filled, say: Callable[[str], None]) -> int:
+    def fill(self, one: Downsampling, filled: BackfillResult, say: Callable[[str], None]) -> int:
         """The first task that is left, to its end; the points that were made."""
         task, written = self.left[0], 0
         at, shards = task.since, _of(self.influxdb, one.tier.source)
         at = max(at, _first_whole(self.influxdb, one, shards, task))
         while at < task.until:
-            at = max(_next_point(shards, at), kept_since(self.fleet, one.tier.source, time.time()))
+            at = max(_next_point(shards, at), kept_since(self.config, one.tier.source, time.time()))
             end = min(at + self.pieces[task.policy], task.until)
             if at >= end:
                 break
@@ -220,7 +224,7 @@ class _Filler:
         remember(self.journal, self.left)
         return written
 
-    def _piece(self, one: Downsampling, since: int, until: int, filled: Filled) -> int | None:
+    def _piece(self, one: Downsampling, since: int, until: int, filled: BackfillResult) -> int | None:
         """How many points a piece gave; None where it takes too long, and shorter ones are to be tried."""
         begun = time.monotonic()
         try:
@@ -246,7 +250,7 @@ class _Filler:
         bucket, longest = one.tier.bucket, _LONGEST_PIECE[one.tier.policy]
         self.pieces[one.tier.policy] = max(bucket, min(seconds, longest) // bucket * bucket)
 
-    def _note(self, rest: Task) -> None:
+    def _note(self, rest: BackfillTask) -> None:
         """Remember how far it is; on the disk now and then, as to do a piece again costs less than to write."""
         self.left[0] = rest
         if time.monotonic() - self.remembered > _REMEMBERED_EVERY:
@@ -254,17 +258,17 @@ class _Filler:
             self.remembered = time.monotonic()
 
 
-def _of(influxdb: InfluxDB, policy: str) -> list[Shard]:
+def _of(influxdb: InfluxDB, policy: str) -> list[ShardSize]:
     """The shards of a policy, the oldest first."""
     return sorted((one for one in capacity.shards(influxdb) if one.policy == policy), key=lambda one: one.start)
 
 
-def _next_point(shards: Sequence[Shard], at: int) -> int:
+def _next_point(shards: Sequence[ShardSize], at: int) -> int:
     """This time, or where the next shard begins if none has it: there is nothing to make points of in between."""
     return min((max(at, int(one.start)) for one in shards if one.end > at), default=2**62)
 
 
-def _first_whole(influxdb: InfluxDB, one: Downsampling, shards: Sequence[Shard], task: Task) -> int:
+def _first_whole(influxdb: InfluxDB, one: Downsampling, shards: Sequence[ShardSize], task: BackfillTask) -> int:
     """Where to begin: behind the first bucket, if its source has the end of it alone and it is there already.
 
     So it is where the finer policy was made anew: what it has now begins in the middle of an hour.
@@ -280,7 +284,9 @@ def _first_whole(influxdb: InfluxDB, one: Downsampling, shards: Sequence[Shard],
     return bucket
 
 
-def _points(influxdb: InfluxDB, one: Downsampling, policy: str, shards: Sequence[Shard], task: Task) -> Iterator[int]:
+def _points(
+    influxdb: InfluxDB, one: Downsampling, policy: str, shards: Sequence[ShardSize], task: BackfillTask
+) -> Iterator[int]:
     """The first point of each shard, within a task's time: to ask all of them at once would open all their series."""
     place = f"{influxql.identifier(policy)}.{influxql.identifier(one.measurement.name)}"
     for shard in shards:
@@ -299,8 +305,10 @@ def _stopped(one: Downsampling, since: int, error: InfluxDBError) -> AresmonErro
     )
 
 
-def outside(tasks: Sequence[Task], shards: Sequence[Shard], fleet: Fleet, *, now: float) -> Mapping[str, int]:
+def outside(
+    tasks: Sequence[BackfillTask], shards: Sequence[ShardSize], config: Config, *, now: float
+) -> Mapping[str, int]:
     """Policies that could be filled further back than these tasks go: from when on."""
-    whole = covered(fleet, shards, Wish(), now=now)
+    whole = covered(config, shards, BackfillOptions(), now=now)
     begun = {task.policy: min(one.since for one in tasks if one.policy == task.policy) for task in tasks}
     return {policy: whole[policy][0] for policy in begun if policy in whole and whole[policy][0] < begun[policy]}

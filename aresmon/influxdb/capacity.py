@@ -29,7 +29,7 @@ _WITHIN = 10.0  # seconds; it takes some thousandths of one
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class ShardSize:
     """One shard of a policy: its span, in seconds since 1970, and its size in bytes."""
 
     policy: str
@@ -79,7 +79,7 @@ def measure(influxdb: InfluxDB, *, now: float, free: int | None) -> Capacity:
     return conclude(_rooms(policies, _shards(shards, sizes), now), series=counted, free=free)
 
 
-def shards(influxdb: InfluxDB) -> list[Shard]:
+def shards(influxdb: InfluxDB) -> list[ShardSize]:
     """All shards of the database."""
     return _shards(*influxdb.query("SHOW SHARDS", "SHOW STATS FOR 'shard'", within=_WITHIN))
 
@@ -96,7 +96,7 @@ def conclude(policies: Sequence[PolicyRoom], *, series: int, free: int | None) -
     return Capacity(taken, daily, series, free, round(settles), days_left, tuple(policies))
 
 
-def pace(shards: Iterable[Shard], now: float) -> float | None:
+def pace(shards: Iterable[ShardSize], now: float) -> float | None:
     """Bytes a day of one policy, by the newest of its shards whose time is over.
 
     The oldest one began when the site did, somewhere in the middle of its span: it counts only where it is alone.
@@ -160,7 +160,7 @@ def _days_until(room: int, policies: Sequence[PolicyRoom]) -> float | None:
     return None
 
 
-def _rooms(policies: Sequence[Series], shards: Sequence[Shard], now: float) -> list[PolicyRoom]:
+def _rooms(policies: Sequence[Series], shards: Sequence[ShardSize], now: float) -> list[PolicyRoom]:
     rooms = []
     for row in (row for series in policies for row in series.rows):
         mine = [one for one in shards if one.policy == row["name"]]
@@ -170,12 +170,12 @@ def _rooms(policies: Sequence[Series], shards: Sequence[Shard], now: float) -> l
     return rooms
 
 
-def _shards(shards: Sequence[Series], sizes: Sequence[Series]) -> list[Shard]:
+def _shards(shards: Sequence[Series], sizes: Sequence[Series]) -> list[ShardSize]:
     bytes_of: Mapping[str, int] = {
         one.tags["id"]: int(one.rows[0]["diskBytes"] or 0) for one in sizes if one.tags.get("database") == DATABASE
     }
     return [
-        Shard(
+        ShardSize(
             row["retention_policy"],
             _seconds(row["start_time"]),
             _seconds(row["end_time"]),

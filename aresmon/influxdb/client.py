@@ -36,7 +36,7 @@ class InfluxDBError(AresmonError):
         self.status = status
 
 
-class UnreachableError(AresmonError):
+class InfluxDBUnreachableError(AresmonError):
     """InfluxDB did not answer."""
 
 
@@ -95,7 +95,7 @@ class InfluxDB:
         try:
             yield from (line for line in response.iter_lines(chunk_size=1 << 16) if line)
         except requests.exceptions.RequestException as error:
-            raise UnreachableError(f"InfluxDB stopped in the middle of an answer ({self.socket})") from error
+            raise InfluxDBUnreachableError(f"InfluxDB stopped in the middle of an answer ({self.socket})") from error
 
     def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY) -> None:
         """Write points, as lines of InfluxDB's protocol whose times are in seconds since 1970.
@@ -135,7 +135,7 @@ class InfluxDB:
         try:
             return session.request(method, _BASE + path, timeout=within, **request)
         except requests.exceptions.RequestException as error:
-            raise UnreachableError(
+            raise InfluxDBUnreachableError(
                 f"InfluxDB does not answer on {self.socket}",
                 hint="`aresmon status` says whether it runs, `aresmon up` starts it",
             ) from error
@@ -166,7 +166,7 @@ def _short(socket: Path) -> Iterator[str]:
     try:
         folder = os.open(socket.parent, os.O_PATH | os.O_DIRECTORY)
     except OSError as error:
-        raise UnreachableError(f"{socket.parent}: {error.strerror}", hint="`aresmon up` makes it") from None
+        raise InfluxDBUnreachableError(f"{socket.parent}: {error.strerror}", hint="`aresmon up` makes it") from None
     try:
         yield f"/proc/self/fd/{folder}/{socket.name}"
     finally:

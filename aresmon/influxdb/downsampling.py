@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from aresmon.config import builtin_alerts
-from aresmon.config.model import FOREVER, Fleet
+from aresmon.config.model import FOREVER, Config
 from aresmon.config.names import DATABASE, uid_of_host
 from aresmon.config.views import FieldKind, Measurement, Views
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.influxdb.influxql import identifier
-from aresmon.influxdb.users import Change
+from aresmon.influxdb.users import DatabaseChange
 
 FOREVER_POLICY = builtin_alerts.FOREVER
 """The retention policy of what is not measured: tiers, hosts, events and backups."""
@@ -138,29 +138,29 @@ def host_points(uids: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f'aresmon_host,host={host} uid="{uid}" 1' for host, uid in uids)
 
 
-def plan(influxdb: InfluxDB, fleet: Fleet, views: Views) -> list[Change]:
+def plan(influxdb: InfluxDB, config: Config, views: Views) -> list[DatabaseChange]:
     """What is missing or different. Nothing is changed."""
     policies, queries = influxdb.query(
         f"SHOW RETENTION POLICIES ON {influxql.identifier(DATABASE)}", "SHOW CONTINUOUS QUERIES"
     )
-    changes: list[Change] = []
+    changes: list[DatabaseChange] = []
     is_new = FOREVER_POLICY not in {row["name"] for series in policies for row in series.rows}
     if is_new:
         statement = influxql.create_policy(DATABASE, FOREVER_POLICY, FOREVER)
-        changes.append(Change(f"create the retention policy {FOREVER_POLICY}", statement))
+        changes.append(DatabaseChange(f"create the retention policy {FOREVER_POLICY}", statement))
     there = {row["name"] for series in queries if series.name == DATABASE for row in series.rows}
     changes.extend(_downsampling(views, there))
     tiers, hosts = _told(influxdb) if not is_new else ([], [])
     told = [(row["rp"], row["start"], row["end"]) for series in tiers for row in series.rows]
     if told != list(SERVES):
         lines = tier_points()
-        changes.append(Change("tell the dashboards which points serve how long a time", lines=lines))
+        changes.append(DatabaseChange("tell the dashboards which points serve how long a time", lines=lines))
     known = {series.tags["host"]: series.rows[-1]["uid"] for series in hosts}
-    changes.extend(_hosts(fleet, known))
+    changes.extend(_hosts(config, known))
     return changes
 
 
-def apply(influxdb: InfluxDB, changes: list[Change]) -> None:
+def apply(influxdb: InfluxDB, changes: list[DatabaseChange]) -> None:
     """Carry out a plan: statements first, since points need their policy."""
     influxdb.query(*(change.statement for change in changes if change.statement), database=DATABASE)
     lines = [change.lines for change in changes if change.lines]
@@ -168,7 +168,7 @@ def apply(influxdb: InfluxDB, changes: list[Change]) -> None:
         influxdb.write("\n".join(lines), database=DATABASE, policy=FOREVER_POLICY)
 
 
-def due(influxdb: InfluxDB, changes: list[Change], views: Views) -> list[Downsampling]:
+def due(influxdb: InfluxDB, changes: list[DatabaseChange], views: Views) -> list[Downsampling]:
     """What a plan adds of downsampling for which there are points already."""
     added = {statement for change in changes for statement in change.statement.split("; ")}
     new = [one for one in downsamplings(views) if one.create() in added]
@@ -187,24 +187,24 @@ def _told(influxdb: InfluxDB) -> list[list[Series]]:
     )
 
 
-def _downsampling(views: Views, there: set[str]) -> Iterator[Change]:
+def _downsampling(views: Views, there: set[str]) -> Iterator[DatabaseChange]:
     wanted = {one.name: one for one in continuous(views)}
     gone = sorted(name for name in there - wanted.keys() if name.startswith(("1m_", "1h_")))
     if gone:
-        yield Change(f"end {len(gone)} former ways of downsampling", "; ".join(map(drop, gone)))
+        yield DatabaseChange(f"end {len(gone)} former ways of downsampling", "; ".join(map(drop, gone)))
     for tier in (*TIERS, LATE):
         new = [one for name, one in wanted.items() if one.tier == tier and name not in there]
         if new:
             what = f"downsample {len(new)} measurements into {tier.policy}{', late points too' if tier.late else ''}"
-            yield Change(what, "; ".join(one.create() for one in new))
+            yield DatabaseChange(what, "; ".join(one.create() for one in new))
 
 
-def _hosts(fleet: Fleet, known: dict[str, str]) -> Iterator[Change]:
-    wanted = {host.name: uid_of_host(host.name) for host in fleet.hosts}
+def _hosts(config: Config, known: dict[str, str]) -> Iterator[DatabaseChange]:
+    wanted = {host.name: uid_of_host(host.name) for host in config.hosts}
     for host in sorted(known.keys() - wanted.keys()):
         statement = f'DROP SERIES FROM "aresmon_host" WHERE "host" = {influxql.string(host)}'
-        yield Change(f"tell the dashboards that {host} is gone", statement)
+        yield DatabaseChange(f"tell the dashboards that {host} is gone", statement)
     missing = [(host, uid) for host, uid in wanted.items() if known.get(host) != uid]
     if missing:
         names = ", ".join(host for host, _ in missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
-        yield Change(f"tell the dashboards of {names}", lines=host_points(missing))
+        yield DatabaseChange(f"tell the dashboards of {names}", lines=host_points(missing))

@@ -18,7 +18,7 @@ _WITHIN = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HostEvent:
     """Something that happened to a host: its kind, what, and how it ended."""
 
     host: str
@@ -31,7 +31,7 @@ class Event:
         return f"{EVENT},host={self.host},kind={self.kind} title={_text(self.title)},text={_text(self.text)} {at}"
 
 
-def tell(influxdb: InfluxDB, happened: Iterable[Event]) -> None:
+def tell(influxdb: InfluxDB, happened: Iterable[HostEvent]) -> None:
     """Write them down. Where the database does not answer they are left out: the site's history has them all."""
     _write(influxdb, [event.line(int(time.time())) for event in happened])
 

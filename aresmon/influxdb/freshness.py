@@ -6,7 +6,7 @@ import time
 
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import influxql
-from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 
 FRESH = 40.0
 """Seconds: an agent whose newest point is older is late. Interval, flush and jitter are 22 together."""
@@ -24,7 +24,7 @@ def wait_for_data(influxdb: InfluxDB, host: str, since: float) -> str:
     while True:
         try:
             seen = newest(influxdb, host)
-        except UnreachableError:
+        except InfluxDBUnreachableError:
             seen = 0.0
         if seen >= since:
             return ""

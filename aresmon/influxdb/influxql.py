@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aresmon.config.model import FOREVER, Keep
+from aresmon.config.model import FOREVER, RetentionSettings
 
 POLICIES: Mapping[str, str] = {"raw": "raw", "1m": "minute", "1h": "hour"}
 """Retention policy → field of `Keep`. `raw` is the database's default."""
@@ -84,6 +84,6 @@ def _shard_hours(hours: int) -> int:
     return 24 if hours >= 2 * 24 else 1
 
 
-def keep_hours(keep: Keep, policy: str) -> int:
+def keep_hours(keep: RetentionSettings, policy: str) -> int:
     """How many hours a policy keeps; 0 is for ever."""
     return int(getattr(keep, POLICIES[policy]))

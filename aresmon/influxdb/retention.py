@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.config.views import Views
 from aresmon.influxdb import capacity, downsampling, influxql
-from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.users import MEANT, hours, is_shorter, told_shorter
 from aresmon.system.errors import AresmonError
@@ -39,27 +39,27 @@ class Loss:
     policy: str
     kept: int
     wanted: int
-    shards: tuple[Shard, ...] | None = None
+    shards: tuple[ShardSize, ...] | None = None
     points: Points | None = None
 
 
-def by_memory(kept: Mapping[str, int], fleet: Fleet) -> tuple[Loss, ...]:
+def by_memory(kept: Mapping[str, int], config: Config) -> tuple[Loss, ...]:
     """The policies, kept for so many hours until now, that get shorter; of their points nothing is known."""
     return tuple(
         Loss(policy, kept[policy], wanted)
         for policy in influxql.POLICIES
-        if policy in kept and is_shorter(wanted := influxql.keep_hours(fleet.keep, policy), kept[policy])
+        if policy in kept and is_shorter(wanted := influxql.keep_hours(config.keep, policy), kept[policy])
     )
 
 
-def losses(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> tuple[Loss, ...]:
+def losses(influxdb: InfluxDB, config: Config, views: Views, *, now: float) -> tuple[Loss, ...]:
     """The same by the database itself, with what each policy loses. Nothing is changed."""
     databases = influxdb.query("SHOW DATABASES")[0]
     if DATABASE not in {row["name"] for series in databases for row in series.rows}:
         return ()
     policies = influxdb.query(f"SHOW RETENTION POLICIES ON {influxql.identifier(DATABASE)}")[0]
     kept = {row["name"]: hours(row["duration"]) for series in policies for row in series.rows}
-    losses = by_memory(kept, fleet)
+    losses = by_memory(kept, config)
     if not losses:
         return ()
     shards, fields = capacity.shards(influxdb), one_field_each(influxdb, views)
@@ -85,7 +85,7 @@ def refusal(losses: Sequence[Loss]) -> AresmonError:
     return AresmonError("\n".join(map(told, losses)), hint=MEANT)
 
 
-def _look(influxdb: InfluxDB, loss: Loss, fields: Mapping[str, str], shards: Sequence[Shard], now: float) -> Loss:
+def _look(influxdb: InfluxDB, loss: Loss, fields: Mapping[str, str], shards: Sequence[ShardSize], now: float) -> Loss:
     oldest = now - loss.wanted * 3600
     going = tuple(one for one in shards if one.policy == loss.policy and one.end <= oldest)
     if not going:
@@ -150,7 +150,7 @@ class Holding:
         return asdict(self)
 
 
-def holdings(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> list[Holding]:
+def holdings(influxdb: InfluxDB, config: Config, views: Views, *, now: float) -> list[Holding]:
     """What is in every policy that points are made for. Nothing is changed."""
     shards = capacity.shards(influxdb)
     (found,) = influxdb.query("SHOW CONTINUOUS QUERIES")
@@ -161,7 +161,7 @@ def holdings(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> l
         _holding(
             influxdb,
             Holding(
-                policy, influxql.keep_hours(fleet.keep, policy), queries=len(due & names), missing=len(due - names)
+                policy, influxql.keep_hours(config.keep, policy), queries=len(due & names), missing=len(due - names)
             ),
             fields,
             sorted((one for one in shards if one.policy == policy), key=lambda one: one.start),
@@ -173,7 +173,7 @@ def holdings(influxdb: InfluxDB, fleet: Fleet, views: Views, *, now: float) -> l
 
 
 def _holding(
-    influxdb: InfluxDB, known: Holding, fields: Mapping[str, str], mine: Sequence[Shard], now: float
+    influxdb: InfluxDB, known: Holding, fields: Mapping[str, str], mine: Sequence[ShardSize], now: float
 ) -> Holding:
     policy = known.policy
     since, until = (int(now) // 60 * 60 - before for before in _COUNTED[policy])
@@ -190,7 +190,7 @@ def _holding(
 
 
 def _ends(
-    influxdb: InfluxDB, fields: Mapping[str, str], policy: str, shards: Sequence[Shard], *, newest: bool
+    influxdb: InfluxDB, fields: Mapping[str, str], policy: str, shards: Sequence[ShardSize], *, newest: bool
 ) -> Iterator[int]:
     """The oldest or newest point of each shard that has any."""
     how = "last" if newest else "first"

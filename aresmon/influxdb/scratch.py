@@ -15,7 +15,7 @@ from aresmon.config import package_data
 from aresmon.config.layout import SOCKET
 from aresmon.config.names import DATABASE
 from aresmon.engine.docker import Engine, told
-from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.site.folder import Site
 from aresmon.system import files, process
 from aresmon.system.errors import AresmonError, ExitCode
@@ -147,7 +147,7 @@ def make(folder: Path, user: int) -> None:
 def _wait(engine: Engine, container: str, influxdb: InfluxDB) -> None:
     deadline = time.monotonic() + _ANSWERS_WITHIN
     while True:
-        with suppress(UnreachableError):
+        with suppress(InfluxDBUnreachableError):
             influxdb.version()
             return
         if time.monotonic() > deadline or not engine.is_alive(container):

@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from aresmon.config.layout import SOCKET
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.views import Views
 from aresmon.engine.compose import Compose
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import backfill, capacity, downsampling, influxql, retention, scratch
 from aresmon.influxdb import users as influxdb_users
-from aresmon.influxdb.backfill import Filled, Task
-from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.influxdb.backfill import BackfillResult, BackfillTask
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.influxdb.retention import Loss
-from aresmon.influxdb.users import Change
+from aresmon.influxdb.users import DatabaseChange
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.system import files
@@ -46,7 +46,7 @@ def nobody(site: Site) -> InfluxDB:
 
 
 def ensure(
-    site: Site, fleet: Fleet, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
+    site: Site, config: Config, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
 ) -> tuple[str, ...]:
     """Bring database, policies, users, rights and downsampling to what the site wants; what was changed.
 
@@ -55,7 +55,7 @@ def ensure(
     unnamed = nobody(site)
 
     def is_running() -> bool:
-        return engine.is_running(fleet.site, "influxdb")
+        return engine.is_running(config.site, "influxdb")
 
     with progress.stage("looking after the database, its users and rights"):
         _wait(unnamed, is_running)
@@ -68,13 +68,13 @@ def ensure(
             _reset_admin(site, engine, secrets)
             _wait(unnamed, is_running)
             admin = influxdb_users.admin(unnamed, secrets)
-        changes = influxdb_users.plan(admin, influxdb_users.admitted(site, fleet), secrets, shorten=shorten)
+        changes = influxdb_users.plan(admin, influxdb_users.admitted(site, config), secrets, shorten=shorten)
         influxdb_users.apply(admin, changes)
         _tell_other_admins(admin, progress)
         views = site.views()
-        coarser = downsampling.plan(admin, fleet, views)
-        journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, fleet, views, coarser)
-        kept = {policy: influxql.keep_hours(fleet.keep, policy) for policy in influxql.POLICIES}
+        coarser = downsampling.plan(admin, config, views)
+        journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, config, views, coarser)
+        kept = {policy: influxql.keep_hours(config.keep, policy) for policy in influxql.POLICIES}
         if changes or not (site.state / _RETENTION).exists():
             files.write(site.state / _RETENTION, json.dumps(kept).encode())
     # Noted before the continuous queries are made, since what is due is told by their absence; filled afterwards,
@@ -83,57 +83,61 @@ def ensure(
         backfill.remember(journal, filling)
     downsampling.apply(admin, coarser)
     if filling:
-        filled = backfill.run(admin, fleet, views, filling, journal=journal, progress=progress)
-        _tell_filled(admin, fleet, filling, filled, progress)
+        filled = backfill.run(admin, config, views, filling, journal=journal, progress=progress)
+        _tell_filled(admin, config, filling, filled, progress)
     return tuple(change.what for change in [*changes, *coarser])
 
 
 def foresee(
-    site: Site, fleet: Fleet, engine: Engine, users: Mapping[str, int], *, shorten: bool
+    site: Site, config: Config, engine: Engine, users: Mapping[str, int], *, shorten: bool
 ) -> tuple[tuple[str, ...], str]:
     """What `ensure` would change in the database, or why that cannot be told. Nothing is changed."""
-    if not engine.is_running(fleet.site, "influxdb"):
+    if not engine.is_running(config.site, "influxdb"):
         return (), "InfluxDB does not run"
     try:
-        changes, coarser = differences(site, fleet, influxdb(site), users, shorten=shorten)
+        changes, coarser = differences(site, config, influxdb(site), users, shorten=shorten)
         return tuple(change.what for change in [*changes, *coarser]), ""
     except AresmonError as error:
         return (), error.message
 
 
 def differences(
-    site: Site, fleet: Fleet, admin: InfluxDB, users: Mapping[str, int], *, shorten: bool
-) -> tuple[list[Change], list[Change]]:
+    site: Site, config: Config, admin: InfluxDB, users: Mapping[str, int], *, shorten: bool
+) -> tuple[list[DatabaseChange], list[DatabaseChange]]:
     """What `ensure` would change of policies, users and rights, and of downsampling. Nothing is changed.
 
     Raises AresmonError where a retention would get shorter and `shorten` is not set.
     """
-    secrets = site_secrets.foreseen(site.secrets, site_secrets.owners(fleet, users))
+    secrets = site_secrets.foreseen(site.secrets, site_secrets.owners(config, users))
     secrets |= site_secrets.under_way(site.secrets, secrets)
-    changes = influxdb_users.plan(admin, influxdb_users.admitted(site, fleet), secrets, shorten=shorten)
-    return changes, downsampling.plan(admin, fleet, site.views())
+    changes = influxdb_users.plan(admin, influxdb_users.admitted(site, config), secrets, shorten=shorten)
+    return changes, downsampling.plan(admin, config, site.views())
 
 
-def _filling(site: Site, admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
+def _filling(
+    site: Site, admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]
+) -> list[BackfillTask]:
     """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
-    return backfill.joined(backfill.owed(site.state / backfill.JOURNAL), due(admin, fleet, views, changes))
+    return backfill.joined(backfill.owed(site.state / backfill.JOURNAL), due(admin, config, views, changes))
 
 
-def due(admin: InfluxDB, fleet: Fleet, views: Views, changes: list[Change]) -> list[Task]:
+def due(admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]) -> list[BackfillTask]:
     """What the continuous queries that a plan adds would have made of the points that are there. To be asked before
     the plan is carried out, since it is told by their absence."""
     now, new = time.time(), downsampling.due(admin, changes, views)
-    wish = backfill.Wish(since=int(now) - _MOST_DAYS * _DAY)
-    return backfill.plan(admin, fleet, new, wish, now=now) if new else []
+    wish = backfill.BackfillOptions(since=int(now) - _MOST_DAYS * _DAY)
+    return backfill.plan(admin, config, new, wish, now=now) if new else []
 
 
-def _tell_filled(admin: InfluxDB, fleet: Fleet, tasks: list[Task], filled: Filled, progress: Progress) -> None:
+def _tell_filled(
+    admin: InfluxDB, config: Config, tasks: list[BackfillTask], filled: BackfillResult, progress: Progress
+) -> None:
     for refused in filled.refused:
         progress.warn(
             f"{refused}: its points of these days stay as they were",
             hint=backfill.OTHER_TYPE_HINT,
         )
-    more = backfill.outside(tasks, capacity.shards(admin), fleet, now=time.time())
+    more = backfill.outside(tasks, capacity.shards(admin), config, now=time.time())
     for policy, since in more.items():
         when = datetime.fromtimestamp(since, UTC)
         progress.note(
@@ -186,7 +190,7 @@ def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
         )
 
 
-def losses(site: Site, fleet: Fleet) -> tuple[Loss, ...]:
+def losses(site: Site, config: Config) -> tuple[Loss, ...]:
     """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
     yet, and told by the database where it does."""
     try:
@@ -194,12 +198,12 @@ def losses(site: Site, fleet: Fleet) -> tuple[Loss, ...]:
         kept = {str(policy): int(hours) for policy, hours in told.items()}
     except (OSError, ValueError, AttributeError):
         kept = {}
-    if kept and not retention.by_memory(kept, fleet):
+    if kept and not retention.by_memory(kept, config):
         return ()
     try:
-        return retention.losses(influxdb(site), fleet, site.views(), now=time.time())
+        return retention.losses(influxdb(site), config, site.views(), now=time.time())
     except AresmonError:
-        return retention.by_memory(kept, fleet)
+        return retention.by_memory(kept, config)
 
 
 def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:
@@ -208,7 +212,7 @@ def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:
         try:
             influxdb.version()
             return
-        except UnreachableError:
+        except InfluxDBUnreachableError:
             if time.monotonic() > deadline or not is_running():
                 raise
             time.sleep(0.3)

@@ -17,7 +17,7 @@ _WITHIN = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ShardLocation:
     """A shard: its policy, its number, and its span in seconds since 1970."""
 
     policy: str
@@ -42,7 +42,7 @@ class Place:
 class Damage:
     """What of a shard cannot be read: one of its files, from the data folder, or with `file` empty all of it."""
 
-    place: Place
+    place: ShardLocation
     file: str = ""
     what: str = ""
 
@@ -60,7 +60,7 @@ def closed(influxdb: InfluxDB, folder: Path | None, *, now: float) -> list[Damag
     return [Damage(one) for one in left if folder is None or _may_be_there(folder / one.path)]
 
 
-def put_aside(folder: Path, places: Iterable[Place]) -> list[Damage]:
+def put_aside(folder: Path, places: Iterable[ShardLocation]) -> list[Damage]:
     """The files of these shards that InfluxDB put aside as `.bad` since it could not read them.
 
     `folder` is the data folder. Raises OSError where it cannot be looked into.
@@ -72,7 +72,7 @@ def put_aside(folder: Path, places: Iterable[Place]) -> list[Damage]:
     ]
 
 
-def changed(folder: Path, places: Sequence[Place]) -> Iterator[Damage]:
+def changed(folder: Path, places: Sequence[ShardLocation]) -> Iterator[Damage]:
     """The files of these shards whose points are not what was written. Reads all of them, which takes its time.
 
     Files that InfluxDB removes meanwhile, since it made one of several, are passed over.
@@ -87,7 +87,7 @@ def changed(folder: Path, places: Sequence[Place]) -> Iterator[Damage]:
                 yield Damage(place, str(path.relative_to(folder)), _told(bad))
 
 
-def places(influxdb: InfluxDB) -> list[Place]:
+def places(influxdb: InfluxDB) -> list[ShardLocation]:
     """All shards of the database, the oldest first."""
     return _ask(influxdb)[0]
 
@@ -108,10 +108,10 @@ def _told(bad: Sequence[BadBlock]) -> str:
     return f"{first.what}{f' ({first.key})' if first.key else ''}{more}"
 
 
-def _ask(influxdb: InfluxDB) -> tuple[list[Place], Sequence[Series]]:
+def _ask(influxdb: InfluxDB) -> tuple[list[ShardLocation], Sequence[Series]]:
     shards, statistics = influxdb.query("SHOW SHARDS", "SHOW STATS FOR 'shard'", within=_WITHIN)
     found = [
-        Place(row["retention_policy"], int(row["id"]), _seconds(row["start_time"]), _seconds(row["end_time"]))
+        ShardLocation(row["retention_policy"], int(row["id"]), _seconds(row["start_time"]), _seconds(row["end_time"]))
         for one in shards
         if one.name == DATABASE
         for row in one.rows

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from aresmon.config.model import FOREVER, Fleet, as_written
+from aresmon.config.model import FOREVER, Config, as_written
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
@@ -32,7 +32,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DatabaseChange:
     """A statement to send or lines of points to write, and how it reads to a person, who is never shown the
     statement: it may hold a password."""
 
@@ -45,9 +45,9 @@ class AdminUnknownError(AresmonError):
     """InfluxDB has an admin already, and it is not ours or has another password."""
 
 
-def users(fleet: Fleet, secrets: Mapping[str, str]) -> list[User]:
+def users(config: Config, secrets: Mapping[str, str]) -> list[User]:
     """Everybody who may use the database, but its admin: of a secret that is being rotated, both its users."""
-    names = [INFLUXDB_GRAFANA, *(agent(host.name) for host in fleet.hosts)]
+    names = [INFLUXDB_GRAFANA, *(agent(host.name) for host in config.hosts)]
     return [one for name in names for one in _users_of(name, secrets)]
 
 
@@ -97,15 +97,17 @@ def reset_admin(open_influxdb: InfluxDB, secrets: Mapping[str, str]) -> None:
         open_influxdb.query(influxql.create_admin(ADMIN, password))
 
 
-def plan(influxdb: InfluxDB, fleet: Fleet, secrets: Mapping[str, str], *, shorten: bool = False) -> list[Change]:
+def plan(
+    influxdb: InfluxDB, config: Config, secrets: Mapping[str, str], *, shorten: bool = False
+) -> list[DatabaseChange]:
     """What is missing or different in the database. Nothing is changed.
 
     Raises AresmonError where a retention would get shorter, which deletes points, and `shorten` is not set.
     """
     databases, known_users = influxdb.query("SHOW DATABASES", "SHOW USERS")
-    changes = list(_policies(influxdb, fleet, _names(databases, "name"), shorten=shorten))
+    changes = list(_policies(influxdb, config, _names(databases, "name"), shorten=shorten))
     known = _names(known_users, "user")
-    wanted = users(fleet, secrets)
+    wanted = users(config, secrets)
     changes.extend(_users(influxdb, wanted, known, secrets))
     changes.extend(_no_admins(wanted, known_users))
     changes.extend(_rights(influxdb, wanted, known))
@@ -113,23 +115,23 @@ def plan(influxdb: InfluxDB, fleet: Fleet, secrets: Mapping[str, str], *, shorte
     return changes
 
 
-def _gone(known: set[str], wanted: Sequence[User], secrets: Mapping[str, str]) -> Iterator[Change]:
+def _gone(known: set[str], wanted: Sequence[User], secrets: Mapping[str, str]) -> Iterator[DatabaseChange]:
     """The users of hosts that are gone, and of passwords that were rotated away: not while that is under way, since
     either of the two may be what a host writes with."""
     names = {one.name for one in wanted}
     moving = {other(one.name) for one in wanted if upcoming(one.secret) in secrets}
     for name in sorted(known - names - moving):
         if other(name) in names:
-            yield Change(f"remove the user {name}, whose password was rotated away", _drop(name))
+            yield DatabaseChange(f"remove the user {name}, whose password was rotated away", _drop(name))
         elif name.startswith("agent-"):
-            yield Change(f"remove the user {name}, whose host is gone", _drop(name))
+            yield DatabaseChange(f"remove the user {name}, whose host is gone", _drop(name))
 
 
 def _drop(name: str) -> str:
     return f"DROP USER {influxql.identifier(name)}"
 
 
-def changes_of(influxdb: InfluxDB, name: str, password: str) -> list[Change]:
+def changes_of(influxdb: InfluxDB, name: str, password: str) -> list[DatabaseChange]:
     """What is missing or different of the user that this password is for, by its secret's name. Nothing is changed."""
     wanted = [_user(name, password)]
     known_users = influxdb.query("SHOW USERS")[0]
@@ -149,52 +151,58 @@ def remove_users(influxdb: InfluxDB, *names: str) -> None:
     influxdb.query(*(_drop(name) for name in names if name in known))
 
 
-def apply(influxdb: InfluxDB, changes: Sequence[Change]) -> None:
+def apply(influxdb: InfluxDB, changes: Sequence[DatabaseChange]) -> None:
     """Carry out a plan."""
     influxdb.query(*(change.statement for change in changes))
 
 
-def _policies(influxdb: InfluxDB, fleet: Fleet, databases: set[str], *, shorten: bool) -> Iterator[Change]:
+def _policies(influxdb: InfluxDB, config: Config, databases: set[str], *, shorten: bool) -> Iterator[DatabaseChange]:
     existing: dict[str, int] = {}
     if DATABASE in databases:
         rows = influxdb.query(f"SHOW RETENTION POLICIES ON {influxql.identifier(DATABASE)}")[0]
         existing = {row["name"]: hours(row["duration"]) for series in rows for row in series.rows}
     else:
-        yield Change(f"create the database {DATABASE}", influxql.create_database(DATABASE, fleet.keep.raw))
-        existing["raw"] = fleet.keep.raw
+        yield DatabaseChange(f"create the database {DATABASE}", influxql.create_database(DATABASE, config.keep.raw))
+        existing["raw"] = config.keep.raw
     for policy in influxql.POLICIES:
-        wanted = influxql.keep_hours(fleet.keep, policy)
+        wanted = influxql.keep_hours(config.keep, policy)
         kept = existing.get(policy)
         if kept is None:
-            yield Change(f"create the retention policy {policy}", influxql.create_policy(DATABASE, policy, wanted))
+            yield DatabaseChange(
+                f"create the retention policy {policy}", influxql.create_policy(DATABASE, policy, wanted)
+            )
         elif kept != wanted:
             if is_shorter(wanted, kept) and not shorten:
                 raise AresmonError(told_shorter(policy, kept, wanted), hint=MEANT)
             what = f"set the retention of {policy} to {as_written(wanted)}, from {as_written(kept)}"
-            yield Change(what, influxql.alter_policy(DATABASE, policy, wanted))
+            yield DatabaseChange(what, influxql.alter_policy(DATABASE, policy, wanted))
 
 
-def _users(influxdb: InfluxDB, wanted: Sequence[User], known: set[str], secrets: Mapping[str, str]) -> Iterator[Change]:
+def _users(
+    influxdb: InfluxDB, wanted: Sequence[User], known: set[str], secrets: Mapping[str, str]
+) -> Iterator[DatabaseChange]:
     there = [one for one in wanted if one.name in known]
     right = influxdb.knows([(one.name, secrets[one.secret]) for one in there])
     for one in wanted:
         if one.name not in known:
-            yield Change(f"create the user {one.name}", influxql.create_user(one.name, secrets[one.secret]))
+            yield DatabaseChange(f"create the user {one.name}", influxql.create_user(one.name, secrets[one.secret]))
     for one, knows in zip(there, right, strict=True):
         if not knows:
-            yield Change(f"set the password of {one.name}", influxql.set_password(one.name, secrets[one.secret]))
+            yield DatabaseChange(
+                f"set the password of {one.name}", influxql.set_password(one.name, secrets[one.secret])
+            )
 
 
-def _no_admins(wanted: Sequence[User], known_users: Sequence[Series]) -> Iterator[Change]:
+def _no_admins(wanted: Sequence[User], known_users: Sequence[Series]) -> Iterator[DatabaseChange]:
     """An admin may do everything, whatever rights it was given on databases."""
     admins = _admins(known_users)
     for one in wanted:
         if one.name in admins:
             statement = f"REVOKE ALL PRIVILEGES FROM {influxql.identifier(one.name)}"
-            yield Change(f"take from {one.name} the care of InfluxDB itself", statement)
+            yield DatabaseChange(f"take from {one.name} the care of InfluxDB itself", statement)
 
 
-def _rights(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iterator[Change]:
+def _rights(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iterator[DatabaseChange]:
     there = [one for one in wanted if one.name in known]
     answers = influxdb.query(*(f"SHOW GRANTS FOR {influxql.identifier(one.name)}" for one in there))
     granted = {
@@ -205,9 +213,9 @@ def _rights(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iter
         rights = {database: right for database, right in granted.get(one.name, {}).items() if right != "NO PRIVILEGES"}
         for database in sorted(set(rights) - {DATABASE}):
             statement = f"REVOKE ALL ON {influxql.identifier(database)} FROM {influxql.identifier(one.name)}"
-            yield Change(f"take from {one.name} its right on {database}", statement)
+            yield DatabaseChange(f"take from {one.name} its right on {database}", statement)
         if rights.get(DATABASE) != one.right:
-            yield Change(f"let {one.name} {one.right.lower()}", influxql.grant(one.right, DATABASE, one.name))
+            yield DatabaseChange(f"let {one.name} {one.right.lower()}", influxql.grant(one.right, DATABASE, one.name))
 
 
 def _names(series: Sequence[Series], column: str) -> set[str]:
@@ -256,10 +264,10 @@ def parse(content: bytes, where: str) -> Mapping[str, str]:
         raise _unreadable(where, error) from None
 
 
-def admitted(site: Site, fleet: Fleet) -> Fleet:
+def admitted(site: Site, config: Config) -> Config:
     """The fleet without the hosts that may not write."""
     out = blocked(site)
-    return replace(fleet, hosts=tuple(host for host in fleet.hosts if host.name not in out))
+    return replace(config, hosts=tuple(host for host in config.hosts if host.name not in out))
 
 
 def block(site: Site, influxdb: InfluxDB, host: str) -> bool:

@@ -15,12 +15,12 @@ from typing import Any
 
 from aresmon.config import edit_hosts, model
 from aresmon.config.layout import FILE
-from aresmon.config.model import AgentKind, Fleet
+from aresmon.config.model import AgentKind, Config
 from aresmon.engine import build
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import users
-from aresmon.push.protocol import Agent, not_let_in
-from aresmon.push.session import Ground, agent_image
+from aresmon.push.protocol import AgentPaths, not_let_in
+from aresmon.push.session import Session, agent_image
 from aresmon.site import init, secrets
 from aresmon.site.folder import Site
 from aresmon.ssh.transport import Transport
@@ -33,7 +33,7 @@ _BY_HAND = "install the package telegraf there, from InfluxData's repository; th
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EnrollOptions:
     """What a person says of a host to be; what is empty is found out."""
 
     name: str
@@ -43,7 +43,7 @@ class Asked:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def entry(site: Site, asked: Asked, choice: Choice) -> str:
+def entry(site: Site, asked: EnrollOptions, choice: Choice) -> str:
     """The text of aresmon.yml with this host. Raises SiteError or AresmonError where it would not be sound."""
     edited = edit_hosts.add_host(_text(site), asked.name, choice.settings(asked.name))
     model.load(edited, site.catalogue())
@@ -66,11 +66,11 @@ def write(site: Site, text: str, *, command: str) -> None:
 
 def known(site: Site, name: str) -> model.Host | None:
     """The host of this name that aresmon.yml has already."""
-    return next((host for host in site.fleet().hosts if host.name == name), None)
+    return next((host for host in site.config().hosts if host.name == name), None)
 
 
 async def install(
-    name: str, choice: Choice, found: Found, transport: Transport, *, supply: Supply, progress: Progress
+    name: str, choice: Choice, found: FoundAgent, transport: Transport, *, supply: AgentPackage, progress: Progress
 ) -> None:
     """Bring a Telegraf to a host that has none, or one that is too old."""
     docker = "docker" in choice.collect
@@ -90,7 +90,7 @@ async def install(
             await install_binary(name, transport, program, docker=docker)
 
 
-async def make_credentials(ground: Ground, name: str) -> None:
+async def make_credentials(ground: Session, name: str) -> None:
     """Give a host its secret and its database user, without an `up`. Nothing is done twice.
 
     Raises AresmonError, with nothing made, for a host that is blocked.
@@ -107,7 +107,7 @@ async def make_credentials(ground: Ground, name: str) -> None:
     await asyncio.to_thread(users.apply, ground.influxdb, changes)
 
 
-async def revoke(ground: Ground, name: str) -> None:
+async def revoke(ground: Session, name: str) -> None:
     """Take a host's database users and its secret away."""
     secret = secrets.agent(name)
     await asyncio.to_thread(users.remove_users, ground.influxdb, secret, secrets.other(secret))
@@ -116,7 +116,7 @@ async def revoke(ground: Ground, name: str) -> None:
     await ground.forget_block(name)  # another machine may get this name
 
 
-async def say_goodbye(ground: Ground, host: model.Host) -> str:
+async def say_goodbye(ground: Session, host: model.Host) -> str:
     """Stop a host's agent and take away what knows a password; why it could not be done, or nothing."""
     try:
         await leave(ground.agent(host), ground.transport(host))
@@ -126,22 +126,22 @@ async def say_goodbye(ground: Ground, host: model.Host) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
+class AgentPackage:
     """The Telegraf that this machine can give to others: its image, and the program in it."""
 
     reference: str
     engine: Engine
 
     @classmethod
-    def of(cls, fleet: Fleet, engine: Engine) -> Supply:
-        return cls(agent_image(fleet, engine), engine)
+    def of(cls, config: Config, engine: Engine) -> AgentPackage:
+        return cls(agent_image(config, engine), engine)
 
-    def image(self, found: Found) -> bytes:
+    def image(self, found: FoundAgent) -> bytes:
         """The image, as `docker load` takes it."""
         self._check(found)
         return self.engine.archive(self.reference)
 
-    def program(self, found: Found) -> bytes:
+    def program(self, found: FoundAgent) -> bytes:
         """The program: out of the image that is here, else compiled."""
         if self.engine.image_id(self.reference):
             self._check(found)
@@ -150,7 +150,7 @@ class Supply:
             raise AresmonError(f"no Telegraf for {found.machine} is here", hint=_BY_HAND)
         return build.telegraf().read_bytes()
 
-    def _check(self, found: Found) -> None:
+    def _check(self, found: FoundAgent) -> None:
         ours = self.engine.architecture(self.reference)
         if ours != found.architecture:
             raise AresmonError(
@@ -177,7 +177,7 @@ _CLOCKS_APART = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundAgent:
     """What a host is. `telegraf`, `package`, `docker` and `compose` are versions, empty where there is none;
     `haproxy` is where its HAProxy shows its statistics; `apart` is how many seconds its clock is behind ours."""
 
@@ -238,7 +238,7 @@ def version(text: str) -> tuple[int, ...]:
 
 
 def choose(
-    name: str, found: Found, *, ssh: str, agent: AgentKind | None, collect: tuple[str, ...], env: Mapping[str, str]
+    name: str, found: FoundAgent, *, ssh: str, agent: AgentKind | None, collect: tuple[str, ...], env: Mapping[str, str]
 ) -> Choice:
     """How to watch a host of this kind, where it is not said. Raises AresmonError where it cannot be."""
     kind: AgentKind = agent or ("systemd" if found.systemd else "docker")
@@ -257,11 +257,11 @@ def choose(
     return Choice(kind, ssh, wanted, given)
 
 
-async def look(name: str, transport: Transport, image: str) -> Found:
+async def look(name: str, transport: Transport, image: str) -> FoundAgent:
     """Look at a host. Raises UnreachableHostError, or AresmonError where sudo does not let us in."""
     told = await _ask(name, transport, {"mode": "look", "image": image})
     machine, _, distribution = told.get("system", "unknown unknown").partition(" ")
-    return Found(
+    return FoundAgent(
         machine=machine,
         distribution=distribution.strip(),
         systemd="systemd" in told,
@@ -303,7 +303,7 @@ async def load_image(name: str, transport: Transport, archive: bytes) -> None:
     await _ask(name, transport, {"mode": "image", "size": str(len(packed))}, packed)
 
 
-async def leave(agent: Agent, transport: Transport) -> None:
+async def leave(agent: AgentPaths, transport: Transport) -> None:
     """Stop a host's agent for good, and take away what knows a password."""
     header = {
         "mode": "leave",

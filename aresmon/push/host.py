@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from aresmon.agents import lint
-from aresmon.agents.lint import Pace
+from aresmon.agents.lint import AgentTiming
 from aresmon.push import protocol
 from aresmon.push import result as push_result
-from aresmon.push.protocol import Event, Order
-from aresmon.push.result import Outcome, Result
-from aresmon.push.verification import Arrival, Delivery, Wanted
+from aresmon.push.protocol import HostMessage, PushOrder
+from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.verification import Arrival, Delivery, ExpectedData
 from aresmon.ssh.transport import Conversation, LostError, Transport, UnreachableHostError
 from aresmon.system.errors import AresmonError
 
@@ -26,7 +26,7 @@ _EXTENSION = 60
 class Terms:
     """What counts as proven: the agent's pace, and whether every measurement must be back."""
 
-    pace: Pace
+    pace: AgentTiming
     strict: bool = False
 
 
@@ -35,8 +35,14 @@ Report = Callable[[str, str], None]
 
 
 async def push(
-    order: Order, transport: Transport, delivery: Delivery | None, *, terms: Terms, stop: asyncio.Event, report: Report
-) -> Result:
+    order: PushOrder,
+    transport: Transport,
+    delivery: Delivery | None,
+    *,
+    terms: Terms,
+    stop: asyncio.Event,
+    report: Report,
+) -> PushResult:
     """Bring one order to one host: the new configuration proven, or the old one back.
 
     `stop` asks for the former configuration back, wherever the push is. What a host does is never raised but told.
@@ -56,7 +62,7 @@ class _Push:
 
     def __init__(
         self,
-        order: Order,
+        order: PushOrder,
         transport: Transport,
         delivery: Delivery | None,
         *,
@@ -69,17 +75,17 @@ class _Push:
         self._report = report
         self.host = order.agent.host
         self.state = "connect"
-        self.seen = protocol.Gathered()
+        self.seen = protocol.HostSurvey()
         self.notes: list[str] = []
         self.words: list[str] = []
-        self.refusal: Event | None = None
+        self.refusal: HostMessage | None = None
         self.strangers = ""
         self.complaint = ""
         self.arrival: Arrival | None = None
-        self.end: Event | None = None
+        self.end: HostMessage | None = None
         self.judging: asyncio.Task[None] | None = None
 
-    async def run(self) -> Result:
+    async def run(self) -> PushResult:
         self.report("connect")
         given = protocol.push_request(self.order, shown=[self.order.agent.watched])
         start = self.transport.start(protocol.script(), given, as_root=self.order.agent.as_root)
@@ -89,7 +95,7 @@ class _Push:
                     self.heed(protocol.event(line), conversation)
                 self.complaint = await conversation.complaint()
         except UnreachableHostError as error:
-            return self.result(Outcome.UNREACHABLE, error.message, error.hint)
+            return self.result(PushOutcome.UNREACHABLE, error.message, error.hint)
         except LostError as error:
             return await self.settle(error.message)
         if self.end is not None:
@@ -101,7 +107,7 @@ class _Push:
 
     # What the host tells -----------------------------------------------------------------------------------
 
-    def heed(self, told: Event | None, conversation: Conversation) -> None:
+    def heed(self, told: HostMessage | None, conversation: Conversation) -> None:
         if told is None or self.seen.take(told):
             return
         match told.word:
@@ -159,13 +165,13 @@ class _Push:
             return f"undo nothing came from {', '.join(silent)}" if silent else "commit"
         return f"undo {arrival.why}" + (f" within {self.order.deadline} s" if arrival.is_late else "")
 
-    def wanted(self, mark: str, within: float, *, before: float = 0.0) -> Wanted:
+    def wanted(self, mark: str, within: float, *, before: float = 0.0) -> ExpectedData:
         since = float(self.seen.facts.get("clock", "0")) - before
-        return Wanted(self.host, mark, since, within, before, self.terms.pace.interval, self.terms.strict)
+        return ExpectedData(self.host, mark, since, within, before, self.terms.pace.interval, self.terms.strict)
 
     # How it ended ------------------------------------------------------------------------------------------
 
-    async def ended(self, end: Event) -> Result:
+    async def ended(self, end: HostMessage) -> PushResult:
         match end.word:
             case "committed":
                 return self.committed()
@@ -174,68 +180,70 @@ class _Push:
             case "undone":
                 return await self.undone(end.rest)
         why = f"{end.rest}.{self.said()} It does not start with its former configuration either"
-        return self.result(Outcome.BROKEN, why, push_result.look_there(self.order.agent))
+        return self.result(PushOutcome.BROKEN, why, push_result.look_there(self.order.agent))
 
-    def committed(self) -> Result:
+    def committed(self) -> PushResult:
         if not self.order.verify:
-            return self.result(Outcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at")
+            return self.result(PushOutcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at")
         silent = self.arrival.silent if self.arrival else ()
         why = f"nothing from {', '.join(silent)} since" if silent else ""
-        return replace(self.result(Outcome.PROVEN, why), silent=silent)
+        return replace(self.result(PushOutcome.PROVEN, why), silent=silent)
 
-    async def unchanged(self, mark: str) -> Result:
+    async def unchanged(self, mark: str) -> PushResult:
         """Nothing was to be done; its data is looked for all the same."""
         if self.delivery is None:
-            return replace(self.result(Outcome.UNCHANGED), mark=mark)
+            return replace(self.result(PushOutcome.UNCHANGED), mark=mark)
         self.report("verify")
         pace = self.terms.pace
         arrival = await self.delivery.arrived(
             self.wanted(mark, self.order.deadline, before=pace.interval + pace.flush + pace.jitter)
         )
         if arrival.arrived:
-            return replace(self.result(Outcome.UNCHANGED), mark=mark)
+            return replace(self.result(PushOutcome.UNCHANGED), mark=mark)
         why = "there is nothing to push, and its data does not arrive"
-        return self.result(Outcome.SILENT, why, push_result.look_there(self.order.agent))
+        return self.result(PushOutcome.SILENT, why, push_result.look_there(self.order.agent))
 
-    async def undone(self, why: str) -> Result:
+    async def undone(self, why: str) -> PushResult:
         """The former configuration is back; it is held to the same proof, where it had one to give."""
         why += f".{self.said()}"
         if self.delivery is None or self.seen.facts.get("active") != "active":
-            return self.result(Outcome.ROLLED_BACK, f"{why} The former configuration is back")
+            return self.result(PushOutcome.ROLLED_BACK, f"{why} The former configuration is back")
         self.report("verify the former")
         former = (self.seen.content(self.order.agent.watched) or b"").decode(errors="replace")
         # What came back may not be what was pushed last; then any data of this host is its own.
         mark = self.seen.remembered.mark if self.seen.remembered.mark in former else ""
         if not mark and self.arrival is not None and self.arrival.before == frozenset():
             why += " The former configuration runs again; it sent nothing here before either"
-            return self.result(Outcome.ROLLED_BACK, why)
+            return self.result(PushOutcome.ROLLED_BACK, why)
         arrival = await self.delivery.arrived(self.wanted(mark, _back_within(former)))
         if arrival.arrived:
-            return self.result(Outcome.ROLLED_BACK, f"{why} The former configuration runs again and its data arrives")
+            return self.result(
+                PushOutcome.ROLLED_BACK, f"{why} The former configuration runs again and its data arrives"
+            )
         why += " The former configuration runs again"
         if not mark and (self.arrival is None or self.arrival.before is None):
-            return self.result(Outcome.ROLLED_BACK, f"{why}; it sends nothing here")
+            return self.result(PushOutcome.ROLLED_BACK, f"{why}; it sends nothing here")
         why += ", but its data does not arrive either"
-        return self.result(Outcome.BROKEN, why, push_result.look_there(self.order.agent))
+        return self.result(PushOutcome.BROKEN, why, push_result.look_there(self.order.agent))
 
     def said(self) -> str:
         return f" It said: {push_result.said(self.words)}." if self.words else ""
 
-    def refused(self) -> Result | None:
+    def refused(self) -> PushResult | None:
         """What the host, or its state, did not let us do; None if it refused nothing."""
         if self.strangers:
-            return self.result(Outcome.REFUSED, *push_result.strangers(self.strangers, self.order.agent))
+            return self.result(PushOutcome.REFUSED, *push_result.strangers(self.strangers, self.order.agent))
         if self.seen.drifted and self.refusal is None:
-            return self.result(Outcome.DRIFTED, *push_result.drift(self.seen.drifted, self.host))
+            return self.result(PushOutcome.DRIFTED, *push_result.drift(self.seen.drifted, self.host))
         if self.refusal is None:
             return None
-        return self.result(Outcome.REFUSED, *push_result.refusal(self.refusal, self.order))
+        return self.result(PushOutcome.REFUSED, *push_result.refusal(self.refusal, self.order))
 
-    async def settle(self, why: str) -> Result:
+    async def settle(self, why: str) -> PushResult:
         """The connection is gone. What became of the host is asked of the host, when it can be."""
         if self.state == "connect":
             error = protocol.not_let_in(self.host, why)
-            return self.result(Outcome.REFUSED, error.message, error.hint)
+            return self.result(PushOutcome.REFUSED, error.message, error.hint)
         deadline = time.monotonic() + self.order.deadline + 60
         while time.monotonic() < deadline:
             self.report("lost: asking again")
@@ -244,12 +252,12 @@ class _Push:
                 return found
             await asyncio.sleep(_ASK_AGAIN)
         return self.result(
-            Outcome.UNKNOWN,
+            PushOutcome.UNKNOWN,
             f"{why}, and it has not been reached since. It takes its former configuration back by itself",
             f"`aresmon drift {self.host}`, once it is reached again, tells what stands there",
         )
 
-    async def ask(self, why: str) -> Result | None:
+    async def ask(self, why: str) -> PushResult | None:
         """How the host says our push ended; None while it does not say."""
         try:
             seen = await protocol.look(self.order.agent, self.transport)
@@ -258,17 +266,17 @@ class _Push:
         if seen.is_busy or seen.pending == self.order.transaction:
             return None
         if seen.last.get("tx") != self.order.transaction:
-            return self.result(Outcome.REFUSED, f"{why}. Nothing was changed there", "the same command again")
+            return self.result(PushOutcome.REFUSED, f"{why}. Nothing was changed there", "the same command again")
         self.seen.facts["clock"] = seen.facts["clock"]
         outcome = seen.last.get("outcome", "")
-        return await self.ended(Event(outcome if outcome in ("committed", "undone") else "broken", why))
+        return await self.ended(HostMessage(outcome if outcome in ("committed", "undone") else "broken", why))
 
-    def result(self, outcome: Outcome, why: str = "", next_step: str = "") -> Result:
+    def result(self, outcome: PushOutcome, why: str = "", next_step: str = "") -> PushResult:
         if self.order.access is not None:
             why = why.replace(self.order.access.password, "***")
         notes = (*self.notes, *push_result.circumstances(self.seen))
         live = self.seen.content(self.order.agent.watched)
-        return Result(self.host, outcome, why, next_step, mark=self.order.mark, notes=notes, live=live)
+        return PushResult(self.host, outcome, why, next_step, mark=self.order.mark, notes=notes, live=live)
 
 
 def _back_within(former: str) -> float:

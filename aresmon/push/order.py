@@ -13,10 +13,10 @@ from pathlib import PurePosixPath
 
 from aresmon.agents import lint
 from aresmon.config import names as config_names
-from aresmon.config.model import Fleet, Host
-from aresmon.push.protocol import Access, Agent, File, Order
+from aresmon.config.model import Config, Host
+from aresmon.push.protocol import AgentPaths, PushedFile, PushOrder, WriteAccess
 from aresmon.render import compose, telegraf
-from aresmon.render.telegraf import Frame
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle as site_bundle
 from aresmon.site import secrets as site_secrets
 from aresmon.system import dotenv
@@ -45,7 +45,7 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Target:
     """What a host should run. `body` is its configuration without a mark, `commit` where it comes from in `configs`,
     `notes` what is not wise in it."""
 
@@ -60,7 +60,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class PushOptions:
     """How a push is to be done, as its options say."""
 
     by: str
@@ -72,43 +72,45 @@ class Manner:
     deadline: int | None = None
 
 
-def agent(fleet: Fleet, host: Host, stack: Stack) -> Agent:
+def agent(config: Config, host: Host, stack: Stack) -> AgentPaths:
     """Where the files of a host's agent are."""
-    if host == fleet.sidecar:
+    if host == config.sidecar:
         folder = f"{stack.root}/.aresmon/bundle"
-        return Agent(
+        return AgentPaths(
             host.name,
             "docker",
-            fleet.site,
+            config.site,
             f"{stack.root}/.aresmon/push",
             f"{folder}/agents/{host.name}/telegraf.conf",
             folder=folder,
-            project=fleet.site,
+            project=config.site,
             as_root=not stack.is_here,
         )
-    state = f"{_STATE}/{fleet.site}"
+    state = f"{_STATE}/{config.site}"
     if host.agent == "docker":
         folder = f"{state}/agent"
         watched = f"{folder}/agents/{host.name}/telegraf.conf"
-        project = f"{fleet.site}-{host.name.replace('.', '-')}"
-        return Agent(host.name, "docker", fleet.site, state, watched, folder=folder, project=project)
-    return Agent(host.name, "systemd", fleet.site, state, *_SYSTEMD)
+        project = f"{config.site}-{host.name.replace('.', '-')}"
+        return AgentPaths(host.name, "docker", config.site, state, watched, folder=folder, project=project)
+    return AgentPaths(host.name, "systemd", config.site, state, *_SYSTEMD)
 
 
-def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Manner, files: AgentFiles) -> Order:
+def order(
+    wished: Target, config: Config, stack: Stack, frame: TelegrafTemplates, *, manner: PushOptions, files: AgentFiles
+) -> PushOrder:
     """The order that brings a wish to its host. Raises AresmonError where something for it is missing."""
     host = wished.host
-    where = agent(fleet, host, stack)
+    where = agent(config, host, stack)
     password = stack.value(site_secrets.agent(host.name))
     account = site_secrets.account(site_secrets.agent(host.name), password)
-    variables = telegraf.variables(host, fleet, account=account)
+    variables = telegraf.variables(host, config, account=account)
     content = _content(wished.body, password, variables, files.around(host))
     transaction = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
     mark = f"{wished.content}-{transaction}"
     text = telegraf.marked(wished.body, mark, frame).encode()
-    is_sidecar = host == fleet.sidecar
+    is_sidecar = host == config.sidecar
     made = files.of(host, where, text, password)
-    return Order(
+    return PushOrder(
         agent=where,
         files=tuple(made),
         content=content,
@@ -120,7 +122,7 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
         flush=lint.rounded_interval(wished.body),
         names=tuple(sorted([*variables, "ARESMON_PASSWORD"])),
         access=_access(variables, account, password),
-        authority=_authority(host, where) if fleet.edge.channel.by_site else "",
+        authority=_authority(host, where) if config.edge.channel.by_site else "",
         verify=manner.verify,
         # What aresmon's own `up` wrote there is no drift; an edit by hand is seen by the bundle's manifest.
         overwrite=manner.overwrite or is_sidecar,
@@ -129,14 +131,14 @@ def order(wished: Wish, fleet: Fleet, stack: Stack, frame: Frame, *, manner: Man
     )
 
 
-def _access(variables: Mapping[str, str], account: str, password: str) -> Access | None:
+def _access(variables: Mapping[str, str], account: str, password: str) -> WriteAccess | None:
     """How the right to write is tried beforehand; not where the edge's certificate is for another name."""
     if variables["ARESMON_EDGE"]:
         return None
-    return Access(variables["ARESMON_URL"], account, password, config_names.DATABASE)
+    return WriteAccess(variables["ARESMON_URL"], account, password, config_names.DATABASE)
 
 
-def _authority(host: Host, where: Agent) -> str:
+def _authority(host: Host, where: AgentPaths) -> str:
     """Where the host itself, and not a container of it, finds the site's certificate authority."""
     if host.agent == "systemd":
         return telegraf.trust(host)
@@ -154,7 +156,7 @@ class AgentFiles:
     """Makes the files of an agent. `shipped` are the package's own, `image` and `users` those of the site's
     `telegraf` service, `fingerprint` the mark of the sidecar's secret, `reader` who reads that (`user:group`)."""
 
-    fleet: Fleet
+    config: Config
     stack: Stack
     shipped: Mapping[str, bytes]
     image: str
@@ -164,8 +166,8 @@ class AgentFiles:
 
     def around(self, host: Host) -> str:
         """What an agent needs besides its configuration, and in a container is made of: another one is brought too."""
-        parts = [self.trusted()] if self.fleet.edge.channel.by_site else []
-        if host.agent == "docker" and host != self.fleet.sidecar:
+        parts = [self.trusted()] if self.config.edge.channel.by_site else []
+        if host.agent == "docker" and host != self.config.sidecar:
             parts += [self.image.encode(), self.memory.encode()]
             parts += [self.shipped[f"compose/{name}"] for name in compose.agent_files(host)]
         return hashlib.sha256(b"\0".join(parts)).hexdigest() if parts else ""
@@ -175,41 +177,41 @@ class AgentFiles:
 
         Raises AresmonError where `up` has not made them yet.
         """
-        if not self.fleet.edge.channel.by_site:
+        if not self.config.edge.channel.by_site:
             return b""
-        found = self.stack.bundle.get(f"agents/{self.fleet.server}/{config_names.AUTHORITY}", b"")
+        found = self.stack.bundle.get(f"agents/{self.config.server}/{config_names.AUTHORITY}", b"")
         if b"BEGIN CERTIFICATE" not in found:
             raise AresmonError(
                 "the stack has no certificate authority for its agents yet", hint="`aresmon up` on the server makes it"
             )
         return found
 
-    def of(self, host: Host, where: Agent, text: bytes, password: str) -> list[File]:
+    def of(self, host: Host, where: AgentPaths, text: bytes, password: str) -> list[PushedFile]:
         """Every file of this host's agent, in the order in which they are switched."""
         account = site_secrets.account(site_secrets.agent(host.name), password)
-        if host == self.fleet.sidecar:
+        if host == self.config.sidecar:
             return self._sidecar(host, where, text, account)
         if host.agent == "docker":
             return self._container(host, where, text, password)
-        environment = telegraf.environment(host, self.fleet, password, account=account).encode()
+        environment = telegraf.environment(host, self.config, password, account=account).encode()
         trusted = self.trusted()
         return [
-            *([File(telegraf.trust(host), trusted)] if trusted else []),
-            File(where.environment, environment, "0640", "root:telegraf"),
-            File(where.watched, text, "0640", "root:telegraf"),
+            *([PushedFile(telegraf.trust(host), trusted)] if trusted else []),
+            PushedFile(where.environment, environment, "0640", "root:telegraf"),
+            PushedFile(where.watched, text, "0640", "root:telegraf"),
         ]
 
-    def _sidecar(self, host: Host, where: Agent, text: bytes, account: str) -> list[File]:
+    def _sidecar(self, host: Host, where: AgentPaths, text: bytes, account: str) -> list[PushedFile]:
         """What changes in the bundle that is there: nothing of the other services."""
         there = dict(self.stack.bundle)
         project = dotenv.variables(there.get(".env", b"").decode()).get("ARESMON_PROJECT")
-        if project != self.fleet.site or site_bundle.MANIFEST not in there:
+        if project != self.config.site or site_bundle.MANIFEST not in there:
             raise AresmonError(
                 f"{host.name}: the stack is not there yet", hint="`aresmon up` starts it, its own agent included"
             )
         path = f"agents/{host.name}/telegraf.conf"
         there[path] = text
-        variables = telegraf.variables(host, self.fleet, account=account)
+        variables = telegraf.variables(host, self.config, account=account)
         there[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()
         mark = compose.sidecar_configuration(there, host.name, self.fingerprint(site_secrets.agent(host.name)))
         there[".env"] = dotenv.with_variable(there[".env"].decode(), "TELEGRAF_CONFIGURATION", mark).encode()
@@ -218,21 +220,23 @@ class AgentFiles:
             there[site_bundle.MANIFEST], {name: there[name] for name in changed}
         )
         owner = self.stack.owner
-        files = [File(f"{where.folder}/{name}", there[name], owner=owner) for name in (*changed, site_bundle.MANIFEST)]
+        files = [
+            PushedFile(f"{where.folder}/{name}", there[name], owner=owner) for name in (*changed, site_bundle.MANIFEST)
+        ]
         return [*self._moving(host), *files]
 
-    def _moving(self, host: Host) -> list[File]:
+    def _moving(self, host: Host) -> list[PushedFile]:
         """The secret of the server's own agent, which its container has mounted, where it is replaced."""
         name = site_secrets.agent(host.name)
         if name not in self.stack.moving:
             return []
         content = self.stack.moving[name].encode()
-        return [File(f"{self.stack.root}/.aresmon/secrets/{name}", content, "0600", self.reader)]
+        return [PushedFile(f"{self.stack.root}/.aresmon/secrets/{name}", content, "0600", self.reader)]
 
-    def _container(self, host: Host, where: Agent, text: bytes, password: str) -> list[File]:
+    def _container(self, host: Host, where: AgentPaths, text: bytes, password: str) -> list[PushedFile]:
         """A Compose project with the agent alone."""
         account = site_secrets.account(site_secrets.agent(host.name), password)
-        variables = telegraf.variables(host, self.fleet, account=account)
+        variables = telegraf.variables(host, self.config, account=account)
         environment = compose.agent_environment(variables).encode()
         names = compose.agent_files(host)
         path, trusted = f"agents/{host.name}/telegraf.conf", self.trusted()
@@ -247,6 +251,6 @@ class AgentFiles:
         made = {name: self.shipped[f"compose/{name}"] for name in names}
         made |= {".env": settings.encode(), compose.AGENT_ENVIRONMENT: environment, path: text}
         made |= {f"agents/{host.name}/{config_names.AUTHORITY}": trusted} if trusted else {}
-        files = [File(f"{where.folder}/{name}", content) for name, content in made.items()]
-        secret = File(f"{where.folder}/secrets/agent", password.encode(), "0400", "1510:1510")
+        files = [PushedFile(f"{where.folder}/{name}", content) for name, content in made.items()]
+        secret = PushedFile(f"{where.folder}/secrets/agent", password.encode(), "0400", "1510:1510")
         return [secret, *files]

@@ -25,7 +25,7 @@ def script() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class PushedFile:
     """A file to bring to a host. `owner` is `user:group`, or `-` for whoever writes it."""
 
     path: str
@@ -35,7 +35,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class WriteAccess:
     """How a host may write into the database; an order that carries it is tried before anything is switched."""
 
     url: str
@@ -45,7 +45,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class AgentPaths:
     """One host's agent, where its files are, and where the host keeps its journal.
 
     `watched` is Telegraf's configuration, `environment` the file of its variables, `folder` and `project` are
@@ -64,7 +64,7 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PushOrder:
     """What to bring to a host.
 
     `names` are the variables that its environment sets. `content` tells whether it is another than what was brought
@@ -74,8 +74,8 @@ class Order:
     `authority` is the file by which the host then knows the edge, empty where it does already.
     """
 
-    agent: Agent
-    files: tuple[File, ...]
+    agent: AgentPaths
+    files: tuple[PushedFile, ...]
     content: str
     mark: str
     output: str
@@ -84,7 +84,7 @@ class Order:
     deadline: int
     flush: int = 0
     names: tuple[str, ...] = ()
-    access: Access | None = None
+    access: WriteAccess | None = None
     authority: str = ""
     verify: bool = True
     overwrite: bool = False
@@ -93,7 +93,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HostMessage:
     """One thing that a host tells."""
 
     word: str
@@ -107,7 +107,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class LastPush:
     """What a host remembers of the last push that was proven there; empty where there was none."""
 
     content: str = ""
@@ -116,7 +116,7 @@ class Remembered:
     at: float = 0.0
     hashes: Mapping[str, str] = field(default_factory=dict)
 
-    def told(self, line: str) -> Remembered:
+    def told(self, line: str) -> LastPush:
         """The same, and one line of its record."""
         name, _, value = line.partition("=")
         if name == "sha":
@@ -134,21 +134,21 @@ class Remembered:
         return self
 
 
-def event(line: str) -> Event | None:
+def event(line: str) -> HostMessage | None:
     """An event of the host's, or None for a line that is not ours, as a login shell's greeting."""
     if not line.startswith("@"):
         return None
     word, _, rest = line[1:].partition(" ")
-    return Event(word, rest)
+    return HostMessage(word, rest)
 
 
-def shown_file(told: Event) -> tuple[str, str, bytes | None]:
+def shown_file(told: HostMessage) -> tuple[str, str, bytes | None]:
     """Of a `file` event: the path, the hash and the content; None where there is no such file."""
     digest, encoded, path = told.rest.split(" ", 2)
     return path, digest, None if digest == "-" else base64.b64decode(encoded)
 
 
-def push_request(order: Order, *, shown: Sequence[str] = ()) -> bytes:
+def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
     """The standard input of a push: its header, then its files."""
     agent = order.agent
     lines = {
@@ -182,12 +182,12 @@ def push_request(order: Order, *, shown: Sequence[str] = ()) -> bytes:
     return _header(lines, files, shown) + b"".join(one.content for one in order.files)
 
 
-def look_request(agent: Agent, *, shown: Sequence[str] = ()) -> bytes:
+def look_request(agent: AgentPaths, *, shown: Sequence[str] = ()) -> bytes:
     """The standard input of a look; `shown` are the files whose content is wanted."""
     return _header(_about(agent, "look"), (), shown)
 
 
-def _about(agent: Agent, mode: Mode) -> dict[str, str]:
+def _about(agent: AgentPaths, mode: Mode) -> dict[str, str]:
     return {
         "mode": mode,
         "kind": agent.kind,
@@ -212,7 +212,7 @@ def _flag(value: bool) -> str:
     return "1" if value else "0"
 
 
-class Gathered:
+class HostSurvey:
     """What a host tells of itself. `facts` are as it tells them: `active`, `loaded`, `version`, `clock`, `free`.
 
     `files` are those that were asked for: hash and content by path, no content where there is none. `drifted` are
@@ -224,7 +224,7 @@ class Gathered:
         self.facts: dict[str, str] = {}
         self.asked_at = 0.0
         self.files: dict[str, tuple[str, bytes | None]] = {}
-        self.remembered = Remembered()
+        self.remembered = LastPush()
         self.drifted: list[str] = []
         self.merged: list[str] = []
         self.pending = ""
@@ -235,7 +235,7 @@ class Gathered:
         """The content of a file that was asked for; None where it is not there."""
         return self.files.get(path, ("", None))[1]
 
-    def take(self, told: Event) -> bool:
+    def take(self, told: HostMessage) -> bool:
         """Keep what an event tells; whether it told something of this kind."""
         match told.word:
             case "probe":
@@ -263,9 +263,9 @@ class Gathered:
         return True
 
 
-async def look(agent: Agent, transport: Transport, *, shown: Sequence[str] = ()) -> Gathered:
+async def look(agent: AgentPaths, transport: Transport, *, shown: Sequence[str] = ()) -> HostSurvey:
     """Look at a host. Raises UnreachableHostError, LostError, or AresmonError where sudo does not let us in."""
-    gathered = Gathered()
+    gathered = HostSurvey()
     given = look_request(agent, shown=shown)
     async with transport.start(script(), given, as_root=agent.as_root) as conversation:
         async for line in conversation.lines():
@@ -277,11 +277,11 @@ async def look(agent: Agent, transport: Transport, *, shown: Sequence[str] = ())
     return gathered
 
 
-def _ending(told: Event) -> dict[str, str]:
+def _ending(told: HostMessage) -> dict[str, str]:
     """`tx=… outcome=… why=… at=…`, where the reason is a sentence."""
     before, _, rest = told.rest.partition(" why=")
     why, _, _ = rest.rpartition(" at=")
-    return Event(told.word, before).values | {"why": why}
+    return HostMessage(told.word, before).values | {"why": why}
 
 
 def not_let_in(host: str, complaint: str) -> AresmonError:

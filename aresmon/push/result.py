@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aresmon.push.protocol import Agent, Event, Gathered, Order
+from aresmon.push.protocol import AgentPaths, HostMessage, HostSurvey, PushOrder
 
 
-class Outcome(StrEnum):
+class PushOutcome(StrEnum):
     """How a push ended for one host."""
 
     PROVEN = "proven"
@@ -26,17 +26,17 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-GOOD = frozenset({Outcome.PROVEN, Outcome.UNCHANGED, Outcome.UNVERIFIED})
+GOOD = frozenset({PushOutcome.PROVEN, PushOutcome.UNCHANGED, PushOutcome.UNVERIFIED})
 """Nothing is left to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class PushResult:
     """What became of one host. `live` is the configuration that was found there, `seconds` how long it took; `notes`
     are worth knowing though it went well."""
 
     host: str
-    outcome: Outcome
+    outcome: PushOutcome
     why: str = ""
     next: str = ""
     mark: str = ""
@@ -60,7 +60,7 @@ Told = tuple[str, str]
 """Why, and what to do next."""
 
 
-def refusal(told: Event, order: Order) -> Told:
+def refusal(told: HostMessage, order: PushOrder) -> Told:
     """What the host refused."""
     if told.word == "locked":
         age, _, owner = told.rest.partition(" ")
@@ -73,7 +73,7 @@ def refusal(told: Event, order: Order) -> Told:
     return why, _next(where, why, order)
 
 
-def _next(where: str, why: str, order: Order) -> str:
+def _next(where: str, why: str, order: PushOrder) -> str:
     host = order.agent.host
     if where == "probe" and "no Telegraf" in why:
         return f"`aresmon hosts add {host}` brings it there"
@@ -86,7 +86,7 @@ def _next(where: str, why: str, order: Order) -> str:
     return _UNTOUCHED
 
 
-def _write(answer: str, order: Order) -> Told:
+def _write(answer: str, order: PushOrder) -> Told:
     """What InfluxDB or the edge answered to an empty write."""
     code, _, url = answer.partition(" ")
     user = order.access.user if order.access else "the agent"
@@ -117,7 +117,7 @@ def _write(answer: str, order: Order) -> Told:
             return f"the edge at {url} answers {code}", "`aresmon logs edge` on the server says more"
 
 
-def strangers(names: str, agent: Agent) -> Told:
+def strangers(names: str, agent: AgentPaths) -> Told:
     """Variables that somebody set there, and that a push would let go."""
     why = f"{agent.environment} sets {', '.join(names.split())}, and aresmon.yml does not"
     return why, f"put them under hosts.{agent.host}.env, or let them go with --overwrite"
@@ -129,7 +129,7 @@ def drift(paths: Sequence[str], host: str) -> Told:
     return why, f"`aresmon drift {host}` shows how; keep it with --adopt, or let it go with --overwrite"
 
 
-def note(told: Event) -> Iterator[str]:
+def note(told: HostMessage) -> Iterator[str]:
     """What is worth knowing though it stops nothing."""
     match told.word:
         case "untested":
@@ -143,7 +143,7 @@ def note(told: Event) -> Iterator[str]:
             yield f"the lock of {told.rest or 'somebody'} was broken"
 
 
-def circumstances(seen: Gathered) -> Iterator[str]:
+def circumstances(seen: HostSurvey) -> Iterator[str]:
     """What a look at the host gives to know."""
     if seen.last.get("outcome") in ("undone", "broken"):
         yield f"the push before this one was taken back there: {seen.last['why']}"
@@ -160,7 +160,7 @@ def without_secrets(text: str) -> str:
     return _LOGIN.sub(r"\1:***@", _SECRET.sub(r"\1***", text))
 
 
-def look_there(agent: Agent) -> str:
+def look_there(agent: AgentPaths) -> str:
     """The command for a person."""
     if agent.kind == "docker":
         return f"on {agent.host}: docker logs --tail 50 {agent.project}-telegraf-1"

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aresmon.push.host import Report, Terms, push
-from aresmon.push.order import Wish
-from aresmon.push.protocol import Order
-from aresmon.push.result import GOOD, Outcome, Result
+from aresmon.push.order import Target
+from aresmon.push.protocol import PushOrder
+from aresmon.push.result import GOOD, PushOutcome, PushResult
 from aresmon.push.verification import Delivery
 from aresmon.ssh.transport import Transport
 from aresmon.system import signals
@@ -19,7 +19,7 @@ from aresmon.system.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RolloutPace:
     """How fast a rollout goes: hosts in the first wave (0: all at once), hosts at the same time, failures after
     which no other host is begun."""
 
@@ -29,11 +29,11 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RolloutJob:
     """What one host should run, the order for it, the way there, and what counts as proven."""
 
-    wish: Wish
-    order: Order
+    wish: Target
+    order: PushOrder
     transport: Transport
     terms: Terms
 
@@ -51,26 +51,31 @@ def waves(count: int, canary: int) -> list[int]:
     return [*sizes, count - sum(sizes)]
 
 
-def is_failure(result: Result) -> bool:
+def is_failure(result: PushResult) -> bool:
     """Whether a result counts towards `max_fail`. A host that is away is no fault of the configuration."""
-    return result.outcome not in {*GOOD, Outcome.UNREACHABLE, Outcome.SKIPPED}
+    return result.outcome not in {*GOOD, PushOutcome.UNREACHABLE, PushOutcome.SKIPPED}
 
 
-def exit_code(results: Iterable[Result]) -> ExitCode:
+def exit_code(results: Iterable[PushResult]) -> ExitCode:
     """The exit code of the whole: that of the worst host."""
     outcomes = {result.outcome for result in results}
-    if outcomes & {Outcome.BROKEN, Outcome.UNKNOWN}:
+    if outcomes & {PushOutcome.BROKEN, PushOutcome.UNKNOWN}:
         return ExitCode.BROKEN
-    if Outcome.ROLLED_BACK in outcomes:
+    if PushOutcome.ROLLED_BACK in outcomes:
         return ExitCode.ROLLED_BACK
     if outcomes <= GOOD:
         return ExitCode.DONE
-    return ExitCode.DEGRADED if outcomes & {*GOOD, Outcome.SILENT} else ExitCode.REFUSED
+    return ExitCode.DEGRADED if outcomes & {*GOOD, PushOutcome.SILENT} else ExitCode.REFUSED
 
 
 async def roll_out(
-    jobs: Sequence[Job], delivery: Delivery | None, *, pace: Pace, report: Report, done: Callable[[Job, Result], None]
-) -> list[Result]:
+    jobs: Sequence[RolloutJob],
+    delivery: Delivery | None,
+    *,
+    pace: RolloutPace,
+    report: Report,
+    done: Callable[[RolloutJob, PushResult], None],
+) -> list[PushResult]:
     """Push to every host, in its wave. `done` is told each result at once, in the order in which they end.
 
     ^C, once, takes back what is under way and begins nothing more. Raises AresmonError, with nothing changed, where
@@ -79,7 +84,7 @@ async def roll_out(
     if delivery is not None:
         await delivery.check()
     rolling = _Rollout(delivery, pace, report, done)
-    results: list[Result] = []
+    results: list[PushResult] = []
     with _interruptions(rolling.stop):
         for size in waves(len(jobs), pace.canary):
             results += await rolling.wave(jobs[len(results) : len(results) + size])
@@ -90,17 +95,21 @@ class _Rollout:
     """What the waves share."""
 
     def __init__(
-        self, delivery: Delivery | None, pace: Pace, report: Report, done: Callable[[Job, Result], None]
+        self,
+        delivery: Delivery | None,
+        pace: RolloutPace,
+        report: Report,
+        done: Callable[[RolloutJob, PushResult], None],
     ) -> None:
         self.delivery, self.pace, self.report, self.done = delivery, pace, report, done
         self.stop = asyncio.Event()
         self.places = asyncio.Semaphore(pace.parallel)
         self.failures = 0
 
-    async def wave(self, jobs: Sequence[Job]) -> list[Result]:
+    async def wave(self, jobs: Sequence[RolloutJob]) -> list[PushResult]:
         return await asyncio.gather(*map(self.one, jobs))
 
-    async def one(self, job: Job) -> Result:
+    async def one(self, job: RolloutJob) -> PushResult:
         async with self.places:
             result = self.left_alone(job) or await push(
                 job.order, job.transport, self.delivery, terms=job.terms, stop=self.stop, report=self.report
@@ -110,16 +119,16 @@ class _Rollout:
         self.done(job, result)
         return result
 
-    def left_alone(self, job: Job) -> Result | None:
+    def left_alone(self, job: RolloutJob) -> PushResult | None:
         if self.stop.is_set():
-            return Result(job.host, Outcome.SKIPPED, "not begun: it was interrupted")
+            return PushResult(job.host, PushOutcome.SKIPPED, "not begun: it was interrupted")
         return not_begun(job.host, self.failures) if self.failures > self.pace.max_fail else None
 
 
-def not_begun(host: str, failures: int) -> Result:
+def not_begun(host: str, failures: int) -> PushResult:
     """The result of a host that is left alone because others failed."""
     why = f"not begun: {failures} host{'s' if failures > 1 else ''} failed before it"
-    return Result(host, Outcome.SKIPPED, why, "mend that, and push again; --max-fail N goes on past N")
+    return PushResult(host, PushOutcome.SKIPPED, why, "mend that, and push again; --max-fail N goes on past N")
 
 
 class _interruptions:  # noqa: N801 (reads as a function)

@@ -17,11 +17,11 @@ from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.push import protocol, run
 from aresmon.push.host import Report
-from aresmon.push.order import Manner, Wish
-from aresmon.push.result import GOOD, Outcome, Result
-from aresmon.push.rollout import Pace
+from aresmon.push.order import PushOptions, Target
+from aresmon.push.result import GOOD, PushOutcome, PushResult
+from aresmon.push.rollout import RolloutPace
 from aresmon.push.run import Done
-from aresmon.push.session import Ground
+from aresmon.push.session import Session
 from aresmon.render import telegraf
 from aresmon.site import secrets
 from aresmon.ssh.transport import LostError, UnreachableHostError
@@ -31,7 +31,7 @@ COMMAND = "secrets rotate"
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class PasswordRotation:
     """One agent on its way from one password to the next."""
 
     host: Host
@@ -48,16 +48,16 @@ class Move:
 
 
 async def rotate(
-    ground: Ground, hosts: Sequence[Host], *, manner: Manner, pace: Pace, report: Report, done: Done
-) -> list[Result]:
+    ground: Session, hosts: Sequence[Host], *, manner: PushOptions, pace: RolloutPace, report: Report, done: Done
+) -> list[PushResult]:
     """Give these hosts' agents other passwords; what became of each, as a push tells it.
 
     A host that does not end well keeps the password it has, which stays valid; the same command goes on from there.
     Raises AresmonError, with nothing changed on any host, where InfluxDB is not there.
     """
     looked = await asyncio.gather(*(_standing(ground, host) for host in hosts))
-    wishes = [one for one in looked if isinstance(one, Wish)]
-    refused = [one for one in looked if isinstance(one, Result)]
+    wishes = [one for one in looked if isinstance(one, Target)]
+    refused = [one for one in looked if isinstance(one, PushResult)]
     for one in refused:
         done(one)
     moves = [await _begin(ground, wish.host) for wish in wishes]
@@ -69,26 +69,26 @@ async def rotate(
     return [*refused, *[await _end(ground, by_host[one.host], one) for one in results]]
 
 
-async def _standing(ground: Ground, host: Host) -> Wish | Result:
+async def _standing(ground: Session, host: Host) -> Target | PushResult:
     """What runs on a host, as what it should go on to run: only its password becomes another one."""
     if host.name in ground.blocked():
         why = "it is blocked, and another password would let it in"
-        return Result(host.name, Outcome.REFUSED, why, ground.to_unblock(host.name))
+        return PushResult(host.name, PushOutcome.REFUSED, why, ground.to_unblock(host.name))
     where = ground.agent(host)
     try:
         seen = await protocol.look(where, ground.transport(host), shown=[where.watched])
         live = seen.content(where.watched)
-        if live is None or not (seen.remembered.content or host == ground.fleet.sidecar):
+        if live is None or not (seen.remembered.content or host == ground.config.sidecar):
             hint = f"`aresmon push-config {host.name}`"
-            return Result(host.name, Outcome.REFUSED, "nothing was ever pushed to it from this site", hint)
+            return PushResult(host.name, PushOutcome.REFUSED, "nothing was ever pushed to it from this site", hint)
         body = telegraf.unmarked(live.decode(errors="replace"), ground.frame)
-        lint.check(host, body, ground.fleet)
+        lint.check(host, body, ground.config)
         _check_user(host, body, ground.stack.secret(secrets.agent(host.name)))
     except (UnreachableHostError, LostError) as error:
-        return Result(host.name, Outcome.UNREACHABLE, f"{error.message}; its password stays valid", error.hint)
+        return PushResult(host.name, PushOutcome.UNREACHABLE, f"{error.message}; its password stays valid", error.hint)
     except AresmonError as error:
-        return Result(host.name, Outcome.REFUSED, error.message, error.hint)
-    return Wish(host, body, _commit(ground, host, body))
+        return PushResult(host.name, PushOutcome.REFUSED, error.message, error.hint)
+    return Target(host, body, _commit(ground, host, body))
 
 
 def _check_user(host: Host, body: str, password: str) -> None:
@@ -100,14 +100,14 @@ def _check_user(host: Host, body: str, password: str) -> None:
         )
 
 
-def _commit(ground: Ground, host: Host, body: str) -> str:
+def _commit(ground: Session, host: Host, body: str) -> str:
     """The commit of `configs` that a configuration is of, as far as it is known here."""
     kept = ground.releases(host)
     newest = kept.newest()
     return newest.commit if newest is not None and kept.body(newest.number) == body else ""
 
 
-async def _begin(ground: Ground, host: Host) -> Move:
+async def _begin(ground: Session, host: Host) -> PasswordRotation:
     """Write the next password down, if an earlier run did not."""
     name = secrets.agent(host.name)
     try:
@@ -117,25 +117,25 @@ async def _begin(ground: Ground, host: Host) -> Move:
     following = secrets.following(name, ground.stack.secret(name), begun)
     if following != begun:
         await ground.keep_secret(secrets.upcoming(name), following)
-    return Move(host, following)
+    return PasswordRotation(host, following)
 
 
-def _admit(influxdb: InfluxDB, moves: Sequence[Move]) -> None:
+def _admit(influxdb: InfluxDB, moves: Sequence[PasswordRotation]) -> None:
     for move in moves:
         users.apply(influxdb, users.changes_of(influxdb, move.name, move.following))
 
 
-async def _end(ground: Ground, move: Move, result: Result) -> Result:
+async def _end(ground: Session, move: PasswordRotation, result: PushResult) -> PushResult:
     """Once its points are seen, the new password is the agent's only one."""
     if result.outcome not in GOOD:
         return result
     try:
-        if move.host != ground.fleet.sidecar:  # whose secret is a file of the push
+        if move.host != ground.config.sidecar:  # whose secret is a file of the push
             await ground.keep_secret(move.name, move.following)
         await asyncio.to_thread(users.remove_users, ground.influxdb, move.former)
         await ground.drop_secret(secrets.upcoming(move.name))
     except AresmonError as error:
         why = f"it writes with its new password; the former one is still valid: {error.message}"
-        return replace(result, outcome=Outcome.REFUSED, why=why, next="the same command again")
+        return replace(result, outcome=PushOutcome.REFUSED, why=why, next="the same command again")
     ground.site.record(command=COMMAND, host=move.host.name, secret=move.name, outcome="rotated")
     return result

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from aresmon.agents.sources import Releases
 from aresmon.config import package_data
 from aresmon.config.collectors import Catalogue
-from aresmon.config.model import Fleet, Host
+from aresmon.config.model import Config, Host
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import pins
@@ -18,8 +18,8 @@ from aresmon.influxdb import service, users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.push import order
 from aresmon.push.order import Stack
-from aresmon.push.protocol import Agent
-from aresmon.render.telegraf import Frame
+from aresmon.push.protocol import AgentPaths
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle, secrets, tls_migration
 from aresmon.site.folder import Site
 from aresmon.ssh.transport import Local, Transport
@@ -31,16 +31,16 @@ _TELEGRAF = 1510  # the image's user, where root runs the site
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Session:
     """The site, what it says, its stack, and the ways to its hosts. `keep_secret` writes a secret where the stack is,
     `drop_secret` removes one; `followed` notes there that a host's data comes by TLS, from what it was given to know
     the edge by. `blocked` are the hosts that may not write, and since when (ISO 8601, UTC), as it is known there;
     `forget_block` has it forgotten of one."""
 
     site: Site
-    fleet: Fleet
+    config: Config
     catalogue: Catalogue
-    frame: Frame
+    frame: TelegrafTemplates
     stack: Stack
     influxdb: InfluxDB
     transport: Callable[[Host], Transport] = field(repr=False)
@@ -56,27 +56,27 @@ class Ground:
         is_root = os.getuid() == 0 if self.stack.is_here else self.stack.owner.startswith("root:")
         return f"{_TELEGRAF}:{_TELEGRAF}" if is_root else self.stack.owner
 
-    def agent(self, host: Host) -> Agent:
-        return order.agent(self.fleet, host, self.stack)
+    def agent(self, host: Host) -> AgentPaths:
+        return order.agent(self.config, host, self.stack)
 
     def releases(self, host: Host) -> Releases:
         return Releases(self.site.releases(host.name))
 
     def to_unblock(self, host: str) -> str:
         """What lets a blocked host in again, as the next step of whoever is refused for it."""
-        where = "" if self.stack.is_here else f"on {self.fleet.server}: "
+        where = "" if self.stack.is_here else f"on {self.config.server}: "
         return f"{where}`aresmon hosts unblock {host}`, then the same command again"
 
     def image(self) -> str:
         """The image of an agent in a container: the one that is here, else the pinned one."""
-        if not any(host.agent == "docker" for host in self.fleet.hosts):
-            return pins(self.fleet)["telegraf"].pull
-        return agent_image(self.fleet, Engine())
+        if not any(host.agent == "docker" for host in self.config.hosts):
+            return pins(self.config)["telegraf"].pull
+        return agent_image(self.config, Engine())
 
 
-def agent_image(fleet: Fleet, engine: Engine) -> str:
+def agent_image(config: Config, engine: Engine) -> str:
     """The image of an agent in a container: the one that this engine has, else the pinned one."""
-    pin = pins(fleet)["telegraf"]
+    pin = pins(config)["telegraf"]
     try:
         return images.local(engine, {"telegraf": pin}).references.get("telegraf", pin.pull)
     except AresmonError:
@@ -84,23 +84,20 @@ def agent_image(fleet: Fleet, engine: Engine) -> str:
 
 
 @asynccontextmanager
-async def ground(site: Site, *, sudo_password: str | None = None) -> AsyncIterator[Ground]:
+async def open_session(site: Site, *, sudo_password: str | None = None) -> AsyncIterator[Session]:
     """Everything that a push works from, with the ways to the hosts open as long as the context lasts.
 
     Where the stack is not on this machine, it is reached through the server's ssh.
     """
-    from aresmon.ssh.client import (
-        Connections,
-        Ssh,  # a good part of a second's import, of no use to other commands
-    )
+    from aresmon.ssh.client import Connections, Ssh
 
-    fleet = site.fleet()
+    config = site.config()
     connections = Connections(sudo_password)
-    frame = Frame.of(package_data.shipped_files())
-    here = is_here(site, fleet)
+    frame = TelegrafTemplates.of(package_data.package_files())
+    here = is_here(site, config)
 
     def transport(host: Host) -> Transport:
-        is_local = here and host.name == fleet.server
+        is_local = here and host.name == config.server
         return Local(host.name) if is_local else Ssh(host.name, host.ssh, connections)
 
     async def keep(name: str, value: str) -> None:
@@ -118,15 +115,15 @@ async def ground(site: Site, *, sudo_password: str | None = None) -> AsyncIterat
     if here:
         stack, influxdb = _stack_here(site), service.influxdb(site)
         ours = (keep, drop, followed, lambda: users.blocked(site), forget)
-        yield Ground(site, fleet, site.catalogue(), frame, stack, influxdb, transport, *ours)
+        yield Session(site, config, site.catalogue(), frame, stack, influxdb, transport, *ours)
         return
     from aresmon.stack import remote
 
-    server = fleet.host(fleet.server)
-    async with remote.stack(fleet, Ssh(server.name, server.ssh, connections)) as far:
+    server = config.host(config.server)
+    async with remote.stack(config, Ssh(server.name, server.ssh, connections)) as far:
         stack = Stack(far.root, is_here=False, secret=far.secret, bundle=far.bundle, owner=far.owner)
         there = (far.keep, far.drop, far.followed, far.blocked, far.forget_block)
-        yield Ground(site, fleet, site.catalogue(), frame, stack, far.influxdb, transport, *there)
+        yield Session(site, config, site.catalogue(), frame, stack, far.influxdb, transport, *there)
 
 
 def _stack_here(site: Site) -> Stack:

@@ -31,7 +31,7 @@ _LATE = frozenset({"cpu"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedData:
     """What must arrive of a host: the points that carry `mark`, or any where it is empty, from `since` on (by the
     host's clock, seconds since 1970), within `within` seconds. `back` is how long ago `since` is, `interval` the
     agent's. `strict` waits for the measurements that come with the second reading too."""
@@ -61,7 +61,7 @@ class Arrival:
 class _Waiting:
     """One host that is waited for. Times are monotonic, `marked` is by the host's clock."""
 
-    wanted: Wanted
+    wanted: ExpectedData
     outcome: asyncio.Future[Arrival]
     paused: Callable[[bool], None]
     deadline: float
@@ -104,7 +104,7 @@ class Delivery:
         """Raise AresmonError where InfluxDB cannot be asked: then nothing should be pushed."""
         await asyncio.to_thread(self._influxdb.query, "SHOW DATABASES", within=_FIRST_ANSWER)
 
-    async def arrived(self, wanted: Wanted, paused: Callable[[bool], None] = lambda _: None) -> Arrival:
+    async def arrived(self, wanted: ExpectedData, paused: Callable[[bool], None] = lambda _: None) -> Arrival:
         """Wait for a host. While InfluxDB does not answer the time stands still, and `paused` is told so."""
         outcome, now = asyncio.get_running_loop().create_future(), time.monotonic()
         waiting = _Waiting(wanted, outcome, paused, now + wanted.within, now)

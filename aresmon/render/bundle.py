@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from aresmon.config import names
 from aresmon.config.collectors import Catalogue
-from aresmon.config.model import Fleet, Host
+from aresmon.config.model import Config, Host
 from aresmon.config.views import Views
 from aresmon.render import compose, telegraf
-from aresmon.render.compose import Place
+from aresmon.render.compose import RenderContext
 from aresmon.render.grafana import alert_rules
 from aresmon.render.grafana.dashboards import dashboards
 
@@ -18,7 +18,7 @@ _NOT_YET = "# `aresmon up` makes it: the certificate authority by which agents k
 
 
 def render(
-    fleet: Fleet, catalogue: Catalogue, views: Views, place: Place, *, shipped_files: Mapping[str, bytes]
+    config: Config, catalogue: Catalogue, views: Views, place: RenderContext, *, shipped_files: Mapping[str, bytes]
 ) -> Files:
     """Every file of the bundle, by its path in it.
 
@@ -32,26 +32,26 @@ def render(
         "edge/haproxy.cfg": shipped_files["compose/haproxy.cfg"],
     }
     files |= {path: content for path, content in shipped_files.items() if path.startswith("grafana/provisioning/")}
-    files |= dashboards(fleet, views)
-    files |= alert_rules.render(fleet, views, formerly=place.provisioned)
-    for name in (*compose.agent_files(fleet.sidecar), *compose.mail_files(fleet)):
+    files |= dashboards(config, views)
+    files |= alert_rules.render(config, views, formerly=place.provisioned)
+    for name in (*compose.agent_files(config.sidecar), *compose.mail_files(config)):
         files[name] = shipped_files[f"compose/{name}"]
-    frame = telegraf.Frame.of(shipped_files)
-    for host in fleet.hosts:
+    frame = telegraf.TelegrafTemplates.of(shipped_files)
+    for host in config.hosts:
         folder, account = f"agents/{host.name}", place.accounts.get(f"agent-{host.name}", "")
         files[f"{folder}/telegraf.conf"] = agent(host, catalogue, place, frame).encode()
-        if fleet.edge.channel.by_site:
+        if config.edge.channel.by_site:
             files[f"{folder}/{names.AUTHORITY}"] = (place.trusted or _NOT_YET).encode()
-        if host == fleet.sidecar:
-            variables = telegraf.variables(host, fleet, account=account, in_clear=host.name in place.in_clear)
+        if host == config.sidecar:
+            variables = telegraf.variables(host, config, account=account, in_clear=host.name in place.in_clear)
             files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()
         else:
-            files[f"{folder}/agent.env"] = telegraf.environment(host, fleet, account=account).encode()
-    files[".env"] = compose.environment(fleet, place, files).encode()
+            files[f"{folder}/agent.env"] = telegraf.environment(host, config, account=account).encode()
+    files[".env"] = compose.environment(config, place, files).encode()
     return dict(sorted(files.items()))
 
 
-def agent(host: Host, catalogue: Catalogue, place: Place, frame: telegraf.Frame) -> str:
+def agent(host: Host, catalogue: Catalogue, place: RenderContext, frame: telegraf.TelegrafTemplates) -> str:
     """A host's configuration with its mark: the one under which it was last pushed, if it is still the same."""
     own, extra = place.own_agents.get(host.name), place.host_fragments.get(host.name, "")
     body = place.proven.get(host.name) or telegraf.configuration(host, catalogue, frame, own=own, extra=extra)

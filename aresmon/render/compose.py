@@ -11,7 +11,7 @@ from pathlib import Path
 from aresmon.config.access import folder_of
 from aresmon.config.alerts import Mail
 from aresmon.config.layout import Layout
-from aresmon.config.model import Fleet, Grafana, Host
+from aresmon.config.model import Config, GrafanaSettings, Host
 from aresmon.render.grafana.contact_points import SECRETS
 
 _HEADER = (
@@ -30,9 +30,9 @@ def agent_files(host: Host | None) -> tuple[str, ...]:
     return ("agent.yml", "agent-docker.yml") if "docker" in host.collect else ("agent.yml",)
 
 
-def mail_files(fleet: Fleet) -> tuple[str, ...]:
+def mail_files(config: Config) -> tuple[str, ...]:
     """The shipped Compose file of the way to a mail server; none where none is named."""
-    return ("mail.yml",) if fleet.alerts.mail is not None else ()
+    return ("mail.yml",) if config.alerts.mail is not None else ()
 
 
 def agent_environment(variables: Mapping[str, str]) -> str:
@@ -44,48 +44,48 @@ def agent_environment(variables: Mapping[str, str]) -> str:
     return "\n".join(["services:", "  telegraf:", "    environment:", *lines, ""])
 
 
-def environment(fleet: Fleet, place: Place, files: Mapping[str, bytes]) -> str:
+def environment(config: Config, place: RenderContext, files: Mapping[str, bytes]) -> str:
     """The `.env` beside the Compose files, so that `docker compose` works there by hand too.
 
     `files` are those of the bundle. A service's `…_CONFIGURATION` changes with what it mounts and with its
     secrets: Compose itself does not look into mounted files, and would leave the old container.
     """
-    compose_files = ["compose.yml", *mail_files(fleet), *agent_files(fleet.sidecar)]
-    compose_files += [AGENT_ENVIRONMENT] if fleet.sidecar else []
+    compose_files = ["compose.yml", *mail_files(config), *agent_files(config.sidecar)]
+    compose_files += [AGENT_ENVIRONMENT] if config.sidecar else []
     if place.has_compose_override:
         compose_files.append(str(place.root / "overrides" / "compose.yml"))
-    memory = dict(fleet.memory)
+    memory = dict(config.memory)
     variables: dict[str, str] = {
         "COMPOSE_FILE": ":".join(compose_files),
-        "ARESMON_PROJECT": fleet.site,
+        "ARESMON_PROJECT": config.site,
         "ARESMON_SECRETS": str(place.secrets),
-        "INFLUXDB_DATA": str(place.root / fleet.data),
+        "INFLUXDB_DATA": str(place.root / config.data),
         "INFLUXDB_SOCKET_FOLDER": str(place.socket_folder),
-        "GRAFANA_DATA": str(place.root / fleet.grafana.data),
-        "GRAFANA_URL": fleet.grafana.url,
-        "GRAFANA_ADMIN": fleet.grafana.admin,
+        "GRAFANA_DATA": str(place.root / config.grafana.data),
+        "GRAFANA_URL": config.grafana.url,
+        "GRAFANA_ADMIN": config.grafana.admin,
         "GRAFANA_DATABASE_USER": place.accounts.get("influxdb-grafana", "grafana"),
-        "EDGE_AGENTS": str(fleet.edge.agents),
-        "EDGE_GRAFANA": str(fleet.edge.grafana),
+        "EDGE_AGENTS": str(config.edge.agents),
+        "EDGE_GRAFANA": str(config.edge.grafana),
         "EDGE_TLS_FOLDER": str(place.tls),
-        "AGENTS_TLS": _yes(fleet.edge.channel.is_tls),
+        "AGENTS_TLS": _yes(config.edge.channel.is_tls),
         "AGENTS_IN_CLEAR": _yes(bool(place.in_clear)),
-        **_door(fleet.grafana),
-        **_mail(fleet.alerts.mail),
+        **_door(config.grafana),
+        **_mail(config.alerts.mail),
     }
     for service in ("influxdb", "grafana", "edge"):
         variables |= _service(service, place, memory, _mounted(files, _MOUNTED[service]))
-    if fleet.sidecar is not None:
-        folder = f"agents/{fleet.sidecar.name}"
+    if config.sidecar is not None:
+        folder = f"agents/{config.sidecar.name}"
         variables |= _service("telegraf", place, memory, _mounted(files, f"{folder}/"))
         variables |= {
             "TELEGRAF_CONFIG": f"./{folder}",
-            "TELEGRAF_SECRET": str(place.secrets / f"agent-{fleet.sidecar.name}"),
+            "TELEGRAF_SECRET": str(place.secrets / f"agent-{config.sidecar.name}"),
             "DOCKER_SOCKET": str(place.docker_socket),
             "DOCKER_GROUP": str(place.docker_group),
         }
-        secret = place.fingerprints.get(f"agent-{fleet.sidecar.name}", "")
-        variables["TELEGRAF_CONFIGURATION"] = sidecar_configuration(files, fleet.sidecar.name, secret)
+        secret = place.fingerprints.get(f"agent-{config.sidecar.name}", "")
+        variables["TELEGRAF_CONFIGURATION"] = sidecar_configuration(files, config.sidecar.name, secret)
     for certificate in filter(None, (place.certificate, place.edge)):
         variables["EDGE_CONFIGURATION"] = _digest(variables["EDGE_CONFIGURATION"], certificate)
     variables["GRAFANA_CONFIGURATION"] = _digest(
@@ -122,7 +122,7 @@ def agent_project(
     return _HEADER + "".join(f"{name}='{value}'\n" for name, value in values.items())
 
 
-def _door(grafana: Grafana) -> dict[str, str]:
+def _door(grafana: GrafanaSettings) -> dict[str, str]:
     """What haproxy.cfg and Grafana itself ask of how people come in."""
     folder = folder_of(grafana.url)
     is_https = grafana.url.startswith("https://")
@@ -162,7 +162,7 @@ def _true(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _service(name: str, place: Place, memory: Mapping[str, str], mounted: str) -> dict[str, str]:
+def _service(name: str, place: RenderContext, memory: Mapping[str, str], mounted: str) -> dict[str, str]:
     user, prefix = place.users[name], name.upper()
     return {
         f"{prefix}_IMAGE": place.images[name],
@@ -185,7 +185,7 @@ def _digest(*parts: str | bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place(Layout):
+class RenderContext(Layout):
     """A site's places on its server. `users` are user ids by service, `images` image references by service,
     `fingerprints` tell one value of a secret from another by its name, `host_fragments` are the site's
     own Telegraf fragments by host, `own_agents` what stands for its collectors, `proven` what was last pushed to

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aresmon.config.access import folder_of, is_address, name_of
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 
 _HAPROXY = """\
 # Grafana of the site {site}, for an HAProxy on {where}.
@@ -65,28 +65,28 @@ _SNIPPETS = {"haproxy": _HAPROXY, "nginx": _NGINX, "caddy": _CADDY}
 PROXIES = tuple(_SNIPPETS)
 
 
-def snippet(proxy: str, fleet: Fleet) -> str:
+def snippet(proxy: str, config: Config) -> str:
     """The configuration of this proxy, one of PROXIES, for the site's Grafana."""
-    listen, door, is_here = fleet.edge.grafana, fleet.grafana.door, _is_here(fleet)
+    listen, door, is_here = config.edge.grafana, config.grafana.door, _is_here(config)
     return _SNIPPETS[proxy].format(
-        site=fleet.site,
-        host=name_of(fleet.grafana.url),
-        folder=folder_of(fleet.grafana.url),
+        site=config.site,
+        host=name_of(config.grafana.url),
+        folder=folder_of(config.grafana.url),
         scheme=door.scheme,
-        address=listen.here if is_here else f"{fleet.server}:{listen.port}",
+        address=listen.here if is_here else f"{config.server}:{listen.port}",
         where="the server itself" if is_here else "another machine",
-        belief=_belief(fleet),
+        belief=_belief(config),
         tls=" ssl verify none" if door.tls else "",
         caddy_tls=" {\n    transport http {\n      tls_insecure_skip_verify\n    }\n  }" if door.tls else "",
     )
 
 
-def doubts(fleet: Fleet) -> Iterator[tuple[str, str]]:
+def doubts(config: Config) -> Iterator[tuple[str, str]]:
     """Why a snippet would not work yet as it stands, each with the next step."""
-    door, url = fleet.grafana.door, fleet.grafana.url
-    if not _is_believed(fleet):
+    door, url = config.grafana.door, config.grafana.url
+    if not _is_believed(config):
         what = "the edge does not believe this proxy yet: all who come through it are one address to it"
-        yield what, f"add this to aresmon.yml, then `aresmon up`: {_setting(fleet)}"
+        yield what, f"add this to aresmon.yml, then `aresmon up`: {_setting(config)}"
     if is_address(name_of(url)):
         what = f"the name in this snippet is {name_of(url)}, from {url}, under which people will not come"
         yield what, "set grafana.url in aresmon.yml, as https://grafana.example.org, then the same command again"
@@ -97,22 +97,22 @@ def doubts(fleet: Fleet) -> Iterator[tuple[str, str]]:
         yield what, "take grafana.tls out of aresmon.yml, or leave the proxy out; both together work too"
 
 
-def _is_here(fleet: Fleet) -> bool:
+def _is_here(config: Config) -> bool:
     """Whether the proxy is on the server: where it alone can reach the edge, or aresmon.yml names no other."""
-    listen, door = fleet.edge.grafana, fleet.grafana.door
+    listen, door = config.edge.grafana, config.grafana.door
     return listen.is_loopback or (door.is_behind_this_machine and len(door.behind) == 1)
 
 
-def _is_believed(fleet: Fleet) -> bool:
-    door = fleet.grafana.door
-    return door.is_behind_this_machine if _is_here(fleet) else bool(door.behind)
+def _is_believed(config: Config) -> bool:
+    door = config.grafana.door
+    return door.is_behind_this_machine if _is_here(config) else bool(door.behind)
 
 
-def _setting(fleet: Fleet) -> str:
-    return f"`grafana: {{behind: [{'127.0.0.1' if _is_here(fleet) else 'ITS ADDRESS'}]}}`"
+def _setting(config: Config) -> str:
+    return f"`grafana: {{behind: [{'127.0.0.1' if _is_here(config) else 'ITS ADDRESS'}]}}`"
 
 
-def _belief(fleet: Fleet) -> str:
-    if _is_believed(fleet):
+def _belief(config: Config) -> str:
+    if _is_believed(config):
         return "The edge believes it because of `grafana.behind` in aresmon.yml."
-    return f"The edge believes it as soon as aresmon.yml says {_setting(fleet)}."
+    return f"The edge believes it as soon as aresmon.yml says {_setting(config)}."

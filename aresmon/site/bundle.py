@@ -41,7 +41,7 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class BundleDifference:
     """What writing `wanted` would change of `found`. `edited` are files that somebody else wrote to since."""
 
     changed: tuple[str, ...]
@@ -82,7 +82,7 @@ def read(folder: Path) -> Bundle:
     return Bundle(folder, _on_disk(folder), hashes, version, made)
 
 
-def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> Difference:
+def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> BundleDifference:
     """What writing `wanted` would change."""
     changed = tuple(path for path, content in wanted.items() if bundle.files.get(path) != content)
     removed = tuple(path for path in bundle.files if path not in wanted and path in bundle.hashes)
@@ -91,7 +91,7 @@ def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> Difference:
         for path, content in bundle.files.items()
         if path in bundle.hashes and hashes_to(content) != bundle.hashes[path] and wanted.get(path) != content
     )
-    return Difference(changed, removed, edited, bundle.files, wanted)
+    return BundleDifference(changed, removed, edited, bundle.files, wanted)
 
 
 def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
@@ -138,7 +138,7 @@ def _on_disk(folder: Path) -> dict[str, bytes]:
         raise AresmonError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
-def _told(difference: Difference, path: str) -> Iterator[str]:
+def _told(difference: BundleDifference, path: str) -> Iterator[str]:
     if not path.endswith(".json"):
         yield from _diff(difference, path)
     elif path not in difference.found:
@@ -150,7 +150,7 @@ def _told(difference: Difference, path: str) -> Iterator[str]:
         yield f"@@@ {path}: {lines.count('+')} lines instead of {lines.count('-')}\n"
 
 
-def _diff(difference: Difference, path: str) -> Iterator[str]:
+def _diff(difference: BundleDifference, path: str) -> Iterator[str]:
     old = difference.found.get(path, b"").decode(errors="replace").splitlines(keepends=True)
     new = difference.wanted.get(path, b"").decode(errors="replace").splitlines(keepends=True)
     before = path if path in difference.found else "/dev/null"

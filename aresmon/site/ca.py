@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aresmon.config.access import name_of
-from aresmon.config.model import Fleet
-from aresmon.site.certificates import Doubt
+from aresmon.config.model import Config
+from aresmon.site.certificates import CertificateWarning
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
@@ -57,11 +57,11 @@ class Shown:
     ends: datetime
 
 
-def names(fleet: Fleet) -> tuple[str, ...]:
+def names(config: Config) -> tuple[str, ...]:
     """The names and addresses by which agents reach the edge."""
-    listen = ipaddress.ip_address(fleet.edge.agents.address)
+    listen = ipaddress.ip_address(config.edge.agents.address)
     own = () if listen.is_unspecified else (str(listen),)
-    return tuple(sorted({name_of(fleet.edge.url), fleet.server, "localhost", "127.0.0.1", "::1", *own}))
+    return tuple(sorted({name_of(config.edge.url), config.server, "localhost", "127.0.0.1", "::1", *own}))
 
 
 def due(folder: Path, names: Sequence[str], now: datetime) -> str:
@@ -122,24 +122,32 @@ def bring(folder: Path, target: Path, owner: int) -> None:
         files.write(target, content, mode=0o600, owner=owner)
 
 
-def troubles(folder: Path, names: Sequence[str], target: Path, now: datetime) -> Iterator[Doubt]:
+def troubles(folder: Path, names: Sequence[str], target: Path, now: datetime) -> Iterator[CertificateWarning]:
     """What is wrong for the agents now, or will be soon. What this process may not read is not judged."""
     facts = known(folder)
     if facts is None:
         if trusted(folder):
-            yield Doubt("the edge's certificate is not of the site's present authority", "`aresmon up` makes another")
+            yield CertificateWarning(
+                "the edge's certificate is not of the site's present authority", "`aresmon up` makes another"
+            )
         return
     left = timedelta(seconds=facts.ends - now.timestamp())
     if left < _TOLD:
         ended = "ended" if left < timedelta() else "ends"
-        yield Doubt(f"the edge's certificate for agents {ended} on {day(facts.ends)}", "`aresmon up` renews it")
+        yield CertificateWarning(
+            f"the edge's certificate for agents {ended} on {day(facts.ends)}", "`aresmon up` renews it"
+        )
     elif set(facts.names) != set(names):
-        yield Doubt("agents are to reach the edge by a name that its certificate lacks", "`aresmon up` makes another")
+        yield CertificateWarning(
+            "agents are to reach the edge by a name that its certificate lacks", "`aresmon up` makes another"
+        )
     elif _differs(folder / _EDGE, target):
-        yield Doubt("the edge still shows its former certificate to agents", "`aresmon up` gives it the new one")
+        yield CertificateWarning(
+            "the edge still shows its former certificate to agents", "`aresmon up` gives it the new one"
+        )
     if facts.authority_ends - now.timestamp() < OF_EDGE.total_seconds():
         what = f"the site's certificate authority ends on {day(facts.authority_ends)}"
-        yield Doubt(what, "`aresmon authority rotate` makes the next one")
+        yield CertificateWarning(what, "`aresmon authority rotate` makes the next one")
 
 
 def shown(folder: Path) -> list[Shown]:

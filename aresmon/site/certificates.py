@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aresmon.config.access import Pair, name_of
+from aresmon.config.access import KeyPair, name_of
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
@@ -23,14 +23,14 @@ _UNTOUCHED = "nothing was changed; "
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class CertificateWarning:
     """What is not right with a certificate, and the next step."""
 
     what: str
     next: str
 
 
-def look(root: Path, pair: Pair | None, url: str, *, now: datetime | None = None) -> list[Doubt]:
+def look(root: Path, pair: KeyPair | None, url: str, *, now: datetime | None = None) -> list[CertificateWarning]:
     """What is not right yet no obstacle: an end that is near, a name that is not the one people type.
 
     Raises AresmonError, with the line in aresmon.yml, for a pair that the edge could not use.
@@ -47,7 +47,7 @@ def look(root: Path, pair: Pair | None, url: str, *, now: datetime | None = None
     return _doubts(pair, leaf, url, now)
 
 
-def troubles(root: Path, pair: Pair | None, url: str, folder: Path, *, now: datetime) -> list[Doubt]:
+def troubles(root: Path, pair: KeyPair | None, url: str, folder: Path, *, now: datetime) -> list[CertificateWarning]:
     """What is wrong for those who come now: with the certificate in aresmon.yml, and with what the edge was given of
     it in `folder`. What this process may not read is not judged."""
     if pair is None:
@@ -60,16 +60,16 @@ def troubles(root: Path, pair: Pair | None, url: str, folder: Path, *, now: date
         return []
     except (OSError, AresmonError) as error:
         told = error if isinstance(error, AresmonError) else _unreadable(root, pair, "certificate", error)
-        return [Doubt(told.message, f"{told.hint.removeprefix(_UNTOUCHED)}, then `aresmon up`")]
+        return [CertificateWarning(told.message, f"{told.hint.removeprefix(_UNTOUCHED)}, then `aresmon up`")]
     found = _doubts(pair, leaf, url, now)
     used = _used(folder / FILES[pair.door])
     if used and used != leaf and _is_soon(used, now):
         what = f"the edge still shows the certificate of before, whose end is {_day(used)}"
-        found.append(Doubt(what, "`aresmon up` takes the renewed one in"))
+        found.append(CertificateWarning(what, "`aresmon up` takes the renewed one in"))
     return found
 
 
-def mark(root: Path, pair: Pair | None) -> str:
+def mark(root: Path, pair: KeyPair | None) -> str:
     """What changes with the certificate; empty where there is none, or none that can be read.
 
     Of the certificate alone, which is public: another key has another one.
@@ -80,7 +80,7 @@ def mark(root: Path, pair: Pair | None) -> str:
         return ""
 
 
-def bring(root: Path, pair: Pair | None, folder: Path, owner: int, *, door: str = "grafana") -> None:
+def bring(root: Path, pair: KeyPair | None, folder: Path, owner: int, *, door: str = "grafana") -> None:
     """Put the pair where the edge reads it, as one file that is the edge's alone; without a pair, take it away."""
     target = folder / FILES[door]
     if pair is None:
@@ -91,14 +91,14 @@ def bring(root: Path, pair: Pair | None, folder: Path, owner: int, *, door: str 
         files.write(target, content, mode=0o600, owner=owner)
 
 
-def fingerprint(root: Path, pair: Pair) -> str:
+def fingerprint(root: Path, pair: KeyPair) -> str:
     """The SHA-256 of the certificate, in hexadecimal digits: by it our own door is known, whatever its name."""
     from cryptography.hazmat.primitives.hashes import SHA256
 
     return _leaf(root, pair).fingerprint(SHA256()).hex()
 
 
-def _check_time(pair: Pair, leaf: Certificate, now: datetime) -> None:
+def _check_time(pair: KeyPair, leaf: Certificate, now: datetime) -> None:
     if leaf.not_valid_after_utc <= now:
         raise _wrong(pair, "certificate", f"{pair.certificate} ended on {_day(leaf)}", "renew it")
     if leaf.not_valid_before_utc > now:
@@ -106,17 +106,19 @@ def _check_time(pair: Pair, leaf: Certificate, now: datetime) -> None:
         raise _wrong(pair, "certificate", message, "set this machine's clock right, or wait until then")
 
 
-def _doubts(pair: Pair, leaf: Certificate, url: str, now: datetime) -> list[Doubt]:
+def _doubts(pair: KeyPair, leaf: Certificate, url: str, now: datetime) -> list[CertificateWarning]:
     doubts = []
     name, names = name_of(url), _names(leaf)
     if not any(_covers(known, name) for known in names):
         who, verb = ("browsers", "people type") if pair.door == "grafana" else ("agents", "hosts reach the server by")
         known = ", ".join(names) or f"no name ({who} look at its subject alternative names alone)"
         what = f"{pair.where('certificate')}: {who} will refuse it for {name}: it is for {known}"
-        doubts.append(Doubt(what, f"give one that is for {name}, or set {pair.door}.url to the name that {verb}"))
+        doubts.append(
+            CertificateWarning(what, f"give one that is for {name}, or set {pair.door}.url to the name that {verb}")
+        )
     if _is_soon(leaf, now):
         what = f"{pair.where('certificate')}: {pair.certificate} ends on {_day(leaf)}"
-        doubts.append(Doubt(what, "renew it; `aresmon up` takes the new one in"))
+        doubts.append(CertificateWarning(what, "renew it; `aresmon up` takes the new one in"))
     return doubts
 
 
@@ -134,7 +136,7 @@ def _used(target: Path) -> Certificate | None:
         return None
 
 
-def _leaf(root: Path, pair: Pair) -> Certificate:
+def _leaf(root: Path, pair: KeyPair) -> Certificate:
     from cryptography.x509 import load_pem_x509_certificates
 
     try:
@@ -144,7 +146,7 @@ def _leaf(root: Path, pair: Pair) -> Certificate:
         raise _wrong(pair, "certificate", message, "a file that begins with -----BEGIN CERTIFICATE-----") from None
 
 
-def _key(root: Path, pair: Pair) -> Any:
+def _key(root: Path, pair: KeyPair) -> Any:
     """The private key; its kinds have no common type."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -159,14 +161,14 @@ def _key(root: Path, pair: Pair) -> Any:
         raise _wrong(pair, "key", f"{pair.key} has no private key in PEM in it", hint) from None
 
 
-def _read(root: Path, pair: Pair, name: str) -> bytes:
+def _read(root: Path, pair: KeyPair, name: str) -> bytes:
     try:
         return (root / str(getattr(pair, name))).read_bytes()
     except OSError as error:
         raise _unreadable(root, pair, name, error) from None
 
 
-def _unreadable(root: Path, pair: Pair, name: str, error: OSError) -> AresmonError:
+def _unreadable(root: Path, pair: KeyPair, name: str, error: OSError) -> AresmonError:
     reason = (error.strerror or "").lower()
     is_secret = isinstance(error, PermissionError)
     next_step = (
@@ -195,5 +197,5 @@ def _day(leaf: Certificate) -> str:
     return f"{leaf.not_valid_after_utc:%Y-%m-%d}"
 
 
-def _wrong(pair: Pair, name: str, message: str, next_step: str) -> AresmonError:
+def _wrong(pair: KeyPair, name: str, message: str, next_step: str) -> AresmonError:
     return AresmonError(f"{pair.where(name)}: {message}", hint=_UNTOUCHED + next_step)

@@ -20,10 +20,10 @@ from aresmon import __version__
 from aresmon.config import collectors, model, view_files
 from aresmon.config.collectors import Catalogue
 from aresmon.config.layout import FILE, Layout
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.package_data import SCHEMA
 from aresmon.config.views import Views
-from aresmon.system import files as system_files
+from aresmon.system import files
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
 from aresmon.system.yaml_document import bad_mapping, read_text
@@ -44,7 +44,7 @@ class Site(Layout):
         """What there is to look at and to worry about, of each collector."""
         return view_files.load(self.overrides)
 
-    def fleet(self) -> Fleet:
+    def config(self) -> Config:
         """What aresmon.yml says. Raises SiteError with all that is wrong with it."""
         text = read_text(self.file)
         mark = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
@@ -59,7 +59,7 @@ class Site(Layout):
             raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
         if self.state.is_dir() and not self._was_checked(mark):
             with suppress(AresmonError):  # it only saves time
-                system_files.write(self.state / "checked", mark.encode(), sync=False)
+                files.write(self.state / "checked", mark.encode(), sync=False)
         return loaded
 
     def _was_checked(self, mark: str) -> bool:
@@ -88,9 +88,7 @@ class Site(Layout):
         """Remember that Grafana is about to have these as well."""
         known = self.provisioned()
         if not known >= (wanted := frozenset(uids)):
-            system_files.write(
-                self.state / "provisioned", "".join(f"{uid}\n" for uid in sorted(known | wanted)).encode()
-            )
+            files.write(self.state / "provisioned", "".join(f"{uid}\n" for uid in sorted(known | wanted)).encode())
 
     def make_state(self) -> None:
         """Make `.aresmon/`, out of the way of git and of other users."""
@@ -105,9 +103,9 @@ class Site(Layout):
                 if folder.stat().st_mode & 0o077:
                     folder.chmod(0o700)
         except OSError as error:
-            raise system_files.cannot_write(self.state, error) from error
+            raise files.cannot_write(self.state, error) from error
         if not (self.state / ".gitignore").exists():
-            system_files.write(self.state / ".gitignore", b"# Secrets and generated files: nothing for git.\n*\n")
+            files.write(self.state / ".gitignore", b"# Secrets and generated files: nothing for git.\n*\n")
 
     def filled_folders(self) -> set[Path]:
         """The data folders that were empty, or not there, when aresmon gave them to a service: what is in them
@@ -121,7 +119,7 @@ class Site(Layout):
     def remember_folder(self, folder: Path) -> None:
         """Note that a service begins to fill this folder."""
         lines = sorted({str(one) for one in (*self.filled_folders(), folder)})
-        system_files.write(self.state / "filled-folders", "".join(f"{line}\n" for line in lines).encode())
+        files.write(self.state / "filled-folders", "".join(f"{line}\n" for line in lines).encode())
 
     @contextmanager
     def lock(self, command: str) -> Iterator[None]:
@@ -131,7 +129,7 @@ class Site(Layout):
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise system_files.cannot_write(path, error) from error
+            raise files.cannot_write(path, error) from error
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -155,7 +153,7 @@ class Site(Layout):
             with (self.state / "history.jsonl").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
-            raise system_files.cannot_write(self.state / "history.jsonl", error) from error
+            raise files.cannot_write(self.state / "history.jsonl", error) from error
 
     def history(self, *commands: str) -> list[dict[str, Any]]:
         """The lines of the history that these commands wrote, the oldest first."""
@@ -226,6 +224,6 @@ def users() -> dict[str, int]:
     return dict(_USERS) if own == 0 else dict.fromkeys(_USERS, own)
 
 
-def data_folders(site: Site, fleet: Fleet) -> dict[str, Path]:
+def data_folders(site: Site, config: Config) -> dict[str, Path]:
     """The folders with the site's data, by service."""
-    return {"influxdb": site.root / fleet.data, "grafana": site.root / fleet.grafana.data}
+    return {"influxdb": site.root / config.data, "grafana": site.root / config.grafana.data}

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from aresmon.config.model import Listen
+from aresmon.config.model import ListenAddress
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
@@ -78,7 +78,7 @@ def check_room(folder: Path) -> None:
         )
 
 
-def check_ports(listens: Iterable[tuple[str, Listen]]) -> None:
+def check_ports(listens: Iterable[tuple[str, ListenAddress]]) -> None:
     """Raise AresmonError naming every address and port that somebody else has already."""
     taken = [trouble for setting, listen in listens if (trouble := _taken(setting, listen))]
     if taken:
@@ -117,7 +117,7 @@ def _check_existing(folder: Path, owner: int, what: str) -> None:
         raise AresmonError(mine, hint=remedy)
 
 
-def _taken(setting: str, listen: Listen) -> str:
+def _taken(setting: str, listen: ListenAddress) -> str:
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

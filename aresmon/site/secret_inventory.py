@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.site import external_secrets
 from aresmon.site import secrets as site_secrets
 from aresmon.system.errors import AresmonError, ExitCode
@@ -30,7 +30,7 @@ _BACKUP_NEXT = "keep it as long as the last of them; docs/secrets.md says how to
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class SiteSecret:
     """One secret: who has it, and how it is rotated, or why it is not and what to do instead (`next`).
 
     `subject` is the host or the login that it is for; `made` is when its file was written, in UTC, empty where it is
@@ -47,39 +47,42 @@ class Secret:
     is_under_way: bool = False
 
 
-def secrets(fleet: Fleet) -> list[Secret]:
+def secrets(config: Config) -> list[SiteSecret]:
     """Every secret that this site has, in the order in which `--all` rotates them; those that cannot be come last."""
     agents = [
-        Secret(
+        SiteSecret(
             site_secrets.agent(host.name), "agent", f"{host.name}'s agent, to write", _PUSH.format(host.name), host.name
         )
-        for host in fleet.hosts
+        for host in config.hosts
     ]
     people = [
-        Secret(site_secrets.grafana_user(one.login), "person", f"{one.login}, for Grafana", _PERSON, one.login)
-        for one in fleet.grafana.users
+        SiteSecret(site_secrets.grafana_user(one.login), "person", f"{one.login}, for Grafana", _PERSON, one.login)
+        for one in config.grafana.users
     ]
-    admin = fleet.grafana.admin
+    admin = config.grafana.admin
     return [
         *agents,
-        Secret(site_secrets.INFLUXDB_ADMIN, "admin", "aresmon, as InfluxDB's admin", _ADMIN),
+        SiteSecret(site_secrets.INFLUXDB_ADMIN, "admin", "aresmon, as InfluxDB's admin", _ADMIN),
         *people,
-        Secret(site_secrets.GRAFANA_ADMIN, "person", f"{admin}, Grafana's administrator", _GRAFANA_ADMIN, admin),
-        Secret(site_secrets.INFLUXDB_GRAFANA, "reader", "Grafana, to read", _READER),
-        Secret(site_secrets.SITE_KEY, "mark", "aresmon, to see that a secret changed", _MARK),
-        Secret(site_secrets.GRAFANA_KEY, "fixed", "Grafana, to encrypt what it keeps", _KEY, next=_KEY_NEXT),
-        Secret(site_secrets.BACKUP, "fixed", "aresmon, to seal secrets in backups", _BACKUP, next=_BACKUP_NEXT),
-        *(_given(external_secrets.ALERTS, name, "Grafana, to tell people", "alerts") for name in fleet.alerts.secrets),
-        *(_given(external_secrets.BACKUP, name, "aresmon, to keep backups", "backup") for name in fleet.backup.secrets),
+        SiteSecret(site_secrets.GRAFANA_ADMIN, "person", f"{admin}, Grafana's administrator", _GRAFANA_ADMIN, admin),
+        SiteSecret(site_secrets.INFLUXDB_GRAFANA, "reader", "Grafana, to read", _READER),
+        SiteSecret(site_secrets.SITE_KEY, "mark", "aresmon, to see that a secret changed", _MARK),
+        SiteSecret(site_secrets.GRAFANA_KEY, "fixed", "Grafana, to encrypt what it keeps", _KEY, next=_KEY_NEXT),
+        SiteSecret(site_secrets.BACKUP, "fixed", "aresmon, to seal secrets in backups", _BACKUP, next=_BACKUP_NEXT),
+        *(_given(external_secrets.ALERTS, name, "Grafana, to tell people", "alerts") for name in config.alerts.secrets),
+        *(
+            _given(external_secrets.BACKUP, name, "aresmon, to keep backups", "backup")
+            for name in config.backup.secrets
+        ),
     ]
 
 
-def _given(folder: str, name: str, whom: str, command: str) -> Secret:
+def _given(folder: str, name: str, whom: str, command: str) -> SiteSecret:
     what = f"get another from them, then `aresmon {command} secret {name}`"
-    return Secret(f"{folder}/{name}", "fixed", whom, "somebody else gave it", name, what)
+    return SiteSecret(f"{folder}/{name}", "fixed", whom, "somebody else gave it", name, what)
 
 
-def found(folder: Path, known: Sequence[Secret]) -> Iterator[Secret]:
+def found(folder: Path, known: Sequence[SiteSecret]) -> Iterator[SiteSecret]:
     """The same, with when each was made; then what else stands there, which is not rotated."""
     names = {one.name for one in known}
     for one in known:
@@ -88,19 +91,19 @@ def found(folder: Path, known: Sequence[Secret]) -> Iterator[Secret]:
         is_ours = path.name in names or path.name in map(site_secrets.upcoming, names)
         if path.is_file() and not is_ours and not path.name.startswith("."):
             whom, why, what = _UNKNOWN
-            yield _seen(folder, Secret(path.name, "fixed", whom, why, next=what))
+            yield _seen(folder, SiteSecret(path.name, "fixed", whom, why, next=what))
 
 
-def _seen(folder: Path, one: Secret) -> Secret:
+def _seen(folder: Path, one: SiteSecret) -> SiteSecret:
     try:
         made = datetime.fromtimestamp((folder / one.name).stat().st_mtime, UTC).isoformat(timespec="seconds")
     except OSError:
         made = ""
     under_way = (folder / site_secrets.upcoming(one.name)).exists()
-    return Secret(one.name, one.kind, one.whom, one.how, one.subject, one.next, made, under_way)
+    return SiteSecret(one.name, one.kind, one.whom, one.how, one.subject, one.next, made, under_way)
 
 
-def chosen(known: Sequence[Secret], names: Sequence[str], *, every: bool) -> list[Secret]:
+def chosen(known: Sequence[SiteSecret], names: Sequence[str], *, every: bool) -> list[SiteSecret]:
     """The secrets of these names, or all that can be rotated.
 
     Raises AresmonError for a name that is none, for one that cannot be rotated, and for no name.
@@ -114,7 +117,7 @@ def chosen(known: Sequence[Secret], names: Sequence[str], *, every: bool) -> lis
     return [one for one in known if one.name in names or (every and one.kind != "fixed")]
 
 
-def _check(known: Sequence[Secret], names: Iterable[str]) -> None:
+def _check(known: Sequence[SiteSecret], names: Iterable[str]) -> None:
     by_name = {one.name: one for one in known}
     for name in names:
         if name not in by_name:

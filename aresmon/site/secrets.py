@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
@@ -89,14 +89,14 @@ def grafana_user(login: str) -> str:
     return f"grafana-user-{login.lower()}"
 
 
-def owners(fleet: Fleet, users: Mapping[str, int]) -> dict[str, int]:
+def owners(config: Config, users: Mapping[str, int]) -> dict[str, int]:
     """Every secret of a site, with the user id that reads it."""
     own = os.getuid()
     named = {SITE_KEY: own, INFLUXDB_ADMIN: own, BACKUP: own}
     named |= dict.fromkeys((INFLUXDB_GRAFANA, GRAFANA_ADMIN, GRAFANA_KEY), users["grafana"])
-    named |= dict.fromkeys((grafana_user(person.login) for person in fleet.grafana.users), own)
-    for host in fleet.hosts:
-        named[agent(host.name)] = users["telegraf"] if host == fleet.sidecar else own
+    named |= dict.fromkeys((grafana_user(person.login) for person in config.grafana.users), own)
+    for host in config.hosts:
+        named[agent(host.name)] = users["telegraf"] if host == config.sidecar else own
     return named
 
 

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.names import AUTHORITY
 from aresmon.site import ca, secrets
-from aresmon.site.certificates import Doubt
+from aresmon.site.certificates import CertificateWarning
 from aresmon.site.folder import Site
 from aresmon.system import files
 from aresmon.system.dotenv import variables
@@ -24,43 +24,53 @@ IN_CLEAR = "hosts-in-clear"
 WITH_NEXT = "hosts-with-next"
 
 
-def in_clear(site: Site, fleet: Fleet) -> frozenset[str]:
+def in_clear(site: Site, config: Config) -> frozenset[str]:
     """The hosts that may still write in the clear: as it is noted, else those that had a password before TLS came."""
-    if not fleet.edge.channel.is_tls:
+    if not config.edge.channel.is_tls:
         return frozenset()
     noted = _read(site.authority / IN_CLEAR)
-    here = frozenset(host.name for host in fleet.hosts)
+    here = frozenset(host.name for host in config.hosts)
     if noted is not None:
         return noted & here
     return frozenset(name for name in here if (site.secrets / secrets.agent(name)).exists())
 
 
-def without_next(site: Site, fleet: Fleet) -> frozenset[str]:
+def without_next(site: Site, config: Config) -> frozenset[str]:
     """The hosts that do not know the next authority yet."""
     if not ca.is_changing(site.authority):
         return frozenset()
-    return frozenset(host.name for host in fleet.hosts) - (_read(site.authority / WITH_NEXT) or frozenset())
+    return frozenset(host.name for host in config.hosts) - (_read(site.authority / WITH_NEXT) or frozenset())
 
 
-def troubles(site: Site, fleet: Fleet) -> Iterator[tuple[str, Doubt]]:
+def troubles(site: Site, config: Config) -> Iterator[tuple[str, CertificateWarning]]:
     """Whom or what it concerns, what is still to be done, and how."""
-    behind = in_clear(site, fleet)
+    behind = in_clear(site, config)
     for name in sorted(behind):
         what = f"{name} may still write in the clear"
-        yield name, Doubt(what, f"`aresmon push-config {name}` brings it to TLS; by hand: `aresmon authority close`")
+        yield (
+            name,
+            CertificateWarning(
+                what, f"`aresmon push-config {name}` brings it to TLS; by hand: `aresmon authority close`"
+            ),
+        )
     if not behind and variables(_environment(site)).get("AGENTS_IN_CLEAR") == "yes":
-        yield "edge", Doubt("the agents' port still takes what comes in the clear", "`aresmon up` closes it to that")
-    for name in sorted(without_next(site, fleet)):
-        yield name, Doubt(f"{name} does not know the next authority yet", f"`aresmon push-config {name}`")
+        yield (
+            "edge",
+            CertificateWarning(
+                "the agents' port still takes what comes in the clear", "`aresmon up` closes it to that"
+            ),
+        )
+    for name in sorted(without_next(site, config)):
+        yield name, CertificateWarning(f"{name} does not know the next authority yet", f"`aresmon push-config {name}`")
 
 
-def begin(site: Site, fleet: Fleet) -> None:
+def begin(site: Site, config: Config) -> None:
     """Note who writes in the clear at the first `up` with TLS; without TLS, forget it. Before secrets are made."""
     path = site.authority / IN_CLEAR
-    if not fleet.edge.channel.is_tls:
+    if not config.edge.channel.is_tls:
         path.unlink(missing_ok=True)
     elif not path.exists():
-        note(site, IN_CLEAR, in_clear(site, fleet))
+        note(site, IN_CLEAR, in_clear(site, config))
 
 
 def close(site: Site) -> None:
@@ -69,23 +79,23 @@ def close(site: Site) -> None:
     site.record(command="authority close")
 
 
-def next_step(site: Site, fleet: Fleet) -> Literal["finish", "prepare", "bring", "wait", "promote"]:
+def next_step(site: Site, config: Config) -> Literal["finish", "prepare", "bring", "wait", "promote"]:
     """What a change to another authority waits for.
 
     That `up` brings the last step of the former change (`finish`), to be begun (`prepare`), that `up` gives the next
     authority to pushes (`bring`), for hosts (`wait`), or for its last step (`promote`).
     """
     is_changing = ca.is_changing(site.authority)
-    if not ca.is_brought(site.authority, site.bundle / "agents" / fleet.server / AUTHORITY):
+    if not ca.is_brought(site.authority, site.bundle / "agents" / config.server / AUTHORITY):
         return "bring" if is_changing else "finish"
     if not is_changing:
         return "prepare"
-    return "wait" if without_next(site, fleet) else "promote"
+    return "wait" if without_next(site, config) else "promote"
 
 
-def rotate(site: Site, fleet: Fleet, now: datetime) -> None:
+def rotate(site: Site, config: Config, now: datetime) -> None:
     """Take the next step of the change to another authority, which is `prepare` or `promote`."""
-    step = next_step(site, fleet)
+    step = next_step(site, config)
     if step == "prepare":
         (site.authority / WITH_NEXT).unlink(missing_ok=True)  # first: what a former change left says nothing of this
         ca.prepare_next(site.authority, now)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aresmon.config.layout import Layout
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.scratch import FOLDER, remove
 from aresmon.site.folder import Site
@@ -32,7 +32,7 @@ Rename = Callable[[Path, Path], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class FolderSwap:
     """What is to be exchanged in one folder, all on one file system: `brought` comes from `incoming`, where each of
     these is; `taken`, and whatever `brought` stands in for, goes to `former`."""
 
@@ -42,21 +42,23 @@ class Move:
     brought: tuple[str, ...]
     taken: tuple[str, ...]
 
-    def back(self, rejected: Path) -> Move:
+    def back(self, rejected: Path) -> FolderSwap:
         """The move that brings back what this one, when it was complete, took away."""
         names = (*self.brought, *self.taken)
         returned = tuple(name for name in names if (self.former / name).exists())
-        return Move(self.folder, self.former, rejected, returned, tuple(one for one in names if one not in returned))
+        return FolderSwap(
+            self.folder, self.former, rejected, returned, tuple(one for one in names if one not in returned)
+        )
 
 
-def move(folder: Path, incoming: Path, former: Path, names: Sequence[str]) -> Move:
+def move(folder: Path, incoming: Path, former: Path, names: Sequence[str]) -> FolderSwap:
     """The move that brings everything in `incoming`, and takes away what there is of these names when it is done: a
     service that ends may leave files that it did not have before."""
     brought = tuple(sorted(path.name for path in incoming.iterdir()))
-    return Move(folder, incoming, former, brought, tuple(name for name in names if name not in brought))
+    return FolderSwap(folder, incoming, former, brought, tuple(name for name in names if name not in brought))
 
 
-def begin(site: Layout, moves: Iterable[Move], *, project: str = "") -> None:
+def begin(site: Layout, moves: Iterable[FolderSwap], *, project: str = "") -> None:
     """Write the journal: from here on, `finish` is what has to be done. `project` is the one of the services that use
     the folders; empty where none does."""
     told = [
@@ -73,7 +75,7 @@ def begin(site: Layout, moves: Iterable[Move], *, project: str = "") -> None:
     files.write(site.state / _FILE, content.encode(), mode=0o600)
 
 
-def pending(site: Layout) -> list[Move]:
+def pending(site: Layout) -> list[FolderSwap]:
     """The moves that are to be finished; none where no restore was interrupted within them.
 
     Raises AresmonError for a journal that cannot be read.
@@ -81,13 +83,13 @@ def pending(site: Layout) -> list[Move]:
     return _journal(site)[1]
 
 
-def _journal(site: Layout) -> tuple[str, list[Move]]:
+def _journal(site: Layout) -> tuple[str, list[FolderSwap]]:
     """The project whose services use the folders, and the moves."""
     path = site.state / _FILE
     try:
         told = json.loads(path.read_bytes())
         return str(told["project"]), [
-            Move(
+            FolderSwap(
                 Path(one["folder"]),
                 Path(one["incoming"]),
                 Path(one["former"]),
@@ -116,7 +118,7 @@ def check_none(site: Layout) -> None:
         )
 
 
-def finish(site: Layout, *, rename: Rename = os.rename) -> list[Move]:
+def finish(site: Layout, *, rename: Rename = os.rename) -> list[FolderSwap]:
     """Do what the journal says and is not done yet, then remove it; the moves. Nobody may use the folders meanwhile."""
     moves = pending(site)
     for one in moves:
@@ -161,7 +163,7 @@ def stop(engine: Engine, project: str, services: Sequence[str]) -> None:
             engine.stop(one)
 
 
-def _exchange(one: Move, rename: Rename) -> None:
+def _exchange(one: FolderSwap, rename: Rename) -> None:
     one.former.mkdir(mode=0o700, exist_ok=True)
     for name in one.brought:
         if (one.incoming / name).exists():
@@ -180,7 +182,7 @@ def drop_if_empty(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _put_away(one: Move, name: str, rename: Rename) -> None:
+def _put_away(one: FolderSwap, name: str, rename: Rename) -> None:
     if not (one.folder / name).exists():
         return
     place = one.former / name
@@ -192,25 +194,25 @@ def _put_away(one: Move, name: str, rename: Rename) -> None:
 STAGING = ".aresmon-backup"
 
 
-def clear(site: Site, fleet: Fleet) -> None:
+def clear(site: Site, config: Config) -> None:
     """Remove what an interrupted backup left."""
-    for folder in (_staging(site, fleet), _own(site)):
+    for folder in (_staging(site, config), _own(site)):
         remove(folder)
 
 
-def tidy(site: Site, fleet: Fleet, engine: Engine) -> None:
+def tidy(site: Site, config: Config, engine: Engine) -> None:
     """Remove what an interrupted backup, verification or restore left, as far as that can be done now."""
-    data = (site.root / fleet.data, site.root / fleet.grafana.data)
-    left = [_staging(site, fleet), _own(site), *(folder / FOLDER for folder in data)]
+    data = (site.root / config.data, site.root / config.grafana.data)
+    left = [_staging(site, config), _own(site), *(folder / FOLDER for folder in data)]
     if any(folder.exists() for folder in left):
-        engine.remove_leftovers(fleet.site)
+        engine.remove_leftovers(config.site)
         for folder in left:
             with suppress(AresmonError):
                 remove(folder)
 
 
-def _staging(site: Site, fleet: Fleet) -> Path:
-    return site.root / fleet.data / STAGING
+def _staging(site: Site, config: Config) -> Path:
+    return site.root / config.data / STAGING
 
 
 def _own(site: Site) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aresmon import __version__
 from aresmon.config.layout import Layout
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import Images
@@ -33,13 +33,13 @@ _SAID = re.compile(r"\bv?([0-9]+(?:\.[0-9]+)+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptImage:
     """A service that keeps what it runs: which image there is in its place, and why it is not taken. `lacks_other` is
     whether that one could not be had."""
 
     service: str
-    now: Ran
-    then: Ran
+    now: ServiceHistory
+    then: ServiceHistory
     why: str
     lacks_other: bool = False
 
@@ -49,34 +49,34 @@ class Kept:
 
 
 def held(
-    site: Site, fleet: Fleet, engine: Engine, found: Images, *, everything: bool = False
-) -> tuple[Images, tuple[Kept, ...]]:
+    site: Site, config: Config, engine: Engine, found: Images, *, everything: bool = False
+) -> tuple[Images, tuple[KeptImage, ...]]:
     """What `hold` says of a site as it is."""
-    known = remembered(site, fleet)
-    asked = lambda service, image, image_id: version(engine, fleet.site, service, image, image_id)  # noqa: E731
-    return hold(found, present(engine, fleet.site, known), known, version_of=asked, everything=everything)
+    known = remembered(site, config)
+    asked = lambda service, image, image_id: version(engine, config.site, service, image, image_id)  # noqa: E731
+    return hold(found, present(engine, config.site, known), known, version_of=asked, everything=everything)
 
 
-def remembered(site: Site, fleet: Fleet) -> Versions:
+def remembered(site: Site, config: Config) -> Versions:
     """What is known of a site and still true: a data folder with nothing in it was written by nobody."""
-    empty = [service for service, folder in data_folders(site, fleet).items() if _is_empty(folder)]
+    empty = [service for service, folder in data_folders(site, config).items() if _is_empty(folder)]
     return read(site).without(empty)
 
 
-def note(site: Site, fleet: Fleet, engine: Engine, chosen: Images) -> None:
+def note(site: Site, config: Config, engine: Engine, chosen: Images) -> None:
     """Remember that these images are about to run: before they do, since they write at once."""
-    known = remembered(site, fleet)
-    running = {service: Ran(image, chosen.ids[service]) for service, image in chosen.references.items()}
+    known = remembered(site, config)
+    running = {service: ServiceHistory(image, chosen.ids[service]) for service, image in chosen.references.items()}
     for service, ran in running.items():
         before = known.of(service)
         told = before.version if before.id == ran.id else ""
         if not told and service in KEEPS_DATA and before.id != ran.id:
-            told = version(engine, fleet.site, service, ran.image, ran.id)
+            told = version(engine, config.site, service, ran.image, ran.id)
         running[service] = replace(ran, version=told or of_reference(ran.image))
     write(site, with_running(known, running))
 
 
-def present(engine: Engine, project: str, known: Versions) -> dict[str, Ran]:
+def present(engine: Engine, project: str, known: Versions) -> dict[str, ServiceHistory]:
     """What runs, or ran last and is still here, by service."""
     found = {name: _of_container(one, known.of(name)) for name, one in engine.containers(project).items()}
     for service, ran in known.services.items():
@@ -87,12 +87,12 @@ def present(engine: Engine, project: str, known: Versions) -> dict[str, Ran]:
 
 def hold(
     found: Images,
-    now: Mapping[str, Ran],
+    now: Mapping[str, ServiceHistory],
     known: Versions,
     *,
     version_of: VersionOf,
     everything: bool = False,
-) -> tuple[Images, tuple[Kept, ...]]:
+) -> tuple[Images, tuple[KeptImage, ...]]:
     """The images to run, where `found` are those that are pinned and `now` is what there is; and what is kept, and why.
 
     Kept is a service with data whose version would be another than in its last number, one whose pinned image is
@@ -103,36 +103,38 @@ def hold(
     """
     kept = []
     for service, image in found.references.items():
-        before = now.get(service, Ran())
+        before = now.get(service, ServiceHistory())
         if before.id == found.ids[service]:
             continue
-        then = Ran(image, found.ids[service])
+        then = ServiceHistory(image, found.ids[service])
         if before.id and everything:
-            kept.append(Kept(service, before, then, "an upgrade comes to it in its turn"))
+            kept.append(KeptImage(service, before, then, "an upgrade comes to it in its turn"))
             continue
         then = replace(then, version=version_of(service, image, then.id))
         if before.id and not before.version:
             before = replace(before, version=version_of(service, before.image, before.id))
         why = _reason(service, before, then, known.of(service)) if before.id else ""
         if why:
-            kept.append(Kept(service, before, then, why))
+            kept.append(KeptImage(service, before, then, why))
         else:
             _refuse(service, known.of(service), then, is_here=bool(before.id))
     lacking = {name: why for name, why in found.missing.items() if name in now}
-    kept += [Kept(name, now[name], Ran(), why, lacks_other=not everything) for name, why in lacking.items()]
+    kept += [
+        KeptImage(name, now[name], ServiceHistory(), why, lacks_other=not everything) for name, why in lacking.items()
+    ]
     references = {**found.references, **{one.service: one.now.image for one in kept}}
     ids = {**found.ids, **{one.service: one.now.id for one in kept}}
     missing = {service: why for service, why in found.missing.items() if service not in ids}
     return Images(references, ids, missing), tuple(kept)
 
 
-def named(engine: Engine, chosen: Images, kept: tuple[Kept, ...]) -> Images:
+def named(engine: Engine, chosen: Images, kept: tuple[KeptImage, ...]) -> Images:
     """The same, with what is kept under names that lead to it."""
     names = {one.service: name(engine, one.service, one.now).image for one in kept}
     return Images({**chosen.references, **names}, chosen.ids, chosen.missing)
 
 
-def name(engine: Engine, service: str, ran: Ran) -> Ran:
+def name(engine: Engine, service: str, ran: ServiceHistory) -> ServiceHistory:
     """The same under a name that leads to it: where its own means another image by now, one of ours is given to it."""
     if engine.image_id(ran.image) == ran.id:
         return ran
@@ -154,7 +156,7 @@ def version(engine: Engine, project: str, service: str, reference: str, image_id
     return found[1] if code == 0 and found else ""
 
 
-def _refuse(service: str, last: Ran, then: Ran, *, is_here: bool) -> None:
+def _refuse(service: str, last: ServiceHistory, then: ServiceHistory, *, is_here: bool) -> None:
     """Raise AresmonError where the data forbids the image; `is_here`: what ran last is, and of the same line."""
     why = objection(service, last.newest, then.version)
     if why:
@@ -174,7 +176,7 @@ def _refuse(service: str, last: Ran, then: Ran, *, is_here: bool) -> None:
         )
 
 
-def _reason(service: str, now: Ran, then: Ran, remembered: Ran) -> str:
+def _reason(service: str, now: ServiceHistory, then: ServiceHistory, remembered: ServiceHistory) -> str:
     if then.id == remembered.refused:
         return f"an upgrade to {then.image} was taken back; `aresmon upgrade` tries it again"
     if service in KEEPS_DATA and not is_same_line(now.version, then.version):
@@ -182,9 +184,9 @@ def _reason(service: str, now: Ran, then: Ran, remembered: Ran) -> str:
     return ""
 
 
-def _of_container(container: Container, remembered: Ran) -> Ran:
+def _of_container(container: Container, remembered: ServiceHistory) -> ServiceHistory:
     known = remembered.version if remembered.id == container.image_id else ""
-    return Ran(container.image, container.image_id, known or of_reference(container.image))
+    return ServiceHistory(container.image, container.image_id, known or of_reference(container.image))
 
 
 def _is_empty(folder: Path) -> bool:
@@ -210,7 +212,7 @@ KEEPS_DATA = ("influxdb", "grafana")
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class ServiceHistory:
     """What runs for a service, or ran last: its image's name and id, and its version, empty where nobody knows it.
     `newest` is the newest version that ever wrote into its data folder; `refused` the id of an image that an upgrade
     had to take back."""
@@ -227,12 +229,12 @@ class Versions:
     """What is known of a site. `aresmon` is the release that last brought it up; empty where that is not known."""
 
     aresmon: str = ""
-    services: Mapping[str, Ran] = field(default_factory=dict)
+    services: Mapping[str, ServiceHistory] = field(default_factory=dict)
 
-    def of(self, service: str) -> Ran:
-        return self.services.get(service, Ran())
+    def of(self, service: str) -> ServiceHistory:
+        return self.services.get(service, ServiceHistory())
 
-    def with_service(self, service: str, ran: Ran) -> Versions:
+    def with_service(self, service: str, ran: ServiceHistory) -> Versions:
         return replace(self, services={**self.services, service: ran})
 
     def without(self, services: Collection[str]) -> Versions:
@@ -244,7 +246,7 @@ def read(site: Layout) -> Versions:
     """What is known of a site; before the first `up` of this release, which one rendered its bundle."""
     try:
         told = json.loads((site.state / _FILE).read_bytes())
-        services = {str(name): Ran(**one) for name, one in told["services"].items()}
+        services = {str(name): ServiceHistory(**one) for name, one in told["services"].items()}
         return Versions(str(told["aresmon"]), services)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Versions(_of_bundle(site))
@@ -256,7 +258,7 @@ def write(site: Layout, versions: Versions) -> None:
         files.write(site.state / _FILE, (json.dumps(asdict(versions), indent=1) + "\n").encode())
 
 
-def with_running(versions: Versions, running: Mapping[str, Ran]) -> Versions:
+def with_running(versions: Versions, running: Mapping[str, ServiceHistory]) -> Versions:
     """The same, once these run and this release of aresmon has brought them up."""
     for service, now in running.items():
         before = versions.of(service)

@@ -15,18 +15,18 @@ from aresmon.agents import sources
 from aresmon.config.collectors import Catalogue
 from aresmon.config.collectors import plugins as plugins_of
 from aresmon.config.layout import FILE, SOCKET
-from aresmon.config.model import Fleet, Listen
-from aresmon.config.package_data import shipped_files
+from aresmon.config.model import Config, ListenAddress
+from aresmon.config.package_data import package_files
 from aresmon.engine.compose import Compose
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import SERVICES, Images, pins, services
 from aresmon.render.bundle import Files, agent, render
-from aresmon.render.compose import Place
-from aresmon.render.telegraf import Frame
+from aresmon.render.compose import RenderContext
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle as site_bundle
 from aresmon.site import ca, certificates, external_secrets, preflight, secrets, tls_migration
-from aresmon.site.bundle import Bundle, Difference
+from aresmon.site.bundle import Bundle, BundleDifference
 from aresmon.site.folder import Site, data_folders, users
 from aresmon.system import files as system_files
 from aresmon.system.dotenv import variables
@@ -36,133 +36,139 @@ _HASHES = "compose-hashes.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class DesiredState:
     """Everything `up` has decided before it changes anything. `former` is the project that the bundle on disk
     was written for, if the site had another name then."""
 
-    fleet: Fleet
+    config: Config
     images: Images
     files: Files
     bundle: Bundle
-    difference: Difference
+    difference: BundleDifference
     steps: list[Step]
     former: str
     hashes: Mapping[str, str]
 
 
-def render_site(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, references: Mapping[str, str]) -> Files:
+def render_site(
+    site: Site, config: Config, catalogue: Catalogue, engine: Engine, references: Mapping[str, str]
+) -> Files:
     """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
-    pushed = sources.proven(site, fleet)
-    place = Place(
+    pushed = sources.proven(site, config)
+    place = RenderContext(
         root=site.root,
         users=users(),
-        images={service: pin.pull for service, pin in pins(fleet).items()} | dict(references),
+        images={service: pin.pull for service, pin in pins(config).items()} | dict(references),
         docker_socket=engine.socket,
         docker_group=engine.socket_group,
-        fingerprints=secrets.fingerprints(site.secrets, secrets.owners(fleet, users()))
-        | external_secrets.fingerprints(site.secrets, fleet.alerts.secrets),
+        fingerprints=secrets.fingerprints(site.secrets, secrets.owners(config, users()))
+        | external_secrets.fingerprints(site.secrets, config.alerts.secrets),
         host_fragments=site.host_fragments(),
         own_agents=site.own_agents(),
         proven=pushed.bodies,
         marks=pushed.marks,
         has_compose_override=(site.overrides / "compose.yml").exists(),
-        certificate=certificates.mark(site.root, fleet.grafana.door.tls),
+        certificate=certificates.mark(site.root, config.grafana.door.tls),
         provisioned=site.provisioned(),
-        accounts=_accounts(site, fleet),
+        accounts=_accounts(site, config),
         trusted=ca.trusted(site.authority),
-        edge=_edge_mark(site, fleet),
-        in_clear=tls_migration.in_clear(site, fleet),
+        edge=_edge_mark(site, config),
+        in_clear=tls_migration.in_clear(site, config),
     )
-    ours = shipped_files()
-    place = replace(place, in_clear=place.in_clear - _follows_by_itself(fleet, catalogue, place, ours))
-    return render(fleet, catalogue, site.views(), place, shipped_files=ours)
+    ours = package_files()
+    place = replace(place, in_clear=place.in_clear - _follows_by_itself(config, catalogue, place, ours))
+    return render(config, catalogue, site.views(), place, shipped_files=ours)
 
 
-def _edge_mark(site: Site, fleet: Fleet) -> str:
+def _edge_mark(site: Site, config: Config) -> str:
     """What changes with the edge's certificate for agents; `due` where `up` is about to make one."""
-    if not fleet.edge.channel.by_site:
-        return certificates.mark(site.root, fleet.edge.channel.pair)
-    names = ca.names(fleet)
+    if not config.edge.channel.by_site:
+        return certificates.mark(site.root, config.edge.channel.pair)
+    names = ca.names(config)
     return "due" if ca.due(site.authority, names, datetime.now(UTC)) else ca.mark(site.authority)
 
 
 def _follows_by_itself(
-    fleet: Fleet, catalogue: Catalogue, place: Place, shipped_files: Mapping[str, bytes]
+    config: Config, catalogue: Catalogue, place: RenderContext, shipped_files: Mapping[str, bytes]
 ) -> frozenset[str]:
     """The server's own agent, which `up` brings to TLS, unless what was pushed to it knows of no authority yet."""
-    if fleet.sidecar is None:
+    if config.sidecar is None:
         return frozenset()
-    text = agent(fleet.sidecar, catalogue, place, Frame.of(shipped_files))
-    return frozenset({fleet.sidecar.name}) if "ARESMON_CA" in text else frozenset()
+    text = agent(config.sidecar, catalogue, place, TelegrafTemplates.of(shipped_files))
+    return frozenset({config.sidecar.name}) if "ARESMON_CA" in text else frozenset()
 
 
-def _accounts(site: Site, fleet: Fleet) -> dict[str, str]:
+def _accounts(site: Site, config: Config) -> dict[str, str]:
     """The database users of Grafana and of the agents, as their secrets say."""
-    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in fleet.hosts)]
+    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in config.hosts)]
     return secrets.accounts(site.secrets, names)
 
 
-def plugins(site: Site, fleet: Fleet, catalogue: Catalogue) -> list[str]:
+def plugins(site: Site, config: Config, catalogue: Catalogue) -> list[str]:
     """The Telegraf plug-ins of the server's own agent."""
-    if fleet.sidecar is None:
+    if config.sidecar is None:
         return []
-    fragments = [catalogue[name].text for name in fleet.sidecar.collect]
-    fragments.append(site.host_fragments().get(fleet.sidecar.name, ""))
+    fragments = [catalogue[name].text for name in config.sidecar.collect]
+    fragments.append(site.host_fragments().get(config.sidecar.name, ""))
     return sorted({plugin for fragment in fragments for plugin in plugins_of(fragment)})
 
 
-def look(site: Site, fleet: Fleet, engine: Engine) -> None:
+def look(site: Site, config: Config, engine: Engine) -> None:
     """Raise AresmonError for everything that can be known to be in the way before anything is touched."""
-    running = engine.containers(fleet.site)
-    check_name(site, fleet, running)
-    external_secrets.check(site.secrets, fleet.alerts.secrets)
-    certificates.look(site.root, fleet.grafana.door.tls, fleet.grafana.url)
-    certificates.look(site.root, fleet.edge.channel.pair, fleet.edge.url)
-    for service, folder in data_folders(site, fleet).items():
+    running = engine.containers(config.site)
+    check_name(site, config, running)
+    external_secrets.check(site.secrets, config.alerts.secrets)
+    certificates.look(site.root, config.grafana.door.tls, config.grafana.url)
+    certificates.look(site.root, config.edge.channel.pair, config.edge.url)
+    for service, folder in data_folders(site, config).items():
         preflight.check_folder(folder, users()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:
-        preflight.check_room(site.root / fleet.data)
-    if project_of(site_bundle.read(site.bundle)) in ("", fleet.site):
+        preflight.check_room(site.root / config.data)
+    if project_of(site_bundle.read(site.bundle)) in ("", config.site):
         edge = running.get("edge")
         ours = edge.published if edge and edge.state == "running" else frozenset()
-        wanted = {"edge.agents": fleet.edge.agents, "edge.grafana": fleet.edge.grafana}
+        wanted = {"edge.agents": config.edge.agents, "edge.grafana": config.edge.grafana}
         preflight.check_ports((name, listen) for name, listen in wanted.items() if not _makes_room(ours, listen))
 
 
-def _makes_room(ours: frozenset[str], listen: Listen) -> bool:
+def _makes_room(ours: frozenset[str], listen: ListenAddress) -> bool:
     """Whether our own edge is what is in the way there: it goes before its successor listens."""
     split = (address.rpartition(":") for address in ours)
-    return any(Listen(host.strip("[]") or "::", int(port)).overlaps(listen) for host, _, port in split)
+    return any(ListenAddress(host.strip("[]") or "::", int(port)).overlaps(listen) for host, _, port in split)
 
 
-def check_name(site: Site, fleet: Fleet, running: Mapping[str, Container]) -> None:
+def check_name(site: Site, config: Config, running: Mapping[str, Container]) -> None:
     """Raise AresmonError if a site of this name runs on this engine from another folder, which is still a site."""
     for container in running.values():
         other = container.folder.parents[1] if len(container.folder.parents) > 1 else container.folder
         if container.folder != site.bundle and (other / FILE).exists():
             raise AresmonError(
-                f"a site named {fleet.site} runs on this engine already, from {other}",
+                f"a site named {config.site} runs on this engine already, from {other}",
                 hint="work in that folder, or give this one another name: `site:` in aresmon.yml",
             )
 
 
-def decide(site: Site, fleet: Fleet, catalogue: Catalogue, engine: Engine, found: Images) -> Intent:
+def decide(site: Site, config: Config, catalogue: Catalogue, engine: Engine, found: Images) -> DesiredState:
     """The bundle as it should be, how it differs from the one on disk, and the steps to take."""
-    rendered = render_site(site, fleet, catalogue, engine, found.references)
+    rendered = render_site(site, config, catalogue, engine, found.references)
     on_disk = site_bundle.read(site.bundle)
     difference = site_bundle.compare(on_disk, rendered)
     hashes = compose_hashes(site, rendered)
     wanted = {
-        service: Wanted(hashes[service], found.ids[service]) for service in services(fleet) if service in found.ids
+        service: ServiceSpec(hashes[service], found.ids[service])
+        for service in services(config)
+        if service in found.ids
     }
-    wanted |= {service: Wanted(hashes[service], "") for service in hashes if service not in SERVICES}  # from overrides/
-    running = {name: one for name, one in engine.containers(fleet.site).items() if name not in found.missing}
+    wanted |= {
+        service: ServiceSpec(hashes[service], "") for service in hashes if service not in SERVICES
+    }  # from overrides/
+    running = {name: one for name, one in engine.containers(config.site).items() if name not in found.missing}
     steps = plan(wanted, running, bundle_made=on_disk.made or time.time(), cut_off=_cut_off(site, running))
-    former = project_of(on_disk) if project_of(on_disk) != fleet.site else ""
+    former = project_of(on_disk) if project_of(on_disk) != config.site else ""
     if former:
         strays = engine.containers(former)
         steps = [Step(service, "remove", f"the site was named {former}") for service in strays] + steps
-    return Intent(fleet, found, rendered, on_disk, difference, steps, former, hashes)
+    return DesiredState(config, found, rendered, on_disk, difference, steps, former, hashes)
 
 
 def _cut_off(site: Site, running: Mapping[str, Container]) -> tuple[str, ...]:
@@ -190,7 +196,7 @@ def compose_hashes(site: Site, rendered: Files) -> Mapping[str, str]:
     return remembered if isinstance(remembered, dict) else _ask_compose(site, rendered)
 
 
-def remember_hashes(site: Site, intent: Intent) -> None:
+def remember_hashes(site: Site, intent: DesiredState) -> None:
     """Keep what Compose said of these files: asking it takes a good part of a second.
 
     Not where the site has an `overrides/compose.yml`, which may draw in files that we know nothing of.
@@ -242,7 +248,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ServiceSpec:
     """One service as it should run: Compose's hash of its configuration, and the id of its image (empty where
     the image is not ours to choose)."""
 
@@ -251,7 +257,11 @@ class Wanted:
 
 
 def plan(
-    wanted: Mapping[str, Wanted], running: Mapping[str, Container], *, bundle_made: float, cut_off: Collection[str] = ()
+    wanted: Mapping[str, ServiceSpec],
+    running: Mapping[str, Container],
+    *,
+    bundle_made: float,
+    cut_off: Collection[str] = (),
 ) -> list[Step]:
     """The steps from `running` to `wanted`, in the order of `wanted`; empty if there is nothing to do.
 
@@ -268,7 +278,7 @@ def plan(
     return [*steps, *strays]
 
 
-def _step(service: str, wish: Wanted, container: Container | None, *, is_stale: bool) -> Iterator[Step]:
+def _step(service: str, wish: ServiceSpec, container: Container | None, *, is_stale: bool) -> Iterator[Step]:
     if container is None:
         yield Step(service, "create", "there is no container")
     elif container.config_hash != wish.config_hash:

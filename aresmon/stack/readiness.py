@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from aresmon.config.model import Fleet, Listen
+from aresmon.config.model import Config, ListenAddress
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
-from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.system.errors import AresmonError, ExitCode
 
 WITHIN = 180.0
@@ -18,12 +18,12 @@ _KILLED = 137  # 128 + SIGKILL
 Probe = Callable[[], bool]
 
 
-def probes(fleet: Fleet, influxdb: InfluxDB) -> dict[str, Probe]:
+def probes(config: Config, influxdb: InfluxDB) -> dict[str, Probe]:
     """How each service is asked whether it is ready. The agent is not asked: its data is waited for."""
     return {
         "influxdb": lambda: _answers(influxdb),
-        "edge": lambda: _status(fleet.edge.agents, "/ping", fleet.edge.channel.scheme) in (204, 401),
-        "grafana": lambda: _status(fleet.edge.grafana, "/api/health", fleet.grafana.door.scheme) == 200,
+        "edge": lambda: _status(config.edge.agents, "/ping", config.edge.channel.scheme) in (204, 401),
+        "grafana": lambda: _status(config.edge.grafana, "/api/health", config.grafana.door.scheme) == 200,
         "telegraf": _unasked,
     }
 
@@ -55,7 +55,7 @@ def failure(service: str, container: Container | None) -> AresmonError:
     if container is None:
         return AresmonError(f"{service} does not come up: its container was removed", hint=hint, code=ExitCode.BROKEN)
     if service == "influxdb" and container.exit_code == _KILLED and not container.out_of_memory:
-        return UnreachableError("InfluxDB was killed while it started")
+        return InfluxDBUnreachableError("InfluxDB was killed while it started")
     why = "it runs but does not answer" if container.state == "running" else container.state
     if container.state != "running":
         why += f", exit code {container.exit_code}"
@@ -82,12 +82,12 @@ def _has_failed(container: Container | None) -> bool:
 def _answers(influxdb: InfluxDB) -> bool:
     try:
         influxdb.version()
-    except UnreachableError:
+    except InfluxDBUnreachableError:
         return False
     return True
 
 
-def _status(listen: Listen, path: str, scheme: str = "http") -> int:
+def _status(listen: ListenAddress, path: str, scheme: str = "http") -> int:
     import requests
     import urllib3
 

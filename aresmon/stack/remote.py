@@ -19,14 +19,14 @@ from pathlib import Path
 import asyncssh
 
 from aresmon.config.layout import SOCKET
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.names import AUTHORITY
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import ca, init, tls_migration
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
-from aresmon.ssh import relay
+from aresmon.ssh import relay as ssh_relay
 from aresmon.ssh.client import Ssh
 from aresmon.system.errors import AresmonError
 
@@ -79,7 +79,7 @@ _DOCKER = "/var/run/docker.sock"
 
 
 @dataclass(frozen=True, slots=True)
-class Far:
+class RemoteStack:
     """A stack elsewhere. `root` is the site's folder there, `owner` whose it is, `bundle` its files as far as they
     are the agent's; `docker` is a socket here that leads to its engine; `no_writers` the list of blocked hosts, if
     there is one."""
@@ -126,13 +126,13 @@ class Far:
 
 
 @asynccontextmanager
-async def stack(fleet: Fleet, server: Ssh) -> AsyncIterator[Far]:
+async def stack(config: Config, server: Ssh) -> AsyncIterator[RemoteStack]:
     """The site's stack on its server, as long as the context lasts.
 
     Raises UnreachableHostError, or AresmonError where there is no such site or we may not look into it.
     """
     async with server.connect() as connection:
-        root, owner, found = await _look(fleet, server, connection)
+        root, owner, found = await _look(config, server, connection)
         secrets = {
             path.rpartition("/")[2]: content.decode().rstrip("\n")
             for path, content in found.items()
@@ -140,12 +140,12 @@ async def stack(fleet: Fleet, server: Ssh) -> AsyncIterator[Far]:
         }
         if site_secrets.INFLUXDB_ADMIN not in secrets:
             raise AresmonError(
-                f"{root} on {fleet.server} has no secret {site_secrets.INFLUXDB_ADMIN}",
-                hint=f"on {fleet.server}: `aresmon up`",
+                f"{root} on {config.server} has no secret {site_secrets.INFLUXDB_ADMIN}",
+                hint=f"on {config.server}: `aresmon up`",
             )
         with tempfile.TemporaryDirectory(prefix="aresmon-") as name:
             folder = Path(name)
-            far = Far(
+            far = RemoteStack(
                 root,
                 owner,
                 InfluxDB(folder / SOCKET, users.ADMIN, secrets[site_secrets.INFLUXDB_ADMIN]),
@@ -169,17 +169,17 @@ async def stack(fleet: Fleet, server: Ssh) -> AsyncIterator[Far]:
 
 
 @contextmanager
-def in_background(fleet: Fleet, server: Callable[[], Ssh]) -> Iterator[Far]:
+def in_background(config: Config, server: Callable[[], Ssh]) -> Iterator[RemoteStack]:
     """The same, for code that knows nothing of an event loop; `server` is made within one."""
     ready = threading.Event()
-    outcome: list[Far | BaseException] = []
+    outcome: list[RemoteStack | BaseException] = []
     endings: list[Callable[[], object]] = []
 
     async def hold() -> None:
         over, loop = asyncio.Event(), asyncio.get_running_loop()
         endings.append(lambda: loop.call_soon_threadsafe(over.set))
         try:
-            async with stack(fleet, server()) as far:
+            async with stack(config, server()) as far:
                 outcome.append(far)
                 ready.set()
                 await over.wait()
@@ -192,7 +192,7 @@ def in_background(fleet: Fleet, server: Callable[[], Ssh]) -> Iterator[Far]:
     thread.start()
     ready.wait()
     try:
-        if not isinstance(outcome[0], Far):
+        if not isinstance(outcome[0], RemoteStack):
             raise outcome[0]
         yield outcome[0]
     finally:
@@ -202,14 +202,14 @@ def in_background(fleet: Fleet, server: Callable[[], Ssh]) -> Iterator[Far]:
 
 
 async def _look(
-    fleet: Fleet, server: Ssh, connection: asyncssh.SSHClientConnection
+    config: Config, server: Ssh, connection: asyncssh.SSHClientConnection
 ) -> tuple[str, str, Mapping[str, bytes]]:
-    agents = [site_secrets.agent(host.name) for host in fleet.hosts]
+    agents = [site_secrets.agent(host.name) for host in config.hosts]
     names = [site_secrets.INFLUXDB_ADMIN, site_secrets.SITE_KEY, *agents, *map(site_secrets.upcoming, agents)]
     wanted = [_BLOCKED, *(f".aresmon/secrets/{name}" for name in names)]
     wanted += [f".aresmon/bundle/{name}" for name in (".env", "manifest.json", "agent-environment.yml")]
-    wanted += [f".aresmon/bundle/agents/{fleet.server}/{name}" for name in ("telegraf.conf", AUTHORITY)]
-    given = "\n".join([fleet.site, *wanted, "", ""]).encode()
+    wanted += [f".aresmon/bundle/agents/{config.server}/{name}" for name in ("telegraf.conf", AUTHORITY)]
+    given = "\n".join([config.site, *wanted, "", ""]).encode()
     script = _SCRIPT.read_text(encoding="utf-8")
     conversation = await server.converse(connection, script, given, as_root=True)
     root = owner = python = ""
@@ -226,11 +226,11 @@ async def _look(
     if not root:
         said = await conversation.complaint()
         raise AresmonError(
-            f"{fleet.server} runs no site named {fleet.site}" + (f": {said.splitlines()[-1]}" if said else ""),
-            hint=f"on {fleet.server}: `aresmon up`; and its user must be root, or be let by sudo",
+            f"{config.server} runs no site named {config.site}" + (f": {said.splitlines()[-1]}" if said else ""),
+            hint=f"on {config.server}: `aresmon up`; and its user must be root, or be let by sudo",
         )
     if not python:
-        raise AresmonError(f"{fleet.server} has no python3", hint="install it there: InfluxDB is reached through it")
+        raise AresmonError(f"{config.server} has no python3", hint="install it there: InfluxDB is reached through it")
     return root, owner, found
 
 
@@ -247,7 +247,7 @@ async def _relay(
     server: Ssh, connection: asyncssh.SSHClientConnection, here: Path, there: str
 ) -> asyncio.AbstractServer:
     """A socket here that leads to one there."""
-    program = Path(relay.__file__).read_text(encoding="utf-8")
+    program = Path(ssh_relay.__file__).read_text(encoding="utf-8")
     script = f"exec python3 -c {shlex.quote(program)} {shlex.quote(there)}"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -259,16 +259,16 @@ async def _relay(
     return await asyncio.start_unix_server(serve, str(here))
 
 
-def is_here(site: Site, fleet: Fleet) -> bool:
+def is_here(site: Site, config: Config) -> bool:
     """Whether the stack is on this machine: it is, unless the server has an `ssh` and nothing ran here yet."""
-    return not fleet.afar or site.socket_folder.is_dir()
+    return not config.afar or site.socket_folder.is_dir()
 
 
-def check_here(site: Site, fleet: Fleet, *, meant: bool = False) -> None:
+def check_here(site: Site, config: Config, *, meant: bool = False) -> None:
     """Raise AresmonError where this machine, by its name, is not the server that its file says is elsewhere."""
-    if meant or is_here(site, fleet) or init.this_host() == fleet.server.partition(".")[0]:
+    if meant or is_here(site, config) or init.this_host() == config.server.partition(".")[0]:
         return
     raise AresmonError(
-        f"the stack of this site runs on {fleet.server}, and this machine is {init.this_host()}",
-        hint=f"run it there; if this is {fleet.server} under another name: `aresmon up --here`",
+        f"the stack of this site runs on {config.server}, and this machine is {init.this_host()}",
+        hint=f"run it there; if this is {config.server} under another name: `aresmon up --here`",
     )

@@ -11,7 +11,7 @@ from aresmon.grafana import manage_users
 from aresmon.influxdb import service, users
 from aresmon.site import folder, secrets
 from aresmon.site.folder import Site
-from aresmon.site.secret_inventory import Secret
+from aresmon.site.secret_inventory import SiteSecret
 from aresmon.stack import up
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Progress
@@ -21,7 +21,7 @@ _NEEDS_UP = frozenset({secrets.INFLUXDB_GRAFANA, secrets.GRAFANA_ADMIN, secrets.
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class RotationResult:
     """What became of one secret; `why` it was not rotated, empty where it was, and what is `next` then."""
 
     name: str
@@ -29,7 +29,7 @@ class Done:
     next: str = ""
 
 
-def check(site: Site, engine: Engine, chosen: Sequence[Secret]) -> None:
+def check(site: Site, engine: Engine, chosen: Sequence[SiteSecret]) -> None:
     """Raise AresmonError where `up` has other things to do: to rotate would do them too, unasked."""
     reader = secrets.upcoming(secrets.INFLUXDB_GRAFANA)
     if not any(one.name in _NEEDS_UP for one in chosen) or (site.secrets / reader).exists():
@@ -41,7 +41,7 @@ def check(site: Site, engine: Engine, chosen: Sequence[Secret]) -> None:
         )
 
 
-def rotate(site: Site, engine: Engine, progress: Progress, chosen: Sequence[Secret]) -> list[Done]:
+def rotate(site: Site, engine: Engine, progress: Progress, chosen: Sequence[SiteSecret]) -> list[RotationResult]:
     """Give these secrets other values and bring the stack to them; what became of each.
 
     Each step may be interrupted: InfluxDB's admin and Grafana's reader have two values until the new one is taken,
@@ -60,7 +60,7 @@ def rotate(site: Site, engine: Engine, progress: Progress, chosen: Sequence[Secr
     return done
 
 
-def _one(site: Site, engine: Engine, progress: Progress, secret: Secret) -> Done:
+def _one(site: Site, engine: Engine, progress: Progress, secret: SiteSecret) -> RotationResult:
     try:
         if secret.kind == "person":
             manage_users.set_password(site, engine, progress, login=secret.subject, password=secrets.generated())
@@ -68,8 +68,8 @@ def _one(site: Site, engine: Engine, progress: Progress, secret: Secret) -> Done
             with site.lock(COMMAND):
                 _ACTS[secret.kind](site)
     except AresmonError as error:
-        return Done(secret.name, error.message, error.hint)
-    return Done(secret.name)
+        return RotationResult(secret.name, error.message, error.hint)
+    return RotationResult(secret.name)
 
 
 def _begin_reader(site: Site) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aresmon.config.layout import Layout
-from aresmon.stack.image_versions import Ran
+from aresmon.stack.image_versions import ServiceHistory
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, ExitCode, not_yours
 
@@ -22,14 +22,14 @@ are being brought back. `proven`: the copy is of no more use."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class UpgradeJournal:
     """One service's turn: from which image to which. `snapshot` is the name of the copy inside the data folder, empty
     for a service without one; `begun` is in seconds since 1970; `hosts` are those that sent data at the time;
     `archive` is the backup that was made before, if one was; `failed` says why it is taken back."""
 
     service: str
-    former: Ran
-    wanted: Ran
+    former: ServiceHistory
+    wanted: ServiceHistory
     begun: float
     stage: Stage = "copying"
     snapshot: str = ""
@@ -39,13 +39,13 @@ class Attempt:
     was_opened: bool = False
 
 
-def read(site: Layout) -> Attempt | None:
+def read(site: Layout) -> UpgradeJournal | None:
     """The turn that was interrupted, if there is one."""
     path = site.state / _FILE
     try:
         told: dict[str, Any] = json.loads(path.read_bytes())
-        told |= {name: Ran(**told[name]) for name in ("former", "wanted")}
-        return Attempt(**(told | {"hosts": tuple(told["hosts"])}))
+        told |= {name: ServiceHistory(**told[name]) for name in ("former", "wanted")}
+        return UpgradeJournal(**(told | {"hosts": tuple(told["hosts"])}))
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -71,7 +71,7 @@ def check_none(site: Layout) -> None:
         raise AresmonError(left, hint="`aresmon up` or `aresmon upgrade` completes or undoes it first")
 
 
-def write(site: Layout, attempt: Attempt) -> None:
+def write(site: Layout, attempt: UpgradeJournal) -> None:
     """Remember how far it is."""
     files.write(site.state / _FILE, json.dumps(asdict(attempt), indent=1).encode(), mode=0o600)
 

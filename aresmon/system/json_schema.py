@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from aresmon.system.yaml_document import Document, Keys, Problem, dotted
+from aresmon.system.yaml_document import Document, Keys, YamlProblem, dotted
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -44,9 +44,9 @@ def _validator() -> type[Validator]:
     return extended
 
 
-def problems(document: Document, schema: Mapping[str, Any]) -> list[Problem]:
+def problems(document: Document, schema: Mapping[str, Any]) -> list[YamlProblem]:
     """Everything in the document that the schema does not allow."""
-    found: list[Problem] = []
+    found: list[YamlProblem] = []
     for error in _validator()(schema).iter_errors(document.data):
         found.extend(_told(error, document))
     return found
@@ -99,7 +99,7 @@ def _drop(data: Any, keys: Keys) -> Any:
     return data
 
 
-def _told(error: ValidationError, document: Document) -> Iterator[Problem]:
+def _told(error: ValidationError, document: Document) -> Iterator[YamlProblem]:
     keys: Keys = tuple(error.absolute_path)
     schema = error.schema if isinstance(error.schema, dict) else {}
     if error.validator == "additionalProperties":
@@ -110,7 +110,7 @@ def _told(error: ValidationError, document: Document) -> Iterator[Problem]:
                 is_told = _SETTING.fullmatch(key) or not _is_secret(key, schema)
                 at = (*keys, key) if is_told else keys
                 message = f"unknown setting{did_you_mean(key, known) or '; known: ' + ', '.join(known)}"
-                yield Problem(document.line(at), dotted(at), message)
+                yield YamlProblem(document.line(at), dotted(at), message)
         return
     if "propertyNames" in error.absolute_schema_path:
         at = (*keys, error.instance)

@@ -30,7 +30,7 @@ class Progress(Protocol):
         """Something a person should know, though the work goes on."""
 
 
-class Silent:
+class NoProgress:
     """Tells nobody."""
 
     @contextmanager

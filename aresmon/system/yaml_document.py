@@ -24,7 +24,7 @@ Keys = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class YamlProblem:
     """One thing wrong with a file: the line (from 1; 0: the whole file), where in it, and what."""
 
     line: int
@@ -44,7 +44,7 @@ class Document:
 
     data: Any = None
     lines: dict[Keys, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[YamlProblem] = field(default_factory=list)
 
     def line(self, keys: Keys) -> int:
         """The line of this key, or of the nearest one above it that stands in the file."""
@@ -52,9 +52,9 @@ class Document:
             keys = keys[:-1]
         return self.lines.get(keys, 0)
 
-    def problem(self, keys: Keys, message: str) -> Problem:
+    def problem(self, keys: Keys, message: str) -> YamlProblem:
         """Something wrong at this key."""
-        return Problem(self.line(keys), dotted(keys), message)
+        return YamlProblem(self.line(keys), dotted(keys), message)
 
 
 def dotted(keys: Keys) -> str:
@@ -100,26 +100,26 @@ def parse(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
-        document.problems.append(Problem(line, "", _told(error, text, line)))
+        document.problems.append(YamlProblem(line, "", _told(error, text, line)))
     except (yaml.YAMLError, _TooManyNodesError, RecursionError, ValueError) as error:
-        document.problems.append(Problem(0, "", f"not YAML: {str(error).splitlines()[0]}"))
+        document.problems.append(YamlProblem(0, "", f"not YAML: {str(error).splitlines()[0]}"))
     finally:
         if loader is not None:
             loader.dispose()
     return document
 
 
-def bad_mapping(text: str) -> Problem | None:
+def bad_mapping(text: str) -> YamlProblem | None:
     """Why this text is no YAML mapping, or None; whatever its tags and keys mean to whom it is written for."""
     try:
         _check_depth(text)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return Problem(line, "", _told(error, text, line))
+        return YamlProblem(line, "", _told(error, text, line))
     except (yaml.YAMLError, _TooManyNodesError) as error:
-        return Problem(0, "", f"not YAML: {str(error).splitlines()[0]}")
-    return None if isinstance(node, yaml.MappingNode) else Problem(0, "", "must be a mapping")
+        return YamlProblem(0, "", f"not YAML: {str(error).splitlines()[0]}")
+    return None if isinstance(node, yaml.MappingNode) else YamlProblem(0, "", "must be a mapping")
 
 
 def _check_depth(text: str) -> None:
@@ -176,7 +176,7 @@ class _Reader:
         except (ValueError, KeyError, AttributeError):
             kind = node.tag.rpartition(":")[2]
             message = f"{node.value!r} reads as a {kind} and is none; put it in quotes if a text is meant"
-            self.document.problems.append(Problem(node.start_mark.line + 1, dotted(keys), message))
+            self.document.problems.append(YamlProblem(node.start_mark.line + 1, dotted(keys), message))
             return node.value
 
     def mapping(self, node: yaml.MappingNode, keys: Keys, above: tuple[int, ...]) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class _Reader:
                 continue
             if key in own:
                 said = f"a second time; line {self.document.lines[*keys, key]} has it already"
-                problem = Problem(key_node.start_mark.line + 1, dotted((*keys, key)), said)
+                problem = YamlProblem(key_node.start_mark.line + 1, dotted((*keys, key)), said)
                 self.document.problems.append(problem)
                 continue
             self.document.lines.setdefault((*keys, key), key_node.start_mark.line + 1)
@@ -207,7 +207,9 @@ class _Reader:
             if isinstance(value, dict):
                 merged |= value
             else:
-                self.document.problems.append(Problem(source.start_mark.line + 1, dotted(keys), "`<<` takes a mapping"))
+                self.document.problems.append(
+                    YamlProblem(source.start_mark.line + 1, dotted(keys), "`<<` takes a mapping")
+                )
         return merged
 
     def key(self, node: yaml.Node, keys: Keys) -> str | None:
@@ -217,6 +219,6 @@ class _Reader:
         is_scalar = isinstance(node, yaml.ScalarNode)
         read = f"{node.value} is read as {type(value).__name__}" if is_scalar else "is a list or mapping"
         message = f"the key {read}, not as a text; put it in quotes" if is_scalar else f"a key {read}; a key is a text"
-        self.document.problems.append(Problem(node.start_mark.line + 1, dotted(keys), message))
+        self.document.problems.append(YamlProblem(node.start_mark.line + 1, dotted(keys), message))
         # Kept as it was written, so that nothing is called missing that stands there.
         return str(node.value) if is_scalar else None

@@ -12,7 +12,7 @@ from aresmon.config import migrations as config_migrations
 from aresmon.config import model
 from aresmon.config.layout import FILE
 from aresmon.config.migrations import Migration
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import Images, used_pins
@@ -20,17 +20,17 @@ from aresmon.influxdb import service as influxdb_service
 from aresmon.site.folder import Site, data_folders
 from aresmon.stack import image_versions, upgrade_journal
 from aresmon.stack import up as stack_up
-from aresmon.stack.image_versions import Ran, Versions
+from aresmon.stack.image_versions import ServiceHistory, Versions
 from aresmon.stack.plan import plugins
 from aresmon.stack.readiness import WITHIN
-from aresmon.stack.upgrade_journal import Attempt
+from aresmon.stack.upgrade_journal import UpgradeJournal
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
 from aresmon.system.yaml_document import read_text
 from aresmon.upgrade import service as upgrade_service
 from aresmon.upgrade import snapshot, verification
-from aresmon.upgrade.service import TakenBackError, Work
+from aresmon.upgrade.service import RolledBackError, UpgradeWork
 from aresmon.upgrade.snapshot import Weight
 
 COMMAND = "upgrade"
@@ -43,27 +43,27 @@ Backup = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class UpgradeStep:
     """A service that is to get another image; `wanted.id` is empty where that is not on this machine yet, `weight` is
     what the copy of its data takes, if it has any."""
 
     service: str
-    former: Ran
-    wanted: Ran
+    former: ServiceHistory
+    wanted: ServiceHistory
     weight: Weight | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class UpgradePlan:
     """What an upgrade would do. `was` is the release that brought the site up, `text` its file afterwards, `up` what
     `up` would do with the images that run; `missing` are services without an image, and why."""
 
     was: str
-    turns: tuple[Turn, ...]
+    turns: tuple[UpgradeStep, ...]
     migrations: tuple[Migration, ...]
     text: str
     difference: str
-    up: stack_up.Outcome
+    up: stack_up.UpResult
     missing: Mapping[str, str]
 
     @property
@@ -72,11 +72,11 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class UpgradeResult:
     """What an upgrade did: the services with another image now, and the backup that was made before. `changed` is
     whether it did anything; `missing` are the services whose image could not be had, and why."""
 
-    turns: tuple[Turn, ...]
+    turns: tuple[UpgradeStep, ...]
     archive: str
     unproven: str
     missing: Mapping[str, str]
@@ -87,14 +87,14 @@ class Done:
         return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
 
 
-def load(site: Site) -> Fleet:
+def load(site: Site) -> Config:
     """The fleet that the site's file says once it is migrated."""
     text = read_text(site.file)
     changed, _ = config_migrations.migrate(text)
-    return site.fleet() if changed == text else model.load(changed, site.catalogue(), file=FILE, views=site.views)
+    return site.config() if changed == text else model.load(changed, site.catalogue(), file=FILE, views=site.views)
 
 
-def plan(site: Site, engine: Engine, found: Images | None = None) -> Plan:
+def plan(site: Site, engine: Engine, found: Images | None = None) -> UpgradePlan:
     """Decide, and change nothing. `found` are the images that could be had of those that are pinned; without them it is
     taken for granted that those can be had that are not here.
 
@@ -114,7 +114,7 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> Plan:
             hint="`aresmon up` begins with this release's images, or says which ones the data needs",
         )
     turns = _turns(site, wanted, engine, found, now, known)
-    return Plan(
+    return UpgradePlan(
         was=known.aresmon,
         turns=tuple(turn for turn in turns if turn.wanted.id or is_hoped),
         migrations=steps,
@@ -122,7 +122,7 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> Plan:
         difference="".join(
             difflib.unified_diff(text.splitlines(keepends=True), changed.splitlines(keepends=True), FILE, FILE)
         ),
-        up=stack_up.dry_run(site, engine, hold=True, fleet=wanted),
+        up=stack_up.dry_run(site, engine, hold=True, config=wanted),
         missing={name: why for name, why in found.missing.items() if name not in now or not is_hoped},
     )
 
@@ -139,10 +139,10 @@ def recover(site: Site, engine: Engine, progress: Progress) -> bool:
         left = upgrade_journal.read(site)
         if left is None:
             return False
-        engine.remove_leftovers(site.fleet().site)
+        engine.remove_leftovers(site.config().site)
         try:
-            upgrade_service.resume(Work(site, site.fleet(), engine, progress), left)
-        except TakenBackError as error:
+            upgrade_service.resume(UpgradeWork(site, site.config(), engine, progress), left)
+        except RolledBackError as error:
             _record(site, left, "taken back")
             progress.warn(error.message, hint=error.hint)
         else:
@@ -155,10 +155,10 @@ def upgrade(
     engine: Engine,
     progress: Progress,
     *,
-    announce: Callable[[Plan], None],
+    announce: Callable[[UpgradePlan], None],
     backup: Backup | None,
     within: float = WITHIN,
-) -> Done:
+) -> UpgradeResult:
     """Carry it out, after telling `announce` the plan. `within` is how many seconds a new image has to prove itself.
 
     Raises TakenBackError (code 3) where a new image failed and the former one runs again with its data; the services
@@ -170,34 +170,34 @@ def upgrade(
     decided = plan(site, engine, found)
     announce(decided)
     if decided.is_empty:
-        return Done((), "", "", decided.missing)
+        return UpgradeResult((), "", "", decided.missing)
     archive = backup() if backup is not None and decided.turns else ""
     if decided.migrations:
         _migrate(site, decided, progress)
     before = stack_up.up(site, engine, progress, announce=lambda _: None, hold=True)
     with site.lock(COMMAND):
-        work = Work(site, site.fleet(), engine, progress, within)
+        work = UpgradeWork(site, site.config(), engine, progress, within)
         taken = tuple(_take(work, turn, archive) for turn in decided.turns)
-    return Done(taken, archive, before.unproven, decided.missing, changed=True)
+    return UpgradeResult(taken, archive, before.unproven, decided.missing, changed=True)
 
 
 def _turns(
-    site: Site, wanted: Fleet, engine: Engine, found: Images, now: Mapping[str, Ran], known: Versions
-) -> Iterator[Turn]:
+    site: Site, wanted: Config, engine: Engine, found: Images, now: Mapping[str, ServiceHistory], known: Versions
+) -> Iterator[UpgradeStep]:
     pins, folders = used_pins(wanted), data_folders(site, wanted)
     for service in (name for name in ORDER if name in pins and name in now):
         image, image_id = found.references.get(service, pins[service].pull), found.ids.get(service, "")
         if image_id == now[service].id or (not image_id and image == now[service].image):
             continue
         former = _former(engine, wanted.site, service, now[service], known.of(service))
-        then = Ran(image, image_id, _version(engine, wanted.site, service, image, image_id))
+        then = ServiceHistory(image, image_id, _version(engine, wanted.site, service, image, image_id))
         _refuse(site, service, former.newest, then)
         folder = folders.get(service)
         weight = snapshot.check_room(folder) if folder is not None and folder.is_dir() else None
-        yield Turn(service, former, then, weight)
+        yield UpgradeStep(service, former, then, weight)
 
 
-def _former(engine: Engine, project: str, service: str, now: Ran, known: Ran) -> Ran:
+def _former(engine: Engine, project: str, service: str, now: ServiceHistory, known: ServiceHistory) -> ServiceHistory:
     """What runs, with what is known of it from before this release too, when nothing was remembered."""
     if known.id == now.id and known.newest:
         return known
@@ -211,7 +211,7 @@ def _version(engine: Engine, project: str, service: str, image: str, image_id: s
     return image_versions.version(engine, project, service, image, image_id)
 
 
-def _refuse(site: Site, service: str, newest: str, then: Ran) -> None:
+def _refuse(site: Site, service: str, newest: str, then: ServiceHistory) -> None:
     """Raise AresmonError where what this service's data was written by forbids the image."""
     why = image_versions.objection(service, newest, then.version)
     if not why:
@@ -237,7 +237,7 @@ def _went_from(event: Mapping[str, object], service: str, version: str) -> bool:
     )
 
 
-def _migrate(site: Site, decided: Plan, progress: Progress) -> None:
+def _migrate(site: Site, decided: UpgradePlan, progress: Progress) -> None:
     """Write the migrated file; the former one is kept in `.aresmon/`."""
     site.make_state()
     kept = site.state / f"{FILE}.{time.strftime('%Y%m%d-%H%M%S')}"
@@ -246,21 +246,21 @@ def _migrate(site: Site, decided: Plan, progress: Progress) -> None:
     progress.note(f"{FILE} is migrated; the former one is {kept}")
 
 
-def _take(work: Work, turn: Turn, archive: str) -> Turn:
+def _take(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeStep:
     """Carry out one service's turn; the turn, with the former image under the name that still leads to it."""
-    hosts = verification.senders(influxdb_service.influxdb(work.site), [host.name for host in work.fleet.hosts])
+    hosts = verification.senders(influxdb_service.influxdb(work.site), [host.name for host in work.config.hosts])
     former = image_versions.name(work.engine, turn.service, turn.former)
-    begun = Attempt(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)
+    begun = UpgradeJournal(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)
     try:
         upgrade_service.carry_out(work, begun)
-    except TakenBackError:
+    except RolledBackError:
         _record(work.site, begun, "taken back")
         raise
     _record(work.site, begun, "upgraded")
     return replace(turn, former=former)
 
 
-def _record(site: Site, taken: Attempt, outcome: str) -> None:
+def _record(site: Site, taken: UpgradeJournal, outcome: str) -> None:
     site.record(
         command=COMMAND,
         service=taken.service,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.compose import Compose
 from aresmon.engine.docker import Engine
@@ -22,8 +22,8 @@ from aresmon.influxdb import service as influxdb_service
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site, data_folders, users
 from aresmon.stack import folder_swap, image_versions, readiness, up, upgrade_journal
-from aresmon.stack.image_versions import Ran
-from aresmon.stack.upgrade_journal import Attempt
+from aresmon.stack.image_versions import ServiceHistory
+from aresmon.stack.upgrade_journal import UpgradeJournal
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
 from aresmon.upgrade import snapshot, verification
@@ -31,16 +31,16 @@ from aresmon.upgrade import snapshot, verification
 _ARRIVES_WITHIN = 60.0  # seconds
 
 
-class TakenBackError(AresmonError):
+class RolledBackError(AresmonError):
     """The new image failed, and the former one runs again with its data."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class UpgradeWork:
     """What a turn works on. `within` is how many seconds a service may take to be ready, and data to arrive."""
 
     site: Site
-    fleet: Fleet
+    config: Config
     engine: Engine
     progress: Progress
     within: float = readiness.WITHIN
@@ -51,10 +51,10 @@ class Work:
 
     def folder(self, service: str) -> Path | None:
         """The service's data folder, if it has one."""
-        return data_folders(self.site, self.fleet).get(service)
+        return data_folders(self.site, self.config).get(service)
 
 
-def carry_out(work: Work, turn: Attempt) -> None:
+def carry_out(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """Bring a service to its new image.
 
     Raises TakenBackError where that failed and the former one is back with its data, AresmonError with code 4 where
@@ -85,7 +85,7 @@ def carry_out(work: Work, turn: Attempt) -> None:
         _end(work, turn)
 
 
-def resume(work: Work, turn: Attempt) -> None:
+def resume(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """Go on with a turn that was interrupted: back, or forward where data may have arrived meanwhile."""
     if turn.stage == "proven":
         _end(work, turn)
@@ -102,7 +102,7 @@ def resume(work: Work, turn: Attempt) -> None:
         take_back(work, turn)
 
 
-def take_back(work: Work, turn: Attempt) -> None:
+def take_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """Bring the former image and folder back, and say so; what a first try left undone is done by the next.
 
     Raises TakenBackError if it is the new image that failed, nothing if the turn was only interrupted, and AresmonError
@@ -131,7 +131,7 @@ def take_back(work: Work, turn: Attempt) -> None:
 # Steps ---------------------------------------------------------------------------------------------------
 
 
-def _begin(work: Work, turn: Attempt) -> tuple[Attempt, verification.Content | None]:
+def _begin(work: UpgradeWork, turn: UpgradeJournal) -> tuple[UpgradeJournal, verification.Content | None]:
     """Stop the service and keep its folder; what InfluxDB had."""
     folder = work.folder(turn.service)
     had = None
@@ -151,22 +151,22 @@ def _begin(work: Work, turn: Attempt) -> tuple[Attempt, verification.Content | N
     return turn, had
 
 
-def _bring(work: Work, turn: Attempt) -> None:
+def _bring(work: UpgradeWork, turn: UpgradeJournal) -> None:
     found = _with(work, turn)
     up.bring(work.site, work.engine, work.progress, service=turn.service, found=found, within=work.within)
 
 
-def _runs(work: Work, turn: Attempt) -> bool:
-    container = work.engine.containers(work.fleet.site).get(turn.service)
+def _runs(work: UpgradeWork, turn: UpgradeJournal) -> bool:
+    container = work.engine.containers(work.config.site).get(turn.service)
     return container is not None and container.state == "running" and container.image_id == turn.wanted.id
 
 
-def _step(work: Work, turn: Attempt) -> Attempt:
+def _step(work: UpgradeWork, turn: UpgradeJournal) -> UpgradeJournal:
     upgrade_journal.write(work.site, turn)
     return turn
 
 
-def _prove_influxdb(work: Work, turn: Attempt, had: verification.Content | None) -> None:
+def _prove_influxdb(work: UpgradeWork, turn: UpgradeJournal, had: verification.Content | None) -> None:
     """That it has what was there and takes points; then that the agents' arrive."""
     influxdb = influxdb_service.influxdb(work.site)
     with work.progress.stage("holding what it has against what was there"):
@@ -174,28 +174,28 @@ def _prove_influxdb(work: Work, turn: Attempt, had: verification.Content | None)
         missing = verification.lost(had, verification.content(influxdb, turn.begun)) if had else ""
         if missing:
             raise AresmonError(f"{turn.wanted.image} lacks what was there: {missing}")
-        verification.try_to_write(influxdb, work.fleet.server, f"{turn.former.image} -> {turn.wanted.image}")
+        verification.try_to_write(influxdb, work.config.server, f"{turn.former.image} -> {turn.wanted.image}")
     _open(work, _step(work, replace(turn, stage="opened")))
 
 
-def _prove_edge(work: Work, turn: Attempt, _: verification.Content | None) -> None:
+def _prove_edge(work: UpgradeWork, turn: UpgradeJournal, _: verification.Content | None) -> None:
     _wait_for_hosts(work, turn)
 
 
-def _prove_grafana(work: Work, turn: Attempt, _: verification.Content | None) -> None:
+def _prove_grafana(work: UpgradeWork, turn: UpgradeJournal, _: verification.Content | None) -> None:
     """That its administrator gets in, and finds the people that should be there."""
-    secrets = site_secrets.ensure(work.site.secrets, site_secrets.owners(work.fleet, users()))
-    grafana_users.ensure(work.site, work.fleet, work.engine, secrets, work.progress)
+    secrets = site_secrets.ensure(work.site.secrets, site_secrets.owners(work.config, users()))
+    grafana_users.ensure(work.site, work.config, work.engine, secrets, work.progress)
 
 
-def _prove_telegraf(work: Work, turn: Attempt, _: verification.Content | None) -> None:
-    sidecar = work.fleet.sidecar
+def _prove_telegraf(work: UpgradeWork, turn: UpgradeJournal, _: verification.Content | None) -> None:
+    sidecar = work.config.sidecar
     if sidecar is not None:
         with work.progress.stage(f"waiting for data of {sidecar.name}"):
             _check_arrival(work, (sidecar.name,))
 
 
-_PROOFS: Mapping[str, Callable[[Work, Attempt, verification.Content | None], None]] = {
+_PROOFS: Mapping[str, Callable[[UpgradeWork, UpgradeJournal, verification.Content | None], None]] = {
     "influxdb": _prove_influxdb,
     "edge": _prove_edge,
     "grafana": _prove_grafana,
@@ -203,25 +203,25 @@ _PROOFS: Mapping[str, Callable[[Work, Attempt, verification.Content | None], Non
 }
 
 
-def _open(work: Work, turn: Attempt) -> None:
+def _open(work: UpgradeWork, turn: UpgradeJournal) -> None:
     if _reopen(work, within=min(work.within, _ARRIVES_WITHIN)):
         _wait_for_hosts(work, turn)
 
 
-def _reopen(work: Work, *, within: float = _ARRIVES_WITHIN) -> bool:
+def _reopen(work: UpgradeWork, *, within: float = _ARRIVES_WITHIN) -> bool:
     """Start the edge; whether there is one, which after a `down` there is not."""
-    edge = work.engine.containers(work.fleet.site).get("edge")
+    edge = work.engine.containers(work.config.site).get("edge")
     if edge is None:
         return False
     if edge.state != "running":
         with work.progress.stage("opening the door"):
             work.compose.run("start", "edge")
-    ready = readiness.probes(work.fleet, influxdb_service.nobody(work.site))
-    readiness.wait(work.engine, work.fleet.site, ["edge"], ready, within=within)
+    ready = readiness.probes(work.config, influxdb_service.nobody(work.site))
+    readiness.wait(work.engine, work.config.site, ["edge"], ready, within=within)
     return True
 
 
-def _wait_for_hosts(work: Work, turn: Attempt) -> None:
+def _wait_for_hosts(work: UpgradeWork, turn: UpgradeJournal) -> None:
     if not turn.hosts:
         work.progress.note("no host was sending data before, so none is waited for")
         return
@@ -229,27 +229,27 @@ def _wait_for_hosts(work: Work, turn: Attempt) -> None:
         _check_arrival(work, turn.hosts)
 
 
-def _check_arrival(work: Work, hosts: tuple[str, ...]) -> None:
+def _check_arrival(work: UpgradeWork, hosts: tuple[str, ...]) -> None:
     patience = min(work.within, _ARRIVES_WITHIN)
     unproven = verification.wait_for_one(influxdb_service.influxdb(work.site), hosts, time.time(), within=patience)
     if unproven:
         raise AresmonError(unproven)
 
 
-def _awaited(work: Work, hosts: tuple[str, ...]) -> str:
+def _awaited(work: UpgradeWork, hosts: tuple[str, ...]) -> str:
     if not hosts:
         return ""
     return verification.wait_for_one(influxdb_service.influxdb(work.site), hosts, time.time(), within=_ARRIVES_WITHIN)
 
 
-def _end(work: Work, turn: Attempt) -> None:
+def _end(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """The new image is proven: the copy goes."""
     upgrade_journal.write(work.site, replace(turn, stage="proven"))
     _sweep(work, turn)
     upgrade_journal.forget(work.site)
 
 
-def _sweep(work: Work, turn: Attempt, *, keep: str = "") -> None:
+def _sweep(work: UpgradeWork, turn: UpgradeJournal, *, keep: str = "") -> None:
     folder = work.folder(turn.service)
     for name in (turn.snapshot, f"{snapshot.PREFIX}before-{_stamp(turn)}", _aside(turn)):
         if folder is not None and name and name != keep:
@@ -259,20 +259,20 @@ def _sweep(work: Work, turn: Attempt, *, keep: str = "") -> None:
 # The way back -------------------------------------------------------------------------------------------
 
 
-def _bring_back(work: Work, turn: Attempt) -> tuple[list[str], str]:
+def _bring_back(work: UpgradeWork, turn: UpgradeJournal) -> tuple[list[str], str]:
     """The former folder and image; which files of the copy somebody wrote to, and why no data arrives, if none does."""
     with work.progress.stage(f"bringing back {turn.service} as {turn.former.image}"):
         broken = _return_folder(work, turn)
         refused = turn.wanted.id if turn.failed else turn.former.refused
         _note(work, turn.service, replace(turn.former, refused=refused))
-    if not work.engine.containers(work.fleet.site):
+    if not work.engine.containers(work.config.site):
         return broken, ""  # after a `down`: alone, few services are ever ready, and whoever called starts them all
     found = _with(work, turn, former=True)
     up.bring(work.site, work.engine, work.progress, service=turn.service, found=found)
     return broken, _awaited(work, turn.hosts) if _reopen(work) else ""
 
 
-def _return_folder(work: Work, turn: Attempt) -> list[str]:
+def _return_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
     """Put the copy in the place of what is there; the files of it that somebody wrote to. As often as one likes."""
     folder = work.folder(turn.service)
     if folder is not None and not folder.is_dir():
@@ -294,7 +294,7 @@ def _return_folder(work: Work, turn: Attempt) -> list[str]:
     return broken
 
 
-def _tell_return(work: Work, turn: Attempt, *, broken: list[str], arrived: str, aside: str) -> None:
+def _tell_return(work: UpgradeWork, turn: UpgradeJournal, *, broken: list[str], arrived: str, aside: str) -> None:
     """What came of the way back, as the error that it is; nothing where the turn was only interrupted."""
     restore = f"`aresmon restore {turn.archive}`" if turn.archive else "`aresmon restore`"
     if broken:
@@ -315,7 +315,7 @@ def _tell_return(work: Work, turn: Attempt, *, broken: list[str], arrived: str, 
             code=ExitCode.BROKEN,
         )
     if turn.failed:
-        raise TakenBackError(
+        raise RolledBackError(
             f"{turn.service} runs as {turn.former.image} again, with its data as it was: {turn.failed}",
             hint="`aresmon upgrade` tries again; the services after it were left alone",
             code=ExitCode.ROLLED_BACK,
@@ -323,24 +323,24 @@ def _tell_return(work: Work, turn: Attempt, *, broken: list[str], arrived: str, 
     work.progress.note(f"{turn.service}: an upgrade was interrupted; it runs as {turn.former.image}, as before")
 
 
-def _with(work: Work, turn: Attempt, *, former: bool = False) -> Images:
+def _with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = False) -> Images:
     """The images of all services as they are, but for the one whose turn it is."""
-    found = images.local(work.engine, used_pins(work.fleet))
-    now, kept = image_versions.held(work.site, work.fleet, work.engine, found, everything=True)
+    found = images.local(work.engine, used_pins(work.config))
+    now, kept = image_versions.held(work.site, work.config, work.engine, found, everything=True)
     now = image_versions.named(work.engine, now, tuple(one for one in kept if one.service != turn.service))
     chosen = image_versions.name(work.engine, turn.service, turn.former) if former else turn.wanted
     missing = {service: why for service, why in now.missing.items() if service != turn.service}
     return Images({**now.references, turn.service: chosen.image}, {**now.ids, turn.service: chosen.id}, missing)
 
 
-def _note(work: Work, service: str, ran: Ran) -> None:
-    known = image_versions.remembered(work.site, work.fleet)
+def _note(work: UpgradeWork, service: str, ran: ServiceHistory) -> None:
+    known = image_versions.remembered(work.site, work.config)
     image_versions.write(work.site, known.with_service(service, ran))
 
 
-def _aside(turn: Attempt) -> str:
+def _aside(turn: UpgradeJournal) -> str:
     return f"{snapshot.PREFIX}failed-{_stamp(turn)}"
 
 
-def _stamp(turn: Attempt) -> str:
+def _stamp(turn: UpgradeJournal) -> str:
     return datetime.fromtimestamp(turn.begun, UTC).strftime("%Y%m%dT%H%M%SZ")

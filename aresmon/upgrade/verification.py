@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from aresmon.config.names import DATABASE, EVENT
 from aresmon.influxdb import freshness
-from aresmon.influxdb.client import InfluxDB, UnreachableError
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.influxdb.downsampling import FOREVER_POLICY
-from aresmon.influxdb.events import Event
+from aresmon.influxdb.events import HostEvent
 from aresmon.system.errors import AresmonError
 
 _DAY = 86400
@@ -70,7 +70,7 @@ def try_to_write(influxdb: InfluxDB, server: str, text: str) -> None:
     """
     at = int(time.time())
     influxdb.write(
-        Event(server, "upgrade", "upgrade of influxdb", text).line(at), database=DATABASE, policy=FOREVER_POLICY
+        HostEvent(server, "upgrade", "upgrade of influxdb", text).line(at), database=DATABASE, policy=FOREVER_POLICY
     )
     statement = f'SELECT "text" FROM "{FOREVER_POLICY}"."{EVENT}" WHERE "kind" = \'upgrade\' AND time >= {at}s'
     if not influxdb.query(statement, database=DATABASE)[0]:
@@ -92,7 +92,7 @@ def wait_for_one(influxdb: InfluxDB, hosts: Collection[str], since: float, *, wi
         try:
             if freshness.heard(influxdb, since) & set(hosts):
                 return ""
-        except UnreachableError:
+        except InfluxDBUnreachableError:
             pass
         if time.monotonic() > deadline:
             return f"no data of {named(hosts)} arrived within {within:.0f} s"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aresmon.backup import archive as backup_archive
-from aresmon.backup.archive import Days, Member, member
+from aresmon.backup.archive import ArchiveMember, Days, member
 from aresmon.backup.checksums import DAY
 from aresmon.influxdb import influxql
 from tests.engine.grafanas import grafana_for
@@ -130,7 +130,7 @@ def rewritten(
     said = backup_archive.read(contents.pop(backup_archive.NAME))
     changed = change(contents)
     folder = target.with_suffix(".parts")
-    members: list[Member] = []
+    members: list[ArchiveMember] = []
     for name, body in changed.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(body)

@@ -21,7 +21,7 @@ from aresmon.influxdb import backfill, downsampling, events
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.render.grafana.queries import EXPRESSION, statement
 from aresmon.site import folder
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 from tests.engine import machine
 from tests.engine.machine import Proxy
 from tests.engine.sites import DATABASE, Site, eventually, site_in
@@ -133,10 +133,10 @@ def write_earlier(site: Site) -> None:
 def fill(site: Site) -> None:
     """Downsample what is there, as `aresmon data backfill` does."""
     own = folder.Site(site.folder)
-    fleet, views, now = own.fleet(), own.views(), time.time()
-    tasks = backfill.plan(site.influxdb, fleet, downsampling.downsamplings(views), backfill.Wish(), now=now)
+    fleet, views, now = own.config(), own.views(), time.time()
+    tasks = backfill.plan(site.influxdb, fleet, downsampling.downsamplings(views), backfill.BackfillOptions(), now=now)
     journal = own.state / backfill.JOURNAL
-    assert not backfill.run(site.influxdb, fleet, views, tasks, journal=journal, progress=Silent()).refused
+    assert not backfill.run(site.influxdb, fleet, views, tasks, journal=journal, progress=NoProgress()).refused
 
 
 def copies(series: Series, row: dict[str, Any], floats: set[tuple[str, str]]) -> Iterator[str]:
@@ -260,7 +260,7 @@ def test_every_choice_has_its_values(site: Site, others: dict[str, str]) -> None
 
 
 def test_every_annotation_is_understood_and_a_push_shows(site: Site) -> None:
-    event = events.Event(HOST, "push", 'push to box: "proven"', "4f1c9ab C:\\ in\ntwo lines")
+    event = events.HostEvent(HOST, "push", 'push to box: "proven"', "4f1c9ab C:\\ in\ntwo lines")
     events.tell(site.influxdb, [event])
     now = time.time() + 1
 

@@ -48,7 +48,7 @@ def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> None:
-    frame = telegraf.Frame.of(package_data.shipped_files())
+    frame = telegraf.TelegrafTemplates.of(package_data.package_files())
     host = Host("box", "systemd", "box", (name,), ())
     configuration = telegraf.marked(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
 

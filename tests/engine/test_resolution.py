@@ -263,7 +263,10 @@ def test_up_fills_a_month_of_what_is_new_and_says_where_there_is_more(filled: Si
     filled.query('DELETE FROM "system" WHERE "host" = \'dense\' AND time < now() - 13h')
     day = (END - DAY) // HOUR * HOUR
     filled.write(f"system,host=dense load1=3 {day * 10**9}")
-    owed = [backfill.Task("1m", "system", day, day + HOUR), backfill.Task("1h", "system", day, day + HOUR)]
+    owed = [
+        backfill.BackfillTask("1m", "system", day, day + HOUR),
+        backfill.BackfillTask("1h", "system", day, day + HOUR),
+    ]
     backfill.remember(filled.state / backfill.JOURNAL, owed)
 
     result = filled.up()

@@ -13,12 +13,12 @@ import pytest
 from aresmon.backup import archive as backup_archive
 from aresmon.backup import restore
 from aresmon.backup.checksums import DAY
-from aresmon.backup.restore import Wish
+from aresmon.backup.restore import RestoreOptions
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import backfill
 from aresmon.site.folder import Site as OurSite
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 from tests.engine.backups import backed_up, filled_site, killed_at, note, noted, points, rewritten
 from tests.engine.sites import DATABASE, Site, eventually
 from tests.engine.test_interruptions import one_off
@@ -151,7 +151,7 @@ def test_what_no_data_follows_is_taken_out_again(site: Site, archive: Path, monk
     ours = OurSite(site.folder)
 
     with pytest.raises(AresmonError, match="nothing of box arrived") as undone:
-        restore.restore(ours, Engine(), restore.find(ours, str(archive)), Wish(only="influxdb"), Silent())
+        restore.restore(ours, Engine(), restore.find(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress())
 
     assert undone.value.code == ExitCode.ROLLED_BACK
     assert points(site) == old
@@ -253,7 +253,7 @@ def test_coarser_points_that_the_archive_lacks_are_made_and_an_undone_restore_le
     monkeypatch.setattr(restore, "_start", lambda *_: restore._Started(failed="it does not start"))
 
     with pytest.raises(AresmonError, match="taken out again"):
-        restore.restore(ours, Engine(), restore.find(ours, str(archive)), Wish(only="influxdb"), Silent())
+        restore.restore(ours, Engine(), restore.find(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress())
     assert backfill.owed(site.state / backfill.JOURNAL) == []
     assert coarser(site, "1m") == []
 

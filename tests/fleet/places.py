@@ -16,8 +16,8 @@ import yaml
 
 from aresmon.backup.storage import destinations
 from aresmon.backup.storage.base import MARK, Store
-from aresmon.backup.storage.s3 import S3
-from aresmon.backup.storage.sftp import Sftp
+from aresmon.backup.storage.s3 import S3Store
+from aresmon.backup.storage.sftp import SftpStore
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
 from tests.fleet.gateway import Gateway, gateway
@@ -75,10 +75,10 @@ def unfinished(request: pytest.FixtureRequest) -> Unfinished:
     """What stands in a place beside its archives and its mark."""
 
     def found(of: Store) -> list[str]:
-        if isinstance(of, S3):
+        if isinstance(of, S3Store):
             uploads = of._client.list_multipart_uploads(Bucket=of.bucket.name)
             return [str(one["Key"]) for one in uploads.get("Uploads", [])]
-        if isinstance(of, Sftp):
+        if isinstance(of, SftpStore):
             server: Server = request.getfixturevalue("lewi")
             there = server.run(f"ls -A {FOLDER}").split()
         else:
@@ -91,7 +91,7 @@ def unfinished(request: pytest.FixtureRequest) -> Unfinished:
 def at(site: Site, *to: dict[str, Any]) -> Store:
     """The first of a site's stores."""
     site.file.write_text(yaml.safe_dump({"site": "ares", "hosts": {"lewi": None}, "backup": {"to": list(to)}}))
-    return destinations.stores(site, site.fleet())[0]
+    return destinations.stores(site, site.config())[0]
 
 
 def s3(site: Site, server: Gateway, **changes: str) -> dict[str, Any]:

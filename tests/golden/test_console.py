@@ -9,10 +9,10 @@ import pytest
 
 from aresmon.cli.console import Console
 from aresmon.doctor.activity import HostStatus
-from aresmon.doctor.problems import ServiceStatus, Trouble
+from aresmon.doctor.problems import Problem, ServiceStatus
 from aresmon.doctor.status import Status
 from aresmon.influxdb.capacity import Capacity
-from aresmon.site.bundle import Difference
+from aresmon.site.bundle import BundleDifference
 from aresmon.stack.plan import Step
 from aresmon.system.errors import AresmonError
 from tests.golden.conftest import Compare
@@ -40,10 +40,10 @@ STATUS = Status(
         HostStatus("young", "systemd", 3.0, 5, 0, 0, 0, ()),
     ),
     troubles=(
-        Trouble(
+        Problem(
             "telegraf", "telegraf is exited (exit code 1)", "`aresmon logs telegraf` says why, `aresmon up` starts it"
         ),
-        Trouble(
+        Problem(
             "grafana",
             "grafana does not run: its image mirror.example.org:5000/library/grafana/grafana:12.4.5 is not on this "
             "machine",
@@ -55,7 +55,7 @@ STATUS = Status(
 SMALL = Capacity(2_100_000, 1_830_000, 412, 120_000_000_000, 168_000_000, None, ())
 WELL = Status("ares", "biere", NOW, STATUS.services[:1], STATUS.hosts[:1], (), SMALL)
 OLD = "".join(f"{n} [bold]old[/]\n" for n in range(70)).encode()
-DIFF = Difference(("edge/haproxy.cfg",), (), (), {"edge/haproxy.cfg": OLD}, {"edge/haproxy.cfg": b""})
+DIFF = BundleDifference(("edge/haproxy.cfg",), (), (), {"edge/haproxy.cfg": OLD}, {"edge/haproxy.cfg": b""})
 STEPS = [
     Step("influxdb", "recreate", "its configuration changed"),
     Step("edge", "create", "there is no container"),
@@ -75,7 +75,7 @@ SHOWN: dict[str, tuple[int, Show]] = {
     "plan-first": (
         80,
         lambda console: console.plan(
-            STEPS[1:2], Difference((".env",), (), (), {}, {".env": b""}), is_first=True, whole=True
+            STEPS[1:2], BundleDifference((".env",), (), (), {}, {".env": b""}), is_first=True, whole=True
         ),
     ),
 }

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from aresmon.cli.console import Console, Rollout
-from aresmon.push.drift import Drift, Planned
-from aresmon.push.result import Outcome, Result
+from aresmon.push.drift import Drift, PlannedPush
+from aresmon.push.result import PushOutcome, PushResult
 from tests.golden.conftest import Compare
 
 MARK = "4f1c9ab01234-20260101T120000-0123abcd"
@@ -19,43 +19,63 @@ COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 LONG = "ronflex.ares-ensiie.example.org"
 
 RESULTS = [
-    Result("biere", Outcome.PROVEN, mark=MARK, commit=COMMIT, seconds=14.2),
-    Result(
-        "quiet", Outcome.PROVEN, "nothing from docker, zfs since", mark=MARK, seconds=24.0, silent=("docker", "zfs")
+    PushResult("biere", PushOutcome.PROVEN, mark=MARK, commit=COMMIT, seconds=14.2),
+    PushResult(
+        "quiet", PushOutcome.PROVEN, "nothing from docker, zfs since", mark=MARK, seconds=24.0, silent=("docker", "zfs")
     ),
-    Result("same", Outcome.UNCHANGED, mark=MARK, seconds=1.0, notes=("its clock is 7 s ahead of this machine's",)),
-    Result("unseen", Outcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at", mark=MARK),
-    Result(
-        "silent", Outcome.SILENT, "there is nothing to push, and its data does not arrive", "on silent: journalctl …"
+    PushResult(
+        "same", PushOutcome.UNCHANGED, mark=MARK, seconds=1.0, notes=("its clock is 7 s ahead of this machine's",)
     ),
-    Result(
+    PushResult(
+        "unseen", PushOutcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at", mark=MARK
+    ),
+    PushResult(
+        "silent",
+        PushOutcome.SILENT,
+        "there is nothing to push, and its data does not arrive",
+        "on silent: journalctl …",
+    ),
+    PushResult(
         LONG,
-        Outcome.ROLLED_BACK,
+        PushOutcome.ROLLED_BACK,
         "none of its data arrived within 40 s. It said: [outputs.influxdb] 401 Unauthorized. The former configuration "
         "runs again and its data arrives",
         mark=MARK,
         commit=COMMIT,
         seconds=61.9,
     ),
-    Result("wrong", Outcome.REFUSED, "Telegraf refuses the configuration: [bold] is no plugin", "mend it"),
-    Result(
-        "edited", Outcome.DRIFTED, "/etc/telegraf/telegraf.conf was edited there", "`aresmon drift edited` shows how"
+    PushResult("wrong", PushOutcome.REFUSED, "Telegraf refuses the configuration: [bold] is no plugin", "mend it"),
+    PushResult(
+        "edited",
+        PushOutcome.DRIFTED,
+        "/etc/telegraf/telegraf.conf was edited there",
+        "`aresmon drift edited` shows how",
     ),
-    Result("away1", Outcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"),
-    Result("away2", Outcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"),
-    Result("left", Outcome.SKIPPED, "not begun: 3 hosts failed before it", "mend that, and push again"),
-    Result(
-        "dead", Outcome.BROKEN, "It does not start with its former configuration either", "on dead: journalctl …", MARK
+    PushResult(
+        "away1", PushOutcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"
     ),
-    Result("gone", Outcome.UNKNOWN, "the connection broke, and it has not been reached since", "`aresmon drift gone`"),
+    PushResult(
+        "away2", PushOutcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"
+    ),
+    PushResult("left", PushOutcome.SKIPPED, "not begun: 3 hosts failed before it", "mend that, and push again"),
+    PushResult(
+        "dead",
+        PushOutcome.BROKEN,
+        "It does not start with its former configuration either",
+        "on dead: journalctl …",
+        MARK,
+    ),
+    PushResult(
+        "gone", PushOutcome.UNKNOWN, "the connection broke, and it has not been reached since", "`aresmon drift gone`"
+    ),
 ]
-MANY = [Result(f"host{number:02}", Outcome.PROVEN, mark=MARK, seconds=12.0) for number in range(25)]
+MANY = [PushResult(f"host{number:02}", PushOutcome.PROVEN, mark=MARK, seconds=12.0) for number in range(25)]
 PLAN = [
-    Planned("biere", "[agent]\n  interval = '10s'\n", "[agent]\n  interval = '30s'\n# [bold]x[/]\n", commit=COMMIT),
-    Planned("same", "[agent]\n", "[agent]\n"),
-    Planned("new", None, "[agent]\n"),
-    Planned("edited", "by hand\n", "[agent]\n", drifted=("/etc/telegraf/telegraf.conf", "/etc/default/telegraf")),
-    Planned("away", None, "", refusal=RESULTS[8]),
+    PlannedPush("biere", "[agent]\n  interval = '10s'\n", "[agent]\n  interval = '30s'\n# [bold]x[/]\n", commit=COMMIT),
+    PlannedPush("same", "[agent]\n", "[agent]\n"),
+    PlannedPush("new", None, "[agent]\n"),
+    PlannedPush("edited", "by hand\n", "[agent]\n", drifted=("/etc/telegraf/telegraf.conf", "/etc/default/telegraf")),
+    PlannedPush("away", None, "", refusal=RESULTS[8]),
 ]
 DRIFT = [
     Drift("biere"),
@@ -106,7 +126,7 @@ def crowded(console: Console) -> None:
     shown = Rollout(console, [f"host{n}" for n in range(40)], quiet=True)
     for number in range(30):
         shown.report(f"host{number}", "stage")
-    shown.done(Result("host0", Outcome.PROVEN))
+    shown.done(PushResult("host0", PushOutcome.PROVEN))
     console.out.print(shown.table())
 
 
@@ -156,7 +176,7 @@ def test_a_push_shows_its_golden_texts(shown: Callable[[str], str], compare: Com
 
 
 def test_every_outcome_is_among_them() -> None:
-    assert {result.outcome for result in RESULTS} == set(Outcome)
+    assert {result.outcome for result in RESULTS} == set(PushOutcome)
 
 
 @pytest.mark.parametrize("name", ["results-80", "history-80", "going", "crowded"])

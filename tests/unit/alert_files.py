@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.render.grafana import alert_rules
 from tests.unit.conftest import VIEWS, load
 
@@ -18,11 +18,11 @@ HOSTS = """hosts:
 
 def files(text: str = "", *, formerly: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two files, read as Grafana reads them."""
-    made = alert_rules.render(fleet(text), VIEWS, formerly=formerly)
+    made = alert_rules.render(config(text), VIEWS, formerly=formerly)
     return yaml.safe_load(made[alert_rules.RULES]), yaml.safe_load(made[alert_rules.CONTACTS])
 
 
-def fleet(text: str = "") -> Fleet:
+def config(text: str = "") -> Config:
     return load(HOSTS + (f"alerts:\n{text}" if text else ""))
 
 

@@ -14,12 +14,12 @@ from hypothesis import settings
 
 from aresmon.config import collectors, model, view_files
 from aresmon.config.collectors import Catalogue
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.views import Views
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import SERVICES, pins
-from aresmon.render.compose import Place
+from aresmon.render.compose import RenderContext
 from aresmon.site.folder import Site
 from aresmon.system.errors import SiteError
 
@@ -33,7 +33,7 @@ SHIPPED: Catalogue = collectors.load()
 VIEWS: Views = view_files.load()
 
 
-def load(text: str, known: Catalogue = SHIPPED) -> Fleet:
+def load(text: str, known: Catalogue = SHIPPED) -> Config:
     """The fleet of this aresmon.yml."""
     return model.load(text, known)
 
@@ -45,7 +45,7 @@ def errors(text: str, known: Catalogue = SHIPPED) -> tuple[str, ...]:
     return caught.value.errors
 
 
-def place(root: str = "/srv/ares", **changes: Any) -> Place:
+def place(root: str = "/srv/ares", **changes: Any) -> RenderContext:
     """A machine that is the same everywhere: its folder, users and images do not depend on where tests run."""
     fixed: dict[str, Any] = {
         "root": Path(root),
@@ -57,7 +57,7 @@ def place(root: str = "/srv/ares", **changes: Any) -> Place:
             for name in ("agent-biere", "grafana-admin", "grafana-secret-key", "influxdb-grafana")
         },
     }
-    return Place(**(fixed | changes))
+    return RenderContext(**(fixed | changes))
 
 
 def container(service: str = "edge", **changes: Any) -> Container:
@@ -126,6 +126,6 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def ares() -> Fleet:
+def ares() -> Config:
     """The fleet of the example site."""
     return load(ARES.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aresmon.push.protocol import Agent, Order
+from aresmon.push.protocol import AgentPaths, PushOrder
 from aresmon.ssh.transport import Conversation
 from aresmon.system.errors import AresmonError
 
@@ -31,11 +31,11 @@ Step = str | Await | AresmonError
 """A line that it prints, what it waits for, or how the connection breaks."""
 
 
-def agent(host: str = "lewi") -> Agent:
-    return Agent(host, "systemd", "ares", "/var/lib/aresmon/ares", "/etc/telegraf/telegraf.conf")
+def agent(host: str = "lewi") -> AgentPaths:
+    return AgentPaths(host, "systemd", "ares", "/var/lib/aresmon/ares", "/etc/telegraf/telegraf.conf")
 
 
-def order(host: str = "lewi", **changes: object) -> Order:
+def order(host: str = "lewi", **changes: object) -> PushOrder:
     """An order without any file."""
     fixed: dict[str, object] = {
         "agent": agent(host),
@@ -47,7 +47,7 @@ def order(host: str = "lewi", **changes: object) -> Order:
         "by": "ada",
         "deadline": 38,
     }
-    return Order(**(fixed | changes))  # type: ignore[arg-type]
+    return PushOrder(**(fixed | changes))  # type: ignore[arg-type]
 
 
 @dataclass

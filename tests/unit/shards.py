@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import Series
 
 KEPT: Mapping[str, tuple[str, str]] = {
@@ -17,7 +17,7 @@ KEPT: Mapping[str, tuple[str, str]] = {
 """Retention policies: how long each keeps, and the span of its shards."""
 
 
-def answers(shards: Sequence[Shard], *, series: int = 0) -> list[list[Series]]:
+def answers(shards: Sequence[ShardSize], *, series: int = 0) -> list[list[Series]]:
     """The four answers that capacity.measure asks for; another database's shards are among them."""
     policies = tuple({"name": name, "duration": d, "shardGroupDuration": s} for name, (d, s) in KEPT.items())
     rows = tuple(

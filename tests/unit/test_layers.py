@@ -155,6 +155,17 @@ def test_only_the_command_line_imports_typer() -> None:
     assert {package_of(name) for name in users} == {"cli"}
 
 
+def test_no_class_name_occurs_twice() -> None:
+    names = [
+        node.name
+        for tree in MODULES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 RENDER = sorted(name for name in MODULES if package_of(name) == "render")
 PURE = {
     *("__future__", "aresmon", "collections", "dataclasses", "decimal", "hashlib", "json", "pathlib", "re", "string"),

@@ -56,7 +56,7 @@ def test_an_installed_aresmon_finds_what_it_ships(wheel: Path) -> None:
 import json
 from aresmon.config import collectors, package_data
 from aresmon.engine import images
-files = package_data.shipped_files()
+files = package_data.package_files()
 print(json.dumps([str(package_data.ROOT), sorted(collectors.load()), sorted(files), sorted(images.pins())]))
 package_data.site_schema()
 """

@@ -21,7 +21,7 @@ _NAME = re.compile(r"(?P<site>[a-z0-9][a-z0-9-]*)-(?P<at>[0-9]{8}T[0-9]{6}Z)\.ta
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredArchive:
     """An archive in a store: its size in bytes, and when it was begun, as its name says, in UTC."""
 
     name: str
@@ -78,7 +78,7 @@ class Store(Protocol):
     def get(self, name: str) -> AbstractContextManager[Readable]:
         """An archive, to be read while the context lasts."""
 
-    def list(self) -> list[Stored]:
+    def list(self) -> list[StoredArchive]:
         """The site's archives, the newest last; whatever else is there is nobody's business."""
 
     def delete(self, name: str) -> None:
@@ -93,18 +93,18 @@ def named(site: str, at: datetime) -> str:
     return f"{site}-{at.astimezone(UTC).strftime(_FORM)}.tar"
 
 
-def stored(site: str, name: str, size: int) -> Stored | None:
+def stored(site: str, name: str, size: int) -> StoredArchive | None:
     """The archive of this name, or None where it is none of this site."""
     found = _NAME.fullmatch(name)
     if found is None or found["site"] != site:
         return None
     try:
-        return Stored(name, size, datetime.strptime(found["at"], _FORM).replace(tzinfo=UTC))
+        return StoredArchive(name, size, datetime.strptime(found["at"], _FORM).replace(tzinfo=UTC))
     except ValueError:
         return None
 
 
-def in_order(archives: Iterable[Stored | None]) -> list[Stored]:
+def in_order(archives: Iterable[StoredArchive | None]) -> list[StoredArchive]:
     """Those that are archives, the newest last."""
     return sorted((one for one in archives if one is not None), key=lambda one: (one.at, one.name))
 

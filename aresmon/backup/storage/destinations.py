@@ -7,47 +7,47 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aresmon.backup.storage.base import Memory, Store
-from aresmon.backup.storage.folder import Folder
-from aresmon.backup.storage.s3 import S3
-from aresmon.backup.storage.sftp import Sftp
+from aresmon.backup.storage.folder import FolderStore
+from aresmon.backup.storage.s3 import S3Store
+from aresmon.backup.storage.sftp import SftpStore
 from aresmon.config.backup import Destination
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
 
 
-def stores(site: Site, fleet: Fleet) -> list[Store]:
+def stores(site: Site, config: Config) -> list[Store]:
     """A store a destination; nothing is connected to, or looked at, before one is used."""
     memory = Memory(site.state / "backup-folders")
-    return [_store(site, fleet.site, one, memory) for one in fleet.backup.to]
+    return [_store(site, config.site, one, memory) for one in config.backup.to]
 
 
-def doubts(site: Site, fleet: Fleet) -> Iterator[tuple[str, str]]:
+def doubts(site: Site, config: Config) -> Iterator[tuple[str, str]]:
     """What is no error and yet to be known of the destinations: what, and what to do."""
-    local = [_folder(site, one) for one in fleet.backup.to if one.folder and not one.ssh]
-    if len(local) == len(fleet.backup.to) and all(_is_on_disk_of(site.root / fleet.data, path) for path in local):
+    local = [_folder(site, one) for one in config.backup.to if one.folder and not one.ssh]
+    if len(local) == len(config.backup.to) and all(_is_on_disk_of(site.root / config.data, path) for path in local):
         yield (
             "every backup is on the disk that has the data: when it is lost, both are",
             "name a place elsewhere in `backup.to`: a mounted disk, `ssh` or `s3`",
         )
-    for name in external_secrets.missing_backup_secrets(site.secrets, fleet.backup.secrets):
+    for name in external_secrets.missing_backup_secrets(site.secrets, config.backup.secrets):
         yield f"backup.to: no secret named {name} yet", f"`aresmon backup secret {name}` takes it in"
 
 
-def written_to(site: Site, fleet: Fleet) -> list[str]:
+def written_to(site: Site, config: Config) -> list[str]:
     """The folders of this machine that a backup writes to, besides the site's own."""
-    places = [_folder(site, one) for one in fleet.backup.to if one.folder and not one.ssh]
-    return [str(path) for path in (site.root / fleet.data, site.root / fleet.grafana.data, *places)]
+    places = [_folder(site, one) for one in config.backup.to if one.folder and not one.ssh]
+    return [str(path) for path in (site.root / config.data, site.root / config.grafana.data, *places)]
 
 
 def _store(site: Site, name: str, to: Destination, memory: Memory) -> Store:
     if to.bucket is not None:
         bucket = to.bucket
-        return S3(name, bucket, lambda: external_secrets.read_backup_secret(site.secrets, bucket.secret))
+        return S3Store(name, bucket, lambda: external_secrets.read_backup_secret(site.secrets, bucket.secret))
     if to.ssh:
-        return Sftp(name, to.ssh, to.folder, memory)
+        return SftpStore(name, to.ssh, to.folder, memory)
     path = _folder(site, to)
-    return Folder(name, path, memory, within=path.is_relative_to(site.root))
+    return FolderStore(name, path, memory, within=path.is_relative_to(site.root))
 
 
 def _folder(site: Site, to: Destination) -> Path:

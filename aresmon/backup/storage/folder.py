@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aresmon.backup.storage import base
-from aresmon.backup.storage.base import MARK, PIECE, Memory, Pieces, Readable, Stored, StoreError
+from aresmon.backup.storage.base import MARK, PIECE, Memory, Pieces, Readable, StoredArchive, StoreError
 from aresmon.system import files
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class FolderStore:
     """A store (see `store.Store`). A folder `within` the site is made where it is missing; others must be there."""
 
     site: str
@@ -55,7 +55,7 @@ class Folder:
         with file:
             yield Pieces(self._pieces(file.fileno(), self.path / name))
 
-    def list(self) -> listing[Stored]:
+    def list(self) -> listing[StoredArchive]:
         self._check()
         with self._told(self.path, reading=True):
             entries = os.scandir(self.path) if self.path.is_dir() else ()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aresmon.backup.storage import base
-from aresmon.backup.storage.base import PIECE, Pieces, Readable, Stored, StoreError
+from aresmon.backup.storage.base import PIECE, Pieces, Readable, StoredArchive, StoreError
 from aresmon.config.backup import Bucket
 from aresmon.system.errors import AresmonError
 
@@ -46,7 +46,7 @@ _ABSENT = ("404", "NoSuchKey", "NotFound", "NoSuchUpload")
 
 
 @dataclass(frozen=True)
-class S3:
+class S3Store:
     """A store (see `store.Store`). `secret` reads the secret half of the access key."""
 
     site: str
@@ -87,8 +87,8 @@ class S3:
         finally:
             body.close()
 
-    def list(self) -> listing[Stored]:
-        found: listing[Stored | None] = []
+    def list(self) -> listing[StoredArchive]:
+        found: listing[StoredArchive | None] = []
         with self._told():
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket.name, Prefix=self._key(f"{self.site}-"), Delimiter="/"):

@@ -19,7 +19,7 @@ from typing import TypeVar, cast
 import asyncssh
 
 from aresmon.backup.storage import base
-from aresmon.backup.storage.base import MARK, PIECE, Memory, Pieces, Readable, Stored, StoreError
+from aresmon.backup.storage.base import MARK, PIECE, Memory, Pieces, Readable, StoredArchive, StoreError
 from aresmon.ssh.client import Connections, Ssh
 from aresmon.system.errors import AresmonError
 
@@ -37,7 +37,7 @@ class _UnsupportedError(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sftp:
+class SftpStore:
     """A store (see `store.Store`). `destination` is an alias or user@name; `folder` is there, relative to the home."""
 
     site: str
@@ -74,7 +74,7 @@ class Sftp:
             file = session.run(session.sftp.open(self._path(name), "rb"))
             yield Pieces(session.pieces(file))
 
-    def list(self) -> listing[Stored]:
+    def list(self) -> listing[StoredArchive]:
         with self._session() as session:
             self._check(session)
             entries = session.run(session.sftp.readdir(self.folder))
@@ -135,7 +135,7 @@ class _Session:
 
     sftp: asyncssh.SFTPClient
 
-    def __init__(self, place: Sftp, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, place: SftpStore, loop: asyncio.AbstractEventLoop) -> None:
         self._place, self._loop = place, loop
         self._over = asyncio.Event()
         self._holding: Future[None] | None = None

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from aresmon.config.alerts import Case
-from aresmon.config.views import HOST, Alert, Condition, Series
+from aresmon.config.alerts import AlertException
+from aresmon.config.views import HOST, Alert, Condition, SeriesSpec
 from aresmon.render.grafana import queries
 from aresmon.render.grafana.contact_points import Json
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
@@ -28,7 +28,7 @@ class Scoped:
 
     host: str = ""
     where: tuple[tuple[str, str], ...] = ()
-    without: tuple[Case, ...] = ()
+    without: tuple[AlertException, ...] = ()
 
     def words(self) -> str:
         """`biere, path /exports`; empty where it is about all points."""
@@ -52,7 +52,7 @@ def nodes(alert: Alert, scoped: Scoped, value: float, *, by_host: bool) -> list[
     return [*built, _threshold("T", kind, value), _math("W", when), _math("C", "$T && $W")]
 
 
-def _query(series: Series, scoped: Scoped, ref: str, over: int, *, by_host: bool) -> Json:
+def _query(series: SeriesSpec, scoped: Scoped, ref: str, over: int, *, by_host: bool) -> Json:
     step = _STEP if series.rate or series.increase else ""
     own = [Condition(HOST, "=", scoped.host, is_tag=True)] if scoped.host else []
     own += [Condition(tag, "=", value, is_tag=True) for tag, value in scoped.where if tag in series.by]
@@ -69,7 +69,7 @@ def _query(series: Series, scoped: Scoped, ref: str, over: int, *, by_host: bool
     }
 
 
-def _left_out(scoped: Scoped, series: Series) -> tuple[list[Condition], list[str]]:
+def _left_out(scoped: Scoped, series: SeriesSpec) -> tuple[list[Condition], list[str]]:
     """What keeps out the points that other rules cover: conditions, and what no condition can say."""
     plain, mixed = [], []
     for case in scoped.without:
@@ -89,7 +89,7 @@ def _with_more(built: Target, conditions: Sequence[str]) -> Target:
     return queries.raw(statement, ref=built["refId"], datasource=DATASOURCE)
 
 
-def _reduce(ref: str, of: str, series: Series) -> Json:
+def _reduce(ref: str, of: str, series: SeriesSpec) -> Json:
     # Steps of a counter's growth add up, those of its rate are averaged; all else is one value already.
     reducer = "sum" if series.increase else "mean" if series.rate else "last"
     return _expression(ref, "reduce", of, reducer=reducer)

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aresmon.config import alerts, builtin_alerts, names
-from aresmon.config.alerts import Case, Rule
-from aresmon.config.model import Fleet, Host
-from aresmon.config.views import HOST, PLACEHOLDER, Alert, Levels, Series, Severity, View, Views
+from aresmon.config.alerts import AlertException, AlertSettings
+from aresmon.config.model import Config, Host
+from aresmon.config.views import HOST, PLACEHOLDER, Alert, Levels, SeriesSpec, Severity, View, Views
 from aresmon.render.grafana import alert_queries, contact_points, panels
 from aresmon.render.grafana.alert_queries import Scoped
 from aresmon.render.grafana.contact_points import Json
@@ -34,7 +34,7 @@ _LONGEST = 40  # characters of a uid; grafana/pkg/util/shortid_generator.go
 _BEAT = Alert(
     id=HEARTBEAT,
     title="Heartbeat",
-    series=Series(measurement="internal_agent", field="metrics_gathered", aggregate="count"),
+    series=SeriesSpec(measurement="internal_agent", field="metrics_gathered", aggregate="count"),
     over=120,
     lasting=0,
     levels=Levels((("information", 0),)),
@@ -61,7 +61,7 @@ _VALUE = "{{ with $values.V }}{{ with .Value }}{{ if eq . . }}%s{{ else }}unknow
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AlertSpec:
     """One rule to be: an alert at one severity in one scope. `view` is empty for those of no collector."""
 
     alert: Alert
@@ -92,11 +92,11 @@ class Wanted:
         return f"{title[0].upper()}{title[1:]}{f' ({place})' if place else ''} ({self.severity})"
 
 
-def render(fleet: Fleet, views: Views, *, formerly: Iterable[str] = ()) -> dict[str, bytes]:
+def render(config: Config, views: Views, *, formerly: Iterable[str] = ()) -> dict[str, bytes]:
     """The provisioning files. `formerly` are the uids of all rules and receivers that Grafana ever had of us: those
     that are no more are deleted there, which leaving them out would not do."""
     known = frozenset(formerly)
-    rules, told = _rules_file(fleet, views), _contacts_file(fleet, known)
+    rules, told = _rules_file(config, views), _contacts_file(config, known)
     gone = sorted(known - _uids(rules, "groups", "rules") - _uids(told, "contactPoints", "receivers"))
     if gone:
         # A uid that was a rule's is no receiver's, and deleting what is not there is no error.
@@ -111,50 +111,50 @@ def uids(files: Mapping[str, bytes]) -> set[str]:
     return {uid for path, outer, inner in lists for uid in _uids(json.loads(files.get(path, b"{}")), outer, inner)}
 
 
-def wanted(fleet: Fleet, views: Views) -> list[Wanted]:
+def wanted(config: Config, views: Views) -> list[AlertSpec]:
     """All rules of a site but the heartbeat, collector by collector."""
-    rules: list[Wanted] = []
-    for alert, view in _armed(fleet, views):
+    rules: list[AlertSpec] = []
+    for alert, view in _armed(config, views):
         if alert.each_host:
-            hosts = [fleet.host(fleet.server)] if view is None else fleet.hosts
-            rules += [one for host in hosts for one in _of_host(alert, view, host, fleet)]
+            hosts = [config.host(config.server)] if view is None else config.hosts
+            rules += [one for host in hosts for one in _of_host(alert, view, host, config)]
         else:
-            rules += _cases(alert, view, fleet)
+            rules += _cases(alert, view, config)
     return rules
 
 
-def unwatched(fleet: Fleet, views: Views) -> list[Wanted]:
+def unwatched(config: Config, views: Views) -> list[AlertSpec]:
     """What the site switches off, as the rules that would be, with a `value` that means nothing."""
-    return [one for alert, view in _armed(fleet, views) for one in _switched_off(alert, view, fleet)]
+    return [one for alert, view in _armed(config, views) for one in _switched_off(alert, view, config)]
 
 
 # Which rules there are -------------------------------------------------------------------------------
 
 
-def _armed(fleet: Fleet, views: Views) -> Iterator[tuple[Alert, View | None]]:
+def _armed(config: Config, views: Views) -> Iterator[tuple[Alert, View | None]]:
     """The alerts that there are on a site, each with the view that it stands in."""
-    collected = {name for host in fleet.hosts for name in host.collect}
-    yield from ((alert, None) for alert in builtin_alerts.armed(fleet.backup))
+    collected = {name for host in config.hosts for name in host.collect}
+    yield from ((alert, None) for alert in builtin_alerts.armed(config.backup))
     for view in views.values():
         yield from ((alert, view) for alert in view.alerts if view.name in collected)
 
 
-def _switched_off(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
-    rule = fleet.alerts.rules.get(alert.id, Rule())
+def _switched_off(alert: Alert, view: View | None, config: Config) -> Iterator[AlertSpec]:
+    rule = config.alerts.rules.get(alert.id, AlertSettings())
     is_on = {severity: value is not None for severity, value in alerts.levels(alert, rule.change)}
     for severity in (severity for severity, on in is_on.items() if not on):
-        yield Wanted(alert, severity, 0, 0, Scoped(), view)
+        yield AlertSpec(alert, severity, 0, 0, Scoped(), view)
     for case in rule.exceptions:
         for severity, value in alerts.levels(alert, rule.change, case.change):
             if value is None and is_on.get(severity):
                 host = case.host if alert.each_host else ""
-                yield Wanted(alert, severity, 0, 0, Scoped(case.host, case.where), view, host)
+                yield AlertSpec(alert, severity, 0, 0, Scoped(case.host, case.where), view, host)
 
 
-def _cases(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
+def _cases(alert: Alert, view: View | None, config: Config) -> Iterator[AlertSpec]:
     """An alert's own rules and those of its exceptions, which are left out of all that come after them."""
-    rule = fleet.alerts.rules.get(alert.id, Rule())
-    cases = (*rule.exceptions, Case(change=rule.change))
+    rule = config.alerts.rules.get(alert.id, AlertSettings())
+    cases = (*rule.exceptions, AlertException(change=rule.change))
     for index, case in enumerate(cases):
         changes = (rule.change, case.change)
         for severity, value in alerts.levels(alert, *changes):
@@ -162,22 +162,22 @@ def _cases(alert: Alert, view: View | None, fleet: Fleet) -> Iterator[Wanted]:
             is_last = index == len(cases) - 1
             if value is not None and (is_last or case.covers(severity)):
                 scoped = Scoped(case.host, case.where, tuple(before))
-                yield Wanted(alert, severity, value, _lasting(alert, *changes), scoped, view)
+                yield AlertSpec(alert, severity, value, _lasting(alert, *changes), scoped, view)
 
 
-def _of_host(alert: Alert, view: View | None, host: Host, fleet: Fleet) -> Iterator[Wanted]:
+def _of_host(alert: Alert, view: View | None, host: Host, config: Config) -> Iterator[AlertSpec]:
     if view is not None and view.name not in host.collect:
         return
-    rule = fleet.alerts.rules.get(alert.id, Rule())
+    rule = config.alerts.rules.get(alert.id, AlertSettings())
     own = [case.change for case in rule.exceptions if case.host == host.name][:1]
     changes = (rule.change, *own)
     for severity, value in alerts.levels(alert, *changes):
         if value is not None:
             lasting = _lasting(alert, *changes)
-            yield Wanted(alert, severity, value, lasting, Scoped(host.name), view, host=host.name)
+            yield AlertSpec(alert, severity, value, lasting, Scoped(host.name), view, host=host.name)
 
 
-def _lasting(alert: Alert, *changes: alerts.Change) -> int:
+def _lasting(alert: Alert, *changes: alerts.ThresholdOverride) -> int:
     said = [change.lasting for change in changes if change.lasting is not None]
     return said[-1] if said else alert.lasting
 
@@ -185,22 +185,22 @@ def _lasting(alert: Alert, *changes: alerts.Change) -> int:
 # The files -------------------------------------------------------------------------------------------
 
 
-def _rules_file(fleet: Fleet, views: Views) -> Json:
+def _rules_file(config: Config, views: Views) -> Json:
     groups: dict[str, list[Json]] = {}
-    for one in wanted(fleet, views):
+    for one in wanted(config, views):
         name = "aresmon" if one.view is None else f"{one.view.name} of each host" if one.host else one.view.name
-        groups.setdefault(name, []).append(_rule(one, fleet))
+        groups.setdefault(name, []).append(_rule(one, config))
     written = [_group(*chunk) for name, rules in groups.items() for chunk in _chunks(name, rules)]
-    if fleet.alerts.heartbeat is not None:
-        written.append(_group("heartbeat", [_heartbeat(fleet)], folder=HEARTBEAT_FOLDER))
+    if config.alerts.heartbeat is not None:
+        written.append(_group("heartbeat", [_heartbeat(config)], folder=HEARTBEAT_FOLDER))
     return {"apiVersion": 1, "groups": written}
 
 
-def _contacts_file(fleet: Fleet, formerly: Collection[str]) -> Json:
+def _contacts_file(config: Config, formerly: Collection[str]) -> Json:
     return {
         "apiVersion": 1,
-        "contactPoints": contact_points.contact_points(fleet.alerts, fleet.site, formerly=formerly),
-        "muteTimes": contact_points.mute_times(fleet.alerts),
+        "contactPoints": contact_points.contact_points(config.alerts, config.site, formerly=formerly),
+        "muteTimes": contact_points.mute_times(config.alerts),
     }
 
 
@@ -215,7 +215,7 @@ def _group(name: str, rules: Sequence[Json], *, folder: str = FOLDER) -> Json:
     return {"orgId": 1, "name": name, "folder": folder, "interval": f"{EVERY}s", "rules": list(rules)}
 
 
-def _rule(one: Wanted, fleet: Fleet) -> Json:
+def _rule(one: AlertSpec, config: Config) -> Json:
     alert = one.alert
     data = alert_queries.nodes(alert, one.scoped, one.value, by_host=not one.host and one.view is not None)
     labels = {"severity": one.severity, "collector": one.view.name if one.view else "aresmon"}
@@ -228,18 +228,18 @@ def _rule(one: Wanted, fleet: Fleet) -> Json:
         # That the database does not answer is one alert, not one of each host besides.
         "execErrState": "KeepLast" if one.host else "Alerting" if one.view is None else "Error",
         "labels": labels | ({HOST: one.host} if one.host else {}),
-        "annotations": _annotations(one, fleet),
+        "annotations": _annotations(one, config),
         "data": data,
-        "notification_settings": _notification(fleet, one.severity),
+        "notification_settings": _notification(config, one.severity),
     }
     if one.host and one.view is not None and alert.panel:
         rule |= {"dashboardUid": names.uid_of_host(one.host), "panelId": panels.panel_id(one.view.name, alert.panel)}
     return rule
 
 
-def _heartbeat(fleet: Fleet) -> Json:
-    one = Wanted(_BEAT, "information", 0, 0, Scoped(fleet.server), host=fleet.server)
-    rule = _rule(one, fleet) | {"uid": HEARTBEAT, "title": "Heartbeat", "noDataState": "OK", "execErrState": "OK"}
+def _heartbeat(config: Config) -> Json:
+    one = AlertSpec(_BEAT, "information", 0, 0, Scoped(config.server), host=config.server)
+    rule = _rule(one, config) | {"uid": HEARTBEAT, "title": "Heartbeat", "noDataState": "OK", "execErrState": "OK"}
     rule["labels"] = {"aresmon": "heartbeat"}
     rule["notification_settings"] = {
         "receiver": HEARTBEAT,
@@ -250,9 +250,9 @@ def _heartbeat(fleet: Fleet) -> Json:
     return rule
 
 
-def _notification(fleet: Fleet, severity: Severity) -> Json:
-    muted = contact_points.mutes(fleet.alerts, severity)
-    settings: Json = {"receiver": contact_points.name_for(fleet.alerts, severity)}
+def _notification(config: Config, severity: Severity) -> Json:
+    muted = contact_points.mutes(config.alerts, severity)
+    settings: Json = {"receiver": contact_points.name_for(config.alerts, severity)}
     return settings | ({"mute_time_intervals": muted} if muted else {})
 
 
@@ -278,14 +278,14 @@ def _lines(value: object, depth: int) -> str:
 # What a person is told -------------------------------------------------------------------------------
 
 
-def _annotations(one: Wanted, fleet: Fleet) -> dict[str, str]:
+def _annotations(one: AlertSpec, config: Config) -> dict[str, str]:
     texts = {"summary": _template(one.alert.summary, one), "description": _template(one.alert.next, one)}
     if one.view is not None:
-        texts["dashboard"] = _link(one, one.view, fleet)
+        texts["dashboard"] = _link(one, one.view, config)
     return texts
 
 
-def _template(text: str, one: Wanted) -> str:
+def _template(text: str, one: AlertSpec) -> str:
     """A text of the catalogue as a template of Grafana's; all of it that is no placeholder means itself."""
     parts = PLACEHOLDER.split(text)
     written = ""
@@ -301,23 +301,25 @@ def _template(text: str, one: Wanted) -> str:
     return written
 
 
-def _link(one: Wanted, view: View, fleet: Fleet) -> str:
+def _link(one: AlertSpec, view: View, config: Config) -> str:
     panel = next((panel for panel in view.panels if panel.title == one.alert.panel), None)
     is_own = panel is not None and panel.place == "own"
     host = one.host or "{{ $labels.host }}"
-    board = names.uid_of_collector(view.name) if is_own else _board(one, fleet)
+    board = names.uid_of_collector(view.name) if is_own else _board(one, config)
     shown = f"viewPanel={panels.panel_id(view.name, panel.title)}&" if panel else ""
     chosen = f"var-host={host}&" if is_own else ""
-    return f"{fleet.grafana.url.rstrip('/')}/d/{board}?{chosen}{shown}from=now-{max(6, one.alert.over // 1800)}h&to=now"
+    return (
+        f"{config.grafana.url.rstrip('/')}/d/{board}?{chosen}{shown}from=now-{max(6, one.alert.over // 1800)}h&to=now"
+    )
 
 
-def _board(one: Wanted, fleet: Fleet) -> str:
+def _board(one: AlertSpec, config: Config) -> str:
     """The uid of the host's dashboard, found out when it fires; those of long names are not made of the name."""
     if one.host:
         return names.uid_of_host(one.host)
     prefix = names.uid_of_host("x").removesuffix("x")
     text = prefix + "{{ reReplaceAll `[.]` `_` . }}"
-    for host in fleet.hosts:
+    for host in config.hosts:
         uid = names.uid_of_host(host.name)
         if uid != prefix + host.name.replace(".", "_"):
             text = f"{{{{ if eq . `{host.name}` }}}}{uid}{{{{ else }}}}{text}{{{{ end }}}}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from aresmon.config.alerts import DAYS, Address, Alerts, Quiet, Receiver
+from aresmon.config.alerts import DAYS, Address, Alerts, QuietHours, Receiver
 from aresmon.config.views import SEVERITIES, Severity
 
 Json = dict[str, Any]
@@ -149,11 +149,11 @@ def _file(secret: str) -> str:
     return f"$__file{{{SECRETS}/{secret}}}"
 
 
-def _quiet(alerts: Alerts, severity: Severity) -> list[Quiet]:
+def _quiet(alerts: Alerts, severity: Severity) -> list[QuietHours]:
     return [one for one in alerts.quiet if SEVERITIES.index(severity) <= SEVERITIES.index(one.severity)]
 
 
-def _intervals(quiet: Quiet) -> Iterator[Json]:
+def _intervals(quiet: QuietHours) -> Iterator[Json]:
     """What goes on after midnight is two intervals; the second is on the days after."""
     zone = {"location": quiet.timezone}
     days = {"weekdays": list(quiet.days)} if quiet.days else {}

@@ -26,7 +26,7 @@ _DESCRIPTION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class DashboardSpec:
     """How a dashboard is found and what may be chosen on it. `since` is where its time begins, as `now-6h`."""
 
     uid: str
@@ -36,7 +36,7 @@ class Frame:
     variables: tuple[Json, ...] = ()
 
 
-def dashboard(frame: Frame, panels: list[Json]) -> Json:
+def dashboard(frame: DashboardSpec, panels: list[Json]) -> Json:
     """The whole dashboard."""
     return {
         "uid": frame.uid,

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.config.names import FLEET, uid_of_collector, uid_of_host
 from aresmon.config.views import HOST, Board, Column, Condition, Panel, View, Views
 from aresmon.render.grafana import queries
-from aresmon.render.grafana.dashboard import POLICY, Frame, choice, constant, dashboard, values, written
+from aresmon.render.grafana.dashboard import POLICY, DashboardSpec, choice, constant, dashboard, values, written
 from aresmon.render.grafana.panels import (
     DATASOURCE,
     MOST_POINTS,
@@ -32,16 +32,16 @@ _COLUMNS, _NARROWEST = 24, 3
 _HERE, _UID = "\x00host\x00", "\x00uid\x00"
 
 
-def dashboards(fleet: Fleet, views: Views) -> dict[str, bytes]:
+def dashboards(config: Config, views: Views) -> dict[str, bytes]:
     """Every dashboard's file, by its path in the bundle."""
-    files = {f"{PATH}/fleet.json": written(fleet_dashboard(fleet, views)).encode()}
-    collected = {name for host in fleet.hosts for name in host.collect}
+    files = {f"{PATH}/fleet.json": written(fleet_dashboard(config, views)).encode()}
+    collected = {name for host in config.hosts for name in host.collect}
     for name in sorted(collected & views.keys()):
         if views[name].board is not None:
-            made = collector_dashboard(views[name], hosts=sum(name in host.collect for host in fleet.hosts))
+            made = collector_dashboard(views[name], hosts=sum(name in host.collect for host in config.hosts))
             files[f"{PATH}/{name}.json"] = written(made).encode()
     patterns: dict[tuple[str, ...], str] = {}
-    for host in fleet.hosts:
+    for host in config.hosts:
         if host.collect not in patterns:
             known = [views[name] for name in host.collect if name in views]
             patterns[host.collect] = written(host_dashboard(_HERE, known))
@@ -59,7 +59,7 @@ def host_dashboard(host: str, views: Iterable[View]) -> Json:
         grid.row(view.title, _panels([view], "main", scope), of=view.name)
         grid.fold(f"{view.title}: more", _panels([view], "detail", scope), of=view.name)
     uid = _UID if host == _HERE else uid_of_host(host)
-    frame = Frame(uid, host, ("aresmon-host",), since="now-6h", variables=(constant("host", host),))
+    frame = DashboardSpec(uid, host, ("aresmon-host",), since="now-6h", variables=(constant("host", host),))
     return dashboard(frame, grid.panels)
 
 
@@ -79,17 +79,19 @@ def collector_dashboard(view: View, *, hosts: int) -> Json:
     if board.choose:
         label = board.choose.replace("_", " ").capitalize()
         variables.append(choice(board.choose, label, values(board.choose, board.of)))
-    frame = Frame(uid_of_collector(view.name), board.title, ("aresmon",), since="now-1h", variables=tuple(variables))
+    frame = DashboardSpec(
+        uid_of_collector(view.name), board.title, ("aresmon",), since="now-1h", variables=tuple(variables)
+    )
     return dashboard(frame, grid.panels)
 
 
-def fleet_dashboard(fleet: Fleet, views: Views) -> Json:
+def fleet_dashboard(config: Config, views: Views) -> Json:
     """The fleet's overview: one row a host, and what is wrong now."""
-    collected = dict.fromkeys(name for host in fleet.hosts for name in host.collect)
+    collected = dict.fromkeys(name for host in config.hosts for name in host.collect)
     known = [views[name] for name in collected if name in views]
     grid = _Grid()
-    grid.place(overview_panels(known, hosts=len(fleet.hosts)))
-    return dashboard(Frame(FLEET, "Fleet", ("aresmon",), since="now-15m"), grid.panels)
+    grid.place(overview_panels(known, hosts=len(config.hosts)))
+    return dashboard(DashboardSpec(FLEET, "Fleet", ("aresmon",), since="now-15m"), grid.panels)
 
 
 def _filled(pattern: str, host: str) -> bytes:

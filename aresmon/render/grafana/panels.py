@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
-from aresmon.config.views import PLACEHOLDER, Levels, Panel, Series
+from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec
 from aresmon.render.grafana import queries as grafana_queries
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
 
@@ -86,13 +86,13 @@ def _queries(panel: Panel, scope: Scope, names: Sequence[str]) -> Iterator[Targe
         yield from _series_queries(named, inside, letters, form)
 
 
-def _named(series: Series, names: Sequence[str]) -> Series:
+def _named(series: SeriesSpec, names: Sequence[str]) -> SeriesSpec:
     """The series under a name that tells these tags too."""
     missing = [tag for tag in names if f"{{{tag}}}" not in series.name]
     return replace(series, name=" ".join([*(f"{{{tag}}}" for tag in missing), series.name]).strip())
 
 
-def _series_queries(series: Series, scope: Scope, letters: Iterator[str], form: str) -> Iterator[Target]:
+def _series_queries(series: SeriesSpec, scope: Scope, letters: Iterator[str], form: str) -> Iterator[Target]:
     if series.influxql:
         text = series.influxql.replace("$policy", f'"{scope.policy}"')
         yield grafana_queries.raw(text, ref=next(letters), datasource=DATASOURCE, form=form, name=series.name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from aresmon.config.views import HOST, PLACEHOLDER, Condition, Series
+from aresmon.config.views import HOST, PLACEHOLDER, Condition, SeriesSpec
 
 Target = dict[str, Any]
 
@@ -40,7 +40,7 @@ class Scope:
         return replace(self, step="", fill="")
 
 
-def target(series: Series, scope: Scope, *, ref: str, datasource: str, form: str = "time_series") -> Target:
+def target(series: SeriesSpec, scope: Scope, *, ref: str, datasource: str, form: str = "time_series") -> Target:
     """One series of one field, as Grafana's builder reads and writes it. `form` is `time_series` or `table`."""
     tags = tuple(dict.fromkeys((*scope.by, *series.by)))
     built: Target = {
@@ -98,7 +98,7 @@ def statement(built: Target) -> str:
     return f"{text}{_grouped(built['groupBy'])} ORDER BY time {built['orderByTime']}"
 
 
-def _selection(series: Series, form: str) -> list[dict[str, Any]]:
+def _selection(series: SeriesSpec, form: str) -> list[dict[str, Any]]:
     counted = series.rate or series.increase
     parts = [_part("field", series.field)]
     if series.aggregate == "distinct":

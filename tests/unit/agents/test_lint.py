@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aresmon.agents import lint
-from aresmon.agents.lint import Pace
+from aresmon.agents.lint import AgentTiming
 
 AGENT = '[agent]\n  hostname = "lewi"\n'
 INPUT = "[[inputs.cpu]]\n"
@@ -215,22 +215,22 @@ def test_a_password_that_stands_elsewhere_is_well(password: str) -> None:
 @pytest.mark.parametrize(
     ("agent", "pace", "deadline"),
     [
-        ("", Pace(10, 10, 0), 38),
-        ('interval = "30s"', Pace(30, 10, 0), 58),
-        ('interval = "1m30s"\nflush_interval = "500ms"', Pace(90, 0.5, 0), 108),
-        ('collection_jitter = "3s"\nflush_jitter = "2s"', Pace(10, 10, 5), 43),
-        ("interval = 5\nflush_jitter = 1.5", Pace(5, 10, 1.5), 34),
-        ('flush_jitter = "nonsense"', Pace(10, 10, 0), 38),
+        ("", AgentTiming(10, 10, 0), 38),
+        ('interval = "30s"', AgentTiming(30, 10, 0), 58),
+        ('interval = "1m30s"\nflush_interval = "500ms"', AgentTiming(90, 0.5, 0), 108),
+        ('collection_jitter = "3s"\nflush_jitter = "2s"', AgentTiming(10, 10, 5), 43),
+        ("interval = 5\nflush_jitter = 1.5", AgentTiming(5, 10, 1.5), 34),
+        ('flush_jitter = "nonsense"', AgentTiming(10, 10, 0), 38),
     ],
 )
-def test_how_long_to_wait_follows_from_the_agents_pace(agent: str, pace: Pace, deadline: int) -> None:
+def test_how_long_to_wait_follows_from_the_agents_pace(agent: str, pace: AgentTiming, deadline: int) -> None:
     found = lint.pace(f"[agent]\n{agent}\n")
 
     assert (found, found.deadline) == (pace, deadline)
 
 
 def test_the_pace_of_a_configuration_without_an_agent_is_telegrafs_own() -> None:
-    assert lint.pace(INPUT) == Pace(10, 10, 0)
+    assert lint.pace(INPUT) == AgentTiming(10, 10, 0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(sorted(["ms", "s", "m", "h"]))), min_size=1, max_size=4))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from aresmon.agents import repository as agents_repository
-from aresmon.agents.repository import Commit, Source
-from aresmon.config.model import Configs
+from aresmon.agents.repository import Commit, ConfigsRepository
+from aresmon.config.model import ConfigsSettings
 from aresmon.site.folder import Site
 from aresmon.system import git as system_git
 from aresmon.system import process
@@ -80,9 +80,9 @@ def checkout(work: Repository, tmp_path: Path) -> Repository:
     return Repository(tmp_path / "checkout")
 
 
-def source(site: Site, git: str | Path | Repository, branch: str = "master") -> Source:
+def source(site: Site, git: str | Path | Repository, branch: str = "master") -> ConfigsRepository:
     address = str(git.folder) if isinstance(git, Repository) else str(git)
-    return Source(site.state / "configs.git", Configs(address, branch))
+    return ConfigsRepository(site.state / "configs.git", ConfigsSettings(address, branch))
 
 
 def refusal(action: Callable[[], object]) -> AresmonError:

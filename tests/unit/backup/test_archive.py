@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aresmon.backup import archive as backup_archive
-from aresmon.backup.archive import DamagedError, Manifest, Member
+from aresmon.backup.archive import ArchiveMember, DamagedError, Manifest
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.backup.test_manifest import said
 
 CONTENTS = {"site/aresmon.yml": b"site: ares\n", "site/empty": b"", "influxdb/x.s1.tar.gz": bytes(range(256)) * 9}
-MEMBERS = tuple(Member(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in CONTENTS.items())
+MEMBERS = tuple(ArchiveMember(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in CONTENTS.items())
 
 
-def archive(members: tuple[Member, ...] = MEMBERS) -> bytes:
+def archive(members: tuple[ArchiveMember, ...] = MEMBERS) -> bytes:
     """An archive of these contents, in memory."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
@@ -73,7 +73,7 @@ def test_a_program_is_one_again_and_nothing_else_is(tmp_path: Path) -> None:
 
 
 def test_a_file_that_has_gone_is_named(tmp_path: Path) -> None:
-    gone = Member("grafana/x", 1, "ab")
+    gone = ArchiveMember("grafana/x", 1, "ab")
 
     with pytest.raises(AresmonError, match="grafana/x cannot be read: No such file"):
         backup_archive.member(gone.name, tmp_path / "x")
@@ -116,7 +116,7 @@ def test_a_flipped_bit_is_told_or_harms_nothing(data: st.DataObject, tmp_path_fa
 
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_member_with_another_hash_is_named(name: str, tmp_path: Path) -> None:
-    wrong = tuple(Member(one.name, one.size, "0" * 64) if one.name == name else one for one in MEMBERS)
+    wrong = tuple(ArchiveMember(one.name, one.size, "0" * 64) if one.name == name else one for one in MEMBERS)
 
     with pytest.raises(DamagedError, match=name):
         unpacked(archive(wrong), tmp_path)
@@ -138,7 +138,7 @@ def test_an_archive_that_is_cut_short_is_never_whole(
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "site/../../x", "site//x"])
 def test_a_member_stays_in_its_place(name: str, tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="is named"):
-        unpacked(archive((Member(name, 0, ""),)), tmp_path)
+        unpacked(archive((ArchiveMember(name, 0, ""),)), tmp_path)
 
     assert files(tmp_path) == {}
 

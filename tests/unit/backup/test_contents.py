@@ -14,13 +14,13 @@ import pytest
 from aresmon.backup import contents, create, verify
 from aresmon.backup import record as backup_record
 from aresmon.backup.contents import WrongPassphraseError
-from aresmon.backup.record import Failed, Made, Record, Verified
-from aresmon.backup.storage.base import Stored
+from aresmon.backup.record import BackupRecord, CompletedBackup, FailedBackup, Verification
+from aresmon.backup.storage.base import StoredArchive
 from aresmon.engine.docker import Engine
 from aresmon.site import secrets
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 from tests.unit.conftest import load
 
 
@@ -32,41 +32,41 @@ def site(tmp_path: Path) -> Site:
 
 
 def test_a_record_is_what_was_noted(site: Site) -> None:
-    made, verified = Made(1.0, "a.tar", 7, "here"), Verified(2.0, "a.tar", False, "cpu")
-    assert backup_record.read(site) == Record()
+    made, verified = CompletedBackup(1.0, "a.tar", 7, "here"), Verification(2.0, "a.tar", False, "cpu")
+    assert backup_record.read(site) == BackupRecord()
 
-    backup_record.note_failed(site, Failed(0.5, "no room"))
-    assert backup_record.read(site).last_failed == Failed(0.5, "no room")
+    backup_record.note_failed(site, FailedBackup(0.5, "no room"))
+    assert backup_record.read(site).last_failed == FailedBackup(0.5, "no room")
     backup_record.note_made(site, made)
     backup_record.note_verified(site, verified)
     backup_record.note_passphrase(site, "mark")
 
-    assert backup_record.read(site) == Record(made, None, verified, "mark")
+    assert backup_record.read(site) == BackupRecord(made, None, verified, "mark")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"last_made": {"at": 1}}', '{"last_made": 3}'])
 def test_a_record_that_cannot_be_read_is_an_empty_one(site: Site, content: str) -> None:
     (site.state / "backups.json").write_text(content)
 
-    assert backup_record.read(site) == Record()
+    assert backup_record.read(site) == BackupRecord()
 
 
 DAY = 86400.0
-MADE = Made(10 * DAY, "a.tar", 2_500_000, "/mnt/nas")
+MADE = CompletedBackup(10 * DAY, "a.tar", 2_500_000, "/mnt/nas")
 
 
 @pytest.mark.parametrize(
     ("record", "told"),
     [
-        (Record(), []),
-        (Record(MADE), []),
-        (Record(replace(MADE, at=7 * DAY)), ["the last backup is 4 d old"]),
-        (Record(MADE, Failed(11 * DAY, "no room")), ["the last backup failed: no room"]),
-        (Record(MADE, None, Verified(11 * DAY, "a.tar", True, "")), []),
-        (Record(MADE, None, Verified(11 * DAY, "a.tar", False, "raw cpu")), ["a.tar does not hold: raw cpu"]),
+        (BackupRecord(), []),
+        (BackupRecord(MADE), []),
+        (BackupRecord(replace(MADE, at=7 * DAY)), ["the last backup is 4 d old"]),
+        (BackupRecord(MADE, FailedBackup(11 * DAY, "no room")), ["the last backup failed: no room"]),
+        (BackupRecord(MADE, None, Verification(11 * DAY, "a.tar", True, "")), []),
+        (BackupRecord(MADE, None, Verification(11 * DAY, "a.tar", False, "raw cpu")), ["a.tar does not hold: raw cpu"]),
     ],
 )
-def test_what_is_wrong_with_backups_is_told_with_what_to_do(record: Record, told: list[str]) -> None:
+def test_what_is_wrong_with_backups_is_told_with_what_to_do(record: BackupRecord, told: list[str]) -> None:
     found = list(backup_record.doubts(record, due=2 * DAY, now=11 * DAY))
 
     assert [what.removeprefix("the archive ") for what, _ in found] == told
@@ -74,13 +74,13 @@ def test_what_is_wrong_with_backups_is_told_with_what_to_do(record: Record, told
 
 
 def test_without_a_schedule_no_backup_is_too_old() -> None:
-    assert list(backup_record.doubts(Record(MADE), due=0, now=999 * DAY)) == []
+    assert list(backup_record.doubts(BackupRecord(MADE), due=0, now=999 * DAY)) == []
 
 
 def test_the_last_backup_and_its_proof_are_one_line() -> None:
-    assert backup_record.told(Record(), now=1.0) == "Backup: none yet"
+    assert backup_record.told(BackupRecord(), now=1.0) == "Backup: none yet"
     assert (
-        backup_record.told(Record(MADE, None, Verified(10 * DAY, "a.tar", True, "")), now=10 * DAY + 7200)
+        backup_record.told(BackupRecord(MADE, None, Verification(10 * DAY, "a.tar", True, "")), now=10 * DAY + 7200)
         == "Backup: 2 h ago, 2.5 MB, in /mnt/nas; a.tar was proven 2 h ago"
     )
 
@@ -162,7 +162,7 @@ def test_whatever_keeps_a_backup_from_being_made_is_remembered(
     monkeypatch.setattr(create, "_make", fail)
 
     with pytest.raises(AresmonError):
-        create.make(site, Engine(), Silent())
+        create.make(site, Engine(), NoProgress())
 
     failed = backup_record.read(site).last_failed
     assert failed is not None
@@ -173,7 +173,7 @@ def test_a_site_that_is_in_the_hands_of_another_command_has_no_backup_and_says_s
     site.file.write_text("hosts: {biere: {}}\n")
 
     with site.lock("push-config"), pytest.raises(AresmonError, match="in the hands of"):
-        create.make(site, Engine(), Silent())
+        create.make(site, Engine(), NoProgress())
 
     failed = backup_record.read(site).last_failed
     assert failed is not None
@@ -185,22 +185,22 @@ class Place:
     """A place with these archives, or one that does not answer."""
 
     where: str
-    archives: tuple[Stored, ...] = ()
+    archives: tuple[StoredArchive, ...] = ()
     trouble: str = ""
 
-    def list(self) -> list[Stored]:
+    def list(self) -> list[StoredArchive]:
         if self.trouble:
             raise AresmonError(self.trouble)
         return list(self.archives)
 
 
 def test_the_latest_archive_is_not_guessed_where_a_place_is_silent(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = load("hosts: {biere: {}}\n")
-    older = Stored("site-20260101T000000Z.tar", 1, datetime(2026, 1, 1, tzinfo=UTC))
+    config = load("hosts: {biere: {}}\n")
+    older = StoredArchive("site-20260101T000000Z.tar", 1, datetime(2026, 1, 1, tzinfo=UTC))
     places = [Place("/mnt/nas", trouble="it is not mounted"), Place("s3://b", (older,))]
     monkeypatch.setattr(verify, "stores", lambda *_: places)
 
     with pytest.raises(AresmonError, match="which archive is the latest cannot be told: /mnt/nas: it is not mounted"):
-        verify.find(site, fleet, "latest")
+        verify.find(site, config, "latest")
 
-    assert verify.find(site, fleet, older.name).where == "s3://b"
+    assert verify.find(site, config, older.name).where == "s3://b"

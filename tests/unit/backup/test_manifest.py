@@ -8,20 +8,20 @@ import json
 import pytest
 
 from aresmon.backup import archive
-from aresmon.backup.archive import Manifest, Member, Origin, UnreadableError
-from aresmon.backup.checksums import DAY, Mark, Shard, days, shard_windows
+from aresmon.backup.archive import ArchiveMember, ArchiveOrigin, Manifest, UnreadableError
+from aresmon.backup.checksums import DAY, Checksum, ShardSpan, days, shard_windows
 from aresmon.system.errors import AresmonError
 
 KEY = ("raw", "cpu", 20_000 * DAY)
-SEALED = (Mark(10, 0xFEED), Mark(10, 0xFEED))
-OPEN = (Mark(10, 1), Mark(14, 2))
+SEALED = (Checksum(10, 0xFEED), Checksum(10, 0xFEED))
+OPEN = (Checksum(10, 1), Checksum(14, 2))
 
 
 def said(**changes: object) -> Manifest:
-    origin = Origin("ares", "biere", "0.3.0", "1.13.1", 1.5, 2.5, {"influxdb": "influxdb:1.13.1"}, {"raw": 168})
+    origin = ArchiveOrigin("ares", "biere", "0.3.0", "1.13.1", 1.5, 2.5, {"influxdb": "influxdb:1.13.1"}, {"raw": 168})
     fixed: dict[str, object] = {
         "origin": origin,
-        "members": (Member("site/aresmon.yml", 3, "ab"), Member("influxdb/x.s1.tar.gz", 7, "cd")),
+        "members": (ArchiveMember("site/aresmon.yml", 3, "ab"), ArchiveMember("influxdb/x.s1.tar.gz", 7, "cd")),
         "windows": {"raw": DAY},
         "days": {KEY: SEALED, ("1m", "mém 'ory", 20_001 * DAY): OPEN},
     }
@@ -61,26 +61,26 @@ def test_a_damaged_number_of_the_format_is_no_newer_one() -> None:
 
 
 def test_the_same_points_have_no_difference() -> None:
-    assert archive.differences({KEY: SEALED}, {KEY: Mark(10, 0xFEED)}) == []
+    assert archive.differences({KEY: SEALED}, {KEY: Checksum(10, 0xFEED)}) == []
 
 
 def test_a_day_that_was_still_filling_may_have_anything_in_between() -> None:
     for values in (10, 12, 14):
-        assert archive.differences({KEY: OPEN}, {KEY: Mark(values, 77)}) == []
+        assert archive.differences({KEY: OPEN}, {KEY: Checksum(values, 77)}) == []
 
 
 @pytest.mark.parametrize(
     ("expected", "found", "told"),
     [
-        (SEALED, {KEY: Mark(9, 0xFEED)}, "expected 10 values, found 9 values"),
-        (SEALED, {KEY: Mark(10, 0xBEEF)}, "mark 000000000000feed, found other values (000000000000beef)"),
+        (SEALED, {KEY: Checksum(9, 0xFEED)}, "expected 10 values, found 9 values"),
+        (SEALED, {KEY: Checksum(10, 0xBEEF)}, "mark 000000000000feed, found other values (000000000000beef)"),
         (SEALED, {}, "expected 10 values, found 0 values"),
-        (OPEN, {KEY: Mark(15, 2)}, "expected 10 to 14 values, found 15 values"),
-        (OPEN, {KEY: Mark(9, 1)}, "expected 10 to 14 values, found 9 values"),
+        (OPEN, {KEY: Checksum(15, 2)}, "expected 10 to 14 values, found 15 values"),
+        (OPEN, {KEY: Checksum(9, 1)}, "expected 10 to 14 values, found 9 values"),
     ],
 )
 def test_a_difference_names_the_day_and_both_sides(
-    expected: tuple[Mark, Mark], found: dict[tuple[str, str, int], Mark], told: str
+    expected: tuple[Checksum, Checksum], found: dict[tuple[str, str, int], Checksum], told: str
 ) -> None:
     (one,) = archive.differences({KEY: expected}, found)
 
@@ -89,15 +89,15 @@ def test_a_difference_names_the_day_and_both_sides(
 
 
 def test_points_that_nobody_told_of_are_a_difference() -> None:
-    (one,) = archive.differences({}, {KEY: Mark(1, 1)})
+    (one,) = archive.differences({}, {KEY: Checksum(1, 1)})
 
     assert (one.expected, one.found) == ("0 values", "1 values")
 
 
 def test_sums_cover_no_more_than_a_shard_does() -> None:
     """Across shards the order of adding up is not told."""
-    hourly, daily = Shard(1, "raw", 0, 3600), Shard(2, "1m", 0, DAY)
+    hourly, daily = ShardSpan(1, "raw", 0, 3600), ShardSpan(2, "1m", 0, DAY)
 
-    assert shard_windows([hourly, daily, Shard(3, "1h", 0, 7 * DAY)]) == {"raw": 3600, "1m": DAY, "1h": DAY}
-    assert days([hourly, Shard(4, "raw", 3600, 7200)]) == {("raw", 0)}
-    assert days([Shard(5, "1h", DAY, 3 * DAY)]) == {("1h", DAY), ("1h", 2 * DAY)}
+    assert shard_windows([hourly, daily, ShardSpan(3, "1h", 0, 7 * DAY)]) == {"raw": 3600, "1m": DAY, "1h": DAY}
+    assert days([hourly, ShardSpan(4, "raw", 3600, 7200)]) == {("raw", 0)}
+    assert days([ShardSpan(5, "1h", DAY, 3 * DAY)]) == {("1h", DAY), ("1h", 2 * DAY)}

@@ -8,59 +8,59 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aresmon.backup.pruning import select
-from aresmon.backup.storage.base import Stored, named
-from aresmon.config.backup import Rules
+from aresmon.backup.storage.base import StoredArchive, named
+from aresmon.config.backup import KeepRules
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(  # noqa: DTZ001 (in UTC below)
     lambda at: at.replace(microsecond=0, tzinfo=UTC)
 )
 ARCHIVES = st.lists(MOMENTS, max_size=60, unique=True).map(lambda moments: [archive(at) for at in moments])
 COUNTS = st.integers(0, 20)
-RULES = st.builds(Rules, COUNTS, COUNTS, COUNTS, COUNTS)
-NONE = Rules(0, 0, 0, 0)
+RULES = st.builds(KeepRules, COUNTS, COUNTS, COUNTS, COUNTS)
+NONE = KeepRules(0, 0, 0, 0)
 
 
-def archive(at: datetime) -> Stored:
-    return Stored(named("ares", at), 1, at)
+def archive(at: datetime) -> StoredArchive:
+    return StoredArchive(named("ares", at), 1, at)
 
 
-def nightly(days: int) -> list[Stored]:
+def nightly(days: int) -> list[StoredArchive]:
     """One archive a night, at 03:30; the last one on the 31st of March 2026, a Tuesday."""
     last = datetime(2026, 3, 31, 3, 30, tzinfo=UTC)
     return [archive(last - timedelta(days=back)) for back in range(days)]
 
 
-def staying(archives: list[Stored], rules: Rules, verified: str = "") -> list[str]:
+def staying(archives: list[StoredArchive], rules: KeepRules, verified: str = "") -> list[str]:
     """The days of those that stay, the newest last."""
     verdicts = select(archives, rules, verified=verified)
     return [f"{one.archive.at:%m-%d}" for one in verdicts if one.stays]
 
 
 def test_the_last_ones_stay() -> None:
-    assert staying(nightly(30), Rules(3, 0, 0, 0)) == ["03-29", "03-30", "03-31"]
+    assert staying(nightly(30), KeepRules(3, 0, 0, 0)) == ["03-29", "03-30", "03-31"]
 
 
 def test_of_a_day_with_several_the_last_one_stays() -> None:
     noon = [archive(datetime(2026, 3, day, hour, tzinfo=UTC)) for day in (30, 31) for hour in (6, 12, 18)]
 
-    kept = [one.archive.at for one in select(noon, Rules(0, 2, 0, 0)) if one.stays]
+    kept = [one.archive.at for one in select(noon, KeepRules(0, 2, 0, 0)) if one.stays]
 
     assert [f"{at:%d %H}" for at in kept] == ["30 18", "31 18"]
 
 
 def test_a_week_ends_on_sunday_and_a_month_on_its_last_day() -> None:
-    assert staying(nightly(60), Rules(0, 0, 3, 0)) == ["03-22", "03-29", "03-31"]
-    assert staying(nightly(60), Rules(0, 0, 0, 3)) == ["01-31", "02-28", "03-31"]
+    assert staying(nightly(60), KeepRules(0, 0, 3, 0)) == ["03-22", "03-29", "03-31"]
+    assert staying(nightly(60), KeepRules(0, 0, 0, 3)) == ["01-31", "02-28", "03-31"]
 
 
 def test_days_without_an_archive_are_not_counted() -> None:
     gap = [*nightly(2), *(archive(datetime(2024, 1, day, tzinfo=UTC)) for day in (1, 2, 3))]
 
-    assert staying(gap, Rules(0, 4, 0, 0)) == ["01-02", "01-03", "03-30", "03-31"]
+    assert staying(gap, KeepRules(0, 4, 0, 0)) == ["01-02", "01-03", "03-30", "03-31"]
 
 
 def test_each_that_stays_says_for_which_rules() -> None:
-    *_, former, newest = select(nightly(9), Rules(2, 1, 0, 1))
+    *_, former, newest = select(nightly(9), KeepRules(2, 1, 0, 1))
 
     assert newest.wanted == ("last 1", "daily 1", "monthly 1")
     assert former.wanted == ("last 2",)
@@ -73,7 +73,7 @@ def test_the_last_one_that_was_verified_stays_without_any_rule() -> None:
 
 
 @given(ARCHIVES, RULES)
-def test_the_newest_always_stays(archives: list[Stored], rules: Rules) -> None:
+def test_the_newest_always_stays(archives: list[StoredArchive], rules: KeepRules) -> None:
     verdicts = select(archives, rules)
 
     assert not archives or verdicts[-1].stays
@@ -81,7 +81,7 @@ def test_the_newest_always_stays(archives: list[Stored], rules: Rules) -> None:
 
 
 @given(ARCHIVES, RULES)
-def test_each_archive_gets_one_verdict_whatever_their_order(archives: list[Stored], rules: Rules) -> None:
+def test_each_archive_gets_one_verdict_whatever_their_order(archives: list[StoredArchive], rules: KeepRules) -> None:
     verdicts = select(archives, rules)
 
     assert sorted(one.archive.name for one in verdicts) == sorted(one.name for one in archives)
@@ -89,7 +89,9 @@ def test_each_archive_gets_one_verdict_whatever_their_order(archives: list[Store
 
 
 @given(ARCHIVES, RULES)
-def test_no_rule_keeps_more_than_it_says_nor_less_than_there_are(archives: list[Stored], rules: Rules) -> None:
+def test_no_rule_keeps_more_than_it_says_nor_less_than_there_are(
+    archives: list[StoredArchive], rules: KeepRules
+) -> None:
     verdicts = select(archives, rules)
 
     days = {one.at.date() for one in archives}
@@ -98,7 +100,9 @@ def test_no_rule_keeps_more_than_it_says_nor_less_than_there_are(archives: list[
 
 
 @given(ARCHIVES, RULES, st.data())
-def test_pruning_again_removes_nothing_more(archives: list[Stored], rules: Rules, data: st.DataObject) -> None:
+def test_pruning_again_removes_nothing_more(
+    archives: list[StoredArchive], rules: KeepRules, data: st.DataObject
+) -> None:
     verified = data.draw(st.sampled_from([one.name for one in archives]) if archives else st.just(""))
 
     once = [one.archive for one in select(archives, rules, verified=verified) if one.stays]
@@ -109,8 +113,8 @@ def test_pruning_again_removes_nothing_more(archives: list[Stored], rules: Rules
 
 
 @given(ARCHIVES, RULES)
-def test_a_rule_that_keeps_more_never_makes_another_archive_go(archives: list[Stored], rules: Rules) -> None:
-    more = Rules(rules.last + 1, rules.daily + 1, rules.weekly + 1, rules.monthly + 1)
+def test_a_rule_that_keeps_more_never_makes_another_archive_go(archives: list[StoredArchive], rules: KeepRules) -> None:
+    more = KeepRules(rules.last + 1, rules.daily + 1, rules.weekly + 1, rules.monthly + 1)
 
     fewer = {one.archive.name for one in select(archives, rules) if one.stays}
 
@@ -119,7 +123,7 @@ def test_a_rule_that_keeps_more_never_makes_another_archive_go(archives: list[St
 
 @given(st.integers(0, 60))
 def test_one_backup_a_day_after_another_leaves_what_one_pruning_would(days: int) -> None:
-    rules, kept = Rules(2, 3, 2, 2), list[Stored]()
+    rules, kept = KeepRules(2, 3, 2, 2), list[StoredArchive]()
     for one in reversed(nightly(days)):
         kept = [verdict.archive for verdict in select([*kept, one], rules) if verdict.stays]
 

@@ -15,7 +15,7 @@ RUN = Run("ares", ["/opt/aresmon/bin/aresmon"], "/srv/ares", "root", ["/srv/ares
 ODD = Run("ares", ["/opt/my tools/aresmon"], "/srv/my site", "ops", ["/mnt/100%"])
 
 
-def nightly() -> list[backup_schedule.Job]:
+def nightly() -> list[backup_schedule.ScheduledJob]:
     return backup_schedule.jobs(schedule("daily@03:30"), schedule("sunday@04:30"))
 
 

@@ -40,7 +40,7 @@ def run(tmp_path: Path, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(alerts, "the_engine", lambda: GrafanaEngine(standin))
-    monkeypatch.setattr(remote, "check_here", lambda site, fleet: None)
+    monkeypatch.setattr(remote, "check_here", lambda site, config: None)
     common.the_console.cache_clear()
     secrets = tmp_path / ".aresmon" / "secrets"
     secrets.mkdir(parents=True)
@@ -159,7 +159,7 @@ def test_a_terminal_of_80_columns_breaks_no_name(run: Run, tmp_path: Path, monke
     console = Console()
     console.out = RichConsole(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
     site = Site(tmp_path)
-    console.alerts(grafana_alerts.folded(grafana_alerts.listed(site.fleet(), site.views(), None)))
+    console.alerts(grafana_alerts.folded(grafana_alerts.listed(site.config(), site.views(), None)))
     assert isinstance(console.out.file, io.StringIO)
     lines = console.out.file.getvalue().splitlines()
 

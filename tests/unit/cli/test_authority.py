@@ -27,9 +27,9 @@ def moved(site: Site) -> Site:
     site.file.write_text(FILE)
     site.make_state()
     secrets.ensure(site.secrets, dict.fromkeys(map(secrets.agent, ("biere", "lewi")), 0))
-    fleet = site.fleet()
-    tls_migration.begin(site, fleet)
-    ca.ensure(site.authority, ca.names(fleet), datetime.now(UTC))
+    config = site.config()
+    tls_migration.begin(site, config)
+    ca.ensure(site.authority, ca.names(config), datetime.now(UTC))
     bring(site)
     return site
 
@@ -71,16 +71,16 @@ def test_what_is_shown_is_what_a_person_compares(moved: Site) -> None:
 
 
 def test_who_would_be_cut_off_is_named_and_without_a_terminal_nobody_is(moved: Site) -> None:
-    fleet = moved.fleet()
+    config = moved.config()
 
     dry = run(moved, "close", "--dry-run")
     code, told = run(moved, "close")
 
     assert (dry[0], "Data of biere, lewi is refused" in dry[1]) == (0, True)
     assert (code, "say so with --yes" in told) == (1, True)
-    assert tls_migration.in_clear(moved, fleet) == {"biere", "lewi"}
+    assert tls_migration.in_clear(moved, config) == {"biere", "lewi"}
     assert run(moved, "close", "--yes")[0] == 0
-    assert tls_migration.in_clear(moved, fleet) == frozenset()
+    assert tls_migration.in_clear(moved, config) == frozenset()
     assert run(moved, "close")[1] == "Nothing to do: no host is known to write in the clear.\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aresmon.backup import record
-from aresmon.backup.record import Verified
+from aresmon.backup.record import Verification
 from aresmon.cli import common, main
 from aresmon.site.folder import Site
 
@@ -74,7 +74,7 @@ def test_pruning_for_trial_changes_nothing_and_in_earnest_what_it_said(run: Run,
 
 
 def test_the_last_archive_that_was_proven_is_not_pruned(run: Run, site: Site) -> None:
-    record.note_verified(site, Verified(1.0, NAMES[0], ok=True, what=""))
+    record.note_verified(site, Verification(1.0, NAMES[0], ok=True, what=""))
 
     run("backup", "prune")
 
@@ -82,7 +82,7 @@ def test_the_last_archive_that_was_proven_is_not_pruned(run: Run, site: Site) ->
 
 
 def test_after_a_proof_that_failed_nothing_is_pruned(run: Run, site: Site) -> None:
-    record.note_verified(site, Verified(1.0, NAMES[2], ok=False, what="a shard"))
+    record.note_verified(site, Verification(1.0, NAMES[2], ok=False, what="a shard"))
 
     pruned = run("backup", "prune")
     listed = json.loads(run("backup", "list", "--json").stdout)

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aresmon.cli import common, main, stack
-from aresmon.site.bundle import Difference
+from aresmon.site.bundle import BundleDifference
 from aresmon.stack import remote, up
-from aresmon.stack.up import Outcome
+from aresmon.stack.up import UpResult
 from tests import certificates
 from tests.unit.conftest import FakeEngine
 
@@ -38,8 +38,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     common.the_console.cache_clear()
     (tmp_path / "aresmon.yml").write_text(FILE)
 
-    def take(*_: Any, **__: Any) -> Outcome:
-        return Outcome((), Difference((), (), (), {}, {}), (), {})
+    def take(*_: Any, **__: Any) -> UpResult:
+        return UpResult((), BundleDifference((), (), (), {}, {}), (), {})
 
     monkeypatch.setattr(up, "up", take)
     monkeypatch.setattr(up, "dry_run", take)
@@ -106,5 +106,5 @@ def test_a_pair_that_the_edge_could_not_use_is_an_error(
 
 def test_check_looks_for_no_certificate_where_the_stack_is_elsewhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("check").exit_code == 1
-    monkeypatch.setattr(remote, "is_here", lambda site, fleet: False)
+    monkeypatch.setattr(remote, "is_here", lambda site, config: False)
     assert run("check").exit_code == 0

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from aresmon.cli import common, data, main
 from aresmon.influxdb import backfill, retention
-from aresmon.influxdb.backfill import Filled, Task, Wish
+from aresmon.influxdb.backfill import BackfillOptions, BackfillResult, BackfillTask
 from aresmon.influxdb.retention import Holding
 
 NOW = 1_700_000_000
@@ -24,14 +24,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a command on a site whose database has this to fill, or holds this."""
     common.the_console.cache_clear()
     (tmp_path / "aresmon.yml").write_text("hosts: {biere: }\n")
-    asked: list[Wish] = []
+    asked: list[BackfillOptions] = []
 
-    def run(*arguments: str, tasks: tuple[Task, ...] = (), filled: Filled | None = None, held: Any = ()) -> Result:
-        def plan(*given: Any, **_: Any) -> list[Task]:
+    def run(
+        *arguments: str, tasks: tuple[BackfillTask, ...] = (), filled: BackfillResult | None = None, held: Any = ()
+    ) -> Result:
+        def plan(*given: Any, **_: Any) -> list[BackfillTask]:
             asked.append(given[3])
             return list(tasks)
 
-        def fill(*_: Any, **__: Any) -> Filled:
+        def fill(*_: Any, **__: Any) -> BackfillResult:
             assert filled is not None, "nothing was to be changed"
             return filled
 
@@ -48,7 +50,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-TASKS = (Task("1m", "cpu", NOW - DAY, NOW), Task("1m", "mem", NOW - DAY, NOW), Task("1h", "cpu", NOW - DAY, NOW))
+TASKS = (
+    BackfillTask("1m", "cpu", NOW - DAY, NOW),
+    BackfillTask("1m", "mem", NOW - DAY, NOW),
+    BackfillTask("1h", "cpu", NOW - DAY, NOW),
+)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +78,8 @@ def test_times_are_spans_before_now_or_dates(run: Any) -> None:
     result = run("backfill", "--since", "2023-11-01T12:00+00:00", "--dry-run")
 
     assert result.wishes == [
-        Wish(NOW - 7 * DAY, NOW - 12 * HOUR, ("1h",), ("cpu",)),
-        Wish(1698840000, None),
+        BackfillOptions(NOW - 7 * DAY, NOW - 12 * HOUR, ("1h",), ("cpu",)),
+        BackfillOptions(1698840000, None),
     ]
 
 
@@ -90,7 +96,9 @@ def test_a_dry_run_shows_what_would_be_made_and_makes_no_folder(run: Any) -> Non
 
 
 def test_what_was_made_and_what_was_not_is_told_and_remembered(run: Any) -> None:
-    result = run("backfill", tasks=TASKS, filled=Filled({"1m": 12345, "1h": 67}, ["cpu into 1h: field type conflict"]))
+    result = run(
+        "backfill", tasks=TASKS, filled=BackfillResult({"1m": 12345, "1h": 67}, ["cpu into 1h: field type conflict"])
+    )
 
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == "1m: 12,345 points made; 1h: 67 points made."

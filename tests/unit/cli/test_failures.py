@@ -30,7 +30,7 @@ def check_that_raises(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> 
     def fail(_: Site) -> None:
         raise error
 
-    monkeypatch.setattr(Site, "fleet", fail)
+    monkeypatch.setattr(Site, "config", fail)
     return CliRunner().invoke(main.app, ["check"])
 
 

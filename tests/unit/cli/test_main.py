@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 from aresmon import __version__
-from aresmon.cli import common, images, main, site, stack
+from aresmon.cli import common, images, main, stack
+from aresmon.cli import site as cli_site
 from aresmon.site.folder import Site
 from tests.unit.conftest import ARES, FakeEngine, container
 
@@ -35,7 +36,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run a command line on an engine without any container, 80 columns wide."""
     monkeypatch.setenv("COLUMNS", "80")
     engine = FakeEngine()
-    for module in (site, stack, images):
+    for module in (cli_site, stack, images):
         monkeypatch.setattr(module, "the_engine", lambda: engine)
     common.the_console.cache_clear()
 

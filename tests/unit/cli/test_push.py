@@ -15,17 +15,18 @@ from typer.testing import CliRunner
 from typer.testing import Result as Invoked
 
 from aresmon.cli import common, main
-from aresmon.push import drift, session
+from aresmon.push import drift as push_drift
 from aresmon.push import run as push_run
-from aresmon.push.drift import Drift, Planned
-from aresmon.push.order import Manner, Wish
-from aresmon.push.result import Outcome, Result
-from aresmon.push.rollout import Pace
+from aresmon.push import session
+from aresmon.push.drift import Drift, PlannedPush
+from aresmon.push.order import PushOptions, Target
+from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.rollout import RolloutPace
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError
 
 SITE = "hosts: {biere: {agent: systemd}, lewi: , ronflex: }\n"
-PROVEN = Result("lewi", Outcome.PROVEN, mark="c0ffee-1", commit="0123456789", seconds=12.3)
+PROVEN = PushResult("lewi", PushOutcome.PROVEN, mark="c0ffee-1", commit="0123456789", seconds=12.3)
 
 
 class Run:
@@ -35,9 +36,9 @@ class Run:
         self.folder, self.patch = folder, monkeypatch
         self.asked: list[SimpleNamespace] = []
         self.passwords: list[str | None] = []
-        self.ends: dict[str, Result] = {}
-        self.refused: list[Result] = []
-        self.planned: list[Planned] = []
+        self.ends: dict[str, PushResult] = {}
+        self.refused: list[PushResult] = []
+        self.planned: list[PlannedPush] = []
         self.drifts: list[Drift] = []
         self.kept: dict[str, str] = {}
 
@@ -47,23 +48,30 @@ class Run:
     @asynccontextmanager
     async def ground(self, site: Site, *, sudo_password: str | None = None) -> AsyncIterator[SimpleNamespace]:
         self.passwords.append(sudo_password)
-        yield SimpleNamespace(site=site, fleet=site.fleet())
+        yield SimpleNamespace(site=site, config=site.config())
 
-    def wishes(self, _: Any, hosts: Sequence[Any]) -> tuple[list[Wish], list[Result]]:
+    def wishes(self, _: Any, hosts: Sequence[Any]) -> tuple[list[Target], list[PushResult]]:
         refused = {one.host for one in self.refused}
-        return [Wish(host, "") for host in hosts if host.name not in refused], list(self.refused)
+        return [Target(host, "") for host in hosts if host.name not in refused], list(self.refused)
 
     async def push(
-        self, _: Any, wanted: Sequence[Wish], *, manner: Manner, pace: Pace, report: Callable[..., None], done: Any
-    ) -> list[Result]:
+        self,
+        _: Any,
+        wanted: Sequence[Target],
+        *,
+        manner: PushOptions,
+        pace: RolloutPace,
+        report: Callable[..., None],
+        done: Any,
+    ) -> list[PushResult]:
         self.asked.append(SimpleNamespace(hosts=[wish.host.name for wish in wanted], manner=manner, pace=pace))
-        results = [self.ends.get(wish.host.name, Result(wish.host.name, Outcome.PROVEN)) for wish in wanted]
+        results = [self.ends.get(wish.host.name, PushResult(wish.host.name, PushOutcome.PROVEN)) for wish in wanted]
         for one in results:
             report(one.host, "connect")
             done(one)
         return results
 
-    async def plan(self, _: Any, __: Sequence[Wish]) -> list[Planned]:
+    async def plan(self, _: Any, __: Sequence[Target]) -> list[PlannedPush]:
         return self.planned
 
     async def drift(self, _: Any, hosts: Sequence[Any]) -> list[Drift]:
@@ -82,11 +90,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     common.sudo_password.cache_clear()
     (tmp_path / "aresmon.yml").write_text(SITE)
     made = Run(tmp_path, monkeypatch)
-    monkeypatch.setattr(session, "ground", made.ground)
+    monkeypatch.setattr(session, "open_session", made.ground)
     for name in ("wishes", "push"):
         monkeypatch.setattr(push_run, name, getattr(made, name))
     for name in ("plan", "drift", "adopt"):
-        monkeypatch.setattr(drift, name, getattr(made, name))
+        monkeypatch.setattr(push_drift, name, getattr(made, name))
     yield made
     common.the_console.cache_clear()
     common.sudo_password.cache_clear()
@@ -135,7 +143,7 @@ def test_without_an_option_a_push_is_careful(run: Run) -> None:
     (asked,) = run.asked
     manner = asked.manner
     assert asked.hosts == ["biere", "lewi", "ronflex"]
-    assert asked.pace == Pace(canary=1, parallel=100, max_fail=0)
+    assert asked.pace == RolloutPace(canary=1, parallel=100, max_fail=0)
     assert (manner.verify, manner.strict, manner.overwrite, manner.force) == (True, False, False, False)
     assert (manner.break_lock, manner.deadline) == (False, None)
     assert manner.by
@@ -149,7 +157,7 @@ def test_each_option_is_passed_on(run: Run) -> None:
 
     (asked,) = run.asked
     manner = asked.manner
-    assert asked.pace == Pace(canary=3, parallel=7, max_fail=2)
+    assert asked.pace == RolloutPace(canary=3, parallel=7, max_fail=2)
     assert (manner.strict, manner.overwrite, manner.force, manner.break_lock) == (True, True, True, True)
     assert (manner.verify, manner.deadline) == (True, 90)
 
@@ -198,28 +206,28 @@ def test_two_pushes_of_one_site_do_not_go_at_once(run: Run) -> None:
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
-        (Outcome.PROVEN, 0),
-        (Outcome.UNCHANGED, 0),
-        (Outcome.UNVERIFIED, 0),
-        (Outcome.REFUSED, 1),
-        (Outcome.DRIFTED, 1),
-        (Outcome.UNREACHABLE, 1),
-        (Outcome.SILENT, 5),
-        (Outcome.ROLLED_BACK, 3),
-        (Outcome.BROKEN, 4),
-        (Outcome.UNKNOWN, 4),
+        (PushOutcome.PROVEN, 0),
+        (PushOutcome.UNCHANGED, 0),
+        (PushOutcome.UNVERIFIED, 0),
+        (PushOutcome.REFUSED, 1),
+        (PushOutcome.DRIFTED, 1),
+        (PushOutcome.UNREACHABLE, 1),
+        (PushOutcome.SILENT, 5),
+        (PushOutcome.ROLLED_BACK, 3),
+        (PushOutcome.BROKEN, 4),
+        (PushOutcome.UNKNOWN, 4),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_a_push_ends_as_its_host_did(run: Run, outcome: Outcome, code: int, form: list[str]) -> None:
-    run.ends["lewi"] = Result("lewi", outcome, "why", "next")
+def test_a_push_ends_as_its_host_did(run: Run, outcome: PushOutcome, code: int, form: list[str]) -> None:
+    run.ends["lewi"] = PushResult("lewi", outcome, "why", "next")
 
     assert run("push-config", "lewi", *form).exit_code == code
 
 
 def test_what_became_of_a_host_is_told_in_words(run: Run) -> None:
     run.ends["lewi"] = PROVEN
-    run.ends["ronflex"] = Result("ronflex", Outcome.ROLLED_BACK, "it died", "look there", notes=("clock",))
+    run.ends["ronflex"] = PushResult("ronflex", PushOutcome.ROLLED_BACK, "it died", "look there", notes=("clock",))
 
     result = run("push-config", "lewi", "ronflex")
 
@@ -231,7 +239,7 @@ def test_what_became_of_a_host_is_told_in_words(run: Run) -> None:
 
 def test_for_scripts_it_is_json_and_nothing_else(run: Run) -> None:
     run.ends["lewi"] = PROVEN
-    run.refused = [Result("biere", Outcome.REFUSED, "not TOML")]
+    run.refused = [PushResult("biere", PushOutcome.REFUSED, "not TOML")]
 
     result = run("push-config", "biere", "lewi", "--json", "--max-fail", "1")
 
@@ -246,7 +254,7 @@ def test_where_all_went_well_scripts_are_told_ok(run: Run) -> None:
 
 
 def test_a_refusal_beforehand_leaves_the_others_alone(run: Run) -> None:
-    run.refused = [Result("biere", Outcome.REFUSED, "biere.conf: not TOML", "mend it")]
+    run.refused = [PushResult("biere", PushOutcome.REFUSED, "biere.conf: not TOML", "mend it")]
 
     result = run("push-config", "--all")
 
@@ -257,7 +265,7 @@ def test_a_refusal_beforehand_leaves_the_others_alone(run: Run) -> None:
 
 
 def test_a_refusal_beforehand_may_be_allowed(run: Run) -> None:
-    run.refused = [Result("biere", Outcome.REFUSED, "no")]
+    run.refused = [PushResult("biere", PushOutcome.REFUSED, "no")]
 
     result = run("push-config", "--all", "--max-fail", "1")
 
@@ -269,13 +277,13 @@ def test_a_refusal_beforehand_may_be_allowed(run: Run) -> None:
     "why", ["not begun: it was interrupted", "it was interrupted. The former configuration runs again"]
 )
 def test_an_interruption_has_its_own_exit_code(run: Run, why: str) -> None:
-    run.ends["lewi"] = Result("lewi", Outcome.ROLLED_BACK, why)
+    run.ends["lewi"] = PushResult("lewi", PushOutcome.ROLLED_BACK, why)
 
     assert run("push-config", "lewi").exit_code == 130
 
 
 def test_an_error_on_the_way_is_told_as_any_other(run: Run) -> None:
-    async def fail(*_: Any, **__: Any) -> list[Result]:
+    async def fail(*_: Any, **__: Any) -> list[PushResult]:
         raise AresmonError("InfluxDB does not answer", hint="`aresmon up`")
 
     run.patch.setattr(push_run, "push", fail)
@@ -289,7 +297,10 @@ def test_an_error_on_the_way_is_told_as_any_other(run: Run) -> None:
 
 
 def test_a_dry_run_shows_the_plan_and_pushes_nothing(run: Run) -> None:
-    run.planned = [Planned("lewi", "old\n", "new\n", commit="0123456789"), Planned("ronflex", "same\n", "same\n")]
+    run.planned = [
+        PlannedPush("lewi", "old\n", "new\n", commit="0123456789"),
+        PlannedPush("ronflex", "same\n", "same\n"),
+    ]
 
     result = run("push-config", "--all", "--dry-run")
 
@@ -306,9 +317,9 @@ def test_a_dry_run_takes_no_lock(run: Run) -> None:
 
 
 def test_a_dry_run_tells_who_would_be_refused(run: Run) -> None:
-    away = Result("lewi", Outcome.UNREACHABLE, "lewi is not reached", "look")
-    run.refused = [Result("biere", Outcome.REFUSED, "not TOML")]
-    run.planned = [Planned("lewi", None, "new\n", refusal=away)]
+    away = PushResult("lewi", PushOutcome.UNREACHABLE, "lewi is not reached", "look")
+    run.refused = [PushResult("biere", PushOutcome.REFUSED, "not TOML")]
+    run.planned = [PlannedPush("lewi", None, "new\n", refusal=away)]
 
     result = run("push-config", "biere", "lewi", "--dry-run")
 
@@ -318,7 +329,7 @@ def test_a_dry_run_tells_who_would_be_refused(run: Run) -> None:
 
 
 def test_a_dry_run_for_scripts_is_json(run: Run) -> None:
-    run.planned = [Planned("lewi", "old\n", "new\n"), Planned("ronflex", "same\n", "same\n")]
+    run.planned = [PlannedPush("lewi", "old\n", "new\n"), PlannedPush("ronflex", "same\n", "same\n")]
 
     told = json.loads(run("push-config", "--all", "--dry-run", "--json").stdout)
 
@@ -341,9 +352,9 @@ def test_an_adopted_edit_is_told_and_pushed(run: Run) -> None:
 def test_going_back_pushes_the_former_release_over_whatever_is_there(run: Run) -> None:
     asked = list[int | None]()
 
-    def former(_: Any, host: Any, number: int | None) -> Wish:
+    def former(_: Any, host: Any, number: int | None) -> Target:
         asked.append(number)
-        return Wish(host, "former")
+        return Target(host, "former")
 
     run.patch.setattr(push_run, "former", former)
 
@@ -355,7 +366,7 @@ def test_going_back_pushes_the_former_release_over_whatever_is_there(run: Run) -
 
 
 def test_going_back_to_what_is_not_kept_is_refused(run: Run) -> None:
-    def former(*_: Any) -> Wish:
+    def former(*_: Any) -> Target:
         raise AresmonError("no release 7 of lewi is kept", hint="there are: 1")
 
     run.patch.setattr(push_run, "former", former)

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from aresmon.agents.lint import Pace as AgentPace
+from aresmon.agents.lint import AgentTiming as AgentPace
 from aresmon.cli import common, main, secrets
 from aresmon.config.model import Host
 from aresmon.push import result as push_result
 from aresmon.push import rollout, rotate_passwords
 from aresmon.push.host import Terms
-from aresmon.push.order import Wish
-from aresmon.push.result import Outcome
-from aresmon.push.rollout import Job, Pace
-from aresmon.stack.rotate_secrets import Done
+from aresmon.push.order import Target
+from aresmon.push.result import PushOutcome
+from aresmon.push.rollout import RolloutJob, RolloutPace
+from aresmon.stack.rotate_secrets import RotationResult
 from aresmon.system.errors import ExitCode
 from tests.unit.conftest import load
 from tests.unit.scripted import PROBE, Scripted, order
@@ -80,58 +80,62 @@ def test_elsewhere_than_at_the_stack_the_stacks_own_are_refused(
     assert "run this on that machine" in result.output
 
 
-def result_of(how: Outcome) -> push_result.Result:
-    return push_result.Result("lewi", how)
+def result_of(how: PushOutcome) -> push_result.PushResult:
+    return push_result.PushResult("lewi", how)
 
 
 @pytest.mark.parametrize(
     ("hosts", "others", "code"),
     [
-        ([Outcome.PROVEN], [], ExitCode.DONE),
-        ([Outcome.UNCHANGED], [Done("site-key")], ExitCode.DONE),
-        ([Outcome.UNREACHABLE], [], ExitCode.REFUSED),
-        ([Outcome.PROVEN, Outcome.UNREACHABLE], [], ExitCode.DEGRADED),
-        ([Outcome.UNREACHABLE], [Done("site-key")], ExitCode.DEGRADED),
-        ([Outcome.PROVEN], [Done("grafana-admin", "Grafana does not answer")], ExitCode.DEGRADED),
-        ([], [Done("grafana-admin", "Grafana does not answer")], ExitCode.REFUSED),
-        ([Outcome.PROVEN, Outcome.ROLLED_BACK], [Done("site-key")], ExitCode.ROLLED_BACK),
-        ([Outcome.BROKEN, Outcome.ROLLED_BACK], [], ExitCode.BROKEN),
+        ([PushOutcome.PROVEN], [], ExitCode.DONE),
+        ([PushOutcome.UNCHANGED], [RotationResult("site-key")], ExitCode.DONE),
+        ([PushOutcome.UNREACHABLE], [], ExitCode.REFUSED),
+        ([PushOutcome.PROVEN, PushOutcome.UNREACHABLE], [], ExitCode.DEGRADED),
+        ([PushOutcome.UNREACHABLE], [RotationResult("site-key")], ExitCode.DEGRADED),
+        ([PushOutcome.PROVEN], [RotationResult("grafana-admin", "Grafana does not answer")], ExitCode.DEGRADED),
+        ([], [RotationResult("grafana-admin", "Grafana does not answer")], ExitCode.REFUSED),
+        ([PushOutcome.PROVEN, PushOutcome.ROLLED_BACK], [RotationResult("site-key")], ExitCode.ROLLED_BACK),
+        ([PushOutcome.BROKEN, PushOutcome.ROLLED_BACK], [], ExitCode.BROKEN),
     ],
 )
-def test_the_exit_code_is_that_of_the_worst(hosts: list[Outcome], others: list[Done], code: ExitCode) -> None:
+def test_the_exit_code_is_that_of_the_worst(
+    hosts: list[PushOutcome], others: list[RotationResult], code: ExitCode
+) -> None:
     assert secrets._code([result_of(how) for how in hosts], others) is code
 
 
 @pytest.mark.parametrize(
     ("how", "code"),
     [
-        (Outcome.ROLLED_BACK, ExitCode.INTERRUPTED),
-        (Outcome.SKIPPED, ExitCode.INTERRUPTED),
-        (Outcome.BROKEN, ExitCode.BROKEN),
+        (PushOutcome.ROLLED_BACK, ExitCode.INTERRUPTED),
+        (PushOutcome.SKIPPED, ExitCode.INTERRUPTED),
+        (PushOutcome.BROKEN, ExitCode.BROKEN),
     ],
 )
-def test_an_interruption_is_told_as_one_unless_a_host_is_broken(how: Outcome, code: ExitCode) -> None:
-    interrupted = push_result.Result("lewi", how, "taken back: it was interrupted")
+def test_an_interruption_is_told_as_one_unless_a_host_is_broken(how: PushOutcome, code: ExitCode) -> None:
+    interrupted = push_result.PushResult("lewi", how, "taken back: it was interrupted")
 
-    assert secrets._code([result_of(Outcome.PROVEN), interrupted], []) is code
+    assert secrets._code([result_of(PushOutcome.PROVEN), interrupted], []) is code
 
 
 def test_a_host_that_refuses_does_not_keep_the_others_from_their_new_passwords(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The roll-out is the real one; what its hosts say is scripted."""
-    fleet = load(SITE)
+    config = load(SITE)
     says = {"box": [PROBE, "@refused check no"], "lewi": [PROBE, "@unchanged m"]}
 
-    async def rotated(_: Any, hosts: Sequence[Host], *, pace: Pace, report: Any, done: Any, **__: Any) -> Any:
+    async def rotated(_: Any, hosts: Sequence[Host], *, pace: RolloutPace, report: Any, done: Any, **__: Any) -> Any:
         jobs = [
-            Job(Wish(one, ""), order(one.name), Scripted([says[one.name]], name=one.name), Terms(AgentPace(10, 10, 0)))
+            RolloutJob(
+                Target(one, ""), order(one.name), Scripted([says[one.name]], name=one.name), Terms(AgentPace(10, 10, 0))
+            )
             for one in hosts
         ]
         return await rollout.roll_out(jobs, None, pace=pace, report=report, done=lambda _, result: done(result))
 
     monkeypatch.setattr(rotate_passwords, "rotate", rotated)
-    monkeypatch.setattr(secrets, "on_ground", lambda ask, **_: asyncio.run(ask(SimpleNamespace(fleet=fleet))))
+    monkeypatch.setattr(secrets, "on_ground", lambda ask, **_: asyncio.run(ask(SimpleNamespace(config=config))))
 
     result = run("rotate", "agent-box", "agent-lewi", "--json")
 

@@ -10,15 +10,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aresmon.cli import common, main, stack
-from aresmon.site.bundle import Difference
+from aresmon.site.bundle import BundleDifference
 from aresmon.stack import up as stack_up
 from aresmon.stack.plan import Step
-from aresmon.stack.up import Outcome
+from aresmon.stack.up import UpResult
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.conftest import FakeEngine
 
-SAME = Difference((), (), (), {}, {})
-OTHER = Difference((".env",), (), (), {".env": b"A='1'\n"}, {".env": b"A='2'\n"})
+SAME = BundleDifference((), (), (), {}, {})
+OTHER = BundleDifference((".env",), (), (), {".env": b"A='1'\n"}, {".env": b"A='2'\n"})
 STEP = Step("edge", "recreate", "its configuration changed")
 
 Up = Callable[..., Result]
@@ -33,8 +33,8 @@ def up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Up:
     (tmp_path / "aresmon.yml").write_text("hosts: {biere: }\n")
     (tmp_path / ".aresmon" / "bundle").mkdir(parents=True)
 
-    def up(*arguments: str, outcome: Outcome | AresmonError) -> Result:
-        def take(*_: Any, announce: Callable[[Outcome], None] = lambda _: None, shorten: bool = False) -> Outcome:
+    def up(*arguments: str, outcome: UpResult | AresmonError) -> Result:
+        def take(*_: Any, announce: Callable[[UpResult], None] = lambda _: None, shorten: bool = False) -> UpResult:
             assert shorten == ("--shorten-retention" in arguments)
             if isinstance(outcome, AresmonError):
                 raise outcome
@@ -49,14 +49,14 @@ def up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Up:
 
 
 def test_a_site_that_runs_as_wanted_has_nothing_to_do(up: Up) -> None:
-    result = up(outcome=Outcome((), SAME, (), {}))
+    result = up(outcome=UpResult((), SAME, (), {}))
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == "Nothing to do: everything runs as aresmon.yml says, and its data arrives.\n"
 
 
 def test_what_changes_is_shown_before_what_came_of_it(up: Up) -> None:
-    result = up(outcome=Outcome((STEP,), OTHER, ("let grafana read",), {}))
+    result = up(outcome=UpResult((STEP,), OTHER, ("let grafana read",), {}))
 
     words = ["-A='1'", "+A='2'", "recreate edge  its configuration changed", "database: let grafana read", "SERVICE"]
     places = [result.stdout.index(word) for word in words]
@@ -66,7 +66,7 @@ def test_what_changes_is_shown_before_what_came_of_it(up: Up) -> None:
 
 
 def test_a_service_without_an_image_degrades_the_stack_and_is_told(up: Up) -> None:
-    result = up(outcome=Outcome((STEP,), SAME, (), {"grafana": "it could not be pulled"}))
+    result = up(outcome=UpResult((STEP,), SAME, (), {"grafana": "it could not be pulled"}))
 
     assert result.exit_code == 5
     assert "warning: grafana does not run: it could not be pulled" in result.stderr
@@ -75,14 +75,14 @@ def test_a_service_without_an_image_degrades_the_stack_and_is_told(up: Up) -> No
 
 
 def test_a_missing_service_alone_leaves_nothing_else_to_do(up: Up) -> None:
-    result = up(outcome=Outcome((), SAME, (), {"grafana": "it could not be pulled"}))
+    result = up(outcome=UpResult((), SAME, (), {"grafana": "it could not be pulled"}))
 
     assert result.exit_code == 5
     assert result.stdout.startswith("Nothing else to do")
 
 
 def test_data_that_is_not_seen_degrades_the_stack_and_is_told(up: Up) -> None:
-    result = up(outcome=Outcome((), SAME, (), {}, "no data of biere arrived within 60 s"))
+    result = up(outcome=UpResult((), SAME, (), {}, "no data of biere arrived within 60 s"))
 
     assert result.exit_code == 5
     assert "warning: no data of biere arrived within 60 s" in result.stderr
@@ -97,20 +97,20 @@ def test_a_failure_ends_with_its_own_code(up: Up, code: ExitCode) -> None:
 
 
 def test_a_shorter_retention_is_passed_on_only_where_it_is_asked_for(up: Up) -> None:
-    assert up("--shorten-retention", outcome=Outcome((), SAME, (), {})).exit_code == 0
+    assert up("--shorten-retention", outcome=UpResult((), SAME, (), {})).exit_code == 0
 
 
 @pytest.mark.parametrize(
     ("outcome", "last"),
     [
-        (Outcome((), SAME, (), {}), "Nothing to do."),
-        (Outcome((STEP,), OTHER, (), {}), "Nothing was changed."),
-        (Outcome((), SAME, (), {"grafana": "not here"}), "Nothing was changed."),
-        (Outcome((), SAME, ("let grafana read",), {}), "Nothing was changed."),
-        (Outcome((), SAME, (), {}, unseen="it hangs"), "Nothing was changed."),
+        (UpResult((), SAME, (), {}), "Nothing to do."),
+        (UpResult((STEP,), OTHER, (), {}), "Nothing was changed."),
+        (UpResult((), SAME, (), {"grafana": "not here"}), "Nothing was changed."),
+        (UpResult((), SAME, ("let grafana read",), {}), "Nothing was changed."),
+        (UpResult((), SAME, (), {}, unseen="it hangs"), "Nothing was changed."),
     ],
 )
-def test_a_dry_run_shows_the_plan_and_says_that_nothing_was_changed(up: Up, outcome: Outcome, last: str) -> None:
+def test_a_dry_run_shows_the_plan_and_says_that_nothing_was_changed(up: Up, outcome: UpResult, last: str) -> None:
     result = up("--dry-run", outcome=outcome)
 
     assert result.exit_code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.config.alerts import Address, Case, Change, Mail, Quiet, Receiver
+from aresmon.config.alerts import Address, AlertException, Mail, QuietHours, Receiver, ThresholdOverride
 from aresmon.config.views import SEVERITIES
 from tests.unit.conftest import errors, load
 
@@ -69,7 +69,7 @@ def test_each_way_of_telling_has_a_name_of_its_own_and_its_severity() -> None:
 def test_hours_are_read_with_quotes_and_without(begin: str) -> None:
     alerts = load(f'{HOSTS}alerts: {{quiet: [{{from: {begin}, to: "07:00", timezone: Europe/Paris}}]}}\n').alerts
 
-    assert alerts.quiet == (Quiet(1380, 420, (), "Europe/Paris", "warning"),)
+    assert alerts.quiet == (QuietHours(1380, 420, (), "Europe/Paris", "warning"),)
 
 
 def test_off_is_off_and_not_zero() -> None:
@@ -87,10 +87,10 @@ def test_off_is_off_and_not_zero() -> None:
     ).alerts
     rule = alerts.rules["disk-full"]
 
-    assert rule.change == Change((("warning", 85), ("critical", None)), 600)
+    assert rule.change == ThresholdOverride((("warning", 85), ("critical", None)), 600)
     assert rule.exceptions == (
-        Case("biere", (("path", "/exports"),), Change((("warning", 95),))),
-        Case("lewi", (), Change(watch=False)),
+        AlertException("biere", (("path", "/exports"),), ThresholdOverride((("warning", 95),))),
+        AlertException("lewi", (), ThresholdOverride(watch=False)),
     )
 
 

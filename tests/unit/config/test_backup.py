@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.config.backup import Bucket, Destination, Rules, Schedule, schedule
+from aresmon.config.backup import Bucket, Destination, KeepRules, Schedule, schedule
 from tests.unit.conftest import errors, load
 
 HOSTS = "hosts: {biere: }\n"
@@ -24,7 +24,7 @@ def test_without_backup_archives_go_into_the_sites_folder_every_night_and_are_ve
     backup = load(HOSTS).backup
 
     assert backup.to == (Destination(folder="data/backups"),)
-    assert backup.keep == Rules(last=7, daily=14, weekly=8, monthly=12)
+    assert backup.keep == KeepRules(last=7, daily=14, weekly=8, monthly=12)
     assert backup.every == Schedule("daily", 210)
     assert backup.verify == Schedule("weekly", 270, "sunday")
     assert backup.secrets == ()
@@ -38,7 +38,7 @@ def test_all_of_it_is_read() -> None:
         Destination(folder="monitoring", ssh="backup@lewi"),
         Destination(bucket=Bucket("ares-backups", "KEY", "s3", "https://s3.example.org", "a/b", "eu-west-3")),
     )
-    assert backup.keep == Rules(1, 2, 3, 0)
+    assert backup.keep == KeepRules(1, 2, 3, 0)
     assert (backup.every, backup.verify) == (Schedule("weekly", 330, "monday"), Schedule("never"))
     assert backup.secrets == ("s3",)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.config.model import FOREVER, Configs, Fleet, Keep, Listen, as_written, hours
+from aresmon.config.model import FOREVER, Config, ConfigsSettings, ListenAddress, RetentionSettings, as_written, hours
 from tests.unit.conftest import load
 
 
-def test_the_example_site_is_read_with_its_notices(ares: Fleet) -> None:
+def test_the_example_site_is_read_with_its_notices(ares: Config) -> None:
     assert [host.name for host in ares.hosts] == ["biere", "ronflex", "lewi"]
     assert ares.server == "biere"
     assert ares.data == "/exports/Infra/influx"
-    assert ares.keep == Keep(raw=7 * 24, minute=90 * 24, hour=2 * 365 * 24)
+    assert ares.keep == RetentionSettings(raw=7 * 24, minute=90 * 24, hour=2 * 365 * 24)
     assert ares.grafana.admin == "Ares"
     assert list(ares.notices) == [
         "aresmon.yml:36 alerts.send_to[0].email: nobody is told by e-mail until alerts.smtp names a mail server",
@@ -20,18 +20,18 @@ def test_the_example_site_is_read_with_its_notices(ares: Fleet) -> None:
 
 
 def test_a_host_alone_gets_a_default_for_everything_else() -> None:
-    fleet = load("hosts: {biere: }\n")
+    config = load("hosts: {biere: }\n")
 
-    assert (fleet.site, fleet.server, fleet.data) == ("aresmon", "biere", "data/influxdb")
-    assert (fleet.grafana.url, fleet.grafana.admin, fleet.grafana.data) == (
+    assert (config.site, config.server, config.data) == ("aresmon", "biere", "data/influxdb")
+    assert (config.grafana.url, config.grafana.admin, config.grafana.data) == (
         "http://127.0.0.1:3000",
         "admin",
         "data/grafana",
     )
-    assert fleet.keep == Keep(7 * 24, 90 * 24, 2 * 365 * 24)
-    assert dict(fleet.memory) == {"influxdb": "2g", "grafana": "512m", "edge": "256m", "telegraf": "256m"}
-    assert fleet.hosts[0].collect == ("system", "disk", "diskio", "net", "internal")
-    assert fleet.notices == ()
+    assert config.keep == RetentionSettings(7 * 24, 90 * 24, 2 * 365 * 24)
+    assert dict(config.memory) == {"influxdb": "2g", "grafana": "512m", "edge": "256m", "telegraf": "256m"}
+    assert config.hosts[0].collect == ("system", "disk", "diskio", "net", "internal")
+    assert config.notices == ()
 
 
 def test_without_a_server_the_first_host_is_it() -> None:
@@ -39,10 +39,10 @@ def test_without_a_server_the_first_host_is_it() -> None:
 
 
 def test_the_server_runs_its_agent_beside_the_stack_and_the_others_as_a_service() -> None:
-    fleet = load("server: b\nhosts: {a: {}, b: {}}\n")
+    config = load("server: b\nhosts: {a: {}, b: {}}\n")
 
-    assert [host.agent for host in fleet.hosts] == ["systemd", "docker"]
-    assert fleet.sidecar is fleet.host("b")
+    assert [host.agent for host in config.hosts] == ["systemd", "docker"]
+    assert config.sidecar is config.host("b")
 
 
 def test_a_server_with_a_systemd_agent_has_no_sidecar() -> None:
@@ -50,9 +50,9 @@ def test_a_server_with_a_systemd_agent_has_no_sidecar() -> None:
 
 
 def test_the_agents_own_collector_always_runs_and_only_once() -> None:
-    fleet = load("hosts: {a: {collect: []}, b: {collect: [internal, disk]}}\n")
+    config = load("hosts: {a: {collect: []}, b: {collect: [internal, disk]}}\n")
 
-    assert [host.collect for host in fleet.hosts] == [("internal",), ("disk", "internal")]
+    assert [host.collect for host in config.hosts] == [("internal",), ("disk", "internal")]
 
 
 @pytest.mark.parametrize(
@@ -66,22 +66,24 @@ def test_the_agents_own_collector_always_runs_and_only_once() -> None:
     ],
 )
 def test_the_edge_listens_on_loopback_until_another_host_is_watched(text: str, agents: str, url: str) -> None:
-    fleet = load(text)
+    config = load(text)
 
-    assert (str(fleet.edge.agents), fleet.edge.url) == (agents, url)
+    assert (str(config.edge.agents), config.edge.url) == (agents, url)
 
 
 @pytest.mark.parametrize(
     ("listen", "here", "is_loopback"),
     [
-        (Listen("0.0.0.0", 1), "127.0.0.1:1", False),  # noqa: S104 (nothing listens here)
-        (Listen("::", 1), "[::1]:1", False),
-        (Listen("127.0.0.2", 1), "127.0.0.2:1", True),
-        (Listen("::1", 1), "[::1]:1", True),
-        (Listen("10.0.0.1", 1), "10.0.0.1:1", False),
+        (ListenAddress("0.0.0.0", 1), "127.0.0.1:1", False),  # noqa: S104 (nothing listens here)
+        (ListenAddress("::", 1), "[::1]:1", False),
+        (ListenAddress("127.0.0.2", 1), "127.0.0.2:1", True),
+        (ListenAddress("::1", 1), "[::1]:1", True),
+        (ListenAddress("10.0.0.1", 1), "10.0.0.1:1", False),
     ],
 )
-def test_a_machine_knows_by_which_address_it_reaches_itself(listen: Listen, here: str, is_loopback: bool) -> None:
+def test_a_machine_knows_by_which_address_it_reaches_itself(
+    listen: ListenAddress, here: str, is_loopback: bool
+) -> None:
     assert (listen.here, listen.is_loopback) == (here, is_loopback)
 
 
@@ -98,16 +100,16 @@ def test_hours_are_told_as_one_would_write_them(duration: str) -> None:
 
 
 def test_a_coarser_resolution_may_be_kept_as_long_as_the_finer_and_for_ever() -> None:
-    fleet = load("storage: {keep: {raw: 90d, 1m: 90d, 1h: forever}}\nhosts: {a: }\n")
+    config = load("storage: {keep: {raw: 90d, 1m: 90d, 1h: forever}}\nhosts: {a: }\n")
 
-    assert fleet.keep == Keep(90 * 24, 90 * 24, FOREVER)
+    assert config.keep == RetentionSettings(90 * 24, 90 * 24, FOREVER)
 
 
 def test_a_host_is_reached_by_its_name_unless_the_file_says_how() -> None:
-    fleet = load("hosts:\n  a:\n  b: {ssh: admin@10.0.0.2}\n")
+    config = load("hosts:\n  a:\n  b: {ssh: admin@10.0.0.2}\n")
 
-    assert [host.ssh for host in fleet.hosts] == ["a", "admin@10.0.0.2"]
-    assert not fleet.afar
+    assert [host.ssh for host in config.hosts] == ["a", "admin@10.0.0.2"]
+    assert not config.afar
 
 
 def test_a_server_with_an_ssh_may_be_operated_from_elsewhere() -> None:
@@ -116,7 +118,7 @@ def test_a_server_with_an_ssh_may_be_operated_from_elsewhere() -> None:
 
 def test_the_repository_of_configurations_has_a_branch() -> None:
     assert load("hosts: {a: }").configs is None
-    assert load("configs: {git: x.git}\nhosts: {a: }").configs == Configs("x.git", "master")
+    assert load("configs: {git: x.git}\nhosts: {a: }").configs == ConfigsSettings("x.git", "master")
 
 
 @pytest.mark.parametrize(
@@ -147,23 +149,23 @@ def test_passwords_that_cross_a_network_in_clear_are_warned_of(text: str, is_war
     ],
 )
 def test_other_hosts_are_sent_to_the_edge_by_what_it_speaks(edge: str, url: str) -> None:
-    fleet = load(f"edge: {edge}\nhosts: {{a: , b: }}")
+    config = load(f"edge: {edge}\nhosts: {{a: , b: }}")
 
-    assert fleet.edge.url == url
+    assert config.edge.url == url
 
 
 def test_an_anchor_may_be_shared_by_hosts() -> None:
-    fleet = load("hosts:\n  a: &all {collect: [disk]}\n  b: *all\n  c: {<<: *all, agent: docker}\n")
+    config = load("hosts:\n  a: &all {collect: [disk]}\n  b: *all\n  c: {<<: *all, agent: docker}\n")
 
-    assert [host.collect for host in fleet.hosts] == [("disk", "internal")] * 3
-    assert fleet.host("c").agent == "docker"
+    assert [host.collect for host in config.hosts] == [("disk", "internal")] * 3
+    assert config.host("c").agent == "docker"
 
 
 def test_a_thousand_hosts_are_read() -> None:
-    fleet = load("hosts:\n" + "".join(f"  host-{number}: {{collect: [system, disk]}}\n" for number in range(1000)))
+    config = load("hosts:\n" + "".join(f"  host-{number}: {{collect: [system, disk]}}\n" for number in range(1000)))
 
-    assert len(fleet.hosts) == 1000
-    assert fleet.host("host-999").agent == "systemd"
+    assert len(config.hosts) == 1000
+    assert config.host("host-999").agent == "systemd"
 
 
 @pytest.mark.parametrize(("url", "is_warned"), [("", True), (", url: http://gate:80", False)])

@@ -57,11 +57,11 @@ SITES = st.builds(
 
 @given(SITES)
 def test_any_valid_site_is_read_as_it_was_written(site: dict[str, Any]) -> None:
-    fleet = load(yaml.safe_dump(site, sort_keys=False))
+    config = load(yaml.safe_dump(site, sort_keys=False))
 
-    assert [host.name for host in fleet.hosts] == list(site["hosts"])
-    assert fleet.server == next(iter(site["hosts"]))
-    for host in fleet.hosts:
+    assert [host.name for host in config.hosts] == list(site["hosts"])
+    assert config.server == next(iter(site["hosts"]))
+    for host in config.hosts:
         settings_ = site["hosts"][host.name] or {}
         assert dict(host.env) == settings_.get("env", {})
         assert set(host.collect) == {*settings_.get("collect", ["system", "disk", "diskio", "net"]), "internal"}

@@ -10,12 +10,12 @@ from typing import Any, get_args
 
 import pytest
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.doctor import probe_database
 from aresmon.doctor.check_data import clocks, database, error_of, hosts, log, pushes, series, versions
 from aresmon.doctor.checks import _troubles
-from aresmon.doctor.facts import Contents, Database, Host, Pushes, SeriesCount
-from aresmon.doctor.problems import Kind, Trouble
+from aresmon.doctor.facts import DatabaseFacts, DataFacts, HostFacts, PushFacts, SeriesCount
+from aresmon.doctor.problems import Kind, Problem
 from aresmon.doctor.status import Status
 from aresmon.influxdb import downsampling
 from aresmon.influxdb.capacity import Capacity
@@ -31,10 +31,10 @@ def kinds(found: Any) -> list[tuple[str, str]]:
     return [(one.kind, one.weight) for one in found]
 
 
-def seen(*counts: SeriesCount, total: int = 0, **changes: Any) -> Contents:
+def seen(*counts: SeriesCount, total: int = 0, **changes: Any) -> DataFacts:
     taken = Capacity(5, None, total or sum(one.count for one in counts), None, None, None, ())
     given: dict[str, Any] = {"capacity": taken, "series": counts, "tags": {}, "ahead": {}, "versions": {}}
-    return Contents(**(given | changes))
+    return DataFacts(**(given | changes))
 
 
 USUAL = tuple(SeriesCount(f"host{number}", "cpu", 300) for number in range(5))
@@ -111,37 +111,37 @@ def test_agents_that_are_old_or_differ_are_found(told: Mapping[str, str], found:
     assert kinds(versions(told)) == found
 
 
-def test_the_last_push_that_did_not_hold_is_found(ares: Fleet) -> None:
+def test_the_last_push_that_did_not_hold_is_found(ares: Config) -> None:
     last = {"ronflex": ("rolled back", "no data arrived"), "lewi": ("proven", "")}
 
-    (one,) = pushes(Pushes(last), ares)
+    (one,) = pushes(PushFacts(last), ares)
 
     assert one.what == "the last push to ronflex ended as rolled back: no data arrived"
     assert one.remedy == "`aresmon push-config ronflex`"
 
 
-def test_a_host_that_was_never_pushed_to_is_a_note_and_the_sidecar_none(ares: Fleet) -> None:
-    assert kinds(pushes(Pushes({}), ares)) == [("push-never", "note"), ("push-never", "note")]
+def test_a_host_that_was_never_pushed_to_is_a_note_and_the_sidecar_none(ares: Config) -> None:
+    assert kinds(pushes(PushFacts({}), ares)) == [("push-never", "note"), ("push-never", "note")]
 
 
 @pytest.mark.parametrize(
     ("host", "found"),
     [
-        (Host("lewi", active="active"), []),
-        (Host("lewi", trouble="lewi is not reached"), [("host-unreachable", "warning")]),
-        (Host("lewi", active="failed"), [("host-agent", "bad")]),
-        (Host("lewi"), [("host-agent", "bad")]),
-        (Host("lewi", active="active", drifted=("a.conf",)), [("host-drift", "warning")]),
-        (Host("lewi", active="active", pending="tx"), [("host-drift", "warning")]),
-        (Host("lewi", active="active", apart=-30), [("clock-host", "warning")]),
+        (HostFacts("lewi", active="active"), []),
+        (HostFacts("lewi", trouble="lewi is not reached"), [("host-unreachable", "warning")]),
+        (HostFacts("lewi", active="failed"), [("host-agent", "bad")]),
+        (HostFacts("lewi"), [("host-agent", "bad")]),
+        (HostFacts("lewi", active="active", drifted=("a.conf",)), [("host-drift", "warning")]),
+        (HostFacts("lewi", active="active", pending="tx"), [("host-drift", "warning")]),
+        (HostFacts("lewi", active="active", apart=-30), [("clock-host", "warning")]),
     ],
 )
-def test_what_a_visit_found_is_judged(host: Host, found: list[tuple[str, str]]) -> None:
+def test_what_a_visit_found_is_judged(host: HostFacts, found: list[tuple[str, str]]) -> None:
     assert kinds(hosts([host])) == found
 
 
 def test_what_up_would_change_in_the_database_is_found() -> None:
-    given = Database(("create the user agent-x",), ("downsample 3 measurements into 1m",), ("own_query",))
+    given = DatabaseFacts(("create the user agent-x",), ("downsample 3 measurements into 1m",), ("own_query",))
 
     assert [one for one, _ in kinds(database(given))] == ["database-differs", "downsampling", "downsampling-unknown"]
 
@@ -181,7 +181,7 @@ def test_the_same_error_is_told_once_with_how_often_and_a_corrupt_shard_is_bad()
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_what_status_finds_is_a_finding_unless_there_is_a_check_of_its_own(kind: Kind) -> None:
-    seen = Status("ares", "biere", 1e9, (), (), (Trouble("lewi", "is not well", "do this", kind),))
+    seen = Status("ares", "biere", 1e9, (), (), (Problem("lewi", "is not well", "do this", kind),))
     own = {"backup", "capacity", "clock", "database"}
     named = {"release": "unfinished"}
 
@@ -230,7 +230,7 @@ def newest(**times: float) -> tuple[Series, ...]:
     return tuple(rows("internal_agent", host=host, time=time, last=1) for host, time in times.items())
 
 
-def look(*told: tuple[str, Any], now: float = 10_000.0, wait: Callable[[float], None] | None = None) -> Contents:
+def look(*told: tuple[str, Any], now: float = 10_000.0, wait: Callable[[float], None] | None = None) -> DataFacts:
     influxdb = FakeInfluxDB(Path("influxdb.sock"))
     current = newest(biere=now, lewi=now)
     usual: list[tuple[str, Any]] = [("SHOW MEASUREMENTS", ()), (FUTURE, ()), (CURRENT, current), (VERSIONS, ())]
@@ -349,7 +349,7 @@ def test_a_blocked_host_and_a_rotation_under_way_are_no_difference_and_a_new_hos
     site.file.write_text("hosts: {biere: , lewi: , new: }\n")
     site.make_state()
     monkeypatch.setattr(downsampling, "plan", lambda *_: [])
-    secrets = {name: "password" for name in site_secrets.owners(site.fleet(), folder.users()) if name != "agent-new"}
+    secrets = {name: "password" for name in site_secrets.owners(site.config(), folder.users()) if name != "agent-new"}
     secrets[site_secrets.upcoming("agent-biere")] = "2~password"
     for name, password in secrets.items():
         site_secrets.replace(site.secrets, name, password, os.getuid())
@@ -358,6 +358,6 @@ def test_a_blocked_host_and_a_rotation_under_way_are_no_difference_and_a_new_hos
     object.__setattr__(influxdb, "users", users)
     (site.state / "blocked.json").write_text('{"lewi": "2026-11-24T13:24:27+00:00"}')
 
-    found = probe_database.differences(influxdb, site, site.fleet())
+    found = probe_database.differences(influxdb, site, site.config())
 
-    assert found == Database(("create the user agent-new", "let agent-new write"), (), ())
+    assert found == DatabaseFacts(("create the user agent-new", "let agent-new write"), (), ())

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from aresmon.config.model import Listen
+from aresmon.config.model import ListenAddress
 from aresmon.doctor import probe_machine
 from aresmon.doctor.check_machine import disks, engine, parse_listening, ports, stack
 from aresmon.doctor.check_machine import machine as machine_check
-from aresmon.doctor.facts import Disk, Engine, Listening, Machine, Service, Stack
+from aresmon.doctor.facts import DiskFacts, EngineFacts, ListenerFacts, MachineFacts, ServiceFacts, StackFacts
 from aresmon.doctor.findings import Finding
 from aresmon.engine.docker import Engine as RealEngine
 from aresmon.engine.images import pins
@@ -22,15 +22,15 @@ from aresmon.influxdb.client import InfluxDB, Series
 
 GB = 10**9
 ANYWHERE = "0.0.0.0"  # noqa: S104 (nothing is bound)
-ENGINE = Engine("27.1.1", "overlay2", True, "json-file", True, (), "/var/lib/docker", 8 * GB, 0.1, "2.29.1")
-MACHINE = Machine("enabled", "yes", 8 * GB, 4 * GB, 0o140660, ())
-EDGE = Service(
+ENGINE = EngineFacts("27.1.1", "overlay2", True, "json-file", True, (), "/var/lib/docker", 8 * GB, 0.1, "2.29.1")
+MACHINE = MachineFacts("enabled", "yes", 8 * GB, 4 * GB, 0o140660, ())
+EDGE = ServiceFacts(
     "edge", "running", "haproxy:3.2.22", ("haproxy:3.2.22", "aresmon/haproxy:debian"), "unless-stopped", 0, False,
     256 << 20, True, frozenset({"0.0.0.0:8086", "127.0.0.1:3000"}),
 )  # fmt: skip
-WANTED = {"edge.agents": Listen(ANYWHERE, 8086), "edge.grafana": Listen("127.0.0.1", 3000)}
-STACK = Stack((EDGE,), WANTED)
-DISK = Disk("InfluxDB's data", "/srv/influx", 1, 100 * GB, 50 * GB, 1000, 900, True, "storage.data")
+WANTED = {"edge.agents": ListenAddress(ANYWHERE, 8086), "edge.grafana": ListenAddress("127.0.0.1", 3000)}
+STACK = StackFacts((EDGE,), WANTED)
+DISK = DiskFacts("InfluxDB's data", "/srv/influx", 1, 100 * GB, 50 * GB, 1000, 900, True, "storage.data")
 
 
 def found(given: Any) -> list[tuple[str, str]]:
@@ -41,7 +41,7 @@ def test_what_is_well_is_not_found() -> None:
     assert found(engine(ENGINE)) == []
     assert found(machine_check(MACHINE)) == []
     assert found(stack(STACK, 8 * GB)) == []
-    assert found(ports(STACK, [Listening(Listen(ANYWHERE, 8086))])) == []
+    assert found(ports(STACK, [ListenerFacts(ListenAddress(ANYWHERE, 8086))])) == []
     assert found(disks([DISK])) == []
 
 
@@ -77,8 +77,8 @@ def test_a_version_of_a_distributions_own_is_read_and_what_is_none_is_let_be(cha
         ({"synchronised": "no"}, "clock-unsynchronised"),
         ({"socket_mode": 0o140666}, "engine-socket"),
         ({"available": GB // 10}, "memory-short"),
-        ({"listening": (Listening(Listen(ANYWHERE, 2375)),)}, "port-dangerous"),
-        ({"listening": (Listening(Listen("::", 8088)),)}, "port-dangerous"),
+        ({"listening": (ListenerFacts(ListenAddress(ANYWHERE, 2375)),)}, "port-dangerous"),
+        ({"listening": (ListenerFacts(ListenAddress("::", 8088)),)}, "port-dangerous"),
     ],
 )
 def test_an_odd_machine_is_found(changed: dict[str, Any], kind: str) -> None:
@@ -86,7 +86,7 @@ def test_an_odd_machine_is_found(changed: dict[str, Any], kind: str) -> None:
 
 
 def test_a_door_that_only_this_machine_reaches_is_none() -> None:
-    here = replace(MACHINE, listening=(Listening(Listen("127.0.0.1", 2375)),), at_boot="", synchronised="")
+    here = replace(MACHINE, listening=(ListenerFacts(ListenAddress("127.0.0.1", 2375)),), at_boot="", synchronised="")
 
     assert found(machine_check(here)) == []
 
@@ -106,7 +106,7 @@ def test_a_door_that_only_this_machine_reaches_is_none() -> None:
     ],
 )
 def test_an_odd_container_is_found(changed: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    assert found(stack(Stack((replace(EDGE, **changed),), WANTED), 8 * GB)) == expected
+    assert found(stack(StackFacts((replace(EDGE, **changed),), WANTED), 8 * GB)) == expected
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_odd_container_is_found(changed: dict[str, Any], expected: list[tuple
     ],
 )
 def test_published_ports_are_held_against_the_file(published: set[str], kinds: list[str]) -> None:
-    seen = Stack((replace(EDGE, published=frozenset(published)),), WANTED)
+    seen = StackFacts((replace(EDGE, published=frozenset(published)),), WANTED)
 
     assert [one.kind for one in ports(seen)] == kinds
 
@@ -127,16 +127,19 @@ def test_a_database_that_is_published_is_bad_and_somebodys_own_service_is_theirs
     influxdb = replace(EDGE, name="influxdb", published=frozenset({"0.0.0.0:8087"}))
     own = replace(influxdb, name="chronograf")
 
-    (one,) = ports(Stack((EDGE, influxdb, own), WANTED))
+    (one,) = ports(StackFacts((EDGE, influxdb, own), WANTED))
 
     assert (one.kind, one.weight) == ("port-published", "bad")
     assert "influxdb is published on 0.0.0.0:8087" in one.what
 
 
 def test_who_has_a_port_that_the_edge_wants_is_named() -> None:
-    stopped = Stack((replace(EDGE, state="exited"),), WANTED)
+    stopped = StackFacts((replace(EDGE, state="exited"),), WANTED)
 
-    (one,) = ports(stopped, [Listening(Listen(ANYWHERE, 3000), "nginx, process 7"), Listening(Listen("::", 22))])
+    (one,) = ports(
+        stopped,
+        [ListenerFacts(ListenAddress(ANYWHERE, 3000), "nginx, process 7"), ListenerFacts(ListenAddress("::", 22))],
+    )
 
     assert (one.kind, one.weight) == ("port-taken", "bad")
     assert one.what == "edge.grafana: somebody else listens on 0.0.0.0:3000 (nginx, process 7)"
@@ -191,9 +194,9 @@ def test_the_kernels_list_of_listeners_is_read() -> None:
     )
 
     assert parse_listening(tcp, tcp6) == [
-        (Listen("127.0.0.1", 3000), 111),
-        (Listen("::", 8086), 113),
-        (Listen("127.0.0.1", 22), 114),
+        (ListenAddress("127.0.0.1", 3000), 111),
+        (ListenAddress("::", 8086), 113),
+        (ListenAddress("127.0.0.1", 22), 114),
     ]
 
 

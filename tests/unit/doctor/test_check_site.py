@@ -12,12 +12,12 @@ import pytest
 
 from aresmon import __version__
 from aresmon.backup import record
-from aresmon.backup.record import Failed, Made, Record, Verified
-from aresmon.config.model import Fleet
+from aresmon.backup.record import BackupRecord, CompletedBackup, FailedBackup, Verification
+from aresmon.config.model import Config
 from aresmon.doctor import probe_site
 from aresmon.doctor.check_site import backups, leaks, plan, secrets
 from aresmon.doctor.check_site import folder as folder_check
-from aresmon.doctor.facts import Backups, Folder, Plan, Secret, Socket
+from aresmon.doctor.facts import BackupFacts, FolderFacts, PlanFacts, SecretFacts, SocketFacts
 from aresmon.influxdb import backfill
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
@@ -26,10 +26,10 @@ from aresmon.system import process
 from tests.unit.conftest import load
 
 NOW, DAY = 1_700_000_000.0, 86400.0
-MADE = Made(NOW - DAY, "ares-1.tar", 5, "here")
-VERIFIED = Verified(NOW - 3 * DAY, "ares-1.tar", ok=True, what="all of it")
-WELL = Backups(Record(MADE, None, VERIFIED, "mark"), NOW, 2 * DAY, "mark")
-SEEN = Folder("/srv/ares", True, True, True, True, (), (), (), (), (), Socket(True, 0o700))
+MADE = CompletedBackup(NOW - DAY, "ares-1.tar", 5, "here")
+VERIFIED = Verification(NOW - 3 * DAY, "ares-1.tar", ok=True, what="all of it")
+WELL = BackupFacts(BackupRecord(MADE, None, VERIFIED, "mark"), NOW, 2 * DAY, "mark")
+SEEN = FolderFacts("/srv/ares", True, True, True, True, (), (), (), (), (), SocketFacts(True, 0o700))
 
 
 def kinds(found: Any) -> list[str]:
@@ -44,8 +44,8 @@ def kinds(found: Any) -> list[str]:
         ({"leftovers": (".aresmon/.x.abcdefgh",)}, ["leftovers"]),
         ({"unfinished": (("a restore was interrupted", "`aresmon up`"),)}, ["unfinished"]),
         ({"failures": (".aresmon/log/1.log",)}, ["aresmon-failed"]),
-        ({"socket": Socket(False, 0o700)}, ["socket"]),
-        ({"socket": Socket(True, 0o755)}, ["socket"]),
+        ({"socket": SocketFacts(False, 0o700)}, ["socket"]),
+        ({"socket": SocketFacts(True, 0o755)}, ["socket"]),
         ({"socket": None}, []),
     ],
 )
@@ -56,10 +56,10 @@ def test_an_odd_folder_is_found(changed: dict[str, Any], found: list[str]) -> No
 @pytest.mark.parametrize(
     ("changed", "found"),
     [
-        ({"secrets": (Secret("a", 0o600, 0, 0, True),)}, []),
-        ({"secrets": (Secret("a", 0o640, 0, 0, True),)}, ["secret-open"]),
-        ({"secrets": (Secret("a", 0o600, 5, 0, True),)}, ["secret-open"]),
-        ({"secrets": (Secret("a", 0o600, 5, None, False),)}, ["secret-unreadable"]),
+        ({"secrets": (SecretFacts("a", 0o600, 0, 0, True),)}, []),
+        ({"secrets": (SecretFacts("a", 0o640, 0, 0, True),)}, ["secret-open"]),
+        ({"secrets": (SecretFacts("a", 0o600, 5, 0, True),)}, ["secret-open"]),
+        ({"secrets": (SecretFacts("a", 0o600, 5, None, False),)}, ["secret-unreadable"]),
         ({"tracked": (".aresmon/secrets/site-key",)}, ["secret-tracked"]),
         ({"told": (("agent-lewi", "aresmon.yml"),)}, ["secret-told"]),
         ({"ignored": False}, ["gitignore"]),
@@ -89,7 +89,7 @@ def test_a_secret_is_found_where_it_stands_and_a_short_one_is_no_find() -> None:
     ],
 )
 def test_an_odd_bundle_is_found(changed: dict[str, Any], found: list[str]) -> None:
-    seen = Plan(**({"version": __version__, "edited": (), "changed": (), "steps": ()} | changed))
+    seen = PlanFacts(**({"version": __version__, "edited": (), "changed": (), "steps": ()} | changed))
 
     assert kinds(plan(seen)) == found
 
@@ -100,7 +100,7 @@ def test_an_odd_bundle_is_found(changed: dict[str, Any], found: list[str]) -> No
         ({}, []),
         ({"last_made": None, "last_verified": None}, ["backup-none"]),
         ({"last_made": replace(MADE, at=NOW - 3 * DAY)}, ["backup-old"]),
-        ({"last_failed": Failed(NOW - 7200, "no room")}, ["backup-failed"]),
+        ({"last_failed": FailedBackup(NOW - 7200, "no room")}, ["backup-failed"]),
         ({"last_verified": None}, ["backup-unverified"]),
         ({"last_verified": replace(VERIFIED, at=NOW - 40 * DAY)}, ["backup-unverified"]),
         ({"last_verified": replace(VERIFIED, ok=False)}, ["backup-broken"]),
@@ -113,7 +113,7 @@ def test_an_odd_backup_is_found(changed: dict[str, Any], found: list[str]) -> No
 
 
 def test_backups_by_hand_are_never_too_old_and_a_passphrase_that_is_not_made_is_not_asked_for() -> None:
-    by_hand = replace(WELL, record=Record(replace(MADE, at=0), None, VERIFIED, ""), due=0.0, passphrase="")
+    by_hand = replace(WELL, record=BackupRecord(replace(MADE, at=0), None, VERIFIED, ""), due=0.0, passphrase="")
 
     assert kinds(backups(by_hand)) == []
 
@@ -122,7 +122,7 @@ def test_backups_by_hand_are_never_too_old_and_a_passphrase_that_is_not_made_is_
 
 
 @pytest.fixture
-def fleet(site: Site) -> Fleet:
+def config(site: Site) -> Config:
     """A site's folder as `up` leaves it, in a git repository."""
     site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: }\n")
     process.run(["git", "init", "--quiet", str(site.root)])
@@ -134,83 +134,83 @@ def fleet(site: Site) -> Fleet:
     return found
 
 
-def look(site: Site, fleet: Fleet) -> Folder:
-    return probe_site.folder(site, fleet, influxdb_runs=False)
+def look(site: Site, config: Config) -> FolderFacts:
+    return probe_site.folder(site, config, influxdb_runs=False)
 
 
-def found_in(site: Site, fleet: Fleet) -> list[str]:
-    seen = look(site, fleet)
+def found_in(site: Site, config: Config) -> list[str]:
+    seen = look(site, config)
     # Whose each file is differs by who runs this; the modes do not.
     mine = replace(seen, secrets=tuple(replace(one, wanted=None) for one in seen.secrets))
     return kinds([*folder_check(mine), *secrets(mine)])
 
 
-def test_a_folder_as_up_leaves_it_has_nothing_wrong(site: Site, fleet: Fleet) -> None:
-    assert found_in(site, fleet) == []
-    assert len(look(site, fleet).secrets) > 5
+def test_a_folder_as_up_leaves_it_has_nothing_wrong(site: Site, config: Config) -> None:
+    assert found_in(site, config) == []
+    assert len(look(site, config).secrets) > 5
 
 
-def test_secrets_that_were_opened_and_committed_are_found(site: Site, fleet: Fleet) -> None:
+def test_secrets_that_were_opened_and_committed_are_found(site: Site, config: Config) -> None:
     (site.secrets / "influxdb-admin").chmod(0o644)
     process.run(["git", "-C", str(site.root), "add", "--force", ".aresmon/secrets/site-key"])
 
-    assert found_in(site, fleet) == ["secret-open", "secret-tracked"]
-    assert look(site, fleet).tracked == (".aresmon/secrets/site-key",)
+    assert found_in(site, config) == ["secret-open", "secret-tracked"]
+    assert look(site, config).tracked == (".aresmon/secrets/site-key",)
 
 
-def test_a_secret_in_the_sites_file_is_found_and_never_told(site: Site, fleet: Fleet) -> None:
+def test_a_secret_in_the_sites_file_is_found_and_never_told(site: Site, config: Config) -> None:
     value = (site.secrets / "agent-lewi").read_text()
     site.file.write_text(f"# {value}\n{site.file.read_text()}")
 
-    seen = look(site, fleet)
+    seen = look(site, config)
 
     assert seen.told == (("agent-lewi", "aresmon.yml"),)
     assert value not in repr(seen) + repr(list(secrets(seen)))
 
 
-def test_a_state_that_git_would_take_is_found(site: Site, fleet: Fleet) -> None:
+def test_a_state_that_git_would_take_is_found(site: Site, config: Config) -> None:
     (site.state / ".gitignore").unlink()
 
-    assert found_in(site, fleet) == ["gitignore"]
+    assert found_in(site, config) == ["gitignore"]
 
 
-def test_what_an_interrupted_command_left_is_found_once_it_is_old(site: Site, fleet: Fleet) -> None:
+def test_what_an_interrupted_command_left_is_found_once_it_is_old(site: Site, config: Config) -> None:
     left = site.state / ".retention.json.k3jx0a1b"
     left.write_text("half")
-    fresh = look(site, fleet).leftovers
+    fresh = look(site, config).leftovers
     os.utime(left, (time.time() - 7200, time.time() - 7200))
 
     assert fresh == ()
-    assert look(site, fleet).leftovers == (".aresmon/.retention.json.k3jx0a1b",)
+    assert look(site, config).leftovers == (".aresmon/.retention.json.k3jx0a1b",)
 
 
-def test_what_a_restore_kept_aside_is_found_at_once_with_its_place_and_size(site: Site, fleet: Fleet) -> None:
-    aside = site.root / fleet.data / ".aresmon-former-20261101"
+def test_what_a_restore_kept_aside_is_found_at_once_with_its_place_and_size(site: Site, config: Config) -> None:
+    aside = site.root / config.data / ".aresmon-former-20261101"
     aside.mkdir(parents=True)
     (aside / "points").write_bytes(bytes(3_000_000))
 
-    assert look(site, fleet).leftovers == (f"{fleet.data}/.aresmon-former-20261101 (3.0 MB)",)
+    assert look(site, config).leftovers == (f"{config.data}/.aresmon-former-20261101 (3.0 MB)",)
 
 
-def test_journals_of_what_was_interrupted_are_found(site: Site, fleet: Fleet) -> None:
-    backfill.remember(site.state / backfill.JOURNAL, [backfill.Task("1m", "cpu", 0, 60)])
-    folder_swap.begin(site, [folder_swap.Move(site.root, site.root, site.root, (), ())])
+def test_journals_of_what_was_interrupted_are_found(site: Site, config: Config) -> None:
+    backfill.remember(site.state / backfill.JOURNAL, [backfill.BackfillTask("1m", "cpu", 0, 60)])
+    folder_swap.begin(site, [folder_swap.FolderSwap(site.root, site.root, site.root, (), ())])
 
-    assert found_in(site, fleet) == ["unfinished", "unfinished"]
-    assert [what.partition(" was")[0] for what, _ in look(site, fleet).unfinished] == [
+    assert found_in(site, config) == ["unfinished", "unfinished"]
+    assert [what.partition(" was")[0] for what, _ in look(site, config).unfinished] == [
         "a restore",
         "`aresmon data backfill`",
     ]
 
 
-def test_a_failure_of_our_own_is_found(site: Site, fleet: Fleet) -> None:
+def test_a_failure_of_our_own_is_found(site: Site, config: Config) -> None:
     site.log.mkdir()
     (site.log / "20261124-1.log").write_text("Traceback")
 
-    assert found_in(site, fleet) == ["aresmon-failed"]
+    assert found_in(site, config) == ["aresmon-failed"]
 
 
-def test_the_last_push_of_each_host_counts(site: Site, fleet: Fleet) -> None:
+def test_the_last_push_of_each_host_counts(site: Site, config: Config) -> None:
     for outcome in ("rolled back", "proven"):
         site.record(command="push-config", host="lewi", outcome=outcome, why="no data")
     site.record(command="push-config", host="biere", outcome="broken", why="it hangs")
@@ -218,10 +218,10 @@ def test_the_last_push_of_each_host_counts(site: Site, fleet: Fleet) -> None:
     assert probe_site.pushes(site).last == {"lewi": ("proven", "no data"), "biere": ("broken", "it hangs")}
 
 
-def test_the_record_of_backups_is_read(site: Site, fleet: Fleet) -> None:
+def test_the_record_of_backups_is_read(site: Site, config: Config) -> None:
     record.note_made(site, MADE)
 
-    seen = probe_site.backups(site, fleet)
+    seen = probe_site.backups(site, config)
 
     assert seen.record.last_made == MADE
     assert seen.due >= 0

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from aresmon.cli import common, doctor, main
 from aresmon.cli.console import Console
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.doctor import findings, run
 from aresmon.doctor.checks import checks
 from aresmon.doctor.findings import Finding, Report, Unmade, kinds
-from aresmon.doctor.run import Case, Failed
+from aresmon.doctor.run import Examination, FailedProbe
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.conftest import REPOSITORY, FakeEngine
@@ -38,7 +38,7 @@ def report(*found: Finding, unmade: tuple[Unmade, ...] = (), passed: tuple[str, 
     return findings.report("ares", found, (*passed, *(one.kind for one in found)), unmade)
 
 
-def test_every_kind_has_a_check_that_may_find_it(ares: Fleet) -> None:
+def test_every_kind_has_a_check_that_may_find_it(ares: Config) -> None:
     looked_for = {kind for check in checks(ares) for kind in check.kinds} | {"file-wrong", "file-notice"}
 
     assert looked_for == set(kinds())
@@ -144,20 +144,23 @@ def no_disk() -> None:
 @pytest.mark.parametrize(
     ("look", "failed"),
     [
-        (refused, Failed("one; two", "mend it", "AresmonError")),
-        (no_disk, Failed("disk: Input/output error")),
-        (lambda: 1 / 0, Failed("the check itself failed: ZeroDivisionError: division by zero", "please report it")),
+        (refused, FailedProbe("one; two", "mend it", "AresmonError")),
+        (no_disk, FailedProbe("disk: Input/output error")),
+        (
+            lambda: 1 / 0,
+            FailedProbe("the check itself failed: ZeroDivisionError: division by zero", "please report it"),
+        ),
     ],
     ids=["refused", "no disk", "a fault of ours"],
 )
-def test_a_look_that_fails_says_why(look: Callable[[], Any], failed: Failed) -> None:
+def test_a_look_that_fails_says_why(look: Callable[[], Any], failed: FailedProbe) -> None:
     assert run.gather({"it": look}, within=30)["it"] == failed
 
 
 def test_without_an_engine_the_folder_is_still_looked_at(site: Site) -> None:
     site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: }\n")
 
-    found = run.examine(Case(site, NoEngine()))
+    found = run.examine(Examination(site, NoEngine()))
 
     kinds_found = {one.kind for one in found.findings}
     assert {"engine-unreachable", "backup-none", "push-never"} <= kinds_found
@@ -174,7 +177,7 @@ def test_a_file_that_cannot_be_read_is_the_first_finding_and_the_machine_is_look
     if text is not None:
         site.file.write_text(text)
 
-    found = run.examine(Case(site, NoEngine()))
+    found = run.examine(Examination(site, NoEngine()))
 
     assert found.findings[0].kind == "file-wrong"
     assert str(site.file) in found.findings[0].what or "collekt" in found.findings[0].what
@@ -185,7 +188,7 @@ def test_a_file_that_cannot_be_read_is_the_first_finding_and_the_machine_is_look
 def test_nothing_is_changed(site: Site) -> None:
     site.file.write_text("hosts: {biere: {collect: [disk]}}\n")
 
-    run.examine(Case(site, NoEngine()))
+    run.examine(Examination(site, NoEngine()))
 
     assert [path.name for path in site.root.iterdir()] == ["aresmon.yml"]
 
@@ -193,7 +196,7 @@ def test_nothing_is_changed(site: Site) -> None:
 def test_elsewhere_what_is_the_servers_own_is_not_this_machines(site: Site) -> None:
     site.file.write_text("hosts: {biere: {ssh: biere, collect: [disk]}}\n")
 
-    found = run.examine(Case(site, NoEngine(), is_here=False))
+    found = run.examine(Examination(site, NoEngine(), is_here=False))
 
     assert not {"disk-short", "secret-open", "engine-boot"} & set(found.passed)
     assert any("on biere" in one.why and one.is_expected for one in found.unmade)

@@ -11,8 +11,8 @@ import pytest
 
 from aresmon.doctor.status import Status, look
 from aresmon.influxdb import capacity, service
-from aresmon.influxdb.capacity import Shard
-from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series, UnreachableError
+from aresmon.influxdb.capacity import ShardSize
+from aresmon.influxdb.client import InfluxDB, InfluxDBError, InfluxDBUnreachableError, Series
 from aresmon.site.folder import Site
 from aresmon.system.errors import ExitCode
 from tests.unit.conftest import FakeEngine, container
@@ -41,7 +41,7 @@ class FakeInfluxDB(InfluxDB):
 
     hosts: dict[str, Sent]
     error: Exception | None
-    shards: list[Shard]
+    shards: list[ShardSize]
     closed: frozenset[int] = frozenset()
 
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
@@ -88,7 +88,7 @@ def status(site: Site, monkeypatch: pytest.MonkeyPatch) -> Look:
         hosts: dict[str, Sent] | None = None,
         *,
         error: Exception | None = None,
-        shards: list[Shard] | None = None,
+        shards: list[ShardSize] | None = None,
         closed: frozenset[int] = frozenset(),
         **changed: Any,
     ) -> Status:
@@ -198,8 +198,8 @@ def test_a_clock_that_was_ahead_and_is_right_again_is_no_trouble(status: Look) -
 def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look, site: Site) -> None:
     day = 86400.0
     begin = NOW // day * day
-    shards = [Shard("raw", begin + n * day, begin + (n + 1) * day, 1000) for n in (-1, 0, 1)]
-    (site.root / site.fleet().data / "data/telegraf/raw/1").mkdir(parents=True)
+    shards = [ShardSize("raw", begin + n * day, begin + (n + 1) * day, 1000) for n in (-1, 0, 1)]
+    (site.root / site.config().data / "data/telegraf/raw/1").mkdir(parents=True)
 
     found = status(shards=shards, closed=frozenset({1, 2, 3}))
 
@@ -210,11 +210,11 @@ def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look, site: Sit
 
 def test_a_file_that_was_put_aside_is_named_with_the_days_that_miss_it(status: Look, site: Site) -> None:
     day = 86400.0
-    folder = site.root / site.fleet().data / "data/telegraf/raw/1"
+    folder = site.root / site.config().data / "data/telegraf/raw/1"
     folder.mkdir(parents=True)
     (folder / "000000001-000000001.tsm.bad").touch()
 
-    (only,) = told(status(shards=[Shard("raw", NOW // day * day - day, NOW // day * day, 1000)]))
+    (only,) = told(status(shards=[ShardSize("raw", NOW // day * day - day, NOW // day * day, 1000)]))
 
     assert only.startswith("points of 2001-09-08 in raw are missing")
     assert "data/telegraf/raw/1/000000001-000000001.tsm.bad" in only
@@ -282,7 +282,9 @@ def test_a_sites_own_input_may_name_its_points_as_it_likes(status: Look, site: S
     assert status({"lewi": sent}).troubles == ()
 
 
-@pytest.mark.parametrize("error", [UnreachableError("nobody there", hint="wait"), InfluxDBError("no", status=401)])
+@pytest.mark.parametrize(
+    "error", [InfluxDBUnreachableError("nobody there", hint="wait"), InfluxDBError("no", status=401)]
+)
 def test_a_silent_database_hides_the_hosts_and_not_the_services(status: Look, error: Exception) -> None:
     found = status(error=error)
 
@@ -316,7 +318,7 @@ def test_a_data_folder_that_is_full_within_a_week_is_trouble_before_it_is_one(
     status: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capacity, "free", lambda _: 30 * 10**9)
-    yesterday = Shard("raw", NOW - 2 * 86400, NOW - 86400, 10 * 10**9)
+    yesterday = ShardSize("raw", NOW - 2 * 86400, NOW - 86400, 10 * 10**9)
 
     found = status(shards=[yesterday])
 
@@ -326,7 +328,7 @@ def test_a_data_folder_that_is_full_within_a_week_is_trouble_before_it_is_one(
 
 
 def test_the_capacity_is_told_and_an_ample_one_is_no_trouble(status: Look) -> None:
-    found = status(shards=[Shard("raw", NOW - 2 * 86400, NOW - 86400, 1000)])
+    found = status(shards=[ShardSize("raw", NOW - 2 * 86400, NOW - 86400, 1000)])
 
     assert found.troubles == ()
     assert found.capacity is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aresmon.doctor.problems import Trouble, age
+from aresmon.doctor.problems import Problem, age
 from aresmon.doctor.status import Status, look
 from aresmon.engine.images import pins
 from aresmon.influxdb.client import InfluxDB
@@ -27,7 +27,7 @@ def site(site: Site) -> Site:
     return site
 
 
-def of_edge(status: Status) -> list[Trouble]:
+def of_edge(status: Status) -> list[Problem]:
     return [trouble for trouble in status.troubles if trouble.what.startswith("edge")]
 
 

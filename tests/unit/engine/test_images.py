@@ -11,7 +11,7 @@ from aresmon.engine import images
 from aresmon.engine.docker import NotPulledError
 from aresmon.engine.images import SERVICES, Pin, pins, services
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 from tests.unit.conftest import FakeEngine, load
 
 SHIPPED_PINS = pins()
@@ -75,7 +75,7 @@ def test_nothing_is_fetched_where_everything_is_here() -> None:
     engine = Registry({})
     engine.images_here = {pin.pull: "sha256:x" for pin in SHIPPED_PINS.values()}
 
-    found = images.obtain(engine, SHIPPED_PINS, Silent())
+    found = images.obtain(engine, SHIPPED_PINS, NoProgress())
 
     assert (engine.asked, found.missing) == ([], {})
 
@@ -84,7 +84,7 @@ def test_only_what_is_missing_is_pulled() -> None:
     engine = Registry({pin.pull: "sha256:new" for pin in SHIPPED_PINS.values()})
     engine.images_here = {SHIPPED_PINS["edge"].pull: "sha256:here"}
 
-    found = images.obtain(engine, SHIPPED_PINS, Silent())
+    found = images.obtain(engine, SHIPPED_PINS, NoProgress())
 
     assert engine.asked == [SHIPPED_PINS[name].pull for name in ("influxdb", "grafana", "telegraf")]
     assert found.ids["edge"] == "sha256:here"
@@ -96,7 +96,7 @@ def test_a_registry_that_does_not_answer_is_asked_once() -> None:
     wanted["c"] = Pin("c", "other.example.org/c:1", "")
     engine = Registry({"other.example.org/c:1": "sha256:c"}, {"registry.example.org/a:1": NO_NAME})
 
-    refused = images.pull(engine, wanted, Silent())
+    refused = images.pull(engine, wanted, NoProgress())
 
     assert engine.asked == ["registry.example.org/a:1", "other.example.org/c:1"]
     assert {name: why.endswith(NO_NAME) for name, why in refused.items()} == {"a": True, "b": True}
@@ -106,13 +106,13 @@ def test_a_registry_that_does_not_answer_is_asked_once() -> None:
 def test_a_registry_that_misses_one_image_is_asked_for_the_others() -> None:
     wanted = {name: Pin(name, f"{name}:1", "") for name in ("a", "b")}
 
-    refused = images.pull(Registry({"b:1": "sha256:b"}), wanted, Silent())
+    refused = images.pull(Registry({"b:1": "sha256:b"}), wanted, NoProgress())
 
     assert list(refused) == ["a"]
 
 
 def test_what_cannot_be_built_from_packages_is_told_without_trying() -> None:
-    refused = images.build_all(FakeEngine(), {"grafana": SHIPPED_PINS["grafana"]}, Silent())
+    refused = images.build_all(FakeEngine(), {"grafana": SHIPPED_PINS["grafana"]}, NoProgress())
 
     assert refused == {"grafana": f"{SHIPPED_PINS['grafana'].pull} is not made from packages"}
 
@@ -136,7 +136,7 @@ def test_an_archive_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) 
     found = images.Images({"edge": "haproxy:1"}, {"edge": "sha256:x"}, {})
 
     with pytest.raises(AresmonError):
-        images.save(Saving(OSError(28, "No space left on device")), found, archive, Silent())
+        images.save(Saving(OSError(28, "No space left on device")), found, archive, NoProgress())
 
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("images.tar", "old")]
 
@@ -145,7 +145,7 @@ def test_an_archive_without_some_images_is_written_and_called_incomplete(tmp_pat
     found = images.Images({"edge": "haproxy:1"}, {"edge": "sha256:x"}, {"grafana": "not here"})
 
     with pytest.raises(AresmonError, match=r"has edge, not grafana") as caught:
-        images.save(Saving(), found, tmp_path / "images.tar", Silent())
+        images.save(Saving(), found, tmp_path / "images.tar", NoProgress())
 
     assert caught.value.code == ExitCode.DEGRADED
     assert (tmp_path / "images.tar").read_text() == "['haproxy:1']"
@@ -153,7 +153,7 @@ def test_an_archive_without_some_images_is_written_and_called_incomplete(tmp_pat
 
 def test_without_any_image_no_archive_is_written(tmp_path: Path) -> None:
     with pytest.raises(AresmonError, match="no image of this site"):
-        images.save(Saving(), images.Images({}, {}, {"edge": "x"}), tmp_path / "images.tar", Silent())
+        images.save(Saving(), images.Images({}, {}, {"edge": "x"}), tmp_path / "images.tar", NoProgress())
 
     assert list(tmp_path.iterdir()) == []
 
@@ -165,4 +165,4 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes | None) ->
         path.write_bytes(content)
 
     with pytest.raises(AresmonError, match=r"images\.tar (is no tar of images|cannot be read)"):
-        images.load(FakeEngine(), path, Silent())
+        images.load(FakeEngine(), path, NoProgress())

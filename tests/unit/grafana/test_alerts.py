@@ -84,7 +84,7 @@ def test_hosts_whose_rules_stand_alike_are_one_line_and_one_that_fires_its_own()
 
 
 def test_what_is_switched_off_is_listed_last_and_as_off() -> None:
-    fleet = load(
+    config = load(
         """hosts: {biere: {collect: [system, disk]}, lewi: {}}
 alerts:
   rules:
@@ -94,7 +94,7 @@ alerts:
     container-stopped: {watch: off}
 """
     )
-    rules = alerts.folded(alerts.listed(fleet, VIEWS, None))
+    rules = alerts.folded(alerts.listed(config, VIEWS, None))
     off = [(one.alert, one.severity, one.place) for one in rules if one.state == "off"]
 
     assert [one.state for one in rules[-len(off) :]] == ["off"] * len(off)

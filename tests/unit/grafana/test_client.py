@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from aresmon.config.access import Pair
+from aresmon.config.access import KeyPair
 from aresmon.grafana import client as grafana_client
-from aresmon.grafana.client import Grafana, GrafanaError, SilentGrafanaError
+from aresmon.grafana.client import Grafana, GrafanaError, GrafanaUnreachableError
 from aresmon.site import certificates
 from aresmon.system.errors import ExitCode
 from tests import certificates as made
@@ -175,7 +175,7 @@ def test_a_password_is_never_in_the_client_s_own_words() -> None:
 def test_what_does_not_serve_is_told_as_silence(client: Grafana, standin: StandIn, mode: Mode, words: str) -> None:
     standin.mode = mode
 
-    with pytest.raises(SilentGrafanaError, match=words) as caught:
+    with pytest.raises(GrafanaUnreachableError, match=words) as caught:
         client.health()
 
     assert caught.value.code == ExitCode.BROKEN
@@ -203,7 +203,7 @@ def test_nobody_there_is_told_with_the_address() -> None:
         probe.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{probe.getsockname()[1]}"
 
-        with pytest.raises(SilentGrafanaError, match=f"does not answer on {base}"):
+        with pytest.raises(GrafanaUnreachableError, match=f"does not answer on {base}"):
             Grafana(base).health()
 
 
@@ -211,7 +211,7 @@ def test_a_slow_one_is_told_with_the_time(client: Grafana, standin: StandIn, mon
     monkeypatch.setattr(grafana_client, "_READ", 0.2)
     standin.mode, standin.delay = "slow", 1.0
 
-    with pytest.raises(SilentGrafanaError, match=r"does not answer on .* within"):
+    with pytest.raises(GrafanaUnreachableError, match=r"does not answer on .* within"):
         client.me()
 
 
@@ -264,14 +264,14 @@ def test_waiting_ends_with_the_reason(client: Grafana, standin: StandIn) -> None
     standin.mode = "starting"
     times = iter([0.0, 1.0, 200.0])
 
-    with pytest.raises(SilentGrafanaError, match="still starting"):
+    with pytest.raises(GrafanaUnreachableError, match="still starting"):
         grafana_client.wait_until_ready(client, sleep=lambda _: None, clock=lambda: next(times))
 
 
 def test_what_runs_no_more_is_not_waited_for(client: Grafana, standin: StandIn) -> None:
     standin.mode = "edge"
 
-    with pytest.raises(SilentGrafanaError):
+    with pytest.raises(GrafanaUnreachableError):
         grafana_client.wait_until_ready(client, is_running=lambda: False, sleep=lambda _: pytest.fail("it waited"))
 
 
@@ -279,7 +279,7 @@ def test_what_runs_no_more_is_not_waited_for(client: Grafana, standin: StandIn) 
 
 
 def test_our_own_certificate_is_known_whatever_its_name_and_no_other_is(standin: StandIn, tmp_path: Path) -> None:
-    pair = Pair("certificate.pem", "key.pem")
+    pair = KeyPair("certificate.pem", "key.pem")
     made.write(tmp_path)
     ours = certificates.fingerprint(tmp_path, pair)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -292,7 +292,7 @@ def test_our_own_certificate_is_known_whatever_its_name_and_no_other_is(standin:
         assert client.me().login == "ares"
         assert client.accepts("ares", "first-password")
         for fingerprint in (other, ""):
-            with pytest.raises(SilentGrafanaError, match="certificate that is not trusted"):
+            with pytest.raises(GrafanaUnreachableError, match="certificate that is not trusted"):
                 Grafana(address, "Ares", "first-password", fingerprint).me()
 
 

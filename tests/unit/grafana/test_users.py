@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from aresmon.grafana import users
-from aresmon.grafana.client import Account, GrafanaError, SilentGrafanaError
-from aresmon.grafana.users import Wanted, plan
+from aresmon.grafana.client import Account, GrafanaError, GrafanaUnreachableError
+from aresmon.grafana.users import UserSpec, plan
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
 from tests.grafana.state import State, User
 from tests.unit.conftest import errors, load
 
-ADMIN = Wanted("Ares", "Admin", "", "", True, "admin-password")
-GUEST = Wanted("Guest", "Viewer", "Guest", "", False, "guest")
-MARIE = Wanted("marie", "Editor", "", "", False, "marie-password")
+ADMIN = UserSpec("Ares", "Admin", "", "", True, "admin-password")
+GUEST = UserSpec("Guest", "Viewer", "Guest", "", False, "guest")
+MARIE = UserSpec("marie", "Editor", "", "", False, "marie-password")
 THERE = [
     Account(1, "u1", "ares", "", "admin@localhost", True, False, "Admin"),
     Account(2, "u2", "guest", "Guest", "guest", False, False, "Viewer"),
@@ -34,20 +34,20 @@ TAKES = {"ares": True, "guest": True}
 
 
 def test_guests_and_people_are_read() -> None:
-    fleet = load(
+    config = load(
         "grafana: {admin: Ares, guests: [{login: Guest, password: guest}],\n"
         "  users: [{login: marie, role: editor, name: Marie, email: m@x.org}, {login: bob}]}\nhosts: {a: }\n"
     )
 
-    assert fleet.notices == ()
-    assert [(one.login, one.role, one.name, one.password) for one in fleet.grafana.guests] == [
+    assert config.notices == ()
+    assert [(one.login, one.role, one.name, one.password) for one in config.grafana.guests] == [
         ("Guest", "viewer", "Guest", "guest")
     ]
-    assert [(one.login, one.role, one.name, one.email) for one in fleet.grafana.users] == [
+    assert [(one.login, one.role, one.name, one.email) for one in config.grafana.users] == [
         ("marie", "editor", "Marie", "m@x.org"),
         ("bob", "viewer", "", ""),
     ]
-    assert "guest'" not in repr(fleet.grafana.guests).partition("name=")[2].partition("email")[2]
+    assert "guest'" not in repr(config.grafana.guests).partition("name=")[2].partition("email")[2]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_logins_passwords_and_roles_have_a_form(grafana: str) -> None:
 # The plan ---------------------------------------------------------------------------------------------
 
 
-def what(people: list[Wanted], accounts: list[Account], **changes: object) -> list[str]:
+def what(people: list[UserSpec], accounts: list[Account], **changes: object) -> list[str]:
     given = {"takes": TAKES, "remembered": {}} | changes
     return [change.what for change in plan(people, accounts, **given)]  # type: ignore[arg-type]
 
@@ -193,10 +193,10 @@ def ensure(site: Site, standin: StandIn, engine: GrafanaEngine) -> Iterator[Ensu
         def ensure(grafana: str = PEOPLE) -> tuple[str, ...]:
             edge = f"edge: {{grafana: '{address.removeprefix('http://')}'}}"
             site.file.write_text(f"{edge}\ngrafana: {{{grafana}}}\nhosts: {{a: }}\n")
-            fleet = site.fleet()
-            secrets = site_secrets.ensure(site.secrets, site_secrets.owners(fleet, {"grafana": 0, "telegraf": 0}))
-            standin.state.begin(fleet.grafana.admin, secrets["grafana-admin"])
-            return users.ensure(site, fleet, engine, secrets, Silent())
+            config = site.config()
+            secrets = site_secrets.ensure(site.secrets, site_secrets.owners(config, {"grafana": 0, "telegraf": 0}))
+            standin.state.begin(config.grafana.admin, secrets["grafana-admin"])
+            return users.ensure(site, config, engine, secrets, NoProgress())
 
         yield ensure
 
@@ -386,5 +386,5 @@ def test_a_grafana_that_ended_is_told(site: Site, ensure: Ensure, standin: Stand
     standin.mode = "edge"
     engine.given.update(GrafanaEngine(standin, runs=False).given)
 
-    with pytest.raises(SilentGrafanaError, match="does not reach Grafana"):
+    with pytest.raises(GrafanaUnreachableError, match="does not reach Grafana"):
         ensure()

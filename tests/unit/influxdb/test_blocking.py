@@ -12,13 +12,13 @@ import pytest
 
 from aresmon.config import package_data
 from aresmon.influxdb import users
-from aresmon.influxdb.client import InfluxDB, Series, UnreachableError
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError, Series
 from aresmon.push import enroll, rotate_passwords, run
-from aresmon.push.order import Manner, Stack, Wish
-from aresmon.push.result import Outcome, Result
-from aresmon.push.rollout import Pace
-from aresmon.push.session import Ground
-from aresmon.render.telegraf import Frame
+from aresmon.push.order import PushOptions, Stack, Target
+from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.rollout import RolloutPace
+from aresmon.push.session import Session
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site.folder import Site
 from aresmon.stack import remote
 from aresmon.system import process
@@ -34,7 +34,7 @@ class FakeInfluxDB(InfluxDB):
 
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         if self.away:
-            raise UnreachableError("InfluxDB does not answer")
+            raise InfluxDBUnreachableError("InfluxDB does not answer")
         return [self._answer(statement) for statement in statements]
 
     def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
@@ -80,7 +80,7 @@ def test_both_users_of_a_blocked_host_go_and_no_other(two: Site, influxdb: FakeI
 def test_up_does_not_want_the_users_of_a_blocked_host(two: Site, influxdb: FakeInfluxDB) -> None:
     users.block(two, influxdb, "lewi")
 
-    wanted = users.users(users.admitted(two, two.fleet()), {"influxdb-grafana": "a", "agent-biere": "b"})
+    wanted = users.users(users.admitted(two, two.config()), {"influxdb-grafana": "a", "agent-biere": "b"})
 
     assert {one.name for one in wanted} == {"grafana", "agent-biere"}
 
@@ -90,7 +90,7 @@ def test_a_block_that_did_not_reach_the_database_is_remembered_for_the_next_up(
 ) -> None:
     object.__setattr__(influxdb, "away", True)
 
-    with pytest.raises(UnreachableError):
+    with pytest.raises(InfluxDBUnreachableError):
         users.block(two, influxdb, "lewi")
 
     assert list(users.blocked(two)) == ["lewi"]
@@ -99,7 +99,7 @@ def test_a_block_that_did_not_reach_the_database_is_remembered_for_the_next_up(
 def test_an_unblock_that_did_not_reach_the_database_leaves_the_host_blocked(two: Site, influxdb: FakeInfluxDB) -> None:
     users.block(two, influxdb, "lewi")
     object.__setattr__(influxdb, "away", True)
-    with pytest.raises(UnreachableError):
+    with pytest.raises(InfluxDBUnreachableError):
         users.unblock(two, influxdb, {"agent-lewi": "secret"}, "lewi")
     assert list(users.blocked(two)) == ["lewi"]
     object.__setattr__(influxdb, "away", False)
@@ -127,13 +127,13 @@ class Elsewhere:
             self.list.write_bytes(listed)
             self.list.chmod(0o640)
         docker = server / "docker.sock"
-        far = remote.Far(str(server), "", influxdb, docker, {}, {"agent-lewi": "secret"}, listed, self._run)
+        far = remote.RemoteStack(str(server), "", influxdb, docker, {}, {"agent-lewi": "secret"}, listed, self._run)
         site.make_state()
         stack = Stack(str(server), is_here=False, secret=far.secret)
         values: dict[str, Any] = {"keep_secret": self._made, "drop_secret": self._dropped, "followed": self._made}
         values |= {"blocked": far.blocked, "forget_block": far.forget_block, "transport": self._reached}
-        frame = Frame.of(package_data.shipped_files())
-        self.ground = Ground(site, FLEET, SHIPPED, frame, stack, influxdb, **values)
+        frame = TelegrafTemplates.of(package_data.package_files())
+        self.ground = Session(site, FLEET, SHIPPED, frame, stack, influxdb, **values)
 
     async def _run(self, script: str, given: str) -> None:
         process.run(["bash", "-c", script], given=given)
@@ -147,16 +147,16 @@ class Elsewhere:
     def _reached(self, _: object) -> None:
         pytest.fail("a blocked host is reached for")
 
-    def push(self) -> list[Result]:
-        return asyncio.run(run.push(self.ground, [Wish(FLEET.host("lewi"), "")], **self._how))
+    def push(self) -> list[PushResult]:
+        return asyncio.run(run.push(self.ground, [Target(FLEET.host("lewi"), "")], **self._how))
 
-    def rotate(self) -> list[Result]:
+    def rotate(self) -> list[PushResult]:
         return asyncio.run(rotate_passwords.rotate(self.ground, [FLEET.host("lewi")], **self._how))
 
     @property
     def _how(self) -> dict[str, Any]:
         ignored = {"report": lambda *_: None, "done": lambda _: None}
-        return {"manner": Manner("ada", verify=False), "pace": Pace(), **ignored}
+        return {"manner": PushOptions("ada", verify=False), "pace": RolloutPace(), **ignored}
 
 
 @pytest.mark.parametrize("command", [Elsewhere.push, Elsewhere.rotate])
@@ -167,7 +167,7 @@ def test_neither_a_push_nor_another_password_lets_in_a_host_that_the_server_has_
 
     (result,) = command(Elsewhere(site, influxdb, tmp_path / "server"))
 
-    assert result.outcome is Outcome.REFUSED
+    assert result.outcome is PushOutcome.REFUSED
     assert "it is blocked" in result.why
     assert result.next == "on biere: `aresmon hosts unblock lewi`, then the same command again"
     assert influxdb.known == set()

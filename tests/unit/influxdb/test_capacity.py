@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aresmon.influxdb import capacity
-from aresmon.influxdb.capacity import Capacity, PolicyRoom, Shard
+from aresmon.influxdb.capacity import Capacity, PolicyRoom, ShardSize
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.site.preflight import LEAST_ROOM
 from tests.unit.shards import answers
@@ -29,14 +29,14 @@ class FakeInfluxDB(InfluxDB):
         return self.told
 
 
-def measure(shards: list[Shard], *, free: int | None = 100 * GB, series: int = 0) -> Capacity:
+def measure(shards: list[ShardSize], *, free: int | None = 100 * GB, series: int = 0) -> Capacity:
     influxdb = FakeInfluxDB(Path("influxdb.sock"))
     object.__setattr__(influxdb, "told", answers(shards, series=series))
     return capacity.measure(influxdb, now=NOW + 3600, free=free)
 
 
-def day(policy: str, ago: int, size: int) -> Shard:
-    return Shard(policy, NOW - ago * DAY, NOW - (ago - 1) * DAY, size)
+def day(policy: str, ago: int, size: int) -> ShardSize:
+    return ShardSize(policy, NOW - ago * DAY, NOW - (ago - 1) * DAY, size)
 
 
 def room(policy: str = "raw", **changes: float | int | None) -> PolicyRoom:
@@ -53,7 +53,7 @@ def test_a_shard_that_is_over_tells_the_bytes_a_day_without_any_history() -> Non
 
 
 def test_a_longer_shard_counts_by_its_days() -> None:
-    week = Shard("1h", NOW - 7 * DAY, NOW, 70 * MB)
+    week = ShardSize("1h", NOW - 7 * DAY, NOW, 70 * MB)
 
     found = measure([day("raw", 1, MB), week])
 

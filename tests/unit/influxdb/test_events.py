@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from aresmon.config import builtin_alerts
 from aresmon.influxdb import events
-from aresmon.influxdb.client import InfluxDB, InfluxDBError, UnreachableError
-from aresmon.influxdb.events import Event
+from aresmon.influxdb.client import InfluxDB, InfluxDBError, InfluxDBUnreachableError
+from aresmon.influxdb.events import HostEvent
 from aresmon.system.errors import AresmonError
 from tests.unit.lines import points
 
@@ -49,7 +49,7 @@ def test_a_stored_archive_is_a_point_that_is_kept_for_ever() -> None:
 
 
 def test_a_database_that_is_away_is_no_reason_for_a_backup_to_fail() -> None:
-    events.tell_backup(influxdb(lambda: UnreachableError("away")), "biere", "proven", "a.tar")
+    events.tell_backup(influxdb(lambda: InfluxDBUnreachableError("away")), "biere", "proven", "a.tar")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_database_that_is_away_is_no_reason_for_a_backup_to_fail() -> None:
     ],
 )
 def test_a_text_comes_back_as_it_was(text: str) -> None:
-    (point,) = points(Event("lewi.x", "push", text, text).line(1_700_000_000))
+    (point,) = points(HostEvent("lewi.x", "push", text, text).line(1_700_000_000))
 
     assert point.measurement == "aresmon_event"
     assert point.tags == {"host": "lewi.x", "kind": "push"}
@@ -77,7 +77,7 @@ def test_a_text_comes_back_as_it_was(text: str) -> None:
 
 @given(st.text(), st.text())
 def test_whatever_is_said_is_one_point(title: str, text: str) -> None:
-    (point,) = points(Event("lewi", "push", title, text).line(1))
+    (point,) = points(HostEvent("lewi", "push", title, text).line(1))
 
     flat = [one.replace("\n", " ") for one in (title, text)]
     assert [point.fields["title"], point.fields["text"]] == flat
@@ -86,7 +86,7 @@ def test_whatever_is_said_is_one_point(title: str, text: str) -> None:
 def test_several_are_written_at_once_where_they_are_kept_for_ever() -> None:
     database = influxdb()
 
-    events.tell(database, [Event("a", "push", "x", "one\ntwo"), Event("b", "push", "y", "")])
+    events.tell(database, [HostEvent("a", "push", "x", "one\ntwo"), HostEvent("b", "push", "y", "")])
 
     ((lines, name, policy),) = database.written
     assert (name, policy) == ("telegraf", "forever")
@@ -102,15 +102,16 @@ def test_nothing_that_happened_is_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [lambda: UnreachableError("no answer"), lambda: InfluxDBError("retention policy not found", status=404)]
+    "trouble",
+    [lambda: InfluxDBUnreachableError("no answer"), lambda: InfluxDBError("retention policy not found", status=404)],
 )
 def test_a_database_that_does_not_take_it_fails_no_push(trouble: Callable[[], AresmonError]) -> None:
-    events.tell(influxdb(trouble), [Event("a", "push", "x", "y")])
+    events.tell(influxdb(trouble), [HostEvent("a", "push", "x", "y")])
 
 
 def test_a_text_that_is_no_text_fails_no_push() -> None:
     database = influxdb()
 
-    events.tell(database, [Event("a", "push", "x", "bytes \udcff of a host")])
+    events.tell(database, [HostEvent("a", "push", "x", "bytes \udcff of a host")])
 
     assert database.written[0][0].encode()

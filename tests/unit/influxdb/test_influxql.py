@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aresmon.config.model import FOREVER, Keep
+from aresmon.config.model import FOREVER, RetentionSettings
 from aresmon.influxdb import influxql
 
 ODD = st.text(st.sampled_from("ab'\"\\\n; $é"))
@@ -82,4 +82,4 @@ def test_a_statement_is_written_in_influxdbs_grammar(statement: str, expected: s
 
 
 def test_every_policy_has_its_own_time() -> None:
-    assert [influxql.keep_hours(Keep(1, 2, 3), policy) for policy in ("raw", "1m", "1h")] == [1, 2, 3]
+    assert [influxql.keep_hours(RetentionSettings(1, 2, 3), policy) for policy in ("raw", "1m", "1h")] == [1, 2, 3]

@@ -10,7 +10,7 @@ import typer
 
 from aresmon.cli import common, data
 from aresmon.influxdb import capacity, retention, service
-from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.retention import Loss, Points
 from aresmon.site.folder import Site
@@ -20,7 +20,9 @@ from tests.unit.conftest import VIEWS, load
 DAY = 86400
 NOW = 20_000 * DAY + 3600.0
 FLEET = load("storage: {keep: {raw: 2d}}\nhosts: {a: }\n")
-LOSS = Loss("raw", 168, 48, (Shard("raw", 0, DAY, 1_000_000), Shard("raw", DAY, 2 * DAY, 500_000)), Points(5000, 2, 3))
+LOSS = Loss(
+    "raw", 168, 48, (ShardSize("raw", 0, DAY, 1_000_000), ShardSize("raw", DAY, 2 * DAY, 500_000)), Points(5000, 2, 3)
+)
 
 
 class Kept(InfluxDB):
@@ -41,15 +43,19 @@ class Kept(InfluxDB):
 
 
 @pytest.fixture
-def shards(monkeypatch: pytest.MonkeyPatch) -> list[Shard]:
+def shards(monkeypatch: pytest.MonkeyPatch) -> list[ShardSize]:
     found = [
-        Shard(policy, (19_994 + day) * DAY, (19_995 + day) * DAY, 10) for policy in ("raw", "1m") for day in range(7)
+        ShardSize(policy, (19_994 + day) * DAY, (19_995 + day) * DAY, 10)
+        for policy in ("raw", "1m")
+        for day in range(7)
     ]
     monkeypatch.setattr(capacity, "shards", lambda _: found)
     return found
 
 
-def test_what_goes_are_the_groups_of_which_all_is_too_old(shards: list[Shard], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_are_the_groups_of_which_all_is_too_old(
+    shards: list[ShardSize], monkeypatch: pytest.MonkeyPatch
+) -> None:
     counted = [Series("cpu", {"host": "a"}, ({"count": 30},)), Series("cpu", {"host": "b"}, ({"count": 12},))]
     monkeypatch.setattr(retention, "each", lambda *_: iter(counted))
 
@@ -60,7 +66,9 @@ def test_what_goes_are_the_groups_of_which_all_is_too_old(shards: list[Shard], m
     assert loss.points == Points(42, 2, 1)
 
 
-def test_points_that_cannot_be_counted_in_time_are_not(shards: list[Shard], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_that_cannot_be_counted_in_time_are_not(
+    shards: list[ShardSize], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: Any) -> None:
         raise InfluxDBError("query-timeout limit exceeded")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aresmon.influxdb import shards
-from aresmon.influxdb.capacity import Shard
+from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, Series
 from tests.unit.shards import answers
 
@@ -22,7 +22,10 @@ class FakeInfluxDB(InfluxDB):
 
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         assert statements == ("SHOW SHARDS", "SHOW STATS FOR 'shard'")
-        weeks = [Shard("forever", MONDAY - 7 * DAY, MONDAY, 1000), Shard("forever", MONDAY, MONDAY + 7 * DAY, 0)]
+        weeks = [
+            ShardSize("forever", MONDAY - 7 * DAY, MONDAY, 1000),
+            ShardSize("forever", MONDAY, MONDAY + 7 * DAY, 0),
+        ]
         _, known, opened, _ = answers(weeks)
         return [known, [one for one in opened if one.tags["id"] != "2"]]
 

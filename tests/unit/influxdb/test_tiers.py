@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.influxdb import downsampling
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.influxdb.downsampling import SERVES
-from aresmon.influxdb.users import Change
+from aresmon.influxdb.users import DatabaseChange
 from tests.unit.conftest import VIEWS, load
 from tests.unit.lines import points
 
@@ -65,11 +65,11 @@ def influxdb(**there: Any) -> FakeInfluxDB:
     return FakeInfluxDB(Path("/nonexistent"), **there)
 
 
-def plan(fleet: Fleet = FLEET, **there: Any) -> list[Change]:
-    return downsampling.plan(influxdb(**there), fleet, VIEWS)
+def plan(config: Config = FLEET, **there: Any) -> list[DatabaseChange]:
+    return downsampling.plan(influxdb(**there), config, VIEWS)
 
 
-def told(changes: list[Change]) -> list[str]:
+def told(changes: list[DatabaseChange]) -> list[str]:
     return [change.what for change in changes]
 
 
@@ -155,7 +155,7 @@ def test_a_plan_is_carried_out_statements_first() -> None:
 def test_a_plan_without_points_writes_none() -> None:
     database = influxdb(planned=frozenset({"DROP x"}))
 
-    downsampling.apply(database, [Change("end", "DROP x")])
+    downsampling.apply(database, [DatabaseChange("end", "DROP x")])
 
     assert database.written == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.influxdb import users as influxdb_users
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.system.errors import AresmonError
@@ -53,12 +53,12 @@ class FakeInfluxDB(InfluxDB):
         return [Series("", {}, tuple(rows))] if rows else []
 
 
-def plan(fleet: Fleet = FLEET, *, shorten: bool = False, **there: object) -> list[influxdb_users.Change]:
+def plan(config: Config = FLEET, *, shorten: bool = False, **there: object) -> list[influxdb_users.DatabaseChange]:
     influxdb = FakeInfluxDB(Path("/nonexistent"), **there)  # type: ignore[arg-type]
-    return influxdb_users.plan(influxdb, fleet, SECRETS, shorten=shorten)
+    return influxdb_users.plan(influxdb, config, SECRETS, shorten=shorten)
 
 
-def told(changes: list[influxdb_users.Change]) -> list[str]:
+def told(changes: list[influxdb_users.DatabaseChange]) -> list[str]:
     return [change.what for change in changes]
 
 

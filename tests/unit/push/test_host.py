@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from aresmon.agents.lint import Pace
-from aresmon.influxdb.client import UnreachableError
+from aresmon.agents.lint import AgentTiming
+from aresmon.influxdb.client import InfluxDBUnreachableError
 from aresmon.push import host as push_host
 from aresmon.push.host import Terms
-from aresmon.push.protocol import Access
-from aresmon.push.result import Outcome, Result
+from aresmon.push.protocol import WriteAccess
+from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.verification import Delivery
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from tests.unit.points import Clock, Points, fake_clock
@@ -47,12 +47,12 @@ class Pushed:
         self.host, self.states = host, list[str]()
         strict = changes.pop("strict", False)
 
-        async def push() -> Result:
+        async def push() -> PushResult:
             asked = asyncio.Event()
             if stop:
                 asked.set()
             delivery = None if points is None else Delivery(points)
-            terms = Terms(Pace(10.0, 10.0, 2.0), strict)
+            terms = Terms(AgentTiming(10.0, 10.0, 2.0), strict)
             return await push_host.push(
                 order(**changes),
                 host,
@@ -65,7 +65,7 @@ class Pushed:
         self.result = asyncio.run(push())
 
     @property
-    def told(self) -> tuple[Outcome, str]:
+    def told(self) -> tuple[PushOutcome, str]:
         return self.result.outcome, self.result.why
 
 
@@ -84,7 +84,7 @@ def test_a_host_whose_data_arrives_is_told_to_keep_it(points: Points) -> None:
 
     pushed = Pushed(host, points)
 
-    assert pushed.told == (Outcome.PROVEN, "")
+    assert pushed.told == (PushOutcome.PROVEN, "")
     assert (pushed.result.mark, pushed.result.silent, host.sent) == ("new-1", (), ["commit"])
     assert pushed.states == [
         *("connect", "lock", "probe", "stage", "check", "arm", "switch", "restart", "verify", "commit")
@@ -97,7 +97,7 @@ def test_a_measurement_that_fell_silent_is_named(points: Points) -> None:
 
     pushed = Pushed(host, points)
 
-    assert pushed.told == (Outcome.PROVEN, "nothing from disk since")
+    assert pushed.told == (PushOutcome.PROVEN, "nothing from disk since")
     assert pushed.result.silent == ("disk",)
 
 
@@ -109,13 +109,13 @@ def test_strictly_it_is_taken_back(points: Points) -> None:
     pushed = Pushed(host, points, strict=True)
 
     assert host.sent == ["undo nothing came from disk"]
-    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.outcome is PushOutcome.ROLLED_BACK
 
 
 def test_without_a_proof_nothing_is_promised() -> None:
     pushed = Pushed(Scripted([[*STARTED[:-1], "@committed 7"]]), None, verify=False)
 
-    assert pushed.told == (Outcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at")
+    assert pushed.told == (PushOutcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at")
 
 
 def test_lines_that_are_not_ours_do_not_matter(points: Points) -> None:
@@ -123,7 +123,7 @@ def test_lines_that_are_not_ours_do_not_matter(points: Points) -> None:
     noise = ["Welcome to lewi!", "", "bash: warning: setlocale", "@", "@later thing=1"]
     host = Scripted([[*noise, *STARTED, *noise, Await("commit"), *noise, "@committed 7"]])
 
-    assert Pushed(host, points).result.outcome is Outcome.PROVEN
+    assert Pushed(host, points).result.outcome is PushOutcome.PROVEN
 
 
 # Unchanged --------------------------------------------------------------------------------------------
@@ -134,19 +134,19 @@ def test_nothing_to_do_is_held_to_the_same_proof(points: Points, clock: Clock) -
 
     pushed = Pushed(Scripted([[PROBE, "@unchanged old-1"]]), points)
 
-    assert (pushed.told, pushed.result.mark) == ((Outcome.UNCHANGED, ""), "old-1")
+    assert (pushed.told, pushed.result.mark) == ((PushOutcome.UNCHANGED, ""), "old-1")
     assert clock.now < CLOCK + 5
 
 
 def test_nothing_to_do_where_no_data_arrives_is_told(points: Points) -> None:
     pushed = Pushed(Scripted([[PROBE, "@unchanged old-1"]]), points)
 
-    assert pushed.told == (Outcome.SILENT, "there is nothing to push, and its data does not arrive")
+    assert pushed.told == (PushOutcome.SILENT, "there is nothing to push, and its data does not arrive")
     assert pushed.result.next == "on lewi: journalctl -u telegraf -n 50"
 
 
 def test_nothing_to_do_without_a_proof_is_simply_that() -> None:
-    assert Pushed(Scripted([[PROBE, "@unchanged old-1"]]), None).result.outcome is Outcome.UNCHANGED
+    assert Pushed(Scripted([[PROBE, "@unchanged old-1"]]), None).result.outcome is PushOutcome.UNCHANGED
 
 
 # Taken back -------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_data_that_does_not_arrive_is_the_reason_that_is_given(points: Points) -
 
     assert host.sent == [f"undo {why}"]
     assert pushed.told == (
-        Outcome.ROLLED_BACK,
+        PushOutcome.ROLLED_BACK,
         f"{why}. The former configuration runs again and its data arrives",
     )
     assert pushed.states[-1] == "verify the former"
@@ -184,7 +184,7 @@ def test_a_former_configuration_whose_data_does_not_arrive_either_needs_a_person
 
     pushed = Pushed(host, points)
 
-    assert pushed.result.outcome is Outcome.BROKEN
+    assert pushed.result.outcome is PushOutcome.BROKEN
     assert pushed.result.why.endswith("The former configuration runs again, but its data does not arrive either")
     assert pushed.result.next == "on lewi: journalctl -u telegraf -n 50"
 
@@ -195,7 +195,7 @@ def test_a_former_configuration_without_a_mark_is_known_by_any_data(points: Poin
 
     pushed = Pushed(host, points)
 
-    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.outcome is PushOutcome.ROLLED_BACK
     assert pushed.result.why.endswith("runs again and its data arrives")
 
 
@@ -204,7 +204,7 @@ def test_one_that_sent_nothing_before_is_not_waited_for(clock: Clock) -> None:
 
     pushed = Pushed(host, Points(clock=clock.read))
 
-    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.outcome is PushOutcome.ROLLED_BACK
     assert pushed.result.why.endswith("it sent nothing here before either")
     assert clock.now < CLOCK + 42
 
@@ -214,13 +214,13 @@ def test_an_agent_that_did_not_run_before_has_nothing_to_prove(points: Points) -
 
     pushed = Pushed(Scripted([[*began, *BACK, "@undone the agent died"]]), points)
 
-    assert pushed.told == (Outcome.ROLLED_BACK, "the agent died. The former configuration is back")
+    assert pushed.told == (PushOutcome.ROLLED_BACK, "the agent died. The former configuration is back")
 
 
 def test_an_agent_that_starts_with_neither_is_broken(points: Points) -> None:
     pushed = Pushed(Scripted([[*STARTED, *BACK, "@broken the agent does not start: x"]]), points)
 
-    assert pushed.result.outcome is Outcome.BROKEN
+    assert pushed.result.outcome is PushOutcome.BROKEN
     assert "It does not start with its former configuration either" in pushed.result.why
 
 
@@ -231,7 +231,7 @@ def test_an_interruption_asks_for_the_former_configuration(points: Points) -> No
     pushed = Pushed(host, points, stop=True)
 
     assert host.sent == ["undo it was interrupted"]
-    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.outcome is PushOutcome.ROLLED_BACK
 
 
 # While InfluxDB is away -------------------------------------------------------------------------------
@@ -239,12 +239,12 @@ def test_an_interruption_asks_for_the_former_configuration(points: Points) -> No
 
 def test_while_influxdb_is_away_the_host_is_asked_to_wait(points: Points, clock: Clock) -> None:
     arrive(points, "mem", "disk", at=CLOCK + 60)
-    points.fail(lambda: UnreachableError("away") if CLOCK + 1 <= clock.now < CLOCK + 200 else None)
+    points.fail(lambda: InfluxDBUnreachableError("away") if CLOCK + 1 <= clock.now < CLOCK + 200 else None)
     host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])
 
     pushed = Pushed(host, points)
 
-    assert pushed.result.outcome is Outcome.PROVEN
+    assert pushed.result.outcome is PushOutcome.PROVEN
     assert host.sent[0] == "extend 98"
     assert host.sent[-1] == "commit"
     assert "paused: InfluxDB does not answer" in pushed.states
@@ -253,10 +253,10 @@ def test_while_influxdb_is_away_the_host_is_asked_to_wait(points: Points, clock:
 
 def test_a_host_is_asked_to_wait_as_soon_as_the_pause_begins(points: Points, clock: Clock) -> None:
     arrive(points, "mem", "disk", at=CLOCK + 3)
-    points.fail(lambda: UnreachableError("away") if clock.now < CLOCK + 2 else None)
+    points.fail(lambda: InfluxDBUnreachableError("away") if clock.now < CLOCK + 2 else None)
     host = Scripted([[*STARTED, Await("extend"), Await("commit"), "@committed 7"]])
 
-    assert Pushed(host, points, deadline=2).result.outcome is Outcome.PROVEN
+    assert Pushed(host, points, deadline=2).result.outcome is PushOutcome.PROVEN
     assert host.sent[0] == "extend 62"
 
 
@@ -272,35 +272,35 @@ def test_a_host_is_asked_to_wait_as_soon_as_the_pause_begins(points: Points, clo
     ],
 )
 def test_a_refusal_is_told(points: Points, line: str, why: str) -> None:
-    assert Pushed(Scripted([[PROBE, line]]), points).told == (Outcome.REFUSED, why)
+    assert Pushed(Scripted([[PROBE, line]]), points).told == (PushOutcome.REFUSED, why)
 
 
 def test_drift_and_strangers_are_told(points: Points) -> None:
     drifted = Pushed(Scripted([[PROBE, "@drift /etc/a", "@drift /etc/b"]]), points)
     stranger = Pushed(Scripted([[PROBE, "@strangers TOKEN PROXY"]]), points)
 
-    assert drifted.told == (Outcome.DRIFTED, "/etc/a, /etc/b was edited there since the last push")
-    assert stranger.result.outcome is Outcome.REFUSED
+    assert drifted.told == (PushOutcome.DRIFTED, "/etc/a, /etc/b was edited there since the last push")
+    assert stranger.result.outcome is PushOutcome.REFUSED
     assert "TOKEN, PROXY" in stranger.result.why
 
 
 def test_a_refusal_wins_over_the_drift_that_was_looked_past(points: Points) -> None:
     pushed = Pushed(Scripted([[PROBE, "@drift /etc/a", "@refused check no"]]), points)
 
-    assert pushed.result.outcome is Outcome.REFUSED
+    assert pushed.result.outcome is PushOutcome.REFUSED
 
 
 def test_sudo_that_asks_is_told_with_the_way_in(points: Points) -> None:
     pushed = Pushed(Scripted([[]], said="sudo: a password is required"), points)
 
-    assert pushed.told == (Outcome.REFUSED, "lewi: sudo does not let us in: sudo: a password is required")
+    assert pushed.told == (PushOutcome.REFUSED, "lewi: sudo does not let us in: sudo: a password is required")
     assert "--ask-sudo" in pushed.result.next
 
 
 def test_a_shell_that_runs_nothing_for_us_is_told(points: Points) -> None:
     pushed = Pushed(Scripted([["This account is not available."]]), points)
 
-    assert pushed.result.outcome is Outcome.REFUSED
+    assert pushed.result.outcome is PushOutcome.REFUSED
     assert "its login shell must run bash" in pushed.result.next
 
 
@@ -312,7 +312,7 @@ def test_a_host_that_is_not_reached_is_told_as_such(points: Points) -> None:
 
     pushed = Pushed(Scripted([away]), points)
 
-    assert pushed.told == (Outcome.UNREACHABLE, away.message)
+    assert pushed.told == (PushOutcome.UNREACHABLE, away.message)
     assert (pushed.result.next, pushed.states) == ("look", ["connect"])
 
 
@@ -326,13 +326,13 @@ def look(outcome: str = "", *, pending: str = "", tx: str = "t1") -> list[Step]:
 def test_a_connection_that_breaks_before_anything_is_changed_changed_nothing(points: Points, state: str) -> None:
     host = Scripted([[PROBE, f"@state {state}", LOST], look("committed", tx="t0")])
 
-    assert Pushed(host, points).told == (Outcome.REFUSED, f"{LOST.message}. Nothing was changed there")
+    assert Pushed(host, points).told == (PushOutcome.REFUSED, f"{LOST.message}. Nothing was changed there")
 
 
 def test_as_long_as_the_host_is_busy_with_it_nothing_is_told_of_its_end(points: Points) -> None:
     host = Scripted([[PROBE, "@state check", LOST], [*look(), "@busy"], [*look(), "@busy"], look()])
 
-    assert Pushed(host, points).result.outcome is Outcome.REFUSED
+    assert Pushed(host, points).result.outcome is PushOutcome.REFUSED
     assert host.conversations == []
 
 
@@ -344,7 +344,7 @@ def test_a_broken_connection_is_followed_up_until_the_host_says_how_it_ended(poi
 
     pushed = Pushed(host, points)
 
-    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.outcome is PushOutcome.ROLLED_BACK
     assert pushed.result.why.startswith(f"{LOST.message}.")
     assert host.conversations == []
     assert "lost: asking again" in pushed.states
@@ -354,13 +354,13 @@ def test_a_push_that_was_proven_as_the_connection_broke_is_proven(points: Points
     arrive(points, "mem", "disk")
     host = Scripted([[*STARTED, Await("commit"), LOST], look("committed")])
 
-    assert Pushed(host, points).result.outcome is Outcome.PROVEN
+    assert Pushed(host, points).result.outcome is PushOutcome.PROVEN
 
 
 def test_one_that_broke_is_broken(points: Points) -> None:
     host = Scripted([[*STARTED, LOST], look("broken")])
 
-    assert Pushed(host, points).result.outcome is Outcome.BROKEN
+    assert Pushed(host, points).result.outcome is PushOutcome.BROKEN
 
 
 def test_a_script_that_ends_without_a_word_is_followed_up_too(points: Points) -> None:
@@ -369,7 +369,7 @@ def test_a_script_that_ends_without_a_word_is_followed_up_too(points: Points) ->
 
     pushed = Pushed(host, points)
 
-    assert pushed.result.outcome is Outcome.ROLLED_BACK
+    assert pushed.result.outcome is PushOutcome.ROLLED_BACK
     assert pushed.result.why.startswith("bash: line 1: killed.")
 
 
@@ -379,7 +379,7 @@ def test_a_host_that_stays_away_is_unknown_and_a_person_is_told_what_it_does(poi
 
     pushed = Pushed(host, points)
 
-    assert pushed.result.outcome is Outcome.UNKNOWN
+    assert pushed.result.outcome is PushOutcome.UNKNOWN
     assert "It takes its former configuration back by itself" in pushed.result.why
     assert "aresmon drift lewi" in pushed.result.next
     assert CLOCK + 98 <= clock.now < CLOCK + 105
@@ -389,7 +389,7 @@ def test_a_host_that_stays_away_is_unknown_and_a_person_is_told_what_it_does(poi
 
 
 def test_a_password_is_in_no_reason(points: Points) -> None:
-    access = Access("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
+    access = WriteAccess("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
     host = Scripted([[PROBE, "@refused check E! bad password s3cret"]])
 
     pushed = Pushed(host, points, access=access)

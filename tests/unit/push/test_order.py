@@ -13,22 +13,22 @@ import pytest
 import yaml
 
 from aresmon.agents import lint
-from aresmon.config.model import Fleet, Host
-from aresmon.config.package_data import shipped_files
+from aresmon.config.model import Config, Host
+from aresmon.config.package_data import package_files
 from aresmon.push import order as push_order
 from aresmon.push import protocol
-from aresmon.push.order import AgentFiles, Manner, Stack, Wish
-from aresmon.push.protocol import Order
+from aresmon.push.order import AgentFiles, PushOptions, Stack, Target
+from aresmon.push.protocol import PushOrder
 from aresmon.render import telegraf
 from aresmon.render.bundle import render
-from aresmon.render.telegraf import Frame
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle
 from aresmon.system import dotenv
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, VIEWS, load, place
 
-FILES = shipped_files()
-FRAME = Frame.of(FILES)
+FILES = package_files()
+FRAME = TelegrafTemplates.of(FILES)
 FLEET = load(
     """\
 site: ares
@@ -41,9 +41,9 @@ hosts:
 PASSWORD = "pass=word-of-"
 
 
-def bundle_of(fleet: Fleet = FLEET) -> Mapping[str, bytes]:
+def bundle_of(config: Config = FLEET) -> Mapping[str, bytes]:
     """The files of a stack that runs."""
-    files = render(fleet, SHIPPED, VIEWS, place(), shipped_files=FILES)
+    files = render(config, SHIPPED, VIEWS, place(), shipped_files=FILES)
     hashes = {path: bundle.hashes_to(content) for path, content in files.items()}
     return {**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()}
 
@@ -53,32 +53,32 @@ def stack(**changes: Any) -> Stack:
     return dataclasses.replace(here, **changes)
 
 
-def body_of(name: str, fleet: Fleet = FLEET) -> str:
-    return telegraf.configuration(fleet.host(name), SHIPPED, FRAME)
+def body_of(name: str, config: Config = FLEET) -> str:
+    return telegraf.configuration(config.host(name), SHIPPED, FRAME)
 
 
 def made(
     name: str,
     *,
-    fleet: Fleet = FLEET,
+    config: Config = FLEET,
     body: str = "",
     where: Stack | None = None,
     image: str = "telegraf:1",
     memory: str = "256m",
     **manner: Any,
-) -> Order:
+) -> PushOrder:
     """The order for a host."""
     where = where or stack()
-    files = AgentFiles(fleet, where, FILES, image, memory, lambda name: f"mark-of-{name}")
-    wish = Wish(fleet.host(name), body or body_of(name, fleet))
-    return push_order.order(wish, fleet, where, FRAME, manner=Manner(**{"by": "ada", **manner}), files=files)
+    files = AgentFiles(config, where, FILES, image, memory, lambda name: f"mark-of-{name}")
+    wish = Target(config.host(name), body or body_of(name, config))
+    return push_order.order(wish, config, where, FRAME, manner=PushOptions(**{"by": "ada", **manner}), files=files)
 
 
-def contents(order: Order) -> dict[str, bytes]:
+def contents(order: PushOrder) -> dict[str, bytes]:
     return {one.path: one.content for one in order.files}
 
 
-def modes(order: Order) -> dict[str, tuple[str, str]]:
+def modes(order: PushOrder) -> dict[str, tuple[str, str]]:
     return {one.path: (one.mode, one.owner) for one in order.files}
 
 
@@ -151,11 +151,11 @@ def test_the_variables_that_are_aresmons_are_named() -> None:
 # What tells whether there is anything to bring ---------------------------------------------------------
 
 
-def other(change: str) -> Order:
+def other(change: str) -> PushOrder:
     """The order for a host of which one thing has changed."""
     text = "site: ares\nhosts: {biere: {agent: docker}, lewi: {collect: [system], env: {TOKEN: other}}}\n"
     if change == "variable":
-        return made("lewi", fleet=load(text))
+        return made("lewi", config=load(text))
     if change == "password":
         return made("lewi", where=stack(secret=lambda _: "another"))
     return made("lewi", body=body_of("lewi") + "[[inputs.ping]]\n")
@@ -175,9 +175,9 @@ def test_another_container_is_another_content_where_there_is_one() -> None:
 def test_another_compose_file_is_another_content() -> None:
     shipped = {**FILES, "compose/agent.yml": b"another"}
     files = AgentFiles(FLEET, stack(), shipped, "telegraf:1", "256m", lambda name: name)
-    wish = Wish(FLEET.host("far.away"), body_of("far.away"))
+    wish = Target(FLEET.host("far.away"), body_of("far.away"))
 
-    order = push_order.order(wish, FLEET, stack(), FRAME, manner=Manner("ada"), files=files)
+    order = push_order.order(wish, FLEET, stack(), FRAME, manner=PushOptions("ada"), files=files)
 
     assert order.content != made("far.away").content
 
@@ -237,7 +237,7 @@ def test_its_password_is_a_file_for_the_container_alone() -> None:
 
 
 def test_its_container_is_made_anew_for_another_configuration_and_another_password() -> None:
-    def configuration(order: Order) -> str:
+    def configuration(order: PushOrder) -> str:
         return dotenv.variables(contents(order)[f"{order.agent.folder}/.env"].decode())["TELEGRAF_CONFIGURATION"]
 
     assert configuration(made("far.away")) != configuration(made("far.away")), "each push has its own mark"
@@ -308,9 +308,9 @@ def test_a_stack_that_is_not_there_yet_is_told(missing: str) -> None:
 
 
 def test_a_hosts_own_variables_reach_its_container() -> None:
-    fleet = load("hosts: {biere: {env: {COST: '5 @ x'}}}\n")
+    config = load("hosts: {biere: {env: {COST: '5 @ x'}}}\n")
 
-    order = made("biere", fleet=fleet, where=stack(bundle=bundle_of(fleet)))
+    order = made("biere", config=config, where=stack(bundle=bundle_of(config)))
 
     environment = yaml.safe_load(contents(order)["/srv/ares/.aresmon/bundle/agent-environment.yml"])
     assert environment["services"]["telegraf"]["environment"]["COST"] == "5 @ x"
@@ -354,8 +354,8 @@ WITH_A_PAIR = load(
 )
 
 
-def with_tls(pem: str = PEM, fleet: Fleet = WITH_TLS) -> Stack:
-    files = render(fleet, SHIPPED, VIEWS, place(trusted=pem), shipped_files=FILES)
+def with_tls(pem: str = PEM, config: Config = WITH_TLS) -> Stack:
+    files = render(config, SHIPPED, VIEWS, place(trusted=pem), shipped_files=FILES)
     hashes = {path: bundle.hashes_to(content) for path, content in files.items()}
     return stack(bundle={**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()})
 
@@ -370,7 +370,7 @@ def with_tls(pem: str = PEM, fleet: Fleet = WITH_TLS) -> Stack:
 def test_by_what_the_edge_is_known_is_brought_to_where_the_agent_looks_for_it(
     host: str, on_host: str, for_agent: str
 ) -> None:
-    order = made(host, fleet=WITH_TLS, where=with_tls())
+    order = made(host, config=WITH_TLS, where=with_tls())
 
     assert contents(order)[on_host] == PEM.encode()
     assert modes(order)[on_host] == ("0644", "-")
@@ -381,7 +381,7 @@ def test_by_what_the_edge_is_known_is_brought_to_where_the_agent_looks_for_it(
 
 
 def test_the_server_s_own_agent_has_it_in_its_bundle_already() -> None:
-    order = made("biere", fleet=WITH_TLS, where=with_tls())
+    order = made("biere", config=WITH_TLS, where=with_tls())
 
     assert order.authority == "/srv/ares/.aresmon/bundle/agents/biere/aresmon-ca.pem"
     assert order.authority not in contents(order)
@@ -391,7 +391,7 @@ def test_the_server_s_own_agent_has_it_in_its_bundle_already() -> None:
 
 @pytest.mark.parametrize("host", ["biere", "lewi", "far"])
 def test_another_authority_is_something_new_to_bring(host: str) -> None:
-    one, other = (made(host, fleet=WITH_TLS, where=with_tls(pem)) for pem in (PEM, PEM * 2))
+    one, other = (made(host, config=WITH_TLS, where=with_tls(pem)) for pem in (PEM, PEM * 2))
 
     assert one.content[:12] == other.content[:12]
     assert one.content != other.content
@@ -400,14 +400,14 @@ def test_another_authority_is_something_new_to_bring(host: str) -> None:
 @pytest.mark.parametrize("host", ["biere", "lewi", "far"])
 def test_before_the_first_up_with_tls_nothing_is_pushed(host: str) -> None:
     with pytest.raises(AresmonError, match="no certificate authority for its agents yet") as told:
-        made(host, fleet=WITH_TLS, where=with_tls(""))
+        made(host, config=WITH_TLS, where=with_tls(""))
 
     assert "aresmon up" in told.value.hint
 
 
 def test_a_certificate_that_hosts_know_already_needs_no_file_and_the_server_s_own_agent_its_name() -> None:
-    where = with_tls(fleet=WITH_A_PAIR)
-    lewi, biere = (made(name, fleet=WITH_A_PAIR, where=where) for name in ("lewi", "biere"))
+    where = with_tls(config=WITH_A_PAIR)
+    lewi, biere = (made(name, config=WITH_A_PAIR, where=where) for name in ("lewi", "biere"))
 
     assert [path for order in (lewi, biere) for path in contents(order) if path.endswith(".pem")] == []
     assert lewi.access

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aresmon.push import protocol
-from aresmon.push.protocol import Access, Agent, Event, File, Order, Remembered
+from aresmon.push.protocol import AgentPaths, HostMessage, LastPush, PushedFile, PushOrder, WriteAccess
 
 STATE = "/var/lib/aresmon/ares"
-AGENT = Agent("lewi", "systemd", "ares", STATE, "/etc/telegraf/telegraf.conf", "/etc/default/telegraf")
-ACCESS = Access("http://biere:8086", "agent-lewi", "pass:word", "telegraf")
+AGENT = AgentPaths("lewi", "systemd", "ares", STATE, "/etc/telegraf/telegraf.conf", "/etc/default/telegraf")
+ACCESS = WriteAccess("http://biere:8086", "agent-lewi", "pass:word", "telegraf")
 FILES = (
-    File("/etc/default/telegraf", b"A='1'\n", "0640", "root:telegraf"),
-    File("/etc/telegraf/telegraf.conf", b"[agent]\n\n\x00\xff", "0640", "root:telegraf"),
+    PushedFile("/etc/default/telegraf", b"A='1'\n", "0640", "root:telegraf"),
+    PushedFile("/etc/telegraf/telegraf.conf", b"[agent]\n\n\x00\xff", "0640", "root:telegraf"),
 )
-ORDER = Order(
+ORDER = PushOrder(
     agent=AGENT,
     files=FILES,
     content="c0ffee",
@@ -34,7 +34,7 @@ ORDER = Order(
 )
 
 
-def order(**changes: Any) -> Order:
+def order(**changes: Any) -> PushOrder:
     return dataclasses.replace(ORDER, **changes)
 
 
@@ -113,7 +113,7 @@ def test_a_password_stands_in_its_one_line_and_there_not_in_clear() -> None:
 
 
 def test_a_password_is_in_no_printed_form_of_an_order() -> None:
-    secret = order(access=ACCESS, files=(File("/x", b"pass:word"),))
+    secret = order(access=ACCESS, files=(PushedFile("/x", b"pass:word"),))
 
     assert "pass:word" not in f"{secret} {secret!r} {ACCESS!r}"
 
@@ -137,8 +137,8 @@ def test_a_line_break_comes_into_no_header(field: str) -> None:
 def test_a_line_break_comes_into_no_header_by_a_name_or_a_path_either() -> None:
     orders = [
         order(names=("A\nB",)),
-        order(files=(File("/a\nmode=look", b""),)),
-        order(files=(File("/a", b"", owner="x\ny"),)),
+        order(files=(PushedFile("/a\nmode=look", b""),)),
+        order(files=(PushedFile("/a", b"", owner="x\ny"),)),
         order(agent=dataclasses.replace(AGENT, watched="/x\n/y")),
         order(access=dataclasses.replace(ACCESS, url="http://x\n")),
     ]
@@ -154,7 +154,7 @@ WORDS = st.text(st.characters(exclude_characters="\n\0", exclude_categories=["Cs
 
 @given(WORDS, st.lists(st.binary(max_size=50), max_size=3))
 def test_any_order_can_be_taken_apart_again(by: str, contents: list[bytes]) -> None:
-    files = tuple(File(f"/f{index}", content) for index, content in enumerate(contents))
+    files = tuple(PushedFile(f"/f{index}", content) for index, content in enumerate(contents))
 
     lines, rest = split(protocol.push_request(order(by=by, files=files)))
 
@@ -169,14 +169,14 @@ def test_any_order_can_be_taken_apart_again(by: str, contents: list[bytes]) -> N
 @pytest.mark.parametrize(
     ("line", "event"),
     [
-        ("@state lock", Event("state", "lock")),
-        ("@running", Event("running")),
-        ("@refused check  two  spaces", Event("refused", "check  two  spaces")),
-        ("@", Event("")),
-        ("@undone", Event("undone", "")),
+        ("@state lock", HostMessage("state", "lock")),
+        ("@running", HostMessage("running")),
+        ("@refused check  two  spaces", HostMessage("refused", "check  two  spaces")),
+        ("@", HostMessage("")),
+        ("@undone", HostMessage("undone", "")),
     ],
 )
-def test_an_event_is_a_word_and_the_rest(line: str, event: Event) -> None:
+def test_an_event_is_a_word_and_the_rest(line: str, event: HostMessage) -> None:
     assert protocol.event(line) == event
 
 
@@ -195,7 +195,7 @@ def test_no_line_breaks_the_reading(line: str) -> None:
 
 
 def test_values_are_read_by_name_and_words_without_one_left_out() -> None:
-    told = Event("probe", "active=active loaded= version=1.39.3 clock=1.5 stray why=a=b")
+    told = HostMessage("probe", "active=active loaded= version=1.39.3 clock=1.5 stray why=a=b")
 
     assert told.values == {"active": "active", "loaded": "", "version": "1.39.3", "clock": "1.5", "why": "a=b"}
 
@@ -213,12 +213,12 @@ def test_a_file_that_was_shown_has_its_hash_and_its_content() -> None:
 def test_a_file_that_is_not_there_has_no_content_and_an_empty_one_has_an_empty_one() -> None:
     empty = hashlib.sha256(b"").hexdigest()
 
-    assert protocol.shown_file(Event("file", "-  /etc/a")) == ("/etc/a", "-", None)
-    assert protocol.shown_file(Event("file", f"{empty}  /etc/a")) == ("/etc/a", empty, b"")
+    assert protocol.shown_file(HostMessage("file", "-  /etc/a")) == ("/etc/a", "-", None)
+    assert protocol.shown_file(HostMessage("file", f"{empty}  /etc/a")) == ("/etc/a", empty, b"")
 
 
 def test_what_a_host_remembers_is_told_line_by_line() -> None:
-    remembered = Remembered()
+    remembered = LastPush()
 
     for line in [
         *("content=c0ffee", "gen=c0ffee-1", "output=0123", "tx=t-1", "by=Ada as root", "at=1700000000"),
@@ -226,7 +226,7 @@ def test_what_a_host_remembers_is_told_line_by_line() -> None:
     ]:
         remembered = remembered.told(line)
 
-    assert remembered == Remembered(
+    assert remembered == LastPush(
         content="c0ffee",
         mark="c0ffee-1",
         by="Ada as root",
@@ -236,5 +236,5 @@ def test_what_a_host_remembers_is_told_line_by_line() -> None:
 
 
 def test_a_host_that_remembers_nothing_is_told_by_nothing() -> None:
-    assert Remembered().told("") == Remembered()
-    assert not Remembered().content
+    assert LastPush().told("") == LastPush()
+    assert not LastPush().content

@@ -8,68 +8,70 @@ import dataclasses
 import pytest
 
 from aresmon.push import result
-from aresmon.push.protocol import Access, Event, Gathered
+from aresmon.push.protocol import HostMessage, HostSurvey, WriteAccess
 from tests.unit.scripted import CLOCK, PROBE, agent, order
 
-ACCESS = Access("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
+ACCESS = WriteAccess("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
 
 
 @pytest.mark.parametrize(
     ("event", "why", "what_next"),
     [
         (
-            Event("locked", "12 Ada Lovelace"),
+            HostMessage("locked", "12 Ada Lovelace"),
             "Ada Lovelace pushes to it, for 12 s now",
             "wait for them; if they are gone for good: --break-lock",
         ),
         (
-            Event("refused", "write 401 http://biere:8086"),
+            HostMessage("refused", "write 401 http://biere:8086"),
             "InfluxDB refuses the password of agent-lewi",
             "`aresmon up` on the server mends that; then push again",
         ),
         (
-            Event("refused", "write 403 http://biere:8086"),
+            HostMessage("refused", "write 403 http://biere:8086"),
             "agent-lewi may not write",
             "`aresmon up` on the server mends that; then push again",
         ),
         (
-            Event("refused", "write 404 http://biere:8086"),
+            HostMessage("refused", "write 404 http://biere:8086"),
             "InfluxDB has no such database",
             "`aresmon up` on the server mends that; then push again",
         ),
         (
-            Event("refused", "write 503 http://biere:8086"),
+            HostMessage("refused", "write 503 http://biere:8086"),
             "the edge at http://biere:8086 answers 503",
             "`aresmon logs edge` on the server says more",
         ),
         (
-            Event("refused", "check 2026-01-01T00:00:00Z E! error loading /etc/telegraf/.telegraf.conf.aresmon: bad. "),
+            HostMessage(
+                "refused", "check 2026-01-01T00:00:00Z E! error loading /etc/telegraf/.telegraf.conf.aresmon: bad. "
+            ),
             "Telegraf refuses the configuration: error loading /etc/telegraf/telegraf.conf: bad",
             "the running configuration is untouched",
         ),
         (
-            Event("refused", "stage /etc/x cannot be written: its filesystem is mounted read-only"),
+            HostMessage("refused", "stage /etc/x cannot be written: its filesystem is mounted read-only"),
             "/etc/x cannot be written: its filesystem is mounted read-only",
             "nothing was changed there",
         ),
         (
-            Event("refused", "leftover the agent does not start with its former files"),
+            HostMessage("refused", "leftover the agent does not start with its former files"),
             "the agent does not start with its former files",
             "on lewi: journalctl -u telegraf -n 50",
         ),
         (
-            Event("refused", "lock /var/lib/aresmon/ares has no room left"),
+            HostMessage("refused", "lock /var/lib/aresmon/ares has no room left"),
             "/var/lib/aresmon/ares has no room left",
             "nothing was changed there",
         ),
     ],
 )
-def test_a_refusal_says_why_and_what_next(event: Event, why: str, what_next: str) -> None:
+def test_a_refusal_says_why_and_what_next(event: HostMessage, why: str, what_next: str) -> None:
     assert result.refusal(event, order(access=ACCESS)) == (why, what_next)
 
 
 def test_an_edge_that_is_not_reached_is_told_with_its_address_and_what_to_look_at() -> None:
-    why, what_next = result.refusal(Event("refused", "write 000 http://biere:8086"), order(access=ACCESS))
+    why, what_next = result.refusal(HostMessage("refused", "write 000 http://biere:8086"), order(access=ACCESS))
 
     assert why == "the edge is not reached from there (http://biere:8086)"
     assert "edge.url" in what_next
@@ -84,7 +86,7 @@ def test_an_edge_that_is_not_reached_is_told_with_its_address_and_what_to_look_a
     ],
 )
 def test_an_edge_that_is_not_who_it_should_be_is_told(word: str, why: str, what_next: str) -> None:
-    told = result.refusal(Event("refused", f"write {word} https://biere:8086"), order(access=ACCESS))
+    told = result.refusal(HostMessage("refused", f"write {word} https://biere:8086"), order(access=ACCESS))
 
     assert told[0] == why
     assert what_next in told[1]
@@ -97,14 +99,14 @@ def test_of_an_agent_s_words_those_on_a_certificate_tell_most() -> None:
 
 
 def test_a_machine_without_telegraf_is_told_how_to_get_it() -> None:
-    why, what_next = result.refusal(Event("refused", "probe there is no Telegraf here"), order())
+    why, what_next = result.refusal(HostMessage("refused", "probe there is no Telegraf here"), order())
 
     assert why == "there is no Telegraf here"
     assert what_next.startswith("`aresmon hosts add lewi")
 
 
 def test_an_agent_that_is_down_is_told_where_to_look_and_how_to_go_on() -> None:
-    why, what_next = result.refusal(Event("refused", "probe its agent is failed already"), order())
+    why, what_next = result.refusal(HostMessage("refused", "probe its agent is failed already"), order())
 
     assert why == "its agent is failed already"
     assert what_next.startswith("on lewi: journalctl -u telegraf -n 50; ")
@@ -130,28 +132,28 @@ def test_drift_names_the_files_and_both_ways_out() -> None:
 @pytest.mark.parametrize(
     ("event", "parts"),
     [
-        (Event("untested", "https://x (no curl here)"), ["not tried beforehand", "no curl here"]),
-        (Event("buffered", "1234 /var/lib/telegraf"), ["1234 bytes", "/var/lib/telegraf"]),
-        (Event("leftover", "20260101T000000-ab"), ["20260101T000000-ab", "taken back first"]),
-        (Event("broke", "eve"), ["eve"]),
-        (Event("broke", ""), ["somebody"]),
+        (HostMessage("untested", "https://x (no curl here)"), ["not tried beforehand", "no curl here"]),
+        (HostMessage("buffered", "1234 /var/lib/telegraf"), ["1234 bytes", "/var/lib/telegraf"]),
+        (HostMessage("leftover", "20260101T000000-ab"), ["20260101T000000-ab", "taken back first"]),
+        (HostMessage("broke", "eve"), ["eve"]),
+        (HostMessage("broke", ""), ["somebody"]),
     ],
 )
-def test_what_is_worth_knowing_is_a_sentence(event: Event, parts: list[str]) -> None:
+def test_what_is_worth_knowing_is_a_sentence(event: HostMessage, parts: list[str]) -> None:
     (note,) = result.note(event)
 
     assert [part for part in parts if part not in note] == []
 
 
 def test_a_word_that_nobody_knows_is_no_note() -> None:
-    assert list(result.note(Event("later", "thing"))) == []
+    assert list(result.note(HostMessage("later", "thing"))) == []
 
 
-def seen(*lines: str, asked_at: float = CLOCK) -> Gathered:
-    found = Gathered()
+def seen(*lines: str, asked_at: float = CLOCK) -> HostSurvey:
+    found = HostSurvey()
     for line in lines:
         word, _, rest = line.removeprefix("@").partition(" ")
-        found.take(Event(word, rest))
+        found.take(HostMessage(word, rest))
     found.asked_at = asked_at
     return found
 

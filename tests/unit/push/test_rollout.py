@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aresmon.agents.lint import Pace as AgentPace
-from aresmon.influxdb.client import UnreachableError
+from aresmon.agents.lint import AgentTiming as AgentPace
+from aresmon.influxdb.client import InfluxDBUnreachableError
 from aresmon.push import rollout
 from aresmon.push.host import Terms
-from aresmon.push.order import Wish
-from aresmon.push.result import GOOD, Outcome, Result
-from aresmon.push.rollout import Job, Pace
+from aresmon.push.order import Target
+from aresmon.push.result import GOOD, PushOutcome, PushResult
+from aresmon.push.rollout import RolloutJob, RolloutPace
 from aresmon.push.verification import Delivery
 from aresmon.ssh.transport import UnreachableHostError
 from aresmon.system import signals
@@ -37,15 +37,15 @@ FAILS: Sequence[Step] = [PROBE, "@refused check no"]
 AWAY = UnreachableHostError("is not reached")
 
 
-def job(name: str, steps: Sequence[Step] | AresmonError = GOES, **changes: Any) -> Job:
-    wish = Wish(FLEET.host(name), "[agent]\n", commit=f"commit-of-{name}", notes=("unwise",))
-    return Job(wish, order(name, **changes), Scripted([steps], name=name), Terms(AgentPace(10, 10, 0)))
+def job(name: str, steps: Sequence[Step] | AresmonError = GOES, **changes: Any) -> RolloutJob:
+    wish = Target(FLEET.host(name), "[agent]\n", commit=f"commit-of-{name}", notes=("unwise",))
+    return RolloutJob(wish, order(name, **changes), Scripted([steps], name=name), Terms(AgentPace(10, 10, 0)))
 
 
 class Rolled:
     """What a roll-out told, in the order in which it did."""
 
-    def __init__(self, jobs: Sequence[Job], delivery: Delivery | None = None, **pace: Any) -> None:
+    def __init__(self, jobs: Sequence[RolloutJob], delivery: Delivery | None = None, **pace: Any) -> None:
         self.begun = list[str]()
         self.ended = list[str]()
 
@@ -53,16 +53,16 @@ class Rolled:
             if state == "connect":
                 self.begun.append(host)
 
-        def done(job: Job, result: Result) -> None:
+        def done(job: RolloutJob, result: PushResult) -> None:
             assert job.host == result.host
             self.ended.append(result.host)
 
         self.results = asyncio.run(
-            rollout.roll_out(jobs, delivery, pace=Pace(**{"canary": 0, **pace}), report=report, done=done)
+            rollout.roll_out(jobs, delivery, pace=RolloutPace(**{"canary": 0, **pace}), report=report, done=done)
         )
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[PushOutcome]:
         return [result.outcome for result in self.results]
 
 
@@ -128,14 +128,14 @@ def test_only_so_many_hosts_are_under_way_at_once() -> None:
             under_way -= 1
 
     jobs = [
-        Job(Wish(FLEET.host(name), ""), order(name), Counting([GOES], name=name), Terms(AgentPace(10, 10, 0)))
+        RolloutJob(Target(FLEET.host(name), ""), order(name), Counting([GOES], name=name), Terms(AgentPace(10, 10, 0)))
         for name in NAMES
     ]
 
     rolled = Rolled(jobs, parallel=4)
 
     assert most == 4
-    assert rolled.outcomes == [Outcome.UNCHANGED] * len(NAMES)
+    assert rolled.outcomes == [PushOutcome.UNCHANGED] * len(NAMES)
 
 
 # Failures ---------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_a_canary_that_fails_leaves_the_others_alone() -> None:
     rolled = Rolled([job("host0", FAILS), *(job(name) for name in NAMES[1:5])], canary=1)
 
     assert rolled.begun == ["host0"]
-    assert rolled.outcomes == [Outcome.REFUSED, *[Outcome.SKIPPED] * 4]
+    assert rolled.outcomes == [PushOutcome.REFUSED, *[PushOutcome.SKIPPED] * 4]
     assert {result.why for result in rolled.results[1:]} == {"not begun: 1 host failed before it"}
     assert all("--max-fail" in result.next for result in rolled.results[1:])
 
@@ -157,8 +157,8 @@ def test_as_many_may_fail_as_is_allowed() -> None:
     jobs = [job("host0", FAILS), job("host1", FAILS), *(job(name) for name in NAMES[2:5])]
     stopped = Rolled(jobs, canary=2, max_fail=1)
 
-    assert going.outcomes[2:] == [Outcome.UNCHANGED] * 3
-    assert stopped.outcomes[2:] == [Outcome.SKIPPED] * 3
+    assert going.outcomes[2:] == [PushOutcome.UNCHANGED] * 3
+    assert stopped.outcomes[2:] == [PushOutcome.SKIPPED] * 3
     assert stopped.results[-1].why == "not begun: 2 hosts failed before it"
 
 
@@ -166,22 +166,29 @@ def test_within_a_wave_too_nobody_is_begun_past_the_limit() -> None:
     rolled = Rolled([job("host0", FAILS), *(job(name) for name in NAMES[1:5])], parallel=1)
 
     assert rolled.begun == ["host0"]
-    assert rolled.outcomes.count(Outcome.SKIPPED) == 4
+    assert rolled.outcomes.count(PushOutcome.SKIPPED) == 4
 
 
 def test_hosts_that_are_away_hold_nobody_up() -> None:
     rolled = Rolled([job("host0", AWAY), job("host1"), job("host2", AWAY), job("host3")], canary=1)
 
-    assert rolled.outcomes == [Outcome.UNREACHABLE, Outcome.UNCHANGED] * 2
+    assert rolled.outcomes == [PushOutcome.UNREACHABLE, PushOutcome.UNCHANGED] * 2
 
 
-@pytest.mark.parametrize("outcome", Outcome)
-def test_what_counts_as_a_failure(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", PushOutcome)
+def test_what_counts_as_a_failure(outcome: PushOutcome) -> None:
     counted = {
-        *(Outcome.REFUSED, Outcome.DRIFTED, Outcome.SILENT, Outcome.ROLLED_BACK, Outcome.BROKEN, Outcome.UNKNOWN)
+        *(
+            PushOutcome.REFUSED,
+            PushOutcome.DRIFTED,
+            PushOutcome.SILENT,
+            PushOutcome.ROLLED_BACK,
+            PushOutcome.BROKEN,
+            PushOutcome.UNKNOWN,
+        )
     }
 
-    assert rollout.is_failure(Result("lewi", outcome)) == (outcome in counted)
+    assert rollout.is_failure(PushResult("lewi", outcome)) == (outcome in counted)
 
 
 def test_a_result_has_the_commit_and_the_notes_of_what_was_wished() -> None:
@@ -197,9 +204,9 @@ def test_a_result_has_the_commit_and_the_notes_of_what_was_wished() -> None:
 
 def test_where_no_data_could_be_seen_nothing_is_begun() -> None:
     points = Points()
-    points.fail(lambda: UnreachableError("InfluxDB does not answer"))
+    points.fail(lambda: InfluxDBUnreachableError("InfluxDB does not answer"))
 
-    with pytest.raises(UnreachableError):
+    with pytest.raises(InfluxDBUnreachableError):
         Rolled([job("host0")], Delivery(points))
 
 
@@ -241,12 +248,12 @@ def test_an_interruption_takes_back_what_is_under_way_and_begins_nothing_more(ki
     host.kind = kind
     began = [line.replace("active=active", "active=inactive") if isinstance(line, str) else line for line in STARTS]
     host.conversations = [began]
-    first = Job(Wish(FLEET.host("host0"), ""), order("host0"), host, Terms(AgentPace(10, 10, 0)))
+    first = RolloutJob(Target(FLEET.host("host0"), ""), order("host0"), host, Terms(AgentPace(10, 10, 0)))
 
     rolled = Rolled([first, job("host1"), job("host2")], Delivery(Points()), canary=1)
 
     assert host.sent == ["undo it was interrupted"]
-    assert rolled.outcomes == [Outcome.ROLLED_BACK, Outcome.SKIPPED, Outcome.SKIPPED]
+    assert rolled.outcomes == [PushOutcome.ROLLED_BACK, PushOutcome.SKIPPED, PushOutcome.SKIPPED]
     assert rolled.results[-1].why == "not begun: it was interrupted"
 
 
@@ -262,7 +269,7 @@ def test_a_second_interruption_ends_it_at_once() -> None:
     host = Twice([[PROBE, Await("never")]], name="host0")
 
     with pytest.raises(KeyboardInterrupt):
-        Rolled([Job(Wish(FLEET.host("host0"), ""), order("host0"), host, Terms(AgentPace(10, 10, 0)))])
+        Rolled([RolloutJob(Target(FLEET.host("host0"), ""), order("host0"), host, Terms(AgentPace(10, 10, 0)))])
 
 
 def test_afterwards_every_interruption_is_what_it_was_before() -> None:
@@ -282,52 +289,52 @@ def test_afterwards_every_interruption_is_what_it_was_before() -> None:
 # The exit code ----------------------------------------------------------------------------------------
 
 
-def code(*outcomes: Outcome) -> ExitCode:
-    return rollout.exit_code(Result("lewi", outcome) for outcome in outcomes)
+def code(*outcomes: PushOutcome) -> ExitCode:
+    return rollout.exit_code(PushResult("lewi", outcome) for outcome in outcomes)
 
 
 @pytest.mark.parametrize(
     ("outcome", "alone"),
     [
-        (Outcome.PROVEN, ExitCode.DONE),
-        (Outcome.UNCHANGED, ExitCode.DONE),
-        (Outcome.UNVERIFIED, ExitCode.DONE),
-        (Outcome.REFUSED, ExitCode.REFUSED),
-        (Outcome.DRIFTED, ExitCode.REFUSED),
-        (Outcome.UNREACHABLE, ExitCode.REFUSED),
-        (Outcome.SKIPPED, ExitCode.REFUSED),
-        (Outcome.SILENT, ExitCode.DEGRADED),
-        (Outcome.ROLLED_BACK, ExitCode.ROLLED_BACK),
-        (Outcome.BROKEN, ExitCode.BROKEN),
-        (Outcome.UNKNOWN, ExitCode.BROKEN),
+        (PushOutcome.PROVEN, ExitCode.DONE),
+        (PushOutcome.UNCHANGED, ExitCode.DONE),
+        (PushOutcome.UNVERIFIED, ExitCode.DONE),
+        (PushOutcome.REFUSED, ExitCode.REFUSED),
+        (PushOutcome.DRIFTED, ExitCode.REFUSED),
+        (PushOutcome.UNREACHABLE, ExitCode.REFUSED),
+        (PushOutcome.SKIPPED, ExitCode.REFUSED),
+        (PushOutcome.SILENT, ExitCode.DEGRADED),
+        (PushOutcome.ROLLED_BACK, ExitCode.ROLLED_BACK),
+        (PushOutcome.BROKEN, ExitCode.BROKEN),
+        (PushOutcome.UNKNOWN, ExitCode.BROKEN),
     ],
 )
-def test_the_exit_code_of_one_host(outcome: Outcome, alone: ExitCode) -> None:
+def test_the_exit_code_of_one_host(outcome: PushOutcome, alone: ExitCode) -> None:
     assert code(outcome) == alone
 
 
 def test_every_outcome_has_an_exit_code() -> None:
-    assert len(list(Outcome)) == 11, "another outcome: say above what its exit code is"
+    assert len(list(PushOutcome)) == 11, "another outcome: say above what its exit code is"
 
 
 @pytest.mark.parametrize("size", range(4))
 def test_the_exit_code_of_any_combination_is_that_of_the_worst(size: int) -> None:
-    for outcomes in itertools.combinations(Outcome, size):
+    for outcomes in itertools.combinations(PushOutcome, size):
         some = set(outcomes)
         found = code(*outcomes)
 
-        if some & {Outcome.BROKEN, Outcome.UNKNOWN}:
+        if some & {PushOutcome.BROKEN, PushOutcome.UNKNOWN}:
             assert found == ExitCode.BROKEN, outcomes
-        elif Outcome.ROLLED_BACK in some:
+        elif PushOutcome.ROLLED_BACK in some:
             assert found == ExitCode.ROLLED_BACK, outcomes
         elif not some - GOOD:
             assert found == ExitCode.DONE, outcomes
-        elif some & {*GOOD, Outcome.SILENT}:
+        elif some & {*GOOD, PushOutcome.SILENT}:
             assert found == ExitCode.DEGRADED, outcomes
         else:
             assert found == ExitCode.REFUSED, outcomes
 
 
-@given(st.lists(st.sampled_from(Outcome), min_size=1, max_size=6))
-def test_neither_the_order_nor_the_number_of_hosts_matters(outcomes: list[Outcome]) -> None:
+@given(st.lists(st.sampled_from(PushOutcome), min_size=1, max_size=6))
+def test_neither_the_order_nor_the_number_of_hosts_matters(outcomes: list[PushOutcome]) -> None:
     assert code(*outcomes) == code(*reversed(outcomes)) == code(*outcomes, *outcomes)

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 import pytest
 
 from aresmon.agents.sources import Release
-from aresmon.config.package_data import shipped_files
+from aresmon.config.package_data import package_files
 from aresmon.influxdb import users
 from aresmon.push import drift as push_drift
 from aresmon.push import run
-from aresmon.push.order import Manner, Stack, Wish
-from aresmon.push.result import Outcome, Result
-from aresmon.push.rollout import Pace
-from aresmon.push.session import Ground
+from aresmon.push.order import PushOptions, Stack, Target
+from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.rollout import RolloutPace
+from aresmon.push.session import Session
 from aresmon.render import telegraf
-from aresmon.render.telegraf import Frame
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site.folder import Site
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from aresmon.system.errors import AresmonError
@@ -37,7 +37,7 @@ hosts:
   ronflex: {agent: systemd, collect: [system]}
 """
 )
-FRAME = Frame.of(shipped_files())
+FRAME = TelegrafTemplates.of(package_files())
 LIVE = "/etc/telegraf/telegraf.conf"
 INPUT = "[[inputs.cpu]]\n"
 
@@ -47,9 +47,9 @@ class Hosts:
 
     def __init__(self, site: Site) -> None:
         self.says: dict[str, Scripted] = {}
-        self.ground = Ground(
+        self.ground = Session(
             site=site,
-            fleet=FLEET,
+            config=FLEET,
             catalogue=SHIPPED,
             frame=FRAME,
             stack=Stack("/srv/ares", is_here=True, secret=lambda name: f"pw-of-{name}"),
@@ -65,19 +65,21 @@ class Hosts:
     def say(self, host: str, *conversations: Sequence[Step] | AresmonError) -> None:
         self.says[host] = Scripted(list(conversations), name=host)
 
-    def wishes(self, *names: str) -> list[Wish]:
+    def wishes(self, *names: str) -> list[Target]:
         found, refused = run.wishes(self.ground, run.chosen(FLEET, names, every=not names))
         assert refused == []
         return found
 
-    def push(self, wanted: Sequence[Wish], *, canary: int = 0, max_fail: int = 0) -> tuple[list[Result], list[Result]]:
+    def push(
+        self, wanted: Sequence[Target], *, canary: int = 0, max_fail: int = 0
+    ) -> tuple[list[PushResult], list[PushResult]]:
         """A push without a proof: the results, and those that were told on the way."""
-        told = list[Result]()
+        told = list[PushResult]()
         results = run.push(
             self.ground,
             wanted,
-            manner=Manner("ada", verify=False),
-            pace=Pace(canary, max_fail=max_fail),
+            manner=PushOptions("ada", verify=False),
+            pace=RolloutPace(canary, max_fail=max_fail),
             report=lambda *_: None,
             done=told.append,
         )
@@ -182,7 +184,7 @@ def test_a_configuration_that_must_not_be_brought_refuses_its_host_alone(hosts: 
     found, refused = run.wishes(hosts.ground, list(FLEET.hosts))
 
     assert [wish.host.name for wish in found] == ["biere", "ronflex"]
-    assert [(one.host, one.outcome) for one in refused] == [("lewi", Outcome.REFUSED)]
+    assert [(one.host, one.outcome) for one in refused] == [("lewi", PushOutcome.REFUSED)]
     assert "lewi.conf: [agent] names itself 'biere'" in refused[0].why
 
 
@@ -209,7 +211,7 @@ def test_what_was_brought_is_kept_and_what_was_there_before_it(hosts: Hosts) -> 
     results, told = hosts.push(wanted)
 
     kept = hosts.ground.releases(FLEET.host("lewi"))
-    assert [result.outcome for result in results] == [Outcome.UNVERIFIED]
+    assert [result.outcome for result in results] == [PushOutcome.UNVERIFIED]
     assert told == results
     assert [one.number for one in kept.all()] == [0, 1]
     assert (kept.body(0), kept.body(1)) == ("[found]\n", wanted[0].body)
@@ -274,7 +276,7 @@ def test_a_host_that_was_not_begun_has_no_line(hosts: Hosts) -> None:
 
     results, _ = hosts.push(hosts.wishes("biere", "lewi"), canary=1)
 
-    assert [result.outcome for result in results] == [Outcome.REFUSED, Outcome.SKIPPED]
+    assert [result.outcome for result in results] == [PushOutcome.REFUSED, PushOutcome.SKIPPED]
     assert [line["host"] for line in hosts.ground.site.history("push-config")] == ["biere"]
 
 
@@ -292,12 +294,12 @@ def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_a
     going, told = hosts.push(hosts.wishes("biere", "lewi"), max_fail=1)
 
     assert {result.host: result.outcome for result in stopped} == {
-        "lewi": Outcome.REFUSED,
-        "biere": Outcome.SKIPPED,
+        "lewi": PushOutcome.REFUSED,
+        "biere": PushOutcome.SKIPPED,
     }
     assert {result.host: result.outcome for result in going} == {
-        "lewi": Outcome.REFUSED,
-        "biere": Outcome.UNVERIFIED,
+        "lewi": PushOutcome.REFUSED,
+        "biere": PushOutcome.UNVERIFIED,
     }
     assert len(told) == 2
 
@@ -307,7 +309,7 @@ def test_a_host_that_is_blocked_is_refused_with_what_lets_it_in_again(hosts: Hos
 
     (result,), _ = hosts.push(hosts.wishes("lewi"))
 
-    assert result.outcome == Outcome.REFUSED
+    assert result.outcome == PushOutcome.REFUSED
     assert "blocked since 2026-11-24" in result.why
     assert "`aresmon hosts unblock lewi`" in result.next
 
@@ -346,7 +348,7 @@ def test_a_plan_tells_drift_and_hosts_that_cannot_be_looked_at(hosts: Hosts) -> 
     biere, lewi, ronflex = asyncio.run(push_drift.plan(hosts.ground, hosts.wishes()))
 
     assert biere.refusal
-    assert (biere.refusal.outcome, biere.refusal.next) == (Outcome.UNREACHABLE, "look")
+    assert (biere.refusal.outcome, biere.refusal.next) == (PushOutcome.UNREACHABLE, "look")
     assert (lewi.live, lewi.drifted) == (None, (LIVE,))
     assert ronflex.refusal
 
@@ -504,12 +506,12 @@ def test_a_host_without_an_edit_is_not_adopted(hosts: Hosts) -> None:
 
 def test_an_adopted_edit_that_configs_would_overwrite_is_not_pushed() -> None:
     host = FLEET.host("lewi")
-    own, theirs = Wish(FLEET.host("biere"), "x"), Wish(host, "y", commit="abc")
+    own, theirs = Target(FLEET.host("biere"), "x"), Target(host, "y", commit="abc")
 
     found, refused = push_drift.shadowed([own, theirs], {"lewi": "overrides/agents/lewi.conf"})
     all_found, none = push_drift.shadowed([own, theirs], {})
 
-    assert (found, [one.outcome for one in refused]) == ([own], [Outcome.REFUSED])
+    assert (found, [one.outcome for one in refused]) == ([own], [PushOutcome.REFUSED])
     assert "configs has another lewi.conf" in refused[0].why
     assert (all_found, none) == ([own, theirs], [])
 
@@ -518,8 +520,8 @@ def test_an_adopted_edit_that_configs_would_overwrite_is_not_pushed() -> None:
 
 
 def test_a_result_for_scripts_has_all_but_the_live_file() -> None:
-    result = Result(
-        "lewi", Outcome.ROLLED_BACK, "why", "next", "m", "abc", 12.345, ("cpu",), ("note",), live=b"password"
+    result = PushResult(
+        "lewi", PushOutcome.ROLLED_BACK, "why", "next", "m", "abc", 12.345, ("cpu",), ("note",), live=b"password"
     )
 
     told = run.as_json(result)

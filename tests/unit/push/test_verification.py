@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from aresmon.influxdb.client import InfluxDBError, UnreachableError
+from aresmon.influxdb.client import InfluxDBError, InfluxDBUnreachableError
 from aresmon.push import verification
-from aresmon.push.verification import Arrival, Delivery, Wanted
+from aresmon.push.verification import Arrival, Delivery, ExpectedData
 from aresmon.system.errors import AresmonError
 from tests.unit.points import START, Clock, Points, fake_clock
 
-AWAY = UnreachableError("InfluxDB does not answer on /run/influxdb.sock")
+AWAY = InfluxDBUnreachableError("InfluxDB does not answer on /run/influxdb.sock")
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def points(clock: Clock) -> Points:
     return Points(clock=clock.read)
 
 
-def wanted(host: str = "lewi", **changes: Any) -> Wanted:
-    return Wanted(**{"host": host, "mark": "new-1", "since": START, "within": 30.0, **changes})
+def wanted(host: str = "lewi", **changes: Any) -> ExpectedData:
+    return ExpectedData(**{"host": host, "mark": "new-1", "since": START, "within": 30.0, **changes})
 
 
-def wait(points: Points, *several: Wanted, paused: Callable[[bool], None] = lambda _: None) -> list[Arrival]:
+def wait(points: Points, *several: ExpectedData, paused: Callable[[bool], None] = lambda _: None) -> list[Arrival]:
     """What becomes of these hosts; what arrived of them before is left out."""
 
     async def all_of_them() -> list[Arrival]:
@@ -285,7 +285,7 @@ def test_what_nobody_expected_ends_the_wait(points: Points) -> None:
 def test_nothing_is_begun_where_influxdb_is_away(points: Points, clock: Clock) -> None:
     away(points, clock, START, START + 1)
 
-    with pytest.raises(UnreachableError):
+    with pytest.raises(InfluxDBUnreachableError):
         asyncio.run(Delivery(points).check())
     clock.now += 2
     asyncio.run(Delivery(points).check())

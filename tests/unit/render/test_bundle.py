@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aresmon.config import collectors
-from aresmon.config.model import Fleet
-from aresmon.config.package_data import shipped_files
+from aresmon.config.model import Config
+from aresmon.config.package_data import package_files
 from aresmon.render import compose, telegraf
 from aresmon.render.bundle import render
 from tests.unit.conftest import ARES, SHIPPED, VIEWS, load, place
 
-FILES = shipped_files()
+FILES = package_files()
 T = TypeVar("T")
 
 
-def rendered(fleet: Fleet, **at: Any) -> dict[str, bytes]:
-    return render(fleet, SHIPPED, VIEWS, place(**at), shipped_files=FILES)
+def rendered(config: Config, **at: Any) -> dict[str, bytes]:
+    return render(config, SHIPPED, VIEWS, place(**at), shipped_files=FILES)
 
 
 def variables(env: bytes) -> dict[str, str]:
@@ -52,15 +52,15 @@ def test_the_order_of_what_goes_in_does_not_change_a_byte_that_comes_out(chance:
         chance.shuffle(names)
         return {name: mapping[name] for name in names}
 
-    fleet = load(yaml.safe_dump(shuffled(data), sort_keys=False))
-    again = render(fleet, mixed(SHIPPED), VIEWS, place(), shipped_files=mixed(FILES))
+    config = load(yaml.safe_dump(shuffled(data), sort_keys=False))
+    again = render(config, mixed(SHIPPED), VIEWS, place(), shipped_files=mixed(FILES))
 
     plain = render(load(ARES.read_text(encoding="utf-8")), SHIPPED, VIEWS, place(), shipped_files=FILES)
     assert list(again.items()) == list(plain.items())
     assert list(again) == sorted(again)
 
 
-def test_every_host_has_a_configuration_that_is_toml_and_its_own(ares: Fleet) -> None:
+def test_every_host_has_a_configuration_that_is_toml_and_its_own(ares: Config) -> None:
     files = rendered(ares)
 
     for host in ares.hosts:
@@ -70,7 +70,7 @@ def test_every_host_has_a_configuration_that_is_toml_and_its_own(ares: Fleet) ->
         assert ("secretstores" in tables) == (host.agent == "docker")
 
 
-def test_the_sites_own_fragment_for_a_host_stands_after_all_but_its_mark(ares: Fleet) -> None:
+def test_the_sites_own_fragment_for_a_host_stands_after_all_but_its_mark(ares: Config) -> None:
     files = rendered(ares, host_fragments={"lewi": "[[inputs.ping]]\n  urls = ['biere']\n"})
 
     before, _, after = files["agents/lewi/telegraf.conf"].partition(b"\n# The mark of this very configuration")
@@ -99,22 +99,22 @@ def test_the_sites_own_fragment_for_a_host_stands_after_all_but_its_mark(ares: F
 def test_each_kind_of_agent_knows_where_to_write_and_as_whom(
     text: str, host: str, url: str, password: str | None
 ) -> None:
-    fleet = load(text)
+    config = load(text)
 
-    named = telegraf.variables(fleet.host(host), fleet)
+    named = telegraf.variables(config.host(host), config)
 
     assert (named["ARESMON_HOST"], named["ARESMON_USER"]) == (host, f"agent-{host}")
     assert (named["ARESMON_URL"], named.get("ARESMON_PASSWORD")) == (url, password)
 
 
-def test_a_systemd_agents_variables_say_where_its_password_is(ares: Fleet) -> None:
+def test_a_systemd_agents_variables_say_where_its_password_is(ares: Config) -> None:
     env = rendered(ares)["agents/lewi/agent.env"].decode()
 
     assert "# ARESMON_PASSWORD is the content of .aresmon/secrets/agent-lewi on biere.\n" in env
     assert not re.search(r"^ARESMON_PASSWORD=", env, re.MULTILINE)
 
 
-def test_the_servers_own_agent_has_its_variables_in_compose_and_nowhere_else(ares: Fleet) -> None:
+def test_the_servers_own_agent_has_its_variables_in_compose_and_nowhere_else(ares: Config) -> None:
     files = rendered(ares)
 
     environment = yaml.safe_load(files["agent-environment.yml"])["services"]["telegraf"]["environment"]
@@ -167,7 +167,7 @@ def test_the_mail_servers_password_is_named_by_its_file() -> None:
     }
 
 
-def test_what_grafana_had_before_reaches_the_files_that_delete_it(ares: Fleet) -> None:
+def test_what_grafana_had_before_reaches_the_files_that_delete_it(ares: Config) -> None:
     made = rendered(ares, provisioned=frozenset({"agent-silent-gone", "agent-silent-lewi"}))
 
     assert yaml.safe_load(made["grafana/provisioning/alerting/rules.json"])["deleteRules"] == [
@@ -175,7 +175,7 @@ def test_what_grafana_had_before_reaches_the_files_that_delete_it(ares: Fleet) -
     ]
 
 
-def test_the_users_own_compose_file_is_read_last(ares: Fleet) -> None:
+def test_the_users_own_compose_file_is_read_last(ares: Config) -> None:
     made = rendered(ares, has_compose_override=True)
 
     assert variables(made[".env"])["COMPOSE_FILE"].endswith(":/srv/ares/overrides/compose.yml")
@@ -188,7 +188,7 @@ def test_a_relative_data_folder_is_the_sites(data: str, folder: str) -> None:
     assert variables(made[".env"])["INFLUXDB_DATA"] == folder
 
 
-def test_every_variable_that_the_compose_files_ask_for_is_given(ares: Fleet) -> None:
+def test_every_variable_that_the_compose_files_ask_for_is_given(ares: Config) -> None:
     made = rendered(ares)
 
     asked = {
@@ -204,7 +204,7 @@ def test_every_variable_that_the_compose_files_ask_for_is_given(ares: Fleet) -> 
     assert {name for name, required in asked if name not in given_ or (required and not given_[name])} == set()
 
 
-def test_a_sites_own_collector_is_rendered_as_it_stands(ares: Fleet) -> None:
+def test_a_sites_own_collector_is_rendered_as_it_stands(ares: Config) -> None:
     own = collectors.Collector("disk", "Ours.", "# Ours.\n[[inputs.exec]]\n", ("exec",), (), ARES)
 
     made = render(ares, {**SHIPPED, "disk": own}, VIEWS, place(), shipped_files=FILES)
@@ -234,14 +234,14 @@ def test_the_edge_takes_what_comes_in_the_clear_as_long_as_somebody_has_to_follo
 
 
 def test_another_certificate_of_the_edge_is_another_configuration_of_it_and_of_nothing_else() -> None:
-    fleet = load("edge: {tls: site}\nhosts: {a: }")
-    one, other = (variables(rendered(fleet, edge=mark)[".env"]) for mark in ("one", "other"))
+    config = load("edge: {tls: site}\nhosts: {a: }")
+    one, other = (variables(rendered(config, edge=mark)[".env"]) for mark in ("one", "other"))
 
     assert {name for name in one if one[name] != other[name]} == {"EDGE_CONFIGURATION"}
 
 
 def test_another_authority_is_another_configuration_of_the_servers_own_agent() -> None:
-    fleet = load("edge: {tls: site}\nhosts: {a: }")
-    one, other = (variables(rendered(fleet, trusted=text)[".env"]) for text in ("one", "other"))
+    config = load("edge: {tls: site}\nhosts: {a: }")
+    one, other = (variables(rendered(config, trusted=text)[".env"]) for text in ("one", "other"))
 
     assert {name for name in one if one[name] != other[name]} == {"TELEGRAF_CONFIGURATION"}

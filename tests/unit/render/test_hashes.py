@@ -9,26 +9,26 @@ from typing import Any
 
 import pytest
 
-from aresmon.config.model import Fleet
-from aresmon.config.package_data import shipped_files
+from aresmon.config.model import Config
+from aresmon.config.package_data import package_files
 from aresmon.render.bundle import render
 from aresmon.site import secrets
 from tests.unit.conftest import SHIPPED, VIEWS, load, place
 from tests.unit.render.test_bundle import variables
 
-FILES = shipped_files()
+FILES = package_files()
 MARKS = dict(place().fingerprints)
 
 
-def hashes(fleet: Fleet, files: dict[str, bytes] = FILES, **at: Any) -> dict[str, str]:
-    env = variables(render(fleet, SHIPPED, VIEWS, place(**at), shipped_files=files)[".env"])
+def hashes(config: Config, files: dict[str, bytes] = FILES, **at: Any) -> dict[str, str]:
+    env = variables(render(config, SHIPPED, VIEWS, place(**at), shipped_files=files)[".env"])
     return {
         name.removesuffix("_CONFIGURATION").lower(): value for name, value in env.items() if "_CONFIGURATION" in name
     }
 
 
-def changed(fleet: Fleet, then: dict[str, str]) -> set[str]:
-    before = hashes(fleet)
+def changed(config: Config, then: dict[str, str]) -> set[str]:
+    before = hashes(config)
     assert set(before) == {"influxdb", "grafana", "edge", "telegraf"}
     return {service for service in before if before[service] != then[service]}
 
@@ -44,14 +44,14 @@ def changed(fleet: Fleet, then: dict[str, str]) -> set[str]:
     ],
 )
 def test_a_mounted_file_changes_the_hash_of_the_service_that_mounts_it(
-    ares: Fleet, path: str, services: set[str]
+    ares: Config, path: str, services: set[str]
 ) -> None:
     other = {**FILES, path: FILES[path] + b"# another line\n"}
 
     assert changed(ares, hashes(ares, other)) == services
 
 
-def test_a_new_provisioning_file_changes_grafanas_hash(ares: Fleet) -> None:
+def test_a_new_provisioning_file_changes_grafanas_hash(ares: Config) -> None:
     other = {**FILES, "grafana/provisioning/alerting/new.yml": b"apiVersion: 1\n"}
 
     assert changed(ares, hashes(ares, other)) == {"grafana"}
@@ -69,12 +69,12 @@ def test_a_new_provisioning_file_changes_grafanas_hash(ares: Fleet) -> None:
     ],
 )
 def test_another_secret_changes_the_hash_of_the_service_that_reads_it(
-    ares: Fleet, secret: str, services: set[str]
+    ares: Config, secret: str, services: set[str]
 ) -> None:
     assert changed(ares, hashes(ares, fingerprints={**MARKS, secret: "another"})) == services
 
 
-def test_another_hosts_collectors_change_no_hash_of_the_servers_services(ares: Fleet) -> None:
+def test_another_hosts_collectors_change_no_hash_of_the_servers_services(ares: Config) -> None:
     lewi = ares.host("lewi")
     less = replace(lewi, collect=("system", "internal"))
     fewer = replace(ares, hosts=tuple(less if host is lewi else host for host in ares.hosts))
@@ -82,13 +82,13 @@ def test_another_hosts_collectors_change_no_hash_of_the_servers_services(ares: F
     assert changed(ares, hashes(fewer)) == set()
 
 
-def test_a_host_that_is_no_longer_watched_changes_grafanas_hash_alone(ares: Fleet) -> None:
+def test_a_host_that_is_no_longer_watched_changes_grafanas_hash_alone(ares: Config) -> None:
     fewer = replace(ares, hosts=tuple(host for host in ares.hosts if host.name != "lewi"))
 
     assert changed(ares, hashes(fewer)) == {"grafana"}
 
 
-def test_another_secret_of_the_alerts_changes_grafanas_hash_alone(ares: Fleet) -> None:
+def test_another_secret_of_the_alerts_changes_grafanas_hash_alone(ares: Config) -> None:
     assert changed(ares, hashes(ares, fingerprints={**MARKS, "alerts/ops": "another"})) == {"grafana"}
 
 
@@ -98,7 +98,7 @@ def test_the_servers_own_collectors_change_its_agents_hash() -> None:
     assert {service for service in before if before[service] != after[service]} == {"telegraf"}
 
 
-def test_no_secret_stands_in_any_rendered_file(ares: Fleet, tmp_path: Path) -> None:
+def test_no_secret_stands_in_any_rendered_file(ares: Config, tmp_path: Path) -> None:
     names = secrets.owners(ares, dict(place().users))
     values = secrets.ensure(tmp_path, dict.fromkeys(names, os.getuid()))
     at = place(fingerprints=secrets.fingerprints(tmp_path, names))

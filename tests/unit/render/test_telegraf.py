@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from aresmon.config.model import Host
 from aresmon.config.names import MARKER
-from aresmon.config.package_data import shipped_files
+from aresmon.config.package_data import package_files
 from aresmon.render import telegraf
-from aresmon.render.telegraf import Frame
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.system import process
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, load
 
-FRAME = Frame.of(shipped_files())
+FRAME = TelegrafTemplates.of(package_files())
 FLEET = load("hosts: {biere: , lewi: , ronflex: {agent: docker}}\n")
 LEWI = FLEET.host("lewi")
 RONFLEX = FLEET.host("ronflex")
@@ -233,10 +233,10 @@ def test_an_environment_file_reads_in_a_shell_as_it_was_meant(tmp_path: Path) ->
         "!1",
     ]
     env = {f"V{index}": value for index, value in enumerate(values)}
-    fleet = load(yaml.safe_dump({"hosts": {"biere": None, "lewi": {"env": env}}}))
+    config = load(yaml.safe_dump({"hosts": {"biere": None, "lewi": {"env": env}}}))
     file = tmp_path / "environment"
 
-    file.write_text(telegraf.environment(fleet.host("lewi"), fleet, "a~!@%^*+=:,/?-z"))
+    file.write_text(telegraf.environment(config.host("lewi"), config, "a~!@%^*+=:,/?-z"))
 
     names = " ".join(f'"${name}"' for name in (*env, "ARESMON_PASSWORD", "ARESMON_HOST"))
     read = process.run(["bash", "-c", f'. "$0"; printf "%s\\n" {names}', file]).out.split("\n")

@@ -177,6 +177,6 @@ def test_the_next_authority_is_trusted_before_it_signs_and_alone_afterwards(tmp_
     ],
 )
 def test_the_edge_s_names_are_those_by_which_agents_reach_it(edge: str, names: set[str]) -> None:
-    fleet = load(f"edge: {edge}\nhosts: {{biere: , lewi: }}\n")
+    config = load(f"edge: {edge}\nhosts: {{biere: , lewi: }}\n")
 
-    assert set(ca.names(fleet)) == names | {"localhost", "127.0.0.1", "::1"}
+    assert set(ca.names(config)) == names | {"localhost", "127.0.0.1", "::1"}

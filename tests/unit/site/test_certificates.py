@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.config.access import Pair
+from aresmon.config.access import KeyPair
 from aresmon.site import certificates
 from aresmon.system.errors import AresmonError
 from tests import certificates as made
@@ -27,7 +27,7 @@ hosts: {a: }
 
 
 @pytest.fixture
-def pair() -> Pair:
+def pair() -> KeyPair:
     """The pair as aresmon.yml names it."""
     found = load(FILE).grafana.door.tls
     assert found is not None
@@ -46,21 +46,21 @@ def close(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_bytes", refuse)
 
 
-def refusal(root: Path, pair: Pair) -> str:
+def refusal(root: Path, pair: KeyPair) -> str:
     with pytest.raises(AresmonError) as caught:
         certificates.look(root, pair, URL)
     assert "nothing was changed" in caught.value.hint
     return caught.value.message
 
 
-def test_a_pair_that_belongs_together_is_taken(tmp_path: Path, pair: Pair) -> None:
+def test_a_pair_that_belongs_together_is_taken(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path)
 
     assert certificates.look(tmp_path, pair, URL) == []
 
 
 @pytest.mark.parametrize(("name", "line"), [("certificate", 4), ("key", 5)])
-def test_a_file_that_is_not_there_is_named_with_its_line(tmp_path: Path, pair: Pair, name: str, line: int) -> None:
+def test_a_file_that_is_not_there_is_named_with_its_line(tmp_path: Path, pair: KeyPair, name: str, line: int) -> None:
     made.write(tmp_path)
     (tmp_path / f"{name}.pem").unlink()
 
@@ -73,7 +73,7 @@ def test_a_file_that_is_not_there_is_named_with_its_line(tmp_path: Path, pair: P
 
 
 @pytest.mark.parametrize("name", ["certificate", "key"])
-def test_a_folder_in_place_of_a_file_is_told_as_one_that_is_not_there(tmp_path: Path, pair: Pair, name: str) -> None:
+def test_a_folder_in_place_of_a_file_is_told_as_one_that_is_not_there(tmp_path: Path, pair: KeyPair, name: str) -> None:
     made.write(tmp_path)
     (tmp_path / f"{name}.pem").unlink()
     (tmp_path / f"{name}.pem").mkdir()
@@ -85,7 +85,7 @@ def test_a_folder_in_place_of_a_file_is_told_as_one_that_is_not_there(tmp_path: 
 
 
 def test_a_file_that_is_another_s_asks_for_who_may_read_it(
-    tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pair: KeyPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made.write(tmp_path)
     close(tmp_path / "key.pem", monkeypatch)
@@ -99,14 +99,14 @@ def test_a_file_that_is_another_s_asks_for_who_may_read_it(
 @pytest.mark.parametrize(
     "content", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_what_is_no_certificate_is_refused(tmp_path: Path, pair: Pair, content: bytes) -> None:
+def test_what_is_no_certificate_is_refused(tmp_path: Path, pair: KeyPair, content: bytes) -> None:
     made.write(tmp_path)
     (tmp_path / "certificate.pem").write_bytes(content)
 
     assert "grafana.tls.certificate: certificate.pem has no certificate in PEM in it" in refusal(tmp_path, pair)
 
 
-def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, pair: Pair) -> None:
+def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path)
     (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
 
@@ -116,13 +116,13 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, pair: Pair) -> 
     assert "c2Vj" not in told
 
 
-def test_a_key_with_a_password_is_refused(tmp_path: Path, pair: Pair) -> None:
+def test_a_key_with_a_password_is_refused(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, password="locked")
 
     assert "key.pem has a password" in refusal(tmp_path, pair)
 
 
-def test_somebody_else_s_key_is_refused(tmp_path: Path, pair: Pair) -> None:
+def test_somebody_else_s_key_is_refused(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path / "other")
     made.write(tmp_path)
     (tmp_path / "other" / "key.pem").replace(tmp_path / "key.pem")
@@ -130,14 +130,14 @@ def test_somebody_else_s_key_is_refused(tmp_path: Path, pair: Pair) -> None:
     assert "key.pem is not the key of certificate.pem" in refusal(tmp_path, pair)
 
 
-def test_a_certificate_that_has_ended_is_refused(tmp_path: Path, pair: Pair) -> None:
+def test_a_certificate_that_has_ended_is_refused(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, ends=timedelta(days=-1))
 
     assert "certificate.pem ended on 2" in refusal(tmp_path, pair)
 
 
 @pytest.mark.parametrize(("hours", "is_told"), [(1, True), (14 * 24 - 1, True), (14 * 24 + 1, False)])
-def test_an_end_within_14_days_is_a_warning(tmp_path: Path, pair: Pair, hours: int, is_told: bool) -> None:
+def test_an_end_within_14_days_is_a_warning(tmp_path: Path, pair: KeyPair, hours: int, is_told: bool) -> None:
     made.write(tmp_path, ends=timedelta(hours=hours))
 
     doubts = certificates.look(tmp_path, pair, URL)
@@ -146,7 +146,7 @@ def test_an_end_within_14_days_is_a_warning(tmp_path: Path, pair: Pair, hours: i
     assert ["renew it; `aresmon up`" in doubt.next for doubt in doubts] == [True] * is_told
 
 
-def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, pair: Pair) -> None:
+def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, is_common_name_alone=True)
 
     (doubt,) = certificates.look(tmp_path, pair, URL)
@@ -154,20 +154,20 @@ def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, p
     assert f"refuse it for {made.NAME}: it is for no name (browsers look at its subject alternative" in doubt.what
 
 
-def troubles(root: Path, pair: Pair | None) -> list[str]:
+def troubles(root: Path, pair: KeyPair | None) -> list[str]:
     return [doubt.what for doubt in certificates.troubles(root, pair, URL, root / "tls", now=datetime.now(UTC))]
 
 
 @pytest.mark.parametrize(
     ("days", "words"), [(-1, "certificate.pem ended on"), (3, "certificate.pem ends on"), (20, "")]
 )
-def test_an_end_is_a_trouble_before_and_after_it(tmp_path: Path, pair: Pair, days: int, words: str) -> None:
+def test_an_end_is_a_trouble_before_and_after_it(tmp_path: Path, pair: KeyPair, days: int, words: str) -> None:
     made.write(tmp_path, ends=timedelta(days=days))
 
     assert [words in what for what in troubles(tmp_path, pair)] == [True] * bool(words)
 
 
-def test_a_renewed_certificate_is_no_help_while_the_edge_shows_the_former_one(tmp_path: Path, pair: Pair) -> None:
+def test_a_renewed_certificate_is_no_help_while_the_edge_shows_the_former_one(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, ends=timedelta(days=3))
     certificates.bring(tmp_path, pair, tmp_path / "tls", os.getuid())
     made.write(tmp_path)
@@ -178,7 +178,7 @@ def test_a_renewed_certificate_is_no_help_while_the_edge_shows_the_former_one(tm
 
 
 def test_a_certificate_that_went_away_is_a_trouble_and_one_that_is_another_s_is_none(
-    tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pair: KeyPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ["no such file" in what for what in troubles(tmp_path, pair)] == [True]
     made.write(tmp_path)
@@ -197,14 +197,14 @@ def test_a_certificate_that_went_away_is_a_trouble_and_one_that_is_another_s_is_
     ],
 )
 def test_another_name_than_people_type_is_a_warning(
-    tmp_path: Path, pair: Pair, name: str, url: str, is_covered: bool
+    tmp_path: Path, pair: KeyPair, name: str, url: str, is_covered: bool
 ) -> None:
     made.write(tmp_path, name=name)
 
     assert (certificates.look(tmp_path, pair, url) == []) == is_covered
 
 
-def test_the_edge_gets_one_file_for_itself_and_loses_it_with_the_setting(tmp_path: Path, pair: Pair) -> None:
+def test_the_edge_gets_one_file_for_itself_and_loses_it_with_the_setting(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path)
     target = tmp_path / "tls" / certificates.FILES["grafana"]
 
@@ -219,7 +219,7 @@ def test_the_edge_gets_one_file_for_itself_and_loses_it_with_the_setting(tmp_pat
     assert not target.exists()
 
 
-def test_a_renewed_certificate_has_another_mark(tmp_path: Path, pair: Pair) -> None:
+def test_a_renewed_certificate_has_another_mark(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path)
     before = certificates.mark(tmp_path, pair)
     made.write(tmp_path)
@@ -238,9 +238,9 @@ def test_a_site_without_a_word_on_it_has_a_plain_door() -> None:
 
 
 def test_with_a_certificate_and_no_address_links_are_https() -> None:
-    fleet = load("grafana: {tls: {certificate: a, key: b}}\nhosts: {a: }\n")
+    config = load("grafana: {tls: {certificate: a, key: b}}\nhosts: {a: }\n")
 
-    assert (fleet.grafana.url, fleet.grafana.door.scheme) == ("https://127.0.0.1:3000", "https")
+    assert (config.grafana.url, config.grafana.door.scheme) == ("https://127.0.0.1:3000", "https")
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_the_sites_own_collectors_are_known_to_its_fleet(site: Site) -> None:
     (site.overrides / "collectors" / "weather.conf").write_text("# Weather.\n[[inputs.exec]]\n")
     site.file.write_text("hosts: {a: {collect: [weather]}}\n")
 
-    assert site.fleet().hosts[0].collect == ("weather", "internal")
+    assert site.config().hosts[0].collect == ("weather", "internal")
 
 
 def test_what_grafana_ever_had_of_us_is_remembered_once(tmp_path: Path) -> None:

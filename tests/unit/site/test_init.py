@@ -38,10 +38,10 @@ def test_a_machines_name_is_made_a_hosts_name_that_the_schema_takes(name: str, c
 @pytest.mark.parametrize("docker", [True, False])
 @pytest.mark.parametrize("haproxy", ["", "http://127.0.0.1:8404/stats"])
 def test_the_file_is_right_as_it_is_written(docker: bool, haproxy: str) -> None:
-    fleet = load(init.compose("biere", docker=docker, haproxy=haproxy))
+    config = load(init.compose("biere", docker=docker, haproxy=haproxy))
 
-    host = fleet.host("biere")
-    assert (fleet.server, fleet.sidecar, fleet.notices) == ("biere", host, ())
+    host = config.host("biere")
+    assert (config.server, config.sidecar, config.notices) == ("biere", host, ())
     assert ("docker" in host.collect, "haproxy" in host.collect) == (docker, bool(haproxy))
     assert dict(host.env) == ({"HAPROXY_STATS": haproxy} if haproxy else {})
 
@@ -125,4 +125,4 @@ def test_an_odd_haproxy_address_does_not_make_a_wrong_file(site: Site, tmp_path:
 
     init.write(site, docker=False, hostname="biere", haproxy_config=config)
 
-    assert site.fleet().server == "biere"
+    assert site.config().server == "biere"

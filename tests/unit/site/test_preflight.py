@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from aresmon.config.model import Listen
+from aresmon.config.model import ListenAddress
 from aresmon.site import preflight
 from aresmon.system.errors import AresmonError
 
@@ -84,7 +84,7 @@ def taken() -> Iterator[int]:
 
 
 def test_every_port_that_is_taken_is_named_at_once(taken: int) -> None:
-    listens = [("edge.agents", Listen("127.0.0.1", taken)), ("edge.grafana", Listen("127.0.0.1", taken))]
+    listens = [("edge.agents", ListenAddress("127.0.0.1", taken)), ("edge.grafana", ListenAddress("127.0.0.1", taken))]
 
     with pytest.raises(AresmonError) as caught:
         preflight.check_ports(listens)
@@ -98,7 +98,7 @@ def test_every_port_that_is_taken_is_named_at_once(taken: int) -> None:
 
 def test_an_address_that_is_not_this_machines_is_told() -> None:
     with pytest.raises(AresmonError, match=r"edge\.agents: this machine has no address 192\.0\.2\.1"):
-        preflight.check_ports([("edge.agents", Listen("192.0.2.1", 8086))])
+        preflight.check_ports([("edge.agents", ListenAddress("192.0.2.1", 8086))])
 
 
 def test_a_port_that_nobody_listens_on_is_free(taken: int) -> None:
@@ -106,7 +106,7 @@ def test_a_port_that_nobody_listens_on_is_free(taken: int) -> None:
         probe.bind(("127.0.0.1", 0))
         free = int(probe.getsockname()[1])
 
-    preflight.check_ports([("edge.agents", Listen("127.0.0.1", free))])
+    preflight.check_ports([("edge.agents", ListenAddress("127.0.0.1", free))])
     assert free != taken
 
 

@@ -16,11 +16,11 @@ from aresmon.config.model import Host
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.push import rotate_passwords
-from aresmon.push.order import Manner, Stack, Wish
-from aresmon.push.result import Outcome, Result
-from aresmon.push.rollout import Pace
-from aresmon.push.session import Ground
-from aresmon.render.telegraf import Frame
+from aresmon.push.order import PushOptions, Stack, Target
+from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.rollout import RolloutPace
+from aresmon.push.session import Session
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import secret_inventory
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
@@ -92,7 +92,7 @@ class World:
 
     def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         self.site, self.power = site, Power()
-        self.outcome = Outcome.PROVEN
+        self.outcome = PushOutcome.PROVEN
         site.make_state()
         for name in ("agent-biere", "agent-lewi", "influxdb-grafana", "influxdb-admin", "site-key"):
             site_secrets.replace(site.secrets, name, f"first-{name}", site.root.stat().st_uid)
@@ -103,12 +103,12 @@ class World:
         monkeypatch.setattr("aresmon.push.run.push", self._push)
 
     @property
-    def ground(self) -> Ground:
-        frame = Frame("", "", "", "")
+    def ground(self) -> Session:
+        frame = TelegrafTemplates("", "", "", "")
         stack = Stack("/srv/ares", is_here=True, secret=lambda name: site_secrets.read(self.site.secrets, name))
         values: dict[str, Any] = {
             "site": self.site,
-            "fleet": FLEET,
+            "config": FLEET,
             "catalogue": SHIPPED,
             "frame": frame,
             "stack": stack,
@@ -117,8 +117,8 @@ class World:
             "keep_secret": self._keep,
             "drop_secret": self._drop,
         }
-        others: dict[str, Any] = {name: None for name in Ground.__dataclass_fields__ if name not in values}
-        return Ground(**values, **others)
+        others: dict[str, Any] = {name: None for name in Session.__dataclass_fields__ if name not in values}
+        return Session(**values, **others)
 
     async def _keep(self, name: str, value: str) -> None:
         self.power.step()
@@ -128,17 +128,17 @@ class World:
         self.power.step()
         site_secrets.remove(self.site.secrets, name)
 
-    async def _standing(self, ground: Ground, host: Host) -> Wish:
-        return Wish(host, "[[inputs.cpu]]\n")
+    async def _standing(self, ground: Session, host: Host) -> Target:
+        return Target(host, "[[inputs.cpu]]\n")
 
-    async def _push(self, ground: Ground, wanted: Sequence[Wish], **_: Any) -> list[Result]:
+    async def _push(self, ground: Session, wanted: Sequence[Target], **_: Any) -> list[PushResult]:
         self.power.step()  # before the switch
         password = ground.stack.value("agent-lewi")
-        if self.outcome is Outcome.PROVEN:
+        if self.outcome is PushOutcome.PROVEN:
             self.host = (site_secrets.account("agent-lewi", password), password)
             assert self.is_valid
         self.power.step()  # switched and proven, and nobody here knows it
-        return [Result(wish.host.name, self.outcome) for wish in wanted]
+        return [PushResult(wish.host.name, self.outcome) for wish in wanted]
 
     # What a person does, and what must be true -----------------------------------------------------------
 
@@ -146,13 +146,13 @@ class World:
     def is_valid(self) -> bool:
         return self.influxdb.knows([self.host]) == [True]
 
-    def rotate(self) -> Outcome:
-        async def run() -> list[Result]:
+    def rotate(self) -> PushOutcome:
+        async def run() -> list[PushResult]:
             return await rotate_passwords.rotate(
                 self.ground,
                 [FLEET.host("lewi")],
-                manner=Manner("ada"),
-                pace=Pace(),
+                manner=PushOptions("ada"),
+                pace=RolloutPace(),
                 report=lambda *_: None,
                 done=lambda _: None,
             )
@@ -204,7 +204,7 @@ def test_wherever_it_is_cut_off_the_host_can_write_and_the_next_run_ends_it(
         world.up()
         assert world.is_valid
         assert world.up() == []
-    assert world.rotate() is Outcome.PROVEN
+    assert world.rotate() is PushOutcome.PROVEN
     assert world.is_settled()
     assert world.up() == []
 
@@ -219,12 +219,14 @@ def test_a_second_cut_finds_it_no_less_valid(world: World, at: int) -> None:
         assert world.is_valid
     world.power.at = 0
 
-    assert world.rotate() is Outcome.PROVEN
+    assert world.rotate() is PushOutcome.PROVEN
     assert world.is_settled()
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.ROLLED_BACK, Outcome.UNKNOWN, Outcome.SILENT])
-def test_a_host_that_does_not_end_well_keeps_its_password_until_it_does(world: World, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    "outcome", [PushOutcome.UNREACHABLE, PushOutcome.ROLLED_BACK, PushOutcome.UNKNOWN, PushOutcome.SILENT]
+)
+def test_a_host_that_does_not_end_well_keeps_its_password_until_it_does(world: World, outcome: PushOutcome) -> None:
     before, world.outcome = world.host, outcome
 
     assert world.rotate() is outcome
@@ -232,8 +234,8 @@ def test_a_host_that_does_not_end_well_keeps_its_password_until_it_does(world: W
     assert world.host == before
     assert world.up() == []
     assert world.is_valid
-    world.outcome = Outcome.PROVEN
-    assert world.rotate() is Outcome.PROVEN
+    world.outcome = PushOutcome.PROVEN
+    assert world.rotate() is PushOutcome.PROVEN
     assert world.is_settled()
     assert not world.influxdb.knows([before])[0]
 
@@ -241,7 +243,7 @@ def test_a_host_that_does_not_end_well_keeps_its_password_until_it_does(world: W
 def test_rotating_again_and_again_goes_to_and_fro_between_two_users(world: World) -> None:
     seen = []
     for _ in range(3):
-        assert world.rotate() is Outcome.PROVEN
+        assert world.rotate() is PushOutcome.PROVEN
         seen.append(world.host)
 
     assert [user for user, _ in seen] == ["agent-lewi~2", "agent-lewi", "agent-lewi~2"]
@@ -253,7 +255,7 @@ def test_a_next_password_for_the_same_user_is_not_used(world: World) -> None:
     """It would shut out who writes with the present one."""
     site_secrets.replace(world.site.secrets, "agent-lewi~next", "by-hand", world.site.root.stat().st_uid)
 
-    assert world.rotate() is Outcome.PROVEN
+    assert world.rotate() is PushOutcome.PROVEN
 
     assert world.host[0] == "agent-lewi~2"
     assert world.is_settled()
@@ -324,10 +326,10 @@ def test_what_cannot_be_rotated_is_refused_with_the_reason(
 
 
 def test_a_secret_that_others_gave_is_taken_in_by_alerts_secret() -> None:
-    fleet = replace(FLEET, alerts=load("hosts: {biere: }\nalerts: {send_to: [{discord: {secret: discord}}]}\n").alerts)
+    config = replace(FLEET, alerts=load("hosts: {biere: }\nalerts: {send_to: [{discord: {secret: discord}}]}\n").alerts)
 
     with pytest.raises(AresmonError) as raised:
-        secret_inventory.chosen(secret_inventory.secrets(fleet), ["alerts/discord"], every=False)
+        secret_inventory.chosen(secret_inventory.secrets(config), ["alerts/discord"], every=False)
 
     assert "`aresmon alerts secret discord`" in raised.value.hint
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.site import secrets
 from aresmon.system.errors import AresmonError
 
@@ -98,7 +98,7 @@ def test_a_secret_that_is_a_folder_is_told(tmp_path: Path) -> None:
         ensure(tmp_path, "a")
 
 
-def test_every_service_reads_its_own_secrets_and_no_others(ares: Fleet) -> None:
+def test_every_service_reads_its_own_secrets_and_no_others(ares: Config) -> None:
     users = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
 
     assert secrets.owners(ares, users) == {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.config.model import Fleet
+from aresmon.config.model import Config
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import ca, secrets, tls_migration
 from aresmon.site.folder import Site
@@ -20,12 +20,12 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 ONE = b"the present authority"
 
 
-def fleet_with(tls: str, *hosts: str) -> Fleet:
+def fleet_with(tls: str, *hosts: str) -> Config:
     return load(f"edge: {{tls: {tls}}}\nhosts: {{{', '.join(f'{name}: ' for name in hosts)}}}\n")
 
 
 @pytest.fixture
-def fleet() -> Fleet:
+def config() -> Config:
     return fleet_with("site", "biere", "lewi")
 
 
@@ -34,88 +34,88 @@ def before_tls(site: Site, *hosts: str) -> None:
     secrets.ensure(site.secrets, dict.fromkeys(map(secrets.agent, hosts), 0))
 
 
-def told(site: Site, fleet: Fleet) -> list[str]:
-    return [doubt.what for _, doubt in tls_migration.troubles(site, fleet)]
+def told(site: Site, config: Config) -> list[str]:
+    return [doubt.what for _, doubt in tls_migration.troubles(site, config)]
 
 
-def test_a_new_site_has_nobody_in_the_clear(site: Site, fleet: Fleet) -> None:
-    tls_migration.begin(site, fleet)
+def test_a_new_site_has_nobody_in_the_clear(site: Site, config: Config) -> None:
+    tls_migration.begin(site, config)
     before_tls(site, "biere", "lewi")
 
-    assert tls_migration.in_clear(site, fleet) == frozenset()
-    assert told(site, fleet) == []
+    assert tls_migration.in_clear(site, config) == frozenset()
+    assert told(site, config) == []
 
 
-def test_hosts_of_before_are_in_the_clear_until_a_push_is_proven(site: Site, fleet: Fleet) -> None:
+def test_hosts_of_before_are_in_the_clear_until_a_push_is_proven(site: Site, config: Config) -> None:
     before_tls(site, "biere", "lewi")
-    tls_migration.begin(site, fleet)
-    assert told(site, fleet) == ["biere may still write in the clear", "lewi may still write in the clear"]
+    tls_migration.begin(site, config)
+    assert told(site, config) == ["biere may still write in the clear", "lewi may still write in the clear"]
 
     tls_migration.followed(site, "biere", ONE)
 
-    assert tls_migration.in_clear(site, fleet) == {"lewi"}
-    tls_migration.begin(site, fleet)
-    assert tls_migration.in_clear(site, fleet) == {"lewi"}, "a second `up` notes nobody anew"
+    assert tls_migration.in_clear(site, config) == {"lewi"}
+    tls_migration.begin(site, config)
+    assert tls_migration.in_clear(site, config) == {"lewi"}, "a second `up` notes nobody anew"
 
 
-def test_a_host_that_came_or_went_since_is_on_no_list(site: Site, fleet: Fleet) -> None:
+def test_a_host_that_came_or_went_since_is_on_no_list(site: Site, config: Config) -> None:
     before_tls(site, "biere", "lewi")
-    tls_migration.begin(site, fleet)
+    tls_migration.begin(site, config)
     before_tls(site, "ronflex")
 
     assert tls_migration.in_clear(site, fleet_with("site", "lewi", "ronflex")) == {"lewi"}
 
 
-def test_a_dry_run_tells_the_same_and_notes_nothing(site: Site, fleet: Fleet) -> None:
+def test_a_dry_run_tells_the_same_and_notes_nothing(site: Site, config: Config) -> None:
     before_tls(site, "lewi")
 
-    assert tls_migration.in_clear(site, fleet) == {"lewi"}
+    assert tls_migration.in_clear(site, config) == {"lewi"}
     assert not (site.authority / tls_migration.IN_CLEAR).exists()
 
 
-def test_without_tls_nothing_is_noted_and_going_back_begins_anew(site: Site, fleet: Fleet) -> None:
+def test_without_tls_nothing_is_noted_and_going_back_begins_anew(site: Site, config: Config) -> None:
     before_tls(site, "lewi")
-    tls_migration.begin(site, fleet)
+    tls_migration.begin(site, config)
     tls_migration.followed(site, "lewi", ONE)
 
     off = fleet_with("off", "biere", "lewi")
     tls_migration.begin(site, off)
 
     assert tls_migration.in_clear(site, off) == frozenset()
-    assert tls_migration.in_clear(site, fleet) == {"lewi"}
+    assert tls_migration.in_clear(site, config) == {"lewi"}
 
 
-def test_an_edge_that_takes_both_though_nobody_needs_it_is_told(site: Site, fleet: Fleet) -> None:
-    tls_migration.begin(site, fleet)
+def test_an_edge_that_takes_both_though_nobody_needs_it_is_told(site: Site, config: Config) -> None:
+    tls_migration.begin(site, config)
     site.bundle.mkdir(parents=True)
     (site.bundle / ".env").write_text("AGENTS_IN_CLEAR='yes'\n")
 
-    assert told(site, fleet) == ["the agents' port still takes what comes in the clear"]
+    assert told(site, config) == ["the agents' port still takes what comes in the clear"]
 
 
 class Changing:
     """A site with two hosts that goes from authority to authority. A host knows what its last push brought it."""
 
-    def __init__(self, site: Site, fleet: Fleet) -> None:
-        self.site, self.fleet = site, fleet
+    def __init__(self, site: Site, config: Config) -> None:
+        self.site, self.config = site, config
         self.bundle = site.bundle / "agents" / "biere" / "aresmon-ca.pem"
         self.shown_by = ""
         self.known: dict[str, str] = {}
         site.make_state()
-        tls_migration.begin(site, fleet)
+        tls_migration.begin(site, config)
         self.up()
         self.push("biere", "lewi")
 
     @property
     def step(self) -> str:
-        return tls_migration.next_step(self.site, self.fleet)
+        return tls_migration.next_step(self.site, self.config)
 
     def rotate(self) -> None:
-        tls_migration.rotate(self.site, self.fleet, NOW)
+        tls_migration.rotate(self.site, self.config, NOW)
 
     def up(self) -> None:
         """What it brings: the edge shows a certificate by the authority that signs, and pushes have what is trusted."""
-        ca.ensure(self.site.authority, ca.names(self.fleet), NOW)
+        ca.ensure(self.site.authority, ca.names(self.config), NOW)
         self.shown_by = ca.trusted(self.site.authority).partition("-----END")[0]
         self.bundle.parent.mkdir(parents=True, exist_ok=True)
         self.bundle.write_text(ca.trusted(self.site.authority))
@@ -132,22 +132,22 @@ class Changing:
 
 
 @pytest.fixture
-def changing(site: Site, fleet: Fleet) -> Changing:
-    return Changing(site, fleet)
+def changing(site: Site, config: Config) -> Changing:
+    return Changing(site, config)
 
 
 def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(changing: Changing) -> None:
-    site, fleet = changing.site, changing.fleet
+    site, config = changing.site, changing.config
     assert changing.step == "prepare"
 
     changing.rotate()
     assert changing.step == "bring"
     changing.push("biere", "lewi")
-    assert tls_migration.without_next(site, fleet) == {"biere", "lewi"}, "a push that brought the present one alone"
+    assert tls_migration.without_next(site, config) == {"biere", "lewi"}, "a push that brought the present one alone"
     changing.up()
     assert changing.step == "wait"
     changing.push("biere")
-    assert [name for name, _ in tls_migration.troubles(site, fleet)] == ["lewi"]
+    assert [name for name, _ in tls_migration.troubles(site, config)] == ["lewi"]
     changing.push("lewi")
     assert changing.step == "promote"
     following = ca.shown(site.authority)[1]
@@ -157,7 +157,7 @@ def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(changing:
     assert ca.shown(site.authority) == [following]
     assert changing.step == "finish"
     changing.up()
-    assert (changing.step, changing.cut_off, told(site, fleet)) == ("prepare", [], [])
+    assert (changing.step, changing.cut_off, told(site, config)) == ("prepare", [], [])
 
 
 def test_no_further_change_is_begun_before_up_brought_the_last_one(changing: Changing) -> None:
@@ -184,7 +184,7 @@ def test_a_push_of_two_authorities_counts_for_the_next_one_only_if_that_is_among
     changing.up()
 
     assert changing.step == "wait"
-    assert tls_migration.without_next(changing.site, changing.fleet) == {"biere", "lewi"}
+    assert tls_migration.without_next(changing.site, changing.config) == {"biere", "lewi"}
     changing.push("biere", "lewi")
     changing.rotate()
     changing.up()
@@ -193,13 +193,13 @@ def test_a_push_of_two_authorities_counts_for_the_next_one_only_if_that_is_among
 
 def test_a_host_that_came_during_the_change_is_waited_for(changing: Changing) -> None:
     changing.rotate()
-    changing.fleet = fleet_with("site", "biere", "lewi", "ronflex")
+    changing.config = fleet_with("site", "biere", "lewi", "ronflex")
     changing.push("ronflex")
     changing.up()
     changing.push("biere", "lewi")
 
     assert changing.step == "wait"
-    assert tls_migration.without_next(changing.site, changing.fleet) == {"ronflex"}
+    assert tls_migration.without_next(changing.site, changing.config) == {"ronflex"}
 
 
 def test_where_it_is_lost_who_followed_everybody_is_waited_for(changing: Changing) -> None:
@@ -212,19 +212,19 @@ def test_where_it_is_lost_who_followed_everybody_is_waited_for(changing: Changin
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> remote.Far:
+def far(tmp_path: Path) -> remote.RemoteStack:
     """The stack in this folder, as if it were elsewhere."""
 
     async def run(script: str, given: str) -> None:
         process.run(["bash", "-c", script], given=given)
 
     nowhere = InfluxDB(tmp_path / "socket", "admin", "")
-    return remote.Far(str(tmp_path), "", nowhere, tmp_path / "docker.sock", {}, {}, None, run)
+    return remote.RemoteStack(str(tmp_path), "", nowhere, tmp_path / "docker.sock", {}, {}, None, run)
 
 
 @pytest.mark.parametrize("pushed", ["both", "the former two", "none"])
 def test_from_elsewhere_the_same_is_noted_on_the_server_of_this_host_alone(
-    tmp_path: Path, far: remote.Far, pushed: str
+    tmp_path: Path, far: remote.RemoteStack, pushed: str
 ) -> None:
     folder = tmp_path / ".aresmon" / "authority"
     ca.ensure(folder, ["biere"], NOW)
@@ -245,7 +245,7 @@ def test_from_elsewhere_the_same_is_noted_on_the_server_of_this_host_alone(
     assert {path.name for path in folder.iterdir()} == before
 
 
-def test_from_elsewhere_nothing_is_noted_where_nothing_is_waited_for(tmp_path: Path, far: remote.Far) -> None:
+def test_from_elsewhere_nothing_is_noted_where_nothing_is_waited_for(tmp_path: Path, far: remote.RemoteStack) -> None:
     folder = tmp_path / ".aresmon" / "authority"
     ca.ensure(folder, ["biere"], NOW)
     before = {path.name for path in folder.iterdir()}

@@ -16,7 +16,7 @@ from aresmon.config.layout import Layout
 from aresmon.site.folder import Site
 from aresmon.stack import folder_swap
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 
 NAMES = ("meta", "data", "wal", "grafana.db", "plugins")
 
@@ -152,7 +152,7 @@ def test_an_interrupted_exchange_is_completed_with_nothing_that_uses_the_folder(
     folder_swap.begin(site, [folder_swap.move(folder, folder / ".scratch", folder / ".former", NAMES)], project="ares")
     engine = Resting(influxdb="restarting", grafana="paused", edge="running")
 
-    folder_swap.recover(site, engine, Silent())  # type: ignore[arg-type]
+    folder_swap.recover(site, engine, NoProgress())  # type: ignore[arg-type]
 
     assert engine.stopped == ["influxdb", "grafana"]
     assert contents(folder) == {"meta": "new"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from aresmon.engine.images import Images
-from aresmon.site.bundle import Difference
+from aresmon.site.bundle import BundleDifference
 from aresmon.stack import image_versions
-from aresmon.stack.image_versions import Ran, Versions
-from aresmon.stack.up import Outcome
+from aresmon.stack.image_versions import ServiceHistory, Versions
+from aresmon.stack.up import UpResult
 from aresmon.system.errors import AresmonError, ExitCode
 
-SAME = Difference((), (), (), {}, {})
+SAME = BundleDifference((), (), (), {}, {})
 
 
 def unasked(*_: str) -> str:
@@ -22,8 +22,8 @@ def pinned(**images: str) -> Images:
     return Images(images, {service: f"id of {image}" for service, image in images.items()}, {})
 
 
-def ran(image: str, version: str, **more: str) -> Ran:
-    return Ran(image, f"id of {image}", version, **more)
+def ran(image: str, version: str, **more: str) -> ServiceHistory:
+    return ServiceHistory(image, f"id of {image}", version, **more)
 
 
 def told(service: str, image: str, image_id: str) -> str:
@@ -101,7 +101,7 @@ def test_what_runs_goes_on_though_its_pinned_image_cannot_be_had_and_up_says_so(
 
     assert (chosen.references, chosen.missing) == ({"influxdb": "x:1.13.1"}, {"grafana": "no registry answers"})
     assert [one.told for one in kept] == ["influxdb keeps x:1.13.1: x:1.14.0 could not be pulled"]
-    assert Outcome((), SAME, (), {}, kept=kept).code is ExitCode.DEGRADED
+    assert UpResult((), SAME, (), {}, kept=kept).code is ExitCode.DEGRADED
 
 
 @pytest.mark.parametrize("everything", [False, True], ids=["up", "restore and upgrade"])
@@ -121,7 +121,7 @@ def test_what_runs_goes_on_though_its_pinned_image_cannot_be_had_and_up_says_so(
 def test_data_whose_image_is_gone_meets_its_own_version_alone(
     service: str, last: str, then: str, may: bool, everything: bool
 ) -> None:
-    known = Versions("", {service: Ran(f"x:{last}", "gone", last, last)})
+    known = Versions("", {service: ServiceHistory(f"x:{last}", "gone", last, last)})
     found = pinned(**{service: f"x:{then}"})
 
     def says(name: str, image: str, image_id: str) -> str:
@@ -142,7 +142,7 @@ def test_data_of_which_nothing_is_known_meets_what_is_pinned() -> None:
 
 
 def test_what_the_data_forbids_is_refused_where_nothing_older_is_left_to_keep() -> None:
-    known = Versions("", {"grafana": Ran("x:12.4.5", "gone", "12.4.5", "12.4.5")})
+    known = Versions("", {"grafana": ServiceHistory("x:12.4.5", "gone", "12.4.5", "12.4.5")})
 
     with pytest.raises(AresmonError, match=r"grafana cannot run as x:12\.3\.0.*cannot take back") as caught:
         image_versions.hold(pinned(grafana="x:12.3.0"), {}, known, version_of=told)

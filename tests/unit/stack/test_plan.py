@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aresmon.stack.plan import Step, Wanted, plan
+from aresmon.stack.plan import ServiceSpec, Step, plan
 from tests.unit.conftest import container
 
-WANTED = Wanted(config_hash="hash", image_id="sha256:image")
+WANTED = ServiceSpec(config_hash="hash", image_id="sha256:image")
 MADE = 500.0
 
 
@@ -43,7 +43,7 @@ def test_a_container_that_runs_as_wanted_is_left_alone(changes: dict[str, Any]) 
 def test_the_image_of_a_service_that_is_not_ours_may_be_any() -> None:
     running = {"adminer": container("adminer", image_id="sha256:any")}
 
-    assert plan({"adminer": Wanted("hash", "")}, running, bundle_made=MADE) == []
+    assert plan({"adminer": ServiceSpec("hash", "")}, running, bundle_made=MADE) == []
 
 
 def test_a_service_without_a_container_is_created() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from aresmon.engine.containers import Container
 from aresmon.influxdb import freshness
-from aresmon.influxdb.client import InfluxDB, Series, UnreachableError
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError, Series
 from aresmon.stack import readiness
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.conftest import FakeEngine, container
@@ -78,7 +78,7 @@ def test_a_container_that_was_removed_meanwhile_is_told() -> None:
 def test_an_influxdb_that_was_killed_may_be_started_again() -> None:
     killed = container("influxdb", state="exited", exit_code=137)
 
-    assert isinstance(readiness.failure("influxdb", killed), UnreachableError)
+    assert isinstance(readiness.failure("influxdb", killed), InfluxDBUnreachableError)
 
 
 class Arriving(InfluxDB):
@@ -91,7 +91,7 @@ class Arriving(InfluxDB):
         (statement,) = statements
         assert "WHERE \"host\" = 'biere' AND time <= " in statement
         if time.time() < self.lost_until:
-            raise UnreachableError("away")
+            raise InfluxDBUnreachableError("away")
         return [[Series("internal_agent", {}, ({"time": self.first, "last": 1},))] if time.time() >= self.first else []]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aresmon import __version__
 from aresmon.site.folder import Site
 from aresmon.stack import image_versions
-from aresmon.stack.image_versions import Ran, Versions
+from aresmon.stack.image_versions import ServiceHistory, Versions
 from aresmon.system.errors import AresmonError
 
 RELEASES = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)).map(
@@ -74,7 +74,9 @@ def test_the_newest_version_that_ever_wrote_is_never_forgotten(ran: list[str]) -
     known = Versions()
 
     for number, version in enumerate(ran):
-        known = image_versions.with_running(known, {"influxdb": Ran("influxdb", f"sha256:{number}", version)})
+        known = image_versions.with_running(
+            known, {"influxdb": ServiceHistory("influxdb", f"sha256:{number}", version)}
+        )
 
     assert image_versions.numbers(known.of("influxdb").newest) == max(map(image_versions.numbers, ran))
     assert known.of("influxdb").version == ran[-1]
@@ -82,7 +84,7 @@ def test_the_newest_version_that_ever_wrote_is_never_forgotten(ran: list[str]) -
 
 
 def test_what_is_remembered_is_read_again(site: Site) -> None:
-    known = Versions("0.3.0", {"grafana": Ran("grafana:1.2", "sha256:1", "1.2", "1.3", "sha256:2")})
+    known = Versions("0.3.0", {"grafana": ServiceHistory("grafana:1.2", "sha256:1", "1.2", "1.3", "sha256:2")})
 
     image_versions.write(site, known)
 
@@ -124,7 +126,7 @@ def test_a_site_of_a_newer_release_is_refused_and_one_of_a_newer_patch_is_not(si
 
 
 def test_data_that_is_gone_was_written_by_nobody() -> None:
-    known = Versions("0.3.0", {"influxdb": Ran(newest="1.14.0"), "edge": Ran("haproxy")})
+    known = Versions("0.3.0", {"influxdb": ServiceHistory(newest="1.14.0"), "edge": ServiceHistory("haproxy")})
 
-    assert known.without(["influxdb"]).of("influxdb") == Ran()
-    assert known.without(["influxdb"]).of("edge") == Ran("haproxy")
+    assert known.without(["influxdb"]).of("influxdb") == ServiceHistory()
+    assert known.without(["influxdb"]).of("edge") == ServiceHistory("haproxy")

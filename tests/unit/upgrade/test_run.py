@@ -16,23 +16,23 @@ from aresmon.cli import common, main, upgrade
 from aresmon.engine import images as engine_images
 from aresmon.engine.images import Images
 from aresmon.influxdb import service as influxdb_service
-from aresmon.site.bundle import Difference
+from aresmon.site.bundle import BundleDifference
 from aresmon.site.folder import Site
 from aresmon.stack import image_versions, up, upgrade_journal
-from aresmon.stack.image_versions import Kept, Ran, Versions
+from aresmon.stack.image_versions import KeptImage, ServiceHistory, Versions
 from aresmon.stack.plan import Step
-from aresmon.stack.up import Outcome
-from aresmon.stack.upgrade_journal import Attempt
+from aresmon.stack.up import UpResult
+from aresmon.stack.upgrade_journal import UpgradeJournal
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 from aresmon.upgrade import run as upgrade_run
 from aresmon.upgrade import service, verification
-from aresmon.upgrade.run import Done, Plan, Turn
-from aresmon.upgrade.service import TakenBackError
+from aresmon.upgrade.run import UpgradePlan, UpgradeResult, UpgradeStep
+from aresmon.upgrade.service import RolledBackError
 from aresmon.upgrade.verification import Content
 from tests.unit.conftest import FakeEngine, container
 
-SAME = Difference((), (), (), {}, {})
+SAME = BundleDifference((), (), (), {}, {})
 IMAGES = {
     "influxdb": "influxdb:1.14.0",
     "grafana": "grafana/grafana:12.5.0",
@@ -48,13 +48,13 @@ FORMER = {
 
 
 @pytest.fixture
-def plan(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
+def plan(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[..., UpgradePlan]:
     """The plan for a site where `running` runs and `images` are wanted and here; `up` itself has nothing to do."""
-    monkeypatch.setattr(up, "dry_run", lambda *_, **__: Outcome((), SAME, (), {}))
+    monkeypatch.setattr(up, "dry_run", lambda *_, **__: UpResult((), SAME, (), {}))
 
     def plan(
         images: Mapping[str, str] = IMAGES, running: Mapping[str, str] = FORMER, known: Versions | None = None
-    ) -> Plan:
+    ) -> UpgradePlan:
         site.file.write_text(json.dumps({"hosts": {"biere": None}, "images": dict(images)}))
         if known is not None:
             image_versions.write(site, known)
@@ -65,7 +65,7 @@ def plan(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan]:
     return plan
 
 
-def test_every_service_has_its_turn_in_the_order_of_the_upgrade(plan: Callable[..., Plan]) -> None:
+def test_every_service_has_its_turn_in_the_order_of_the_upgrade(plan: Callable[..., UpgradePlan]) -> None:
     decided = plan()
 
     assert [turn.service for turn in decided.turns] == ["influxdb", "edge", "grafana", "telegraf"]
@@ -74,8 +74,10 @@ def test_every_service_has_its_turn_in_the_order_of_the_upgrade(plan: Callable[.
     assert not decided.is_empty
 
 
-def test_what_runs_as_it_should_has_no_turn(plan: Callable[..., Plan]) -> None:
-    known = Versions(__version__, {"influxdb": Ran("influxdb:1.14.0", "id of influxdb:1.14.0", "1.14.0", "1.14.0")})
+def test_what_runs_as_it_should_has_no_turn(plan: Callable[..., UpgradePlan]) -> None:
+    known = Versions(
+        __version__, {"influxdb": ServiceHistory("influxdb:1.14.0", "id of influxdb:1.14.0", "1.14.0", "1.14.0")}
+    )
 
     decided = plan(running=IMAGES, known=known)
 
@@ -83,11 +85,11 @@ def test_what_runs_as_it_should_has_no_turn(plan: Callable[..., Plan]) -> None:
     assert decided.is_empty
 
 
-def test_another_release_alone_is_something_to_do(plan: Callable[..., Plan]) -> None:
+def test_another_release_alone_is_something_to_do(plan: Callable[..., UpgradePlan]) -> None:
     assert not plan(running=IMAGES, known=Versions("0.0.9")).is_empty
 
 
-def test_an_image_that_is_not_here_yet_has_its_turn_and_no_id(plan: Callable[..., Plan], site: Site) -> None:
+def test_an_image_that_is_not_here_yet_has_its_turn_and_no_id(plan: Callable[..., UpgradePlan], site: Site) -> None:
     plan()
     now = {name: container(name, image=image, image_id="x") for name, image in FORMER.items()}
 
@@ -96,7 +98,7 @@ def test_an_image_that_is_not_here_yet_has_its_turn_and_no_id(plan: Callable[...
     assert {turn.wanted.image: turn.wanted.id for turn in turns} == dict.fromkeys(IMAGES.values(), "")
 
 
-def test_an_image_that_could_not_be_had_leaves_its_service_alone(plan: Callable[..., Plan], site: Site) -> None:
+def test_an_image_that_could_not_be_had_leaves_its_service_alone(plan: Callable[..., UpgradePlan], site: Site) -> None:
     plan()
     now = {name: container(name, image=image, image_id="x") for name, image in FORMER.items()}
     found = Images({"edge": IMAGES["edge"]}, {"edge": "y"}, dict.fromkeys(["influxdb", "grafana", "telegraf"], "why"))
@@ -108,9 +110,9 @@ def test_an_image_that_could_not_be_had_leaves_its_service_alone(plan: Callable[
 
 
 def test_what_was_written_once_forbids_a_way_down_and_the_backup_of_then_is_named(
-    plan: Callable[..., Plan], site: Site
+    plan: Callable[..., UpgradePlan], site: Site
 ) -> None:
-    ran = Ran("grafana/grafana:12.4.5", "id of grafana/grafana:12.4.5", "12.4.5", "12.6.1")
+    ran = ServiceHistory("grafana/grafana:12.4.5", "id of grafana/grafana:12.4.5", "12.4.5", "12.6.1")
     site.make_state()
     (site.root / "data/grafana").mkdir(parents=True)
     (site.root / "data/grafana/grafana.db").touch()
@@ -124,15 +126,15 @@ def test_what_was_written_once_forbids_a_way_down_and_the_backup_of_then_is_name
     assert "aresmon restore b.tar --only grafana" in caught.value.hint
 
 
-def test_where_nothing_ever_ran_there_is_nothing_to_upgrade(plan: Callable[..., Plan]) -> None:
+def test_where_nothing_ever_ran_there_is_nothing_to_upgrade(plan: Callable[..., UpgradePlan]) -> None:
     with pytest.raises(AresmonError, match="nothing of this site has run here yet"):
         plan(running={})
 
 
-def test_where_no_image_of_what_ran_is_left_that_is_said(plan: Callable[..., Plan], site: Site) -> None:
+def test_where_no_image_of_what_ran_is_left_that_is_said(plan: Callable[..., UpgradePlan], site: Site) -> None:
     site.make_state()
     (site.root / "data/influxdb/meta").mkdir(parents=True)
-    known = Versions("", {"influxdb": Ran("influxdb:1.13.1", "gone", "1.13.1", "1.13.1")})
+    known = Versions("", {"influxdb": ServiceHistory("influxdb:1.13.1", "gone", "1.13.1", "1.13.1")})
 
     with pytest.raises(AresmonError, match="no image is left of what ran here") as caught:
         plan(running={}, known=known)
@@ -141,10 +143,12 @@ def test_where_no_image_of_what_ran_is_left_that_is_said(plan: Callable[..., Pla
 
 
 def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it(
-    plan: Callable[..., Plan], site: Site, monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., UpgradePlan], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tag moved: its name is that of the image that runs now."""
-    moved = Turn("edge", Ran("haproxy:3", "sha256:0123456789abcdef"), Ran("haproxy:3", "new"))
+    moved = UpgradeStep(
+        "edge", ServiceHistory("haproxy:3", "sha256:0123456789abcdef"), ServiceHistory("haproxy:3", "new")
+    )
     decided = dataclasses.replace(FULL, turns=(moved,))
     tagged = dict[str, str]()
     monkeypatch.setattr(FakeEngine, "tag", lambda _, image_id, name: tagged.update({name: image_id}), raising=False)
@@ -158,20 +162,29 @@ def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it
     site.make_state()
 
     done = upgrade_run.upgrade(
-        site, FakeEngine(images={"haproxy:3": "new"}), Silent(), announce=lambda _: None, backup=None
+        site, FakeEngine(images={"haproxy:3": "new"}), NoProgress(), announce=lambda _: None, backup=None
     )
 
     assert [turn.former.image for turn in done.turns] == ["aresmon/former-edge:0123456789ab"]
     assert tagged == {"aresmon/former-edge:0123456789ab": "sha256:0123456789abcdef"}
 
 
-def test_a_site_of_a_newer_release_is_refused(plan: Callable[..., Plan]) -> None:
+def test_a_site_of_a_newer_release_is_refused(plan: Callable[..., UpgradePlan]) -> None:
     with pytest.raises(AresmonError, match=r"brought up by aresmon 99\.0\.0"):
         plan(known=Versions("99.0.0"))
 
 
 def test_a_turn_is_remembered_whole(site: Site) -> None:
-    turn = Attempt("influxdb", Ran("a", "1"), Ran("b", "2"), 12.5, "opened", ".aresmon-before-x", ("biere",), "a.tar")
+    turn = UpgradeJournal(
+        "influxdb",
+        ServiceHistory("a", "1"),
+        ServiceHistory("b", "2"),
+        12.5,
+        "opened",
+        ".aresmon-before-x",
+        ("biere",),
+        "a.tar",
+    )
     site.make_state()
 
     upgrade_journal.write(site, turn)
@@ -220,8 +233,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     common.the_console.cache_clear()
     (tmp_path / "aresmon.yml").write_text("hosts: {biere: }\n")
 
-    def run(*arguments: str, plan: Plan, done: Done | AresmonError | None = None) -> Any:
-        def carry_out(*_: Any, announce: Callable[[Plan], None], backup: Any, within: float) -> Done:
+    def run(*arguments: str, plan: UpgradePlan, done: UpgradeResult | AresmonError | None = None) -> Any:
+        def carry_out(*_: Any, announce: Callable[[UpgradePlan], None], backup: Any, within: float) -> UpgradeResult:
             announce(plan)
             assert (backup is None) == ("--no-backup" in arguments)
             if isinstance(done, AresmonError):
@@ -236,9 +249,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return run
 
 
-TURN = Turn("edge", Ran("haproxy:3.2.22", "1"), Ran("haproxy:3.4.0", ""))
-EMPTY = Plan(__version__, (), (), "", "", Outcome((), SAME, (), {}), {})
-FULL = Plan("0.1.0", (TURN,), (), "", "--- a\n+++ b\n", Outcome((Step("edge", "start", "x"),), SAME, (), {}), {})
+TURN = UpgradeStep("edge", ServiceHistory("haproxy:3.2.22", "1"), ServiceHistory("haproxy:3.4.0", ""))
+EMPTY = UpgradePlan(__version__, (), (), "", "", UpResult((), SAME, (), {}), {})
+FULL = UpgradePlan(
+    "0.1.0", (TURN,), (), "", "--- a\n+++ b\n", UpResult((Step("edge", "start", "x"),), SAME, (), {}), {}
+)
 
 
 def test_a_dry_run_shows_the_plan(run: Callable[..., Any]) -> None:
@@ -253,12 +268,12 @@ def test_a_dry_run_shows_the_plan(run: Callable[..., Any]) -> None:
 
 def test_a_site_of_this_release_has_nothing_to_do(run: Callable[..., Any]) -> None:
     assert run("--dry-run", plan=EMPTY).stdout == "Nothing to do.\n"
-    result = run(plan=EMPTY, done=Done((), "", "", {}))
+    result = run(plan=EMPTY, done=UpgradeResult((), "", "", {}))
     assert (result.exit_code, result.stdout) == (0, "Nothing to do: the site runs as this release wants it.\n")
 
 
 def test_what_was_upgraded_is_told_and_how_the_former_images_go(run: Callable[..., Any]) -> None:
-    result = run("--no-backup", plan=FULL, done=Done((TURN,), "", "", {}))
+    result = run("--no-backup", plan=FULL, done=UpgradeResult((TURN,), "", "", {}))
 
     assert result.exit_code == 0
     assert "Upgraded: edge. Each was proven by its data." in result.stdout
@@ -266,13 +281,13 @@ def test_what_was_upgraded_is_told_and_how_the_former_images_go(run: Callable[..
 
 
 def test_a_configuration_alone_is_told_as_what_it_is(run: Callable[..., Any]) -> None:
-    result = run(plan=FULL, done=Done((), "", "", {}, changed=True))
+    result = run(plan=FULL, done=UpgradeResult((), "", "", {}, changed=True))
 
     assert "The site's configuration is of this release now; its images are as they were." in result.stdout
 
 
 def test_what_was_taken_back_ends_with_3(run: Callable[..., Any]) -> None:
-    failed = TakenBackError("edge runs as haproxy:3.2.22 again", hint="look", code=ExitCode.ROLLED_BACK)
+    failed = RolledBackError("edge runs as haproxy:3.2.22 again", hint="look", code=ExitCode.ROLLED_BACK)
 
     result = run(plan=FULL, done=failed)
 
@@ -280,7 +295,7 @@ def test_what_was_taken_back_ends_with_3(run: Callable[..., Any]) -> None:
 
 
 def test_a_service_without_an_image_degrades_the_upgrade(run: Callable[..., Any]) -> None:
-    result = run(plan=EMPTY, done=Done((), "", "", {"grafana": "no registry answers"}))
+    result = run(plan=EMPTY, done=UpgradeResult((), "", "", {"grafana": "no registry answers"}))
 
     assert result.exit_code == 5
     assert "grafana is left as it is: no registry answers" in result.stderr
@@ -288,17 +303,19 @@ def test_a_service_without_an_image_degrades_the_upgrade(run: Callable[..., Any]
 
 def test_up_tells_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:
     common.the_console.cache_clear()
-    kept = Kept("influxdb", Ran("influxdb:1.13.1"), Ran("influxdb:1.14.0"), "because")
+    kept = KeptImage("influxdb", ServiceHistory("influxdb:1.13.1"), ServiceHistory("influxdb:1.14.0"), "because")
 
-    upgrade.tell_kept(Outcome((), SAME, (), {}, kept=(kept,)))
+    upgrade.tell_kept(UpResult((), SAME, (), {}, kept=(kept,)))
 
     assert "influxdb keeps influxdb:1.13.1: because" in capsys.readouterr().out
 
 
 def test_up_warns_of_an_image_that_it_could_not_have(capsys: pytest.CaptureFixture[str]) -> None:
     common.the_console.cache_clear()
-    kept = Kept("influxdb", Ran("influxdb:1.13.1"), Ran(), "no registry answers", lacks_other=True)
-    outcome = Outcome((), SAME, (), {}, kept=(kept,))
+    kept = KeptImage(
+        "influxdb", ServiceHistory("influxdb:1.13.1"), ServiceHistory(), "no registry answers", lacks_other=True
+    )
+    outcome = UpResult((), SAME, (), {}, kept=(kept,))
 
     upgrade.tell_kept(outcome)
     upgrade.tell_kept(outcome, dry_run=True)

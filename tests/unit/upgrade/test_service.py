@@ -10,19 +10,19 @@ import pytest
 from aresmon.engine.compose import Compose
 from aresmon.site.folder import Site
 from aresmon.stack import up, upgrade_journal
-from aresmon.stack.image_versions import Ran
-from aresmon.stack.upgrade_journal import Attempt
+from aresmon.stack.image_versions import ServiceHistory
+from aresmon.stack.upgrade_journal import UpgradeJournal
 from aresmon.system.errors import AresmonError, ExitCode
-from aresmon.system.progress import Silent
+from aresmon.system.progress import NoProgress
 from aresmon.upgrade import service as upgrade_service
-from aresmon.upgrade.service import Work
+from aresmon.upgrade.service import UpgradeWork
 from tests.unit.conftest import FakeEngine, container
 
-FORMER, WANTED = Ran("haproxy:3.2.22", "1", "3.2.22"), Ran("haproxy:3.4.0", "2", "3.4.0")
+FORMER, WANTED = ServiceHistory("haproxy:3.2.22", "1", "3.2.22"), ServiceHistory("haproxy:3.4.0", "2", "3.4.0")
 
 
 @pytest.fixture
-def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Attempt], None]:
+def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[UpgradeJournal], None]:
     """Take this turn back on a site whose former images are here, and nothing of which starts."""
     site.file.write_text("hosts: {biere: }\n")
     site.make_state()
@@ -33,14 +33,14 @@ def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Attempt], Non
 
     monkeypatch.setattr(Compose, "stop", lambda *_: None)
     monkeypatch.setattr(up, "bring", starts_nothing)
-    return lambda turn: upgrade_service.take_back(Work(site, site.fleet(), engine, Silent()), turn)
+    return lambda turn: upgrade_service.take_back(UpgradeWork(site, site.config(), engine, NoProgress()), turn)
 
 
 @pytest.mark.parametrize("failed", ["", "no data arrives"], ids=["interrupted", "failed"])
 def test_a_way_back_that_fails_ends_with_4_and_the_next_run_tries_it_again(
-    site: Site, back: Callable[[Attempt], None], failed: str
+    site: Site, back: Callable[[UpgradeJournal], None], failed: str
 ) -> None:
-    turn = Attempt("edge", FORMER, WANTED, 12.5, "trying", failed=failed)
+    turn = UpgradeJournal("edge", FORMER, WANTED, 12.5, "trying", failed=failed)
 
     with pytest.raises(AresmonError, match="could not be brought back as haproxy") as told:
         back(turn)
@@ -53,9 +53,9 @@ def test_a_way_back_that_fails_ends_with_4_and_the_next_run_tries_it_again(
     assert left.stage == "returning"
 
 
-def test_data_that_is_not_there_is_not_given_up(site: Site, back: Callable[[Attempt], None]) -> None:
+def test_data_that_is_not_there_is_not_given_up(site: Site, back: Callable[[UpgradeJournal], None]) -> None:
     """Its disk may come back."""
-    turn = Attempt("influxdb", FORMER, WANTED, 12.5, "trying", ".aresmon-before-x")
+    turn = UpgradeJournal("influxdb", FORMER, WANTED, 12.5, "trying", ".aresmon-before-x")
 
     with pytest.raises(AresmonError, match="data/influxdb is not there") as told:
         back(turn)
@@ -75,10 +75,10 @@ def test_a_turn_is_forgotten_with_the_data_that_it_was_about(
     for folder in (site.root / "data/influxdb", site.root / "data/grafana"):
         folder.mkdir(parents=True)
         site.remember_folder(folder)
-    upgrade_journal.write(site, Attempt(service, FORMER, WANTED, 12.5, "trying", ".aresmon-before-x"))
+    upgrade_journal.write(site, UpgradeJournal(service, FORMER, WANTED, 12.5, "trying", ".aresmon-before-x"))
     monkeypatch.setattr(FakeEngine, "remove_project", lambda *_: None)
 
-    gone = up.down(site, FakeEngine(), Silent(), volumes=volumes)
+    gone = up.down(site, FakeEngine(), NoProgress(), volumes=volumes)
 
     assert len(gone) == 2 * volumes
     assert (upgrade_journal.read(site) is None) == volumes
@@ -86,7 +86,7 @@ def test_a_turn_is_forgotten_with_the_data_that_it_was_about(
 
 def test_a_turn_about_data_that_stays_is_not_forgotten(site: Site, tmp_path: Path) -> None:
     site.make_state()
-    upgrade_journal.write(site, Attempt("influxdb", FORMER, WANTED, 12.5))
+    upgrade_journal.write(site, UpgradeJournal("influxdb", FORMER, WANTED, 12.5))
 
     upgrade_journal.forget_deleted(site, {"influxdb": tmp_path, "grafana": tmp_path / "gone"})
 

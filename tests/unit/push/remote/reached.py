@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from aresmon.config.names import MARKER
-from aresmon.influxdb.client import UnreachableError
+from aresmon.influxdb.client import InfluxDBUnreachableError
 from aresmon.ssh.transport import Conversation, Local, LostError
 from tests.unit.points import Point, Points
 from tests.unit.push.remote.sandbox import SOON, Sandbox
@@ -109,11 +109,11 @@ class Sent(Points):
             self.add("mem", host, time.time() - 5)
         self.fail(self._trouble)
 
-    def _trouble(self) -> UnreachableError | None:
+    def _trouble(self) -> InfluxDBUnreachableError | None:
         if self.away[0] <= 0:
             return None
         self.away[0] -= 1
-        return UnreachableError("InfluxDB does not answer")
+        return InfluxDBUnreachableError("InfluxDB does not answer")
 
     def visible(self) -> list[Point]:
         for host, box in self.boxes.items():

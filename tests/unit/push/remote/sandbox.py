@@ -20,7 +20,7 @@ from typing import Any
 
 from aresmon.config.model import AgentKind
 from aresmon.push import protocol
-from aresmon.push.protocol import Agent, Event, File, Order
+from aresmon.push.protocol import AgentPaths, HostMessage, PushedFile, PushOrder
 
 FAKES = Path(__file__).with_name("fakes")
 TRIPWIRES = (
@@ -63,11 +63,13 @@ class Sandbox:
     # What there is ------------------------------------------------------------------------------------
 
     @property
-    def agent(self) -> Agent:
+    def agent(self) -> AgentPaths:
         """As an order names it."""
         own = {"folder": str(self.folder), "project": "ares"} if self.kind == "docker" else {}
         environment = "" if self.kind == "docker" else str(self.environment)
-        return Agent("box", self.kind, "ares", str(self.state), str(self.config), environment, **own, as_root=False)
+        return AgentPaths(
+            "box", self.kind, "ares", str(self.state), str(self.config), environment, **own, as_root=False
+        )
 
     @property
     def pending(self) -> Path:
@@ -221,21 +223,21 @@ class Sandbox:
             text = text.replace(place, f"{self.root}{place.replace('/proc', '')}")
         return text
 
-    def order(self, config: str = NEW, environment: str = "NEW='1'\n", **changes: Any) -> Order:
+    def order(self, config: str = NEW, environment: str = "NEW='1'\n", **changes: Any) -> PushOrder:
         """What brings these files here."""
         digest = hashlib.sha256(f"{config}\0{environment}".encode()).hexdigest()[:12]
         files = (
-            File(str(self.environment), environment.encode(), "0640"),
-            File(str(self.config), config.encode(), "0640"),
+            PushedFile(str(self.environment), environment.encode(), "0640"),
+            PushedFile(str(self.config), config.encode(), "0640"),
         )
         number = len(list(self.root.glob("order-*")))
         (self.root / f"order-{number}").touch()
-        made = Order(
+        made = PushOrder(
             self.agent, files, digest, f"{digest}-{number}", "output", f"t{number}", "ada", 30, names=("NEW", "OLD")
         )
         return dataclasses.replace(made, **changes)
 
-    def given(self, order: Order) -> bytes:
+    def given(self, order: PushOrder) -> bytes:
         """The standard input of a push, whose script is the sandbox's."""
         return self.ours(protocol.push_request(order, shown=[str(self.config)]))
 
@@ -243,17 +245,17 @@ class Sandbox:
         real, ours = (hashlib.sha256(text.encode()).hexdigest() for text in (protocol.script(), self.script))
         return given.replace(f"script={real}".encode(), f"script={ours}".encode())
 
-    def push(self, order: Order | None = None, **changes: Any) -> Talk:
+    def push(self, order: PushOrder | None = None, **changes: Any) -> Talk:
         """Start a push; with what is there of an order, or another."""
         return Talk(self, self.given(order or self.order(**changes)))
 
-    def look(self, **changes: Any) -> list[Event]:
+    def look(self, **changes: Any) -> list[HostMessage]:
         """Look at the host, and hear it to its end."""
         given = protocol.look_request(dataclasses.replace(self.agent, **changes), shown=[str(self.config)])
         with Talk(self, given) as talk:
             return talk.hear()
 
-    def bring(self, order: Order | None = None, **changes: Any) -> list[Event]:
+    def bring(self, order: PushOrder | None = None, **changes: Any) -> list[HostMessage]:
         """A push that is told `commit` as soon as the agent runs; all that was heard."""
         with self.push(order, **changes) as talk:
             return talk.hear(answer="commit")
@@ -266,7 +268,7 @@ class Talk:
     """A conversation with the host script. As a context, it ends with the script's end."""
 
     def __init__(self, box: Sandbox, given: bytes) -> None:
-        self.events: list[Event] = []
+        self.events: list[HostMessage] = []
         argv, pipe = ["bash", "-c", box.script], subprocess.PIPE
         self._process = subprocess.Popen(
             argv, stdin=pipe, stdout=pipe, env=box.variables, cwd=box.root, start_new_session=True
@@ -304,7 +306,7 @@ class Talk:
         self._process.kill()
         self._process.wait()
 
-    def heard(self) -> Iterator[Event]:
+    def heard(self) -> Iterator[HostMessage]:
         assert self._process.stdout
         for line in self._process.stdout:
             told = protocol.event(line.decode().rstrip("\n"))
@@ -312,14 +314,14 @@ class Talk:
             self.events.append(told)
             yield told
 
-    def until(self, word: str, rest: str = "") -> Event:
+    def until(self, word: str, rest: str = "") -> HostMessage:
         """Hear it up to this word."""
         for told in self.heard():
             if told.word == word and told.rest.startswith(rest):
                 return told
         raise AssertionError(f"never said {word} {rest}, but {self.events}")
 
-    def hear(self, *, answer: str = "") -> list[Event]:
+    def hear(self, *, answer: str = "") -> list[HostMessage]:
         """Hear it to its end, and answer where it waits for a word; all that was heard."""
         for told in self.heard():
             if told.word == "running" and answer:
@@ -336,6 +338,6 @@ def until(condition: Any) -> None:
         time.sleep(0.01)
 
 
-def words(events: list[Event], *of: str) -> list[str]:
+def words(events: list[HostMessage], *of: str) -> list[str]:
     """`word rest` of the events that have one of these words; of all without any."""
     return [f"{one.word} {one.rest}".strip() for one in events if not of or one.word in of]

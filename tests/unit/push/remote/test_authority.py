@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.push.protocol import Access, File, Order
+from aresmon.push.protocol import PushedFile, PushOrder, WriteAccess
 from tests.unit.push.remote.sandbox import Sandbox, words
 
 URL = "https://edge.example.org"
@@ -19,12 +19,12 @@ def trusted(box: Sandbox) -> Path:
     return box.root / "etc/telegraf/aresmon-ca.pem"
 
 
-def order(box: Sandbox, trusted: Path, content: str = "AUTHORITY\n") -> Order:
+def order(box: Sandbox, trusted: Path, content: str = "AUTHORITY\n") -> PushOrder:
     """A configuration for an edge that speaks TLS, with what it is known by."""
     made = box.order(CONFIG, f"ARESMON_CA={trusted}\n", content=f"of {content.strip()}")
-    files = (File(str(trusted), content.encode()), *made.files)
+    files = (PushedFile(str(trusted), content.encode()), *made.files)
     return dataclasses.replace(
-        made, files=files, authority=str(trusted), access=Access(URL, "agent-box", "password", "telegraf")
+        made, files=files, authority=str(trusted), access=WriteAccess(URL, "agent-box", "password", "telegraf")
     )
 
 

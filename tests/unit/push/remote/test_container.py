@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from aresmon.push.protocol import File, Order
+from aresmon.push.protocol import PushedFile, PushOrder
 from tests.unit.push.remote.sandbox import NEW, OLD, Sandbox, until, words
 
 COMPOSE = "docker compose --project-name ares --project-directory"
 
 
-def order(dock: Sandbox, config: str = NEW, **changes: Any) -> Order:
+def order(dock: Sandbox, config: str = NEW, **changes: Any) -> PushOrder:
     """An order as for an agent in a container: a Compose project and its configuration."""
     made = dock.order(config, **changes)
-    env = File(str(dock.folder / ".env"), b"COMPOSE_FILE=agent.yml\n")
+    env = PushedFile(str(dock.folder / ".env"), b"COMPOSE_FILE=agent.yml\n")
     return dataclasses.replace(made, files=(env, *made.files))
 
 

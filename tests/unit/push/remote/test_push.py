@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from aresmon.push import protocol
-from aresmon.push.protocol import File, Gathered
+from aresmon.push.protocol import HostSurvey, PushedFile
 from tests.unit.push.remote.sandbox import NEW, OLD, OLD_ENVIRONMENT, Sandbox, Talk, until, words
 
 STATES = ["lock", "probe", "stage", "check", "arm", "switch", "restart", "verify", "commit"]
 
 
-def gathered(box: Sandbox) -> Gathered:
-    found = Gathered()
+def gathered(box: Sandbox) -> HostSurvey:
+    found = HostSurvey()
     for told in box.look():
         assert found.take(told)
     return found
@@ -164,7 +164,9 @@ def test_another_content_takes_the_place_of_the_first(box: Sandbox) -> None:
 
 
 def test_files_that_were_not_there_are_made_with_their_folders(box: Sandbox) -> None:
-    extra, empty = (File(str(box.root / "etc/new/deep" / name), content) for name, content in [("x", b"x"), ("e", b"")])
+    extra, empty = (
+        PushedFile(str(box.root / "etc/new/deep" / name), content) for name, content in [("x", b"x"), ("e", b"")]
+    )
     order = box.order()
 
     told = box.bring(dataclasses.replace(order, files=(empty, *order.files, extra)))
@@ -178,7 +180,7 @@ def test_a_file_of_any_size_and_any_bytes_arrives_whole(box: Sandbox, size: int)
     content = b"# " + os.urandom(size) + b"\n\0\n"
     order = box.order()
 
-    told = box.bring(dataclasses.replace(order, files=(order.files[0], File(str(box.config), content))))
+    told = box.bring(dataclasses.replace(order, files=(order.files[0], PushedFile(str(box.config), content))))
 
     assert told[-1].word == "committed"
     assert box.config.read_bytes() == content

@@ -20,13 +20,13 @@ from unittest import mock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aresmon.agents.lint import Pace as AgentPace
+from aresmon.agents.lint import AgentTiming as AgentPace
 from aresmon.push import host, rollout
 from aresmon.push.host import Terms
-from aresmon.push.order import Wish
-from aresmon.push.protocol import File
-from aresmon.push.result import Outcome, Result
-from aresmon.push.rollout import Job, Pace
+from aresmon.push.order import Target
+from aresmon.push.protocol import PushedFile
+from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.rollout import RolloutJob, RolloutPace
 from aresmon.push.verification import Delivery
 from tests.unit.conftest import load
 from tests.unit.push.remote.reached import Fault, Reached, Sent
@@ -130,7 +130,7 @@ async def _round(going: Sequence[tuple[_Tried, Attempt]], sent: Sent, silent: in
             sent.away[0] = max(sent.away[0], silent)
 
     results = await rollout.roll_out(
-        jobs, Delivery(sent, every=0.02), pace=Pace(0, max_fail=99), report=report, done=lambda *_: None
+        jobs, Delivery(sent, every=0.02), pace=RolloutPace(0, max_fail=99), report=report, done=lambda *_: None
     )
     await asyncio.gather(
         *(asyncio.to_thread(one.check, attempt, result) for (one, attempt), result in zip(going, results, strict=True))
@@ -152,7 +152,7 @@ class _Tried:
     def files(self) -> Files:
         return self.box.config.read_bytes(), self.box.environment.read_bytes()
 
-    def job(self, attempt: Attempt, stack: AsyncExitStack) -> Job:
+    def job(self, attempt: Attempt, stack: AsyncExitStack) -> RolloutJob:
         """What brings another configuration, or the same once more; after what somebody does there by hand."""
         self._by_hand(attempt.before)
         self.before, self.pid = self.files(), self.box.pid
@@ -168,7 +168,10 @@ class _Tried:
         order = dataclasses.replace(
             self.box.order(),
             agent=dataclasses.replace(self.box.agent, host=self.name),
-            files=(File(str(self.box.environment), environment, "0640"), File(str(self.box.config), config, "0640")),
+            files=(
+                PushedFile(str(self.box.environment), environment, "0640"),
+                PushedFile(str(self.box.config), config, "0640"),
+            ),
             content=self.content,
             mark=mark,
             transaction=f"t{self.number}",
@@ -178,7 +181,7 @@ class _Tried:
         )
         self.box.trip(attempt.step if attempt.trip else 9999, attempt.trip or "fail")
         way = Reached(self.box, stack, self.name, attempt.fault)
-        return Job(Wish(FLEET.host(self.name), ""), order, way, Terms(AgentPace(1.0, 1.0, 0.0)))
+        return RolloutJob(Target(FLEET.host(self.name), ""), order, way, Terms(AgentPace(1.0, 1.0, 0.0)))
 
     def _by_hand(self, what: str) -> None:
         if what == "edit":
@@ -188,25 +191,25 @@ class _Tried:
         elif what == "stop":
             self.box.call("systemctl", "stop", "telegraf")
 
-    def check(self, attempt: Attempt, result: Result) -> None:
+    def check(self, attempt: Attempt, result: PushResult) -> None:
         """Let everything on the host come to its end, and hold what was told against what is there."""
         tripped = self.box.untrip()
         self._come_to_rest(power_cut=attempt.after)
         now = self.files()
         about = f"{attempt} told {result.outcome}: {result.why}; tripped {tripped or 'nothing'}; {now}"
-        if result.outcome is Outcome.BROKEN and tripped:
+        if result.outcome is PushOutcome.BROKEN and tripped:
             assert set(now) <= {*self.before, *self.wanted}, about
             return
         assert now in (self.before, self.wanted), about
         is_new = now == self.wanted
-        if result.outcome is Outcome.PROVEN:
+        if result.outcome is PushOutcome.PROVEN:
             assert is_new, about
-        elif result.outcome is Outcome.UNKNOWN:
+        elif result.outcome is PushOutcome.UNKNOWN:
             assert tripped or attempt.fault.kind, about
         else:
             assert result.outcome in _OLD, about
             assert not is_new or self.before == self.wanted, about
-        if result.outcome is not Outcome.PROVEN:
+        if result.outcome is not PushOutcome.PROVEN:
             assert bool(self.box.pid) == bool(self.pid) or is_new or attempt.after, about
         if self.box.pid and self.box.pid != self.pid:
             assert self.box.loaded.encode() == now[0], about
@@ -232,5 +235,12 @@ class _Tried:
 
 
 _OLD = frozenset(
-    {Outcome.ROLLED_BACK, Outcome.REFUSED, Outcome.DRIFTED, Outcome.UNCHANGED, Outcome.SILENT, Outcome.UNREACHABLE}
+    {
+        PushOutcome.ROLLED_BACK,
+        PushOutcome.REFUSED,
+        PushOutcome.DRIFTED,
+        PushOutcome.UNCHANGED,
+        PushOutcome.SILENT,
+        PushOutcome.UNREACHABLE,
+    }
 )

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.push.protocol import Access, Event, File
+from aresmon.push.protocol import HostMessage, PushedFile, WriteAccess
 from tests.unit.push.remote.sandbox import NEW, OLD, OLD_ENVIRONMENT, Sandbox, Talk, words
 
 
-def assert_untouched(box: Sandbox, told: list[Event], *, pid: int | None, config: str = OLD) -> None:
+def assert_untouched(box: Sandbox, told: list[HostMessage], *, pid: int | None, config: str = OLD) -> None:
     """The files, the agent's process and the journal are what they were, and nothing lies about."""
     assert (box.config.read_text(), box.pid) == (config, pid)
     assert not box.pending.exists()
@@ -24,7 +24,7 @@ def assert_untouched(box: Sandbox, told: list[Event], *, pid: int | None, config
     assert {one.word for one in told} & {"running", "committed", "undone", "broken"} == set()
 
 
-def refused(box: Sandbox, told: list[Event]) -> str:
+def refused(box: Sandbox, told: list[HostMessage]) -> str:
     """The one refusal of a push, which was its last word."""
     assert [one.word for one in told].count("refused") == 1
     assert told[-1].word == "refused"
@@ -226,7 +226,7 @@ def test_a_disk_without_room_leaves_nothing_behind(box: Sandbox, which: str) -> 
 
 def test_a_folder_that_cannot_be_made_is_told(box: Sandbox) -> None:
     order = box.order()
-    extra = File(str(box.config / "below" / "a file"), b"x")
+    extra = PushedFile(str(box.config / "below" / "a file"), b"x")
 
     told = box.bring(dataclasses.replace(order, files=(*order.files, extra)))
 
@@ -314,8 +314,8 @@ def edge(status: int) -> Iterator[tuple[int, list[tuple[str, str | None, str | N
         server.server_close()
 
 
-def access(url: str) -> Access:
-    return Access(url, "agent-box", "pass=word==", "telegraf")
+def access(url: str) -> WriteAccess:
+    return WriteAccess(url, "agent-box", "pass=word==", "telegraf")
 
 
 @pytest.mark.parametrize("form", ["http://127.0.0.1:{}", "http://localhost:{}"])

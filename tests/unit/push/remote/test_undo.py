@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from aresmon.push.protocol import Event, File
+from aresmon.push.protocol import HostMessage, PushedFile
 from tests.unit.push.remote.sandbox import NEW, OLD, OLD_ENVIRONMENT, SOON, Sandbox, until, words
 
 
@@ -200,7 +200,7 @@ def test_an_agent_that_did_not_run_before_does_not_run_afterwards(box: Sandbox) 
 def test_files_that_were_not_there_go_again(box: Sandbox) -> None:
     box.environment.unlink()
     order = box.order()
-    extra = File(str(box.root / "etc/new/file"), b"x")
+    extra = PushedFile(str(box.root / "etc/new/file"), b"x")
 
     with box.push(dataclasses.replace(order, files=(*order.files, extra))) as talk:
         talk.until("running")
@@ -291,7 +291,7 @@ def test_the_next_push_takes_back_what_was_left_in_the_middle_first(box: Sandbox
     assert box.loaded == "# Another.\n"
 
 
-def _push_when_free(box: Sandbox, *, answer: str = "commit") -> list[Event]:
+def _push_when_free(box: Sandbox, *, answer: str = "commit") -> list[HostMessage]:
     """A push, once the children of a script that was killed have let its lock go."""
     while True:
         with box.push(config="# Another.\n") as talk:

@@ -15,7 +15,7 @@ from aresmon.influxdb import downsampling
 from aresmon.render.grafana import alert_rules, panels
 from aresmon.render.grafana.dashboards import dashboards
 from tests.grafana import alerting_file
-from tests.unit.alert_files import conditions, files, fleet, limit, query, rules
+from tests.unit.alert_files import conditions, config, files, limit, query, rules
 from tests.unit.conftest import VIEWS, load
 
 UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -25,7 +25,7 @@ UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 def test_what_is_rendered_depends_on_the_site_alone() -> None:
-    assert alert_rules.render(fleet(), VIEWS) == alert_rules.render(fleet(), VIEWS)
+    assert alert_rules.render(config(), VIEWS) == alert_rules.render(config(), VIEWS)
 
 
 def test_there_is_one_rule_a_severity_and_one_silent_rule_a_host() -> None:
@@ -263,7 +263,7 @@ def test_an_exception_for_a_silent_host_is_its_own_rule_changed() -> None:
 
 
 def test_what_the_bundle_no_longer_has_is_deleted_in_grafana() -> None:
-    before = alert_rules.uids(alert_rules.render(fleet("  send_to: [{discord: {secret: a}}]\n"), VIEWS))
+    before = alert_rules.uids(alert_rules.render(config("  send_to: [{discord: {secret: a}}]\n"), VIEWS))
     made, contacts = files("  rules: {cpu-high: {watch: off}}\n", formerly=(*before, "agent-silent-ronflex"))
 
     gone = {"agent-silent-ronflex", "cpu-high-warning", "cpu-high-critical"}
@@ -275,7 +275,7 @@ def test_what_the_bundle_no_longer_has_is_deleted_in_grafana() -> None:
 def test_a_contact_point_that_grafana_has_had_is_never_deleted_as_a_whole() -> None:
     """A policy of somebody's own may name it, and then Grafana would not start."""
     told = "  send_to: [{discord: {secret: a}}]\n  heartbeat: {secret: b}\n"
-    before = alert_rules.uids(alert_rules.render(fleet(told), VIEWS))
+    before = alert_rules.uids(alert_rules.render(config(told), VIEWS))
     _, without = files("", formerly=tuple(before))
     since = before | {one["uid"] for point in without["contactPoints"] for one in point["receivers"]}
     _, later = files("", formerly=tuple(since))
@@ -296,7 +296,7 @@ def test_a_contact_point_that_grafana_has_had_is_never_deleted_as_a_whole() -> N
 def test_quiet_hours_that_are_no_more_are_left_there_since_grafana_would_not_start() -> None:
     """It deletes times before it reads the rules by which they are no longer named."""
     quiet = "  quiet: [{from: '23:00', to: '07:00', timezone: Europe/Paris}]\n"
-    before = alert_rules.uids(alert_rules.render(fleet(quiet), VIEWS))
+    before = alert_rules.uids(alert_rules.render(config(quiet), VIEWS))
     _, contacts = files("", formerly=tuple(before))
 
     assert "deleteMuteTimes" not in contacts
@@ -304,7 +304,7 @@ def test_quiet_hours_that_are_no_more_are_left_there_since_grafana_would_not_sta
 
 
 def test_what_comes_back_is_not_deleted() -> None:
-    everything = alert_rules.uids(alert_rules.render(fleet(), VIEWS))
+    everything = alert_rules.uids(alert_rules.render(config(), VIEWS))
 
     assert "deleteRules" not in files(formerly=tuple(everything))[0]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aresmon.config.views import Levels, Panel, Series
+from aresmon.config.views import Levels, Panel, SeriesSpec
 from aresmon.render.grafana.dashboards import dashboards, overview_panels
 from aresmon.render.grafana.panels import panel_json
 from aresmon.render.grafana.queries import Scope
@@ -28,11 +28,11 @@ def test_a_dashboard_has_nothing_that_grafanas_model_does_not_know(path: str) ->
 @pytest.mark.parametrize("kind", schema.PLUGINS)
 @pytest.mark.parametrize("levels", [None, Levels((("warning", 2), ("critical", 1)), falling=True)])
 def test_every_kind_of_panel_is_as_its_plug_in_has_it(kind: str, levels: Levels | None) -> None:
-    parts = (("a", Series("cpu", "idle")), ("b", Series("cpu", "user")))
+    parts = (("a", SeriesSpec("cpu", "idle")), ("b", SeriesSpec("cpu", "user")))
     series = (
-        Series("cpu", "idle", name="idle %", rate=10, math="* 8", by=("cpu",)),
-        Series(formula="a / b", parts=parts, name="{host}"),
-        Series(influxql="SHOW SERIES CARDINALITY", name="Series"),
+        SeriesSpec("cpu", "idle", name="idle %", rate=10, math="* 8", by=("cpu",)),
+        SeriesSpec(formula="a / b", parts=parts, name="{host}"),
+        SeriesSpec(influxql="SHOW SERIES CARDINALITY", name="Series"),
     )
     panel = Panel(
         *("Title", kind, "percent", "What it shows."),

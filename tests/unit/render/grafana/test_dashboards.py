@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aresmon.config import names as config_names
 from aresmon.config import view_files
-from aresmon.config.views import Board, Levels, Measurement, Panel, Series, View
+from aresmon.config.views import Board, Levels, Measurement, Panel, SeriesSpec, View
 from aresmon.render.grafana import panels as grafana_panels
 from aresmon.render.grafana.dashboards import PATH, collector_dashboard, dashboards, host_dashboard
 from aresmon.render.grafana.panels import thresholds
@@ -291,7 +291,7 @@ def own(name: str, *panels: Panel, title: str = "Ours") -> View:
 
 
 def panel(title: str, **changes: Any) -> Panel:
-    series = (Series("weather", "degrees"),)
+    series = (SeriesSpec("weather", "degrees"),)
     return Panel(title, "timeseries", "celsius", "How warm it is outside.", series, **changes)
 
 
@@ -344,7 +344,7 @@ def test_a_value_is_coloured_by_how_bad_it_is(levels: Levels | None, steps: list
 
 def test_a_collectors_panels_are_narrowed_by_what_is_chosen_where_they_know_it() -> None:
     other = Measurement("wind", (), {"speed": "gauge"})
-    view = own("one", panel("Here"), Panel("Wind", "timeseries", "short", "How windy.", (Series("wind", "speed"),)))
+    view = own("one", panel("Here"), Panel("Wind", "timeseries", "short", "How windy.", (SeriesSpec("wind", "speed"),)))
     view = replace(view, measurements={**view.measurements, "wind": other})
 
     here, wind = every(collector_dashboard(view, hosts=3))
@@ -355,7 +355,7 @@ def test_a_collectors_panels_are_narrowed_by_what_is_chosen_where_they_know_it()
 
 
 def test_a_statements_policy_is_that_of_its_dashboard() -> None:
-    asked_by_hand = Series(influxql='SELECT "degrees" FROM $policy."weather" WHERE $timeFilter')
+    asked_by_hand = SeriesSpec(influxql='SELECT "degrees" FROM $policy."weather" WHERE $timeFilter')
     view = own("one", Panel("By hand", "timeseries", "celsius", "How warm it is.", (asked_by_hand,)))
 
     built = host_dashboard("lewi", [view])

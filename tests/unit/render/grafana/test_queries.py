@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aresmon.config.views import Condition, Series
+from aresmon.config.views import Condition, SeriesSpec
 from aresmon.render.grafana import queries
 from aresmon.render.grafana.queries import Scope, host_is
 from tests.grafana import influxql
@@ -127,7 +127,7 @@ def test_a_condition_is_written_as_grafana_writes_it(condition: dict[str, str], 
 SCOPE = Scope("$rp", where=(host_is("$host"),))
 
 
-def target(series: Series, scope: Scope = SCOPE, form: str = "time_series") -> dict[str, Any]:
+def target(series: SeriesSpec, scope: Scope = SCOPE, form: str = "time_series") -> dict[str, Any]:
     """A target of ours, which also is what Grafana's builder takes."""
     made = queries.target(series, scope, ref="A", datasource="${datasource}", form=form)
     assert list(influxql.schema_problems(made, influxql.QUERY, "target")) == []
@@ -137,17 +137,17 @@ def target(series: Series, scope: Scope = SCOPE, form: str = "time_series") -> d
 @pytest.mark.parametrize(
     ("series", "selected"),
     [
-        (Series("m", "f"), 'mean("f")'),
-        (Series("m", "f", aggregate="max"), 'max("f")'),
-        (Series("m", "f", rate=10), 'non_negative_derivative(last("f"), 10s)'),
-        (Series("m", "f", aggregate="max", rate=1), 'non_negative_derivative(max("f"), 1s)'),
-        (Series("m", "f", increase=True), 'non_negative_difference(last("f"))'),
-        (Series("m", "f", aggregate="distinct"), 'count(distinct("f"))'),
-        (Series("m", "f", math="* -1 + 100"), 'mean("f")  * -1 + 100'),
-        (Series("m", "f.5xx", rate=1, math="* 8"), 'non_negative_derivative(last("f.5xx"), 1s)  * 8'),
+        (SeriesSpec("m", "f"), 'mean("f")'),
+        (SeriesSpec("m", "f", aggregate="max"), 'max("f")'),
+        (SeriesSpec("m", "f", rate=10), 'non_negative_derivative(last("f"), 10s)'),
+        (SeriesSpec("m", "f", aggregate="max", rate=1), 'non_negative_derivative(max("f"), 1s)'),
+        (SeriesSpec("m", "f", increase=True), 'non_negative_difference(last("f"))'),
+        (SeriesSpec("m", "f", aggregate="distinct"), 'count(distinct("f"))'),
+        (SeriesSpec("m", "f", math="* -1 + 100"), 'mean("f")  * -1 + 100'),
+        (SeriesSpec("m", "f.5xx", rate=1, math="* 8"), 'non_negative_derivative(last("f.5xx"), 1s)  * 8'),
     ],
 )
-def test_a_series_selects_what_it_means(series: Series, selected: str) -> None:
+def test_a_series_selects_what_it_means(series: SeriesSpec, selected: str) -> None:
     assert queries.statement(target(series)) == (
         f'SELECT {selected} FROM "$rp"."m" WHERE "host"::tag = \'$host\' AND $timeFilter '
         "GROUP BY time($__interval) fill(null) ORDER BY time ASC"
@@ -170,14 +170,14 @@ def test_a_series_selects_what_it_means(series: Series, selected: str) -> None:
     ],
 )
 def test_a_condition_compares_with_the_type_that_the_key_has(condition: Condition, written: str) -> None:
-    made = target(Series("m", "f", where=(condition,)))
+    made = target(SeriesSpec("m", "f", where=(condition,)))
 
     assert f"AND {written}) AND $timeFilter" in queries.statement(made)
     assert queries.written(condition) == written
 
 
 def test_the_tags_of_the_scope_and_of_the_series_are_grouped_by_once_each() -> None:
-    made = target(Series("m", "f", by=("path", "host")), Scope(by=("host",), step="1m", fill="none"))
+    made = target(SeriesSpec("m", "f", by=("path", "host")), Scope(by=("host",), step="1m", fill="none"))
 
     assert queries.statement(made).endswith(
         ' FROM "m" WHERE $timeFilter GROUP BY time(1m), "host"::tag, "path"::tag fill(none) ORDER BY time ASC'
@@ -185,15 +185,15 @@ def test_the_tags_of_the_scope_and_of_the_series_are_grouped_by_once_each() -> N
 
 
 def test_without_steps_all_points_become_one() -> None:
-    made = target(Series("m", "f", by=("path",)), SCOPE.without_steps())
+    made = target(SeriesSpec("m", "f", by=("path",)), SCOPE.without_steps())
 
     assert queries.statement(made).endswith('$timeFilter GROUP BY "path"::tag ORDER BY time ASC')
 
 
 def test_a_series_of_a_table_is_named_in_its_statement_and_one_over_time_in_the_legend() -> None:
-    series = Series("m", "f", name="Used %")
+    series = SeriesSpec("m", "f", name="Used %")
 
-    table, lines = target(series, form="table"), target(Series("m", "f", name="{path} on {host}"))
+    table, lines = target(series, form="table"), target(SeriesSpec("m", "f", name="{path} on {host}"))
 
     assert 'mean("f") AS "Used %"' in queries.statement(table)
     assert "alias" not in table
