@@ -153,6 +153,16 @@ def test_the_design_has_a_row_for_each_package() -> None:
     assert sorted(rows) == sorted(path.parent.name for path in (REPOSITORY / "aresmon").glob("*/__init__.py"))
 
 
+def test_every_file_in_the_designs_walkthroughs_exists() -> None:
+    text = (REPOSITORY / "docs" / "design.md").read_text(encoding="utf-8")
+    walks = text.partition("## Walkthroughs\n")[2].partition("\n## ")[0]
+    files = set(re.findall(r"`([a-z0-9_/]+\.(?:py|bash))`", walks))
+
+    assert walks.count("\n### ") == 3
+    assert len(files) > 30
+    assert [name for name in sorted(files) if not (REPOSITORY / "aresmon" / name).is_file()] == []
+
+
 # Links and commands ----------------------------------------------------------------------------------
 
 
