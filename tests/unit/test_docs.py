@@ -186,6 +186,17 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 
 
 @documents
+def test_every_file_of_the_repository_that_is_named_exists(document: Path) -> None:
+    if document.name == "CHANGELOG.md":  # it tells of the past
+        return
+    folders = "aresmon|bench|compose|docs|examples|grafana|scripts|telegraf|tests"
+    named = re.findall(rf"`((?:{folders})/[a-z0-9_./*-]+)`", prose(document))
+
+    roots = (REPOSITORY, REPOSITORY / "aresmon")
+    assert [name for name in named if not any(list(root.glob(name.rstrip("/"))) for root in roots)] == []
+
+
+@documents
 def test_every_command_that_is_named_exists(document: Path) -> None:
     for line in command_lines(document):
         words, rest = split(line)
