@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from aresmon.config.model import Config
 from aresmon.site.folder import Site
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ class Releases:
     def add(self, body: str, release: Release) -> None:
         """Keep a configuration, and let the oldest go."""
         files.write(self._conf(release.number), body.encode(), mode=0o600)
-        files.write(self._about(release.number), (json.dumps(asdict(release)) + "\n").encode(), mode=0o600)
+        self._about(release.number).write(release)
         for old in self.all()[:-KEPT]:
-            self._about(old.number).unlink(missing_ok=True)
+            self._about(old.number).delete()
             self._conf(old.number).unlink(missing_ok=True)
 
     def next_number(self) -> int:
@@ -126,12 +126,18 @@ class Releases:
     def _read(self) -> Iterator[Release]:
         for path in self.folder.glob("*.json"):
             try:
-                yield Release(**json.loads(path.read_bytes()))
-            except (OSError, ValueError, TypeError):
+                release = _file(path).read()
+            except AresmonError:
                 continue  # written by a version that knew more, or by hand: not a release of ours
+            if release is not None:
+                yield release
 
     def _conf(self, number: int) -> Path:
         return self.folder / f"{number:05}.conf"
 
-    def _about(self, number: int) -> Path:
-        return self.folder / f"{number:05}.json"
+    def _about(self, number: int) -> JsonFile[Release]:
+        return _file(self.folder / f"{number:05}.json")
+
+
+def _file(path: Path) -> JsonFile[Release]:
+    return JsonFile(path, lambda data: Release(**data), asdict)

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from aresmon.config.layout import Layout
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, InfluxDBUnreachableError, Series
-from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 
 DAY = 86400  # seconds
 _HOUR = 3600
@@ -234,21 +235,28 @@ def update(former: ChecksumCache, influxdb: InfluxDB, states: Mapping[int, str])
 
 def read(site: Layout) -> ChecksumCache:
     """What the last backup kept; an empty one where there is none that can be read."""
-    try:
-        data = json.loads((site.state / _FILE).read_bytes())
-        if data["format"] != _FORMAT:
-            return ChecksumCache()
-        return ChecksumCache(
-            states={int(shard): str(state) for shard, state in data["states"].items()},
-            windows={str(policy): int(window) for policy, window in data["windows"].items()},
-            days={(p, m, int(day)): Checksum(int(values), int(mark, 16)) for p, m, day, values, mark in data["days"]},
-        )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return ChecksumCache()
+    return _file(site).read_or(ChecksumCache())
 
 
 def write(site: Layout, ledger: ChecksumCache) -> None:
     """Keep it for the next backup."""
-    days = [[*key, mark.values, f"{mark.mark:016x}"] for key, mark in ledger.days.items()]
-    data = {"format": _FORMAT, "states": ledger.states, "windows": ledger.windows, "days": days}
-    files.write(site.state / _FILE, json.dumps(data, separators=(",", ":")).encode(), mode=0o600)
+    _file(site).write(ledger)
+
+
+def _file(site: Layout) -> JsonFile[ChecksumCache]:
+    return JsonFile(site.state / _FILE, _parse, _serialise, indent=None)
+
+
+def _parse(data: Any) -> ChecksumCache:
+    if data["format"] != _FORMAT:
+        return ChecksumCache()
+    return ChecksumCache(
+        states={int(shard): str(state) for shard, state in data["states"].items()},
+        windows={str(policy): int(window) for policy, window in data["windows"].items()},
+        days={(p, m, int(day)): Checksum(int(values), int(mark, 16)) for p, m, day, values, mark in data["days"]},
+    )
+
+
+def _serialise(cache: ChecksumCache) -> Any:
+    days = [[*key, mark.values, f"{mark.mark:016x}"] for key, mark in cache.days.items()]
+    return {"format": _FORMAT, "states": cache.states, "windows": cache.windows, "days": days}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aresmon.config.layout import Layout
-from aresmon.system import files
-
-_FILE = "backups.json"
+from aresmon.system.json_file import JsonFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +54,7 @@ class BackupRecord:
 
 def read(site: Layout) -> BackupRecord:
     """The record of a site; an empty one where there is none, or none that can be read."""
-    try:
-        data = json.loads((site.state / _FILE).read_bytes())
-        return BackupRecord(
-            last_made=_one(CompletedBackup, data.get("last_made")),
-            last_failed=_one(FailedBackup, data.get("last_failed")),
-            last_verified=_one(Verification, data.get("last_verified")),
-            kept_passphrase=str(data.get("kept_passphrase", "")),
-        )
-    except (OSError, ValueError, TypeError, AttributeError):
-        return BackupRecord()
+    return _file(site).read_or(BackupRecord())
 
 
 def doubts(record: BackupRecord, *, due: float, now: float) -> Iterator[tuple[str, str]]:
@@ -128,9 +116,22 @@ def note_passphrase(site: Layout, mark: str) -> None:
     _write(site, replace(read(site), kept_passphrase=mark))
 
 
+def _write(site: Layout, record: BackupRecord) -> None:
+    _file(site).write(record)
+
+
+def _file(site: Layout) -> JsonFile[BackupRecord]:
+    return JsonFile(site.state / "backups.json", _parse, asdict)
+
+
+def _parse(data: Any) -> BackupRecord:
+    return BackupRecord(
+        last_made=_one(CompletedBackup, data.get("last_made")),
+        last_failed=_one(FailedBackup, data.get("last_failed")),
+        last_verified=_one(Verification, data.get("last_verified")),
+        kept_passphrase=str(data.get("kept_passphrase", "")),
+    )
+
+
 def _one(kind: Any, data: dict[str, Any] | None) -> Any:
     return None if data is None else kind(**data)
-
-
-def _write(site: Layout, record: BackupRecord) -> None:
-    files.write(site.state / _FILE, json.dumps(asdict(record), indent=1).encode(), mode=0o600)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from aresmon.config.access import GrafanaUser
 from aresmon.config.model import Config
@@ -14,7 +13,7 @@ from aresmon.grafana import admin_access
 from aresmon.grafana.client import Account, Grafana, GrafanaError
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
-from aresmon.system import files
+from aresmon.system.json_file import JsonFile
 from aresmon.system.progress import Progress
 
 _REMEMBERED = "grafana-users.json"
@@ -144,7 +143,7 @@ def find(site: Site, accounts: Sequence[Account], login: str) -> Account | None:
 def forget(site: Site, login: str) -> None:
     """Look after this user no more."""
     left = {key: uid for key, uid in _remembered(site).items() if key != login.lower()}
-    files.write(site.state / _REMEMBERED, json.dumps(left).encode(), mode=0o600)
+    _remembered_file(site).write(left)
     (site.secrets / site_secrets.grafana_user(login)).unlink(missing_ok=True)
 
 
@@ -226,18 +225,19 @@ def _mend(grafana: Grafana, act: Act, account: Account, one: UserSpec) -> None:
 
 
 def _remembered(site: Site) -> Mapping[str, str]:
-    try:
-        remembered: Any = json.loads((site.state / _REMEMBERED).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return remembered if isinstance(remembered, dict) else {}
+    return _remembered_file(site).read_or({})
+
+
+def _remembered_file(site: Site) -> JsonFile[Mapping[str, str]]:
+    """Grafana's `uid` of each managed user, by login."""
+    return JsonFile(site.state / _REMEMBERED, lambda data: dict(data.items()), dict)
 
 
 def _remember(site: Site, people: Sequence[UserSpec], accounts: Sequence[Account]) -> None:
     found = match(people, accounts, {})
     now = {key: account.uid for key, account in sorted(found.items())}
     if now != _remembered(site):
-        files.write(site.state / _REMEMBERED, json.dumps(now).encode(), mode=0o600)
+        _remembered_file(site).write(now)
 
 
 def _forget_secrets(site: Site, config: Config, changes: Sequence[GrafanaUserChange]) -> None:

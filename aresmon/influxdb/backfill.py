@@ -7,13 +7,12 @@ stands in a journal, and whoever comes next goes on from there.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from aresmon.config.model import FOREVER, Config
 from aresmon.config.names import DATABASE
@@ -22,8 +21,8 @@ from aresmon.influxdb import capacity, downsampling, influxql
 from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError
 from aresmon.influxdb.downsampling import TIERS, Downsampling
-from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 from aresmon.system.progress import Progress
 
 JOURNAL = "backfill.json"
@@ -135,21 +134,29 @@ def _is_wanted(one: Downsampling, wish: BackfillOptions) -> bool:
 
 def owed(journal: Path) -> list[BackfillTask]:
     """What was begun and is not done; nothing where there is no journal, or none that can be read."""
-    try:
-        lines = json.loads(journal.read_bytes())["tasks"]
-        return [BackfillTask(str(policy), str(name), int(since), int(until)) for policy, name, since, until in lines]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    return _file(journal).read_or([])
 
 
 def remember(journal: Path, tasks: Sequence[BackfillTask]) -> None:
     """Write down what is still to be done; with nothing, the journal goes."""
     if tasks:
-        lines = [[one.policy, one.measurement, one.since, one.until] for one in tasks]
-        files.write(journal, json.dumps({"tasks": lines}).encode())
-        return
-    with suppress(FileNotFoundError):
-        journal.unlink()
+        _file(journal).write(list(tasks))
+    else:
+        _file(journal).delete()
+
+
+def _file(journal: Path) -> JsonFile[list[BackfillTask]]:
+    return JsonFile(journal, _parse, _serialise, mode=0o644, indent=None)
+
+
+def _parse(data: Any) -> list[BackfillTask]:
+    return [
+        BackfillTask(str(policy), str(name), int(since), int(until)) for policy, name, since, until in data["tasks"]
+    ]
+
+
+def _serialise(tasks: Sequence[BackfillTask]) -> Any:
+    return {"tasks": [[one.policy, one.measurement, one.since, one.until] for one in tasks]}
 
 
 def joined(former: Sequence[BackfillTask], new: Sequence[BackfillTask]) -> list[BackfillTask]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -21,12 +20,11 @@ from aresmon.influxdb.retention import Loss
 from aresmon.influxdb.users import DatabaseChange
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
-from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 from aresmon.system.progress import Progress
 
 _ANSWERS_WITHIN = 120.0
-_RETENTION = "retention.json"
 _OPEN = "/run/reset"  # inside the container
 _WITHOUT_PASSWORDS = ("-e", "INFLUXDB_HTTP_AUTH_ENABLED=false", "-e", f"INFLUXDB_HTTP_BIND_SOCKET={_OPEN}/{SOCKET}")
 _DAY = 86400  # seconds
@@ -75,8 +73,8 @@ def ensure(
         coarser = downsampling.plan(admin, config, views)
         journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, config, views, coarser)
         kept = {policy: influxql.keep_hours(config.keep, policy) for policy in influxql.POLICIES}
-        if changes or not (site.state / _RETENTION).exists():
-            files.write(site.state / _RETENTION, json.dumps(kept).encode())
+        if changes or not _retention_file(site).path.exists():
+            _retention_file(site).write(kept)
     # Noted before the continuous queries are made, since what is due is told by their absence; filled afterwards,
     # since what arrives meanwhile is theirs.
     if filling:
@@ -193,17 +191,23 @@ def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
 def losses(site: Site, config: Config) -> tuple[Loss, ...]:
     """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
     yet, and told by the database where it does."""
-    try:
-        told = json.loads((site.state / _RETENTION).read_bytes())
-        kept = {str(policy): int(hours) for policy, hours in told.items()}
-    except (OSError, ValueError, AttributeError):
-        kept = {}
+    kept = _retention_file(site).read_or({})
     if kept and not retention.by_memory(kept, config):
         return ()
     try:
         return retention.losses(influxdb(site), config, site.views(), now=time.time())
     except AresmonError:
         return retention.by_memory(kept, config)
+
+
+def _retention_file(site: Site) -> JsonFile[Mapping[str, int]]:
+    """The hours of each retention policy, as the last `up` set them."""
+    return JsonFile(
+        site.state / "retention.json",
+        lambda data: {str(policy): int(hours) for policy, hours in data.items()},
+        dict,
+        mode=0o644,
+    )
 
 
 def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from aresmon.config.model import FOREVER, Config, as_written
 from aresmon.config.names import DATABASE
@@ -13,8 +13,8 @@ from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.site.folder import Site
 from aresmon.site.secrets import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, account, agent, other, upcoming
-from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 
 ADMIN = "aresmon"
 MEANT = "put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`"
@@ -247,21 +247,12 @@ FILE = "blocked.json"
 
 def blocked(site: Site) -> Mapping[str, str]:
     """The hosts that may not write, and since when (ISO 8601, UTC). Raises AresmonError where that cannot be known."""
-    path = site.state / FILE
-    try:
-        return parse(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise _unreadable(str(path), error) from None
+    return _file(site.state / FILE).read() or {}
 
 
 def parse(content: bytes, where: str) -> Mapping[str, str]:
     """The same of a file's content; `where` it is, is told where AresmonError is raised."""
-    try:
-        return {str(host): str(since) for host, since in json.loads(content).items()}
-    except (ValueError, AttributeError) as error:
-        raise _unreadable(where, error) from None
+    return _file(Path(FILE)).decode(content, where)
 
 
 def admitted(site: Site, config: Config) -> Config:
@@ -275,7 +266,7 @@ def block(site: Site, influxdb: InfluxDB, host: str) -> bool:
     known = blocked(site)
     if host not in known:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        files.write(site.state / FILE, json.dumps({**known, host: now}).encode())
+        _file(site.state / FILE).write({**known, host: now})
     first = account(agent(host), "")
     remove_users(influxdb, first, other(first))
     return host not in known
@@ -295,12 +286,16 @@ def forget(site: Site, host: str) -> bool:
     known = dict(blocked(site))
     was = known.pop(host, None)
     if was is not None:
-        files.write(site.state / FILE, json.dumps(known).encode())
+        _file(site.state / FILE).write(known)
     return was is not None
 
 
-def _unreadable(where: str, error: Exception) -> AresmonError:
-    return AresmonError(
-        f"{where}, the hosts that may not write, cannot be read: {error}",
+def _file(path: Path) -> JsonFile[Mapping[str, str]]:
+    return JsonFile(
+        path,
+        lambda data: {str(host): str(since) for host, since in data.items()},
+        dict,
+        description="the hosts that may not write",
         hint="remove it, and block those again: `aresmon hosts block HOST`",
+        mode=0o644,
     )

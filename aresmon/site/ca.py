@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from aresmon.config.model import Config
 from aresmon.site.certificates import CertificateWarning
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -34,7 +34,7 @@ _RENEWED = 1 / 3  # of its time that is left
 _TOLD = timedelta(days=30)
 _SLOW = timedelta(hours=1)  # a host's clock may be behind
 NEXT = "next.pem"
-_NOW, _EDGE, _FACTS = "authority.pem", "edge.pem", "edge.json"
+_NOW, _EDGE = "authority.pem", "edge.pem"
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.DOTALL)
 
 
@@ -93,11 +93,14 @@ def ensure(folder: Path, names: Sequence[str], now: datetime) -> str:
 def known(folder: Path) -> Facts | None:
     """What is known of the edge's certificate; None where there is none, or not of these files."""
     try:
-        told = json.loads((folder / _FACTS).read_bytes())
-        facts = Facts(**{**told, "names": tuple(told["names"])})
-        return facts if facts.of == _digest(folder) else None
-    except (OSError, ValueError, TypeError, KeyError):
+        facts = _facts_file(folder).read()
+        return facts if facts is not None and facts.of == _digest(folder) else None
+    except (OSError, AresmonError):
         return None
+
+
+def _facts_file(folder: Path) -> JsonFile[Facts]:
+    return JsonFile(folder / "edge.json", lambda data: Facts(**{**data, "names": tuple(data["names"])}), asdict)
 
 
 def trusted(folder: Path) -> str:
@@ -203,14 +206,14 @@ def _issue(folder: Path, names: Sequence[str], now: datetime) -> None:
     begun = begun.add_extension(SubjectAlternativeName([_name(one) for one in names]), critical=False)
     begun = begun.add_extension(ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     files.write(folder / _EDGE, _pem(_signed(begun, key, signer, authority), key), mode=0o600)
-    facts = {
-        "of": _digest(folder),
-        "names": list(names),
-        "begins": now.timestamp(),
-        "ends": ends.timestamp(),
-        "authority_ends": authority.not_valid_after_utc.timestamp(),
-    }
-    files.write(folder / _FACTS, json.dumps(facts).encode(), mode=0o600)
+    facts = Facts(
+        of=_digest(folder),
+        names=tuple(names),
+        begins=now.timestamp(),
+        ends=ends.timestamp(),
+        authority_ends=authority.not_valid_after_utc.timestamp(),
+    )
+    _facts_file(folder).write(facts)
 
 
 def _authority(now: datetime) -> bytes:

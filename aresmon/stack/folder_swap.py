@@ -6,13 +6,13 @@ is under the service's names may be neither the old nor the new; `finish` makes 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aresmon.config.layout import Layout
 from aresmon.config.model import Config
@@ -20,7 +20,8 @@ from aresmon.engine.docker import Engine
 from aresmon.influxdb.scratch import FOLDER, remove
 from aresmon.site.folder import Site
 from aresmon.system import files
-from aresmon.system.errors import AresmonError, ExitCode, not_yours
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.json_file import JsonFile
 from aresmon.system.progress import Progress
 
 SERVICES = ("influxdb", "grafana")
@@ -61,18 +62,7 @@ def move(folder: Path, incoming: Path, former: Path, names: Sequence[str]) -> Fo
 def begin(site: Layout, moves: Iterable[FolderSwap], *, project: str = "") -> None:
     """Write the journal: from here on, `finish` is what has to be done. `project` is the one of the services that use
     the folders; empty where none does."""
-    told = [
-        {
-            "folder": str(one.folder),
-            "incoming": str(one.incoming),
-            "former": str(one.former),
-            "brought": one.brought,
-            "taken": one.taken,
-        }
-        for one in moves
-    ]
-    content = json.dumps({"project": project, "moves": told}, indent=1)
-    files.write(site.state / _FILE, content.encode(), mode=0o600)
+    _file(site).write((project, list(moves)))
 
 
 def pending(site: Layout) -> list[FolderSwap]:
@@ -85,29 +75,48 @@ def pending(site: Layout) -> list[FolderSwap]:
 
 def _journal(site: Layout) -> tuple[str, list[FolderSwap]]:
     """The project whose services use the folders, and the moves."""
-    path = site.state / _FILE
-    try:
-        told = json.loads(path.read_bytes())
-        return str(told["project"]), [
-            FolderSwap(
-                Path(one["folder"]),
-                Path(one["incoming"]),
-                Path(one["former"]),
-                tuple(one["brought"]),
-                tuple(one["taken"]),
-            )
-            for one in told["moves"]
-        ]
-    except FileNotFoundError:
-        return "", []
-    except PermissionError:
-        raise not_yours(path) from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise AresmonError(
-            f"{path}, the journal of an interrupted restore, cannot be read: {error}",
-            hint="look into the data folders' .aresmon-former-… before anything else",
-            code=ExitCode.BROKEN,
-        ) from None
+    return _file(site).read() or ("", [])
+
+
+def _file(site: Layout) -> JsonFile[tuple[str, list[FolderSwap]]]:
+    return JsonFile(
+        site.state / _FILE,
+        _parse,
+        _serialise,
+        description="the journal of an interrupted restore",
+        hint="look into the data folders' .aresmon-former-… before anything else",
+        code=ExitCode.BROKEN,
+    )
+
+
+def _parse(data: Any) -> tuple[str, list[FolderSwap]]:
+    return str(data["project"]), [
+        FolderSwap(
+            Path(one["folder"]),
+            Path(one["incoming"]),
+            Path(one["former"]),
+            tuple(one["brought"]),
+            tuple(one["taken"]),
+        )
+        for one in data["moves"]
+    ]
+
+
+def _serialise(journal: tuple[str, list[FolderSwap]]) -> Any:
+    project, swaps = journal
+    return {
+        "project": project,
+        "moves": [
+            {
+                "folder": str(one.folder),
+                "incoming": str(one.incoming),
+                "former": str(one.former),
+                "brought": one.brought,
+                "taken": one.taken,
+            }
+            for one in swaps
+        ],
+    }
 
 
 def check_none(site: Layout) -> None:

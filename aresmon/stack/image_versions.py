@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from aresmon import __version__
 from aresmon.config.layout import Layout
@@ -17,8 +18,8 @@ from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import Images
 from aresmon.site.folder import Site, data_folders
-from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 
 VersionOf = Callable[[str, str, str], str]
 
@@ -245,17 +246,25 @@ class Versions:
 def read(site: Layout) -> Versions:
     """What is known of a site; before the first `up` of this release, which one rendered its bundle."""
     try:
-        told = json.loads((site.state / _FILE).read_bytes())
-        services = {str(name): ServiceHistory(**one) for name, one in told["services"].items()}
-        return Versions(str(told["aresmon"]), services)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Versions(_of_bundle(site))
+        found = _file(site).read()
+    except AresmonError:
+        found = None
+    return found or Versions(_of_bundle(site))
 
 
 def write(site: Layout, versions: Versions) -> None:
     """Keep what is known, if it is another than before."""
     if versions != read(site):
-        files.write(site.state / _FILE, (json.dumps(asdict(versions), indent=1) + "\n").encode())
+        _file(site).write(versions)
+
+
+def _file(site: Layout) -> JsonFile[Versions]:
+    return JsonFile(site.state / _FILE, _parse, asdict, mode=0o644)
+
+
+def _parse(data: Any) -> Versions:
+    services = {str(name): ServiceHistory(**one) for name, one in data["services"].items()}
+    return Versions(str(data["aresmon"]), services)
 
 
 def with_running(versions: Versions, running: Mapping[str, ServiceHistory]) -> Versions:

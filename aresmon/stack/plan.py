@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -31,8 +30,7 @@ from aresmon.site.folder import Site, data_folders, users
 from aresmon.system import files as system_files
 from aresmon.system.dotenv import variables
 from aresmon.system.errors import AresmonError
-
-_HASHES = "compose-hashes.json"
+from aresmon.system.json_file import JsonFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +201,15 @@ def remember_hashes(site: Site, intent: DesiredState) -> None:
     """
     mark = _mark(site, intent.files)
     if mark and mark not in _remembered(site):
-        system_files.write(site.state / _HASHES, json.dumps({mark: intent.hashes}).encode())
+        _hashes_file(site).write({mark: intent.hashes})
 
 
 def _remembered(site: Site) -> Mapping[str, Any]:
-    try:
-        remembered = json.loads((site.state / _HASHES).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return remembered if isinstance(remembered, dict) else {}
+    return _hashes_file(site).read_or({})
+
+
+def _hashes_file(site: Site) -> JsonFile[Mapping[str, Any]]:
+    return JsonFile(site.state / "compose-hashes.json", lambda data: dict(data.items()), dict, mode=0o644)
 
 
 def _mark(site: Site, rendered: Files) -> str:

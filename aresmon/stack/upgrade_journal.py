@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import Any, Literal
 
 from aresmon.config.layout import Layout
 from aresmon.stack.image_versions import ServiceHistory
-from aresmon.system import files
-from aresmon.system.errors import AresmonError, ExitCode, not_yours
-
-_FILE = "upgrade.json"
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.json_file import JsonFile
 
 Stage = Literal["copying", "trying", "opened", "returning", "proven"]
 """`copying`: the service is stopped and its folder copied. `trying`: the new image may have written, and no agent was
@@ -40,22 +37,8 @@ class UpgradeJournal:
 
 
 def read(site: Layout) -> UpgradeJournal | None:
-    """The turn that was interrupted, if there is one."""
-    path = site.state / _FILE
-    try:
-        told: dict[str, Any] = json.loads(path.read_bytes())
-        told |= {name: ServiceHistory(**told[name]) for name in ("former", "wanted")}
-        return UpgradeJournal(**(told | {"hosts": tuple(told["hosts"])}))
-    except FileNotFoundError:
-        return None
-    except PermissionError:
-        raise not_yours(path) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AresmonError(
-            f"{path}, the journal of an interrupted upgrade, cannot be read: {error}",
-            hint="look into the data folders' .aresmon-before-… before anything else",
-            code=ExitCode.BROKEN,
-        ) from None
+    """The turn that was interrupted, if there is one. Raises AresmonError for a journal that cannot be read."""
+    return _file(site).read()
 
 
 def interrupted(site: Layout) -> str:
@@ -73,12 +56,12 @@ def check_none(site: Layout) -> None:
 
 def write(site: Layout, attempt: UpgradeJournal) -> None:
     """Remember how far it is."""
-    files.write(site.state / _FILE, json.dumps(asdict(attempt), indent=1).encode(), mode=0o600)
+    _file(site).write(attempt)
 
 
 def forget(site: Layout) -> None:
     """The turn is over."""
-    (site.state / _FILE).unlink(missing_ok=True)
+    _file(site).delete()
 
 
 def forget_deleted(site: Layout, folders: Mapping[str, Path]) -> None:
@@ -86,3 +69,19 @@ def forget_deleted(site: Layout, folders: Mapping[str, Path]) -> None:
     left = read(site)
     if left is not None and not (left.service in folders and folders[left.service].exists()):
         forget(site)
+
+
+def _file(site: Layout) -> JsonFile[UpgradeJournal]:
+    return JsonFile(
+        site.state / "upgrade.json",
+        _parse,
+        asdict,
+        description="the journal of an interrupted upgrade",
+        hint="look into the data folders' .aresmon-before-… before anything else",
+        code=ExitCode.BROKEN,
+    )
+
+
+def _parse(data: Any) -> UpgradeJournal:
+    services = {name: ServiceHistory(**data[name]) for name in ("former", "wanted")}
+    return UpgradeJournal(**{**data, **services, "hosts": tuple(data["hosts"])})

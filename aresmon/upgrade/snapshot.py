@@ -4,17 +4,17 @@ links, which takes neither time nor room, and copies of the rest.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 
 # InfluxDB writes these under another name, renames them and from then on only reads them (tsdb/engine/tsm1/compact.go,
 # tsdb/index/tsi1/partition.go). Series files, logs of the index, tombstones and fields are written in place.
@@ -72,7 +72,7 @@ def take(folder: Path, name: str) -> None:
                     seals[str(path.relative_to(folder))] = _seal(path)
                 else:
                     _copy(path, copy)
-        files.write(_record(folder, name), json.dumps(seals).encode(), mode=0o600)
+        _record(folder, name).write(seals)
         os.sync()
     except OSError as error:
         raise files.cannot_write(target, error) from error
@@ -80,10 +80,7 @@ def take(folder: Path, name: str) -> None:
 
 def broken_seals(folder: Path, name: str) -> list[str]:
     """The linked files of such a snapshot, still in its place, that somebody wrote to since."""
-    try:
-        seals = json.loads(_record(folder, name).read_bytes())
-    except (OSError, ValueError):
-        return []
+    seals = _record(folder, name).read_or({})
     place = folder / name
     return [path for path, seal in seals.items() if not (place / path).exists() or _seal(place / path) != seal]
 
@@ -97,7 +94,7 @@ def forget(folder: Path, name: str) -> None:
         if (folder / name).exists():
             (folder / name).rename(gone)
             shutil.rmtree(gone)
-        _record(folder, name).unlink(missing_ok=True)
+        _record(folder, name).delete()
     except OSError as error:
         raise files.cannot_write(folder, error) from error
 
@@ -107,8 +104,9 @@ def own(folder: Path) -> list[Path]:
     return sorted(one for one in folder.iterdir() if not one.name.startswith(_OURS) and _is_kept(one))
 
 
-def _record(folder: Path, name: str) -> Path:
-    return folder / f"{name}.json"
+def _record(folder: Path, name: str) -> JsonFile[Mapping[str, list[int]]]:
+    """Size and modification time of each linked file, by its path in the data folder."""
+    return JsonFile(folder / f"{name}.json", lambda data: dict(data.items()), dict)
 
 
 def _seal(path: Path) -> list[int]:
