@@ -137,7 +137,7 @@ def the_stack(site: Site) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | Non
         yield Engine.behind(far.docker), lambda: far.influxdb
 
 
-def on_ground(
+def run_in_session(
     run: Callable[[Session], Coroutine[Any, Any, R]], *, site: Site | None = None, ask_sudo: bool = False
 ) -> R:
     """Run something with the ways to the hosts open; with `ask_sudo` after asking for sudo's password there."""

@@ -298,13 +298,13 @@ class Rollout:
         self._states = dict.fromkeys(hosts, "waiting")
         self._results: dict[str, PushResult] = {}
 
-    def report(self, host: str, state: str) -> None:
+    def state_changed(self, host: str, state: str) -> None:
         """A host's push is in another state."""
         self._states[host] = state
         if not self._quiet and not self._console.out.is_terminal:
             self._console.say(f"{host}: {state}")
 
-    def done(self, result: PushResult) -> None:
+    def finished(self, result: PushResult) -> None:
         """A host's push has ended."""
         self._results[result.host] = result
         if not self._quiet and not self._console.out.is_terminal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, on_ground, the_console, the_engine, the_site, the_stack
+from aresmon.cli.common import command, run_in_session, the_console, the_engine, the_site, the_stack
 from aresmon.doctor.findings import Finding, Report, Severity, kinds
 from aresmon.system.errors import AresmonError
 
@@ -59,7 +59,7 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examin
     from aresmon.stack.remote import is_here
 
     def visit() -> tuple[HostFacts, ...]:
-        return on_ground(probe_hosts.visit, site=site, ask_sudo=ask_sudo)
+        return run_in_session(probe_hosts.visit, site=site, ask_sudo=ask_sudo)
 
     wanted = visit if hosts else None
     if ask_sudo and hosts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, on_ground, the_console, the_engine, the_site
+from aresmon.cli.common import command, confirm_by_name, run_in_session, the_console, the_engine, the_site
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def add(
         _give_credentials(site, name, ask_sudo=ask_sudo)
         code = _push(site, name, ask_sudo=ask_sudo)
     except AresmonError as error:
-        raise AresmonError(error.message, hint=f"{error.hint}; {enroll.not_added(name)}", code=error.code) from None
+        raise AresmonError(error.message, hint=f"{error.hint}; {enroll.next_step(name)}", code=error.code) from None
     raise typer.Exit(code)
 
 
@@ -84,18 +84,18 @@ def remove(
     from aresmon.push import run as push_run
 
     site, console = the_site(), the_console()
-    (host,) = push_run.chosen(site.config(), [name], every=False)
-    text = enroll.without(site, name)
+    (host,) = push_run.select_hosts(site.config(), [name], every=False)
+    text = enroll.without_host(site, name)
     if not yes:
         stops = "leaves" if leave_agent else "stops"
         confirm_by_name(name, f"This {stops} the agent of {name} and revokes its password")
 
-    async def run(ground: Session) -> str:
-        left = "" if leave_agent else await enroll.say_goodbye(ground, host)
-        await enroll.revoke(ground, name)
+    async def run(session: Session) -> str:
+        left = "" if leave_agent else await enroll.stop_agent(session, host)
+        await enroll.revoke(session, name)
         return left
 
-    left = on_ground(run, site=site, ask_sudo=ask_sudo)
+    left = run_in_session(run, site=site, ask_sudo=ask_sudo)
     enroll.write(site, text, command="hosts remove")
     site.record(command="hosts remove", host=name, left=left)
     console.say(f"{name} is no longer watched. Its points stay until storage.keep lets them go.")
@@ -115,14 +115,14 @@ async def _prepare(site: Site, asked: EnrollOptions, *, ask_sudo: bool) -> None:
     from aresmon.stack import remote
 
     console, config = the_console(), site.config()
-    there = enroll.known(site, asked.name)
+    there = enroll.find_host(site, asked.name)
     destination = asked.ssh or (there.ssh if there else asked.name)
     transport: Transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
     if asked.name == config.server and remote.is_here(site, config):
         transport = Local(asked.name)
     supply = enroll.AgentPackage.of(config, the_engine())
     with console.stage(f"looking at {asked.name}"):
-        found = await enroll.look(asked.name, transport, supply.reference)
+        found = await enroll.inspect(asked.name, transport, supply.reference)
     _tell_found(asked.name, found)
     if there is not None:
         choice = enroll.Choice(there.agent, there.ssh, there.collect, dict(there.env))
@@ -130,7 +130,7 @@ async def _prepare(site: Site, asked: EnrollOptions, *, ask_sudo: bool) -> None:
         choice = enroll.choose(
             asked.name, found, ssh=destination, agent=asked.agent, collect=asked.collect, env=asked.env
         )
-        text = enroll.entry(site, asked, choice)
+        text = enroll.with_host(site, asked, choice)
     await enroll.install(asked.name, choice, found, transport, supply=supply, progress=console)
     if there is None:
         enroll.write(site, text, command="hosts add")
@@ -205,7 +205,7 @@ def _give_credentials(site: Site, name: str, *, ask_sudo: bool) -> None:
         await enroll.make_credentials(opened, name)
 
     with console.stage(f"making the credentials of {name} on {config.server}"):
-        on_ground(run, site=site, ask_sudo=ask_sudo)
+        run_in_session(run, site=site, ask_sudo=ask_sudo)
     console.note(f"{config.server} has another aresmon.yml: bring this one there, else its next `up` revokes {name}")
 
 
@@ -216,17 +216,15 @@ def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
 
     console, host = the_console(), site.config().host(name)
 
-    async def run(ground: Session) -> Sequence[PushResult]:
-        wanted, refused = push_run.wishes(ground, [host])
-        manner = order.PushOptions(by=user(), overwrite=True)
+    async def run(session: Session) -> Sequence[PushResult]:
+        wanted, refused = push_run.build_targets(session, [host])
+        options = order.PushOptions(by=user(), overwrite=True)
         with console.rollout([name]) as shown:
-            pushed = await push_run.push(
-                ground, wanted, manner=manner, pace=rollout.RolloutPace(0), report=shown.report, done=shown.done
-            )
+            pushed = await push_run.push(session, wanted, options=options, pace=rollout.RolloutPace(0), observer=shown)
         return [*refused, *pushed]
 
     with site.lock("hosts add"):
-        results = on_ground(run, site=site, ask_sudo=ask_sudo)
+        results = run_in_session(run, site=site, ask_sudo=ask_sudo)
     console.results(results)
     return rollout.exit_code(results)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import command, on_ground, the_console, the_site
+from aresmon.cli.common import command, run_in_session, the_console, the_site
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def push_config(
         other = "--overwrite" if overwrite else "--dry-run"
         raise AresmonError(f"{other} and --adopt do not go together", code=ExitCode.USAGE)
     site = the_site()
-    chosen = push_run.chosen(site.config(), hosts or [], every=every)
-    manner = _manner(
+    chosen = push_run.select_hosts(site.config(), hosts or [], every=every)
+    options = _options(
         verify=not no_verify,
         strict=strict,
         overwrite=overwrite or adopt,
@@ -87,24 +87,24 @@ def push_config(
     )
     _warn_unverified(no_verify)
 
-    async def run(ground: Session) -> None:
-        kept = await push_drift.adopt(ground, chosen) if adopt else {}
-        wanted, refused = push_run.wishes(ground, chosen)
-        wanted, held = push_drift.shadowed(wanted, kept)
+    async def run(session: Session) -> None:
+        kept = await push_drift.adopt(session, chosen) if adopt else {}
+        wanted, refused = push_run.build_targets(session, chosen)
+        wanted, held = push_drift.split_shadowed(wanted, kept)
         refused += held
         for host, path in kept.items():
             the_console().warn(f"{host}: its edit is kept as {path}")
         if dry_run:
-            _tell_plan(await push_drift.plan(ground, wanted), refused, as_json=as_json)
+            _tell_plan(await push_drift.plan(session, wanted), refused, as_json=as_json)
         else:
             pace = rollout.RolloutPace(canary, parallel, max_fail)
-            await _push(ground, wanted, refused, manner, pace, as_json=as_json)
+            await _push(session, wanted, refused, options, pace, as_json=as_json)
 
     if dry_run:
-        on_ground(run, site=site, ask_sudo=ask_sudo)
+        run_in_session(run, site=site, ask_sudo=ask_sudo)
         return
     with site.lock("push-config"):
-        on_ground(run, site=site, ask_sudo=ask_sudo)
+        run_in_session(run, site=site, ask_sudo=ask_sudo)
 
 
 def rollback_config(
@@ -127,16 +127,16 @@ def rollback_config(
     from aresmon.push import run as push_run
 
     site = the_site()
-    (chosen,) = push_run.chosen(site.config(), [host], every=False)
-    manner = _manner(verify=not no_verify, overwrite=True, force=force, break_lock=break_lock, deadline=deadline)
+    (chosen,) = push_run.select_hosts(site.config(), [host], every=False)
+    options = _options(verify=not no_verify, overwrite=True, force=force, break_lock=break_lock, deadline=deadline)
     _warn_unverified(no_verify)
 
-    async def run(ground: Session) -> None:
-        wish = push_run.former(ground, chosen, to)
-        await _push(ground, [wish], [], manner, rollout.RolloutPace(0), as_json=as_json)
+    async def run(session: Session) -> None:
+        target = push_run.previous_target(session, chosen, to)
+        await _push(session, [target], [], options, rollout.RolloutPace(0), as_json=as_json)
 
     with site.lock("rollback-config"):
-        on_ground(run, site=site, ask_sudo=ask_sudo)
+        run_in_session(run, site=site, ask_sudo=ask_sudo)
 
 
 def history(
@@ -149,7 +149,7 @@ def history(
 
     site = the_site()
     if host is not None:
-        push_run.chosen(site.config(), [host], every=False)
+        push_run.select_hosts(site.config(), [host], every=False)
     lines = site.history("push-config", "secrets rotate")
     lines = [one for one in lines if host in (None, one.get("host"))][-last:]
     the_console().data(lines) if as_json else the_console().pushes(lines)
@@ -161,12 +161,12 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
     from aresmon.push import run as push_run
 
     site = the_site()
-    chosen = push_run.chosen(site.config(), hosts or [], every=not hosts)
+    chosen = push_run.select_hosts(site.config(), hosts or [], every=not hosts)
 
-    async def run(ground: Session) -> list[push_drift.Drift]:
-        return await push_drift.drift(ground, chosen)
+    async def run(session: Session) -> list[push_drift.Drift]:
+        return await push_drift.drift(session, chosen)
 
-    found = on_ground(run, site=site, ask_sudo=ask_sudo)
+    found = run_in_session(run, site=site, ask_sudo=ask_sudo)
     console = the_console()
     if as_json:
         console.data([{"host": one.host, "drift": one.what, "diff": one.diff, "next": one.next} for one in found])
@@ -176,10 +176,10 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
 
 
 async def _push(
-    ground: Session,
+    session: Session,
     wanted: Sequence[Target],
     refused: Sequence[PushResult],
-    manner: PushOptions,
+    options: PushOptions,
     pace: RolloutPace,
     *,
     as_json: bool,
@@ -188,14 +188,14 @@ async def _push(
     from aresmon.push import run as push_run
 
     console = the_console()
-    names = [*(one.host for one in refused), *(wish.host.name for wish in wanted)]
+    names = [*(one.host for one in refused), *(target.host.name for target in wanted)]
     with console.rollout(names, quiet=as_json) as shown:
         for one in refused:
-            shown.done(one)
+            shown.finished(one)
         if len(refused) > pace.max_fail:
-            pushed = [rollout.not_begun(wish.host.name, len(refused)) for wish in wanted]
+            pushed = [rollout.not_begun(target.host.name, len(refused)) for target in wanted]
         else:
-            pushed = await push_run.push(ground, wanted, manner=manner, pace=pace, report=shown.report, done=shown.done)
+            pushed = await push_run.push(session, wanted, options=options, pace=pace, observer=shown)
     results = [*refused, *pushed]
     code = rollout.exit_code(results)
     if as_json:
@@ -218,11 +218,11 @@ def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json
     raise typer.Exit(ExitCode.REFUSED if failed else ExitCode.DONE)
 
 
-def _manner(**options: Any) -> PushOptions:
+def _options(**values: Any) -> PushOptions:
     from aresmon.push.order import PushOptions
     from aresmon.site.folder import user
 
-    return PushOptions(by=user(), **options)
+    return PushOptions(by=user(), **values)
 
 
 def _warn_unverified(no_verify: bool) -> None:

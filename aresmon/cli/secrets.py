@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import command, on_ground, the_console, the_engine, the_site
+from aresmon.cli.common import command, run_in_session, the_console, the_engine, the_site
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -103,16 +103,16 @@ def _rotate_agents(site: Site, agents: Sequence[SiteSecret], *, ask_sudo: bool, 
         max_fail=len(names)
     )  # a host that fails keeps its password, and is no reason for others to keep theirs
 
-    async def run(ground: Session) -> list[PushResult]:
-        hosts = [ground.config.host(name) for name in names]
+    async def run(session: Session) -> list[PushResult]:
+        hosts = [session.config.host(name) for name in names]
         with console.rollout(names, quiet=as_json) as shown:
             return await rotate_passwords.rotate(
-                ground, hosts, manner=PushOptions(by=user()), pace=pace, report=shown.report, done=shown.done
+                session, hosts, options=PushOptions(by=user()), pace=pace, observer=shown
             )
 
     with site.lock(rotate_passwords.COMMAND):
         secrets.sweep(site.secrets)
-        return on_ground(run, site=site, ask_sudo=ask_sudo)
+        return run_in_session(run, site=site, ask_sudo=ask_sudo)
 
 
 def _rotate_others(site: Site, others: Sequence[SiteSecret], *, as_json: bool) -> list[RotationResult]:

@@ -14,26 +14,26 @@ _WITHIN = 20.0  # seconds for one host
 _AT_ONCE = 50
 
 
-async def visit(ground: Session) -> tuple[facts.HostFacts, ...]:
+async def visit(session: Session) -> tuple[facts.HostFacts, ...]:
     """Visit every host of the site, many at a time, each within its time."""
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def one(host: Host) -> facts.HostFacts:
         async with places:
             try:
-                return await asyncio.wait_for(_look(ground, host), _WITHIN)
+                return await asyncio.wait_for(_look(session, host), _WITHIN)
             except TimeoutError:
                 return facts.HostFacts(host.name, trouble=f"{host.name} did not answer within {_WITHIN:.0f} s")
             except AresmonError as error:
                 return facts.HostFacts(host.name, trouble=_named(host.name, error.message), next=error.hint)
 
-    return tuple(await asyncio.gather(*(one(host) for host in ground.config.hosts)))
+    return tuple(await asyncio.gather(*(one(host) for host in session.config.hosts)))
 
 
-async def _look(ground: Session, host: Host) -> facts.HostFacts:
-    seen = await protocol.look(ground.agent(host), ground.transport(host))
+async def _look(session: Session, host: Host) -> facts.HostFacts:
+    seen = await protocol.look(session.agent(host), session.transport(host))
     clock = seen.facts.get("asked", "")
-    is_sidecar = host == ground.config.sidecar
+    is_sidecar = host == session.config.sidecar
     return facts.HostFacts(
         host.name,
         active=seen.facts.get("active", ""),

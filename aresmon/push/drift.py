@@ -34,18 +34,18 @@ class PlannedPush:
         return _diff(self.host, self.live or "", self.wanted)
 
 
-async def plan(ground: Session, wanted: Sequence[Target]) -> list[PlannedPush]:
+async def plan(session: Session, wanted: Sequence[Target]) -> list[PlannedPush]:
     """What a push would change on each host. Nothing is touched."""
 
-    async def one(wish: Target) -> PlannedPush:
-        seen = await _look(ground, wish.host)
+    async def one(target: Target) -> PlannedPush:
+        seen = await _look(session, target.host)
         if isinstance(seen, PushResult):
-            return PlannedPush(wish.host.name, None, wish.body, refusal=seen, commit=wish.commit)
-        live = _text(seen.content(ground.agent(wish.host).watched))
-        body = None if live is None else telegraf.unmarked(live, ground.frame)
-        return PlannedPush(wish.host.name, body, wish.body, tuple(seen.drifted), commit=wish.commit)
+            return PlannedPush(target.host.name, None, target.body, refusal=seen, commit=target.commit)
+        live = _text(seen.content(session.agent(target.host).watched))
+        body = None if live is None else telegraf.unmarked(live, session.templates)
+        return PlannedPush(target.host.name, body, target.body, tuple(seen.drifted), commit=target.commit)
 
-    return list(await asyncio.gather(*(one(wish) for wish in wanted)))
+    return list(await asyncio.gather(*(one(target) for target in wanted)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +59,39 @@ class Drift:
     live: str | None = None
 
 
-async def drift(ground: Session, hosts: Sequence[Host]) -> list[Drift]:
+async def drift(session: Session, hosts: Sequence[Host]) -> list[Drift]:
     """Hold what stands on each host against what was last pushed there. Nothing is touched."""
 
     async def one(host: Host) -> Drift:
-        seen = await _look(ground, host)
+        seen = await _look(session, host)
         if isinstance(seen, PushResult):
             return Drift(host.name, seen.why, next=seen.next)
-        return _drift(ground, host, seen)
+        return _drift(session, host, seen)
 
     return list(await asyncio.gather(*(one(host) for host in hosts)))
 
 
-async def adopt(ground: Session, hosts: Sequence[Host]) -> dict[str, str]:
+async def adopt(session: Session, hosts: Sequence[Host]) -> dict[str, str]:
     """Keep the edits that were made on these hosts: each live configuration becomes `overrides/agents/<host>.conf`.
 
     Returns the files, by host; hosts without an edit have none.
     """
     kept = {}
-    for found in await drift(ground, hosts):
+    for found in await drift(session, hosts):
         if found.live is not None and found.diff:
-            path = ground.site.overrides / "agents" / f"{found.host}.conf"
-            files.write(path, telegraf.adopted(found.live, found.host, ground.frame).encode())
+            path = session.site.overrides / "agents" / f"{found.host}.conf"
+            files.write(path, telegraf.adopted(found.live, found.host, session.templates).encode())
             kept[found.host] = str(path)
     return kept
 
 
-def shadowed(wanted: Sequence[Target], kept: Mapping[str, str]) -> tuple[list[Target], list[PushResult]]:
-    """The wishes that may go on after an adoption, and for those that `configs` would overwrite, what is left to do."""
+def split_shadowed(wanted: Sequence[Target], kept: Mapping[str, str]) -> tuple[list[Target], list[PushResult]]:
+    """The targets that can be pushed after an adoption, and a refusal for each that `configs` would overwrite."""
     found, refused = list[Target](), list[PushResult]()
-    for wish in wanted:
-        name = wish.host.name
-        if name not in kept or not wish.commit:
-            found.append(wish)
+    for target in wanted:
+        name = target.host.name
+        if name not in kept or not target.commit:
+            found.append(target)
             continue
         why = f"its edit is kept as {kept[name]}; configs has another {name}.conf"
         hint = f"copy it there as {name}.conf and commit it, then push with --overwrite"
@@ -99,18 +99,18 @@ def shadowed(wanted: Sequence[Target], kept: Mapping[str, str]) -> tuple[list[Ta
     return found, refused
 
 
-def _drift(ground: Session, host: Host, seen: HostSurvey) -> Drift:
-    where = ground.agent(host)
+def _drift(session: Session, host: Host, seen: HostSurvey) -> Drift:
+    where = session.agent(host)
     live = _text(seen.content(where.watched))
     if seen.pending:
         return Drift(host.name, f"a push ({seen.pending}) is under way, or was left in its middle", next="push again")
-    newest = ground.releases(host).newest()
+    newest = session.releases(host).newest()
     if not seen.remembered.content or newest is None:
         return Drift(host.name, "nothing was ever pushed to it", next=f"`aresmon push-config {host.name}`", live=live)
-    body = None if live is None else telegraf.unmarked(live, ground.frame)
-    pushed = ground.releases(host).body(newest.number)
-    paths = [path for path in seen.drifted if path == where.watched or host != ground.config.sidecar]
-    if host == ground.config.sidecar and body == pushed:
+    body = None if live is None else telegraf.unmarked(live, session.templates)
+    pushed = session.releases(host).body(newest.number)
+    paths = [path for path in seen.drifted if path == where.watched or host != session.config.sidecar]
+    if host == session.config.sidecar and body == pushed:
         paths = []
     if not paths:
         return Drift(host.name, live=live)
@@ -122,10 +122,10 @@ def _drift(ground: Session, host: Host, seen: HostSurvey) -> Drift:
     return Drift(host.name, what, _diff(host.name, pushed, body or ""), remedy, live)
 
 
-async def _look(ground: Session, host: Host) -> HostSurvey | PushResult:
-    where = ground.agent(host)
+async def _look(session: Session, host: Host) -> HostSurvey | PushResult:
+    where = session.agent(host)
     try:
-        return await protocol.look(where, ground.transport(host), shown=[where.watched])
+        return await protocol.look(where, session.transport(host), shown=[where.watched])
     except (UnreachableHostError, LostError) as error:
         return PushResult(host.name, PushOutcome.UNREACHABLE, error.message, error.hint)
     except AresmonError as error:

@@ -43,14 +43,14 @@ class EnrollOptions:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def entry(site: Site, asked: EnrollOptions, choice: Choice) -> str:
+def with_host(site: Site, asked: EnrollOptions, choice: Choice) -> str:
     """The text of aresmon.yml with this host. Raises SiteError or AresmonError where it would not be sound."""
     edited = edit_hosts.add_host(_text(site), asked.name, choice.settings(asked.name))
     model.load(edited, site.catalogue())
     return edited
 
 
-def without(site: Site, name: str) -> str:
+def without_host(site: Site, name: str) -> str:
     """The text of aresmon.yml without this host. Raises AresmonError where it cannot go, as the server."""
     edited = edit_hosts.remove_host(_text(site), name)
     model.load(edited, site.catalogue())
@@ -64,7 +64,7 @@ def write(site: Site, text: str, *, command: str) -> None:
         files.write(site.file, text.encode(), mode=mode)
 
 
-def known(site: Site, name: str) -> model.Host | None:
+def find_host(site: Site, name: str) -> model.Host | None:
     """The host of this name that aresmon.yml has already."""
     return next((host for host in site.config().hosts if host.name == name), None)
 
@@ -80,7 +80,7 @@ async def install(
                 await load_image(name, transport, await asyncio.to_thread(supply.image, found))
     elif found.serves:
         if docker:
-            await allow(name, transport)
+            await grant_docker_access(name, transport)
     elif found.package and version(found.package) >= OLDEST:
         with progress.stage(f"installing the package telegraf {found.package} on {name}"):
             await install_package(name, transport, docker=docker)
@@ -90,36 +90,36 @@ async def install(
             await install_binary(name, transport, program, docker=docker)
 
 
-async def make_credentials(ground: Session, name: str) -> None:
+async def make_credentials(session: Session, name: str) -> None:
     """Give a host its secret and its database user, without an `up`. Nothing is done twice.
 
     Raises AresmonError, with nothing made, for a host that is blocked.
     """
-    if since := ground.blocked().get(name):
-        raise AresmonError(f"{name} is blocked since {since}", hint=ground.to_unblock(name))
+    if since := session.blocked().get(name):
+        raise AresmonError(f"{name} is blocked since {since}", hint=session.to_unblock(name))
     secret = secrets.agent(name)
     try:
-        password = ground.stack.secret(secret)
+        password = session.stack.secret(secret)
     except AresmonError:
         password = secrets.generated()
-        await ground.keep_secret(secret, password)
-    changes = await asyncio.to_thread(users.changes_of, ground.influxdb, secret, password)
-    await asyncio.to_thread(users.apply, ground.influxdb, changes)
+        await session.keep_secret(secret, password)
+    changes = await asyncio.to_thread(users.changes_of, session.influxdb, secret, password)
+    await asyncio.to_thread(users.apply, session.influxdb, changes)
 
 
-async def revoke(ground: Session, name: str) -> None:
+async def revoke(session: Session, name: str) -> None:
     """Take a host's database users and its secret away."""
     secret = secrets.agent(name)
-    await asyncio.to_thread(users.remove_users, ground.influxdb, secret, secrets.other(secret))
-    await ground.drop_secret(secrets.upcoming(secret))
-    await ground.drop_secret(secret)
-    await ground.forget_block(name)  # another machine may get this name
+    await asyncio.to_thread(users.remove_users, session.influxdb, secret, secrets.other(secret))
+    await session.drop_secret(secrets.upcoming(secret))
+    await session.drop_secret(secret)
+    await session.forget_block(name)  # another machine may get this name
 
 
-async def say_goodbye(ground: Session, host: model.Host) -> str:
+async def stop_agent(session: Session, host: model.Host) -> str:
     """Stop a host's agent and take away what knows a password; why it could not be done, or nothing."""
     try:
-        await leave(ground.agent(host), ground.transport(host))
+        await remove_agent(session.agent(host), session.transport(host))
     except AresmonError as error:
         return error.message
     return ""
@@ -165,7 +165,7 @@ def _text(site: Site) -> str:
         raise AresmonError(f"{site.file} cannot be read", hint="`aresmon check` says why") from None
 
 
-def not_added(name: str) -> str:
+def next_step(name: str) -> str:
     """What stands when something went wrong on the way."""
     return f"{name} stands in {FILE}; `aresmon hosts add {name}` goes on from there"
 
@@ -257,7 +257,7 @@ def choose(
     return Choice(kind, ssh, wanted, given)
 
 
-async def look(name: str, transport: Transport, image: str) -> FoundAgent:
+async def inspect(name: str, transport: Transport, image: str) -> FoundAgent:
     """Look at a host. Raises UnreachableHostError, or AresmonError where sudo does not let us in."""
     told = await _ask(name, transport, {"mode": "look", "image": image})
     machine, _, distribution = told.get("system", "unknown unknown").partition(" ")
@@ -292,7 +292,7 @@ async def install_binary(name: str, transport: Transport, program: bytes, *, doc
     await _ask(name, transport, header, packed)
 
 
-async def allow(name: str, transport: Transport) -> None:
+async def grant_docker_access(name: str, transport: Transport) -> None:
     """Let the agent's user ask Docker."""
     await _ask(name, transport, {"mode": "allow", "docker": "1"})
 
@@ -303,7 +303,7 @@ async def load_image(name: str, transport: Transport, archive: bytes) -> None:
     await _ask(name, transport, {"mode": "image", "size": str(len(packed))}, packed)
 
 
-async def leave(agent: AgentPaths, transport: Transport) -> None:
+async def remove_agent(agent: AgentPaths, transport: Transport) -> None:
     """Stop a host's agent for good, and take away what knows a password."""
     header = {
         "mode": "leave",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from aresmon.agents import lint
 from aresmon.agents.lint import AgentTiming
 from aresmon.push import protocol
 from aresmon.push import result as push_result
+from aresmon.push.observer import PushObserver
 from aresmon.push.protocol import HostMessage, PushOrder
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.verification import Arrival, Delivery, ExpectedData
@@ -30,10 +30,6 @@ class Terms:
     strict: bool = False
 
 
-Report = Callable[[str, str], None]
-"""Is told a host and the state that its push is in."""
-
-
 async def push(
     order: PushOrder,
     transport: Transport,
@@ -41,14 +37,14 @@ async def push(
     *,
     terms: Terms,
     stop: asyncio.Event,
-    report: Report,
+    observer: PushObserver,
 ) -> PushResult:
     """Bring one order to one host: the new configuration proven, or the old one back.
 
     `stop` asks for the former configuration back, wherever the push is. What a host does is never raised but told.
     """
     begun = time.monotonic()
-    pushing = _Push(order, transport, delivery, terms=terms, stop=stop, report=report)
+    pushing = _Push(order, transport, delivery, terms=terms, stop=stop, observer=observer)
     try:
         result = await pushing.run()
     finally:
@@ -68,11 +64,11 @@ class _Push:
         *,
         terms: Terms,
         stop: asyncio.Event,
-        report: Report,
+        observer: PushObserver,
     ) -> None:
         self.order, self.transport, self.delivery = order, transport, delivery
         self.terms, self.stop = terms, stop
-        self._report = report
+        self._observer = observer
         self.host = order.agent.host
         self.state = "connect"
         self.seen = protocol.HostSurvey()
@@ -103,7 +99,7 @@ class _Push:
         return self.refused() or await self.settle(self.complaint or "it said nothing")
 
     def report(self, state: str) -> None:
-        self._report(self.host, state)
+        self._observer.state_changed(self.host, state)
 
     # What the host tells -----------------------------------------------------------------------------------
 

@@ -96,18 +96,24 @@ def agent(config: Config, host: Host, stack: Stack) -> AgentPaths:
 
 
 def order(
-    wished: Target, config: Config, stack: Stack, frame: TelegrafTemplates, *, manner: PushOptions, files: AgentFiles
+    target: Target,
+    config: Config,
+    stack: Stack,
+    templates: TelegrafTemplates,
+    *,
+    options: PushOptions,
+    files: AgentFiles,
 ) -> PushOrder:
-    """The order that brings a wish to its host. Raises AresmonError where something for it is missing."""
-    host = wished.host
+    """The order that brings a target to its host. Raises AresmonError where something for it is missing."""
+    host = target.host
     where = agent(config, host, stack)
     password = stack.value(site_secrets.agent(host.name))
     account = site_secrets.account(site_secrets.agent(host.name), password)
     variables = telegraf.variables(host, config, account=account)
-    content = _content(wished.body, password, variables, files.around(host))
+    content = _content(target.body, password, variables, files.around(host))
     transaction = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
-    mark = f"{wished.content}-{transaction}"
-    text = telegraf.marked(wished.body, mark, frame).encode()
+    mark = f"{target.content}-{transaction}"
+    text = telegraf.marked(target.body, mark, templates).encode()
     is_sidecar = host == config.sidecar
     made = files.of(host, where, text, password)
     return PushOrder(
@@ -115,19 +121,19 @@ def order(
         files=tuple(made),
         content=content,
         mark=mark,
-        output=hashlib.sha256(f"{lint.output_of(wished.body)}{content[12:]}".encode()).hexdigest()[:12],
+        output=hashlib.sha256(f"{lint.output_of(target.body)}{content[12:]}".encode()).hexdigest()[:12],
         transaction=transaction,
-        by=manner.by,
-        deadline=manner.deadline or lint.pace(wished.body).deadline,
-        flush=lint.rounded_interval(wished.body),
+        by=options.by,
+        deadline=options.deadline or lint.pace(target.body).deadline,
+        flush=lint.rounded_interval(target.body),
         names=tuple(sorted([*variables, "ARESMON_PASSWORD"])),
         access=_access(variables, account, password),
         authority=_authority(host, where) if config.edge.channel.by_site else "",
-        verify=manner.verify,
+        verify=options.verify,
         # What aresmon's own `up` wrote there is no drift; an edit by hand is seen by the bundle's manifest.
-        overwrite=manner.overwrite or is_sidecar,
-        force=manner.force,
-        break_lock=manner.break_lock,
+        overwrite=options.overwrite or is_sidecar,
+        force=options.force,
+        break_lock=options.break_lock,
     )
 
 

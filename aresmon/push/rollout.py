@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from aresmon.push.host import Report, Terms, push
+from aresmon.push.host import Terms, push
+from aresmon.push.observer import PushObserver
 from aresmon.push.order import Target
 from aresmon.push.protocol import PushOrder
 from aresmon.push.result import GOOD, PushOutcome, PushResult
@@ -32,7 +33,7 @@ class RolloutPace:
 class RolloutJob:
     """What one host should run, the order for it, the way there, and what counts as proven."""
 
-    wish: Target
+    target: Target
     order: PushOrder
     transport: Transport
     terms: Terms
@@ -73,17 +74,16 @@ async def roll_out(
     delivery: Delivery | None,
     *,
     pace: RolloutPace,
-    report: Report,
-    done: Callable[[RolloutJob, PushResult], None],
+    observer: PushObserver,
 ) -> list[PushResult]:
-    """Push to every host, in its wave. `done` is told each result at once, in the order in which they end.
+    """Push to every host, in its wave. `observer` gets each result at once, in the order in which they end.
 
     ^C, once, takes back what is under way and begins nothing more. Raises AresmonError, with nothing changed, where
     the data could not be seen to arrive.
     """
     if delivery is not None:
         await delivery.check()
-    rolling = _Rollout(delivery, pace, report, done)
+    rolling = _Rollout(delivery, pace, observer)
     results: list[PushResult] = []
     with _interruptions(rolling.stop):
         for size in waves(len(jobs), pace.canary):
@@ -98,10 +98,9 @@ class _Rollout:
         self,
         delivery: Delivery | None,
         pace: RolloutPace,
-        report: Report,
-        done: Callable[[RolloutJob, PushResult], None],
+        observer: PushObserver,
     ) -> None:
-        self.delivery, self.pace, self.report, self.done = delivery, pace, report, done
+        self.delivery, self.pace, self.observer = delivery, pace, observer
         self.stop = asyncio.Event()
         self.places = asyncio.Semaphore(pace.parallel)
         self.failures = 0
@@ -112,11 +111,11 @@ class _Rollout:
     async def one(self, job: RolloutJob) -> PushResult:
         async with self.places:
             result = self.left_alone(job) or await push(
-                job.order, job.transport, self.delivery, terms=job.terms, stop=self.stop, report=self.report
+                job.order, job.transport, self.delivery, terms=job.terms, stop=self.stop, observer=self.observer
             )
-        result = replace(result, commit=job.wish.commit, notes=(*job.wish.notes, *result.notes))
+        result = replace(result, commit=job.target.commit, notes=(*job.target.notes, *result.notes))
         self.failures += is_failure(result)
-        self.done(job, result)
+        self.observer.finished(result)
         return result
 
     def left_alone(self, job: RolloutJob) -> PushResult | None:

@@ -16,11 +16,10 @@ from aresmon.config.model import Host
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.push import protocol, run
-from aresmon.push.host import Report
+from aresmon.push.observer import PushObserver
 from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import GOOD, PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
-from aresmon.push.run import Done
 from aresmon.push.session import Session
 from aresmon.render import telegraf
 from aresmon.site import secrets
@@ -48,47 +47,47 @@ class PasswordRotation:
 
 
 async def rotate(
-    ground: Session, hosts: Sequence[Host], *, manner: PushOptions, pace: RolloutPace, report: Report, done: Done
+    session: Session, hosts: Sequence[Host], *, options: PushOptions, pace: RolloutPace, observer: PushObserver
 ) -> list[PushResult]:
     """Give these hosts' agents other passwords; what became of each, as a push tells it.
 
     A host that does not end well keeps the password it has, which stays valid; the same command goes on from there.
     Raises AresmonError, with nothing changed on any host, where InfluxDB is not there.
     """
-    looked = await asyncio.gather(*(_standing(ground, host) for host in hosts))
-    wishes = [one for one in looked if isinstance(one, Target)]
+    looked = await asyncio.gather(*(_running_target(session, host) for host in hosts))
+    targets = [one for one in looked if isinstance(one, Target)]
     refused = [one for one in looked if isinstance(one, PushResult)]
     for one in refused:
-        done(one)
-    moves = [await _begin(ground, wish.host) for wish in wishes]
-    await asyncio.to_thread(_admit, ground.influxdb, moves)
+        observer.finished(one)
+    moves = [await _start(session, target.host) for target in targets]
+    await asyncio.to_thread(_create_users, session.influxdb, moves)
     moving = {move.name: move.following for move in moves}
-    there = replace(ground, stack=replace(ground.stack, moving=moving))
-    results = await run.push(there, wishes, manner=manner, pace=pace, report=report, done=done)
+    there = replace(session, stack=replace(session.stack, moving=moving))
+    results = await run.push(there, targets, options=options, pace=pace, observer=observer)
     by_host = {move.host.name: move for move in moves}
-    return [*refused, *[await _end(ground, by_host[one.host], one) for one in results]]
+    return [*refused, *[await _complete(session, by_host[one.host], one) for one in results]]
 
 
-async def _standing(ground: Session, host: Host) -> Target | PushResult:
+async def _running_target(session: Session, host: Host) -> Target | PushResult:
     """What runs on a host, as what it should go on to run: only its password becomes another one."""
-    if host.name in ground.blocked():
+    if host.name in session.blocked():
         why = "it is blocked, and another password would let it in"
-        return PushResult(host.name, PushOutcome.REFUSED, why, ground.to_unblock(host.name))
-    where = ground.agent(host)
+        return PushResult(host.name, PushOutcome.REFUSED, why, session.to_unblock(host.name))
+    where = session.agent(host)
     try:
-        seen = await protocol.look(where, ground.transport(host), shown=[where.watched])
+        seen = await protocol.look(where, session.transport(host), shown=[where.watched])
         live = seen.content(where.watched)
-        if live is None or not (seen.remembered.content or host == ground.config.sidecar):
+        if live is None or not (seen.remembered.content or host == session.config.sidecar):
             hint = f"`aresmon push-config {host.name}`"
             return PushResult(host.name, PushOutcome.REFUSED, "nothing was ever pushed to it from this site", hint)
-        body = telegraf.unmarked(live.decode(errors="replace"), ground.frame)
-        lint.check(host, body, ground.config)
-        _check_user(host, body, ground.stack.secret(secrets.agent(host.name)))
+        body = telegraf.unmarked(live.decode(errors="replace"), session.templates)
+        lint.check(host, body, session.config)
+        _check_user(host, body, session.stack.secret(secrets.agent(host.name)))
     except (UnreachableHostError, LostError) as error:
         return PushResult(host.name, PushOutcome.UNREACHABLE, f"{error.message}; its password stays valid", error.hint)
     except AresmonError as error:
         return PushResult(host.name, PushOutcome.REFUSED, error.message, error.hint)
-    return Target(host, body, _commit(ground, host, body))
+    return Target(host, body, _commit(session, host, body))
 
 
 def _check_user(host: Host, body: str, password: str) -> None:
@@ -100,42 +99,42 @@ def _check_user(host: Host, body: str, password: str) -> None:
         )
 
 
-def _commit(ground: Session, host: Host, body: str) -> str:
+def _commit(session: Session, host: Host, body: str) -> str:
     """The commit of `configs` that a configuration is of, as far as it is known here."""
-    kept = ground.releases(host)
+    kept = session.releases(host)
     newest = kept.newest()
     return newest.commit if newest is not None and kept.body(newest.number) == body else ""
 
 
-async def _begin(ground: Session, host: Host) -> PasswordRotation:
+async def _start(session: Session, host: Host) -> PasswordRotation:
     """Write the next password down, if an earlier run did not."""
     name = secrets.agent(host.name)
     try:
-        begun = ground.stack.secret(secrets.upcoming(name))
+        begun = session.stack.secret(secrets.upcoming(name))
     except AresmonError:
         begun = ""
-    following = secrets.following(name, ground.stack.secret(name), begun)
+    following = secrets.following(name, session.stack.secret(name), begun)
     if following != begun:
-        await ground.keep_secret(secrets.upcoming(name), following)
+        await session.keep_secret(secrets.upcoming(name), following)
     return PasswordRotation(host, following)
 
 
-def _admit(influxdb: InfluxDB, moves: Sequence[PasswordRotation]) -> None:
+def _create_users(influxdb: InfluxDB, moves: Sequence[PasswordRotation]) -> None:
     for move in moves:
         users.apply(influxdb, users.changes_of(influxdb, move.name, move.following))
 
 
-async def _end(ground: Session, move: PasswordRotation, result: PushResult) -> PushResult:
+async def _complete(session: Session, move: PasswordRotation, result: PushResult) -> PushResult:
     """Once its points are seen, the new password is the agent's only one."""
     if result.outcome not in GOOD:
         return result
     try:
-        if move.host != ground.config.sidecar:  # whose secret is a file of the push
-            await ground.keep_secret(move.name, move.following)
-        await asyncio.to_thread(users.remove_users, ground.influxdb, move.former)
-        await ground.drop_secret(secrets.upcoming(move.name))
+        if move.host != session.config.sidecar:  # whose secret is a file of the push
+            await session.keep_secret(move.name, move.following)
+        await asyncio.to_thread(users.remove_users, session.influxdb, move.former)
+        await session.drop_secret(secrets.upcoming(move.name))
     except AresmonError as error:
         why = f"it writes with its new password; the former one is still valid: {error.message}"
         return replace(result, outcome=PushOutcome.REFUSED, why=why, next="the same command again")
-    ground.site.record(command=COMMAND, host=move.host.name, secret=move.name, outcome="rotated")
+    session.site.record(command=COMMAND, host=move.host.name, secret=move.name, outcome="rotated")
     return result

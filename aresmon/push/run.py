@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aresmon.agents import lint, sources
@@ -16,7 +17,8 @@ from aresmon.influxdb import events
 from aresmon.influxdb.events import HostEvent
 from aresmon.push import order as push_order
 from aresmon.push import rollout
-from aresmon.push.host import Report, Terms
+from aresmon.push.host import Terms
+from aresmon.push.observer import PushObserver
 from aresmon.push.order import AgentFiles, PushOptions, Target
 from aresmon.push.protocol import PushOrder
 from aresmon.push.result import PushOutcome, PushResult
@@ -28,14 +30,13 @@ from aresmon.site import secrets
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_schema import did_you_mean
 
-Done = Callable[[PushResult], None]
 # What may have changed something that the panels show.
 _EVENTFUL = frozenset(
     {PushOutcome.PROVEN, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
 )
 
 
-def chosen(config: Config, names: Sequence[str], *, every: bool) -> list[Host]:
+def select_hosts(config: Config, names: Sequence[str], *, every: bool) -> list[Host]:
     """The hosts of these names, in the file's order. Raises AresmonError for a name that is none, and for no name."""
     if every and names:
         raise AresmonError("--all and names of hosts do not go together", hint="one or the other", code=ExitCode.USAGE)
@@ -50,86 +51,104 @@ def chosen(config: Config, names: Sequence[str], *, every: bool) -> list[Host]:
     return [host for host in config.hosts if every or host.name in names]
 
 
-def wishes(ground: Session, hosts: Sequence[Host]) -> tuple[list[Target], list[PushResult]]:
+def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target], list[PushResult]]:
     """What each host should run; and for those whose configuration must not be brought anywhere, why.
 
     The repository is fetched first. Raises AresmonError where it cannot be, or not without losing something.
     """
-    origin = sources.newest(ground.site, ground.config)
-    fragments = ground.site.host_fragments()
+    origin = sources.newest(session.site, session.config)
+    fragments = session.site.host_fragments()
     found, refused = list[Target](), list[PushResult]()
     for host in hosts:
         own, extra = origin.texts.get(host.name), fragments.get(host.name, "")
         try:
-            body = telegraf.configuration(host, ground.catalogue, ground.frame, own=own, extra=extra)
-            lint.check(host, body, ground.config)
-            notes = (*lint.warnings(body), *_in_clear(body, ground.config), *_unused(origin.strangers, host))
+            body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
+            lint.check(host, body, session.config)
+            notes = (*lint.warnings(body), *_in_clear(body, session.config), *_unused(origin.strangers, host))
             found.append(Target(host, body, origin.commits.get(host.name, ""), notes))
         except AresmonError as error:
             refused.append(_refused(host, error))
     return found, refused
 
 
-def jobs(ground: Session, wanted: Sequence[Target], manner: PushOptions) -> tuple[list[RolloutJob], list[PushResult]]:
-    """The orders that bring these wishes to their hosts; and for those that lack something for it, what."""
+def prepare_jobs(
+    session: Session, wanted: Sequence[Target], options: PushOptions
+) -> tuple[list[RolloutJob], list[PushResult]]:
+    """The orders that bring these targets to their hosts; and for those that lack something for it, what."""
     files_of = AgentFiles(
-        ground.config,
-        ground.stack,
+        session.config,
+        session.stack,
         package_data.package_files(),
-        ground.image(),
-        dict(ground.config.memory)["telegraf"],
-        lambda name: secrets.mark(ground.stack.value, name),
-        ground.sidecar_reader,
+        session.image(),
+        dict(session.config.memory)["telegraf"],
+        lambda name: secrets.mark(session.stack.value, name),
+        session.sidecar_reader,
     )
     found, refused = list[RolloutJob](), list[PushResult]()
-    out = ground.blocked()
-    for wish in wanted:
-        name = wish.host.name
+    out = session.blocked()
+    for target in wanted:
+        name = target.host.name
         if name in out:
             refused.append(
-                PushResult(name, PushOutcome.REFUSED, f"it is blocked since {out[name]}", ground.to_unblock(name))
+                PushResult(name, PushOutcome.REFUSED, f"it is blocked since {out[name]}", session.to_unblock(name))
             )
             continue
         try:
-            order = push_order.order(wish, ground.config, ground.stack, ground.frame, manner=manner, files=files_of)
+            order = push_order.order(
+                target, session.config, session.stack, session.templates, options=options, files=files_of
+            )
         except AresmonError as error:
-            refused.append(_refused(wish.host, error))
+            refused.append(_refused(target.host, error))
             continue
-        terms = Terms(lint.pace(wish.body), manner.strict)
-        found.append(RolloutJob(wish, order, ground.transport(wish.host), terms))
+        terms = Terms(lint.pace(target.body), options.strict)
+        found.append(RolloutJob(target, order, session.transport(target.host), terms))
     return found, refused
 
 
 async def push(
-    ground: Session, wanted: Sequence[Target], *, manner: PushOptions, pace: RolloutPace, report: Report, done: Done
+    session: Session, wanted: Sequence[Target], *, options: PushOptions, pace: RolloutPace, observer: PushObserver
 ) -> list[PushResult]:
-    """Bring each wish to its host; what came of it is remembered at once, host by host."""
-    ready, refused = jobs(ground, wanted, manner)
+    """Bring each target to its host; what came of it is remembered at once, host by host."""
+    ready, refused = prepare_jobs(session, wanted, options)
     for one in refused:
-        done(one)
+        observer.finished(one)
     if len(refused) > pace.max_fail:
         return [*refused, *(rollout.not_begun(job.host, len(refused)) for job in ready)]
 
-    def ended(job: RolloutJob, result: PushResult) -> None:
-        remember(ground, job.wish, result, job.order)
-        done(result)
-
-    delivery = Delivery(ground.influxdb) if manner.verify else None
-    results = await rollout.roll_out(ready, delivery, pace=pace, report=report, done=ended)
-    await asyncio.to_thread(events.tell, ground.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL])
-    await _note_followers(ground, ready, results)
+    delivery = Delivery(session.influxdb) if options.verify else None
+    recorder = _Recorder(session, {job.host: job for job in ready}, observer)
+    results = await rollout.roll_out(ready, delivery, pace=pace, observer=recorder)
+    await asyncio.to_thread(events.tell, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL])
+    await _note_followers(session, ready, results)
     return [*refused, *results]
 
 
-async def _note_followers(ground: Session, ready: Sequence[RolloutJob], results: Sequence[PushResult]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Recorder:
+    """Records each result before it is passed on."""
+
+    session: Session
+    jobs: Mapping[str, RolloutJob]
+    observer: PushObserver
+
+    def state_changed(self, host: str, state: str) -> None:
+        self.observer.state_changed(host, state)
+
+    def finished(self, result: PushResult) -> None:
+        job = self.jobs[result.host]
+        record(self.session, job.target, result, job.order)
+        self.observer.finished(result)
+
+
+async def _note_followers(session: Session, ready: Sequence[RolloutJob], results: Sequence[PushResult]) -> None:
     """Those whose data was seen to come by TLS keep the agents' port open for nobody in the clear any more."""
-    if not ground.config.edge.channel.is_tls:
+    if not session.config.edge.channel.is_tls:
         return
     proven = {one.host for one in results if one.outcome in (PushOutcome.PROVEN, PushOutcome.UNCHANGED)}
     for job in ready:
-        if job.host in proven and not lint.in_clear(job.wish.body):
+        if job.host in proven and not lint.in_clear(job.target.body):
             brought = (file.content for file in job.order.files if file.path.endswith(f"/{config_names.AUTHORITY}"))
-            await ground.followed(job.host, next(brought, b""))
+            await session.followed(job.host, next(brought, b""))
 
 
 def _event(result: PushResult) -> HostEvent:
@@ -155,27 +174,27 @@ def _unused(strangers: Sequence[str], host: Host) -> Iterator[str]:
             yield f"configs has {name}.conf, and there is no host {name}: is {host.name}.conf meant?"
 
 
-def remember(ground: Session, wish: Target, result: PushResult, order: PushOrder) -> None:
+def record(session: Session, target: Target, result: PushResult, order: PushOrder) -> None:
     """Keep the release that was proven, and add a line to the history of what was tried."""
     if result.outcome is PushOutcome.SKIPPED:
         return
-    kept = ground.releases(wish.host)
+    kept = session.releases(target.host)
     newest, number = kept.newest(), 0
     # It was proven, and nobody lived to note it here, or somebody else pushed it from another folder.
     is_news = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.mark != result.mark)
     if is_news or result.outcome in (PushOutcome.PROVEN, PushOutcome.UNVERIFIED):
         if newest is None and result.live is not None and not is_news:
-            found = telegraf.unmarked(result.live.decode(errors="replace"), ground.frame)
+            found = telegraf.unmarked(result.live.decode(errors="replace"), session.templates)
             kept.add(found, Release(0, "", "as it was found", time.time()))
         number = kept.next_number()
-        kept.add(wish.body, Release(number, result.mark, order.by, time.time(), wish.commit))
-    ground.site.record(
+        kept.add(target.body, Release(number, result.mark, order.by, time.time(), target.commit))
+    session.site.record(
         command="push-config",
         host=result.host,
         outcome=str(result.outcome),
         release=number,
         mark=result.mark,
-        commit=wish.commit,
+        commit=target.commit,
         transaction=order.transaction,
         seconds=round(result.seconds, 1),
         why=result.why,
@@ -183,14 +202,14 @@ def remember(ground: Session, wish: Target, result: PushResult, order: PushOrder
     )
 
 
-def former(ground: Session, host: Host, number: int | None) -> Target:
-    """An earlier release of a host, as a wish; the one before the newest without a number."""
-    kept = ground.releases(host)
+def previous_target(session: Session, host: Host, number: int | None) -> Target:
+    """An earlier release of a host, as a target; the one before the newest without a number."""
+    kept = session.releases(host)
     known = kept.all()
     if number is None:
         number = _before_the_newest(kept, host)
     body = kept.body(number)
-    lint.check(host, body, ground.config)
+    lint.check(host, body, session.config)
     return Target(host, body, next((one.commit for one in known if one.number == number), ""))
 
 

@@ -40,7 +40,7 @@ class Session:
     site: Site
     config: Config
     catalogue: Catalogue
-    frame: TelegrafTemplates
+    templates: TelegrafTemplates
     stack: Stack
     influxdb: InfluxDB
     transport: Callable[[Host], Transport] = field(repr=False)
@@ -93,7 +93,7 @@ async def open_session(site: Site, *, sudo_password: str | None = None) -> Async
 
     config = site.config()
     connections = Connections(sudo_password)
-    frame = TelegrafTemplates.of(package_data.package_files())
+    templates = TelegrafTemplates.of(package_data.package_files())
     here = is_here(site, config)
 
     def transport(host: Host) -> Transport:
@@ -115,7 +115,7 @@ async def open_session(site: Site, *, sudo_password: str | None = None) -> Async
     if here:
         stack, influxdb = _stack_here(site), service.influxdb(site)
         ours = (keep, drop, followed, lambda: users.blocked(site), forget)
-        yield Session(site, config, site.catalogue(), frame, stack, influxdb, transport, *ours)
+        yield Session(site, config, site.catalogue(), templates, stack, influxdb, transport, *ours)
         return
     from aresmon.stack import remote
 
@@ -123,7 +123,7 @@ async def open_session(site: Site, *, sudo_password: str | None = None) -> Async
     async with remote.stack(config, Ssh(server.name, server.ssh, connections)) as far:
         stack = Stack(far.root, is_here=False, secret=far.secret, bundle=far.bundle, owner=far.owner)
         there = (far.keep, far.drop, far.followed, far.blocked, far.forget_block)
-        yield Session(site, config, site.catalogue(), frame, stack, far.influxdb, transport, *there)
+        yield Session(site, config, site.catalogue(), templates, stack, far.influxdb, transport, *there)
 
 
 def _stack_here(site: Site) -> Stack:

@@ -114,10 +114,10 @@ def going(console: Console) -> None:
     """Hosts in every state of a roll-out, more of them than fit."""
     shown = Rollout(console, [one.host for one in RESULTS] + [f"host{n}" for n in range(9)], quiet=True)
     for one in RESULTS[:6]:
-        shown.report(one.host, "verify")
-        shown.done(one)
+        shown.state_changed(one.host, "verify")
+        shown.finished(one)
     for number, state in enumerate(("connect", "check", "verify", "paused: InfluxDB does not answer")):
-        shown.report(f"host{number}", state)
+        shown.state_changed(f"host{number}", state)
     console.out.print(shown.table())
 
 
@@ -125,17 +125,17 @@ def crowded(console: Console) -> None:
     """More hosts under way than there are lines."""
     shown = Rollout(console, [f"host{n}" for n in range(40)], quiet=True)
     for number in range(30):
-        shown.report(f"host{number}", "stage")
-    shown.done(PushResult("host0", PushOutcome.PROVEN))
+        shown.state_changed(f"host{number}", "stage")
+    shown.finished(PushResult("host0", PushOutcome.PROVEN))
     console.out.print(shown.table())
 
 
 def lines(console: Console) -> None:
     """Where there is no terminal, a line for each state."""
     with console.rollout(["biere", "lewi"]) as shown:
-        shown.report("biere", "connect")
-        shown.report("biere", "paused: InfluxDB does not answer")
-        shown.done(RESULTS[0])
+        shown.state_changed("biere", "connect")
+        shown.state_changed("biere", "paused: InfluxDB does not answer")
+        shown.finished(RESULTS[0])
 
 
 Show = Callable[[Console], None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aresmon.push.protocol import AgentPaths, PushOrder
+from aresmon.push.result import PushResult
 from aresmon.ssh.transport import Conversation
 from aresmon.system.errors import AresmonError
 
@@ -48,6 +49,22 @@ def order(host: str = "lewi", **changes: object) -> PushOrder:
         "deadline": 38,
     }
     return PushOrder(**(fixed | changes))  # type: ignore[arg-type]
+
+
+@dataclass
+class Observed:
+    """A push observer that keeps what it receives; `on_state` is called with each host and state."""
+
+    on_state: Callable[[str, str], None] = lambda _host, _state: None
+    states: list[tuple[str, str]] = field(default_factory=list)
+    results: list[PushResult] = field(default_factory=list)
+
+    def state_changed(self, host: str, state: str) -> None:
+        self.states.append((host, state))
+        self.on_state(host, state)
+
+    def finished(self, result: PushResult) -> None:
+        self.results.append(result)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ from aresmon.push import drift as push_drift
 from aresmon.push import run as push_run
 from aresmon.push import session
 from aresmon.push.drift import Drift, PlannedPush
+from aresmon.push.observer import PushObserver
 from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
@@ -46,11 +47,11 @@ class Run:
         return CliRunner().invoke(main.app, list(arguments), input=given)
 
     @asynccontextmanager
-    async def ground(self, site: Site, *, sudo_password: str | None = None) -> AsyncIterator[SimpleNamespace]:
+    async def session(self, site: Site, *, sudo_password: str | None = None) -> AsyncIterator[SimpleNamespace]:
         self.passwords.append(sudo_password)
         yield SimpleNamespace(site=site, config=site.config())
 
-    def wishes(self, _: Any, hosts: Sequence[Any]) -> tuple[list[Target], list[PushResult]]:
+    def build_targets(self, _: Any, hosts: Sequence[Any]) -> tuple[list[Target], list[PushResult]]:
         refused = {one.host for one in self.refused}
         return [Target(host, "") for host in hosts if host.name not in refused], list(self.refused)
 
@@ -59,16 +60,17 @@ class Run:
         _: Any,
         wanted: Sequence[Target],
         *,
-        manner: PushOptions,
+        options: PushOptions,
         pace: RolloutPace,
-        report: Callable[..., None],
-        done: Any,
+        observer: PushObserver,
     ) -> list[PushResult]:
-        self.asked.append(SimpleNamespace(hosts=[wish.host.name for wish in wanted], manner=manner, pace=pace))
-        results = [self.ends.get(wish.host.name, PushResult(wish.host.name, PushOutcome.PROVEN)) for wish in wanted]
+        self.asked.append(SimpleNamespace(hosts=[target.host.name for target in wanted], options=options, pace=pace))
+        results = [
+            self.ends.get(target.host.name, PushResult(target.host.name, PushOutcome.PROVEN)) for target in wanted
+        ]
         for one in results:
-            report(one.host, "connect")
-            done(one)
+            observer.state_changed(one.host, "connect")
+            observer.finished(one)
         return results
 
     async def plan(self, _: Any, __: Sequence[Target]) -> list[PlannedPush]:
@@ -90,8 +92,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     common.sudo_password.cache_clear()
     (tmp_path / "aresmon.yml").write_text(SITE)
     made = Run(tmp_path, monkeypatch)
-    monkeypatch.setattr(session, "open_session", made.ground)
-    for name in ("wishes", "push"):
+    monkeypatch.setattr(session, "open_session", made.session)
+    for name in ("build_targets", "push"):
         monkeypatch.setattr(push_run, name, getattr(made, name))
     for name in ("plan", "drift", "adopt"):
         monkeypatch.setattr(push_drift, name, getattr(made, name))
@@ -141,12 +143,12 @@ def test_without_an_option_a_push_is_careful(run: Run) -> None:
     run("push-config", "--all")
 
     (asked,) = run.asked
-    manner = asked.manner
+    options = asked.options
     assert asked.hosts == ["biere", "lewi", "ronflex"]
     assert asked.pace == RolloutPace(canary=1, parallel=100, max_fail=0)
-    assert (manner.verify, manner.strict, manner.overwrite, manner.force) == (True, False, False, False)
-    assert (manner.break_lock, manner.deadline) == (False, None)
-    assert manner.by
+    assert (options.verify, options.strict, options.overwrite, options.force) == (True, False, False, False)
+    assert (options.break_lock, options.deadline) == (False, None)
+    assert options.by
 
 
 def test_each_option_is_passed_on(run: Run) -> None:
@@ -156,16 +158,16 @@ def test_each_option_is_passed_on(run: Run) -> None:
     )
 
     (asked,) = run.asked
-    manner = asked.manner
+    options = asked.options
     assert asked.pace == RolloutPace(canary=3, parallel=7, max_fail=2)
-    assert (manner.strict, manner.overwrite, manner.force, manner.break_lock) == (True, True, True, True)
-    assert (manner.verify, manner.deadline) == (True, 90)
+    assert (options.strict, options.overwrite, options.force, options.break_lock) == (True, True, True, True)
+    assert (options.verify, options.deadline) == (True, 90)
 
 
 def test_a_push_without_a_proof_is_warned_of(run: Run) -> None:
     result = run("push-config", "lewi", "--no-verify")
 
-    assert not run.asked[0].manner.verify
+    assert not run.asked[0].options.verify
     assert result.stderr.startswith("warning: --no-verify: ")
 
 
@@ -343,7 +345,7 @@ def test_an_adopted_edit_is_told_and_pushed(run: Run) -> None:
     result = run("push-config", "lewi", "--adopt")
 
     assert "lewi: its edit is kept as overrides/agents/lewi.conf" in result.stderr
-    assert run.asked[0].manner.overwrite
+    assert run.asked[0].options.overwrite
 
 
 # Going back, looking back -----------------------------------------------------------------------------
@@ -356,20 +358,20 @@ def test_going_back_pushes_the_former_release_over_whatever_is_there(run: Run) -
         asked.append(number)
         return Target(host, "former")
 
-    run.patch.setattr(push_run, "former", former)
+    run.patch.setattr(push_run, "previous_target", former)
 
     codes = [run("rollback-config", "lewi", *more).exit_code for more in ([], ["--to", "0"], ["--to", "7"])]
 
     assert codes == [0, 0, 0]
     assert asked == [None, 0, 7]
-    assert all(one.manner.overwrite and one.hosts == ["lewi"] for one in run.asked)
+    assert all(one.options.overwrite and one.hosts == ["lewi"] for one in run.asked)
 
 
 def test_going_back_to_what_is_not_kept_is_refused(run: Run) -> None:
     def former(*_: Any) -> Target:
         raise AresmonError("no release 7 of lewi is kept", hint="there are: 1")
 
-    run.patch.setattr(push_run, "former", former)
+    run.patch.setattr(push_run, "previous_target", former)
 
     result = run("rollback-config", "lewi", "--to", "7")
 

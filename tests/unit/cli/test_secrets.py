@@ -125,17 +125,17 @@ def test_a_host_that_refuses_does_not_keep_the_others_from_their_new_passwords(
     config = load(SITE)
     says = {"box": [PROBE, "@refused check no"], "lewi": [PROBE, "@unchanged m"]}
 
-    async def rotated(_: Any, hosts: Sequence[Host], *, pace: RolloutPace, report: Any, done: Any, **__: Any) -> Any:
+    async def rotated(_: Any, hosts: Sequence[Host], *, pace: RolloutPace, observer: Any, **__: Any) -> Any:
         jobs = [
             RolloutJob(
                 Target(one, ""), order(one.name), Scripted([says[one.name]], name=one.name), Terms(AgentPace(10, 10, 0))
             )
             for one in hosts
         ]
-        return await rollout.roll_out(jobs, None, pace=pace, report=report, done=lambda _, result: done(result))
+        return await rollout.roll_out(jobs, None, pace=pace, observer=observer)
 
     monkeypatch.setattr(rotate_passwords, "rotate", rotated)
-    monkeypatch.setattr(secrets, "on_ground", lambda ask, **_: asyncio.run(ask(SimpleNamespace(config=config))))
+    monkeypatch.setattr(secrets, "run_in_session", lambda ask, **_: asyncio.run(ask(SimpleNamespace(config=config))))
 
     result = run("rotate", "agent-box", "agent-lewi", "--json")
 

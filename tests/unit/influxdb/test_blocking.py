@@ -24,6 +24,7 @@ from aresmon.stack import remote
 from aresmon.system import process
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, load
+from tests.unit.scripted import Observed
 
 
 class FakeInfluxDB(InfluxDB):
@@ -132,8 +133,8 @@ class Elsewhere:
         stack = Stack(str(server), is_here=False, secret=far.secret)
         values: dict[str, Any] = {"keep_secret": self._made, "drop_secret": self._dropped, "followed": self._made}
         values |= {"blocked": far.blocked, "forget_block": far.forget_block, "transport": self._reached}
-        frame = TelegrafTemplates.of(package_data.package_files())
-        self.ground = Session(site, FLEET, SHIPPED, frame, stack, influxdb, **values)
+        templates = TelegrafTemplates.of(package_data.package_files())
+        self.session = Session(site, FLEET, SHIPPED, templates, stack, influxdb, **values)
 
     async def _run(self, script: str, given: str) -> None:
         process.run(["bash", "-c", script], given=given)
@@ -148,15 +149,14 @@ class Elsewhere:
         pytest.fail("a blocked host is reached for")
 
     def push(self) -> list[PushResult]:
-        return asyncio.run(run.push(self.ground, [Target(FLEET.host("lewi"), "")], **self._how))
+        return asyncio.run(run.push(self.session, [Target(FLEET.host("lewi"), "")], **self._how))
 
     def rotate(self) -> list[PushResult]:
-        return asyncio.run(rotate_passwords.rotate(self.ground, [FLEET.host("lewi")], **self._how))
+        return asyncio.run(rotate_passwords.rotate(self.session, [FLEET.host("lewi")], **self._how))
 
     @property
     def _how(self) -> dict[str, Any]:
-        ignored = {"report": lambda *_: None, "done": lambda _: None}
-        return {"manner": PushOptions("ada", verify=False), "pace": RolloutPace(), **ignored}
+        return {"options": PushOptions("ada", verify=False), "pace": RolloutPace(), "observer": Observed()}
 
 
 @pytest.mark.parametrize("command", [Elsewhere.push, Elsewhere.rotate])
@@ -178,7 +178,7 @@ def test_nor_is_it_let_in_by_being_added_again(site: Site, influxdb: FakeInfluxD
     influxdb.known.clear()
 
     with pytest.raises(AresmonError, match=f"lewi is blocked since {SINCE[:10]}") as raised:
-        asyncio.run(enroll.make_credentials(elsewhere.ground, "lewi"))
+        asyncio.run(enroll.make_credentials(elsewhere.session, "lewi"))
 
     assert raised.value.hint.startswith("on biere: `aresmon hosts unblock lewi`")
     assert influxdb.known == set()
@@ -190,7 +190,7 @@ def test_another_machine_of_a_removed_host_s_name_is_not_blocked_on_the_server(
     elsewhere = Elsewhere(site, influxdb, tmp_path / "server")
 
     for _ in range(2):
-        asyncio.run(enroll.revoke(elsewhere.ground, "lewi"))
+        asyncio.run(enroll.revoke(elsewhere.session, "lewi"))
 
     assert json.loads(elsewhere.list.read_bytes()) == {"ronflex": SINCE}
     assert elsewhere.list.stat().st_mode & 0o777 == 0o640
@@ -201,8 +201,8 @@ def test_where_nobody_was_ever_blocked_nobody_is(site: Site, influxdb: FakeInflu
     elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=None)
     (tmp_path / "server").mkdir()
 
-    assert elsewhere.ground.blocked() == {}
-    asyncio.run(enroll.revoke(elsewhere.ground, "lewi"))
+    assert elsewhere.session.blocked() == {}
+    asyncio.run(enroll.revoke(elsewhere.session, "lewi"))
     assert list((tmp_path / "server").iterdir()) == []
 
 

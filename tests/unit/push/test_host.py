@@ -18,7 +18,7 @@ from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.verification import Delivery
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from tests.unit.points import Clock, Points, fake_clock
-from tests.unit.scripted import BACK, CLOCK, PROBE, STARTED, Await, Scripted, Step, agent, order
+from tests.unit.scripted import BACK, CLOCK, PROBE, STARTED, Await, Observed, Scripted, Step, agent, order
 
 LOST = LostError("the connection to lewi broke")
 LIVE = b'value = "old-1"\n'
@@ -44,7 +44,7 @@ class Pushed:
     """A push to a host that says this, and what came of it."""
 
     def __init__(self, host: Scripted, points: Points | None, *, stop: bool = False, **changes: Any) -> None:
-        self.host, self.states = host, list[str]()
+        self.host, observed = host, Observed()
         strict = changes.pop("strict", False)
 
         async def push() -> PushResult:
@@ -59,10 +59,11 @@ class Pushed:
                 delivery,
                 terms=terms,
                 stop=asked,
-                report=lambda _, state: self.states.append(state),
+                observer=observed,
             )
 
         self.result = asyncio.run(push())
+        self.states = [state for _, state in observed.states]
 
     @property
     def told(self) -> tuple[PushOutcome, str]:

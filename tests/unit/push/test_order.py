@@ -65,13 +65,13 @@ def made(
     where: Stack | None = None,
     image: str = "telegraf:1",
     memory: str = "256m",
-    **manner: Any,
+    **options: Any,
 ) -> PushOrder:
     """The order for a host."""
     where = where or stack()
     files = AgentFiles(config, where, FILES, image, memory, lambda name: f"mark-of-{name}")
-    wish = Target(config.host(name), body or body_of(name, config))
-    return push_order.order(wish, config, where, FRAME, manner=PushOptions(**{"by": "ada", **manner}), files=files)
+    target = Target(config.host(name), body or body_of(name, config))
+    return push_order.order(target, config, where, FRAME, options=PushOptions(**{"by": "ada", **options}), files=files)
 
 
 def contents(order: PushOrder) -> dict[str, bytes]:
@@ -175,9 +175,9 @@ def test_another_container_is_another_content_where_there_is_one() -> None:
 def test_another_compose_file_is_another_content() -> None:
     shipped = {**FILES, "compose/agent.yml": b"another"}
     files = AgentFiles(FLEET, stack(), shipped, "telegraf:1", "256m", lambda name: name)
-    wish = Target(FLEET.host("far.away"), body_of("far.away"))
+    target = Target(FLEET.host("far.away"), body_of("far.away"))
 
-    order = push_order.order(wish, FLEET, stack(), FRAME, manner=PushOptions("ada"), files=files)
+    order = push_order.order(target, FLEET, stack(), FRAME, options=PushOptions("ada"), files=files)
 
     assert order.content != made("far.away").content
 

@@ -27,7 +27,7 @@ from aresmon.system import signals
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.conftest import load
 from tests.unit.points import Points
-from tests.unit.scripted import PROBE, Await, Scripted, Step, order
+from tests.unit.scripted import PROBE, Await, Observed, Scripted, Step, order
 
 NAMES = [f"host{number}" for number in range(30)]
 FLEET = load("hosts: {" + ", ".join(f"{name}: " for name in NAMES) + "}\n")
@@ -38,28 +38,20 @@ AWAY = UnreachableHostError("is not reached")
 
 
 def job(name: str, steps: Sequence[Step] | AresmonError = GOES, **changes: Any) -> RolloutJob:
-    wish = Target(FLEET.host(name), "[agent]\n", commit=f"commit-of-{name}", notes=("unwise",))
-    return RolloutJob(wish, order(name, **changes), Scripted([steps], name=name), Terms(AgentPace(10, 10, 0)))
+    target = Target(FLEET.host(name), "[agent]\n", commit=f"commit-of-{name}", notes=("unwise",))
+    return RolloutJob(target, order(name, **changes), Scripted([steps], name=name), Terms(AgentPace(10, 10, 0)))
 
 
 class Rolled:
     """What a roll-out told, in the order in which it did."""
 
     def __init__(self, jobs: Sequence[RolloutJob], delivery: Delivery | None = None, **pace: Any) -> None:
-        self.begun = list[str]()
-        self.ended = list[str]()
-
-        def report(host: str, state: str) -> None:
-            if state == "connect":
-                self.begun.append(host)
-
-        def done(job: RolloutJob, result: PushResult) -> None:
-            assert job.host == result.host
-            self.ended.append(result.host)
-
+        observed = Observed()
         self.results = asyncio.run(
-            rollout.roll_out(jobs, delivery, pace=RolloutPace(**{"canary": 0, **pace}), report=report, done=done)
+            rollout.roll_out(jobs, delivery, pace=RolloutPace(**{"canary": 0, **pace}), observer=observed)
         )
+        self.begun = [host for host, state in observed.states if state == "connect"]
+        self.ended = [result.host for result in observed.results]
 
     @property
     def outcomes(self) -> list[PushOutcome]:

@@ -26,7 +26,7 @@ from aresmon.ssh.transport import LostError, UnreachableHostError
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, load
 from tests.unit.points import Points
-from tests.unit.scripted import PROBE, Scripted, Step
+from tests.unit.scripted import PROBE, Observed, Scripted, Step
 
 FLEET = load(
     """\
@@ -47,11 +47,11 @@ class Hosts:
 
     def __init__(self, site: Site) -> None:
         self.says: dict[str, Scripted] = {}
-        self.ground = Session(
+        self.session = Session(
             site=site,
             config=FLEET,
             catalogue=SHIPPED,
-            frame=FRAME,
+            templates=FRAME,
             stack=Stack("/srv/ares", is_here=True, secret=lambda name: f"pw-of-{name}"),
             influxdb=Points(),
             transport=lambda host: self.says[host.name],
@@ -65,8 +65,8 @@ class Hosts:
     def say(self, host: str, *conversations: Sequence[Step] | AresmonError) -> None:
         self.says[host] = Scripted(list(conversations), name=host)
 
-    def wishes(self, *names: str) -> list[Target]:
-        found, refused = run.wishes(self.ground, run.chosen(FLEET, names, every=not names))
+    def targets(self, *names: str) -> list[Target]:
+        found, refused = run.build_targets(self.session, run.select_hosts(FLEET, names, every=not names))
         assert refused == []
         return found
 
@@ -74,16 +74,15 @@ class Hosts:
         self, wanted: Sequence[Target], *, canary: int = 0, max_fail: int = 0
     ) -> tuple[list[PushResult], list[PushResult]]:
         """A push without a proof: the results, and those that were told on the way."""
-        told = list[PushResult]()
+        observed = Observed()
         results = run.push(
-            self.ground,
+            self.session,
             wanted,
-            manner=PushOptions("ada", verify=False),
+            options=PushOptions("ada", verify=False),
             pace=RolloutPace(canary, max_fail=max_fail),
-            report=lambda *_: None,
-            done=told.append,
+            observer=observed,
         )
-        return asyncio.run(results), told
+        return asyncio.run(results), observed.results
 
 
 async def _nobody(*_: str) -> None:
@@ -116,7 +115,7 @@ REFUSED: Sequence[Step] = [PROBE, "@refused check no"]
 
 
 def names(*asked: str, every: bool = False) -> list[str]:
-    return [host.name for host in run.chosen(FLEET, asked, every=every)]
+    return [host.name for host in run.select_hosts(FLEET, asked, every=every)]
 
 
 def test_hosts_are_taken_in_the_order_of_the_file_and_once() -> None:
@@ -162,43 +161,43 @@ def write(site: Site, path: str, text: str) -> None:
 
 
 def test_without_a_file_of_its_own_a_host_runs_its_collectors(hosts: Hosts) -> None:
-    (wish,) = hosts.wishes("lewi")
+    (target,) = hosts.targets("lewi")
 
-    assert wish.body == telegraf.configuration(FLEET.host("lewi"), SHIPPED, FRAME)
-    assert (wish.commit, wish.content) == ("", telegraf.fingerprint(wish.body))
+    assert target.body == telegraf.configuration(FLEET.host("lewi"), SHIPPED, FRAME)
+    assert (target.commit, target.content) == ("", telegraf.fingerprint(target.body))
 
 
 def test_a_file_of_the_sites_own_stands_for_them_and_a_fragment_comes_besides(hosts: Hosts) -> None:
-    write(hosts.ground.site, "agents/lewi.conf", INPUT)
-    write(hosts.ground.site, "hosts/lewi.conf", "[[inputs.ping]]\n")
+    write(hosts.session.site, "agents/lewi.conf", INPUT)
+    write(hosts.session.site, "hosts/lewi.conf", "[[inputs.ping]]\n")
 
-    (wish,) = hosts.wishes("lewi")
+    (target,) = hosts.targets("lewi")
 
-    assert "[[inputs.ping]]" in wish.body
-    assert "[[inputs.mem]]" not in wish.body
+    assert "[[inputs.ping]]" in target.body
+    assert "[[inputs.mem]]" not in target.body
 
 
 def test_a_configuration_that_must_not_be_brought_refuses_its_host_alone(hosts: Hosts) -> None:
-    write(hosts.ground.site, "agents/lewi.conf", '[agent]\n  hostname = "biere"\n[[inputs.cpu]]\n')
+    write(hosts.session.site, "agents/lewi.conf", '[agent]\n  hostname = "biere"\n[[inputs.cpu]]\n')
 
-    found, refused = run.wishes(hosts.ground, list(FLEET.hosts))
+    found, refused = run.build_targets(hosts.session, list(FLEET.hosts))
 
-    assert [wish.host.name for wish in found] == ["biere", "ronflex"]
+    assert [target.host.name for target in found] == ["biere", "ronflex"]
     assert [(one.host, one.outcome) for one in refused] == [("lewi", PushOutcome.REFUSED)]
     assert "lewi.conf: [agent] names itself 'biere'" in refused[0].why
 
 
 def test_what_is_not_wise_is_noted(hosts: Hosts) -> None:
     write(
-        hosts.ground.site,
+        hosts.session.site,
         "agents/lewi.conf",
         f'{INPUT}[[outputs.influxdb]]\n  urls = ["http://x"]\n  password = "hunter2"\n',
     )
 
-    (wish,) = hosts.wishes("lewi")
+    (target,) = hosts.targets("lewi")
 
-    assert len(wish.notes) == 2
-    assert "hunter2" not in "".join(wish.notes)
+    assert len(target.notes) == 2
+    assert "hunter2" not in "".join(target.notes)
 
 
 # The push ---------------------------------------------------------------------------------------------
@@ -206,11 +205,11 @@ def test_what_is_not_wise_is_noted(hosts: Hosts) -> None:
 
 def test_what_was_brought_is_kept_and_what_was_there_before_it(hosts: Hosts) -> None:
     hosts.say("lewi", [live("[found]\n"), *COMMITTED])
-    wanted = hosts.wishes("lewi")
+    wanted = hosts.targets("lewi")
 
     results, told = hosts.push(wanted)
 
-    kept = hosts.ground.releases(FLEET.host("lewi"))
+    kept = hosts.session.releases(FLEET.host("lewi"))
     assert [result.outcome for result in results] == [PushOutcome.UNVERIFIED]
     assert told == results
     assert [one.number for one in kept.all()] == [0, 1]
@@ -223,10 +222,10 @@ def test_what_was_brought_is_kept_and_what_was_there_before_it(hosts: Hosts) -> 
 def test_the_second_push_does_not_keep_what_was_there_again(hosts: Hosts) -> None:
     hosts.say("lewi", [live("[found]\n"), *COMMITTED], [live("[first]\n"), *COMMITTED])
 
-    hosts.push(hosts.wishes("lewi"))
-    hosts.push(hosts.wishes("lewi"))
+    hosts.push(hosts.targets("lewi"))
+    hosts.push(hosts.targets("lewi"))
 
-    assert [one.number for one in hosts.ground.releases(FLEET.host("lewi")).all()] == [0, 1, 2]
+    assert [one.number for one in hosts.session.releases(FLEET.host("lewi")).all()] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("steps", [REFUSED, UnreachableHostError("away")], ids=["refused", "away"])
@@ -235,10 +234,10 @@ def test_what_was_not_brought_is_no_release_and_has_its_line_all_the_same(
 ) -> None:
     hosts.say("lewi", steps)
 
-    (result,), _ = hosts.push(hosts.wishes("lewi"))
+    (result,), _ = hosts.push(hosts.targets("lewi"))
 
-    assert hosts.ground.releases(FLEET.host("lewi")).all() == []
-    (line,) = hosts.ground.site.history("push-config")
+    assert hosts.session.releases(FLEET.host("lewi")).all() == []
+    (line,) = hosts.session.site.history("push-config")
     assert (line["host"], line["outcome"], line["release"]) == ("lewi", str(result.outcome), 0)
 
 
@@ -246,18 +245,18 @@ def test_what_is_there_and_was_not_known_here_becomes_a_release_once(hosts: Host
     """It was proven when nobody lived to note it, or somebody else brought it from a folder of their own."""
     hosts.say("lewi", [PROBE, "@unchanged m"], [PROBE, "@unchanged m"])
 
-    hosts.push(hosts.wishes("lewi"))
-    hosts.push(hosts.wishes("lewi"))
+    hosts.push(hosts.targets("lewi"))
+    hosts.push(hosts.targets("lewi"))
 
-    assert [one.mark for one in hosts.ground.releases(FLEET.host("lewi")).all()] == ["m"]
+    assert [one.mark for one in hosts.session.releases(FLEET.host("lewi")).all()] == ["m"]
 
 
 def test_a_line_of_the_history_tells_who_what_and_how_it_ended(hosts: Hosts) -> None:
     hosts.say("lewi", COMMITTED)
 
-    (result,), _ = hosts.push(hosts.wishes("lewi"))
+    (result,), _ = hosts.push(hosts.targets("lewi"))
 
-    (line,) = hosts.ground.site.history("push-config")
+    (line,) = hosts.session.site.history("push-config")
     assert line.items() >= {
         ("command", "push-config"),
         ("host", "lewi"),
@@ -274,10 +273,10 @@ def test_a_host_that_was_not_begun_has_no_line(hosts: Hosts) -> None:
     hosts.say("biere", REFUSED)
     hosts.say("lewi")
 
-    results, _ = hosts.push(hosts.wishes("biere", "lewi"), canary=1)
+    results, _ = hosts.push(hosts.targets("biere", "lewi"), canary=1)
 
     assert [result.outcome for result in results] == [PushOutcome.REFUSED, PushOutcome.SKIPPED]
-    assert [line["host"] for line in hosts.ground.site.history("push-config")] == ["biere"]
+    assert [line["host"] for line in hosts.session.site.history("push-config")] == ["biere"]
 
 
 def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_allowed(hosts: Hosts) -> None:
@@ -287,11 +286,11 @@ def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_a
         return "pw"
 
     stack = Stack("/srv/ares", is_here=True, secret=secret)
-    object.__setattr__(hosts.ground, "stack", stack)
+    object.__setattr__(hosts.session, "stack", stack)
     hosts.say("biere", COMMITTED)
 
-    stopped, _ = hosts.push(hosts.wishes("biere", "lewi"))
-    going, told = hosts.push(hosts.wishes("biere", "lewi"), max_fail=1)
+    stopped, _ = hosts.push(hosts.targets("biere", "lewi"))
+    going, told = hosts.push(hosts.targets("biere", "lewi"), max_fail=1)
 
     assert {result.host: result.outcome for result in stopped} == {
         "lewi": PushOutcome.REFUSED,
@@ -305,9 +304,9 @@ def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_a
 
 
 def test_a_host_that_is_blocked_is_refused_with_what_lets_it_in_again(hosts: Hosts) -> None:
-    (hosts.ground.site.state / "blocked.json").write_text('{"lewi": "2026-11-24T10:00:00+00:00"}')
+    (hosts.session.site.state / "blocked.json").write_text('{"lewi": "2026-11-24T10:00:00+00:00"}')
 
-    (result,), _ = hosts.push(hosts.wishes("lewi"))
+    (result,), _ = hosts.push(hosts.targets("lewi"))
 
     assert result.outcome == PushOutcome.REFUSED
     assert "blocked since 2026-11-24" in result.why
@@ -318,11 +317,11 @@ def test_a_host_that_is_blocked_is_refused_with_what_lets_it_in_again(hosts: Hos
 
 
 def test_a_plan_shows_what_would_change_without_the_mark_and_without_secrets(hosts: Hosts) -> None:
-    (wish,) = hosts.wishes("lewi")
-    changed = wish.body.replace('precision = "1s"', 'precision = "1ms"') + '  token = "hunter2"\n'
+    (target,) = hosts.targets("lewi")
+    changed = target.body.replace('precision = "1s"', 'precision = "1ms"') + '  token = "hunter2"\n'
     hosts.say("lewi", [PROBE, live(telegraf.marked(changed, "m-1", FRAME))])
 
-    (planned,) = asyncio.run(push_drift.plan(hosts.ground, [wish]))
+    (planned,) = asyncio.run(push_drift.plan(hosts.session, [target]))
 
     assert '-  precision = "1ms"' in planned.diff
     assert '+  precision = "1s"' in planned.diff
@@ -332,10 +331,10 @@ def test_a_plan_shows_what_would_change_without_the_mark_and_without_secrets(hos
 
 
 def test_a_plan_without_a_change_has_no_diff(hosts: Hosts) -> None:
-    (wish,) = hosts.wishes("lewi")
-    hosts.say("lewi", [PROBE, live(telegraf.marked(wish.body, "m-1", FRAME))])
+    (target,) = hosts.targets("lewi")
+    hosts.say("lewi", [PROBE, live(telegraf.marked(target.body, "m-1", FRAME))])
 
-    (planned,) = asyncio.run(push_drift.plan(hosts.ground, [wish]))
+    (planned,) = asyncio.run(push_drift.plan(hosts.session, [target]))
 
     assert planned.diff == ""
 
@@ -345,7 +344,7 @@ def test_a_plan_tells_drift_and_hosts_that_cannot_be_looked_at(hosts: Hosts) -> 
     hosts.say("lewi", [PROBE, live(None), f"@drift {LIVE}"])
     hosts.say("ronflex", [])
 
-    biere, lewi, ronflex = asyncio.run(push_drift.plan(hosts.ground, hosts.wishes()))
+    biere, lewi, ronflex = asyncio.run(push_drift.plan(hosts.session, hosts.targets()))
 
     assert biere.refusal
     assert (biere.refusal.outcome, biere.refusal.next) == (PushOutcome.UNREACHABLE, "look")
@@ -358,7 +357,7 @@ def test_a_plan_tells_drift_and_hosts_that_cannot_be_looked_at(hosts: Hosts) -> 
 
 def keep(hosts: Hosts, *bodies: str) -> None:
     for number, body in enumerate(bodies):
-        hosts.ground.releases(FLEET.host("lewi")).add(
+        hosts.session.releases(FLEET.host("lewi")).add(
             body, Release(number, f"m-{number}", "ada", 0.0, f"commit-{number}")
         )
 
@@ -370,24 +369,24 @@ def whole(word: str) -> str:
 def test_the_former_release_is_the_one_before_the_newest(hosts: Hosts) -> None:
     keep(hosts, whole("zero"), whole("one"), whole("two"))
 
-    wish = run.former(hosts.ground, FLEET.host("lewi"), None)
+    target = run.previous_target(hosts.session, FLEET.host("lewi"), None)
 
-    assert (wish.body, wish.commit) == (whole("one"), "commit-1")
+    assert (target.body, target.commit) == (whole("one"), "commit-1")
 
 
 def test_a_release_that_says_the_same_as_the_present_one_is_no_former_one(hosts: Hosts) -> None:
     """Such a one comes of a password that was rotated."""
     keep(hosts, whole("zero"), whole("one"), whole("two"), whole("two"))
 
-    assert run.former(hosts.ground, FLEET.host("lewi"), None).body == whole("one")
+    assert run.previous_target(hosts.session, FLEET.host("lewi"), None).body == whole("one")
 
 
 def test_any_release_that_is_kept_can_be_named(hosts: Hosts) -> None:
     keep(hosts, whole("zero"), whole("one"), whole("two"))
 
-    assert run.former(hosts.ground, FLEET.host("lewi"), 0).body == whole("zero")
+    assert run.previous_target(hosts.session, FLEET.host("lewi"), 0).body == whole("zero")
     with pytest.raises(AresmonError, match="no release 7 of lewi is kept"):
-        run.former(hosts.ground, FLEET.host("lewi"), 7)
+        run.previous_target(hosts.session, FLEET.host("lewi"), 7)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +396,7 @@ def test_where_there_is_no_former_release_that_is_told(hosts: Hosts, bodies: lis
     keep(hosts, *bodies)
 
     with pytest.raises(AresmonError, match="lewi has no release before the present one") as caught:
-        run.former(hosts.ground, FLEET.host("lewi"), None)
+        run.previous_target(hosts.session, FLEET.host("lewi"), None)
     assert "aresmon history lewi" in caught.value.hint
 
 
@@ -405,7 +404,7 @@ def test_a_release_that_must_not_be_brought_any_more_is_refused(hosts: Hosts) ->
     keep(hosts, "[agent]\n", whole("one"))
 
     with pytest.raises(AresmonError, match=r"lewi\.conf: "):
-        run.former(hosts.ground, FLEET.host("lewi"), 0)
+        run.previous_target(hosts.session, FLEET.host("lewi"), 0)
 
 
 # Drift ------------------------------------------------------------------------------------------------
@@ -413,7 +412,7 @@ def test_a_release_that_must_not_be_brought_any_more_is_refused(hosts: Hosts) ->
 
 def drift(hosts: Hosts, *told: Step, host: str = "lewi") -> push_drift.Drift:
     hosts.say(host, [PROBE, *told])
-    (found,) = asyncio.run(push_drift.drift(hosts.ground, [FLEET.host(host)]))
+    (found,) = asyncio.run(push_drift.drift(hosts.session, [FLEET.host(host)]))
     return found
 
 
@@ -460,7 +459,7 @@ def test_other_states_are_told(hosts: Hosts, told: list[Step], what: str) -> Non
 def test_a_host_that_cannot_be_looked_at_is_told(hosts: Hosts, error: AresmonError) -> None:
     hosts.say("lewi", error)
 
-    (found,) = asyncio.run(push_drift.drift(hosts.ground, [FLEET.host("lewi")]))
+    (found,) = asyncio.run(push_drift.drift(hosts.session, [FLEET.host("lewi")]))
 
     assert (found.what, found.next) == (error.message, "h")
 
@@ -477,21 +476,21 @@ def edited_by_hand(hosts: Hosts) -> Sequence[Step]:
 def test_an_edit_that_is_adopted_becomes_a_file_of_the_sites(hosts: Hosts) -> None:
     hosts.say("lewi", edited_by_hand(hosts))
 
-    kept = asyncio.run(push_drift.adopt(hosts.ground, [FLEET.host("lewi")]))
+    kept = asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")]))
 
-    path = hosts.ground.site.overrides / "agents" / "lewi.conf"
+    path = hosts.session.site.overrides / "agents" / "lewi.conf"
     assert kept == {"lewi": str(path)}
     assert "# ONE\n" in path.read_text()
     assert "aresmon_config" not in path.read_text()
-    assert "# ONE\n" in hosts.wishes("lewi")[0].body
+    assert "# ONE\n" in hosts.targets("lewi")[0].body
 
 
 def test_what_was_adopted_is_what_runs_already(hosts: Hosts) -> None:
     steps = edited_by_hand(hosts)
     hosts.say("lewi", steps, steps)
 
-    asyncio.run(push_drift.adopt(hosts.ground, [FLEET.host("lewi")]))
-    (planned,) = asyncio.run(push_drift.plan(hosts.ground, hosts.wishes("lewi")))
+    asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")]))
+    (planned,) = asyncio.run(push_drift.plan(hosts.session, hosts.targets("lewi")))
 
     assert planned.diff == ""
 
@@ -500,16 +499,16 @@ def test_a_host_without_an_edit_is_not_adopted(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
     hosts.say("lewi", [PROBE, "@current content=x", live(telegraf.marked(whole("one"), "m", FRAME))])
 
-    assert asyncio.run(push_drift.adopt(hosts.ground, [FLEET.host("lewi")])) == {}
-    assert not (hosts.ground.site.overrides / "agents").exists()
+    assert asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")])) == {}
+    assert not (hosts.session.site.overrides / "agents").exists()
 
 
 def test_an_adopted_edit_that_configs_would_overwrite_is_not_pushed() -> None:
     host = FLEET.host("lewi")
     own, theirs = Target(FLEET.host("biere"), "x"), Target(host, "y", commit="abc")
 
-    found, refused = push_drift.shadowed([own, theirs], {"lewi": "overrides/agents/lewi.conf"})
-    all_found, none = push_drift.shadowed([own, theirs], {})
+    found, refused = push_drift.split_shadowed([own, theirs], {"lewi": "overrides/agents/lewi.conf"})
+    all_found, none = push_drift.split_shadowed([own, theirs], {})
 
     assert (found, [one.outcome for one in refused]) == ([own], [PushOutcome.REFUSED])
     assert "configs has another lewi.conf" in refused[0].why

@@ -26,6 +26,7 @@ from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.conftest import SHIPPED, load
+from tests.unit.scripted import Observed
 
 FLEET = load("site: ares\nserver: biere\nhosts:\n  biere: {agent: systemd}\n  lewi: {agent: systemd}\n")
 SETS = re.compile(r"""(?:CREATE USER|SET PASSWORD FOR) "(?P<user>[^"]+)" (?:WITH PASSWORD|=) '(?P<password>[^']+)'""")
@@ -99,18 +100,18 @@ class World:
         self.influxdb = Users(power=self.power, passwords={"grafana": "first-influxdb-grafana"})
         self.influxdb.passwords.update({name: f"first-{name}" for name in ("agent-biere", "agent-lewi")})
         self.host = ("agent-lewi", "first-agent-lewi")
-        monkeypatch.setattr(rotate_passwords, "_standing", self._standing)
+        monkeypatch.setattr(rotate_passwords, "_running_target", self._running_target)
         monkeypatch.setattr("aresmon.push.run.push", self._push)
 
     @property
-    def ground(self) -> Session:
-        frame = TelegrafTemplates("", "", "", "")
+    def session(self) -> Session:
+        templates = TelegrafTemplates("", "", "", "")
         stack = Stack("/srv/ares", is_here=True, secret=lambda name: site_secrets.read(self.site.secrets, name))
         values: dict[str, Any] = {
             "site": self.site,
             "config": FLEET,
             "catalogue": SHIPPED,
-            "frame": frame,
+            "templates": templates,
             "stack": stack,
             "influxdb": self.influxdb,
             "transport": None,
@@ -128,17 +129,17 @@ class World:
         self.power.step()
         site_secrets.remove(self.site.secrets, name)
 
-    async def _standing(self, ground: Session, host: Host) -> Target:
+    async def _running_target(self, session: Session, host: Host) -> Target:
         return Target(host, "[[inputs.cpu]]\n")
 
-    async def _push(self, ground: Session, wanted: Sequence[Target], **_: Any) -> list[PushResult]:
+    async def _push(self, session: Session, wanted: Sequence[Target], **_: Any) -> list[PushResult]:
         self.power.step()  # before the switch
-        password = ground.stack.value("agent-lewi")
+        password = session.stack.value("agent-lewi")
         if self.outcome is PushOutcome.PROVEN:
             self.host = (site_secrets.account("agent-lewi", password), password)
             assert self.is_valid
         self.power.step()  # switched and proven, and nobody here knows it
-        return [PushResult(wish.host.name, self.outcome) for wish in wanted]
+        return [PushResult(target.host.name, self.outcome) for target in wanted]
 
     # What a person does, and what must be true -----------------------------------------------------------
 
@@ -149,12 +150,11 @@ class World:
     def rotate(self) -> PushOutcome:
         async def run() -> list[PushResult]:
             return await rotate_passwords.rotate(
-                self.ground,
+                self.session,
                 [FLEET.host("lewi")],
-                manner=PushOptions("ada"),
+                options=PushOptions("ada"),
                 pace=RolloutPace(),
-                report=lambda *_: None,
-                done=lambda _: None,
+                observer=Observed(),
             )
 
         (result,) = asyncio.run(run())

@@ -31,6 +31,7 @@ from aresmon.push.verification import Delivery
 from tests.unit.conftest import load
 from tests.unit.push.remote.reached import Fault, Reached, Sent
 from tests.unit.push.remote.sandbox import OLD, OLD_ENVIRONMENT, Sandbox, until
+from tests.unit.scripted import Observed
 
 # On CI, and where more examples are asked for, fleets are larger and live longer too.
 EXAMPLES = int(os.environ.get("ARESMON_EXAMPLES") or (10 if os.environ.get("CI") else 3))
@@ -130,7 +131,7 @@ async def _round(going: Sequence[tuple[_Tried, Attempt]], sent: Sent, silent: in
             sent.away[0] = max(sent.away[0], silent)
 
     results = await rollout.roll_out(
-        jobs, Delivery(sent, every=0.02), pace=RolloutPace(0, max_fail=99), report=report, done=lambda *_: None
+        jobs, Delivery(sent, every=0.02), pace=RolloutPace(0, max_fail=99), observer=Observed(report)
     )
     await asyncio.gather(
         *(asyncio.to_thread(one.check, attempt, result) for (one, attempt), result in zip(going, results, strict=True))
