@@ -178,11 +178,11 @@ def _real() -> str:
     with push_hosts.real_hosts(1) as (controller, servers):
         (server,) = servers.values()
         run(controller.aresmon("push-config", server.name), environment=controller.environment)
-        _until(lambda: not _troubles(controller, server), "the host is well")
+        _until(lambda: not _problems(controller, server), "the host is well")
         tell("killing the agent")
         server.run("systemctl kill --signal KILL telegraf; systemctl stop telegraf")
         begun = time.monotonic()
-        said = _until(lambda: _troubles(controller, server), "status says so")
+        said = _until(lambda: _problems(controller, server), "status says so")
         silent = time.monotonic() - begun
         pushed = _killed_by_push(controller, server)
     return table(
@@ -203,7 +203,7 @@ def _killed_by_push(controller: Controller, server: Server) -> tuple[float, int,
     what is there afterwards."""
     tell("pushing to a host that kills its agent")
     server.run("systemctl start telegraf")
-    _until(lambda: not _troubles(controller, server), "the host is well")
+    _until(lambda: not _problems(controller, server), "the host is well")
     before = push_hosts.look([server])[server.name].sha256
     file = controller.site / "aresmon.yml"
     file.write_text(file.read_text().replace("[system]", "[system, disk]"), encoding="utf-8")
@@ -217,9 +217,9 @@ def _killed_by_push(controller: Controller, server: Server) -> tuple[float, int,
     return found.seconds, found.code, f"the {'former' if is_former else 'new'} configuration is in place"
 
 
-def _troubles(controller: Controller, server: Server) -> list[str]:
+def _problems(controller: Controller, server: Server) -> list[str]:
     told = json.loads(run(controller.aresmon("status", "--json"), allowed=(0, 5)).said)
-    return [str(one["what"]) for one in told["troubles"] if server.name in one["what"]]
+    return [str(one["what"]) for one in told["problems"] if server.name in one["what"]]
 
 
 def _until(look: Callable[[], _Found], what: str, within: float = 240.0) -> _Found:

@@ -244,10 +244,10 @@ class Console:
             self.say(capacity.told(status.capacity))
         if status.backups is not None:
             self.say(record.told(status.backups, now=status.at))
-        for trouble in status.troubles:
-            self.out.print(Text.assemble(("! ", "bold yellow"), trouble.what), soft_wrap=True)
-            self.out.print(Text.assemble(("  next: ", "bold"), trouble.next), soft_wrap=True)
-        if not status.troubles:
+        for problem in status.problems:
+            self.out.print(Text.assemble(("! ", "bold yellow"), problem.what), soft_wrap=True)
+            self.out.print(Text.assemble(("  next: ", "bold"), problem.next), soft_wrap=True)
+        if not status.problems:
             self.say(well, style="green")
 
     def collectors(self, collectors: Iterable[Collector]) -> None:

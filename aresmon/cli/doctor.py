@@ -109,7 +109,7 @@ def _tell_kind(console: Console, name: str, alike: list[Finding], *, verbose: bo
 def _reasons(report: Report) -> dict[str, list[str]]:
     """What was not looked at, by the reason."""
     reasons: dict[str, list[str]] = {}
-    for one in report.unmade:
+    for one in report.skipped:
         reasons.setdefault(one.why, []).append(one.what)
     return reasons
 

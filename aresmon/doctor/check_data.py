@@ -1,4 +1,4 @@
-"""What is wrong with what is in the database, with what InfluxDB says of itself, and with the agents that write."""
+"""Checks of the database's contents, InfluxDB's log, the agents and the pushes."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from aresmon.push.result import GOOD
 from aresmon.system.git import listed, plain
 
 _MANY, _FAR_TOO_MANY = 100_000, 1_000_000
-# What one host may have without a word: an agent with a hundred containers has a few thousand.
+# An agent with a hundred containers has a few thousand series, which is normal.
 _SUSPICIOUS, _FAR_ABOVE = 5_000, 5
 _FLOOD = 20_000
 _GROWN, _GROWN_BY = 1.5, 500
-_APART = 5.0  # seconds; points carry whole ones, and take a while to arrive
+_MAX_CLOCK_OFFSET = 5.0  # seconds; timestamps are whole seconds, and points take a while to arrive
 _HIDES_SILENCE = 60.0
 _DIRE = ("corrupt", "panic", "failed to open", "no space left", "read-only file system", "input/output error")
 
 
 def database(seen: DatabaseFacts) -> Iterator[Finding]:
-    """The database against the site's file."""
+    """Compare the database's policies, users and continuous queries with the site's file."""
     for change in seen.changes:
         yield Finding("database-differs", f"`up` would {change}")
-    for change in seen.coarser:
+    for change in seen.downsampling_changes:
         kind = "downsampling" if "downsampl" in change else "database-differs"
         yield Finding(kind, f"`up` would {change}")
-    for name in seen.unknown:
-        yield Finding("downsampling-unknown", f"the continuous query {plain(name)} is not one of ours")
+    for name in seen.unmanaged_queries:
+        yield Finding("downsampling-unknown", f"aresmon does not manage the continuous query {plain(name)}")
 
 
 def series(seen: DataFacts) -> Iterator[Finding]:
-    """How many series there are, and whose they are."""
+    """Check the number of series, in total and by host."""
     total = seen.capacity.series
     if total > _MANY:
         what = f"there are {total} series"
-        yield Finding("series-many", what, _whose(seen.series), "bad" if total > _FAR_TOO_MANY else "warning")
+        yield Finding("series-many", what, _largest(seen.series), "bad" if total > _FAR_TOO_MANY else "warning")
     floods = flooding(seen.series)
     for one in floods:
         yield _flood(one, seen.tags if one == worst(seen.series) else {})
     for one in seen.series:
         if one.now is not None and one.before is not None and _has_grown(one.before, one.now) and one not in floods:
-            what = f"{one.host}: {one.measurement} has {one.now} series now and had {one.before} a day ago"
+            what = f"{one.host}: {one.measurement} has {one.now} series now, and had {one.before} a day ago"
             yield Finding("series-growing", what)
 
 
 def flooding(counts: Sequence[SeriesCount]) -> list[SeriesCount]:
-    """Of each host that has far more series than the others, the measurement that has the most of them."""
+    """Return, for each host with far more series than the others, its measurement with the most series."""
     by_host: Counter[str] = Counter()
     for one in counts:
         by_host[one.host] += one.count
@@ -65,36 +65,37 @@ def flooding(counts: Sequence[SeriesCount]) -> list[SeriesCount]:
 
 
 def worst(counts: Sequence[SeriesCount]) -> SeriesCount | None:
-    """The host and measurement with the most series."""
+    """Return the host and measurement with the most series; None if there are none."""
     return max(counts, key=lambda one: one.count, default=None)
 
 
 def clocks(seen: DataFacts) -> Iterator[Finding]:
-    """Hosts whose points are not of now."""
-    for host, ahead in sorted(seen.ahead.items()):
-        if ahead > _APART:
-            what = f"{host} writes points of {ahead:.0f} s ahead of now"
-            yield Finding("clock-host", what, severity="bad" if ahead > _HIDES_SILENCE else None)
-        elif ahead < -_APART:
-            yield Finding("clock-host", f"{host} writes, and its points are {-ahead:.0f} s old: its clock is behind")
+    """Check the hosts' clocks by the timestamps of their newest points."""
+    for host, offset in sorted(seen.clock_offsets.items()):
+        if offset > _MAX_CLOCK_OFFSET:
+            what = f"{host}: its points are dated {offset:.0f} s in the future: its clock is ahead"
+            yield Finding("clock-host", what, severity="bad" if offset > _HIDES_SILENCE else None)
+        elif offset < -_MAX_CLOCK_OFFSET:
+            yield Finding("clock-host", f"{host}: its new points are dated {-offset:.0f} s ago: its clock is behind")
 
 
 def versions(seen: Mapping[str, str]) -> Iterator[Finding]:
-    """The agents' Telegrafs, by host."""
+    """Check the agents' Telegraf versions, given by host."""
     oldest = ".".join(map(str, enroll.OLDEST))
-    for host, told in sorted(seen.items()):
-        if told and enroll.version(told) < enroll.OLDEST:
-            yield Finding("agent-old", f"{host} has Telegraf {plain(told)}, and {oldest} is the oldest that serves")
+    for host, version in sorted(seen.items()):
+        if version and enroll.version(version) < enroll.OLDEST:
+            what = f"{host} has Telegraf {plain(version)}; the oldest supported version is {oldest}"
+            yield Finding("agent-old", what)
     hosts_of: dict[str, list[str]] = {}
-    for host, told in sorted(seen.items()):
-        hosts_of.setdefault(told, []).append(host)
+    for host, version in sorted(seen.items()):
+        hosts_of.setdefault(version, []).append(host)
     if len(hosts_of) > 1:
-        told_of = "; ".join(f"{plain(one)}: {listed(hosts)}" for one, hosts in sorted(hosts_of.items()))
-        yield Finding("agents-differ", f"agents of {len(hosts_of)} versions: {told_of}")
+        versions_text = "; ".join(f"{plain(one)}: {listed(hosts)}" for one, hosts in sorted(hosts_of.items()))
+        yield Finding("agents-differ", f"the agents have {len(hosts_of)} versions: {versions_text}")
 
 
 def log(lines: Sequence[str]) -> Iterator[Finding]:
-    """InfluxDB's own errors, each told once with how often it came."""
+    """Report each distinct error in InfluxDB's log once, with its count."""
     counted: Counter[str] = Counter()
     for line in lines:
         if message := error_of(line):
@@ -102,13 +103,13 @@ def log(lines: Sequence[str]) -> Iterator[Finding]:
     for message, times in counted.most_common(10):
         is_dire = any(word in message.lower() for word in _DIRE)
         often = f" ({times} times)" if times > 1 else ""
-        yield Finding("influxdb-log", f"InfluxDB says{often}: {message}", severity="bad" if is_dire else None)
+        yield Finding("influxdb-log", f"InfluxDB logged{often}: {message}", severity="bad" if is_dire else None)
 
 
 def error_of(line: str) -> str:
-    """What a line of InfluxDB's log says, if it is an error; without what differs each time.
+    """Return the error in a line of InfluxDB's log, without timestamps and IDs; empty for other lines.
 
-    Such a line is `ts=… lvl=error msg="…" log_id=… error="…"`; a crash of the program begins with `panic:`.
+    Such a line is `ts=… lvl=error msg="…" log_id=… error="…"`; a crash starts with `panic:` or `fatal error:`.
     """
     text = line.partition(" ")[2] if re.match(r"\d{4}-\d\d-\d\dT\S+ ", line) else line
     if text.startswith(("panic:", "fatal error:")):
@@ -116,61 +117,62 @@ def error_of(line: str) -> str:
     if "lvl=error" not in text and "lvl=panic" not in text and "lvl=fatal" not in text:
         return ""
     fields = re.findall(r'\b(msg|error|name|path|db_shard_id)=("(?:[^"\\]|\\.)*"|\S+)', text)
-    told = [value[1:-1].replace('\\"', '"') if value.startswith('"') else value for _, value in fields]
-    return plain(": ".join(told) or text.strip())[:200]
+    values = [value[1:-1].replace('\\"', '"') if value.startswith('"') else value for _, value in fields]
+    return plain(": ".join(values) or text.strip())[:200]
 
 
 def pushes(seen: PushFacts, config: Config) -> Iterator[Finding]:
-    """How the last push to each host ended."""
+    """Check the outcome of the last push to each host."""
     for host in config.hosts:
         outcome, why = seen.last.get(host.name, ("", ""))
         if outcome and outcome not in GOOD:
-            what = f"the last push to {host.name} ended as {outcome}" + (f": {plain(why)}" if why else "")
-            yield Finding("push-undone", what, f"`aresmon push-config {host.name}`")
+            what = f"the last push to {host.name} did not succeed ({outcome})" + (f": {plain(why)}" if why else "")
+            yield Finding("push-failed", what, f"`aresmon push-config {host.name}`")
         elif not outcome and host != config.sidecar:
-            yield Finding(
-                "push-never", f"{host.name} was never pushed to from here", f"`aresmon push-config {host.name}`"
-            )
+            what = f"no configuration has been deployed to {host.name} from here"
+            yield Finding("push-never", what, f"`aresmon push-config {host.name}`")
 
 
 def hosts(seen: Sequence[HostFacts]) -> Iterator[Finding]:
-    """What a visit to each host found."""
+    """Check what the visits to the hosts found."""
     for one in seen:
-        if one.trouble:
-            yield Finding("host-unreachable", one.trouble, one.next or f"`ssh {one.name}` asks the same")
+        if one.error:
+            yield Finding("host-unreachable", one.error, one.next or f"run `ssh {one.name}` to see the same error")
             continue
         if one.active != "active":
-            what = f"{one.name}: the agent is {one.active or 'not there'}"
+            what = f"{one.name}: the agent is {one.active or 'not installed'}"
             yield Finding("host-agent", what, f"`aresmon push-config {one.name}`")
         if one.pending:
-            what = f"{one.name}: a push ({one.pending}) is under way, or was left in its middle"
+            what = f"{one.name}: a push ({one.pending}) is in progress, or was interrupted"
             yield Finding("host-drift", what, f"`aresmon push-config {one.name}`")
         if one.drifted:
             what = f"{one.name}: edited since the last push: {listed(one.drifted)}"
-            yield Finding("host-drift", what, f"`aresmon drift {one.name}` shows it")
-        if abs(one.apart) > 2:
-            side = "ahead of" if one.apart > 0 else "behind"
-            yield Finding("clock-host", f"{one.name}: its clock is {abs(one.apart):.0f} s {side} this machine's")
+            yield Finding("host-drift", what, f"`aresmon drift {one.name}` shows the differences")
+        if abs(one.clock_offset) > 2:
+            side = "ahead of" if one.clock_offset > 0 else "behind"
+            yield Finding("clock-host", f"{one.name}: its clock is {abs(one.clock_offset):.0f} s {side} this machine's")
 
 
 def _flood(one: SeriesCount, tags: Mapping[str, int]) -> Finding:
-    many = f"{'at least ' if one.is_least else ''}{one.count}"
+    many = f"{'at least ' if one.is_minimum else ''}{one.count}"
     tag = max((name for name in tags if name != "host"), key=lambda name: tags[name], default="")
     named = f"; its tag {plain(tag)} has {tags[tag]} values or more" if tag else ""
-    grown = f", {one.now} within the last hour and {one.before} within one a day ago" if one.before is not None else ""
-    take_out = f'tagexclude = ["{plain(tag)}"]' if tag else "tagexclude"
+    grown = (
+        f", {one.now} in the last hour and {one.before} in the same hour yesterday" if one.before is not None else ""
+    )
+    setting = f'tagexclude = ["{plain(tag)}"]' if tag else "tagexclude"
     return Finding(
         "series-host",
         f"{plain(one.host)} has {many} series in {plain(one.measurement)}{named}{grown}",
-        f"take the tag out: `{take_out}` in that input of its configuration, then `aresmon push-config {one.host}`; "
-        f"until then `aresmon hosts block {one.host}` cuts it off",
+        f"exclude the tag: `{setting}` in that input of its configuration, then `aresmon push-config {one.host}`; "
+        f"until then `aresmon hosts block {one.host}` stops its writes",
     )
 
 
-def _whose(counts: Sequence[SeriesCount]) -> str:
+def _largest(counts: Sequence[SeriesCount]) -> str:
     most = sorted(counts, key=lambda one: -one.count)[:3]
-    told = ", ".join(f"{plain(one.host)} {plain(one.measurement)}: {one.count}" for one in most)
-    return f"the most are in {told}" if told else ""
+    text = ", ".join(f"{plain(one.host)} {plain(one.measurement)}: {one.count}" for one in most)
+    return f"the largest are {text}" if text else ""
 
 
 def _has_grown(before: int, now: int) -> bool:

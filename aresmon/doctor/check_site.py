@@ -1,4 +1,4 @@
-"""What is wrong with the site's folder, its bundle, its secrets and its backups."""
+"""Checks of the site's folder, its bundle, its secrets and its backups."""
 
 from __future__ import annotations
 
@@ -14,88 +14,94 @@ _DAY = 86400.0
 
 
 def folder(seen: FolderFacts) -> Iterator[Finding]:
-    """What stands in the folder, and what does not belong there."""
+    """Check the folder's permissions, leftovers of interrupted commands, crash logs, and InfluxDB's socket."""
     if not seen.writable:
-        yield Finding("site-read-only", f"{seen.root} cannot be written by who runs this")
+        yield Finding("site-read-only", f"the current user cannot write to {seen.root}")
     for path in seen.leftovers:
-        yield Finding("leftovers", f"{path} was kept aside, or left behind by a command that was interrupted")
+        yield Finding("leftovers", f"{path} was set aside, or left behind by an interrupted command")
     for what, next_step in seen.unfinished:
         yield Finding("unfinished", what, next_step)
     for path in seen.failures:
-        yield Finding("aresmon-failed", f"aresmon failed; {path} says how", f"please report it, then remove {path}")
+        yield Finding(
+            "aresmon-failed", f"aresmon crashed; {path} has the traceback", f"please report it, then delete {path}"
+        )
     if seen.socket is not None:
         if not seen.socket.exists:
-            yield Finding("socket", "InfluxDB runs, and its socket is not there")
+            yield Finding("socket", "InfluxDB is running, but its socket does not exist")
         if seen.socket.folder_mode & 0o077:
-            what = f"others may enter the folder of InfluxDB's socket (mode {seen.socket.folder_mode & 0o777:o})"
+            mode = f"mode {seen.socket.folder_mode & 0o777:o}"
+            what = f"the folder of InfluxDB's socket is accessible to other users ({mode})"
             yield Finding("socket", what, f"`chmod 700 {seen.root}/.aresmon {seen.root}/.aresmon/run`")
 
 
 def secrets(seen: FolderFacts) -> Iterator[Finding]:
-    """Who may read the secrets, and where else they stand. No value is ever told."""
+    """Check who may read the secrets, and whether they appear elsewhere. A finding never contains a secret's value."""
     for secret in seen.secrets:
         yield from _secret(secret)
     if seen.tracked:
-        what = f"git has {len(seen.tracked)} files of .aresmon: {listed(seen.tracked)}"
-        yield Finding("secret-tracked", what, "`git rm -r --cached .aresmon`, commit, and change the secrets")
-    for name, path in seen.told:
-        what = f"the secret {name} stands in {path}"
-        yield Finding("secret-told", what, f"take it out of {path}, remove .aresmon/secrets/{name}, then `aresmon up`")
+        what = f"git tracks {len(seen.tracked)} files in .aresmon: {listed(seen.tracked)}"
+        yield Finding("secret-tracked", what, "`git rm -r --cached .aresmon`, commit, and rotate the secrets")
+    for name, path in seen.exposed:
+        what = f"{path} contains the secret {name}"
+        next_step = f"remove it from {path}, delete .aresmon/secrets/{name}, then `aresmon up`"
+        yield Finding("secret-exposed", what, next_step)
     if seen.in_git and seen.has_state and not seen.ignored:
-        yield Finding("gitignore", "git does not ignore .aresmon, which has the secrets in it")
+        yield Finding("gitignore", "git does not ignore .aresmon, which contains the secrets")
 
 
 def plan(seen: PlanFacts) -> Iterator[Finding]:
-    """The bundle, and what `up` would do with it."""
+    """Check the bundle for edits, and compare it with what `up` would render."""
     if seen.edited:
         yield Finding("bundle-edited", f"edited by hand: {listed(seen.edited)}")
     if not seen.version:
-        return  # nothing was ever brought up: the services say so
+        return  # `up` has never run: the checks of the services report that
     if seen.version != __version__:
-        what = f"the bundle was rendered by aresmon {seen.version}, and this is {__version__}"
+        what = f"the bundle was rendered by aresmon {seen.version}; this is aresmon {__version__}"
         yield Finding("bundle-version", what)
     elif seen.steps or set(seen.changed) - set(seen.edited):
-        told = [*seen.steps, *(f"{len(seen.changed)} files of the bundle change" for _ in seen.changed[:1])]
-        yield Finding("plan-pending", f"`aresmon up` would do this: {listed(told)}")
+        actions = [*seen.steps, *(f"change {len(seen.changed)} files of the bundle" for _ in seen.changed[:1])]
+        yield Finding("plan-pending", f"`aresmon up` would: {listed(actions)}")
 
 
 def backups(seen: BackupFacts) -> Iterator[Finding]:
-    """How old the last backup is, whether one was tried, and whether its passphrase is elsewhere too."""
+    """Check the age of the last backup, its last verification, and whether the passphrase has been displayed."""
     made, verified, failed = seen.record.last_made, seen.record.last_verified, seen.record.last_failed
     if failed is not None:
         yield Finding("backup-failed", f"the last backup failed {_ago(seen.at - failed.at)}: {failed.what}")
     if made is None:
-        yield Finding("backup-none", "no backup was ever made from here")
-    elif seen.due and seen.at - made.at > seen.due:
+        yield Finding("backup-none", "no backup of this site has been made")
+    elif seen.max_age and seen.at - made.at > seen.max_age:
         yield Finding("backup-old", f"the last backup, {made.archive}, was made {_ago(seen.at - made.at)}")
     if verified is not None and not verified.ok:
-        what = f"{verified.archive} does not hold, as was found {_ago(seen.at - verified.at)}: {verified.what}"
+        what = f"{verified.archive} failed verification {_ago(seen.at - verified.at)}: {verified.what}"
         yield Finding("backup-broken", what)
     elif made is not None and (verified is None or seen.at - verified.at > _VERIFIED_WITHIN):
-        when = "ever" if verified is None else f"since {_ago(seen.at - verified.at)}"
-        yield Finding("backup-unverified", f"no backup was restored for trial {when}")
+        when = "no backup has been verified"
+        if verified is not None:
+            when = f"the last backup was verified {_ago(seen.at - verified.at)}"
+        yield Finding("backup-unverified", when)
     if seen.passphrase and seen.record.kept_passphrase != seen.passphrase:
-        yield Finding("passphrase", "nobody was shown the passphrase that the backups' secrets are locked with")
+        yield Finding("passphrase", "the backup passphrase has never been displayed")
 
 
 def leaks(values: Sequence[tuple[str, str]], texts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Which of these secrets (name, value) stand in which of these texts (path, text).
+    """Return the (name, path) of each secret (name, value) whose value appears in a text (path, text).
 
-    One of few characters is found in any text, and says nothing.
+    Values of fewer than eight characters are not searched for: they may occur in any text by chance.
     """
     return [(name, path) for name, value in values if len(value) >= 8 for path, text in texts if value in text]
 
 
 def _secret(secret: SecretFacts) -> Iterator[Finding]:
     if secret.mode & 0o077:
-        what = f"{secret.path} is open to others (mode {secret.mode & 0o777:o})"
+        what = f"{secret.path} is accessible to other users (mode {secret.mode & 0o777:o})"
         fix = "700" if secret.path.endswith("/") else "600"
-        yield Finding("secret-open", what, f"`chmod {fix} {secret.path}`; change it if others may have read it")
-    if secret.wanted is not None and secret.owner != secret.wanted:
-        what = f"{secret.path} belongs to user {secret.owner}, and user {secret.wanted} should have it"
+        yield Finding("secret-open", what, f"`chmod {fix} {secret.path}`; rotate it if others may have read it")
+    if secret.expected_owner is not None and secret.owner != secret.expected_owner:
+        what = f"{secret.path} belongs to user {secret.owner} instead of user {secret.expected_owner}"
         yield Finding("secret-open", what, "`aresmon up`", "warning")
     if not secret.readable:
-        yield Finding("secret-unreadable", f"{secret.path} cannot be read by who runs this")
+        yield Finding("secret-unreadable", f"the current user cannot read {secret.path}")
 
 
 def _ago(seconds: float) -> str:

@@ -79,7 +79,7 @@ _STACK = (
     _check(
         "services and hosts",
         "service host certificate channel shard",
-        lambda seen: _troubles(seen["services and hosts"]),
+        lambda seen: _status_findings(seen["services and hosts"]),
     ),
     _check(
         "the disks",
@@ -102,7 +102,7 @@ _SITE = (
     ),
     _check(
         "the site's folder",
-        "secret-open secret-unreadable secret-tracked secret-told gitignore",
+        "secret-open secret-unreadable secret-tracked secret-exposed gitignore",
         lambda seen: check_site.secrets(seen["the site's folder"]),
     ),
     _check(
@@ -157,7 +157,7 @@ _DATA = (
 
 def checks(config: Config) -> tuple[Check, ...]:
     """Every check of this site."""
-    pushes = _check("the pushes", "push-undone push-never", lambda seen: check_data.pushes(seen["the pushes"], config))
+    pushes = _check("the pushes", "push-failed push-never", lambda seen: check_data.pushes(seen["the pushes"], config))
     return (*MACHINE, *_STACK, *_SITE, *_DATA, pushes)
 
 
@@ -169,11 +169,11 @@ _KINDS: Mapping[Kind, str] = {
     "shard": "shard",
     "host": "host",
 }
-"""The kinds of `status`'s troubles, here; those that are not among them have a check of their own."""
+"""The kinds of `status`'s problems, here; those that are not among them have a check of their own."""
 
 
-def _troubles(seen: Status) -> Iterator[Finding]:
+def _status_findings(seen: Status) -> Iterator[Finding]:
     """What `status` finds, as findings."""
-    for trouble in seen.troubles:
-        if trouble.kind in _KINDS:
-            yield Finding(_KINDS[trouble.kind], trouble.what, trouble.next)
+    for problem in seen.problems:
+        if problem.kind in _KINDS:
+            yield Finding(_KINDS[problem.kind], problem.what, problem.next)

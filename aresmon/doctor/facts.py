@@ -1,4 +1,4 @@
-"""What an examination works from: what was seen, as plain values. Sizes are in bytes, times in seconds since 1970."""
+"""What the probes of `doctor` return, as plain values. Sizes are in bytes, times in seconds since 1970."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from aresmon.influxdb.capacity import Capacity
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The Docker engine. `apart` is by how many seconds its clock is ahead of this process's; `compose` is empty where
-    there is none; `memory` is its machine's; `bounds_logs` is None where its settings cannot be read."""
+    """The Docker engine. `clock_offset` is in seconds, positive if its clock is ahead of this process's; `compose` is
+    its version, empty if not installed; `memory` is the machine's; `limits_logs` is None if its settings cannot be
+    read."""
 
     version: str
     storage: str
     live_restore: bool
     log_driver: str
-    bounds_logs: bool | None
+    limits_logs: bool | None
     warnings: tuple[str, ...]
     root: str
     memory: int
-    apart: float
+    clock_offset: float
     compose: str
 
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """This machine. `at_boot` is systemd's word on docker.service, `synchronised` its word on the clock; both are
-    empty where systemd does not run. `socket_mode` is that of the engine's socket, 0 where there is none."""
+    """This machine. `at_boot` is the UnitFileState of docker.service and `synchronised` is NTPSynchronized, both as
+    systemd reports them and empty without systemd. `socket_mode` is that of the engine's socket, 0 without one."""
 
     at_boot: str
     synchronised: str
@@ -42,7 +43,7 @@ class MachineFacts:
 
 @dataclass(frozen=True, slots=True)
 class ListenerFacts:
-    """A TCP port of this machine on which somebody listens; `by` is who, empty where it cannot be seen."""
+    """A TCP port on which a process of this machine listens; `by` names the process, empty if unknown."""
 
     at: ListenAddress
     by: str = ""
@@ -50,34 +51,34 @@ class ListenerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """A container of the stack. `wanted` are the images that serve, the pinned one first; none where it is not ours to
-    choose."""
+    """A container of the stack. `expected_images` are the accepted images, the pinned one first; empty for a service
+    of overrides/."""
 
     name: str
     state: str
     image: str
-    wanted: tuple[str, ...]
+    expected_images: tuple[str, ...]
     restart: str
     restarts: int
     out_of_memory: bool
     memory_limit: int
-    bounds_log: bool
+    limits_log: bool
     published: frozenset[str]
     is_leftover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StackFacts:
-    """The containers of the site, and the ports that aresmon.yml wants published, by setting."""
+    """The containers of the site, and the addresses that aresmon.yml publishes, by setting."""
 
     services: tuple[ServiceFacts, ...]
-    wanted: Mapping[str, ListenAddress]
+    configured_ports: Mapping[str, ListenAddress]
 
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """The filesystem of one of the site's folders. `device` tells one filesystem from another; `growth` is what was
-    used more a day lately, by the server's own points, None where they do not tell."""
+    """The filesystem of one of the site's folders. `device` identifies the filesystem; `growth` is the recent increase
+    of used space in bytes a day, from the server's own metrics, None if unknown."""
 
     what: str
     folder: str
@@ -93,21 +94,21 @@ class DiskFacts:
 
 @dataclass(frozen=True, slots=True)
 class SecretFacts:
-    """A file with a secret in it. `owner` is the user id it has, `wanted` the one it should have, None where any will
-    do; `readable` is whether this process may read it."""
+    """A file with a secret in it. `owner` is its user ID, `expected_owner` the one it should have, None for any;
+    `readable` is whether this process may read it."""
 
     path: str
     mode: int
     owner: int
-    wanted: int | None
+    expected_owner: int | None
     readable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class FolderFacts:
-    """The site's folder. `tracked` are files of .aresmon that git has, `told` are secrets' names with the files in
-    which their values stand; `leftovers` are what interrupted commands left, or kept aside; `unfinished` is what was
-    begun and goes on with a command, with that command."""
+    """The site's folder. `tracked` are files of .aresmon that git tracks; `exposed` are the names of secrets, each with
+    a file that contains its value; `leftovers` are files of interrupted commands, or set aside; `unfinished` are
+    interrupted operations, each with the command that completes it."""
 
     root: str
     writable: bool
@@ -116,7 +117,7 @@ class FolderFacts:
     ignored: bool
     secrets: tuple[SecretFacts, ...]
     tracked: tuple[str, ...]
-    told: tuple[tuple[str, str], ...]
+    exposed: tuple[tuple[str, str], ...]
     leftovers: tuple[str, ...]
     failures: tuple[str, ...]
     socket: SocketFacts | None = None
@@ -125,7 +126,7 @@ class FolderFacts:
 
 @dataclass(frozen=True, slots=True)
 class SocketFacts:
-    """InfluxDB's socket: whether it is there, and the mode of the folder that keeps others out."""
+    """InfluxDB's socket: whether it exists, and the mode of the folder that restricts access to it."""
 
     exists: bool
     folder_mode: int
@@ -133,7 +134,7 @@ class SocketFacts:
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """What `up` would do now. `version` is the aresmon that rendered the bundle, empty where there is none."""
+    """What `up` would do now. `version` is that of the aresmon that rendered the bundle, empty without a bundle."""
 
     version: str
     edited: tuple[str, ...]
@@ -143,67 +144,67 @@ class PlanFacts:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """What `up` would change in the database, as a person reads it, and continuous queries that are not ours."""
+    """What `up` would change in the database, in words, and the continuous queries that aresmon does not manage."""
 
     changes: tuple[str, ...]
-    coarser: tuple[str, ...]
-    unknown: tuple[str, ...]
+    downsampling_changes: tuple[str, ...]
+    unmanaged_queries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesCount:
-    """Series of one host in one measurement. `is_least`: InfluxDB stopped counting there. `before` is how many of them
-    were there a day earlier and `now` how many are there now, in an hour each; None where that was not asked."""
+    """Series of one host in one measurement. `is_minimum`: InfluxDB stopped counting at this number. `now` is how many
+    had points in the last hour and `before` how many in the same hour a day earlier; None if not queried."""
 
     host: str
     measurement: str
     count: int
-    is_least: bool = False
+    is_minimum: bool = False
     before: int | None = None
     now: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What is in the database. `tags` are the values of each tag of the host and measurement with the most series;
-    `ahead` is by how many seconds a host's newest point is ahead of now, negative if it is behind by the clock and not
-    by silence; `versions` are the agents'."""
+    """What is in the database. `tags` counts the values of each tag of the host and measurement with the most series;
+    `clock_offsets` are seconds by which each host's newest point is ahead of now, negative if its clock is behind;
+    `versions` are the agents'."""
 
     capacity: Capacity
     series: tuple[SeriesCount, ...]
     tags: Mapping[str, int]
-    ahead: Mapping[str, float]
+    clock_offsets: Mapping[str, float]
     versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class PushFacts:
-    """How the last push to each host ended, and why; empty for a host that was never pushed to."""
+    """The outcome of the last push to each host, and the reason; no entry for a host without a push."""
 
     last: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """A host that was visited. `trouble` and `next` are why it could not be looked at; `apart` is by how many seconds
-    its clock is ahead."""
+    """A host that was visited over ssh. `error` and `next` say why it could not be checked; `active` is the agent's
+    unit state; `clock_offset` is in seconds, positive if its clock is ahead."""
 
     name: str
-    trouble: str = ""
+    error: str = ""
     next: str = ""
     active: str = ""
     version: str = ""
-    apart: float = 0.0
+    clock_offset: float = 0.0
     drifted: tuple[str, ...] = ()
     pending: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupFacts:
-    """What is known of the site's backups. `at` is now, `due` how many seconds may pass between two of them, 0 where
-    they are made by hand alone; `passphrase` is the mark of the one in use, empty where there is none yet."""
+    """The record of the site's backups. `at` is now; `max_age` is the age in seconds above which the last backup is
+    overdue, 0 without a schedule; `passphrase` is the fingerprint of the one in use, empty if there is none yet."""
 
     record: BackupRecord
     at: float
-    due: float
+    max_age: float
     passphrase: str

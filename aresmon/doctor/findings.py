@@ -1,4 +1,4 @@
-"""What a check finds, what is known of each kind of finding, and all of them together."""
+"""Findings of `doctor`, the kinds of findings (kinds.yml), and the report that holds them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from aresmon.system.errors import ExitCode
 
 Severity = Literal["bad", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("bad", "warning", "note")
-"""What the words mean: something does not work or is open; it will not, or not for long; good to know."""
+"""bad: something does not work or is exposed. warning: it will stop working, or differs from aresmon.yml. note: for
+information."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of finding. `good` is what is true where there is none, `next` what mends it in general."""
+    """A kind of finding. `good` states the healthy state, `next` the general fix."""
 
     name: str
     group: str
@@ -32,14 +33,14 @@ class Kind:
 
 @cache
 def kinds() -> Mapping[str, Kind]:
-    """Every kind of finding, in the order they are told."""
+    """Every kind of finding by name, in the order in which reports list them."""
     described = yaml.safe_load(Path(__file__).with_name("kinds.yml").read_text(encoding="utf-8"))
     return {name: Kind(name, **about) for name, about in described.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it should be. `next` and `severity` are those of its kind where they are not given."""
+    """One problem. `next` and `severity` default to those of its kind."""
 
     kind: str
     what: str
@@ -56,8 +57,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Unmade:
-    """What could not be looked at, and why. `is_expected`: not from this machine, so nothing is wrong with that."""
+class SkippedCheck:
+    """Something that was not checked, and why. `is_expected`: it does not apply to this run, so it is not a fault."""
 
     what: str
     why: str
@@ -66,43 +67,45 @@ class Unmade:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an examination found. `passed` are the kinds that were looked for and not found."""
+    """The result of a run of `doctor`. `passed` are the kinds that were checked for and not found."""
 
     site: str
     findings: tuple[Finding, ...]
     passed: tuple[str, ...]
-    unmade: tuple[Unmade, ...]
+    skipped: tuple[SkippedCheck, ...]
 
     @property
     def code(self) -> ExitCode:
-        """Notes are no trouble; a check that should have been made and could not be is."""
+        """DEGRADED for any finding above a note, and for an applicable check that could not run."""
         is_wrong = any(one.weight != "note" for one in self.findings)
-        return ExitCode.DEGRADED if is_wrong or any(not one.is_expected for one in self.unmade) else ExitCode.DONE
+        return ExitCode.DEGRADED if is_wrong or any(not one.is_expected for one in self.skipped) else ExitCode.DONE
 
     def counts(self) -> dict[Severity, int]:
-        """How many findings there are of each severity."""
+        """Return the number of findings of each severity."""
         counted = Counter(one.weight for one in self.findings)
         return {severity: counted[severity] for severity in SEVERITIES}
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, for scripts."""
+        """Return the report as plain data, for `doctor --json`."""
         return {
             "ok": self.code == ExitCode.DONE,
             "site": self.site,
             "counts": self.counts(),
             "findings": [_as_json(one) for one in self.findings],
             "passed": list(self.passed),
-            "not_looked_at": [{"what": one.what, "why": one.why, "expected": one.is_expected} for one in self.unmade],
+            "not_looked_at": [{"what": one.what, "why": one.why, "expected": one.is_expected} for one in self.skipped],
         }
 
 
-def report(site: str, findings: Iterable[Finding], looked_for: Iterable[str], unmade: Sequence[Unmade]) -> Report:
-    """A report whose findings stand in the order of their kinds, the worst of each kind first."""
+def report(
+    site: str, findings: Iterable[Finding], checked_kinds: Iterable[str], skipped: Sequence[SkippedCheck]
+) -> Report:
+    """Return a report with the findings sorted by kind, the most severe of each kind first."""
     order = {name: position for position, name in enumerate(kinds())}
     found = sorted(set(findings), key=lambda one: (order[one.kind], SEVERITIES.index(one.weight), one.remedy, one.what))
-    seen = {one.kind for one in found}
-    passed = sorted(set(looked_for) - seen, key=order.__getitem__)
-    return Report(site, tuple(found), tuple(passed), tuple(unmade))
+    found_kinds = {one.kind for one in found}
+    passed = sorted(set(checked_kinds) - found_kinds, key=order.__getitem__)
+    return Report(site, tuple(found), tuple(passed), tuple(skipped))
 
 
 def _as_json(finding: Finding) -> dict[str, str]:

@@ -52,7 +52,7 @@ def look(
         capacity=taken,
         series=tuple(counts),
         tags=_tags(influxdb, most) if most else {},
-        ahead=_clocks(influxdb, [host.name for host in config.hosts], wait),
+        clock_offsets=_clocks(influxdb, [host.name for host in config.hosts], wait),
         versions=_versions(influxdb),
     )
 
@@ -98,7 +98,7 @@ def _of_host(influxdb: InfluxDB, name: str, host: str) -> SeriesCount:
         limit = _limit(error)
         if not limit:
             raise
-        return SeriesCount(host, name, limit, is_least=True)
+        return SeriesCount(host, name, limit, is_minimum=True)
 
 
 def _counted(found: Sequence[Series]) -> Iterator[SeriesCount]:

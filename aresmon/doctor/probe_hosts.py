@@ -23,9 +23,9 @@ async def visit(session: Session) -> tuple[facts.HostFacts, ...]:
             try:
                 return await asyncio.wait_for(_look(session, host), _WITHIN)
             except TimeoutError:
-                return facts.HostFacts(host.name, trouble=f"{host.name} did not answer within {_WITHIN:.0f} s")
+                return facts.HostFacts(host.name, error=f"{host.name} did not answer within {_WITHIN:.0f} s")
             except AresmonError as error:
-                return facts.HostFacts(host.name, trouble=_named(host.name, error.message), next=error.hint)
+                return facts.HostFacts(host.name, error=_named(host.name, error.message), next=error.hint)
 
     return tuple(await asyncio.gather(*(one(host) for host in session.config.hosts)))
 
@@ -38,7 +38,7 @@ async def _look(session: Session, host: Host) -> facts.HostFacts:
         host.name,
         active=seen.facts.get("active", ""),
         version=seen.facts.get("version", ""),
-        apart=float(clock) - seen.asked_at if clock.replace(".", "", 1).isdigit() else 0.0,
+        clock_offset=float(clock) - seen.asked_at if clock.replace(".", "", 1).isdigit() else 0.0,
         drifted=() if is_sidecar else tuple(seen.drifted),
         pending=seen.pending,
     )

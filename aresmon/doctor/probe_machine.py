@@ -42,11 +42,11 @@ def engine(of: Engine) -> facts.EngineFacts:
         storage=str(info.get("Driver", "")),
         live_restore=bool(info.get("LiveRestoreEnabled")),
         log_driver=str(info.get("LoggingDriver", "")),
-        bounds_logs=None if of.far else _bounds_logs(),
+        limits_logs=None if of.far else _limits_logs(),
         warnings=tuple(str(one) for one in info.get("Warnings") or ()),
         root=str(info.get("DockerRootDir", "")),
         memory=int(info.get("MemTotal", 0)),
-        apart=_time(str(info.get("SystemTime", "")), asked) - asked,
+        clock_offset=_time(str(info.get("SystemTime", "")), asked) - asked,
         compose=_compose(),
     )
 
@@ -104,12 +104,12 @@ def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.Servic
         name=one.service,
         state=one.state,
         image=one.image,
-        wanted=pins[one.service].candidates if one.service in pins else (),
+        expected_images=pins[one.service].candidates if one.service in pins else (),
         restart=str((host.get("RestartPolicy") or {}).get("Name", "")),
         restarts=one.restarts,
         out_of_memory=one.out_of_memory,
         memory_limit=one.memory_limit,
-        bounds_log=bounded,
+        limits_log=bounded,
         published=one.published,
         is_leftover=details["Config"]["Labels"].get("com.docker.compose.oneoff") == "True",
     )
@@ -177,7 +177,7 @@ def _mount(folder: Path) -> str:
     return str(next(path for path in (here, *here.parents) if path.is_mount()))
 
 
-def _bounds_logs() -> bool | None:
+def _limits_logs() -> bool | None:
     """Whether the engine gives every container's log an end, unless it says otherwise."""
     try:
         settings = json.loads(_DAEMON.read_bytes())

@@ -43,7 +43,7 @@ def folder(site: Site, config: Config, *, influxdb_runs: bool) -> facts.FolderFa
         ignored=bool(in_git and _git(site, "check-ignore", ".aresmon/secrets/x")),
         secrets=tuple(_secrets(site, config)),
         tracked=tuple(tracked),
-        told=tuple(leaks(_values(site), _texts(site))),
+        exposed=tuple(leaks(_values(site), _texts(site))),
         leftovers=tuple(sorted(_leftovers(site, config))),
         failures=tuple(sorted(_failures(site))),
         socket=_socket(site) if influxdb_runs else None,

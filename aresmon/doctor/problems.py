@@ -1,4 +1,4 @@
-"""What is wrong with a site, judged from what `status` sees of it."""
+"""Problems of a site that `status` reports, decided from what it read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_SERIES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """One service. `memory` and `memory_limit` are in bytes, `since` in seconds since 1970; 0 if not running."""
+    """One service. `memory` and `memory_limit` are in bytes, `since` in seconds since 1970 (0 if not running)."""
 
     name: str
     state: str
@@ -47,7 +47,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong with a service or host, and the next step; `kind` is which look found it."""
+    """A problem with a service or host, and the next step; `kind` is the check that found it."""
 
     about: str
     what: str
@@ -61,32 +61,32 @@ def of_service(
     name = service.name
     if service.state == "absent":
         if name in missing:
-            next_step = f"where a registry answers: `aresmon images pull {name} && aresmon up`"
+            next_step = f"when a registry can be reached: `aresmon images pull {name} && aresmon up`"
             yield Problem(
-                name, f"{name} does not run: its image {service.image} is not on this machine", next_step, "service"
+                name, f"{name} is not running: image {service.image} is not on this machine", next_step, "service"
             )
         else:
-            yield Problem(name, f"{name} does not run: it has no container", "`aresmon up` makes it", "service")
+            yield Problem(name, f"{name} is not running: it has no container", "`aresmon up` creates it", "service")
     elif service.state != "running":
         yield Problem(
             name,
             f"{name} is {_ending(containers[name])}",
-            f"`aresmon logs {name}` says why, `aresmon up` starts it",
+            f"`aresmon logs {name}` shows the reason, `aresmon up` starts it",
             "service",
         )
     elif service.health == "unhealthy":
         yield Problem(
             name,
-            f"{name} is unhealthy: {containers[name].last_check[:120] or 'its check fails'}",
-            f"`aresmon logs {name}` says why",
+            f"{name} is unhealthy: {containers[name].last_check[:120] or 'its health check fails'}",
+            f"`aresmon logs {name}` shows the reason",
             "service",
         )
     elif service.memory_limit and service.memory > _CROWDED * service.memory_limit:
         used = f"{service.memory >> 20} of {service.memory_limit >> 20} MiB"
         yield Problem(
             name,
-            f"{name} uses {used}",
-            f"raise memory.{name} in aresmon.yml before the kernel ends it, then `aresmon up`",
+            f"{name} uses {used} of memory",
+            f"raise memory.{name} in aresmon.yml before the kernel kills it, then `aresmon up`",
             "service",
         )
 
@@ -116,54 +116,57 @@ def of_capacity(taken: Capacity) -> Iterator[Problem]:
     if taken.series > MOST_SERIES:
         yield Problem(
             "influxdb",
-            f"the database knows {taken.series} series, and answers no question that touches more than {MOST_SERIES}",
-            "`aresmon doctor` names the host that makes them; `aresmon hosts block HOST` cuts it off at once",
+            f"the database has {taken.series} series; InfluxDB rejects queries that read more than {MOST_SERIES}",
+            "`aresmon doctor` names the host that creates them; `aresmon hosts block HOST` stops its writes",
             "capacity",
         )
     if taken.days_left is not None and taken.days_left < _SOON_FULL and taken.free is not None:
         daily, free = capacity.size(taken.bytes_a_day or 0), capacity.size(taken.free)
         yield Problem(
             "influxdb",
-            f"the data grows by {daily} a day and {free} are free: full in {taken.days_left:.0f} days",
-            "make room there, or keep less: storage.keep in aresmon.yml, then `aresmon up`",
+            f"the data grows by {daily} a day and {free} is free: the disk is full in {taken.days_left:.0f} days",
+            "free some space there, or shorten storage.keep in aresmon.yml, then `aresmon up`",
             "capacity",
         )
 
 
 def of_blocked(host: str, since: str) -> Problem:
-    what = f"{host} may not write since {since.partition('+')[0]} (UTC): it was blocked"
-    return Problem(host, what, f"once it is mended: `aresmon hosts unblock {host}`")
+    what = f"{host} has been blocked from writing since {since.partition('+')[0]} (UTC)"
+    return Problem(host, what, f"once it is fixed: `aresmon hosts unblock {host}`")
 
 
 def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Problem]:
-    """Days that are missing from every answer, and no answer says so; `folder` as for `_capacity`."""
+    """Report days that are missing from every query result without an error.
+
+    `folder` is the database's, None if it is on another machine.
+    """
     for one in shards.closed(influxdb, folder, now=at):
         yield Problem(
             "influxdb",
             f"points of {one.place.days} in {one.place.policy} can be neither read nor written: {one.place.path} is "
             "closed",
-            "`aresmon logs influxdb` says why (Failed to open shard); docs/faults.md, A damaged shard, how to go on",
+            "`aresmon logs influxdb` shows the reason (Failed to open shard); see docs/faults.md, A damaged shard",
             "shard",
         )
     try:
         aside = shards.put_aside(folder, shards.places(influxdb)) if folder else []
     except OSError:
-        return  # not ours to look into: the site's owner may
+        return  # only the site's owner may read this folder
     for one in aside:
         yield Problem(
             "influxdb",
-            f"points of {one.place.days} in {one.place.policy} are missing: InfluxDB put {one.file} aside, since it "
+            f"points of {one.place.days} in {one.place.policy} are missing: InfluxDB set {one.file} aside because it "
             "could not read it",
-            "restore that day from a backup, then remove the file; docs/faults.md, A damaged shard",
+            "restore that day from a backup, then delete the file; see docs/faults.md, A damaged shard",
             "shard",
         )
 
 
 def of_release(site: Site) -> Iterator[Problem]:
-    """That an upgrade was interrupted, or another release of aresmon brought the site up."""
+    """Report an interrupted upgrade, or that another release of aresmon started the stack."""
     left = upgrade_journal.interrupted(site)
     if left:
-        yield Problem("aresmon", left, "`aresmon upgrade` or `aresmon up` completes or undoes it", "release")
+        yield Problem("aresmon", left, "`aresmon upgrade` or `aresmon up` completes or reverts it", "release")
     doubt = image_versions.doubt(site)
     if doubt:
         yield Problem("aresmon", *doubt, "release")
@@ -179,27 +182,26 @@ def _ending(container: Container) -> str:
 
 def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
     is_sidecar = config.sidecar is not None and host.name == config.sidecar.name
-    look_there = "`aresmon logs telegraf` says why" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
+    read_log = (
+        "`aresmon logs telegraf` shows the reason" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
+    )
     if host.ahead:
-        what = f"the clock of {host.name} is wrong: its points are dated {age(host.ahead)} ahead"
-        yield Problem(host.name, what, f"on {host.name}: `timedatectl` says whether it is set by the network", "clock")
+        what = f"the clock of {host.name} is wrong: its points are dated {age(host.ahead)} in the future"
+        yield Problem(host.name, what, f"on {host.name}: `timedatectl` shows whether it is synchronised", "clock")
     elif host.age is None:
-        install = look_there if is_sidecar else f"`aresmon push-config {host.name}` brings its configuration there"
-        yield Problem(host.name, f"{host.name} has never sent anything", install)
+        install = read_log if is_sidecar else f"`aresmon push-config {host.name}` deploys its configuration"
+        yield Problem(host.name, f"{host.name} has never sent data", install)
     elif host.age > FRESH:
         what = f"{host.name} is silent: its newest point is {age(host.age)} old"
-        yield Problem(host.name, what, f"{look_there}, `timedatectl` whether its clock is behind")
+        yield Problem(host.name, what, f"{read_log}; `timedatectl` shows whether its clock is behind")
     elif host.refused:
         what = f"{host.name}: {host.refused} of its writes failed in the last minute"
-        yield Problem(host.name, what, f"{look_there}, `aresmon logs influxdb` what the database says to it")
+        yield Problem(host.name, what, f"{read_log}; `aresmon logs influxdb` shows the database's errors")
     elif host.silent:
-        yield Problem(host.name, f"{host.name}: nothing from {', '.join(host.silent)} in the last minute", look_there)
+        yield Problem(host.name, f"{host.name}: no data from {', '.join(host.silent)} in the last minute", read_log)
     elif host.reads < _MOSTLY * host.expected:
-        yield Problem(
-            host.name,
-            f"{host.name}: inputs were read {host.reads} times of {host.expected} in the last minute",
-            look_there,
-        )
+        what = f"{host.name}: inputs were collected {host.reads} of {host.expected} times in the last minute"
+        yield Problem(host.name, what, read_log)
 
 
 def age(seconds: float) -> str:

@@ -12,7 +12,7 @@ from aresmon.config.model import Config
 from aresmon.doctor import facts, findings, probe_database, probe_machine, probe_site
 from aresmon.doctor import status as doctor_status
 from aresmon.doctor.checks import MACHINE, Check, Seen, checks
-from aresmon.doctor.findings import Finding, Report, Unmade
+from aresmon.doctor.findings import Finding, Report, SkippedCheck
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import capacity, service
 from aresmon.influxdb.client import InfluxDB, read_sdk
@@ -55,7 +55,7 @@ def examine(case: Examination) -> Report:
     found = [Finding("file-notice", notice) for notice in config.notices]
     looked_for = ["file-wrong", "file-notice"]
     _judge(checks(config), seen, found, looked_for)
-    return findings.report(config.site, found, looked_for, _unmade(case, config, seen))
+    return findings.report(config.site, found, looked_for, _skipped(case, config, seen))
 
 
 def _without_a_file(case: Examination, error: AresmonError) -> Report:
@@ -70,8 +70,8 @@ def _without_a_file(case: Examination, error: AresmonError) -> Report:
     found = [Finding("file-wrong", one, "" if isinstance(error, SiteError) else error.hint) for one in wrong]
     looked_for = ["file-wrong"]
     _judge(MACHINE, seen, found, looked_for)
-    unmade = [Unmade("everything that aresmon.yml names", "the file cannot be read", is_expected=True)]
-    return findings.report(str(case.site.root), found, looked_for, unmade)
+    skipped = [SkippedCheck("everything that aresmon.yml names", "the file cannot be read", is_expected=True)]
+    return findings.report(str(case.site.root), found, looked_for, skipped)
 
 
 def _judge(made: Sequence[Check], seen: Seen, found: list[Finding], looked_for: list[str]) -> None:
@@ -154,15 +154,17 @@ def _silences(seen: Seen) -> Iterator[Finding]:
         yield Finding("database-silent", data.why, data.next)
 
 
-def _unmade(case: Examination, config: Config, seen: Seen) -> list[Unmade]:
+def _skipped(case: Examination, config: Config, seen: Seen) -> list[SkippedCheck]:
     told = {"the engine"}
-    unmade = [Unmade(name, one.why) for name, one in seen.items() if isinstance(one, FailedProbe) and name not in told]
+    skipped = [
+        SkippedCheck(name, one.why) for name, one in seen.items() if isinstance(one, FailedProbe) and name not in told
+    ]
     if not case.is_here:
         why = f"the stack is on {config.server}; `aresmon doctor` there looks at them"
-        unmade.append(Unmade("disks, secrets, ports and clock of the server", why, is_expected=True))
+        skipped.append(SkippedCheck("disks, secrets, ports and clock of the server", why, is_expected=True))
     if case.visit is None:
-        unmade.append(Unmade("ssh and sudo on the hosts", "--hosts looks at them", is_expected=True))
-    return unmade
+        skipped.append(SkippedCheck("ssh and sudo on the hosts", "--hosts looks at them", is_expected=True))
+    return skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,17 +37,17 @@ class Status:
     at: float
     services: tuple[ServiceStatus, ...]
     hosts: tuple[HostStatus, ...]
-    troubles: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
     capacity: Capacity | None = None
     backups: BackupRecord | None = None
 
     @property
     def code(self) -> ExitCode:
-        return ExitCode.DEGRADED if self.troubles else ExitCode.DONE
+        return ExitCode.DEGRADED if self.problems else ExitCode.DONE
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for scripts."""
-        return {"ok": not self.troubles, **asdict(self)}
+        return {"ok": not self.problems, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _Data:
     """What the database tells; as much as it could."""
 
     hosts: tuple[HostStatus, ...] = ()
-    troubles: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     capacity: Capacity | None = None
 
 
@@ -77,7 +77,7 @@ def look(
     if "influxdb" in containers and containers["influxdb"].state == "running":
         begun = {config.server: containers["telegraf"].started} if "telegraf" in containers else {}
         data = _told(site, config, influxdb, begun=begun, at=at)
-    wrong = (*found, *_of_site(site, config, at, influxdb), *data.troubles)
+    wrong = (*found, *_of_site(site, config, at, influxdb), *data.problems)
     return Status(config.site, config.server, at, services, data.hosts, wrong, data.capacity, record)
 
 
@@ -112,14 +112,14 @@ def _told(
         asked = service.influxdb(site) if influxdb is None else influxdb()
         # First, since it costs nothing: where there are too many series, the rest may not be answered.
         taken = _capacity(asked, folder, at)
-        data = _Data(troubles=tuple(problems.of_capacity(taken)) if taken else (), capacity=taken)
+        data = _Data(problems=tuple(problems.of_capacity(taken)) if taken else (), capacity=taken)
         hosts = activity.look(asked, config, site.catalogue(), at, begun)
         wrong = [*_of_hosts(site, config, hosts), *problems.of_shards(asked, folder, at)]
-        return replace(data, hosts=hosts, troubles=(*data.troubles, *wrong))
+        return replace(data, hosts=hosts, problems=(*data.problems, *wrong))
     except AresmonError as error:
         what = f"nothing is known of the hosts: {error.message}"
         unknown = Problem("influxdb", what, error.hint or "`aresmon doctor` says what is in the way", "database")
-        return replace(data, troubles=(*data.troubles, unknown))
+        return replace(data, problems=(*data.problems, unknown))
 
 
 def _of_hosts(site: Site, config: Config, hosts: tuple[HostStatus, ...]) -> Iterator[Problem]:

@@ -35,8 +35,8 @@ def trusted(site: Site) -> Path:
     return site.bundle / "agents" / "box" / "aresmon-ca.pem"
 
 
-def troubles(site: Site) -> list[str]:
-    return [one["what"] for one in json.loads(site.run("status", "--json").out)["troubles"]]
+def problems(site: Site) -> list[str]:
+    return [one["what"] for one in json.loads(site.run("status", "--json").out)["problems"]]
 
 
 def come_in(site: Site, name: str, more: int = 3) -> None:
@@ -53,8 +53,8 @@ class Moved:
     site: Site
     both: Result
     both_again: Result
-    troubles: list[str]
-    troubles_closed: list[str]
+    problems: list[str]
+    problems_closed: list[str]
     closed: Result
     clear: list[int]
     tls: list[int]
@@ -70,11 +70,11 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
             site.configure(edge=edge(site, "https", tls="site"))
             both, both_again = site.up(), site.up()
             come_in(site, "clear")
-            behind = troubles(site)
+            behind = problems(site)
             with counting(site, "lewi", "tls", trusted=trusted(site).read_text()):
                 come_in(site, "tls")
                 assert site.run("authority", "close", "--yes").code == 0
-                unclosed = troubles(site)
+                unclosed = problems(site)
                 clear = counted(site, "clear")
                 closed = site.up()
                 come_in(site, "tls")
@@ -102,9 +102,9 @@ def test_agents_move_to_https_one_after_the_other_and_no_point_is_lost(moved: Mo
 
 def test_who_still_writes_in_the_clear_is_told_and_then_that_nobody_needs_it(moved: Moved) -> None:
     behind = ["box may still write in the clear", "lewi may still write in the clear"]
-    assert [one for one in moved.troubles if "clear" in one] == behind
-    assert "the agents' port still takes what comes in the clear" in moved.troubles_closed
-    assert [one for one in troubles(moved.site) if "clear" in one] == []
+    assert [one for one in moved.problems if "clear" in one] == behind
+    assert "the agents' port still takes what comes in the clear" in moved.problems_closed
+    assert [one for one in problems(moved.site) if "clear" in one] == []
 
 
 def test_in_the_clear_nothing_is_answered_any_more(site: Site) -> None:

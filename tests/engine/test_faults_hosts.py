@@ -41,8 +41,8 @@ def told(site: Site) -> dict[str, Any]:
     return found
 
 
-def troubles(site: Site, host: str) -> list[str]:
-    return [one["what"] for one in told(site)["troubles"] if one["about"] == host]
+def problems(site: Site, host: str) -> list[str]:
+    return [one["what"] for one in told(site)["problems"] if one["about"] == host]
 
 
 def site_series(site: Site) -> int:
@@ -58,8 +58,8 @@ def test_a_host_that_floods_the_database_is_cut_off_while_the_others_go_on(site:
             body = b"\n".join(b"flood,host=lewi,request=%d-%d n=1i" % (batch, one) for one in range(_FLOOD))
             assert send(site, "lewi", body) == 204
         # InfluxDB answers no question that touches so many; what is known without one is told.
-        assert troubles(site, "influxdb")[0].startswith(f"the database knows {site_series(site)} series")
-        assert not [one for one in troubles(site, "influxdb") if one.startswith("nothing is known")]
+        assert problems(site, "influxdb")[0].startswith(f"the database has {site_series(site)} series")
+        assert not [one for one in problems(site, "influxdb") if one.startswith("nothing is known")]
         assert next(one for one in told(site)["hosts"] if one["name"] == "box")["age"] is not None
 
         blocked = site.run("hosts", "block", "lewi")
@@ -69,7 +69,7 @@ def test_a_host_that_floods_the_database_is_cut_off_while_the_others_go_on(site:
         assert "nothing to do" in site.run("hosts", "block", "lewi").out
         site.up()  # does not let it in
         assert send(site, "lewi", b"flood,host=lewi n=1i") == 401
-        assert [one.partition(" since ")[0] for one in troubles(site, "lewi")] == ["lewi may not write"]
+        assert [one.partition(" since ")[0] for one in problems(site, "lewi")] == ["lewi has been blocked from writing"]
         assert finish(running, within=60) == []
     answers = site.query(COUNTED)
     there = {(one.tags["host"], one.tags["series"]): Arrived.told(one.rows[0]) for one in answers}
@@ -85,17 +85,17 @@ def test_points_from_the_future_do_not_make_a_host_look_alive(site: Site) -> Non
     site.query('DROP SERIES FROM "internal_agent"')
     assert send(site, "lewi", sign_of_life("lewi", time.time() + 3600)) == 204
 
-    assert troubles(site, "lewi") == ["the clock of lewi is wrong: its points are dated 60 min ahead"]
+    assert problems(site, "lewi") == ["the clock of lewi is wrong: its points are dated 60 min in the future"]
     # Its clock is set right: what it sends now counts, and what it sent before frightens nobody.
     assert send(site, "lewi", sign_of_life("lewi", time.time())) == 204
-    assert not [one for one in troubles(site, "lewi") if "clock" in one or "silent" in one]
+    assert not [one for one in problems(site, "lewi") if "clock" in one or "silent" in one]
 
 
 def test_a_clock_that_goes_back_is_told_with_the_age_of_what_comes(site: Site) -> None:
     site.query('DROP SERIES FROM "internal_agent"')
     assert send(site, "lewi", sign_of_life("lewi", time.time() - 3600)) == 204
 
-    (only,) = troubles(site, "lewi")
+    (only,) = problems(site, "lewi")
     assert only == "lewi is silent: its newest point is 60 min old"
-    next_step = next(one["next"] for one in told(site)["troubles"] if one["about"] == "lewi")
+    next_step = next(one["next"] for one in told(site)["problems"] if one["about"] == "lewi")
     assert "timedatectl" in next_step

@@ -208,7 +208,7 @@ def test_status_reads_every_input_each_ten_seconds(site: Site) -> None:
     result = site.run("status", "--json")
     told = json.loads(result.out)
 
-    assert set(told) >= {"ok", "site", "server", "at", "services", "hosts", "troubles"}
+    assert set(told) >= {"ok", "site", "server", "at", "services", "hosts", "problems"}
     assert (told["site"], told["server"]) == (site.name, HOST)
     assert told["at"] == pytest.approx(time.time(), abs=10)
     seen = told["hosts"][0]
@@ -219,8 +219,8 @@ def test_status_reads_every_input_each_ten_seconds(site: Site) -> None:
         ("influxdb", "edge", "telegraf"), "running"
     )
     assert all(one["memory"] < one["memory_limit"] for one in told["services"] if one["memory_limit"])
-    troubles = [one["what"] for one in told["troubles"]]
-    assert troubles == [] if has_grafana() else [one.partition(" ")[0] for one in troubles] == ["grafana"]
+    problems = [one["what"] for one in told["problems"]]
+    assert problems == [] if has_grafana() else [one.partition(" ")[0] for one in problems] == ["grafana"]
     assert (result.code, told["ok"]) == (up_code(), has_grafana())
 
 

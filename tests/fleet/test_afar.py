@@ -123,7 +123,7 @@ def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(
     assert [line["outcome"] for line in history] == ["proven"]
     assert (drift.code, drift.out) == (0, "lewi: as it was pushed\n")
     assert [one for one in doctor["not_looked_at"] if not one["expected"]] == []
-    assert {"database-silent", "series-host", "port-differs", "push-undone"} <= set(doctor["passed"])
+    assert {"database-silent", "series-host", "port-differs", "push-failed"} <= set(doctor["passed"])
     assert not {"disk-short", "secret-open", "engine-boot"} & set(doctor["passed"]), "which are the server's own"
 
 

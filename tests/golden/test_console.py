@@ -39,15 +39,17 @@ STATUS = Status(
         HostStatus("lewi", "systemd", None, 0, 0, 60, 2, ()),
         HostStatus("young", "systemd", 3.0, 5, 0, 0, 0, ()),
     ),
-    troubles=(
+    problems=(
         Problem(
-            "telegraf", "telegraf is exited (exit code 1)", "`aresmon logs telegraf` says why, `aresmon up` starts it"
+            "telegraf",
+            "telegraf is exited (exit code 1)",
+            "`aresmon logs telegraf` shows the reason, `aresmon up` starts it",
         ),
         Problem(
             "grafana",
-            "grafana does not run: its image mirror.example.org:5000/library/grafana/grafana:12.4.5 is not on this "
+            "grafana is not running: image mirror.example.org:5000/library/grafana/grafana:12.4.5 is not on this "
             "machine",
-            "where a registry answers: `aresmon images pull grafana && aresmon up`",
+            "when a registry can be reached: `aresmon images pull grafana && aresmon up`",
         ),
     ),
     capacity=Capacity(2_100_000_000, 183_000_000, 5012, 12_400_000_000, 16_800_000_000, 71.3, ()),

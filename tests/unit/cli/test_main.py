@@ -210,7 +210,7 @@ def test_status_ends_with_5_where_something_is_wrong_in_words_and_in_json(run: R
     words, data = run("status"), run("status", "--json")
 
     assert (words.exit_code, data.exit_code) == (5, 5)
-    assert "! edge does not run: " in words.stdout
+    assert "! edge is not running: " in words.stdout
     assert json.loads(data.stdout)["ok"] is False
 
 

@@ -13,7 +13,7 @@ import pytest
 from aresmon.config.model import Config
 from aresmon.doctor import probe_database
 from aresmon.doctor.check_data import clocks, database, error_of, hosts, log, pushes, series, versions
-from aresmon.doctor.checks import _troubles
+from aresmon.doctor.checks import _status_findings
 from aresmon.doctor.facts import DatabaseFacts, DataFacts, HostFacts, PushFacts, SeriesCount
 from aresmon.doctor.problems import Kind, Problem
 from aresmon.doctor.status import Status
@@ -33,7 +33,7 @@ def kinds(found: Any) -> list[tuple[str, str]]:
 
 def seen(*counts: SeriesCount, total: int = 0, **changes: Any) -> DataFacts:
     taken = Capacity(5, None, total or sum(one.count for one in counts), None, None, None, ())
-    given: dict[str, Any] = {"capacity": taken, "series": counts, "tags": {}, "ahead": {}, "versions": {}}
+    given: dict[str, Any] = {"capacity": taken, "series": counts, "tags": {}, "clock_offsets": {}, "versions": {}}
     return DataFacts(**(given | changes))
 
 
@@ -54,13 +54,13 @@ def test_a_host_with_far_more_than_the_others_is_named_with_its_measurement_and_
 
     assert (one.kind, one.weight) == ("series-host", "bad")
     assert "lewi has 9000 series in requests; its tag id has 9000 values" in one.what
-    assert "9000 within the last hour and 100 within one a day ago" in one.what
+    assert "9000 in the last hour and 100 in the same hour yesterday" in one.what
     assert 'tagexclude = ["id"]' in one.remedy
     assert "aresmon hosts block lewi" in one.remedy
 
 
 def test_a_count_that_influxdb_gave_up_is_told_as_the_least() -> None:
-    (many, one) = series(seen(*USUAL, SeriesCount("lewi", "requests", 100_000, is_least=True), total=150_000))
+    (many, one) = series(seen(*USUAL, SeriesCount("lewi", "requests", 100_000, is_minimum=True), total=150_000))
 
     assert (many.kind, many.weight) == ("series-many", "warning")
     assert "lewi requests: 100000" in many.remedy
@@ -94,7 +94,7 @@ def test_series_that_grow_are_told_before_they_are_a_flood(before: int | None, n
     ("ahead", "found"), [(2.0, []), (20.0, ["warning"]), (3600.0, ["bad"]), (-90.0, ["warning"]), (-3.0, [])]
 )
 def test_a_host_of_another_time_is_found(ahead: float, found: list[str]) -> None:
-    assert [one.weight for one in clocks(seen(ahead={"lewi": ahead}))] == found
+    assert [one.weight for one in clocks(seen(clock_offsets={"lewi": ahead}))] == found
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_last_push_that_did_not_hold_is_found(ares: Config) -> None:
 
     (one,) = pushes(PushFacts(last), ares)
 
-    assert one.what == "the last push to ronflex ended as rolled back: no data arrived"
+    assert one.what == "the last push to ronflex did not succeed (rolled back): no data arrived"
     assert one.remedy == "`aresmon push-config ronflex`"
 
 
@@ -128,12 +128,12 @@ def test_a_host_that_was_never_pushed_to_is_a_note_and_the_sidecar_none(ares: Co
     ("host", "found"),
     [
         (HostFacts("lewi", active="active"), []),
-        (HostFacts("lewi", trouble="lewi is not reached"), [("host-unreachable", "warning")]),
+        (HostFacts("lewi", error="lewi cannot be reached"), [("host-unreachable", "warning")]),
         (HostFacts("lewi", active="failed"), [("host-agent", "bad")]),
         (HostFacts("lewi"), [("host-agent", "bad")]),
         (HostFacts("lewi", active="active", drifted=("a.conf",)), [("host-drift", "warning")]),
         (HostFacts("lewi", active="active", pending="tx"), [("host-drift", "warning")]),
-        (HostFacts("lewi", active="active", apart=-30), [("clock-host", "warning")]),
+        (HostFacts("lewi", active="active", clock_offset=-30), [("clock-host", "warning")]),
     ],
 )
 def test_what_a_visit_found_is_judged(host: HostFacts, found: list[tuple[str, str]]) -> None:
@@ -175,7 +175,7 @@ def test_the_same_error_is_told_once_with_how_often_and_a_corrupt_shard_is_bad()
 
     found = list(log(lines))
 
-    assert found[0].what == "InfluxDB says (3 times): query failed: timeout"
+    assert found[0].what == "InfluxDB logged (3 times): query failed: timeout"
     assert [one.weight for one in found] == ["warning", "bad"]
 
 
@@ -185,7 +185,7 @@ def test_what_status_finds_is_a_finding_unless_there_is_a_check_of_its_own(kind:
     own = {"backup", "capacity", "clock", "database"}
     named = {"release": "unfinished"}
 
-    found = [(one.kind, one.what, one.next) for one in _troubles(seen)]
+    found = [(one.kind, one.what, one.next) for one in _status_findings(seen)]
 
     assert found == ([] if kind in own else [(named.get(kind, kind), "is not well", "do this")])
 
@@ -283,13 +283,13 @@ def test_growth_is_the_last_hour_against_the_same_one_a_day_before() -> None:
 def test_a_host_of_the_future_is_seen_at_once() -> None:
     now, ahead = newest(biere=9_990, lewi=10_020), newest(biere=10_300)
 
-    assert look((CURRENT, now)).ahead == {"lewi": 20.0}
-    assert look((CURRENT, newest(lewi=9_990)), (FUTURE, ahead)).ahead == {"biere": 300.0}
+    assert look((CURRENT, now)).clock_offsets == {"lewi": 20.0}
+    assert look((CURRENT, newest(lewi=9_990)), (FUTURE, ahead)).clock_offsets == {"biere": 300.0}
 
 
 @pytest.mark.usefixtures("still")
 def test_a_clock_that_was_wrong_once_is_none_now() -> None:
-    assert look((FUTURE, newest(lewi=11_000))).ahead == {}
+    assert look((FUTURE, newest(lewi=11_000))).clock_offsets == {}
 
 
 @pytest.mark.usefixtures("still")
@@ -297,7 +297,7 @@ def test_a_late_host_is_behind_if_it_moves_on_and_silent_if_it_does_not() -> Non
     waited: list[float] = []
     looks = [newest(biere=9_900, lewi=9_900), newest(biere=9_900, lewi=9_910)]
 
-    assert look((CURRENT, looks), wait=waited.append).ahead == {"lewi": -90.0}
+    assert look((CURRENT, looks), wait=waited.append).clock_offsets == {"lewi": -90.0}
     assert len(waited) == 1
 
 

@@ -52,11 +52,11 @@ def test_what_is_well_is_not_found() -> None:
         ({"warnings": ("WARNING: No memory limit support",)}, "engine-warns"),
         ({"storage": "vfs"}, "engine-storage"),
         ({"live_restore": False}, "engine-restart"),
-        ({"bounds_logs": False}, "engine-logs"),
+        ({"limits_logs": False}, "engine-logs"),
         ({"compose": ""}, "compose"),
         ({"compose": "2.16.0"}, "compose"),
         ({"compose": "v2.9"}, "compose"),
-        ({"apart": -7.0}, "clock-engine"),
+        ({"clock_offset": -7.0}, "clock-engine"),
     ],
 )
 def test_an_odd_engine_is_found(changed: dict[str, Any], kind: str) -> None:
@@ -64,7 +64,7 @@ def test_an_odd_engine_is_found(changed: dict[str, Any], kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"version": "20.10.24+dfsg1"}, {"version": "unknown"}, {"compose": "2.26.1-4"}, {"bounds_logs": None}]
+    "changed", [{"version": "20.10.24+dfsg1"}, {"version": "unknown"}, {"compose": "2.26.1-4"}, {"limits_logs": None}]
 )
 def test_a_version_of_a_distributions_own_is_read_and_what_is_none_is_let_be(changed: dict[str, Any]) -> None:
     assert found(engine(replace(ENGINE, **changed))) == []
@@ -97,10 +97,10 @@ def test_a_door_that_only_this_machine_reaches_is_none() -> None:
         ({"restart": "no"}, [("service-policy", "bad")]),
         ({"restarts": 3}, [("service-restarts", "warning")]),
         ({"out_of_memory": True}, [("service-memory", "bad")]),
-        ({"bounds_log": False}, [("service-log", "warning")]),
+        ({"limits_log": False}, [("service-log", "warning")]),
         ({"image": "haproxy:2.0"}, [("service-image", "warning")]),
         ({"image": "aresmon/haproxy:debian"}, [("service-stand-in", "note")]),
-        ({"image": "own", "wanted": ()}, []),
+        ({"image": "own", "expected_images": ()}, []),
         ({"is_leftover": True, "restart": "no"}, [("leftovers", "note")]),
         ({"memory_limit": 9 * GB}, [("memory-promised", "warning")]),
     ],
@@ -142,7 +142,7 @@ def test_who_has_a_port_that_the_edge_wants_is_named() -> None:
     )
 
     assert (one.kind, one.weight) == ("port-taken", "bad")
-    assert one.what == "edge.grafana: somebody else listens on 0.0.0.0:3000 (nginx, process 7)"
+    assert one.what == "edge.grafana: another process listens on 0.0.0.0:3000 (nginx, process 7)"
     assert ":3000'" in one.remedy
 
 
@@ -170,7 +170,7 @@ def test_a_filesystem_of_several_folders_is_told_once() -> None:
 
     (one,) = disks([full, replace(full, what="Grafana's data", setting="grafana.data")])
 
-    assert one.what.startswith("InfluxDB's data and Grafana's data: 0 kB of 100 GB are free")
+    assert one.what.startswith("InfluxDB's data and Grafana's data: 0 kB of 100 GB is free")
     assert "storage.data or grafana.data" in one.remedy
 
 
@@ -226,8 +226,8 @@ def test_an_inspection_of_a_container_is_read(log: dict[str, Any], bounded: bool
     seen = probe_machine.service(inspection(LogConfig=log), pins())
 
     assert (seen.name, seen.restart, seen.restarts, seen.out_of_memory) == ("influxdb", "always", 2, True)
-    assert seen.wanted == ("influxdb:1.13.1", "aresmon/influxdb:1.13.1")
-    assert seen.bounds_log == bounded
+    assert seen.expected_images == ("influxdb:1.13.1", "aresmon/influxdb:1.13.1")
+    assert seen.limits_log == bounded
 
 
 class Used(InfluxDB):
@@ -272,7 +272,7 @@ def test_the_engines_clock_is_read_with_its_offset(stamp: str, monkeypatch: pyte
 
     asked = probe_machine.engine(cast(RealEngine, SimpleNamespace(client=client, far=None)))
 
-    assert asked.apart == pytest.approx(0.080411)
+    assert asked.clock_offset == pytest.approx(0.080411)
 
 
 def test_only_the_last_day_of_a_log_counts() -> None:

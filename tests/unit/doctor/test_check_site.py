@@ -61,7 +61,7 @@ def test_an_odd_folder_is_found(changed: dict[str, Any], found: list[str]) -> No
         ({"secrets": (SecretFacts("a", 0o600, 5, 0, True),)}, ["secret-open"]),
         ({"secrets": (SecretFacts("a", 0o600, 5, None, False),)}, ["secret-unreadable"]),
         ({"tracked": (".aresmon/secrets/site-key",)}, ["secret-tracked"]),
-        ({"told": (("agent-lewi", "aresmon.yml"),)}, ["secret-told"]),
+        ({"exposed": (("agent-lewi", "aresmon.yml"),)}, ["secret-exposed"]),
         ({"ignored": False}, ["gitignore"]),
         ({"ignored": False, "in_git": False}, []),
         ({"ignored": False, "has_state": False}, []),
@@ -113,7 +113,7 @@ def test_an_odd_backup_is_found(changed: dict[str, Any], found: list[str]) -> No
 
 
 def test_backups_by_hand_are_never_too_old_and_a_passphrase_that_is_not_made_is_not_asked_for() -> None:
-    by_hand = replace(WELL, record=BackupRecord(replace(MADE, at=0), None, VERIFIED, ""), due=0.0, passphrase="")
+    by_hand = replace(WELL, record=BackupRecord(replace(MADE, at=0), None, VERIFIED, ""), max_age=0.0, passphrase="")
 
     assert kinds(backups(by_hand)) == []
 
@@ -141,7 +141,7 @@ def look(site: Site, config: Config) -> FolderFacts:
 def found_in(site: Site, config: Config) -> list[str]:
     seen = look(site, config)
     # Whose each file is differs by who runs this; the modes do not.
-    mine = replace(seen, secrets=tuple(replace(one, wanted=None) for one in seen.secrets))
+    mine = replace(seen, secrets=tuple(replace(one, expected_owner=None) for one in seen.secrets))
     return kinds([*folder_check(mine), *secrets(mine)])
 
 
@@ -164,7 +164,7 @@ def test_a_secret_in_the_sites_file_is_found_and_never_told(site: Site, config: 
 
     seen = look(site, config)
 
-    assert seen.told == (("agent-lewi", "aresmon.yml"),)
+    assert seen.exposed == (("agent-lewi", "aresmon.yml"),)
     assert value not in repr(seen) + repr(list(secrets(seen)))
 
 
@@ -224,7 +224,7 @@ def test_the_record_of_backups_is_read(site: Site, config: Config) -> None:
     seen = probe_site.backups(site, config)
 
     assert seen.record.last_made == MADE
-    assert seen.due >= 0
+    assert seen.max_age >= 0
 
 
 def test_a_folder_without_git_or_state_is_looked_at(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from aresmon.cli.console import Console
 from aresmon.config.model import Config
 from aresmon.doctor import findings, run
 from aresmon.doctor.checks import checks
-from aresmon.doctor.findings import Finding, Report, Unmade, kinds
+from aresmon.doctor.findings import Finding, Report, SkippedCheck, kinds
 from aresmon.doctor.run import Examination, FailedProbe
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, ExitCode
@@ -34,8 +34,8 @@ class NoEngine(FakeEngine):
         return self.client
 
 
-def report(*found: Finding, unmade: tuple[Unmade, ...] = (), passed: tuple[str, ...] = ()) -> Report:
-    return findings.report("ares", found, (*passed, *(one.kind for one in found)), unmade)
+def report(*found: Finding, skipped: tuple[SkippedCheck, ...] = (), passed: tuple[str, ...] = ()) -> Report:
+    return findings.report("ares", found, (*passed, *(one.kind for one in found)), skipped)
 
 
 def test_every_kind_has_a_check_that_may_find_it(ares: Config) -> None:
@@ -65,8 +65,8 @@ def test_the_kinds_of_one_group_stand_together() -> None:
         (report(Finding("engine-logs", "a note")), ExitCode.DONE),
         (report(Finding("backup-none", "a warning")), ExitCode.DEGRADED),
         (report(Finding("service", "bad")), ExitCode.DEGRADED),
-        (report(unmade=(Unmade("a check", "it hung"),)), ExitCode.DEGRADED),
-        (report(unmade=(Unmade("the hosts", "not asked for", is_expected=True),)), ExitCode.DONE),
+        (report(skipped=(SkippedCheck("a check", "it hung"),)), ExitCode.DEGRADED),
+        (report(skipped=(SkippedCheck("the hosts", "not asked for", is_expected=True),)), ExitCode.DONE),
     ],
     ids=["nothing", "note", "warning", "bad", "not made", "not asked for"],
 )
@@ -91,7 +91,7 @@ def test_a_kind_that_was_found_did_not_pass() -> None:
 
 
 def test_the_report_is_plain_data_for_scripts() -> None:
-    data = json.loads(json.dumps(report(Finding("disk-short", "full"), unmade=(Unmade("x", "y"),)).as_json()))
+    data = json.loads(json.dumps(report(Finding("disk-short", "full"), skipped=(SkippedCheck("x", "y"),)).as_json()))
 
     assert data["ok"] is False
     assert set(data["findings"][0]) == {"kind", "group", "severity", "what", "why", "next"}
@@ -199,7 +199,7 @@ def test_elsewhere_what_is_the_servers_own_is_not_this_machines(site: Site) -> N
     found = run.examine(Examination(site, NoEngine(), is_here=False))
 
     assert not {"disk-short", "secret-open", "engine-boot"} & set(found.passed)
-    assert any("on biere" in one.why and one.is_expected for one in found.unmade)
+    assert any("on biere" in one.why and one.is_expected for one in found.skipped)
 
 
 # What a person reads ---------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_verbose_names_what_is_as_it_should_be(told: Callable[..., str]) -> None
 
 
 def test_what_was_not_looked_at_is_told_by_its_reason(told: Callable[..., str]) -> None:
-    text = told(report(unmade=(Unmade("the disks", "it hung"), Unmade("the log", "it hung"))))
+    text = told(report(skipped=(SkippedCheck("the disks", "it hung"), SkippedCheck("the log", "it hung"))))
 
     assert "Not looked at: the disks, the log: it hung\n" in text
 

@@ -104,14 +104,14 @@ def status(site: Site, monkeypatch: pytest.MonkeyPatch) -> Look:
 
 
 def told(status: Status) -> list[str]:
-    return [trouble.what for trouble in status.troubles]
+    return [problem.what for problem in status.problems]
 
 
-def test_a_site_that_works_has_no_trouble(status: Look) -> None:
+def test_a_site_that_works_has_no_problem(status: Look) -> None:
     found = status()
 
     lewi = found.hosts[1]
-    assert (found.troubles, found.code) == ((), ExitCode.DONE)
+    assert (found.problems, found.code) == ((), ExitCode.DONE)
     assert (lewi.name, lewi.agent, lewi.age, lewi.silent) == ("lewi", "systemd", 8.0, ())
     assert (lewi.points, lewi.reads, lewi.expected) == (30, 12, 12)
 
@@ -137,8 +137,8 @@ def test_an_input_of_which_nothing_came_is_named(status: Look, sent: Sent) -> No
     found = status({"lewi": sent})
 
     assert found.hosts[1].silent == ("disk",)
-    assert told(found) == ["lewi: nothing from disk in the last minute"]
-    assert found.troubles[0].next == "on lewi: `journalctl -u telegraf -n 50`"
+    assert told(found) == ["lewi: no data from disk in the last minute"]
+    assert found.problems[0].next == "on lewi: `journalctl -u telegraf -n 50`"
     assert found.code == ExitCode.DEGRADED
 
 
@@ -168,7 +168,7 @@ def test_a_host_that_has_just_begun_owes_only_what_came_due_since(
 def test_a_sidecar_that_was_just_started_owes_nothing_yet_though_it_sent_before(status: Look) -> None:
     found = status({"biere": Sent(reads={}, refused=4)}, telegraf=container("telegraf", started=END + 5.0))
 
-    assert (found.hosts[0].expected, found.hosts[0].silent, found.troubles) == (0, (), ())
+    assert (found.hosts[0].expected, found.hosts[0].silent, found.problems) == (0, (), ())
 
 
 @pytest.mark.parametrize(
@@ -187,11 +187,11 @@ def test_a_host_whose_points_are_late_is_silent(status: Look, newest: float, mes
 def test_a_host_whose_clock_is_ahead_is_named_and_not_taken_for_alive(status: Look, newest: float) -> None:
     found = status({"lewi": Sent(newest=newest, future=NOW + 3600)})
 
-    assert told(found) == ["the clock of lewi is wrong: its points are dated 60 min ahead"]
+    assert told(found) == ["the clock of lewi is wrong: its points are dated 60 min in the future"]
     assert found.hosts[1].age == (NOW - newest if newest else None)
 
 
-def test_a_clock_that_was_ahead_and_is_right_again_is_no_trouble(status: Look) -> None:
+def test_a_clock_that_was_ahead_and_is_right_again_is_no_problem(status: Look) -> None:
     assert told(status({"lewi": Sent(future=NOW + 3600)})) == []
 
 
@@ -223,8 +223,8 @@ def test_a_file_that_was_put_aside_is_named_with_the_days_that_miss_it(status: L
 @pytest.mark.parametrize(
     ("known", "message", "next_step"),
     [
-        ("lewi", "biere has never sent anything", "`aresmon logs telegraf` says why"),
-        ("biere", "lewi has never sent anything", "`aresmon push-config lewi` brings its configuration there"),
+        ("lewi", "biere has never sent data", "`aresmon logs telegraf` shows the reason"),
+        ("biere", "lewi has never sent data", "`aresmon push-config lewi` deploys its configuration"),
     ],
 )
 def test_a_host_that_was_never_seen_gets_the_step_that_fits_it(
@@ -237,24 +237,26 @@ def test_a_host_that_was_never_seen_gets_the_step_that_fits_it(
     found = look(site, FakeEngine({"influxdb": container("influxdb")}), now=NOW)
 
     unseen = [host for host in found.hosts if host.age is None]
-    (trouble,) = [trouble for trouble in found.troubles if "never" in trouble.what]
+    (problem,) = [problem for problem in found.problems if "never" in problem.what]
     assert len(unseen) == 1
-    assert trouble.what == message
-    assert trouble.next.startswith(next_step)
+    assert problem.what == message
+    assert problem.next.startswith(next_step)
 
 
 @pytest.mark.parametrize(("times", "is_told"), [(6, False), (5, True)])
 def test_inputs_that_are_read_too_seldom_are_counted(status: Look, times: int, is_told: bool) -> None:
     found = status({"lewi": Sent(reads={name: (times, spread, first) for name, (_, spread, first) in DISK.items()})})
 
-    assert told(found) == ([f"lewi: inputs were read {2 * times} times of 12 in the last minute"] if is_told else [])
+    assert told(found) == (
+        [f"lewi: inputs were collected {2 * times} of 12 times in the last minute"] if is_told else []
+    )
 
 
 def test_writes_that_fail_are_told_though_data_arrives(status: Look) -> None:
     found = status({"lewi": Sent(refused=3)})
 
     assert told(found) == ["lewi: 3 of its writes failed in the last minute"]
-    assert (found.hosts[1].refused, found.troubles[0].about) == (3, "lewi")
+    assert (found.hosts[1].refused, found.problems[0].about) == (3, "lewi")
 
 
 def test_the_reads_of_an_agent_that_was_replaced_are_not_more_than_were_due(status: Look) -> None:
@@ -279,7 +281,7 @@ def test_a_sites_own_input_may_name_its_points_as_it_likes(status: Look, site: S
     site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [weather]}}\n")
     sent = Sent(points={"rain": 6, "internal_agent": 6}, reads={"exec": (6, 6.0, 6.0), "internal": DISK["internal"]})
 
-    assert status({"lewi": sent}).troubles == ()
+    assert status({"lewi": sent}).problems == ()
 
 
 @pytest.mark.parametrize(
@@ -290,7 +292,7 @@ def test_a_silent_database_hides_the_hosts_and_not_the_services(status: Look, er
 
     assert (found.hosts, len(found.services)) == ((), 4)
     assert told(found) == [f"nothing is known of the hosts: {error}"]
-    assert found.troubles[0].next
+    assert found.problems[0].next
 
 
 def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
@@ -311,10 +313,10 @@ def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
         "silent": [],
         "ahead": 0.0,
     }
-    assert set(data["troubles"][0]) == {"about", "what", "next", "kind"}
+    assert set(data["problems"][0]) == {"about", "what", "next", "kind"}
 
 
-def test_a_data_folder_that_is_full_within_a_week_is_trouble_before_it_is_one(
+def test_a_data_folder_that_is_full_within_a_week_is_a_problem_before_it_is_full(
     status: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capacity, "free", lambda _: 30 * 10**9)
@@ -322,14 +324,14 @@ def test_a_data_folder_that_is_full_within_a_week_is_trouble_before_it_is_one(
 
     found = status(shards=[yesterday])
 
-    assert told(found) == ["the data grows by 10 GB a day and 30 GB are free: full in 3 days"]
-    assert "storage.keep" in found.troubles[0].next
+    assert told(found) == ["the data grows by 10 GB a day and 30 GB is free: the disk is full in 3 days"]
+    assert "storage.keep" in found.problems[0].next
     assert found.as_json()["capacity"]["bytes_a_day"] == 10 * 10**9
 
 
-def test_the_capacity_is_told_and_an_ample_one_is_no_trouble(status: Look) -> None:
+def test_the_capacity_is_told_and_an_ample_one_is_no_problem(status: Look) -> None:
     found = status(shards=[ShardSize("raw", NOW - 2 * 86400, NOW - 86400, 1000)])
 
-    assert found.troubles == ()
+    assert found.problems == ()
     assert found.capacity is not None
     assert (found.capacity.series, found.capacity.days_left) == (120, None)

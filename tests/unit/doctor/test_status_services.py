@@ -28,7 +28,7 @@ def site(site: Site) -> Site:
 
 
 def of_edge(status: Status) -> list[Problem]:
-    return [trouble for trouble in status.troubles if trouble.what.startswith("edge")]
+    return [problem for problem in status.problems if problem.what.startswith("edge")]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def of_edge(status: Status) -> list[Problem]:
         ({"state": "exited", "exit_code": 137, "out_of_memory": True}, "edge is exited (exit code 137, out of memory)"),
         ({"state": "created", "error": "port is taken"}, "edge is created (port is taken)"),
         ({"health": "unhealthy", "last_check": "timed out"}, "edge is unhealthy: timed out"),
-        ({"health": "unhealthy"}, "edge is unhealthy: its check fails"),
+        ({"health": "unhealthy"}, "edge is unhealthy: its health check fails"),
     ],
 )
 def test_a_service_that_does_not_run_well_is_told_with_its_reason(
@@ -51,7 +51,7 @@ def test_a_service_that_does_not_run_well_is_told_with_its_reason(
     assert "`aresmon logs edge`" in edge.next
 
 
-@pytest.mark.parametrize(("is_here", "word"), [(False, "its image"), (True, "it has no container")])
+@pytest.mark.parametrize(("is_here", "word"), [(False, "image"), (True, "it has no container")])
 def test_a_service_without_a_container_is_told_apart_by_its_image(site: Site, is_here: bool, word: str) -> None:
     found = look(site, FakeEngine(images={pins()["edge"].pull: "sha256:x"} if is_here else {}), now=NOW)
 
@@ -65,9 +65,9 @@ def test_a_service_that_has_almost_used_up_its_memory_is_told_before_the_kernel_
 ) -> None:
     engine = FakeEngine({"edge": container("edge", memory_limit=300 << 20)}, used=used << 20)
 
-    troubles = of_edge(look(site, engine, now=NOW))
+    problems = of_edge(look(site, engine, now=NOW))
 
-    assert [trouble.what for trouble in troubles] == ([f"edge uses {used} of 300 MiB"] if is_told else [])
+    assert [problem.what for problem in problems] == ([f"edge uses {used} of 300 MiB of memory"] if is_told else [])
 
 
 def test_a_service_that_is_no_longer_part_of_the_site_is_shown_while_it_runs(site: Site) -> None:
@@ -85,14 +85,14 @@ def test_an_age_is_told_in_one_unit(seconds: float, words: str) -> None:
 
 
 @pytest.mark.parametrize(("days", "word"), [(-2, "ended on"), (5, "ends on"), (60, "")])
-def test_a_certificate_that_ends_is_a_trouble_of_the_edge_with_what_to_do(site: Site, days: int, word: str) -> None:
+def test_a_certificate_that_ends_is_a_problem_of_the_edge_with_what_to_do(site: Site, days: int, word: str) -> None:
     certificates.write(site.root, ends=timedelta(days=days))
     tls = "tls: {certificate: certificate.pem, key: key.pem}"
     site.file.write_text(f"grafana: {{url: 'https://{certificates.NAME}', {tls}}}\nhosts: {{biere: }}\n")
 
     found = look(site, FakeEngine({"edge": container("edge")}))
 
-    ends = [trouble for trouble in found.troubles if "certificate" in trouble.what]
+    ends = [problem for problem in found.problems if "certificate" in problem.what]
     assert [(one.about, word in one.what, "`aresmon up`" in one.next) for one in ends] == [("edge", True, True)] * bool(
         word
     )
@@ -103,7 +103,7 @@ def test_a_certificate_is_looked_at_on_the_server_alone(site: Site) -> None:
     site.file.write_text("grafana: {tls: {certificate: /nowhere/c, key: /nowhere/k}}\nhosts: {biere: }\n")
     afar: Callable[[], InfluxDB] = lambda: InfluxDB(site.socket_folder)  # noqa: E731
 
-    about = [trouble.what for trouble in look(site, FakeEngine(), influxdb=afar, now=NOW).troubles]
+    about = [problem.what for problem in look(site, FakeEngine(), influxdb=afar, now=NOW).problems]
 
     assert not any("/nowhere" in what for what in about)
-    assert any("/nowhere" in trouble.what for trouble in look(site, FakeEngine(), now=NOW).troubles)
+    assert any("/nowhere" in problem.what for problem in look(site, FakeEngine(), now=NOW).problems)
