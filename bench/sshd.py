@@ -76,7 +76,7 @@ async def _transaction(process: asyncssh.SSHServerProcess[bytes]) -> None:
     say("state stage")
     for size in sizes:
         await process.stdin.readexactly(size)
-    for state in ("check", "arm", "switch", "restart"):
+    for state in ("check", "prepare", "switch", "restart"):
         say(f"state {state}")
     say(f"clock {time.time():.6f}")
     say("running")

@@ -20,6 +20,8 @@ from aresmon.system.errors import AresmonError
 _BACK_WITHIN = 45.0  # seconds for the data of a former configuration whose pace we cannot read
 _ASK_AGAIN = 3.0
 _EXTENSION = 60
+# How a host says that a push ended, by how its state file says it.
+_EVENTS = {"committed": "committed", "undone": "rolled-back"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +115,13 @@ class _Push:
             case "running":
                 if self.delivery is not None and self.order.verify:
                     self.judging = asyncio.create_task(self.judge(conversation, self.delivery))
-            case "agent":
+            case "log":
                 self.words.append(told.rest)
-            case "strangers":
+            case "unmanaged":
                 self.strangers = told.rest
             case "refused" | "locked":
                 self.refusal = told
-            case "unchanged" | "committed" | "undone" | "broken":
+            case "unchanged" | "committed" | "rolled-back" | "broken":
                 self.end = told
             case _:
                 self.notes.extend(push_result.note(told))
@@ -147,7 +149,7 @@ class _Push:
                     await conversation.send(f"extend {self.order.deadline + _EXTENSION}")
                     await asyncio.wait(ends, timeout=_EXTENSION / 4, return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
-                await conversation.send("undo it was interrupted")
+                await conversation.send("rollback aresmon was interrupted")
                 return
             self.arrival = arriving.result()
             await conversation.send(self.word_on(self.arrival))
@@ -158,8 +160,8 @@ class _Push:
     def word_on(self, arrival: Arrival) -> str:
         if arrival.arrived:
             silent = arrival.silent if self.terms.strict else ()
-            return f"undo nothing came from {', '.join(silent)}" if silent else "commit"
-        return f"undo {arrival.why}" + (f" within {self.order.deadline} s" if arrival.is_late else "")
+            return f"rollback no data arrived from {', '.join(silent)}" if silent else "commit"
+        return f"rollback {arrival.why}" + (f" within {self.order.deadline} s" if arrival.is_late else "")
 
     def wanted(self, mark: str, within: float, *, before: float = 0.0) -> ExpectedData:
         since = float(self.seen.facts.get("clock", "0")) - before
@@ -173,7 +175,7 @@ class _Push:
                 return self.committed()
             case "unchanged":
                 return await self.unchanged(end.rest)
-            case "undone":
+            case "rolled-back":
                 return await self.undone(end.rest)
         why = f"{end.rest}.{self.said()} It does not start with its former configuration either"
         return self.result(PushOutcome.BROKEN, why, push_result.look_there(self.order.agent))
@@ -265,7 +267,7 @@ class _Push:
             return self.result(PushOutcome.REFUSED, f"{why}. Nothing was changed there", "the same command again")
         self.seen.facts["clock"] = seen.facts["clock"]
         outcome = seen.last.get("outcome", "")
-        return await self.ended(HostMessage(outcome if outcome in ("committed", "undone") else "broken", why))
+        return await self.ended(HostMessage(_EVENTS.get(outcome, "broken"), why))
 
     def result(self, outcome: PushOutcome, why: str = "", next_step: str = "") -> PushResult:
         if self.order.access is not None:

@@ -1,4 +1,4 @@
-"""The order that a host gets, and what it tells: both sides of `hosts/transaction.bash`, as data."""
+"""Requests to a host and its reports: both sides of the scripts in `remote/`, as data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ from aresmon.system.errors import AresmonError
 
 Mode = Literal["push", "look"]
 
+_REMOTE = Path(__file__).with_name("remote")
+_PARTS = ("common", "agent", "probe", "stage", "journal", "switch", "rollback", "main")  # the last one runs the others
+
 
 @cache
 def script() -> str:
-    """What a host's bash is given."""
-    return Path(__file__).with_name("transaction.bash").read_text(encoding="utf-8").rstrip("\n")
+    """The bash script that runs on a host: the files in `remote/`, one after the other.
+
+    The host keeps a copy, which the watchdog and the boot unit run; the header has its SHA-256.
+    """
+    return "\n".join((_REMOTE / f"{part}.bash").read_text(encoding="utf-8") for part in _PARTS).rstrip("\n")
+
+
+def boot_unit(state: str) -> bytes:
+    """The systemd unit that rolls an interrupted push back before the agent starts. `state` is the script's folder."""
+    return (_REMOTE / "rollback.service").read_text(encoding="utf-8").format(state=state).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +174,7 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "names": " ".join(order.names),
         "authority": order.authority,
         "script": hashlib.sha256(script().encode()).hexdigest(),
+        "unit": base64.b64encode(boot_unit(agent.state)).decode(),
         "verify": _flag(order.verify),
         "overwrite": _flag(order.overwrite),
         "force": _flag(order.force),
@@ -250,7 +262,7 @@ class HostSurvey:
                 self.remembered = self.remembered.told(told.rest)
             case "drift":
                 self.drifted.append(told.rest)
-            case "merged":
+            case "included":
                 self.merged.append(told.rest)
             case "pending":
                 self.pending = told.rest

@@ -75,13 +75,13 @@ def refusal(told: HostMessage, order: PushOrder) -> Told:
 
 def _next(where: str, why: str, order: PushOrder) -> str:
     host = order.agent.host
-    if where == "probe" and "no Telegraf" in why:
+    if where == "probe" and "not installed" in why:
         return f"`aresmon hosts add {host}` brings it there"
     if where == "probe":
         return (
             f"{look_there(order.agent)}; a push could not tell its own fault from that one: --force pushes all the same"
         )
-    if where == "leftover":
+    if where == "recover":
         return look_there(order.agent)
     return _UNTOUCHED
 
@@ -137,9 +137,9 @@ def note(told: HostMessage) -> Iterator[str]:
         case "buffered":
             size, _, folder = told.rest.partition(" ")
             yield f"{size} bytes wait in {folder} for the former output; with another one nobody sends them"
-        case "leftover":
+        case "recovered":
             yield f"a push that was left in its middle ({told.rest}) was taken back first"
-        case "broke":
+        case "lock-broken":
             yield f"the lock of {told.rest or 'somebody'} was broken"
 
 

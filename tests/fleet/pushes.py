@@ -31,15 +31,15 @@ CALLS = {
     "probe": ("stat", "-f -c"),
     "stage": ("chown", r"telegraf\.conf"),
     "check": ("setpriv", "config check"),
-    "arm": ("systemd-run", "deadman"),
+    "prepare": ("systemd-run", "watchdog"),
     "switch": ("mv", r"aresmon /etc/telegraf/telegraf\.conf"),
     "restart": ("systemctl", "^restart telegraf"),
     "verify": ("systemctl", "^restart telegraf"),
     "commit": ("mv", r"current\.new"),
-    "undo": ("cp", "undo/[0-9]+ /"),
-    "undo, restart": ("systemctl", "^reset-failed"),
+    "rollback": ("cp", "undo/[0-9]+ /"),
+    "rollback, restart": ("systemctl", "^reset-failed"),
 }
-_BRINGS = {"verify": ELSEWHERE, "undo": ELSEWHERE, "undo, restart": ELSEWHERE}
+_BRINGS = {"verify": ELSEWHERE, "rollback": ELSEWHERE, "rollback, restart": ELSEWHERE}
 _SETTLED = (
     "until ! [[ -e /var/lib/aresmon/{site}/pending ]] && flock -n /var/lib/aresmon/{site}/lock true; do sleep 0.1; done"
 )

@@ -20,10 +20,10 @@ from tests.fleet.standing import Kept, Standing
 
 NAMES = ("biere", "ronflex", "lewi", "tripel", "orval", "rochefort")
 STATES = [
-    ("lock", "probe", "stage", "check", "arm", "switch"),
-    ("restart", "verify", "commit", "undo", "undo, restart"),
+    ("lock", "probe", "stage", "check", "prepare", "switch"),
+    ("restart", "verify", "commit", "rollback", "rollback, restart"),
 ]
-FROM_THE_JOURNAL_ON = ("arm", "switch", "restart", "verify", "commit", "undo")
+FROM_THE_JOURNAL_ON = ("prepare", "switch", "restart", "verify", "commit", "rollback")
 OUTCOMES = {"untouched": "refused", "restored": "rolled back", "new": "proven"}
 End = tuple[Kept, str]
 ALONE: End = ("untouched", "")
@@ -67,7 +67,7 @@ def goes_on(desk: Desk, before: list[Standing]) -> tuple[list[Kept], list[str]]:
 
 def by(states: tuple[str, ...], known: Mapping[str, End], other: End) -> dict[str, End]:
     """How a push that was met in these states ended: as is known, else in the other way."""
-    return {state: LATE if state.startswith("undo") else known.get(state, other) for state in states}
+    return {state: LATE if state.startswith("rollback") else known.get(state, other) for state in states}
 
 
 def outcomes(told: str) -> list[str]:
@@ -81,7 +81,7 @@ def kill_script(server: Server) -> None:
     server.run("read -r pid _ < /var/lib/aresmon/*/lock && kill -KILL $pid")
 
 
-@pytest.mark.parametrize("states", STATES, ids=["lock to switch", "restart to undo"])
+@pytest.mark.parametrize("states", STATES, ids=["lock to switch", "restart to rollback"])
 def test_a_controller_that_is_killed_leaves_every_host_whole(
     desk: Desk, six: list[Server], states: tuple[str, ...]
 ) -> None:
@@ -98,7 +98,7 @@ def test_a_controller_that_is_killed_leaves_every_host_whole(
     )
 
 
-@pytest.mark.parametrize("states", STATES, ids=["lock to switch", "restart to undo"])
+@pytest.mark.parametrize("states", STATES, ids=["lock to switch", "restart to rollback"])
 def test_a_connection_that_is_cut_leaves_every_host_whole_and_how_it_ended_is_told(
     desk: Desk, six: list[Server], states: tuple[str, ...]
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_connection_that_is_cut_leaves_every_host_whole_and_how_it_ended_is_to
     found, told = goes_on(desk, before)
 
     # Where the write test is still to come, that ends a push that has no network.
-    unsaid: End = ("restored", "no word came in time")
+    unsaid: End = ("restored", "no commit arrived in time")
     assert dict(zip(states, zip(found, told, strict=True), strict=True)) == by(
         states, {"lock": ALONE, "probe": ALONE, "stage": ALONE, "commit": DONE}, unsaid
     )
@@ -131,7 +131,7 @@ def test_the_dead_man_takes_back_what_nobody_else_does(desk: Desk, six: list[Ser
         push.ended()
     found, told = goes_on(desk, before)
 
-    back = ("restored", "nobody said that it should stay")
+    back = ("restored", "the push was not committed in time")
     assert list(zip(found, told, strict=True)) == [back, back, back, back, ("new", ""), back]
 
 
@@ -146,7 +146,7 @@ def test_after_a_power_cut_the_former_configuration_runs_and_that_is_told(desk: 
     assert outcomes(result.out) == ["rolled back"] * 6
     assert result.code == 3, result
     assert found == ["restored"] * 6
-    assert told == ["the machine was started anew in the middle of it"] * 6
+    assert told == ["the machine restarted during the push"] * 6
 
 
 def test_what_was_proven_when_its_controller_was_killed_is_a_release_like_any_other(

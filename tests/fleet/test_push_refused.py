@@ -28,7 +28,7 @@ def test_a_host_that_cannot_take_the_files_keeps_its_old_ones(
     lewi.run("chmod 0755 /etc/telegraf")
 
     assert (pushed.code, pushed.outcomes) == (1, REFUSED), pushed
-    assert pushed.why("biere") == "/etc/telegraf/telegraf.conf cannot be written: 0 KiB are free there"
+    assert pushed.why("biere") == "/etc/telegraf/telegraf.conf cannot be written: 0 KiB free"
     assert "its filesystem is mounted read-only" in pushed.why("ronflex")
     assert "open /etc/telegraf/telegraf.d: permission denied" in pushed.why("lewi")
     assert left == [("/etc/telegraf/.filler",), (), ()]

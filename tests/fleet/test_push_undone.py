@@ -37,7 +37,7 @@ def test_an_agent_is_judged_by_what_becomes_of_it_and_not_by_what_systemd_says(
     assert (pushed.code, pushed.outcomes) == (3, {"biere": "rolled back", "ronflex": "proven", "lewi": "proven"}), (
         pushed
     )
-    assert re.match(r"the agent died 1[5-9] s after its start\. It said: .*not-for-telegraf", pushed.why("biere"))
+    assert re.match(r"the agent exited 1[5-9] s after its start\. It said: .*not-for-telegraf", pushed.why("biere"))
     assert 25 <= pushed.hosts["ronflex"]["seconds"] < 60
     assert "Start request repeated too quickly" in lewi.journal(lines=200, unit="telegraf")
     assert desk.kept(*before) == {"biere": "restored", "ronflex": "new", "lewi": "new"}

@@ -15,10 +15,10 @@ from aresmon.system.errors import AresmonError
 CLOCK = 1_700_000_000.0
 PROBE = f"@probe active=active loaded=loaded version=1.39.3 clock={CLOCK} free=1000 restarts=0"
 STARTED = [
-    *("@state lock", "@state probe", PROBE, "@state stage", "@state check", "@state arm", "@state switch"),
+    *("@state lock", "@state probe", PROBE, "@state stage", "@state check", "@state prepare", "@state switch"),
     *("@state restart", f"@clock {CLOCK}", "@running", "@state verify"),
 ]
-BACK = ["@state undo", f"@clock {CLOCK + 40}"]
+BACK = ["@state rollback", f"@clock {CLOCK + 40}"]
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def test_a_host_whose_data_arrives_is_told_to_keep_it(points: Points) -> None:
     assert pushed.told == (PushOutcome.PROVEN, "")
     assert (pushed.result.mark, pushed.result.silent, host.sent) == ("new-1", (), ["commit"])
     assert pushed.states == [
-        *("connect", "lock", "probe", "stage", "check", "arm", "switch", "restart", "verify", "commit")
+        *("connect", "lock", "probe", "stage", "check", "prepare", "switch", "restart", "verify", "commit")
     ]
 
 
@@ -105,11 +105,11 @@ def test_a_measurement_that_fell_silent_is_named(points: Points) -> None:
 def test_strictly_it_is_taken_back(points: Points) -> None:
     arrive(points, "mem")
     points.mark("old-1", "lewi", CLOCK + 42, seen_from=CLOCK + 20)
-    host = Scripted([[*STARTED, Await("undo"), *BACK, "@undone nothing came from disk"]])
+    host = Scripted([[*STARTED, Await("rollback"), *BACK, "@rolled-back no data arrived from disk"]])
 
     pushed = Pushed(host, points, strict=True)
 
-    assert host.sent == ["undo nothing came from disk"]
+    assert host.sent == ["rollback no data arrived from disk"]
     assert pushed.result.outcome is PushOutcome.ROLLED_BACK
 
 
@@ -156,11 +156,11 @@ def test_nothing_to_do_without_a_proof_is_simply_that() -> None:
 def test_data_that_does_not_arrive_is_the_reason_that_is_given(points: Points) -> None:
     points.mark("old-1", "lewi", CLOCK + 50, seen_from=CLOCK + 50)
     why = "none of its data arrived within 38 s"
-    host = Scripted([[*REMEMBERED, *STARTED, Await("undo"), *BACK, f"@undone {why}"]])
+    host = Scripted([[*REMEMBERED, *STARTED, Await("rollback"), *BACK, f"@rolled-back {why}"]])
 
     pushed = Pushed(host, points)
 
-    assert host.sent == [f"undo {why}"]
+    assert host.sent == [f"rollback {why}"]
     assert pushed.told == (
         PushOutcome.ROLLED_BACK,
         f"{why}. The former configuration runs again and its data arrives",
@@ -170,8 +170,8 @@ def test_data_that_does_not_arrive_is_the_reason_that_is_given(points: Points) -
 
 def test_what_the_agent_said_goes_with_the_reason(points: Points) -> None:
     points.mark("old-1", "lewi", CLOCK + 42)
-    line = "@agent 2026-01-01T00:00:00Z E! [outputs.influxdb] When writing: 401 Unauthorized"
-    host = Scripted([[*REMEMBERED, *STARTED, line, *BACK, "@undone the agent died 3 s after its start"]])
+    line = "@log 2026-01-01T00:00:00Z E! [outputs.influxdb] When writing: 401 Unauthorized"
+    host = Scripted([[*REMEMBERED, *STARTED, line, *BACK, "@rolled-back the agent died 3 s after its start"]])
 
     _, why = Pushed(host, points).told
 
@@ -181,7 +181,7 @@ def test_what_the_agent_said_goes_with_the_reason(points: Points) -> None:
 
 
 def test_a_former_configuration_whose_data_does_not_arrive_either_needs_a_person(points: Points) -> None:
-    host = Scripted([[*REMEMBERED, *STARTED, Await("undo"), *BACK, "@undone none"]])
+    host = Scripted([[*REMEMBERED, *STARTED, Await("rollback"), *BACK, "@rolled-back none"]])
 
     pushed = Pushed(host, points)
 
@@ -192,7 +192,7 @@ def test_a_former_configuration_whose_data_does_not_arrive_either_needs_a_person
 
 def test_a_former_configuration_without_a_mark_is_known_by_any_data(points: Points) -> None:
     points.add("mem", "lewi", CLOCK + 45, seen_from=CLOCK + 45)
-    host = Scripted([[SHOWN.replace("00 ", "11 "), *STARTED, Await("undo"), *BACK, "@undone none"]])
+    host = Scripted([[SHOWN.replace("00 ", "11 "), *STARTED, Await("rollback"), *BACK, "@rolled-back none"]])
 
     pushed = Pushed(host, points)
 
@@ -201,7 +201,7 @@ def test_a_former_configuration_without_a_mark_is_known_by_any_data(points: Poin
 
 
 def test_one_that_sent_nothing_before_is_not_waited_for(clock: Clock) -> None:
-    host = Scripted([[*STARTED, Await("undo"), *BACK, "@undone none"]])
+    host = Scripted([[*STARTED, Await("rollback"), *BACK, "@rolled-back none"]])
 
     pushed = Pushed(host, Points(clock=clock.read))
 
@@ -213,7 +213,7 @@ def test_one_that_sent_nothing_before_is_not_waited_for(clock: Clock) -> None:
 def test_an_agent_that_did_not_run_before_has_nothing_to_prove(points: Points) -> None:
     began = [line.replace("active=active", "active=inactive") for line in STARTED]
 
-    pushed = Pushed(Scripted([[*began, *BACK, "@undone the agent died"]]), points)
+    pushed = Pushed(Scripted([[*began, *BACK, "@rolled-back the agent died"]]), points)
 
     assert pushed.told == (PushOutcome.ROLLED_BACK, "the agent died. The former configuration is back")
 
@@ -227,11 +227,11 @@ def test_an_agent_that_starts_with_neither_is_broken(points: Points) -> None:
 
 def test_an_interruption_asks_for_the_former_configuration(points: Points) -> None:
     points.mark("old-1", "lewi", CLOCK + 42)
-    host = Scripted([[*REMEMBERED, *STARTED, Await("undo"), *BACK, "@undone it was interrupted"]])
+    host = Scripted([[*REMEMBERED, *STARTED, Await("rollback"), *BACK, "@rolled-back aresmon was interrupted"]])
 
     pushed = Pushed(host, points, stop=True)
 
-    assert host.sent == ["undo it was interrupted"]
+    assert host.sent == ["rollback aresmon was interrupted"]
     assert pushed.result.outcome is PushOutcome.ROLLED_BACK
 
 
@@ -278,7 +278,7 @@ def test_a_refusal_is_told(points: Points, line: str, why: str) -> None:
 
 def test_drift_and_strangers_are_told(points: Points) -> None:
     drifted = Pushed(Scripted([[PROBE, "@drift /etc/a", "@drift /etc/b"]]), points)
-    stranger = Pushed(Scripted([[PROBE, "@strangers TOKEN PROXY"]]), points)
+    stranger = Pushed(Scripted([[PROBE, "@unmanaged TOKEN PROXY"]]), points)
 
     assert drifted.told == (PushOutcome.DRIFTED, "/etc/a, /etc/b was edited there since the last push")
     assert stranger.result.outcome is PushOutcome.REFUSED
@@ -323,7 +323,7 @@ def look(outcome: str = "", *, pending: str = "", tx: str = "t1") -> list[Step]:
     return [*told, f"@last tx={tx} outcome={outcome} why= at=1 "] if outcome else told
 
 
-@pytest.mark.parametrize("state", ["lock", "probe", "stage", "check", "arm"])
+@pytest.mark.parametrize("state", ["lock", "probe", "stage", "check", "prepare"])
 def test_a_connection_that_breaks_before_anything_is_changed_changed_nothing(points: Points, state: str) -> None:
     host = Scripted([[PROBE, f"@state {state}", LOST], look("committed", tx="t0")])
 
@@ -407,7 +407,7 @@ def test_the_live_file_goes_with_the_result_and_is_in_no_printed_form_of_it(poin
 
 def test_what_is_worth_knowing_is_noted(points: Points) -> None:
     arrive(points, "mem", "disk")
-    noted = ["@merged own.conf", "@leftover t0", "@untested http://x (no curl here)", "@broke eve"]
+    noted = ["@included own.conf", "@recovered t0", "@untested http://x (curl is not installed)", "@lock-broken eve"]
     host = Scripted([[*noted, *STARTED, Await("commit"), "@committed 7"]])
 
     notes = " | ".join(Pushed(host, points).result.notes)

@@ -173,7 +173,7 @@ def test_any_order_can_be_taken_apart_again(by: str, contents: list[bytes]) -> N
         ("@running", HostMessage("running")),
         ("@refused check  two  spaces", HostMessage("refused", "check  two  spaces")),
         ("@", HostMessage("")),
-        ("@undone", HostMessage("undone", "")),
+        ("@rolled-back", HostMessage("rolled-back", "")),
     ],
 )
 def test_an_event_is_a_word_and_the_rest(line: str, event: HostMessage) -> None:

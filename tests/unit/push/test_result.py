@@ -55,8 +55,11 @@ ACCESS = WriteAccess("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
             "nothing was changed there",
         ),
         (
-            HostMessage("refused", "leftover the agent does not start with its former files"),
-            "the agent does not start with its former files",
+            HostMessage(
+                "refused",
+                "recover an earlier push was interrupted, and the agent does not start with its previous files",
+            ),
+            "an earlier push was interrupted, and the agent does not start with its previous files",
             "on lewi: journalctl -u telegraf -n 50",
         ),
         (
@@ -99,9 +102,9 @@ def test_of_an_agent_s_words_those_on_a_certificate_tell_most() -> None:
 
 
 def test_a_machine_without_telegraf_is_told_how_to_get_it() -> None:
-    why, what_next = result.refusal(HostMessage("refused", "probe there is no Telegraf here"), order())
+    why, what_next = result.refusal(HostMessage("refused", "probe Telegraf is not installed"), order())
 
-    assert why == "there is no Telegraf here"
+    assert why == "Telegraf is not installed"
     assert what_next.startswith("`aresmon hosts add lewi")
 
 
@@ -132,11 +135,14 @@ def test_drift_names_the_files_and_both_ways_out() -> None:
 @pytest.mark.parametrize(
     ("event", "parts"),
     [
-        (HostMessage("untested", "https://x (no curl here)"), ["not tried beforehand", "no curl here"]),
+        (
+            HostMessage("untested", "https://x (curl is not installed)"),
+            ["not tried beforehand", "curl is not installed"],
+        ),
         (HostMessage("buffered", "1234 /var/lib/telegraf"), ["1234 bytes", "/var/lib/telegraf"]),
-        (HostMessage("leftover", "20260101T000000-ab"), ["20260101T000000-ab", "taken back first"]),
-        (HostMessage("broke", "eve"), ["eve"]),
-        (HostMessage("broke", ""), ["somebody"]),
+        (HostMessage("recovered", "20260101T000000-ab"), ["20260101T000000-ab", "taken back first"]),
+        (HostMessage("lock-broken", "eve"), ["eve"]),
+        (HostMessage("lock-broken", ""), ["somebody"]),
     ],
 )
 def test_what_is_worth_knowing_is_a_sentence(event: HostMessage, parts: list[str]) -> None:
@@ -173,7 +179,7 @@ def test_clocks_apart_are_told(apart: float, note: str | None) -> None:
 
 
 def test_what_telegraf_reads_besides_is_told() -> None:
-    (note,) = result.circumstances(seen("@merged a.conf", "@merged b.conf"))
+    (note,) = result.circumstances(seen("@included a.conf", "@included b.conf"))
 
     assert note == "telegraf.d/ there is read besides: a.conf, b.conf"
 

@@ -184,7 +184,7 @@ def test_what_counts_as_a_failure(outcome: PushOutcome) -> None:
 
 
 def test_a_result_has_the_commit_and_the_notes_of_what_was_wished() -> None:
-    (result,) = Rolled([job("host0", [PROBE, "@merged own.conf", "@unchanged m"])]).results
+    (result,) = Rolled([job("host0", [PROBE, "@included own.conf", "@unchanged m"])]).results
 
     assert result.commit == "commit-of-host0"
     assert result.notes[0] == "unwise"
@@ -209,7 +209,13 @@ def test_without_any_host_there_is_nothing_to_do() -> None:
 # Interruptions ----------------------------------------------------------------------------------------
 
 
-STARTS: Sequence[Step] = [PROBE, "@state restart", "@running", Await("undo"), "@undone it was interrupted"]
+STARTS: Sequence[Step] = [
+    PROBE,
+    "@state restart",
+    "@running",
+    Await("rollback"),
+    "@rolled-back aresmon was interrupted",
+]
 
 
 class Interrupting(Scripted):
@@ -244,7 +250,7 @@ def test_an_interruption_takes_back_what_is_under_way_and_begins_nothing_more(ki
 
     rolled = Rolled([first, job("host1"), job("host2")], Delivery(Points()), canary=1)
 
-    assert host.sent == ["undo it was interrupted"]
+    assert host.sent == ["rollback aresmon was interrupted"]
     assert rolled.outcomes == [PushOutcome.ROLLED_BACK, PushOutcome.SKIPPED, PushOutcome.SKIPPED]
     assert rolled.results[-1].why == "not begun: it was interrupted"
 

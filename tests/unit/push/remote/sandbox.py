@@ -149,7 +149,7 @@ class Sandbox:
 
     @property
     def uptime(self) -> int:
-        """Seconds since the machine was started; only tests and a dead-man in a hurry move them."""
+        """Seconds since the machine was started; only tests and a watchdog in a hurry move them."""
         return int((self.root / "uptime").read_text().split(".")[0])
 
     @uptime.setter
@@ -161,20 +161,20 @@ class Sandbox:
         (self.root / "hurry").touch() if now else (self.root / "hurry").unlink(missing_ok=True)
 
     def wait_settled(self) -> None:
-        """Let the dead-man, if there is one, come to its end."""
+        """Let the watchdog, if there is one, come to its end."""
         self.hurry()
         until(lambda: not self.pending.exists())
         self.hurry(False)
 
     def is_idle(self) -> bool:
-        """Whether no script runs there any more, and no dead-man."""
+        """Whether no script runs there any more, and no watchdog."""
         return not any(self._runs(folder) for folder in Path("/proc").glob("[0-9]*"))
 
     def _runs(self, folder: Path) -> bool:
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes().split(b"\0")
             is_script = words[1:2] == [b"-c"] and self._is_ours(folder)
-            return is_script or words[1:3] == [str(self.state / "host.bash").encode(), b"deadman"]
+            return is_script or words[1:3] == [str(self.state / "host.bash").encode(), b"watchdog"]
         return False
 
     def boot(self) -> None:

@@ -46,7 +46,7 @@ def test_another_one_is_brought_though_the_configuration_is_the_same(box: Sandbo
 
 def test_one_that_was_not_there_is_gone_after_a_roll_back(box: Sandbox, trusted: Path) -> None:
     with box.push(order(box, trusted)) as talk:
-        talk.hear(answer="undo no data")
+        talk.hear(answer="rollback no data")
 
     assert box.last()["outcome"] == "undone"
     assert not trusted.exists()

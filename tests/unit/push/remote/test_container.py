@@ -49,10 +49,10 @@ def test_a_configuration_is_checked_by_the_containers_own_telegraf_on_a_copy(doc
 def test_what_the_first_push_brought_goes_with_it(dock: Sandbox) -> None:
     with dock.push(order(dock)) as talk:
         talk.until("running")
-        talk.say("undo it")
+        talk.say("rollback it")
         told = talk.hear()
 
-    assert words(told)[-1] == "undone it"
+    assert words(told)[-1] == "rolled-back it"
     assert not dock.config.exists()
     assert dock.pid is None
     assert any(call.endswith("rm --stop --force telegraf") for call in dock.calls(COMPOSE))
@@ -67,7 +67,7 @@ def test_the_former_container_comes_back(dock: Sandbox) -> None:
         talk.hang_up()
         told = talk.hear()
 
-    assert words(told)[-1] == "undone the connection ended"
+    assert words(told)[-1] == "rolled-back the connection ended"
     assert (dock.loaded, dock.config.read_text()) == (OLD, OLD)
 
 
@@ -79,8 +79,8 @@ def test_a_container_that_ends_is_seen(dock: Sandbox) -> None:
         os.kill(dock.pid, signal.SIGKILL)
         told = talk.hear()
 
-    assert told[-1].rest.startswith("the agent died ")
-    assert words(told, "agent") == ["agent 2026-01-01T00:00:00Z E! no such host"]
+    assert told[-1].rest.startswith("the agent exited ")
+    assert words(told, "log") == ["log 2026-01-01T00:00:00Z E! no such host"]
 
 
 def test_a_container_that_was_started_again_is_seen_at_the_word(dock: Sandbox) -> None:
@@ -90,7 +90,7 @@ def test_a_container_that_was_started_again_is_seen_at_the_word(dock: Sandbox) -
         talk.say("commit")
         told = talk.hear()
 
-    assert told[-1].word == "undone"
+    assert told[-1].word == "rolled-back"
 
 
 def test_a_push_that_is_killed_is_taken_back_when_its_time_is_over(dock: Sandbox) -> None:

@@ -18,7 +18,7 @@ from tests.unit.push.remote.sandbox import NEW, OLD, OLD_ENVIRONMENT, Sandbox, T
 
 NEW_ENVIRONMENT = "NEW='1'\n"
 EVERY = 1 if os.environ.get("CI") else 3
-GOES_BACK = {"refused", "undone"}
+GOES_BACK = {"refused", "rolled-back"}
 
 
 def assert_whole(box: Sandbox, *, new: bool) -> None:
@@ -80,7 +80,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
         box.close()
         return (box.root / "count").read_text().splitlines()
 
-    good, back = calls(answer="commit"), calls(answer="undo it")
+    good, back = calls(answer="commit"), calls(answer="rollback it")
     (armed,) = [number for number, call in enumerate(good, 1) if call.startswith("systemd-run")]
     (staged,) = [number for number, call in enumerate(good, 1) if call.startswith("telegraf config check")]
     (undoing,) = [number for number, call in enumerate(back, 1) if call.startswith("cp") and "/undo/0 " in call]
@@ -98,7 +98,7 @@ def test_a_push_that_is_killed_at_any_step_is_taken_back_or_was_whole(tmp_path: 
             box.boot()
         elif step // EVERY % 3 == 1 and step >= steps.armed:
             box.wait_settled()
-        if box.pending.exists():  # so early that neither a dead-man nor a start of the machine takes care of it
+        if box.pending.exists():  # so early that neither a watchdog nor a start of the machine takes care of it
             next_push(box)
         is_new = (box.state / "current").exists()
         assert_whole(box, new=is_new)
@@ -132,7 +132,7 @@ def test_a_push_with_any_step_failing_tells_what_stands_there(tmp_path: Path, st
 
 
 def until_closed(box: Sandbox) -> None:
-    """A journal that could not be closed is closed by the dead-man."""
+    """A journal that could not be closed is closed by the watchdog."""
     if box.pending.exists():
         box.wait_settled()
 
@@ -143,7 +143,7 @@ def test_a_way_back_that_is_killed_at_any_step_is_gone_again(tmp_path: Path, ste
         with box.push() as talk:
             talk.until("running")
             box.trip(step, "kill-before")
-            talk.say("undo it")
+            talk.say("rollback it")
             hear(talk)
         assert box.untrip().startswith("kill-before")
         if step // EVERY % 2:
@@ -156,7 +156,7 @@ def test_a_way_back_that_is_killed_at_any_step_is_gone_again(tmp_path: Path, ste
     at_each(tmp_path, range(1, steps.back + 1, EVERY), run)
 
 
-def test_a_dead_man_that_is_killed_at_any_step_leaves_it_to_the_next_push_or_start(
+def test_a_watchdog_that_is_killed_at_any_step_leaves_it_to_the_next_push_or_start(
     tmp_path: Path, steps: Steps
 ) -> None:
     def run(box: Sandbox, step: int) -> None:

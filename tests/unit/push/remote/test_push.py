@@ -15,7 +15,7 @@ from aresmon.push import protocol
 from aresmon.push.protocol import HostSurvey, PushedFile
 from tests.unit.push.remote.sandbox import NEW, OLD, OLD_ENVIRONMENT, Sandbox, Talk, until, words
 
-STATES = ["lock", "probe", "stage", "check", "arm", "switch", "restart", "verify", "commit"]
+STATES = ["lock", "probe", "stage", "check", "prepare", "switch", "restart", "verify", "commit"]
 
 
 def gathered(box: Sandbox) -> HostSurvey:
@@ -45,11 +45,11 @@ def test_nothing_is_under_way_once_it_has_ended(box: Sandbox) -> None:
     assert (box.root / "log").read_text() == "push t0 by ada: committed\n"
 
 
-def test_the_dead_man_ends_with_the_push_that_he_waits_beside(box: Sandbox) -> None:
+def test_the_watchdog_ends_with_the_push_that_he_waits_beside(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         (unit,) = box.calls("systemd-run")
-        assert "--unit=aresmon-deadman-t0 /bin/bash" in unit
+        assert "--unit=aresmon-watchdog-t0 /bin/bash" in unit
         until(lambda: box.calls("sleep"))
         talk.say("commit")
         talk.until("committed")
@@ -94,7 +94,7 @@ def test_what_the_host_keeps_is_for_its_root_alone(box: Sandbox) -> None:
     assert [path for path in box.state.rglob("*") if path.is_file() and path.stat().st_mode & 0o077] == []
 
 
-@pytest.mark.parametrize("answer", ["commit", "undo it"])
+@pytest.mark.parametrize("answer", ["commit", "rollback it"])
 def test_former_files_are_gone_when_a_push_has_ended_since_a_password_is_among_them(box: Sandbox, answer: str) -> None:
     with box.push() as talk:
         talk.until("running")
@@ -203,7 +203,7 @@ def test_what_telegraf_reads_besides_is_checked_and_told(box: Sandbox) -> None:
 
     told = box.bring()
 
-    assert words(told, "merged") == ["merged other.conf", "merged own.conf"]
+    assert words(told, "included") == ["included other.conf", "included own.conf"]
     assert any(call.endswith("/telegraf.d") for call in box.calls("telegraf config check"))
 
 
@@ -286,7 +286,7 @@ def test_the_unit_that_goes_before_the_agent_at_a_start_is_written_once(box: San
     assert box.calls("systemctl enable") == ["systemctl enable --quiet aresmon-undo-ares.service"]
 
 
-def test_a_machine_without_systemd_gets_its_dead_man_too(tmp_path: Path) -> None:
+def test_a_machine_without_systemd_gets_its_watchdog_too(tmp_path: Path) -> None:
     box = Sandbox(tmp_path / "plain", has_systemd=False)
     box.settle()
     with box.push() as talk:
@@ -316,7 +316,7 @@ def test_what_is_no_order_is_refused(box: Sandbox, given: bytes) -> None:
     with talk:
         told = talk.hear()
 
-    assert words(told) == ["refused header this is no order of aresmon's"]
+    assert words(told) == ["refused header not a request of aresmon"]
 
 
 def test_a_value_keeps_what_looks_like_a_separator(box: Sandbox) -> None:

@@ -38,7 +38,7 @@ EXAMPLES = int(os.environ.get("ARESMON_EXAMPLES") or (10 if os.environ.get("CI")
 IS_THOROUGH = EXAMPLES > 3
 NAMES = ("box0", "box1", "box2", "box3")
 FLEET = load("hosts: {box0: , box1: , box2: , box3: }\n")
-STATES = ("lock", "probe", "stage", "check", "arm", "switch", "restart", "running", "verify", "commit", "undo")
+STATES = ("lock", "probe", "stage", "check", "prepare", "switch", "restart", "running", "verify", "commit", "rollback")
 NO_FAULT = Fault()
 Files = tuple[bytes, bytes]
 
@@ -224,7 +224,7 @@ class _Tried:
         self.box.hurry()
         until(self.box.is_idle)
         self.box.hurry(False)
-        if self.box.pending.exists():  # its dead-man was killed, or not there yet
+        if self.box.pending.exists():  # its watchdog was killed, or not there yet
             self.box.boot()
 
     def check_clean(self) -> None:

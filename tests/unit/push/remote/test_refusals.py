@@ -21,7 +21,7 @@ def assert_untouched(box: Sandbox, told: list[HostMessage], *, pid: int | None, 
     assert (box.config.read_text(), box.pid) == (config, pid)
     assert not box.pending.exists()
     assert box.strays() == []
-    assert {one.word for one in told} & {"running", "committed", "undone", "broken"} == set()
+    assert {one.word for one in told} & {"running", "committed", "rolled-back", "broken"} == set()
 
 
 def refused(box: Sandbox, told: list[HostMessage]) -> str:
@@ -61,7 +61,7 @@ def test_a_state_that_cannot_be_made_is_told(box: Sandbox) -> None:
 
     told = box.bring()
 
-    assert refused(box, told) == f"lock {box.state} cannot be made: is its filesystem full or read-only?"
+    assert refused(box, told) == f"lock {box.state} cannot be created: is its filesystem full or read-only?"
     assert (box.config.read_text(), box.pid) == (OLD, before)
 
 
@@ -77,7 +77,7 @@ def test_a_lock_without_room_is_told(box: Sandbox) -> None:
     box.state.mkdir()
     (box.state / "lock").symlink_to("/dev/full")
 
-    assert refused(box, box.bring()) == f"lock {box.state} has no room left"
+    assert refused(box, box.bring()) == f"lock no space left in {box.state}"
 
 
 # The probe --------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_a_machine_without_telegraf_is_told(box: Sandbox) -> None:
 
     told = box.bring()
 
-    assert refused(box, told) == "probe there is no Telegraf here"
+    assert refused(box, told) == "probe Telegraf is not installed"
     assert_untouched(box, told, pid=before)
 
 
@@ -99,7 +99,7 @@ def test_an_agent_that_is_down_already_is_pushed_to_by_force_alone(box: Sandbox)
 
     told = box.bring(config="# Another.\n")
 
-    assert refused(box, told) == "probe its agent is inactive already"
+    assert refused(box, told) == "probe the agent is not running (inactive)"
     assert_untouched(box, told, pid=None, config=NEW)
     assert box.bring(config="# Another.\n", force=True)[-1].word == "committed"
 
@@ -164,7 +164,7 @@ def test_variables_of_somebody_else_stay_until_they_may_go(box: Sandbox) -> None
 
     told = box.bring()
 
-    assert words(told)[-1] == "strangers TOKEN PROXY"
+    assert words(told)[-1] == "unmanaged TOKEN PROXY"
     assert_untouched(box, told, pid=before)
     assert box.bring(overwrite=True)[-1].word == "committed"
 
@@ -196,7 +196,7 @@ def test_a_connection_that_ends_in_the_copy_leaves_nothing_behind(box: Sandbox) 
         talk.hang_up()
         told = talk.hear()
 
-    assert refused(box, told).startswith(f"stage {box.config} did not arrive whole: ")
+    assert refused(box, told).startswith(f"stage {box.config} did not arrive complete: ")
     assert_untouched(box, told, pid=before)
 
 
@@ -207,7 +207,7 @@ def test_a_file_that_was_changed_on_its_way_is_not_taken(box: Sandbox) -> None:
     with Talk(box, given[:-2] + b"!\n") as talk:
         told = talk.hear()
 
-    assert refused(box, told).startswith(f"stage {box.config} did not arrive whole")
+    assert refused(box, told).startswith(f"stage {box.config} did not arrive complete")
     assert_untouched(box, told, pid=before)
 
 
@@ -220,7 +220,7 @@ def test_a_disk_without_room_leaves_nothing_behind(box: Sandbox, which: str) -> 
     told = box.bring()
 
     assert refused(box, told).startswith(f"stage {path} cannot be written: ")
-    assert refused(box, told).endswith(" KiB are free there")
+    assert refused(box, told).endswith(" KiB free")
     assert_untouched(box, told, pid=before)
 
 
@@ -241,7 +241,7 @@ def test_an_owner_that_is_not_there_is_told(box: Sandbox) -> None:
 
     told = box.bring(dataclasses.replace(order, files=(order.files[0], owned)))
 
-    why = f"stage {box.config} cannot be given to root:no-such-group: is there such a user and group?"
+    why = f"stage {box.config}: chown root:no-such-group failed: do this user and group exist?"
     assert refused(box, told) == why
     assert_untouched(box, told, pid=before)
 
@@ -251,7 +251,7 @@ def test_a_mode_that_is_none_is_told(box: Sandbox) -> None:
 
     told = box.bring(dataclasses.replace(order, files=(dataclasses.replace(order.files[0], mode="rwx"),)))
 
-    assert refused(box, told) == f"stage {box.environment} cannot be given the mode rwx"
+    assert refused(box, told) == f"stage {box.environment}: chmod rwx failed"
     assert box.strays() == []
 
 
@@ -283,7 +283,7 @@ def test_a_check_without_a_word_is_told_as_such(box: Sandbox) -> None:
     (box.root / "bin/telegraf").unlink()
     (box.root / "bin/telegraf").symlink_to("/bin/false")
 
-    assert refused(box, box.bring()) == "check the check failed and said nothing"
+    assert refused(box, box.bring()) == "check the check failed without a message"
 
 
 # The right to write -----------------------------------------------------------------------------------
@@ -394,13 +394,13 @@ def test_an_empty_buffer_or_the_same_output_is_nothing_to_tell(box: Sandbox, out
 
 
 @pytest.mark.parametrize("fault", ["systemd-run", "daemon-reload"])
-def test_without_a_dead_man_nothing_is_switched(box: Sandbox, fault: str) -> None:
+def test_without_a_watchdog_nothing_is_switched(box: Sandbox, fault: str) -> None:
     box.fault(fault)
     before = box.pid
 
     told = box.bring()
 
-    assert refused(box, told) == "arm the dead-man could not be started"
+    assert refused(box, told) == "prepare the watchdog could not be started"
     assert_untouched(box, told, pid=before)
 
 
@@ -411,7 +411,7 @@ def test_without_room_for_the_former_files_nothing_is_switched(box: Sandbox) -> 
 
     told = box.bring()
 
-    assert refused(box, told).startswith(f"arm {box.state} has no room for the former files: ")
+    assert refused(box, told).startswith(f"prepare the previous files could not be saved in {box.state}: ")
     assert_untouched(box, told, pid=before)
 
 

@@ -27,41 +27,41 @@ def assert_back(box: Sandbox, *, config: str = OLD, environment: str = OLD_ENVIR
 def test_who_is_told_to_undo_brings_the_former_files_back(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
-        talk.say("undo nothing came from cpu, mem")
+        talk.say("rollback nothing came from cpu, mem")
         told = talk.hear()
 
-    assert words(told, "state")[-1] == "state undo"
-    assert [one.word for one in told][-2:] == ["clock", "undone"]
+    assert words(told, "state")[-1] == "state rollback"
+    assert [one.word for one in told][-2:] == ["clock", "rolled-back"]
     assert told[-1].rest == "nothing came from cpu, mem"
     assert_back(box)
     assert (box.last()["tx"], box.last()["outcome"]) == ("t0", "undone")
-    assert (box.root / "log").read_text() == "push t0 by ada: undone (nothing came from cpu, mem)\n"
+    assert (box.root / "log").read_text() == "push t0 by ada: rolled back (nothing came from cpu, mem)\n"
 
 
 def test_an_undo_without_a_reason_has_one(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
-        talk.say("undo")
-        assert words(talk.hear())[-1] == "undone as it was told"
+        talk.say("rollback")
+        assert words(talk.hear())[-1] == "rolled-back rollback was requested"
 
 
 def test_a_connection_that_ends_brings_them_back(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         talk.hang_up()
-        assert words(talk.hear())[-1] == "undone the connection ended"
+        assert words(talk.hear())[-1] == "rolled-back the connection ended"
 
     assert_back(box)
 
 
-@pytest.mark.parametrize("state", ["arm", "switch", "restart"])
+@pytest.mark.parametrize("state", ["prepare", "switch", "restart"])
 def test_a_connection_that_ends_before_the_agent_runs_brings_them_back_too(box: Sandbox, state: str) -> None:
     with box.push() as talk:
         talk.until("state", state)
         talk.hang_up()
         told = talk.hear()
 
-    assert told[-1].word == "undone" or words(told)[-1] == "state check"
+    assert told[-1].word == "rolled-back" or words(told)[-1] == "state check"
     assert_back(box)
 
 
@@ -82,7 +82,7 @@ def test_without_a_word_in_time_they_come_back(box: Sandbox) -> None:
     with box.push(deadline=SOON) as talk:
         told = talk.hear()
 
-    assert words(told)[-1] == "undone no word came in time"
+    assert words(told)[-1] == "rolled-back no commit arrived in time"
     assert_back(box)
 
 
@@ -91,8 +91,8 @@ def test_whoever_is_unknown_says_nothing(box: Sandbox) -> None:
         talk.until("running")
         for word in ("", "comit", "COMMIT", "  ", "@commit"):
             talk.say(word)
-        talk.say("undo it")
-        assert words(talk.hear())[-1] == "undone it"
+        talk.say("rollback it")
+        assert words(talk.hear())[-1] == "rolled-back it"
 
     assert_back(box)
 
@@ -101,7 +101,7 @@ def test_more_time_can_be_asked_for(box: Sandbox) -> None:
     with box.push(deadline=SOON) as talk:
         talk.until("running")
         talk.say("extend 60")
-        until(lambda: "deadline=1090" in box.pending.read_text())  # the dead-man waits longer too
+        until(lambda: "deadline=1090" in box.pending.read_text())  # the watchdog waits longer too
         time.sleep(2)
         talk.say("commit")
         assert talk.hear()[-1].word == "committed"
@@ -115,9 +115,9 @@ def test_an_agent_that_dies_after_its_start_is_seen(box: Sandbox, how: str) -> N
     with box.push(config=f"# agent: {how}\n") as talk:
         told = talk.hear()
 
-    assert told[-1].word == "undone"
-    assert told[-1].rest.startswith("the agent died ")
-    assert words(told, "agent") == ["agent 2026-01-01T00:00:00Z E! [agent] bad URL"]
+    assert told[-1].word == "rolled-back"
+    assert told[-1].rest.startswith("the agent exited ")
+    assert words(told, "log") == ["log 2026-01-01T00:00:00Z E! [agent] bad URL"]
     assert_back(box)
 
 
@@ -131,7 +131,7 @@ def test_an_agent_that_died_just_before_the_word_is_seen(box: Sandbox) -> None:
         talk.say("commit")
         told = talk.hear()
 
-    assert told[-1].word == "undone"
+    assert told[-1].word == "rolled-back"
     assert_back(box)
 
 
@@ -141,7 +141,7 @@ def test_an_agent_that_does_not_start_is_seen_at_once(box: Sandbox) -> None:
     told = box.bring(config="# agent: does not start\n")
 
     assert told[-1].rest.startswith("the agent does not start: Job for telegraf.service failed.")
-    assert words(told, "agent") == ["agent panic: no"]
+    assert words(told, "log") == ["log panic: no"]
     assert "running" not in words(told)
     assert_back(box)
 
@@ -160,7 +160,7 @@ def test_an_agent_that_hangs_is_not_waited_for_for_ever(box: Sandbox, when: str)
 
     told = box.bring(config=f"# agent: hangs at its {when}\n")
 
-    assert told[-1].word == "undone"
+    assert told[-1].word == "rolled-back"
     assert_back(box)
 
 
@@ -177,7 +177,7 @@ def test_an_agent_that_starts_with_neither_is_broken_and_its_files_are_the_forme
     with box.push() as talk:
         talk.until("running")
         box.fault("does not start")
-        talk.say("undo it")
+        talk.say("rollback it")
         told = talk.hear()
 
     assert words(told)[-1] == "broken it"
@@ -191,8 +191,8 @@ def test_an_agent_that_did_not_run_before_does_not_run_afterwards(box: Sandbox) 
 
     with box.push() as talk:
         talk.until("running")
-        talk.say("undo it")
-        assert words(talk.hear())[-1] == "undone it"
+        talk.say("rollback it")
+        assert words(talk.hear())[-1] == "rolled-back it"
 
     assert_back(box, runs=False)
 
@@ -204,7 +204,7 @@ def test_files_that_were_not_there_go_again(box: Sandbox) -> None:
 
     with box.push(dataclasses.replace(order, files=(*order.files, extra))) as talk:
         talk.until("running")
-        talk.say("undo it")
+        talk.say("rollback it")
         talk.hear()
 
     assert not box.environment.exists()
@@ -219,7 +219,7 @@ def test_former_files_come_back_with_their_modes(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         assert box.config.stat().st_mode & 0o777 == 0o640
-        talk.say("undo it")
+        talk.say("rollback it")
         talk.hear()
 
     assert [path.stat().st_mode & 0o777 for path in (box.config, box.environment)] == [0o604, 0o600]
@@ -231,7 +231,7 @@ def test_the_former_push_is_remembered_after_one_that_was_taken_back(box: Sandbo
 
     with box.push(config="# Another.\n") as talk:
         talk.until("running")
-        talk.say("undo it")
+        talk.say("rollback it")
         talk.hear()
 
     assert_back(box, config=NEW, environment="NEW='1'\n")
@@ -252,10 +252,10 @@ def test_a_push_that_is_killed_is_taken_back_when_its_time_is_over(box: Sandbox)
 
     assert_back(box)
     assert box.uptime >= 1060
-    assert (box.last()["outcome"], box.last()["why"]) == ("undone", "nobody said that it should stay")
+    assert (box.last()["outcome"], box.last()["why"]) == ("undone", "the push was not committed in time")
 
 
-def test_the_dead_man_lets_a_push_be_that_has_time_left(box: Sandbox) -> None:
+def test_the_watchdog_lets_a_push_be_that_has_time_left(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         box.uptime += 59
@@ -264,7 +264,7 @@ def test_the_dead_man_lets_a_push_be_that_has_time_left(box: Sandbox) -> None:
         assert talk.hear()[-1].word == "committed"
 
 
-def test_a_dead_man_that_was_first_is_told(box: Sandbox) -> None:
+def test_a_watchdog_that_was_first_is_told(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         box.uptime += 1000
@@ -272,7 +272,7 @@ def test_a_dead_man_that_was_first_is_told(box: Sandbox) -> None:
         talk.say("commit")
         told = talk.hear()
 
-    assert told[-1].word == "undone"
+    assert told[-1].word == "rolled-back"
     assert_back(box)
 
 
@@ -282,10 +282,10 @@ def test_the_next_push_takes_back_what_was_left_in_the_middle_first(box: Sandbox
         talk.until("state", state)
         talk.kill()
 
-    told = _push_when_free(box, answer="undo it")
+    told = _push_when_free(box, answer="rollback it")
 
-    assert words(told, "leftover") == ["leftover t0"]
-    assert told[-1].word == "undone"
+    assert words(told, "recovered") == ["recovered t0"]
+    assert told[-1].word == "rolled-back"
     assert_back(box)
     assert _push_when_free(box)[-1].word == "committed"
     assert box.loaded == "# Another.\n"
@@ -308,7 +308,10 @@ def test_what_was_left_and_cannot_be_taken_back_stops_the_next_push(box: Sandbox
 
     told = box.bring(config="# Another.\n")
 
-    assert words(told)[-1] == "refused leftover the agent does not start with its former files"
+    assert (
+        words(told)[-1]
+        == "refused recover an earlier push was interrupted, and the agent does not start with its previous files"
+    )
     assert_back(box, runs=False)
 
 
@@ -318,7 +321,7 @@ def test_a_lock_can_be_broken_and_what_its_holder_did_is_taken_back(box: Sandbox
 
         told = box.bring(config="# Another.\n", by="eve", break_lock=True)
 
-    assert words(told, "broke", "leftover") == ["broke ada", "leftover t0"]
+    assert words(told, "lock-broken", "recovered") == ["lock-broken ada", "recovered t0"]
     assert told[-1].word == "committed"
     assert box.loaded == "# Another.\n"
 
@@ -326,7 +329,7 @@ def test_a_lock_can_be_broken_and_what_its_holder_did_is_taken_back(box: Sandbox
 def test_breaking_a_lock_that_nobody_holds_breaks_nothing(box: Sandbox) -> None:
     told = box.bring(break_lock=True)
 
-    assert words(told, "broke", "leftover") == []
+    assert words(told, "lock-broken", "recovered") == []
     assert told[-1].word == "committed"
 
 
@@ -338,7 +341,7 @@ def test_after_the_loss_of_power_the_agent_starts_with_the_former_files(box: San
     box.boot()
 
     assert_back(box)
-    assert box.last()["why"] == "the machine was started anew in the middle of it"
+    assert box.last()["why"] == "the machine restarted during the push"
 
 
 def test_after_a_good_push_a_start_takes_nothing_back(box: Sandbox) -> None:
@@ -349,7 +352,7 @@ def test_after_a_good_push_a_start_takes_nothing_back(box: Sandbox) -> None:
     assert box.loaded == NEW
 
 
-def test_a_dead_man_that_is_gone_leaves_it_to_the_next_push(box: Sandbox) -> None:
+def test_a_watchdog_that_is_gone_leaves_it_to_the_next_push(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         talk.kill()
@@ -358,5 +361,5 @@ def test_a_dead_man_that_is_gone_leaves_it_to_the_next_push(box: Sandbox) -> Non
 
     told = box.bring(config="# Another.\n")
 
-    assert words(told, "leftover") == ["leftover t0"]
+    assert words(told, "recovered") == ["recovered t0"]
     assert told[-1].word == "committed"

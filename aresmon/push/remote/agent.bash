@@ -1,0 +1,106 @@
+# The agent --------------------------------------------------------------------------------------------------
+# This part owns Telegraf itself, as a systemd service or a Compose service: its state, its restart, its log.
+
+loaded='' active='' pid=0 restarts=0 user=''
+
+read_agent() {
+  local name value
+  loaded='' active='' pid=0 restarts=0 user=''
+  if [ "${request[kind]}" = docker ]; then
+    loaded=not-found active=inactive
+    command -v docker >/dev/null && loaded=loaded
+    local id
+    id=$(docker ps -aq --no-trunc --filter "label=com.docker.compose.project=${request[project]}" \
+      --filter label=com.docker.compose.service=telegraf --filter label=com.docker.compose.oneoff=False 2>/dev/null | head -n 1)
+    [ -n "$id" ] || return 0
+    read -r value pid restarts < <(docker inspect -f '{{.State.Status}} {{.Id}} {{.RestartCount}}' "$id" 2>/dev/null)
+    active=$value
+    [ "$value" = running ] && active=active
+    return 0
+  fi
+  while IFS='=' read -r name value; do
+    case $name in
+      LoadState) loaded=$value ;;
+      ActiveState) active=$value ;;
+      MainPID) pid=$value ;;
+      NRestarts) restarts=$value ;;
+      User) user=$value ;;
+    esac
+  done < <(systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User 2>/dev/null)
+}
+
+compose() { # FOLDER ARGUMENTS…; without variables of the caller's environment that would override the folder's .env
+  local folder=$1
+  shift
+  (cd "$folder" && env -i PATH="$PATH" HOME="${HOME:-/root}" DOCKER_GROUP="$(stat -L -c %g /var/run/docker.sock)" \
+    ${DOCKER_HOST:+DOCKER_HOST="$DOCKER_HOST"} ${DOCKER_CONTEXT:+DOCKER_CONTEXT="$DOCKER_CONTEXT"} \
+    ${DOCKER_CONFIG:+DOCKER_CONFIG="$DOCKER_CONFIG"} \
+    docker compose --project-name "${request[project]}" --project-directory "$folder" --progress plain "$@")
+}
+
+restart_agent() { # a stop that hangs is killed after 25 s, a start that hangs after another 25 s
+  if [ "${request[kind]}" = docker ]; then
+    compose "${request[folder]}" up --detach --no-deps --no-build --force-recreate telegraf 2>&1 </dev/null
+    return
+  fi
+  timeout 25 systemctl restart telegraf 2>&1 && return
+  if [ $? -eq 124 ]; then # after the kill systemd starts the new process itself; a stop would hang again
+    systemctl kill --signal=KILL telegraf 2>&1
+    timeout 25 systemctl start telegraf 2>&1
+    return
+  fi
+  systemctl reset-failed telegraf 2>&1 # systemd refuses more than five starts in ten seconds
+  timeout 25 systemctl restart telegraf 2>&1
+}
+
+stop_agent() {
+  if [ "${request[kind]}" = docker ]; then
+    compose "${request[folder]}" rm --stop --force telegraf 2>&1 </dev/null
+  else
+    timeout 25 systemctl stop telegraf 2>&1 || systemctl kill --signal=KILL telegraf 2>&1
+  fi
+}
+
+is_agent_running() { # ID: the process that was started, not a later one; Docker is asked every third second only
+  if [ "${request[kind]}" = docker ]; then
+    [ $((SECONDS % 3)) -ne 0 ] && return
+    [ "$(docker inspect -f '{{.State.Status}} {{.RestartCount}}' "$1" 2>/dev/null)" = 'running 0' ]
+  else
+    [ -d "/proc/$1" ]
+  fi
+}
+
+flush_agent() { # ID: Telegraf sends its buffered points on SIGUSR1
+  if [ "${request[kind]}" = docker ]; then
+    docker kill --signal USR1 "$1" >/dev/null 2>&1
+  elif catches_usr1 "$1"; then
+    kill -USR1 "$1" 2>/dev/null
+  fi
+}
+
+catches_usr1() { # PID; the signal would kill a wrapper script around Telegraf
+  local name mask
+  while read -r name mask; do
+    [ "$name" = SigCgt: ] && return $((!(0x$mask >> 9 & 1)))
+  done 2>/dev/null <"/proc/$1/status"
+  return 1
+}
+
+report_log() { # ID SECONDS: the agent's errors since the restart: the first, which is often the cause, and the last
+  if [ "${request[kind]}" = docker ]; then
+    docker logs --tail 40 "$1" 2>&1
+  else
+    journalctl -u telegraf --since "-${2:-60}s" -n 60 -o cat --no-pager 2>/dev/null
+  fi | grep -E ' E! |[Ee]rror|panic' | sed '1!{$!d}' | while IFS= read -r line; do emit "log ${line:0:400}"; done
+}
+
+read_version() { # runs the program only if its file has changed since the last time
+  local program file known
+  [ "${request[kind]}" = docker ] && return
+  program=$(command -v telegraf) || return
+  file=$(stat -L -c '%s-%Y' "$program")
+  { read -r known version <"${request[state]}/version"; } 2>/dev/null
+  [ "${known:-}" = "$file" ] && return
+  version=$(telegraf --version 2>/dev/null | sed -n 's/^Telegraf \([^ ]*\).*/\1/p')
+  { printf '%s %s\n' "$file" "$version" >"${request[state]}/version"; } 2>/dev/null
+}

@@ -1,0 +1,69 @@
+# One transaction on one host: the new configuration of its agent in full, or the previous one in full.
+#
+# aresmon sends this text to bash on a host, then a header of `name=value` lines, an empty line, and the new files, one
+# after the other. The script reports on standard output, one `@word …` a line. Once the agent runs with the new files,
+# it waits for a command: `commit`, `rollback REASON` or `extend SECONDS`. If no command arrives in time, the connection
+# ends or the agent exits, the previous files are restored and the agent is restarted with them.
+#
+# Modes: `push`; `look` (reports, changes nothing); and, started on the host itself as `bash host.bash MODE STATE`,
+# `watchdog` (runs beside a push and rolls it back if nothing else can) and `boot` (rolls back, before the agent starts,
+# a push that a power failure interrupted).
+#
+# STATE is a folder for root alone. `pending`, the journal, exists from before the first file is changed until the
+# transaction has ended, and `undo/` has the previous files for the same time; `current` describes the last deployed
+# configuration, `last` the end of the last transaction, `host.bash` is this text. Hosts keep these files across
+# upgrades of aresmon, so the file names, their keys (`gen`, `tx`, `watched`, …), their values (`undone`, `committed`,
+# `broken`) and the unit's name `aresmon-undo-SITE.service` stay as version 0.4.0 wrote them.
+set -u -o pipefail
+umask 077
+export LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+trap '' HUP PIPE
+
+declare -A request=([mode]=${1:-} [state]=${2:-})
+declare -a files=() shown=()
+staged=()
+
+# Shared helpers ---------------------------------------------------------------------------------------------
+# This part owns the header, the format of the events and reading the state files.
+
+emit() { printf '@%s\n' "$*"; }
+refuse() { emit "refused $*"; exit 0; }
+base64_of() { base64 -w 0 -- "$1" 2>/dev/null; }
+sha256_of() { local sum; sum=$(sha256sum -- "$1" 2>/dev/null) && printf '%s' "${sum%% *}" || printf -- '-'; }
+uptime_seconds() { local up; read -r up _ </proc/uptime; printf '%s' "${up%.*}"; }
+staging_path() { printf '%s/.%s.aresmon' "${1%/*}" "${1##*/}"; } # a file is written here, then renamed
+
+read_value() { # FILE NAME
+  local line
+  while IFS= read -r line; do
+    if [[ $line == "$2="* ]]; then
+      printf '%s' "${line#*=}"
+      return
+    fi
+  done 2>/dev/null <"$1"
+}
+
+read_header() {
+  local line name value
+  while IFS= read -r line && [ -n "$line" ]; do # as one word: with IFS='=' a trailing `=`, as of base64, would be lost
+    name=${line%%=*} value=${line#*=}
+    case $name in
+      file) files+=("$value") ;; # SIZE MODE OWNER SHA256 PATH
+      show) shown+=("$value") ;;
+      *) request[$name]=$value ;;
+    esac
+  done
+}
+
+describe_free_space() { # FILE: why its folder cannot be written, or how much room it has
+  local folder=${1%/*} answer
+  answer=$( { : >"$folder/.aresmon-room"; } 2>&1)
+  rm -f -- "$folder/.aresmon-room" 2>/dev/null
+  case $answer in
+    *'Read-only'*) printf 'its filesystem is mounted read-only' ;;
+    *'No such'*) printf 'its folder does not exist' ;;
+    *'denied'*) printf 'permission denied' ;;
+    *) printf '%s' "$(df -P -- "$folder" | awk 'NR == 2 { print $4 " KiB free" }')" ;;
+  esac
+}

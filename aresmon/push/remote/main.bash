@@ -1,0 +1,74 @@
+# Modes ------------------------------------------------------------------------------------------------------
+# This part owns the order of the steps in each mode, and runs the mode that was asked for.
+
+push() {
+  trap '[ ${#staged[@]} -eq 0 ] || rm -f -- "${staged[@]}"' EXIT
+  emit "state lock"
+  take_lock
+  recover
+  emit "state probe"
+  probe
+  [ "$loaded" = loaded ] || refuse "probe Telegraf is not installed"
+  if [ "${request[overwrite]:-0}" != 1 ] && { has_drifted || has_unmanaged_variables; }; then exit 0; fi
+  if is_deployed; then
+    emit "unchanged $(read_value "${request[state]}/current" gen)"
+    exit 0
+  fi
+  if [ -e "${request[state]}/current" ] && [ "$active" != active ] && [ "${request[force]:-0}" != 1 ]; then
+    refuse "probe the agent is not running ($active)"
+  fi
+  report_buffer
+  stage
+  check
+  read -t 0 && exit 0 # no command is sent before the agent runs: the connection has ended, and with it the push
+  prepare
+  switch
+  restart
+  if [ "${request[verify]:-1}" = 1 ]; then
+    emit "state verify"
+    await_command
+  fi
+  commit
+}
+
+look() {
+  local holder
+  probe
+  has_drifted || true
+  { read -r holder _ <"${request[state]}/lock"; } 2>/dev/null
+  if holds_lock "${holder:-}"; then emit busy; fi
+}
+
+watchdog() {
+  exec 0</dev/null 1>/dev/null 2>&1
+  local tx left
+  tx=$(read_value "${request[state]}/pending" tx)
+  read_journal
+  while [ -n "$tx" ] && [ "$(read_value "${request[state]}/pending" tx)" = "$tx" ]; do
+    left=$(($(read_value "${request[state]}/pending" deadline) - $(uptime_seconds)))
+    if [ "$left" -le 0 ]; then
+      exec 8<>"${request[state]}/turn"
+      flock 8
+      [ "$(read_value "${request[state]}/pending" tx)" = "$tx" ] && rollback_locked "the push was not committed in time"
+      return
+    fi
+    sleep $((left < 5 ? left : 5))
+  done
+}
+
+boot() {
+  read_journal
+  rollback "the machine restarted during the push"
+}
+
+case ${request[mode]} in
+  watchdog | boot) "${request[mode]}" ;;
+  deadman) watchdog ;; # as 0.4.0 starts it, should this text have replaced its own by then
+  '')
+    read_header
+    case ${request[mode]} in
+      push | look) "${request[mode]}" ;;
+      *) emit "refused header not a request of aresmon" ;;
+    esac
+    ;;
+esac

@@ -1,0 +1,84 @@
+# Lock and probe ---------------------------------------------------------------------------------------------
+# This part owns the lock, and the report of what runs on the host before anything is changed.
+
+holds_lock() { [[ ${1:-} =~ ^[0-9]+$ ]] && [ "/proc/$1/fd/9" -ef "${request[state]}/lock" ]; } # PID
+
+take_lock() {
+  mkdir -p "${request[state]}" 2>/dev/null ||
+    refuse "lock ${request[state]} cannot be created: is its filesystem full or read-only?"
+  { exec 9<>"${request[state]}/lock"; } 2>/dev/null ||
+    refuse "lock ${request[state]}/lock cannot be written: is its filesystem full or read-only?"
+  if ! flock -n 9; then
+    local holder since owner
+    { read -r holder since owner <"${request[state]}/lock"; } 2>/dev/null
+    if [ "${request[break_lock]:-0}" != 1 ]; then
+      emit "locked $(($(uptime_seconds) - ${since:-0})) ${owner:-somebody}"
+      exit 0
+    fi
+    holds_lock "${holder:-}" && kill -KILL "$holder" 2>/dev/null
+    flock -w 10 9 || refuse "lock the process that holds it does not exit"
+    emit "lock-broken ${owner:-}"
+  fi
+  printf '%s %s %s\n' $$ "$(uptime_seconds)" "${request[by]:-}" >"${request[state]}/lock" 2>/dev/null ||
+    refuse "lock no space left in ${request[state]}"
+}
+
+probe() {
+  local path room block
+  read_agent
+  read_version
+  read -r room block < <(stat -f -c '%a %S' "${request[watched]%/*}" 2>/dev/null)
+  emit "probe active=$active loaded=$loaded version=${version:-} clock=$EPOCHREALTIME free=$((${room:-0} * ${block:-0})) restarts=$restarts"
+  for path in "${shown[@]}"; do
+    emit "file $(sha256_of "$path") $(base64_of "$path" || true) $path"
+  done
+  if [ "${request[kind]}" != docker ]; then
+    for path in "${request[watched]%/*}"/telegraf.d/*.conf; do
+      [ -e "$path" ] && emit "included ${path##*/}"
+    done
+  fi
+  if [ -e "${request[state]}/current" ]; then
+    while IFS= read -r line; do emit "current $line"; done <"${request[state]}/current"
+  fi
+  [ -e "${request[state]}/last" ] && emit "last $(tr '\n' ' ' <"${request[state]}/last")"
+  [ -e "${request[state]}/pending" ] && emit "pending $(read_value "${request[state]}/pending" tx)"
+  return 0
+}
+
+has_drifted() { # whether a deployed file was changed by somebody else; reports each
+  local line hash path found=1
+  while IFS= read -r line; do
+    hash=${line%% *} path=${line#* }
+    [ "$(sha256_of "$path")" = "$hash" ] || { emit "drift $path"; found=0; }
+  done < <(sed -n 's/^sha=//p' "${request[state]}/current" 2>/dev/null)
+  return $found
+}
+
+has_unmanaged_variables() { # variables set by somebody else in the environment file, which the first push would remove
+  local name found=()
+  [ -n "${request[environment]}" ] && [ ! -e "${request[state]}/current" ] || return
+  for name in $(sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p' "${request[environment]}" 2>/dev/null); do
+    [[ " ${request[names]} " == *" $name "* ]] || found+=("$name")
+  done
+  [ ${#found[@]} -gt 0 ] && emit "unmanaged ${found[*]}"
+}
+
+is_deployed() { # whether nothing is to be done: the same content was deployed before, is unchanged, and runs
+  local spec path
+  [ "$(read_value "${request[state]}/current" content)" = "${request[content]}" ] || return
+  [ "$active" = active ] || return
+  for spec in "${files[@]}"; do
+    path=${spec#* * * * }
+    [ "$(sha256_of "$path")" = "$(sed -n "s|^sha=\([0-9a-f]*\) $path\$|\1|p" "${request[state]}/current")" ] || return
+  done
+}
+
+report_buffer() { # Telegraf names a disk buffer after its output's settings: points in it are never sent with others
+  local folder size
+  [ "$(read_value "${request[state]}/current" output)" != "${request[output]:-}" ] || return 0
+  grep -Eq '^[[:space:]]*buffer_strategy[[:space:]]*=[[:space:]]*"disk' "${request[watched]}" 2>/dev/null || return 0
+  folder=$(sed -n 's/^[[:space:]]*buffer_directory[[:space:]]*=[[:space:]]*"\([^"]*\)".*/\1/p' "${request[watched]}" | head -n 1)
+  size=$(find "${folder:-/var/lib/telegraf}" -type f -size +0 -printf '%s\n' 2>/dev/null | awk '{ all += $1 } END { print all + 0 }')
+  [ "$size" -gt 0 ] && emit "buffered $size ${folder:-/var/lib/telegraf}"
+  return 0
+}

@@ -1,0 +1,75 @@
+# Rollback ---------------------------------------------------------------------------------------------------
+# This part owns the return to the previous files, whoever asks for it. It may be repeated from any step.
+
+rollback() { # REASON
+  exec 8<>"${request[state]}/turn"
+  flock 8
+  rollback_locked "$1"
+}
+
+rollback_locked() { # REASON; with the lock `turn` held
+  local tx was code=0
+  if [ ! -e "${request[state]}/pending" ]; then
+    emit "rolled-back ${1:-}"
+    return 0
+  fi
+  tx=$(read_value "${request[state]}/pending" tx) was=$(read_value "${request[state]}/pending" was)
+  if [ "$(read_value "${request[state]}/current" tx)" = "$tx" ]; then # committed; only the journal was not closed yet
+    close_journal "$tx" committed ''
+    emit committed
+    return 0
+  fi
+  emit "state rollback"
+  case ${request[mode]}/$was in
+    boot/*) restore_files || code=1 ;; # the agent starts after this unit
+    */active | */activating | */reloading)
+      restore_files || code=1
+      [ "${request[kind]}" = docker ] || systemctl reset-failed telegraf 2>/dev/null
+      restart_agent >/dev/null
+      read_agent
+      [ "$active" = active ] || code=1
+      ;;
+    *)
+      stop_agent >/dev/null
+      restore_files || code=1
+      ;;
+  esac
+  if [ $code -eq 0 ]; then
+    close_journal "$tx" undone "$1"
+    emit "clock $EPOCHREALTIME"
+    emit "rolled-back $1"
+  else
+    close_journal "$tx" broken "$1"
+    emit "broken $1"
+  fi
+}
+
+restore_files() {
+  local index presence path target folders=() code=0
+  while read -r index presence path; do
+    target=$(staging_path "$path")
+    if [ "$presence" = present ]; then
+      cp -p -- "${request[state]}/undo/$index" "$target" && sync "$target" && mv -T -- "$target" "$path" || code=1
+    else
+      rm -f -- "$path" "$target" || code=1
+    fi
+    folders+=("${path%/*}")
+  done < <(sed -n 's/^file=//p' "${request[state]}/pending")
+  sync "${folders[@]}" 2>/dev/null
+  return $code
+}
+
+recover() { # roll back an earlier push that was killed, or cut off by a power failure
+  [ -e "${request[state]}/pending" ] || { delete_previous_files; return 0; }
+  local -A own=()
+  local name
+  for name in "${!request[@]}"; do own[$name]=${request[$name]}; done
+  read_journal
+  rollback "the push was interrupted" >/dev/null
+  [ "$(read_value "${request[state]}/last" outcome)" = committed ] ||
+    emit "recovered $(read_value "${request[state]}/last" tx)"
+  exec 8>&-
+  for name in "${!own[@]}"; do request[$name]=${own[$name]}; done
+  [ "$(read_value "${request[state]}/last" outcome)" != broken ] ||
+    refuse "recover an earlier push was interrupted, and the agent does not start with its previous files"
+}

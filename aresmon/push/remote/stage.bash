@@ -1,0 +1,101 @@
+# Stage and check --------------------------------------------------------------------------------------------
+# This part owns the new files until they are renamed into place: writing them, Telegraf's check, the write test.
+
+stage() {
+  local spec size mode owner hash path target
+  emit "state stage"
+  for spec in "${files[@]}"; do
+    read -r size mode owner hash path <<<"$spec"
+    target=$(staging_path "$path")
+    staged+=("$target")
+    mkdir -p -m 755 "${path%/*}" 2>/dev/null
+    # dd, since head may read more than the file's bytes: the commands come after them.
+    { timeout 120 dd bs=$((size + !size)) count=$((!!size)) iflag=fullblock status=none >"$target"; } 2>/dev/null ||
+      refuse "stage $path cannot be written: $(describe_free_space "$path")"
+    [ "$(sha256_of "$target")" = "$hash" ] ||
+      refuse "stage $path did not arrive complete: $(describe_free_space "$path")"
+    if [ "$owner" != - ]; then
+      chown "$owner" "$target" 2>/dev/null ||
+        refuse "stage $path: chown $owner failed: do this user and group exist?"
+    fi
+    chmod "$mode" "$target" || refuse "stage $path: chmod $mode failed"
+  done
+  sync "${staged[@]}" 2>/dev/null || refuse "stage the new files could not be synced to the disk"
+}
+
+check() { # by the agent's own program, as its own user, with every file that it will read
+  local output
+  emit "state check"
+  test_write
+  if [ "${request[kind]}" = docker ]; then output=$(check_docker 2>&1); else output=$(check_systemd 2>&1); fi
+  [ $? -eq 0 ] && return
+  output=$(printf '%s' "$output" | tail -n 4 | tr '\n' ' ')
+  refuse "check ${output:-the check failed without a message}"
+}
+
+check_systemd() {
+  local included=() authority
+  authority=$(ca_file)
+  [ -d "${request[watched]%/*}/telegraf.d" ] && included=(--config-directory "${request[watched]%/*}/telegraf.d")
+  (
+    set -a
+    # shellcheck disable=SC1090 # the file that was just staged
+    . "$(staging_path "${request[environment]}")" || exit 1
+    [ -z "$authority" ] || ARESMON_CA=$authority # the staged file, since its final name is not there yet
+    set +a
+    cd / && timeout 20 ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} \
+      telegraf config check --strict-env-handling --config "$(staging_path "${request[watched]}")" "${included[@]}"
+  )
+}
+
+check_docker() { # in a copy of the Compose project
+  local folder=${request[state]}/check spec path
+  rm -rf -- "$folder"
+  mkdir -p -m 755 "$folder"
+  [ -d "${request[folder]}" ] && cp -r -- "${request[folder]}/." "$folder/"
+  for spec in "${files[@]}"; do
+    path=${spec#* * * * }
+    [[ $path == "${request[folder]}"/* ]] || continue
+    mkdir -p -m 755 "$folder/$(dirname "${path#"${request[folder]}"/}")"
+    cp -p -- "$(staging_path "$path")" "$folder/${path#"${request[folder]}"/}"
+  done
+  chmod -R a+rX "$folder"
+  compose "$folder" run --rm --no-deps -T --entrypoint telegraf telegraf config check --strict-env-handling \
+    --config /etc/aresmon/telegraf.conf </dev/null
+  local code=$?
+  rm -rf -- "$folder"
+  return $code
+}
+
+ca_file() { # the site's CA certificate, if it has one: the staged file, else the one in place
+  [ -n "${request[authority]:-}" ] || return 0
+  local staged
+  staged=$(staging_path "${request[authority]}")
+  if [ -e "$staged" ]; then printf '%s' "$staged"; else printf '%s' "${request[authority]}"; fi
+}
+
+test_write() { # an empty write: InfluxDB checks the user's permission, and stores nothing
+  [ -n "${request[write]:-}" ] || return 0
+  local code='' authority pattern='^http://(\[([0-9a-fA-F:]+)\]|([^/:]+))(:([0-9]+))?$'
+  if [[ ${request[write]} =~ $pattern ]]; then
+    code=$(ARESMON_AUTH=${request[auth]} timeout 6 bash -c '
+      exec 5<>"/dev/tcp/$0/$1" || exit 1
+      printf "POST /write?db=%s HTTP/1.0\r\nHost: %s\r\nAuthorization: Basic %s\r\nContent-Length: 0\r\n\r\n" "$2" "$0" "$ARESMON_AUTH" >&5
+      read -r -t 5 _ code _ <&5 && printf %s "$code"' \
+      "${BASH_REMATCH[2]}${BASH_REMATCH[3]}" "${BASH_REMATCH[5]:-80}" "${request[database]}" 2>/dev/null)
+  elif command -v curl >/dev/null; then
+    authority=$(ca_file)
+    code=$(printf 'header = "Authorization: Basic %s"\n' "${request[auth]}" | curl --silent --output /dev/null --max-time 6 \
+      ${authority:+--cacert "$authority"} \
+      --write-out '%{http_code}' --config - --data '' "${request[write]}/write?db=${request[database]}")
+    case $? in # curl's exit codes: the server does not speak TLS, or its certificate is not trusted
+      35) code=clear ;;
+      51 | 58 | 60 | 77) code=x509 ;;
+    esac
+  else
+    emit "untested ${request[write]} (curl is not installed)"
+    return 0
+  fi
+  [[ $code == 2?? ]] && return
+  refuse "write ${code:-000} ${request[write]}"
+}

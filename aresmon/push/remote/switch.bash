@@ -1,0 +1,93 @@
+# Switch, restart, commit ------------------------------------------------------------------------------------
+# This part owns the time in which the new files are in place and not yet verified.
+
+switch() {
+  local spec path folders=()
+  emit "state switch"
+  for spec in "${files[@]}"; do
+    path=${spec#* * * * }
+    mv -T -- "$(staging_path "$path")" "$path" || { rollback "the new files could not be renamed into place"; exit 0; }
+    folders+=("${path%/*}")
+  done
+  staged=()
+  sync "${folders[@]}"
+}
+
+restart() {
+  local output
+  emit "state restart"
+  output=$(restart_agent)
+  read_agent
+  if [ "$active" != active ]; then
+    report_log "$pid" 60
+    rollback "the agent does not start: $(tail -n 2 <<<"$output" | tr '\n' ' ')"
+    exit 0
+  fi
+  emit "clock $EPOCHREALTIME"
+  emit running
+}
+
+await_command() { # until a command arrives, the agent exits, the connection ends or the time is up
+  local piece line='' command argument code round started=$pid began=$SECONDS flush=${request[flush]:-0}
+  local deadline=$((SECONDS + ${request[deadline]} + 10)) # aresmon sends its command before that
+  [ "$flush" -gt 0 ] && round=$((EPOCHSECONDS / flush))
+  while :; do
+    IFS= read -r -t 1 piece
+    code=$?
+    line+=$piece # the second may end inside a line, or just after it: then there is nothing more to read
+    if [ $code -gt 128 ] && [[ $line =~ ^(commit$|rollback|extend) ]] && ! read -r -t 0; then code=0; fi
+    if [ $code -eq 0 ]; then
+      command=${line%% *} argument=${line#"${line%% *}"} line=''
+      argument=${argument# }
+      case $command in
+        commit) return 0 ;;
+        rollback)
+          report_log "$started" $((SECONDS - began + 5))
+          rollback "${argument:-rollback was requested}"
+          exit 0
+          ;;
+        extend)
+          deadline=$((SECONDS + argument))
+          flock "${request[state]}/turn" sed -i \
+            "s/^deadline=.*/deadline=$(($(uptime_seconds) + argument + 30))/" "${request[state]}/pending"
+          ;;
+      esac
+    elif [ $code -le 128 ]; then
+      rollback "the connection ended"
+      exit 0
+    fi
+    if [ "$flush" -gt 0 ] && [ $((EPOCHSECONDS / flush)) -ne "$round" ] && [ $((EPOCHSECONDS % flush)) -ge 1 ]; then
+      round=$((EPOCHSECONDS / flush)) # the agent has just read its inputs
+      flush_agent "$started"
+    fi
+    if ! is_agent_running "$started"; then
+      report_log "$started" $((SECONDS - began + 5))
+      rollback "the agent exited $((SECONDS - began)) s after its start"
+      exit 0
+    fi
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      rollback "no commit arrived in time"
+      exit 0
+    fi
+  done
+}
+
+commit() {
+  local was=$pid
+  emit "state commit"
+  exec 8<>"${request[state]}/turn"
+  flock 8
+  if [ "$(read_value "${request[state]}/pending" tx)" != "${request[tx]}" ]; then
+    emit "rolled-back the watchdog was first"
+    exit 0
+  fi
+  read_agent
+  if [ "$active" != active ] || [ "$pid" != "$was" ]; then
+    report_log "$was" 60
+    rollback_locked "the agent did not keep running"
+    exit 0
+  fi
+  write_current || { rollback_locked "no space left in ${request[state]} for the record of the push"; exit 0; }
+  close_journal "${request[tx]}" committed ''
+  emit "committed $pid"
+}
