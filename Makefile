@@ -6,6 +6,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests that run at once, mostly waiting for each other's time to pass; those of one file stay together, the longest first.
+WORKERS ?= 5
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,10 +23,10 @@ down status: $(VENV)/run ## Stop the stack; look at it.
 test: $(VENV)/develop prerequisites ## Every test, on a real engine, InfluxDB, Telegraf, HAProxy and servers, after `check`.
 	@scripts/prerequisites tests
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(PYTEST)
 
-unit: $(VENV)/develop ## The tests that need no engine, in seconds.
-	$(BIN)/python -m pytest tests/unit tests/golden $(PYTEST)
+unit: $(VENV)/develop ## The tests that need no engine, in a minute or two.
+	$(BIN)/python -m pytest tests/unit tests/golden -n auto $(BY_FILE) $(PYTEST)
 
 check: $(VENV)/develop ## Lint, format, types.
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from aresmon.engine.docker import Engine
 from aresmon.engine.images import pins
 from tests.engine import sites
 from tests.engine.sites import Site, site_in
+from tests.harness.limits import give_time_for_images
+from tests.harness.locks import lock
 
 _HERE = Path(__file__).parent
 _BUILT = ("influxdb", "edge", "telegraf")
@@ -25,11 +27,15 @@ MakeSite = Callable[..., Site]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if item.path.is_relative_to(_HERE)]
-    for item in ours:
-        item.add_marker(pytest.mark.engine)
-    if ours:
-        ours[0].add_marker(pytest.mark.timeout(1800))  # the images may have to be compiled
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.engine)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    give_time_for_images(item, _HERE)
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,11 +61,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The engine, with the images that packages can make; made by the project's own command if missing."""
     found = Engine()
     found.client.ping()
-    missing = [service for service in _BUILT if not found.image_id(pins()[service].build)]
-    if missing:
-        folder = tmp_path_factory.mktemp("images")
-        command = [sys.executable, "-m", "aresmon", "-C", str(folder), "images", "build", *missing]
-        subprocess.run(command, check=True, cwd=folder)
+    with lock("images"):
+        missing = [service for service in _BUILT if not found.image_id(pins()[service].build)]
+        if missing:
+            folder = tmp_path_factory.mktemp("images")
+            command = [sys.executable, "-m", "aresmon", "-C", str(folder), "images", "build", *missing]
+            subprocess.run(command, check=True, cwd=folder)
     return found
 
 

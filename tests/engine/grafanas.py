@@ -17,6 +17,7 @@ from aresmon.engine.images import pins
 from tests.engine.sites import Site, client
 from tests.grafana.standin import RESET, StandIn, serving
 from tests.grafana.state import State
+from tests.harness.locks import lock
 
 _USER = 472
 _SOCKET = "stand-in.sock"
@@ -62,10 +63,11 @@ def image() -> str:
     }
     mark = hashlib.sha256("\0".join(files.values()).encode()).hexdigest()[:12]
     reference = f"aresmon-test/grafana:{mark}"
-    try:
-        client().images.get(reference)
-    except docker.errors.ImageNotFound:
-        client().images.build(fileobj=context(files), custom_context=True, tag=reference, rm=True, forcerm=True)
+    with lock("images"):
+        try:
+            client().images.get(reference)
+        except docker.errors.ImageNotFound:
+            client().images.build(fileobj=context(files), custom_context=True, tag=reference, rm=True, forcerm=True)
     return reference
 
 

@@ -6,7 +6,6 @@ import csv
 import http.server
 import io
 import os
-import secrets
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from docker.models.containers import Container
 from aresmon.engine.images import pins
 from tests.engine.door import knock
 from tests.engine.sites import ADDRESS, client, eventually, free_address
+from tests.harness import names
 
 _UP = 0x1  # IFF_UP
 
@@ -48,7 +48,7 @@ def interfaces() -> set[str]:
 @contextmanager
 def containers() -> Iterator[dict[str, str]]:
     """Three containers: one that ended with 3, one that runs, one whose health check fails; by what they do."""
-    image, mark = pins()["telegraf"].build, secrets.token_hex(3)
+    image, mark = pins()["telegraf"].build, names.fresh()
     check = {"test": ["CMD", "false"], "interval": 1_000_000_000, "retries": 1, "timeout": 1_000_000_000}
     started: list[Container] = []
     run = client().containers.run
@@ -65,7 +65,7 @@ def containers() -> Iterator[dict[str, str]]:
                     entrypoint="",
                     detach=True,
                     init=True,
-                    name=f"aresmon-test-{mark}-{name}",
+                    name=f"{mark}-{name}",
                     healthcheck=healthcheck,
                     network_mode="none",
                 )
@@ -79,7 +79,7 @@ def containers() -> Iterator[dict[str, str]]:
 @contextmanager
 def restarting() -> Iterator[str]:
     """A container that ends with an error as soon as it runs, and is started again and again; its name."""
-    name = f"aresmon-test-{secrets.token_hex(3)}-again"
+    name = f"{names.fresh()}-again"
     started = client().containers.run(
         pins()["telegraf"].build,
         ["bash", "-c", "exit 1"],
@@ -117,7 +117,7 @@ class Proxy:
 def haproxy() -> Iterator[Proxy]:
     """A real HAProxy before a real web server."""
     address, statistics, nobody = free_address(), free_address(), free_address()
-    with tempfile.TemporaryDirectory(prefix="aresmon-test-") as name, web_server() as server:
+    with tempfile.TemporaryDirectory(prefix=names.prefix()) as name, web_server() as server:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "haproxy.cfg").write_text(
@@ -131,6 +131,7 @@ def haproxy() -> Iterator[Proxy]:
             ["-db", "-f", "/etc/shop/haproxy.cfg"],
             entrypoint=["haproxy"],
             detach=True,
+            name=names.fresh(),
             network_mode="host",
             volumes={name: {"bind": "/etc/shop", "mode": "ro"}},
         )
@@ -145,7 +146,7 @@ def haproxy() -> Iterator[Proxy]:
 @contextmanager
 def web_server() -> Iterator[str]:
     """A web server on this machine; its address."""
-    folder = tempfile.mkdtemp(prefix="aresmon-test-")
+    folder = tempfile.mkdtemp(prefix=names.prefix())
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: object) -> None:

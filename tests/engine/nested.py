@@ -10,7 +10,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ import docker
 
 from aresmon.system import process
 from tests.engine.sites import eventually
+from tests.harness import names
+from tests.harness.locks import network_prefix
 
 _OPTIONS = ("--iptables=false", "--ip-forward=false", "--ip-masq=false", "--log-level=warn")
 
@@ -92,17 +93,18 @@ class SecondEngine:
 @contextmanager
 def second_engine(*images: str) -> Iterator[SecondEngine]:
     """One that has these images; gone afterwards, with all that it ran."""
-    made = SecondEngine(Path(tempfile.mkdtemp(prefix="aresmon-test-")), f"arstest{secrets.token_hex(3)}")
-    try:
-        _make_bridge(made.bridge)
-        made.start()
-        archive = made.folder / "images.tar"
-        process.run(["docker", "save", "--output", archive, *images], timeout=300)
-        process.run(["docker", "--host", made.address, "load", "--input", archive], timeout=300)
-        archive.unlink()
-        yield made
-    finally:
-        _remove(made)
+    made = SecondEngine(names.folder(), f"{names.bridges()}{secrets.token_hex(1)}")
+    with network_prefix() as prefix:
+        try:
+            _make_bridge(made.bridge, prefix)
+            made.start()
+            archive = made.folder / "images.tar"
+            process.run(["docker", "save", "--output", archive, *images], timeout=300)
+            process.run(["docker", "--host", made.address, "load", "--input", archive], timeout=300)
+            archive.unlink()
+            yield made
+        finally:
+            _remove(made)
 
 
 def _remove(made: SecondEngine) -> None:
@@ -116,14 +118,10 @@ def _remove(made: SecondEngine) -> None:
     shutil.rmtree(made.folder, ignore_errors=True)
 
 
-def _make_bridge(name: str) -> None:
-    """A bridge of its own. An engine that is told to have none takes away docker0, which is another's.
-
-    198.18.0.0/15 is set aside for measuring networks (RFC 2544): no real one is hidden by it.
-    """
+def _make_bridge(name: str, prefix: str) -> None:
+    """A bridge of its own. An engine that is told to have none takes away docker0, which is another's."""
     process.run(["ip", "link", "add", name, "type", "bridge"])
-    address = f"198.{18 + secrets.randbelow(2)}.{secrets.randbelow(256)}.1/24"
-    process.run(["ip", "address", "add", address, "dev", name])
+    process.run(["ip", "address", "add", f"{prefix}.1/24", "dev", name])
     process.run(["ip", "link", "set", name, "up"])
 
 

@@ -10,6 +10,7 @@ import docker.errors
 from aresmon.engine.images import pins
 from tests.engine.grafanas import context
 from tests.engine.sites import client
+from tests.harness.locks import lock
 
 # Before the real program in the search path; Compose starts `influxd`, whatever the image's entrypoint is.
 _INFLUXD, _HAPROXY, _TELEGRAF = "usr/local/bin/influxd", "usr/local/bin/haproxy", "usr/local/bin/telegraf"
@@ -58,10 +59,11 @@ def derived(base: str, service: str, version: str, *, files: Mapping[str, str]) 
     base_id = str(client().images.get(base).id)
     mark = hashlib.sha256("\0".join([base_id, version, *files, *files.values()]).encode()).hexdigest()[:8]
     reference = f"{name}:{version}-{mark}"
-    try:
-        client().images.get(reference)
-    except docker.errors.ImageNotFound:
-        recipe = [f"FROM {base}", f"LABEL org.aresmon.test={mark}", *(f"COPY {one} /{one}" for one in files)]
-        packed = context({"Dockerfile": "\n".join(recipe) + "\n", **files})
-        client().images.build(fileobj=packed, custom_context=True, tag=reference, rm=True, forcerm=True)
+    with lock("images"):
+        try:
+            client().images.get(reference)
+        except docker.errors.ImageNotFound:
+            recipe = [f"FROM {base}", f"LABEL org.aresmon.test={mark}", *(f"COPY {one} /{one}" for one in files)]
+            packed = context({"Dockerfile": "\n".join(recipe) + "\n", **files})
+            client().images.build(fileobj=packed, custom_context=True, tag=reference, rm=True, forcerm=True)
     return reference

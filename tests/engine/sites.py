@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import socket
 import subprocess
 import sys
@@ -27,10 +26,17 @@ from aresmon.influxdb import service as influxdb_service
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.site import folder as site_folder
 from aresmon.system.errors import AresmonError, ExitCode
+from tests.harness import names
+from tests.harness.locks import own_number
 
-ADDRESS = "127.0.2.1"
+_NUMBER = own_number("address", 250)
+ADDRESS, OTHER_ADDRESS = f"127.0.{_NUMBER + 2}.1", f"127.0.{_NUMBER + 2}.2"
+"""Addresses of this machine that no other test process uses."""
+
 DATABASE = "telegraf"
 _STEP = re.compile(r"^ +(create|recreate|start|remove) (\w+)  ", re.MULTILINE)
+
+_given: set[int] = set()
 
 alive: list[Site] = []
 """Every site of the tests that may have containers now: a failed test prints what they logged."""
@@ -60,7 +66,7 @@ class Site:
     """A folder with an aresmon.yml, under a name that no other test uses."""
 
     folder: Path
-    name: str = field(default_factory=lambda: f"aresmon-test-{secrets.token_hex(4)}")
+    name: str = field(default_factory=names.fresh)
     agents: str = field(default_factory=lambda: free_address())
     grafana: str = field(default_factory=lambda: free_address())
     settings: dict[str, Any] = field(default_factory=dict)
@@ -276,10 +282,14 @@ def up_code() -> int:
 
 
 def free_address() -> str:
-    """An address and port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return f"{ADDRESS}:{probe.getsockname()[1]}"
+    """An address and port that nobody listens on, and that is given out once."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((ADDRESS, 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return f"{ADDRESS}:{port}"
 
 
 def eventually(ready: Callable[[], bool], within: float = 60, every: float = 0.5) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from docker.models.containers import Container
 
 from aresmon.engine.images import pins
 from tests.engine.sites import Site, client, eventually
+from tests.harness import names
 
 _SERIES = 10
 # As telegraf/agent.conf and output.conf have it, but ten times as often. Points are not rounded to the second: one that
@@ -99,7 +99,7 @@ def _start(site: Site, host: str, folder: Path, limit: int) -> Telegraf:
         entrypoint=["telegraf"],
         detach=True,
         init=True,
-        name=f"aresmon-test-{secrets.token_hex(4)}-{host}",
+        name=f"{names.fresh()}-{host}",
         network_mode="host",
         volumes={str(folder): {"bind": "/read", "mode": "rw"}},
     )

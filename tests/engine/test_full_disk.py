@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,18 +15,20 @@ from bench.agents import COUNTED, Account, Arrived, Habits, agents, finish, miss
 from tests.engine.conftest import MakeSite
 from tests.engine.door import basic, knock
 from tests.engine.sites import Result, Site, eventually, up_code
+from tests.harness import names
 
 SmallDisk = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SmallDisk]:
+def small_disk() -> Iterator[SmallDisk]:
     """Mount a filesystem of this size, which is gone after the site that uses it."""
     with ExitStack() as stack:
 
         def mount(name: str, size: str) -> Path:
-            folder = tmp_path / name
+            folder = names.folder() / name
             folder.mkdir()
+            stack.callback(shutil.rmtree, folder.parent)
             process.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", folder])
             stack.callback(process.run, ["umount", "--lazy", folder])
             return folder

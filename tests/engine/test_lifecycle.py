@@ -10,6 +10,7 @@ import pytest
 
 from aresmon.engine.images import pins
 from tests.engine.sites import Site, client, eventually, site_in
+from tests.harness import names
 
 FIRST = {"box": {"collect": ["system"]}}
 
@@ -17,7 +18,7 @@ FIRST = {"box": {"collect": ["system"]}}
 @pytest.fixture(scope="module")
 def readable() -> Iterator[Path]:
     """A folder that the agent's user may look into, as it sees the machine."""
-    with tempfile.TemporaryDirectory(prefix="aresmon-test-") as name:
+    with tempfile.TemporaryDirectory(prefix=names.prefix()) as name:
         Path(name).chmod(0o755)
         yield Path(name)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import MakeSite
-from tests.engine.sites import Result, Site, client
+from tests.engine.sites import OTHER_ADDRESS, Result, Site, client
 
 COMMANDS = [["up"], ["up", "--dry-run"], ["down"], ["status"], ["logs", "edge"], ["images", "pull", "edge"]]
 
@@ -128,7 +128,7 @@ def test_a_port_taken_while_the_stack_runs_leaves_it_as_it_is(site: Site) -> Non
     site.up()
     before = site.ids()
     moved = site.grafana
-    with listening(other := "127.0.2.2:" + moved.rpartition(":")[2]):
+    with listening(other := f"{OTHER_ADDRESS}:{moved.rpartition(':')[2]}"):
         site.grafana = other
         site.configure()
 

@@ -17,10 +17,12 @@ from aresmon.system import process
 from aresmon.system.errors import AresmonError
 from tests.engine.conftest import MakeSite
 from tests.engine.sites import Site, client
+from tests.harness import names
 
 IMAGE = pins()["telegraf"].build
 SHIPPED = collectors.load()
 ARES = load((package_data.ROOT / "examples/ares/aresmon.yml").read_text(), SHIPPED)
+PROJECT = names.fresh()
 EXAMPLE = {"HAPROXY_STATS": "http://127.0.0.1:8404/stats"}
 
 
@@ -43,7 +45,7 @@ def variables(name: str) -> dict[str, str]:
 def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, host: str) -> None:
     configuration = (bundle / f"agents/{host}/telegraf.conf").read_bytes()
 
-    check.check(engine, IMAGE, host, configuration, variables(host), project="aresmon-test-rendered")
+    check.check(engine, IMAGE, host, configuration, variables(host), project=PROJECT)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -52,7 +54,7 @@ def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> N
     host = Host("box", "systemd", "box", (name,), ())
     configuration = telegraf.marked(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
 
-    check.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project="aresmon-test-rendered")
+    check.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project=PROJECT)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_variable_that_is_missing_is_named(engine: Engine, bundle: Path, missi
     given = {name: value for name, value in variables("biere").items() if name != missing}
 
     with pytest.raises(AresmonError, match=missing) as refused:
-        check.check(engine, IMAGE, "biere", configuration, given, project="aresmon-test-rendered")
+        check.check(engine, IMAGE, "biere", configuration, given, project=PROJECT)
 
     assert "nothing was changed" in refused.value.hint
 
@@ -83,26 +85,24 @@ def test_what_telegraf_does_not_know_is_refused_in_its_words(
     configuration = (bundle / "agents/biere/telegraf.conf").read_bytes() + fragment.encode()
 
     with pytest.raises(AresmonError, match=word) as refused:
-        check.check(engine, IMAGE, "biere", configuration, variables("biere"), project="aresmon-test-rendered")
+        check.check(engine, IMAGE, "biere", configuration, variables("biere"), project=PROJECT)
 
     assert refused.value.message.startswith("biere: Telegraf refuses the configuration: ")
     assert len(refused.value.message) < 500
 
 
 def test_a_check_leaves_no_container(engine: Engine, bundle: Path) -> None:
-    before = {one.id for one in client().containers.list(all=True, filters={"ancestor": IMAGE}, ignore_removed=True)}
-
     check.check(
         engine,
         IMAGE,
         "lewi",
         (bundle / "agents/lewi/telegraf.conf").read_bytes(),
         variables("lewi"),
-        project="aresmon-test-rendered",
+        project=PROJECT,
     )
 
-    made = client().containers.list(all=True, filters={"ancestor": IMAGE}, ignore_removed=True)
-    assert [one for one in made if one.id not in before and "config" in one.attrs["Args"]] == []
+    label = f"com.docker.compose.project={PROJECT}"
+    assert client().containers.list(all=True, filters={"label": label}, ignore_removed=True) == []
 
 
 def test_compose_takes_the_example_in_its_own_folder(bundle: Path) -> None:

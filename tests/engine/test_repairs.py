@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.engine.door import basic, knock
-from tests.engine.sites import Site, containers_of
+from tests.engine.sites import ADDRESS, OTHER_ADDRESS, Site, containers_of
 
 
 def manifest(site: Site, **changes: Any) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def test_a_renamed_site_takes_its_data_along(site: Site) -> None:
 def test_a_moved_port_is_taken_at_once(site: Site) -> None:
     site.up()
     former = site.agents
-    site.agents = former.replace("127.0.2.1", "127.0.2.3")
+    site.agents = former.replace(ADDRESS, OTHER_ADDRESS)
     site.configure()
 
     site.up()

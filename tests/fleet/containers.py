@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 
 from tests.engine.sites import Result
+from tests.harness.locks import lock, network_prefix
 
 LABEL = "org.aresmon.test=fleet"
 """On every container and network of these tests: what a killed run left is found by it.
@@ -17,9 +16,8 @@ LABEL = "org.aresmon.test=fleet"
     docker network ls -q --filter label=org.aresmon.test=fleet | xargs -r docker network rm
 """
 
-_TRIES = 20
 # Engine 20.10 loses count of a network's endpoints where several come and go at once, and then never removes it.
-_one_at_a_time = threading.Lock()
+_ONE_AT_A_TIME = "engine-networks"
 _MOVES = ("create", "start", "rm", "kill", "stop", "network")
 
 
@@ -27,7 +25,7 @@ def docker(*arguments: str, stdin: str | bytes = b"", timeout: float = 120, chec
     """Run docker to its end; with `check`, a failure is the test's."""
     argv = ["docker", *arguments]
     sent = stdin.encode() if isinstance(stdin, str) else stdin
-    with _one_at_a_time if arguments[0] in _MOVES else nullcontext():
+    with lock(_ONE_AT_A_TIME) if arguments[0] in _MOVES else nullcontext():
         done = subprocess.run(argv, input=sent, capture_output=True, timeout=timeout)
     result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
     assert result.code == 0 or not check, (arguments, result)
@@ -36,23 +34,16 @@ def docker(*arguments: str, stdin: str | bytes = b"", timeout: float = 120, chec
 
 @contextmanager
 def network(name: str) -> Iterator[str]:
-    """A network that this machine alone reaches, gone afterwards; the first three bytes of its addresses.
-
-    198.18.0.0/15 is set aside for measuring networks (RFC 2544): no real one is hidden by it.
-    """
-    prefix = _made(name)
-    try:
-        yield prefix
-    finally:
-        docker("network", "rm", name)
-
-
-def _made(name: str) -> str:
-    for _ in range(_TRIES):
-        prefix = f"198.{18 + secrets.randbelow(2)}.{secrets.randbelow(256)}"
-        subnet = f"{prefix}.0/24"
-        made = docker("network", "create", "--internal", "--label", LABEL, "--subnet", subnet, name, check=False)
-        if made.code == 0:
-            return prefix
-        assert "overlap" in made.err, made  # another test run has this one
-    raise AssertionError(f"no free network for {name}")
+    """A network that this machine alone reaches, gone afterwards; the first three bytes of its addresses."""
+    with ExitStack() as claims:
+        while True:
+            prefix = claims.enter_context(network_prefix())
+            subnet = f"{prefix}.0/24"
+            made = docker("network", "create", "--internal", "--label", LABEL, "--subnet", subnet, name, check=False)
+            if made.code == 0:
+                break
+            assert "overlap" in made.err, made  # a run that was killed left one
+        try:
+            yield prefix
+        finally:
+            docker("network", "rm", name)

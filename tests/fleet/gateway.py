@@ -14,7 +14,8 @@ from pathlib import Path
 
 from aresmon.engine import build
 from aresmon.engine.build import Module
-from tests.engine.sites import ADDRESS
+from tests.engine.sites import ADDRESS, free_address
+from tests.harness.locks import lock
 
 _MODULE = Module("github.com/versity/versitygw", "v1.8.0", "h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc=")
 
@@ -42,14 +43,14 @@ class Gateway:
 def program() -> Path:
     """The gateway; two minutes on two cores where it has to be compiled."""
     target = build.cache() / f"versitygw-{_MODULE.version}"
-    return build._go_install(_MODULE, "cmd/versitygw", target, environment={"CGO_ENABLED": "0"})
+    with lock("gateway"):
+        return build._go_install(_MODULE, "cmd/versitygw", target, environment={"CGO_ENABLED": "0"})
 
 
 @contextmanager
 def gateway(folder: Path) -> Iterator[Gateway]:
     """One that runs while the context lasts. The folder's file system must know extended attributes."""
-    with socket.create_server((ADDRESS, 0)) as found:
-        port = found.getsockname()[1]
+    port = int(free_address().rpartition(":")[2])
     made = Gateway(port, folder, "ARESTESTKEY", secrets.token_hex(16))
     env = {**os.environ, "ROOT_ACCESS_KEY": made.access_key, "ROOT_SECRET_KEY": made.secret}
     argv = [str(program()), "--port", f"{ADDRESS}:{port}", "--quiet", "posix", str(folder)]

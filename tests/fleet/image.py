@@ -10,6 +10,7 @@ from pathlib import Path
 from aresmon.engine import build
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import pins
+from tests.harness.locks import lock
 
 _RECIPE = Path(__file__).parent / "server"
 _PACKAGES = (
@@ -24,12 +25,17 @@ def server_image(engine: Engine, *packages: str, telegraf: bool = True) -> str:
     Takes seconds, about a minute where the root file system is not in aresmon's cache. The agent is the one of
     the project's own image, which must be there.
     """
+    with lock("images"):
+        return _image(engine, packages, has_telegraf=telegraf)
+
+
+def _image(engine: Engine, packages: tuple[str, ...], *, has_telegraf: bool) -> str:
     bare = f"aresmon-test/server:{_mark('bare', *_PACKAGES, *packages, _distribution())}-bare"
     if not engine.image_id(bare):
         base = bare.replace("/server:", "/rootfs:")
         engine.import_tree(base, build.root_filesystem("server", *_PACKAGES, *packages))
         engine.build(bare, _context("bare", {"aresmon-test/base": base}))
-    if not telegraf:
+    if not has_telegraf:
         return bare
     agent = pins()["telegraf"].build
     whole = f"aresmon-test/server:{_mark('telegraf', engine.image_id(bare), engine.image_id(agent))}"

@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.harness import names
+
 
 @dataclass(frozen=True)
 class Key:
@@ -18,7 +20,7 @@ class Key:
 
 def new_key() -> Key:
     """A key pair that nobody has seen before."""
-    with tempfile.TemporaryDirectory(prefix="aresmon-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix=names.prefix()) as folder:
         file = Path(folder) / "key"
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "aresmon-test", "-f", str(file)]
         subprocess.run(argv, check=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from tests.engine.sites import Site
 from tests.fleet.containers import docker, network
 from tests.fleet.keys import Key
 from tests.fleet.machine import Machine
+from tests.harness.names import fresh
 
 alive: list[Server] = []
 """Every server that may be there now: a failed test prints what they logged."""
@@ -166,7 +166,7 @@ def servers(
 
     `operators` is the key that root, ares and bob let in.
     """
-    mark = f"aresmon-test-{secrets.token_hex(4)}"
+    mark = fresh()
     with network(mark) as prefix:
         made = {
             name: Server(name, f"{mark}-{name}", f"{prefix}.{number}", mark, image, operators, mounts=mounts)

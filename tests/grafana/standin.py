@@ -148,10 +148,12 @@ def serving(standin: StandIn, *, socket: Path | None = None, context: ssl.SSLCon
         served = standin
 
     if socket is None:
-        tcp = _Tcp(("127.0.0.1", 0), Handler)
+        tcp = _Tcp(("127.0.0.1", 0), Handler, bind_and_activate=False)
         server: socketserver.BaseServer = tcp
         if context is not None:
             tcp.socket = context.wrap_socket(tcp.socket, server_side=True)
+        tcp.server_bind()
+        tcp.server_activate()
         address = f"http{'s' if context else ''}://127.0.0.1:{tcp.socket.getsockname()[1]}"
     else:
         socket.unlink(missing_ok=True)

@@ -15,11 +15,11 @@ import typer
 import typer.main
 from typer.testing import CliRunner
 
-from aresmon.cli import common, main
+from aresmon.cli import common, main, site
 from aresmon.config.view_files import view_schema
 from aresmon.system import process
 from docs.reference import write
-from tests.unit.conftest import ARES, REPOSITORY, load
+from tests.unit.conftest import ARES, REPOSITORY, FakeEngine, load
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 README = REPOSITORY / "README.md"
@@ -249,6 +249,7 @@ def test_the_readme_has_commands_to_run() -> None:
 def test_a_command_of_the_readme_does_what_it_says(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ARES.parent, tmp_path / "site")
     monkeypatch.chdir(tmp_path / "site")
+    monkeypatch.setattr(site, "the_engine", FakeEngine)
     common.the_console.cache_clear()
 
     result = CliRunner().invoke(main.app, shlex.split(line)[1:])

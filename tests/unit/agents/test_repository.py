@@ -672,6 +672,7 @@ def guarded(work: Repository) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.own_sockets("git fetches over HTTP from a server here")
 def test_a_login_in_the_address_is_used_and_is_in_no_command_line(
     site: Site, guarded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -691,6 +692,7 @@ def test_a_login_in_the_address_is_used_and_is_in_no_command_line(
     assert TOKEN not in trace.read_text()
 
 
+@pytest.mark.own_sockets("git fetches over HTTP from a server here")
 @pytest.mark.parametrize("login", [f"ada:{TOKEN}x", f"{TOKEN}:", f"{TOKEN}", f"ada:{TOKEN}/x"])
 def test_a_refused_login_is_told_without_it(site: Site, guarded: str, login: str) -> None:
     error = refusal(source(site, f"http://{login}@{guarded}").fetch)
@@ -718,6 +720,7 @@ def test_a_login_is_taken_out_of_the_address(tmp_path: Path, address: str, url: 
     assert (remote.url, remote.secret) == (url, secret)
 
 
+@pytest.mark.own_sockets("git fetches over HTTP from a server here")
 def test_a_refused_login_does_not_stay(site: Site, guarded: str) -> None:
     source(site, f"http://ada:{TOKEN}@{guarded}").fetch()
     without = source(site, f"http://{guarded}")
@@ -727,6 +730,7 @@ def test_a_refused_login_does_not_stay(site: Site, guarded: str) -> None:
     assert not (without.folder / "credentials").exists()
 
 
+@pytest.mark.own_sockets("git fetches over HTTP from a server here")
 def test_a_name_without_a_password_leaves_the_password_to_gits_helpers(
     site: Site, guarded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from bench.agents import Account, Agent, Arrived, Habits, agents, finish, missing
 
+pytestmark = pytest.mark.own_sockets("a stand-in for the edge answers over HTTP")
+
 HABITS = Habits(series=2, interval=0.01, flush=0.02, limit=1000, batch=50)
 
 

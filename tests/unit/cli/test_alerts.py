@@ -22,6 +22,8 @@ from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
 from tests.unit.conftest import VIEWS, FakeEngine
 
+pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
+
 Run = Callable[..., Result]
 ADDRESS = "https://discord.com/api/webhooks/1/very-secret"
 

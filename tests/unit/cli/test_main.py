@@ -36,7 +36,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run a command line on an engine without any container, 80 columns wide."""
     monkeypatch.setenv("COLUMNS", "80")
     engine = FakeEngine()
-    for module in (cli_site, stack, images):
+    for module in (cli_site, stack, images, common):
         monkeypatch.setattr(module, "the_engine", lambda: engine)
     common.the_console.cache_clear()
 

@@ -19,6 +19,8 @@ from tests.grafana.standin import StandIn, serving
 from tests.grafana.state import State, User
 from tests.unit.conftest import FakeEngine
 
+pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
+
 Run = Callable[..., Result]
 GRAFANA = "grafana:\n  admin: Ares\n  guests: [{login: guest, password: guest}]\n  users:\n    - {login: marie}\n"
 

@@ -18,6 +18,8 @@ from aresmon.system.errors import AresmonError, ExitCode
 from tests.grafana.standin import StandIn, serving
 from tests.unit.conftest import REPOSITORY, VIEWS, load
 
+pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
+
 FLEET = load("hosts: {biere: {collect: [system, disk]}, lewi: {}, ronflex: {}}\n")
 
 

@@ -22,6 +22,8 @@ from tests.grafana.routes import ROUTES
 from tests.grafana.standin import Mode, StandIn, serving
 from tests.grafana.state import State
 
+pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
+
 
 @pytest.fixture
 def standin() -> StandIn:

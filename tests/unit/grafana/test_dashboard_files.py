@@ -14,6 +14,8 @@ from aresmon.system.errors import AresmonError, SiteError
 from tests.grafana.standin import StandIn, serving
 from tests.grafana.state import State
 
+pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
+
 
 @pytest.fixture
 def standin() -> StandIn:

@@ -20,6 +20,8 @@ from tests.grafana.standin import StandIn, serving
 from tests.grafana.state import State, User
 from tests.unit.conftest import errors, load
 
+pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
+
 ADMIN = UserSpec("Ares", "Admin", "", "", True, "admin-password")
 GUEST = UserSpec("Guest", "Viewer", "Guest", "", False, "guest")
 MARIE = UserSpec("marie", "Editor", "", "", False, "marie-password")

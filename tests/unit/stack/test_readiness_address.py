@@ -12,6 +12,8 @@ from aresmon.grafana.client import Grafana
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.grafana.standin import StandIn, serving
 
+pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
+
 
 def test_an_edge_without_the_certificate_that_the_file_names_is_told_from_a_wrong_certificate() -> None:
     with serving(StandIn()) as address:

@@ -318,6 +318,7 @@ def access(url: str) -> WriteAccess:
     return WriteAccess(url, "agent-box", "pass=word==", "telegraf")
 
 
+@pytest.mark.own_sockets("a stand-in for the edge answers over HTTP")
 @pytest.mark.parametrize("form", ["http://127.0.0.1:{}", "http://localhost:{}"])
 def test_a_write_that_is_allowed_writes_nothing(box: Sandbox, form: str) -> None:
     with edge(204) as (port, asked):
@@ -328,6 +329,7 @@ def test_a_write_that_is_allowed_writes_nothing(box: Sandbox, form: str) -> None
     assert asked == [("/write?db=telegraf", f"Basic {pair}", "0")]
 
 
+@pytest.mark.own_sockets("a stand-in for the edge answers over HTTP")
 @pytest.mark.parametrize("status", [401, 500])
 def test_a_write_that_is_refused_stops_the_push(box: Sandbox, status: int) -> None:
     before = box.pid

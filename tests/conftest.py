@@ -1,0 +1,5 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+pytest_plugins = ("tests.harness.blocked", "tests.harness.turns", "tests.harness.order", "tests.harness.leftovers")

@@ -1,0 +1,109 @@
+"""What a worker left on this machine is removed when it has ended, and told: one that crashed cleaned nothing up.
+
+Containers and networks are known by their names, folders of the system's temporary one too, processes by their
+environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import pytest
+import requests.exceptions
+
+from tests.harness.names import RUN_VARIABLE, WORKER_VARIABLE, bridges, prefix, run
+
+_REAL = ("tests/engine/", "tests/fleet/")
+_left: list[str] = []
+_real: set[str] = set()
+"""The workers that ran a test with a real engine."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.nodeid.startswith(_REAL):
+        _real.add(_worker(getattr(report, "node", None)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    worker = _worker(node)
+    if error or worker in _real:
+        _left.extend(remove(worker))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    is_worker, has_workers = WORKER_VARIABLE in os.environ, session.config.getoption("numprocesses", None)
+    if _real and not is_worker and not has_workers:
+        session.config.add_cleanup(lambda: _left.extend(remove(_worker(None))))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _left:
+        terminalreporter.section("left behind, and removed now")
+        terminalreporter.write_line("\n".join(_left))
+
+
+def remove(worker: str) -> list[str]:
+    """Remove what this worker of this run left; what it was."""
+    found = list(_processes(worker))
+    with suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+        found += _of_the_engine(prefix(worker))
+    return [*found, *_bridges(bridges(worker)), *_folders(prefix(worker))]
+
+
+def _of_the_engine(mark: str) -> Iterator[str]:
+    client = docker.from_env()
+    for container in client.containers.list(all=True, filters={"name": mark}, ignore_removed=True):
+        with suppress(docker.errors.NotFound):
+            container.remove(force=True, v=True)
+        yield f"container {container.name}"
+    for network in client.networks.list(names=[mark]):
+        try:
+            network.remove()
+            yield f"network {network.name}"
+        except docker.errors.APIError as error:
+            yield f"network {network.name}, still: {error.explanation}"
+
+
+def _processes(worker: str) -> Iterator[str]:
+    """End what was started with the environment of this worker, or without any, of this process."""
+    marks = {f"{RUN_VARIABLE}={run}"} | ({f"{WORKER_VARIABLE}={worker}"} if worker != _worker(None) else set())
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if marks <= set((path / "environ").read_text(errors="replace").split("\0")):
+                told = (path / "cmdline").read_text(errors="replace").replace("\0", " ").strip()
+                os.kill(int(path.name), signal.SIGKILL)
+                yield f"process {path.name}: {told[:100]}"
+
+
+def _bridges(mark: str) -> Iterator[str]:
+    for path in Path("/sys/class/net").glob(f"{mark}*"):
+        _run("ip", "link", "delete", path.name)
+        yield f"network interface {path.name}"
+
+
+def _folders(mark: str) -> Iterator[str]:
+    for folder in Path(tempfile.gettempdir()).glob(f"{mark}*"):
+        for line in reversed(Path("/proc/mounts").read_text(encoding="utf-8").splitlines()):
+            if Path(line.split()[1]).is_relative_to(folder):
+                _run("umount", "--lazy", line.split()[1])
+        shutil.rmtree(folder, ignore_errors=True)
+        yield f"folder {folder}"
+
+
+def _run(*argv: str) -> None:
+    subprocess.run(argv, check=False)
+
+
+def _worker(node: Any) -> str:
+    return "gw" if node is None else str(node.gateway.id)
