@@ -28,6 +28,7 @@ from aresmon.site.folder import Site
 from aresmon.stack import folder_swap, image_versions, up, upgrade_journal
 from aresmon.stack.folder_swap import FolderSwap
 from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.poll import poll
 from aresmon.system.progress import Progress
 
 PARTS = ("influxdb", "grafana", "site")
@@ -330,18 +331,20 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
 
 
 def _wait_for(influxdb: InfluxDB, hosts: list[str], since: float) -> str:
-    deadline = time.monotonic() + _PROVEN_WITHIN
-    while True:
+    reason = ""
+
+    def has_arrived() -> bool | None:
+        nonlocal reason
         try:
-            if any(freshness.newest(influxdb, host) > since for host in hosts):
-                return ""
-            silence = ""
-        except AresmonError as error:  # it may be starting anew
-            silence = f" ({error.message})"
-        if time.monotonic() > deadline:
-            told = ", ".join(hosts[:5])
-            return f"nothing of {told} arrived within {_PROVEN_WITHIN:.0f} s, which sent before{silence}"
-        time.sleep(0.5)
+            arrived, reason = any(freshness.newest(influxdb, host) > since for host in hosts), ""
+        except AresmonError as error:  # InfluxDB may be restarting
+            arrived, reason = False, f" ({error.message})"
+        return arrived or None
+
+    if poll(has_arrived, within=_PROVEN_WITHIN, every=0.5):
+        return ""
+    names = ", ".join(hosts[:5])
+    return f"nothing of {names} arrived within {_PROVEN_WITHIN:.0f} s, which sent before{reason}"
 
 
 def _undo(work: _Work, moves: list[FolderSwap], why: str) -> None:

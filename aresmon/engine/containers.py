@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.poll import poll
 
 if TYPE_CHECKING:
     from docker.models.networks import Network
@@ -128,19 +128,21 @@ def remove(network: Network) -> None:
     """
     import docker.errors
 
-    deadline = time.monotonic() + _LEAVES_WITHIN
-    while True:
+    def is_removed() -> bool | None:
         try:
             network.remove()
-            return
+            return True
         except docker.errors.APIError as error:
             if error.status_code != HTTPStatus.FORBIDDEN:
                 raise
         network.reload()
         inside = sorted(one["Name"] for one in network.attrs["Containers"].values())
-        if inside or time.monotonic() > deadline:
+        if inside:
             raise _still_used(str(network.name), inside)
-        time.sleep(0.2)
+        return None
+
+    if not poll(is_removed, within=_LEAVES_WITHIN, every=0.2):
+        raise _still_used(str(network.name), ())
 
 
 def _still_used(network: str, by: Sequence[str]) -> AresmonError:

@@ -5,7 +5,6 @@ Source: Grafana's own description of it (its OpenAPI document); what is not in t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 from aresmon.config.model import Config
 from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.poll import retry
 
 if TYPE_CHECKING:
     import requests
@@ -285,25 +285,20 @@ def wait_until_ready(
     *,
     is_running: Callable[[], bool] = lambda: True,
     within: float = READY_WITHIN,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Health:
     """Wait until Grafana answers as Grafana does and its database is well.
 
     Raises the last SilentGrafanaError after so many seconds, or as soon as it does not run any more; GrafanaError
     at once for a version that is not spoken here.
     """
-    deadline = clock() + within
-    while True:
-        try:
-            health = grafana.health()
-            if health.database == "ok":
-                return health
-            raise GrafanaUnreachableError(f"Grafana's own database is not well: {health.database or 'it does not say'}")
-        except GrafanaUnreachableError:
-            if clock() > deadline or not is_running():
-                raise
-            sleep(_EVERY)
+
+    def health() -> Health:
+        found = grafana.health()
+        if found.database == "ok":
+            return found
+        raise GrafanaUnreachableError(f"Grafana's own database is not well: {found.database or 'it does not say'}")
+
+    return retry(health, on=GrafanaUnreachableError, within=within, every=_EVERY, keep_trying=is_running)
 
 
 def _pinned(fingerprint: str) -> HTTPAdapter:

@@ -7,6 +7,7 @@ import time
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
+from aresmon.system.poll import poll
 
 FRESH = 40.0
 """Seconds: an agent whose newest point is older is late. Interval, flush and jitter are 22 together."""
@@ -20,18 +21,20 @@ def wait_for_data(influxdb: InfluxDB, host: str, since: float) -> str:
 
     Returns nothing once it is, or after a minute what is known of why not.
     """
-    deadline = time.monotonic() + _WITHIN
-    while True:
+    seen = 0.0
+
+    def has_arrived() -> bool | None:
+        nonlocal seen
         try:
             seen = newest(influxdb, host)
         except InfluxDBUnreachableError:
             seen = 0.0
-        if seen >= since:
-            return ""
-        if time.monotonic() > deadline:
-            when = f"the newest is {time.time() - seen:.0f} s old" if seen else "there is none at all"
-            return f"no data of {host} arrived within {_WITHIN:.0f} s; {when}"
-        time.sleep(_EVERY)
+        return seen >= since or None
+
+    if poll(has_arrived, within=_WITHIN, every=_EVERY):
+        return ""
+    when = f"the newest is {time.time() - seen:.0f} s old" if seen else "there is none at all"
+    return f"no data of {host} arrived within {_WITHIN:.0f} s; {when}"
 
 
 def newest(influxdb: InfluxDB, host: str) -> float:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.site.folder import Site
 from aresmon.system import files, process
 from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.poll import retry
 
 FOLDER = ".aresmon-scratch"
 """In the data folder, so that what proved itself there is moved into place, and not copied."""
@@ -145,15 +145,17 @@ def make(folder: Path, user: int) -> None:
 
 
 def _wait(engine: Engine, container: str, influxdb: InfluxDB) -> None:
-    deadline = time.monotonic() + _ANSWERS_WITHIN
-    while True:
-        with suppress(InfluxDBUnreachableError):
-            influxdb.version()
-            return
-        if time.monotonic() > deadline or not engine.is_alive(container):
-            raise AresmonError(
-                "the second InfluxDB, for trial, does not answer",
-                hint="look whether memory and disk suffice (`free -m`, `df -h`); the stack's own goes on",
-                code=ExitCode.BROKEN,
-            )
-        time.sleep(0.2)
+    try:
+        retry(
+            influxdb.version,
+            on=InfluxDBUnreachableError,
+            within=_ANSWERS_WITHIN,
+            every=0.2,
+            keep_trying=lambda: engine.is_alive(container),
+        )
+    except InfluxDBUnreachableError:
+        raise AresmonError(
+            "the second InfluxDB, for trial, does not answer",
+            hint="look whether memory and disk suffice (`free -m`, `df -h`); the stack's own goes on",
+            code=ExitCode.BROKEN,
+        ) from None

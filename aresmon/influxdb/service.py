@@ -22,6 +22,7 @@ from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
+from aresmon.system.poll import retry
 from aresmon.system.progress import Progress
 
 _ANSWERS_WITHIN = 120.0
@@ -211,15 +212,7 @@ def _retention_file(site: Site) -> JsonFile[Mapping[str, int]]:
 
 
 def _wait(influxdb: InfluxDB, is_running: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _ANSWERS_WITHIN
-    while True:
-        try:
-            influxdb.version()
-            return
-        except InfluxDBUnreachableError:
-            if time.monotonic() > deadline or not is_running():
-                raise
-            time.sleep(0.3)
+    retry(influxdb.version, on=InfluxDBUnreachableError, within=_ANSWERS_WITHIN, every=0.3, keep_trying=is_running)
 
 
 def _reset_admin(site: Site, engine: Engine, secrets: Mapping[str, str]) -> None:

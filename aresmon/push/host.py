@@ -16,6 +16,7 @@ from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.verification import Arrival, Delivery, ExpectedData
 from aresmon.ssh.transport import Conversation, LostError, Transport, UnreachableHostError
 from aresmon.system.errors import AresmonError
+from aresmon.system.poll import poll_async
 
 _BACK_WITHIN = 45.0  # seconds for the data of a former configuration whose pace we cannot read
 _ASK_AGAIN = 3.0
@@ -242,14 +243,13 @@ class _Push:
         if self.state == "connect":
             error = protocol.not_let_in(self.host, why)
             return self.result(PushOutcome.REFUSED, error.message, error.hint)
-        deadline = time.monotonic() + self.order.deadline + 60
-        while time.monotonic() < deadline:
+
+        async def ask() -> PushResult | None:
             self.report("lost: asking again")
-            found = await self.ask(why)
-            if found is not None:
-                return found
-            await asyncio.sleep(_ASK_AGAIN)
-        return self.result(
+            return await self.ask(why)
+
+        found = await poll_async(ask, within=self.order.deadline + 60, every=_ASK_AGAIN)
+        return found or self.result(
             PushOutcome.UNKNOWN,
             f"{why}, and it has not been reached since. It takes its former configuration back by itself",
             f"`aresmon drift {self.host}`, once it is reached again, tells what stands there",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from aresmon.config.model import Config, ListenAddress
@@ -10,6 +9,7 @@ from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.poll import poll
 
 WITHIN = 180.0
 _EVERY = 0.2
@@ -36,17 +36,20 @@ def wait(
     Raises UnreachableError if InfluxDB was killed meanwhile, else AresmonError (code 4) with the reason, if
     one ends, or is not ready within so many seconds.
     """
-    deadline = time.monotonic() + within
     waiting = list(services)
-    while waiting:
-        containers = engine.containers(project)
+    containers: Mapping[str, Container] = {}
+
+    def are_ready() -> bool | None:
+        nonlocal waiting, containers
+        containers = engine.containers(project) if waiting else {}
         waiting = [name for name in waiting if not _is_up(containers.get(name)) or not ready.get(name, _unasked)()]
-        late = time.monotonic() > deadline
         for name in waiting:
-            if late or _has_failed(containers.get(name)):
+            if _has_failed(containers.get(name)):
                 raise failure(name, containers.get(name))
-        if waiting:
-            time.sleep(_EVERY)
+        return None if waiting else True
+
+    if not poll(are_ready, within=within, every=_EVERY):
+        raise failure(waiting[0], containers.get(waiting[0]))
 
 
 def failure(service: str, container: Container | None) -> AresmonError:

@@ -12,6 +12,7 @@ from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.influxdb.downsampling import FOREVER_POLICY
 from aresmon.influxdb.events import HostEvent
 from aresmon.system.errors import AresmonError
+from aresmon.system.poll import poll, retry
 
 _DAY = 86400
 _UNDER_WAY = 60  # seconds: what is newer may still be on its way when it is counted
@@ -52,15 +53,7 @@ def lost(had: Content, has: Content) -> str:
 
 def wait_for_answer(influxdb: InfluxDB, within: float) -> None:
     """Wait until it answers queries; it answers a ping before it has opened all of its data."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            influxdb.query("SHOW DATABASES")
-            return
-        except AresmonError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(_EVERY)
+    retry(lambda: influxdb.query("SHOW DATABASES"), on=AresmonError, within=within, every=_EVERY)
 
 
 def try_to_write(influxdb: InfluxDB, server: str, text: str) -> None:
@@ -87,16 +80,16 @@ def senders(influxdb: InfluxDB, hosts: Collection[str]) -> tuple[str, ...]:
 
 def wait_for_one(influxdb: InfluxDB, hosts: Collection[str], since: float, *, within: float) -> str:
     """Wait for a point of one of these hosts that was taken since; why not, or nothing."""
-    deadline = time.monotonic() + within
-    while True:
+
+    def has_arrived() -> bool | None:
         try:
-            if freshness.heard(influxdb, since) & set(hosts):
-                return ""
+            return bool(freshness.heard(influxdb, since) & set(hosts)) or None
         except InfluxDBUnreachableError:
-            pass
-        if time.monotonic() > deadline:
-            return f"no data of {named(hosts)} arrived within {within:.0f} s"
-        time.sleep(_EVERY)
+            return None
+
+    if poll(has_arrived, within=within, every=_EVERY):
+        return ""
+    return f"no data of {named(hosts)} arrived within {within:.0f} s"
 
 
 def named(hosts: Collection[str]) -> str:

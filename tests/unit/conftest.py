@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -21,6 +23,7 @@ from aresmon.engine.docker import Engine
 from aresmon.engine.images import SERVICES, pins
 from aresmon.render.compose import RenderContext
 from aresmon.site.folder import Site
+from aresmon.system import poll
 from aresmon.system.errors import SiteError
 
 # A slow machine is no failure, and in CI the same commit gives the same answer.
@@ -129,3 +132,10 @@ def site(tmp_path: Path) -> Site:
 def ares() -> Config:
     """The fleet of the example site."""
     return load(ARES.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits by `poll` and has to try a second time fails the test."""
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr(poll, "time", clock)

@@ -16,6 +16,7 @@ from aresmon.config.names import MARKER
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.push import host as push_host
 from aresmon.push import verification
+from aresmon.system import poll
 from aresmon.system.errors import AresmonError
 
 START = 1_700_000_000.0
@@ -108,6 +109,6 @@ def fake_clock(monkeypatch: pytest.MonkeyPatch, now: float = START) -> Clock:
         await pause(0)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    for module in (verification, push_host):
+    for module in (verification, push_host, poll):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=made.read))
     return made

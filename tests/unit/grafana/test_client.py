@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aresmon.config.access import KeyPair
 from aresmon.grafana import client as grafana_client
 from aresmon.grafana.client import Grafana, GrafanaError, GrafanaUnreachableError
 from aresmon.site import certificates
+from aresmon.system import poll
 from aresmon.system.errors import ExitCode
 from tests import certificates as made
 from tests.grafana.openapi import EXTENSIONS, ViolationError, description
@@ -217,12 +219,13 @@ def test_a_slow_one_is_told_with_the_time(client: Grafana, standin: StandIn, mon
         client.me()
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("version", ["11.6.0", "14.0.0"])
 def test_another_major_version_is_refused_at_once(client: Grafana, standin: StandIn, version: str) -> None:
     standin.version = version
 
     with pytest.raises(GrafanaError, match=f"version {version} answers"):
-        grafana_client.wait_until_ready(client, sleep=lambda _: pytest.fail("it waited"))
+        grafana_client.wait_until_ready(client)
 
 
 def test_no_proxy_and_no_password_file_of_the_caller_is_used(
@@ -250,7 +253,13 @@ def test_a_post_is_sent_once_even_if_it_fails(client: Grafana, standin: StandIn)
 # Waiting ----------------------------------------------------------------------------------------------
 
 
-def test_a_grafana_that_starts_is_waited_for(client: Grafana, standin: StandIn) -> None:
+def _clock(monkeypatch: pytest.MonkeyPatch, *, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    monkeypatch.setattr(poll, "time", SimpleNamespace(monotonic=monotonic, sleep=sleep))
+
+
+def test_a_grafana_that_starts_is_waited_for(
+    client: Grafana, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     modes: list[Mode] = ["edge", "starting", "failing"]
     standin.mode = "edge"
 
@@ -258,23 +267,27 @@ def test_a_grafana_that_starts_is_waited_for(client: Grafana, standin: StandIn) 
         modes.pop(0)
         standin.mode = modes[0] if modes else "well"
 
-    assert grafana_client.wait_until_ready(client, sleep=sleep).version == "12.4.5"
+    _clock(monkeypatch, monotonic=lambda: 0.0, sleep=sleep)
+
+    assert grafana_client.wait_until_ready(client).version == "12.4.5"
     assert modes == []
 
 
-def test_waiting_ends_with_the_reason(client: Grafana, standin: StandIn) -> None:
+def test_waiting_ends_with_the_reason(client: Grafana, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     standin.mode = "starting"
     times = iter([0.0, 1.0, 200.0])
+    _clock(monkeypatch, monotonic=lambda: next(times), sleep=lambda _: None)
 
     with pytest.raises(GrafanaUnreachableError, match="still starting"):
-        grafana_client.wait_until_ready(client, sleep=lambda _: None, clock=lambda: next(times))
+        grafana_client.wait_until_ready(client)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_what_runs_no_more_is_not_waited_for(client: Grafana, standin: StandIn) -> None:
     standin.mode = "edge"
 
     with pytest.raises(GrafanaUnreachableError):
-        grafana_client.wait_until_ready(client, is_running=lambda: False, sleep=lambda _: pytest.fail("it waited"))
+        grafana_client.wait_until_ready(client, is_running=lambda: False)
 
 
 # TLS --------------------------------------------------------------------------------------------------

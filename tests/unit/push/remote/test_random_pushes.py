@@ -28,6 +28,7 @@ from aresmon.push.protocol import PushedFile
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutJob, RolloutPace
 from aresmon.push.verification import Delivery
+from aresmon.system import poll
 from tests.unit.conftest import load
 from tests.unit.push.remote.reached import Fault, Reached, Sent
 from tests.unit.push.remote.sandbox import OLD, OLD_ENVIRONMENT, Sandbox, until
@@ -89,7 +90,7 @@ def test_whatever_goes_wrong_what_is_told_of_a_host_is_so(hosts: list[list[Attem
     fast = SimpleNamespace(monotonic=lambda: time.monotonic() * 20)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(host, "_ASK_AGAIN", 0.05))
-        stack.enter_context(mock.patch.object(host, "time", fast))
+        stack.enter_context(mock.patch.object(poll, "time", fast))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         tried = [_Tried(Sandbox(folder / name), name) for name, _ in zip(NAMES, hosts, strict=False)]
         for one in tried:
