@@ -8,63 +8,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from aresmon.config.backup import Schedule
 
 FOLDER = "/etc/systemd/system"
 _END = "END-OF-FILE"
 
-_SERVICE = """\
-[Unit]
-Description={description}
-Wants=network-online.target
-After=network-online.target docker.service{after}
-RequiresMountsFor={mounts}
-
-[Service]
-Type=oneshot
-User={user}
-WorkingDirectory={root}
-ExecStart={command}
-# ^C's way: what is half done is taken back, and the next run goes on.
-KillMode=mixed
-TimeoutStopSec=120
-Nice=10
-IOSchedulingClass=idle
-UMask=0077
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=read-only
-# Not a /tmp of its own: the engine sees the machine's.
-ReadWritePaths={writes} /tmp
-ProtectClock=yes
-ProtectHostname=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-DevicePolicy=closed
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-"""
-
-_TIMER = """\
-[Unit]
-Description={description}
-
-[Timer]
-OnCalendar={calendar}
-# Not all sites of a network at once; and after the machine was off, at its next start.
-RandomizedDelaySec=15min
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-"""
+_UNITS = Path(__file__).with_name("units")  # templates: `{name}` is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +69,7 @@ def units(run: Run, wanted: Sequence[ScheduledJob]) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, job in enumerate(wanted):
         description = f"{job.title} of the site {run.site} of aresmon"
-        found[f"{_unit(run, job)}.service"] = _SERVICE.format(
+        found[f"{_unit(run, job)}.service"] = _template("job.service").format(
             description=description,
             after="".join(f" {_unit(run, other)}.service" for other in wanted[:number]),
             mounts=_paths([run.root, *run.writes]),
@@ -127,8 +78,14 @@ def units(run: Run, wanted: Sequence[ScheduledJob]) -> dict[str, str]:
             command=" ".join(_word(word) for word in _command(run, job)),
             writes=_paths([run.root, *run.writes], prefix="-"),
         )
-        found[f"{_unit(run, job)}.timer"] = _TIMER.format(description=description, calendar=_calendar(job.when))
+        found[f"{_unit(run, job)}.timer"] = _template("job.timer").format(
+            description=description, calendar=_calendar(job.when)
+        )
     return found
+
+
+def _template(name: str) -> str:
+    return (_UNITS / name).read_text(encoding="utf-8")
 
 
 def cron(run: Run, wanted: Sequence[ScheduledJob]) -> str:

@@ -125,17 +125,17 @@ async def _prepare(site: Site, asked: EnrollOptions, *, ask_sudo: bool) -> None:
         found = await enroll.inspect(asked.name, transport, supply.reference)
     _tell_found(asked.name, found)
     if there is not None:
-        choice = enroll.Choice(there.agent, there.ssh, there.collect, dict(there.env))
+        settings = enroll.HostSettings(there.agent, there.ssh, there.collect, dict(there.env))
     else:
-        choice = enroll.choose(
+        settings = enroll.choose_settings(
             asked.name, found, ssh=destination, agent=asked.agent, collect=asked.collect, env=asked.env
         )
-        text = enroll.with_host(site, asked, choice)
-    await enroll.install(asked.name, choice, found, transport, supply=supply, progress=console)
+        text = enroll.with_host(site, asked, settings)
+    await enroll.install(asked.name, settings, found, transport, supply=supply, progress=console)
     if there is None:
         enroll.write(site, text, command="hosts add")
-        site.record(command="hosts add", host=asked.name, agent=choice.agent, collect=list(choice.collect))
-        console.say(f"{site.file}: {asked.name} is added ({choice.agent}: {', '.join(choice.collect)})")
+        site.record(command="hosts add", host=asked.name, agent=settings.agent, collect=list(settings.collect))
+        console.say(f"{site.file}: {asked.name} is added ({settings.agent}: {', '.join(settings.collect)})")
 
 
 @command(app, name="block", example="aresmon hosts block lewi")

@@ -1,4 +1,4 @@
-"""`hosts add` and `hosts remove`: everything that makes a machine one of the site's hosts, and undoes it."""
+"""`hosts add` and `hosts remove`: inspect a machine, install Telegraf, create credentials; and the reverse."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ from aresmon.system import files
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Progress
 
+_REMOTE = Path(__file__).with_name("remote")
 _PROGRAM = "/usr/bin/telegraf"
-_BY_HAND = "install the package telegraf there, from InfluxData's repository; then the same command again"
+_BY_HAND = "install the package telegraf on the host, from InfluxData's repository, and run the same command again"
 
 
 @dataclass(frozen=True, slots=True)
 class EnrollOptions:
-    """What a person says of a host to be; what is empty is found out."""
+    """The command line of `hosts add`. Empty values are detected on the host."""
 
     name: str
     ssh: str = ""
@@ -43,60 +44,66 @@ class EnrollOptions:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def with_host(site: Site, asked: EnrollOptions, choice: Choice) -> str:
-    """The text of aresmon.yml with this host. Raises SiteError or AresmonError where it would not be sound."""
-    edited = edit_hosts.add_host(_text(site), asked.name, choice.settings(asked.name))
+def with_host(site: Site, asked: EnrollOptions, settings: HostSettings) -> str:
+    """Return the text of aresmon.yml with this host added. Raises SiteError or AresmonError if it is not valid."""
+    edited = edit_hosts.add_host(_text(site), asked.name, settings.entry(asked.name))
     model.load(edited, site.catalogue())
     return edited
 
 
 def without_host(site: Site, name: str) -> str:
-    """The text of aresmon.yml without this host. Raises AresmonError where it cannot go, as the server."""
+    """Return the text of aresmon.yml without this host. Raises AresmonError for the server, which must stay."""
     edited = edit_hosts.remove_host(_text(site), name)
     model.load(edited, site.catalogue())
     return edited
 
 
 def write(site: Site, text: str, *, command: str) -> None:
-    """Put another text into aresmon.yml, which keeps its mode."""
+    """Replace the text of aresmon.yml; the file keeps its mode."""
     with site.lock(command):
         mode = site.file.stat().st_mode & 0o777
         files.write(site.file, text.encode(), mode=mode)
 
 
 def find_host(site: Site, name: str) -> model.Host | None:
-    """The host of this name that aresmon.yml has already."""
+    """Return the host of this name in aresmon.yml, or None."""
     return next((host for host in site.config().hosts if host.name == name), None)
 
 
 async def install(
-    name: str, choice: Choice, found: FoundAgent, transport: Transport, *, supply: AgentPackage, progress: Progress
+    name: str,
+    settings: HostSettings,
+    found: FoundAgent,
+    transport: Transport,
+    *,
+    supply: AgentPackage,
+    progress: Progress,
 ) -> None:
-    """Bring a Telegraf to a host that has none, or one that is too old."""
-    docker = "docker" in choice.collect
-    if choice.agent == "docker":
+    """Install Telegraf on a host that has none, or one that is too old."""
+    docker = "docker" in settings.collect
+    if settings.agent == "docker":
         if not found.image:
-            with progress.stage(f"carrying the image {supply.reference} to {name}"):
+            with progress.stage(f"copying the image {supply.reference} to {name}"):
                 await load_image(name, transport, await asyncio.to_thread(supply.image, found))
-    elif found.serves:
+    elif found.is_supported:
         if docker:
             await grant_docker_access(name, transport)
     elif found.package and version(found.package) >= OLDEST:
         with progress.stage(f"installing the package telegraf {found.package} on {name}"):
             await install_package(name, transport, docker=docker)
     else:
-        with progress.stage(f"carrying Telegraf to {name}"):
+        with progress.stage(f"copying Telegraf to {name}"):
             program = await asyncio.to_thread(supply.program, found)
             await install_binary(name, transport, program, docker=docker)
 
 
 async def make_credentials(session: Session, name: str) -> None:
-    """Give a host its secret and its database user, without an `up`. Nothing is done twice.
+    """Create a host's password and its database user, without an `up`. Existing ones are kept.
 
-    Raises AresmonError, with nothing made, for a host that is blocked.
+    Raises AresmonError, before anything is created, if the host is blocked.
     """
     if since := session.blocked().get(name):
-        raise AresmonError(f"{name} is blocked since {since}", hint=session.to_unblock(name))
+        raise AresmonError(f"{name} has been blocked since {since}", hint=session.to_unblock(name))
     secret = secrets.agent(name)
     try:
         password = session.stack.secret(secret)
@@ -108,16 +115,16 @@ async def make_credentials(session: Session, name: str) -> None:
 
 
 async def revoke(session: Session, name: str) -> None:
-    """Take a host's database users and its secret away."""
+    """Delete a host's database users and its password."""
     secret = secrets.agent(name)
     await asyncio.to_thread(users.remove_users, session.influxdb, secret, secrets.other(secret))
     await session.drop_secret(secrets.upcoming(secret))
     await session.drop_secret(secret)
-    await session.forget_block(name)  # another machine may get this name
+    await session.forget_block(name)  # the name may be used for another machine
 
 
 async def stop_agent(session: Session, host: model.Host) -> str:
-    """Stop a host's agent and take away what knows a password; why it could not be done, or nothing."""
+    """Stop a host's agent and delete the files with its password. Returns why that failed, or an empty string."""
     try:
         await remove_agent(session.agent(host), session.transport(host))
     except AresmonError as error:
@@ -127,7 +134,7 @@ async def stop_agent(session: Session, host: model.Host) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AgentPackage:
-    """The Telegraf that this machine can give to others: its image, and the program in it."""
+    """The Telegraf that this machine can copy to hosts: its image, and the program in the image."""
 
     reference: str
     engine: Engine
@@ -137,24 +144,24 @@ class AgentPackage:
         return cls(agent_image(config, engine), engine)
 
     def image(self, found: FoundAgent) -> bytes:
-        """The image, as `docker load` takes it."""
+        """Return the image as an archive for `docker load`."""
         self._check(found)
         return self.engine.archive(self.reference)
 
     def program(self, found: FoundAgent) -> bytes:
-        """The program: out of the image that is here, else compiled."""
+        """Return the program, from the local image, or compiled if there is none."""
         if self.engine.image_id(self.reference):
             self._check(found)
             return self.engine.file_of(self.reference, _PROGRAM)
         if found.architecture != "amd64":
-            raise AresmonError(f"no Telegraf for {found.machine} is here", hint=_BY_HAND)
+            raise AresmonError(f"this machine has no Telegraf for {found.machine}", hint=_BY_HAND)
         return build.telegraf().read_bytes()
 
     def _check(self, found: FoundAgent) -> None:
         ours = self.engine.architecture(self.reference)
         if ours != found.architecture:
             raise AresmonError(
-                f"it is a machine of {found.architecture}, and the Telegraf that is here is of {ours}", hint=_BY_HAND
+                f"the host is {found.architecture}, and the Telegraf on this machine is built for {ours}", hint=_BY_HAND
             )
 
 
@@ -162,24 +169,24 @@ def _text(site: Site) -> str:
     try:
         return site.file.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
-        raise AresmonError(f"{site.file} cannot be read", hint="`aresmon check` says why") from None
+        raise AresmonError(f"{site.file} cannot be read", hint="run `aresmon check` for the reason") from None
 
 
 def next_step(name: str) -> str:
-    """What stands when something went wrong on the way."""
-    return f"{name} stands in {FILE}; `aresmon hosts add {name}` goes on from there"
+    """The next step after `hosts add` failed for a host that is in aresmon.yml already."""
+    return f"{name} is in {FILE}; run `aresmon hosts add {name}` again to continue"
 
 
 OLDEST = (1, 38, 3)
-"""The oldest Telegraf that reads what the collectors say."""
+"""The oldest Telegraf that supports the collectors' configuration."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
-_CLOCKS_APART = 2.0
+_CLOCK_TOLERANCE = 2.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class FoundAgent:
-    """What a host is. `telegraf`, `package`, `docker` and `compose` are versions, empty where there is none;
-    `haproxy` is where its HAProxy shows its statistics; `apart` is how many seconds its clock is behind ours."""
+    """What is installed on a host. `telegraf`, `package`, `docker` and `compose` are versions, empty if there is none;
+    `haproxy` is the address of HAProxy's statistics; `clock_lag` is how many seconds the host's clock is behind."""
 
     machine: str
     distribution: str
@@ -190,41 +197,40 @@ class FoundAgent:
     compose: str
     image: bool
     haproxy: str
-    apart: float
+    clock_lag: float
 
     @property
     def architecture(self) -> str:
-        """As Docker names it."""
+        """The architecture, as Docker names it."""
         return _ARCHITECTURES.get(self.machine, self.machine)
 
     @property
-    def serves(self) -> bool:
-        """Whether the Telegraf that is there is new enough."""
+    def is_supported(self) -> bool:
+        """Whether the installed Telegraf is new enough."""
         return bool(self.telegraf) and version(self.telegraf) >= OLDEST
 
     def notes(self) -> list[str]:
-        """What a person should know of it."""
+        """Warnings about this host."""
         notes = []
-        if abs(self.apart) > _CLOCKS_APART:
-            notes.append(
-                f"its clock is {abs(self.apart):.0f} s {'behind' if self.apart > 0 else 'ahead of'} this machine's"
-            )
+        if abs(self.clock_lag) > _CLOCK_TOLERANCE:
+            direction = "behind" if self.clock_lag > 0 else "ahead of"
+            notes.append(f"its clock is {abs(self.clock_lag):.0f} s {direction} this machine's")
         if self.docker and not self.compose:
-            notes.append("its Docker has no Compose v2: an agent in a container needs it")
+            notes.append("its Docker has no Compose v2, which an agent in a container needs")
         return notes
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """How a host is to be watched, as its entry in aresmon.yml says it."""
+class HostSettings:
+    """A host's entry in aresmon.yml."""
 
     agent: AgentKind
     ssh: str
     collect: tuple[str, ...]
     env: Mapping[str, str]
 
-    def settings(self, name: str) -> dict[str, Any]:
-        """The entry."""
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return the entry as YAML values; what is the default for this name is left out."""
         entry: dict[str, Any] = {"agent": self.agent}
         if self.ssh != name:
             entry["ssh"] = self.ssh
@@ -233,104 +239,109 @@ class Choice:
 
 
 def version(text: str) -> tuple[int, ...]:
-    """`1.39.3-1` → (1, 39, 3)"""
+    """Parse a version: `1.39.3-1` becomes (1, 39, 3)."""
     return tuple(int(number) for number in re.findall(r"\d+", text.partition("-")[0])[:3])
 
 
-def choose(
+def choose_settings(
     name: str, found: FoundAgent, *, ssh: str, agent: AgentKind | None, collect: tuple[str, ...], env: Mapping[str, str]
-) -> Choice:
-    """How to watch a host of this kind, where it is not said. Raises AresmonError where it cannot be."""
+) -> HostSettings:
+    """Choose the settings that were not given. Raises AresmonError if the host cannot run such an agent."""
     kind: AgentKind = agent or ("systemd" if found.systemd else "docker")
     if kind == "systemd" and not found.systemd:
-        raise AresmonError(f"{name} has no systemd to run Telegraf", hint="--agent docker, if there is a Docker")
+        raise AresmonError(f"{name} has no systemd to run Telegraf", hint="use --agent docker if the host has Docker")
     if kind == "docker" and not (found.docker and found.compose):
-        raise AresmonError(f"{name} has no Docker with Compose v2", hint="install it there, or --agent systemd")
+        raise AresmonError(
+            f"{name} has no Docker with Compose v2", hint="install it on the host, or use --agent systemd"
+        )
     wanted = collect or (
         *("system", "disk", "diskio", "net"),
         *(["docker"] if found.docker else []),
         *(["haproxy"] if found.haproxy else []),
     )
-    given = dict(env)
+    environment = dict(env)
     if "haproxy" in wanted and found.haproxy:
-        given.setdefault("HAPROXY_STATS", found.haproxy)
-    return Choice(kind, ssh, wanted, given)
+        environment.setdefault("HAPROXY_STATS", found.haproxy)
+    return HostSettings(kind, ssh, wanted, environment)
 
 
 async def inspect(name: str, transport: Transport, image: str) -> FoundAgent:
-    """Look at a host. Raises UnreachableHostError, or AresmonError where sudo does not let us in."""
-    told = await _ask(name, transport, {"mode": "look", "image": image})
-    machine, _, distribution = told.get("system", "unknown unknown").partition(" ")
+    """Inspect a host. Raises UnreachableHostError, or AresmonError if sudo is not permitted."""
+    report = await _run(name, transport, {"mode": "inspect", "image": image})
+    machine, _, distribution = report.get("system", "unknown unknown").partition(" ")
     return FoundAgent(
         machine=machine,
         distribution=distribution.strip(),
-        systemd="systemd" in told,
-        telegraf=told.get("telegraf", ""),
-        package=told.get("package", ""),
-        docker=told.get("docker", ""),
-        compose=told.get("compose", ""),
-        image="image" in told,
-        haproxy=init.haproxy_in(base64.b64decode(told.get("haproxy", "")).decode(errors="replace")),
-        apart=time.time() - float(told["clock"]),
+        systemd="systemd" in report,
+        telegraf=report.get("telegraf", ""),
+        package=report.get("package", ""),
+        docker=report.get("docker", ""),
+        compose=report.get("compose", ""),
+        image="image" in report,
+        haproxy=init.haproxy_in(base64.b64decode(report.get("haproxy", "")).decode(errors="replace")),
+        clock_lag=time.time() - float(report["clock"]),
     )
 
 
 async def install_package(name: str, transport: Transport, *, docker: bool) -> None:
-    """Install the package telegraf from the host's own sources."""
-    await _ask(name, transport, {"mode": "package", "docker": _flag(docker)})
+    """Install the package telegraf from the host's package sources."""
+    await _run(name, transport, {"mode": "package", "docker": _flag(docker)})
 
 
 async def install_binary(name: str, transport: Transport, program: bytes, *, docker: bool) -> None:
-    """Carry a Telegraf over, and give it a user and a unit."""
+    """Copy a Telegraf program to the host, and create its user and its systemd unit."""
     packed = gzip.compress(program, compresslevel=1)
     header = {
         "mode": "binary",
         "docker": _flag(docker),
         "size": str(len(packed)),
         "sha": hashlib.sha256(program).hexdigest(),
+        "unit": base64.b64encode((_REMOTE / "telegraf.service").read_bytes()).decode(),
     }
-    await _ask(name, transport, header, packed)
+    await _run(name, transport, header, packed)
 
 
 async def grant_docker_access(name: str, transport: Transport) -> None:
-    """Let the agent's user ask Docker."""
-    await _ask(name, transport, {"mode": "allow", "docker": "1"})
+    """Add the agent's user to the group docker."""
+    await _run(name, transport, {"mode": "grant", "docker": "1"})
 
 
 async def load_image(name: str, transport: Transport, archive: bytes) -> None:
-    """Carry an image over."""
+    """Copy an image to the host."""
     packed = gzip.compress(archive, compresslevel=1)
-    await _ask(name, transport, {"mode": "image", "size": str(len(packed))}, packed)
+    await _run(name, transport, {"mode": "image", "size": str(len(packed))}, packed)
 
 
 async def remove_agent(agent: AgentPaths, transport: Transport) -> None:
-    """Stop a host's agent for good, and take away what knows a password."""
+    """Stop and disable a host's agent, and delete the files with its password."""
     header = {
-        "mode": "leave",
+        "mode": "remove",
         "kind": agent.kind,
         "site": agent.site,
         "state": agent.state,
         "folder": agent.folder,
         "project": agent.project,
     }
-    await _ask(agent.host, transport, header)
+    await _run(agent.host, transport, header)
 
 
-async def _ask(name: str, transport: Transport, header: Mapping[str, str], content: bytes = b"") -> dict[str, str]:
-    """What the host tells, by its first word. Raises AresmonError if it refuses."""
-    script = Path(__file__).with_name("enroll.bash").read_text(encoding="utf-8")
-    given = "".join(f"{key}={value}\n" for key, value in header.items()).encode() + b"\n" + content
-    told: dict[str, str] = {}
-    async with transport.start(script, given, as_root=True) as conversation:
+async def _run(name: str, transport: Transport, header: Mapping[str, str], content: bytes = b"") -> dict[str, str]:
+    """Run the script and return its report, by the first word of each line. Raises AresmonError if it fails."""
+    script = (_REMOTE / "enroll.bash").read_text(encoding="utf-8")
+    stdin = "".join(f"{key}={value}\n" for key, value in header.items()).encode() + b"\n" + content
+    report: dict[str, str] = {}
+    async with transport.start(script, stdin, as_root=True) as conversation:
         async for line in conversation.lines():
             if line.startswith("@"):
                 word, _, rest = line[1:].partition(" ")
-                told[word] = rest
-        if "refused" in told:
-            raise AresmonError(f"{name}: {told['refused']}", hint="mend it there, then the same command again")
-        if not told:
+                report[word] = rest
+        if "refused" in report:
+            raise AresmonError(
+                f"{name}: {report['refused']}", hint="fix this on the host and run the same command again"
+            )
+        if not report:
             raise not_let_in(name, await conversation.complaint())
-    return told
+    return report
 
 
 def _flag(value: bool) -> str:
