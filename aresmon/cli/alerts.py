@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, the_console, the_engine, the_site
+from aresmon.cli.options import Json
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
@@ -16,23 +17,18 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-app = typer.Typer(
-    help="What is watched, who is told, and whether the messages get through.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("List alert rules, test notifications, set secrets.")
 
 _LONGEST = 4096  # characters of a secret on standard input, with room for a slip to be told
 
 
 @command(app, name="list", example="aresmon alerts list")
-def list_command(
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
-) -> None:
-    """List the alert rules with their thresholds and their state, the firing ones first.
+def list_command(as_json: Json = False) -> None:
+    """List alert rules, their thresholds and state; firing ones first.
 
-    The thresholds are those of aresmon.yml, the state is Grafana's. Exit code 5 if any fires or cannot be
-    evaluated, or if Grafana does not answer.
+    The thresholds are those in aresmon.yml; the state is read from Grafana.
+
+    Exit code: 5 if a rule is firing or cannot be evaluated, or if Grafana does not answer.
     """
     from aresmon.grafana import alerts
 
@@ -56,12 +52,17 @@ def list_command(
 @command(app, name="test", example="aresmon alerts test discord")
 def try_command(
     name: Annotated[
-        list[str] | None, typer.Argument(help="A way of telling, as email or discord-2; without any, all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            show_default=False,
+            help="Contact points, such as email or discord-2; all of them by default.",
+        ),
     ] = None,
 ) -> None:
-    """Send a message for trial by each way of telling, and say of each whether it was taken.
+    """Send a test notification through each contact point.
 
-    Taken means that the other side said yes; whether somebody reads it, only they know. Exit code 1 if one was not.
+    Reports whether the receiving server accepted it, not whether anybody reads it. Exit code: 1 if one was rejected.
     """
     from aresmon.grafana import alerts
 
@@ -82,11 +83,13 @@ def try_command(
 
 
 @command(app, name="secret", example="aresmon alerts secret discord")
-def secret(name: Annotated[str, typer.Argument(help="The name that aresmon.yml has for it.")]) -> None:
-    """Take in a secret of `alerts`: an address or a token. It is asked for, or read from standard input.
+def secret(
+    name: Annotated[str, typer.Argument(metavar="SECRET", help="The secret's name in aresmon.yml.")],
+) -> None:
+    """Set a secret of alerts: a webhook URL, a token or a password.
 
-    It goes into .aresmon/secrets/alerts, readable by Grafana alone, and is never shown. It is held against its use in
-    aresmon.yml first.
+    Prompts for the value, or reads it from standard input, and checks its form. It is stored in
+    .aresmon/secrets/alerts, readable only by Grafana, and never shown.
     """
     from aresmon.site import external_secrets, folder
     from aresmon.system.json_schema import did_you_mean

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from aresmon.cli.common import command, confirm_by_name, the_console, the_site
+from aresmon.cli.common import command, confirm_by_name, group, the_console, the_site
+from aresmon.cli.options import DryRun, Json, Yes
 from aresmon.system.errors import AresmonError, not_yours
 
 if TYPE_CHECKING:
@@ -15,9 +14,7 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-app = typer.Typer(
-    help="By what agents know the edge, and who has still to follow.", no_args_is_help=True, rich_markup_mode=None
-)
+app = group("Show and rotate the site's certificate authority.")
 _WAITS = {
     "finish": "next: `aresmon up`, then `aresmon push-config --all` takes the former from the hosts",
     "prepare": "",
@@ -28,8 +25,11 @@ _WAITS = {
 
 
 @command(app, name="show", example="aresmon authority show")
-def show(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """Show the site's certificate authority, the edge's certificate, and who may still write in the clear."""
+def show(as_json: Json = False) -> None:
+    """Show the certificate authority and the edge's certificate.
+
+    Also lists the hosts that may still write without TLS.
+    """
     from aresmon.site import ca, tls_migration
 
     site, config = _site_with_authority()
@@ -56,12 +56,13 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] =
 
 @command(app, name="close", example="aresmon authority close")
 def close(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would be cut off, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
-    """Let nobody write in the clear any more, whoever has not followed to TLS by a push.
+    """Stop accepting data sent without TLS.
 
-    `up` does so by itself once every host had its push. This is for agents that were moved by hand.
+    `aresmon up` does this automatically once every host has been deployed to. Use this command for agents that you
+    configured by hand.
     """
     from aresmon.site import tls_migration
 
@@ -83,12 +84,13 @@ def close(
 
 @command(app, name="rotate", example="aresmon authority rotate --dry-run")
 def rotate(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Change to another certificate authority, in two steps with pushes between them; no agent is cut off.
+    """Replace the certificate authority, in two steps.
 
-    First the next authority is made, and pushes bring it to the hosts beside the present one. Once a push to each
-    is proven, the same command lets it sign: the next `up` gives the edge a certificate of it.
+    The first run creates the next authority; `aresmon push-config` deploys it to the hosts beside the current one.
+    Once every host trusts both, the second run makes it the current one, and `aresmon up` issues a new certificate for
+    the edge. No agent is disconnected.
     """
     from datetime import UTC, datetime
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli import restore
-from aresmon.cli.common import command, group_command, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, group_command, the_console, the_engine, the_site
+from aresmon.cli.options import DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
 
@@ -24,29 +24,23 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-app = typer.Typer(rich_markup_mode=None)
+app = group()
 
 _LONGEST = 1024  # characters of a secret on standard input, with room for a slip to be told
-
-
-def register(whole: typer.Typer) -> None:
-    """Add `backup` and `restore` to an application."""
-    whole.add_typer(app, name="backup")
-    restore.register(whole)
 
 
 @group_command(app, example="aresmon backup --verify latest")
 def backup(
     context: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
     verify: Annotated[
         str,
         typer.Option(
             "--verify",
             metavar="ARCHIVE",
             show_default=False,
-            help="Prove instead that an archive can be restored: its name, a file, or `latest`.",
+            help="Verify that this archive can be restored: its name, a file, or `latest`.",
         ),
     ] = "",
     schedule: Annotated[
@@ -55,11 +49,15 @@ def backup(
             "--schedule",
             metavar="KIND",
             show_default=False,
-            help="Print instead what makes backups by itself: `systemd` or `cron`.",
+            help="Print the units or the crontab for scheduled backups: `systemd` or `cron`.",
         ),
     ] = "",
 ) -> None:
-    """Make an archive of the database, of Grafana and of the site, and bring it to each place of `backup.to`."""
+    """Create, verify, list and prune backup archives.
+
+    Without a command, creates an archive of the database, Grafana and the site, and stores it in each destination of
+    `backup.to`.
+    """
     if context.invoked_subcommand:
         if dry_run or as_json or verify or schedule:
             raise AresmonError(
@@ -149,10 +147,10 @@ def _tell_made(result: BackupResult) -> None:
 
 @command(app, name="passphrase", example="aresmon backup passphrase")
 def passphrase() -> None:
-    """Show the passphrase that opens the secrets in archives, to be kept elsewhere than on this machine.
+    """Show the passphrase that decrypts the secrets in archives.
 
-    Without it an archive gives back the points, Grafana and the site, and no secret: agents then get new ones by a
-    push. Without us: `age -d` opens secrets.tar.age, which is in the archive.
+    Keep it somewhere other than on this machine. Without it, a restored site gets new secrets, which `aresmon
+    push-config` deploys to the agents. `age -d` decrypts secrets.tar.age, the archive's secrets, without aresmon.
     """
     from aresmon.backup import create
 
@@ -163,10 +161,10 @@ def passphrase() -> None:
 
 
 @command(app, name="list", example="aresmon backup list")
-def list_archives(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List the archives in each place, and which rules of `backup.keep` want each to stay.
+def list_archives(as_json: Json = False) -> None:
+    """List archives and the retention rules that keep each of them.
 
-    Exit code 5 if a place could not be looked into.
+    The rules are those of `backup.keep`. Exit code: 5 if a destination could not be listed.
     """
     from aresmon.backup import pruning
 
@@ -181,13 +179,15 @@ def list_archives(as_json: Annotated[bool, typer.Option("--json", help="For scri
 
 @command(app, name="prune", example="aresmon backup prune --dry-run")
 def prune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
-    """Remove the archives that no rule of `backup.keep` wants any more, as each backup does at its end.
+    """Delete archives that no retention rule keeps.
 
-    The newest stays, and the last one that was verified; after a verification that failed, all stay. Exit code 5 if a
-    place could not be looked into, or not be pruned.
+    The rules are those of `backup.keep`; every backup applies them when it ends. The newest archive and the last
+    verified one are always kept. After a failed verification, nothing is deleted.
+
+    Exit code: 5 if a destination could not be listed or pruned.
     """
     from aresmon.backup import pruning
 
@@ -210,11 +210,14 @@ def prune(
 
 @command(app, name="secret", example="aresmon backup secret s3")
 def secret(
-    name: Annotated[str, typer.Argument(help="The name that `backup.to` has for it; `s3` where it has none.")],
+    name: Annotated[
+        str, typer.Argument(metavar="SECRET", help="The secret's name in `backup.to`; `s3` if it names none.")
+    ],
 ) -> None:
-    """Take in the secret half of an access key of S3's. It is asked for, or read from standard input.
+    """Set the S3 secret access key.
 
-    It goes into .aresmon/secrets/backup, readable by who owns the site alone, and is never shown.
+    Prompts for it, or reads it from standard input. It is stored in .aresmon/secrets/backup, readable only by the
+    site's owner, and never shown.
     """
     from aresmon.site import external_secrets
     from aresmon.system.json_schema import did_you_mean

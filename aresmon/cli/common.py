@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 import typer
 
 from aresmon import __version__
+from aresmon.cli.help import HelpCommand, HelpGroup
 from aresmon.system.errors import AresmonError, ExitCode, not_yours
 
 if TYPE_CHECKING:
@@ -36,12 +37,32 @@ class Chosen:
     folder = Path()
 
 
-def command(group: typer.Typer, *, name: str, example: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a command whose errors are told to a person, with an example in its help."""
+def group(summary: str = "") -> typer.Typer:
+    """A group of commands, such as `aresmon hosts`, with its one-line help.
+
+    Without a summary it has a `group_command`, whose docstring is the help.
+    """
+    made = typer.Typer(cls=HelpGroup, no_args_is_help=bool(summary), rich_markup_mode=None)
+    if summary:
+        made.info.help = summary
+    return made
+
+
+def command(
+    group: typer.Typer, *, name: str, example: str, aliases: Sequence[str] = ()
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a command whose errors are told to a person, with an example in its help.
+
+    `aliases` are further names of the same command. Its help shows them; no list does.
+    """
+    epilog = f"Example: {example}"
+    if aliases:
+        epilog += f"\n\nAlias: {', '.join(f'aresmon {alias}' for alias in aliases)}"
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         told = _told(function)
-        group.command(name=name, epilog=f"Example: {example}")(told)
+        for each in (name, *aliases):
+            group.command(name=each, epilog=epilog, cls=HelpCommand, hidden=each in aliases)(told)
         return told
 
     return register

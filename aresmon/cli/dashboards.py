@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, the_console, the_engine, the_site
+from aresmon.cli.options import DryRun
 from aresmon.system.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -14,17 +15,22 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-app = typer.Typer(help="People's own dashboards, as files for git.", no_args_is_help=True, rich_markup_mode=None)
+app = group("Export and import dashboards created in Grafana.")
 
 
 @command(app, name="export", example="aresmon dashboards export")
 def export(
-    uids: Annotated[list[str] | None, typer.Argument(metavar="[UID]...", help="These alone.")] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Delete files whose dashboard Grafana has no more.")] = False,
+    uids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="UID", show_default=False, help="UIDs of dashboards; all of them by default."),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete the files of dashboards that are no longer in Grafana.")
+    ] = False,
 ) -> None:
-    """Write the dashboards that people made into the site's dashboards/ folder.
+    """Export dashboards from Grafana to dashboards/.
 
-    Those of the folder aresmon are left out: they are made from what the site collects.
+    The dashboards in Grafana's folder aresmon are left out, because aresmon generates them.
     """
     from aresmon.grafana import dashboard_files
 
@@ -45,12 +51,14 @@ def export(
 
 @command(app, name="import", example="aresmon dashboards import --dry-run")
 def import_(
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Also where Grafana has a newer version.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Overwrite dashboards that were changed in Grafana since the export.")
+    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Bring the dashboards of the site's dashboards/ folder into Grafana, with their folders.
+    """Import the dashboards in dashboards/ into Grafana.
 
-    Nothing is brought if one of them was changed in Grafana since its file was written.
+    Their folders are created as needed. Nothing is imported if a dashboard was changed in Grafana since its export.
     """
     from aresmon.grafana import dashboard_files
 

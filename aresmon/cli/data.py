@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, the_console, the_site, the_stack
+from aresmon.cli.common import command, confirm_by_name, group, the_console, the_site, the_stack
+from aresmon.cli.options import DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -23,22 +24,20 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-app = typer.Typer(
-    help="What the database holds, by retention policy, and coarser points made of it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Show, verify and downsample the data in InfluxDB.")
 
 _COLUMNS = ("POLICY", ">KEEP", "OLDEST", ">NEWEST", ">POINTS/DAY", ">GROUPS", ">SIZE", ">QUERIES")
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @command(app, name="show", example="aresmon data show")
-def show(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
-    """Show each retention policy: for how long it keeps, what it has, and whether it is filled by itself.
+def show(as_json: Json = False) -> None:
+    """Show retention policies, their data and continuous queries.
 
-    OLDEST is in UTC. POINTS/DAY: reckoned from the last minutes or hours. QUERIES: continuous queries that are there,
-    of what there should be.
+    OLDEST is in UTC. POINTS/DAY is extrapolated from the last minutes or hours. GROUPS: shard groups. QUERIES:
+    continuous queries into the policy, of the expected number.
+
+    Exit code: 5 if continuous queries are missing.
     """
     from aresmon.influxdb import retention
 
@@ -56,11 +55,13 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scri
 
 
 @command(app, name="verify", example="aresmon data verify")
-def verify(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
-    """Hold every file of points against its checksums: InfluxDB does not when it reads them.
+def verify(as_json: Json = False) -> None:
+    """Verify the checksums of InfluxDB's data files.
 
-    What a failing disk has changed is otherwise told as if it were good. Reads all files, and changes nothing; to be
-    run on the server, by who may read the data folder. Exit code 5 if something is damaged.
+    InfluxDB does not check them when it reads, and would return values that a failing disk has changed. Reads all
+    files and changes nothing. Run it on the server, as a user who can read the data folder.
+
+    Exit code: 5 if a file is damaged.
     """
     from aresmon.influxdb import service, shards
     from aresmon.stack import remote
@@ -100,20 +101,38 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="As JSON, for sc
 def backfill(
     since: Annotated[
         str,
-        typer.Option("--since", help="From when on: 7d, 12h, or 2026-03-31; all that is there.", show_default=False),
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            show_default=False,
+            help="Start, such as 7d, 12h or 2026-03-31; by default, the oldest point.",
+        ),
     ] = "",
-    until: Annotated[str, typer.Option("--until", help="Until when, likewise; now.", show_default=False)] = "",
-    policy: Annotated[list[str] | None, typer.Option("--policy", help="1m or 1h; both.", show_default=False)] = None,
-    measurement: Annotated[
-        list[str] | None, typer.Option("--measurement", help="Only this one; may be repeated.", show_default=False)
+    until: Annotated[
+        str, typer.Option("--until", metavar="TIME", show_default=False, help="End, in the same form; by default, now.")
+    ] = "",
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy",
+            metavar="POLICY",
+            show_default=False,
+            help="Only this retention policy, 1m or 1h; can be repeated.",
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and change nothing.")] = False,
+    measurement: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measurement", metavar="MEASUREMENT", show_default=False, help="Only this measurement; can be repeated."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """Make the coarser points, one a minute and one an hour, of the points that are there.
+    """Downsample existing data into the policies 1m and 1h.
 
-    For points that were there before their continuous queries, and those that came too late for them. Only whole
-    minutes and hours are made, of which every point is still kept. To do it again makes the same points; one that is
-    interrupted goes on where it was.
+    For data older than its continuous queries, or that arrived too late for them. Only minutes and hours whose raw
+    points are all still stored are computed. Running it twice gives the same points. An interrupted run continues with
+    the same command.
     """
     from aresmon.influxdb import backfill as influxdb_backfill
 

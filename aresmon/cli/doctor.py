@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, run_in_session, the_console, the_engine, the_site, the_stack
+from aresmon.cli.common import run_in_session, the_console, the_engine, the_site, the_stack
+from aresmon.cli.options import Json
 from aresmon.doctor.findings import Finding, Report, Severity, kinds
 from aresmon.system.errors import AresmonError
 
@@ -19,30 +20,27 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-def register(app: typer.Typer) -> None:
-    """Give `aresmon` the command."""
+def doctor(
+    hosts: Annotated[bool, typer.Option("--hosts", help="Also connect to every host over ssh.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also list the checks that passed.")] = False,
+    as_json: Json = False,
+    ask_sudo: Annotated[
+        bool, typer.Option("--ask-sudo", "-K", help="With --hosts, ask for the sudo password on the hosts.")
+    ] = False,
+) -> None:
+    """Diagnose problems, explain them and suggest fixes.
 
-    @command(app, name="doctor", example="aresmon doctor --hosts")
-    def doctor(
-        hosts: Annotated[bool, typer.Option("--hosts", help="Visit every host by ssh too.")] = False,
-        verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name what is as it should be, too.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
-        ask_sudo: Annotated[
-            bool, typer.Option("--ask-sudo", "-K", help="With --hosts: ask for sudo's password.")
-        ] = False,
-    ) -> None:
-        """Look at everything that can go wrong, and say of each finding why it matters and what mends it.
+    Changes nothing. A check that cannot be made is listed, and does not stop the others. All findings are described
+    in docs/doctor.md.
 
-        Nothing is changed. What cannot be looked at is named, and does not stop the rest. Exit code 5 if anything is
-        bad or a warning; notes are only good to know. docs/doctor.md describes every finding.
-        """
-
-        found = _examine(the_site(), hosts=hosts, ask_sudo=ask_sudo)
-        if as_json:
-            the_console().data(found.as_json())
-        else:
-            tell(the_console(), found, verbose=verbose)
-        raise typer.Exit(found.code)
+    Exit code: 5 if there is a finding that is bad or a warning.
+    """
+    found = _examine(the_site(), hosts=hosts, ask_sudo=ask_sudo)
+    if as_json:
+        the_console().data(found.as_json())
+    else:
+        tell(the_console(), found, verbose=verbose)
+    raise typer.Exit(found.code)
 
 
 def _examine(site: Site, *, hosts: bool, ask_sudo: bool) -> Report:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, run_in_session, the_console, the_engine, the_site
+from aresmon.cli.common import command, confirm_by_name, group, run_in_session, the_console, the_engine, the_site
+from aresmon.cli.options import AskSudo, Host, Json, Yes
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from aresmon.ssh.transport import Transport
 
 
-app = typer.Typer(help="The hosts of a site: list, add, remove, block.", no_args_is_help=True, rich_markup_mode=None)
+app = group("List, add, remove and block hosts.")
 
 
 @command(app, name="list", example="aresmon hosts list")
-def list_hosts(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List the hosts of aresmon.yml, how they are reached, and their last push."""
+def list_hosts(as_json: Json = False) -> None:
+    """List the hosts in aresmon.yml and their last release."""
     from aresmon.agents.sources import Releases
 
     site = the_site()
@@ -43,16 +44,43 @@ def list_hosts(as_json: Annotated[bool, typer.Option("--json", help="For scripts
 
 @command(app, name="add", example="aresmon hosts add lewi --ssh lewi")
 def add(
-    name: Annotated[str, typer.Argument(help="Its name: the `host` tag of its points.")],
-    ssh: Annotated[str, typer.Option("--ssh", help="How ssh reaches it; without it, its name.")] = "",
-    agent: Annotated[str, typer.Option("--agent", help="systemd or docker; without it, what is there.")] = "",
-    collect: Annotated[str, typer.Option("--collect", help="Collectors, as system,disk; without it, what fits.")] = "",
-    env: Annotated[list[str] | None, typer.Option("--env", help="What a collector wants, as NAME=value.")] = None,
-    ask_sudo: Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for sudo's password there.")] = False,
+    name: Annotated[
+        str, typer.Argument(metavar="HOST", help="The host's name, which is also the `host` tag of its data.")
+    ],
+    ssh: Annotated[
+        str,
+        typer.Option(
+            "--ssh", metavar="USER@HOST", show_default=False, help="The ssh destination; by default, the host's name."
+        ),
+    ] = "",
+    agent: Annotated[
+        str,
+        typer.Option(
+            "--agent",
+            metavar="KIND",
+            show_default=False,
+            help="How Telegraf runs: systemd or docker; by default, as found on the host.",
+        ),
+    ] = "",
+    collect: Annotated[
+        str,
+        typer.Option(
+            "--collect",
+            metavar="COLLECTORS",
+            show_default=False,
+            help="Collectors, separated by commas; by default, those for the services found on the host.",
+        ),
+    ] = "",
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="A variable that a collector requires; can be repeated."),
+    ] = None,
+    ask_sudo: AskSudo = False,
 ) -> None:
-    """Watch another machine: look at it, bring Telegraf to it, give it credentials, push, and see its data arrive.
+    """Add a host: install Telegraf, deploy to it, verify its data.
 
-    A host that stands in aresmon.yml already is gone on with. Every step may be taken again.
+    Detects the services on the host, adds the host to aresmon.yml and creates its credentials. An interrupted run
+    continues with the same command.
     """
     from aresmon.push import enroll
 
@@ -71,14 +99,17 @@ def add(
 
 @command(app, name="remove", example="aresmon hosts remove lewi")
 def remove(
-    name: Annotated[str, typer.Argument(help="A host of aresmon.yml.")],
-    leave_agent: Annotated[bool, typer.Option("--leave-agent", help="Do not touch the machine.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    ask_sudo: Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for sudo's password there.")] = False,
+    name: Host,
+    leave_agent: Annotated[
+        bool, typer.Option("--leave-agent", help="Leave the agent running; do not connect to the host.")
+    ] = False,
+    yes: Yes = False,
+    ask_sudo: AskSudo = False,
 ) -> None:
-    """Watch a machine no longer: stop its agent, revoke its credentials, take it out of aresmon.yml.
+    """Remove a host: stop its agent and revoke its credentials.
 
-    Its points stay until storage.keep lets them go. A machine that is not reached is left as it is, and said so.
+    Its entry in aresmon.yml is removed too. Its data is kept until storage.keep expires it. If the host cannot be
+    reached, its agent is left running and a warning says so.
     """
     from aresmon.push import enroll
     from aresmon.push import run as push_run
@@ -139,10 +170,11 @@ async def _prepare(site: Site, asked: EnrollOptions, *, ask_sudo: bool) -> None:
 
 
 @command(app, name="block", example="aresmon hosts block lewi")
-def block(name: Annotated[str, typer.Argument(help="The host that floods the database.")]) -> None:
-    """Cut a host off from the database at once, whatever it goes on sending; what it sent stays.
+def block(name: Host) -> None:
+    """Stop accepting data from a host, for example one that sends too much.
 
-    Its agent holds what it reads until its buffer is full. `up` leaves the host out until `hosts unblock`.
+    Takes effect at once. Data already stored is kept; the agent buffers new data until its buffer is full. The host
+    stays blocked until `aresmon hosts unblock`.
     """
     from aresmon.influxdb import users
 
@@ -159,8 +191,8 @@ def block(name: Annotated[str, typer.Argument(help="The host that floods the dat
 
 
 @command(app, name="unblock", example="aresmon hosts unblock lewi")
-def unblock(name: Annotated[str, typer.Argument(help="The host that may write again.")]) -> None:
-    """Let a blocked host write again, with the password that it has."""
+def unblock(name: Host) -> None:
+    """Accept data from a blocked host again."""
     from aresmon.influxdb import users
     from aresmon.site import secrets as site_secrets
 

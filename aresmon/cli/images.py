@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from aresmon.cli.common import command, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, the_console, the_engine, the_site
+from aresmon.cli.options import ImageArchive, Services
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
     from aresmon.engine.images import Pin
 
 
-app = typer.Typer(
-    help="The images of the stack: pull them, build them from packages, carry them to a machine without a network.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-Services = Annotated[
-    list[str] | None, typer.Argument(help="Services; without any, all of the site.", show_default=False)
-]
+app = group("Pull, build, save and load container images.")
 
 
 @command(app, name="pull", example="aresmon images pull grafana")
 def pull(services: Services = None) -> None:
-    """Pull the pinned images. Exit code 5 if some could not be had."""
+    """Pull the pinned images.
+
+    Exit code: 5 if an image could not be pulled.
+    """
     from aresmon.engine import images
 
     pins = _chosen_pins(services)
@@ -39,10 +32,12 @@ def pull(services: Services = None) -> None:
 
 @command(app, name="build", example="aresmon images build telegraf")
 def build(services: Services = None) -> None:
-    """Build images from packages: InfluxDB and Telegraf as Go commands, HAProxy from the distribution.
+    """Build images from packages, where no registry can be reached.
 
-    For machines where no registry answers. Takes Go, a Rust toolchain, a C compiler and mmdebstrap, and
-    about eight minutes on two cores. Exit code 5 if some could not be built.
+    InfluxDB and Telegraf are built from Go modules, HAProxy from packages of the distribution. Requires Go, a Rust
+    toolchain, a C compiler and mmdebstrap; takes about eight minutes on two cores.
+
+    Exit code: 5 if an image could not be built.
     """
     from aresmon.engine import images
     from aresmon.stack import plan
@@ -55,8 +50,8 @@ def build(services: Services = None) -> None:
 
 
 @command(app, name="save", example="aresmon images save /tmp/images.tar")
-def save(archive: Annotated[Path, typer.Argument(help="The tar file to write.")]) -> None:
-    """Write the images of the site into one tar file, to carry them to another machine."""
+def save(archive: ImageArchive) -> None:
+    """Save the site's images to a tar file, for another machine."""
     from aresmon.engine import images
 
     engine = the_engine()
@@ -65,8 +60,8 @@ def save(archive: Annotated[Path, typer.Argument(help="The tar file to write.")]
 
 
 @command(app, name="load", example="aresmon images load images.tar")
-def load(archive: Annotated[Path, typer.Argument(help="A tar file that `images save` wrote.")]) -> None:
-    """Take in the images of such a tar file."""
+def load(archive: ImageArchive) -> None:
+    """Load images from a tar file that `aresmon images save` wrote."""
     from aresmon.engine import images
 
     for reference in images.load(the_engine(), archive, the_console()):

@@ -1,11 +1,13 @@
-"""The command line: one function a command. Each parses, calls one use case and prints."""
+"""The command line: its sections, and the commands of each in the order in which the help lists them."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -20,6 +22,7 @@ from aresmon.cli import (
     hosts,
     images,
     push,
+    restore,
     secrets,
     site,
     snippet,
@@ -27,38 +30,95 @@ from aresmon.cli import (
     upgrade,
     users,
 )
-from aresmon.cli.common import Chosen
+from aresmon.cli.common import Chosen, command
+from aresmon.cli.help import HelpGroup
 from aresmon.system import signals
 from aresmon.system.errors import ExitCode
 
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of `aresmon` itself, with an example for its help."""
+
+    name: str
+    run: Callable[..., Any]
+    example: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of commands, such as `aresmon hosts`."""
+
+    name: str
+    app: typer.Typer
+
+
+SECTIONS: Mapping[str, Sequence[Command | Group]] = {
+    "Stack": [
+        Command("init", site.init, "aresmon init"),
+        Command("check", site.check, "aresmon check"),
+        Command("up", stack.up, "aresmon up --dry-run"),
+        Command("status", stack.status, "aresmon status --watch"),
+        Command("logs", stack.logs, "aresmon logs telegraf edge --tail 20"),
+        Command("down", stack.down, "aresmon down"),
+        Command("render", site.render, "aresmon render --output /tmp/bundle"),
+        Command("snippet", snippet.snippet, "aresmon snippet haproxy"),
+    ],
+    "Hosts and agents": [
+        Group("hosts", hosts.app),
+        Command("push-config", push.push_config, "aresmon push-config lewi", aliases=("push",)),
+        Command("rollback-config", push.rollback_config, "aresmon rollback-config lewi", aliases=("rollback",)),
+        Command("drift", push.drift, "aresmon drift", aliases=("diff",)),
+        Command("history", push.history, "aresmon history lewi"),
+        Command("collectors", site.collectors, "aresmon collectors"),
+    ],
+    "Alerts and people": [
+        Group("alerts", alerts.app),
+        Group("dashboards", dashboards.app),
+        Group("users", users.app),
+    ],
+    "Data and backups": [
+        Group("data", data.app),
+        Group("backup", backup.app),
+        Command("restore", restore.restore, "aresmon restore latest --dry-run"),
+    ],
+    "Maintenance": [
+        Command("doctor", doctor.doctor, "aresmon doctor --hosts"),
+        Command("upgrade", upgrade.upgrade, "aresmon upgrade --dry-run"),
+        Group("images", images.app),
+        Group("secrets", secrets.app),
+        Group("authority", authority.app),
+        Command("schema", site.schema_command, "aresmon schema > aresmon.schema.json"),
+    ],
+}
+
+
+class _Commands(HelpGroup):
+    sections: Mapping[str, Sequence[str]] = {
+        heading: [each.name for each in members] for heading, members in SECTIONS.items()
+    }
+
+
 app = typer.Typer(
     name="aresmon",
-    help="Watch a few servers from one file, on data that is seen to arrive.",
-    epilog="Start here: aresmon up. Every setting: docs/reference/aresmon-yml.md.",
+    cls=_Commands,
+    help="Monitor your servers with Telegraf, InfluxDB and Grafana, configured from one file.",
+    epilog="Start here: aresmon up. All settings: docs/reference/aresmon-yml.md.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-site.register(app)
-stack.register(app)
-backup.register(app)
-push.register(app)
-upgrade.register(app)
-snippet.register(app)
-doctor.register(app)
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(authority.app, name="authority")
-app.add_typer(data.app, name="data")
-app.add_typer(hosts.app, name="hosts")
-app.add_typer(images.app, name="images")
-app.add_typer(users.app, name="users")
-app.add_typer(dashboards.app, name="dashboards")
-app.add_typer(secrets.app, name="secrets")
+for _each in (each for members in SECTIONS.values() for each in members):
+    if isinstance(_each, Group):
+        app.add_typer(_each.app, name=_each.name)
+    else:
+        command(app, name=_each.name, example=_each.example, aliases=_each.aliases)(_each.run)
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"aresmon {__version__}")
         upgrade.tell_release()
@@ -72,12 +132,13 @@ def _globals(
         typer.Option(
             "--site",
             "-C",
+            metavar="FOLDER",
             show_default=False,
-            help="The site's folder; without it, this one or the nearest above with an aresmon.yml.",
+            help="The site's folder; by default, the nearest folder upwards with an aresmon.yml.",
         ),
     ] = Path(),
-    version: Annotated[  # eager: it wants no command
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    version: Annotated[  # eager: it needs no command
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     Chosen.folder = folder
@@ -87,5 +148,5 @@ def main() -> NoReturn:
     """Run the command line; never returns."""
     signals.heed()
     os.umask(os.umask(0o022) | 0o022)  # a looser one would let others write into the site's and the data folders
-    app()
+    app(prog_name="aresmon")
     sys.exit(ExitCode.DONE)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import command, run_in_session, the_console, the_site
+from aresmon.cli.common import run_in_session, the_console, the_site
+from aresmon.cli.options import AskSudo, BreakLock, Deadline, DryRun, Force, Host, Hosts, Json, NoVerify
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -18,43 +19,26 @@ if TYPE_CHECKING:
     from aresmon.push.session import Session
 
 
-Hosts = Annotated[list[str] | None, typer.Argument(help="Hosts of aresmon.yml.", show_default=False)]
-Every = Annotated[bool, typer.Option("--all", "-a", help="Every host of aresmon.yml.")]
-Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
-AskSudo = Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for the password that sudo wants there.")]
-NoVerify = Annotated[
-    bool, typer.Option("--no-verify", help="Do not wait for data: it may never arrive, and nothing is taken back.")
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Take it back as well if one measurement falls silent.")]
-Parallel = Annotated[int, typer.Option("--parallel", min=1, help="Hosts at the same time.")]
-Deadline = Annotated[
-    int | None,
-    typer.Option("--deadline", min=5, max=3600, show_default=False, help="Seconds for the data; without it, by pace."),
-]
-BreakLock = Annotated[bool, typer.Option("--break-lock", help="End the push of somebody who is gone for good.")]
-Force = Annotated[bool, typer.Option("--force", help="Push to an agent that is down already.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Let an edit made on the host go.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    command(app, name="push-config", example="aresmon push-config lewi")(push_config)
-    command(app, name="rollback-config", example="aresmon rollback-config lewi")(rollback_config)
-    command(app, name="history", example="aresmon history lewi")(history)
-    command(app, name="drift", example="aresmon drift")(drift)
-
-
 def push_config(
     hosts: Hosts = None,
-    every: Every = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
-    canary: Annotated[int, typer.Option("--canary", min=0, help="Hosts of the first wave; 0: all in one.")] = 1,
-    parallel: Parallel = 100,
-    max_fail: Annotated[int, typer.Option("--max-fail", min=0, help="Go on past so many failures.")] = 0,
-    strict: Strict = False,
-    overwrite: Overwrite = False,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Deploy to every host in aresmon.yml.")] = False,
+    dry_run: DryRun = False,
+    canary: Annotated[
+        int,
+        typer.Option("--canary", metavar="N", min=0, help="Number of hosts in the first wave; 0 for a single wave."),
+    ] = 1,
+    parallel: Annotated[
+        int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of hosts at the same time.")
+    ] = 100,
+    max_fail: Annotated[
+        int, typer.Option("--max-fail", metavar="N", min=0, help="Continue until more than N hosts have failed.")
+    ] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Also roll back if a single measurement stops arriving.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Overwrite changes made on the host.")] = False,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Keep an edit made on the host, as a file of the site.")
+        bool, typer.Option("--adopt", help="Save changes made on the host as a file of the site, and keep them.")
     ] = False,
     no_verify: NoVerify = False,
     force: Force = False,
@@ -63,10 +47,13 @@ def push_config(
     ask_sudo: AskSudo = False,
     as_json: Json = False,
 ) -> None:
-    """Bring the agents' configurations to hosts, and prove that their data arrives; else the former one comes back.
+    """Deploy agent configurations; roll back if no data arrives.
 
-    Checked by the host's own Telegraf, switched in one step, restarted, and seen in InfluxDB. Exit code 3: taken
-    back somewhere; 4: a person must look; 5: some hosts were not reached; 1: refused, nothing changed.
+    On each host, Telegraf checks the new configuration, which then replaces the running one and is verified: its data
+    must arrive in InfluxDB.
+
+    Exit codes: 3 if a host was rolled back; 4 if a host needs manual intervention; 5 if a host could
+    not be reached; 1 if the deployment was refused and nothing was changed.
     """
     from aresmon.push import drift as push_drift
     from aresmon.push import rollout
@@ -108,9 +95,12 @@ def push_config(
 
 
 def rollback_config(
-    host: Annotated[str, typer.Argument(help="A host of aresmon.yml.")],
+    host: Host,
     to: Annotated[
-        int | None, typer.Option("--to", min=0, show_default=False, help="The release; without it, the one before.")
+        int | None,
+        typer.Option(
+            "--to", metavar="RELEASE", min=0, show_default=False, help="The release; by default, the previous one."
+        ),
     ] = None,
     no_verify: NoVerify = False,
     force: Force = False,
@@ -119,9 +109,10 @@ def rollback_config(
     ask_sudo: AskSudo = False,
     as_json: Json = False,
 ) -> None:
-    """Bring an earlier release back to a host, with the same proof. `aresmon history` lists them.
+    """Deploy an earlier configuration of a host again.
 
-    The next push-config brings what aresmon.yml and configs say again: mend it there too.
+    It is verified as `aresmon push-config` does. `aresmon history` lists the releases. The next `aresmon push-config`
+    deploys the current configuration again: correct its source too.
     """
     from aresmon.push import rollout
     from aresmon.push import run as push_run
@@ -140,11 +131,17 @@ def rollback_config(
 
 
 def history(
-    host: Annotated[str | None, typer.Argument(help="A host; without it, all.", show_default=False)] = None,
-    last: Annotated[int, typer.Option("--last", min=1, help="How many of the newest lines.")] = 20,
+    host: Annotated[
+        str | None,
+        typer.Argument(metavar="HOST", help="A host in aresmon.yml; all of them by default.", show_default=False),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", metavar="N", min=1, help="Number of entries to show.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show who pushed what to which host and rotated which secret, when, and how it ended."""
+    """Show past deployments and secret rotations.
+
+    Each with its time, its host or secret, its outcome, and who made it.
+    """
     from aresmon.push import run as push_run
 
     site = the_site()
@@ -156,7 +153,10 @@ def history(
 
 
 def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False) -> None:
-    """Hold what stands on each host against what was last pushed there. Exit code 5 if anything differs."""
+    """Compare live configurations with the last deployed ones.
+
+    Without hosts, all hosts are compared. Exit code: 5 if anything differs.
+    """
     from aresmon.push import drift as push_drift
     from aresmon.push import run as push_run
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, the_console, the_engine, the_site
+from aresmon.cli.common import confirm_by_name, the_console, the_engine, the_site
+from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
 
@@ -23,42 +24,57 @@ if TYPE_CHECKING:
 _NAMES = {"influxdb": "the points", "grafana": "Grafana", "site": "the site's own files"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to an application."""
-    command(app, name="restore", example="aresmon restore latest --dry-run")(restore)
-
-
 def restore(
-    archive: Annotated[str, typer.Argument(help="A file, a name that `aresmon backup list` shows, or `latest`.")],
+    archive: Annotated[
+        str,
+        typer.Argument(metavar="ARCHIVE", help="A name that `aresmon backup list` shows, a file, or `latest`."),
+    ],
     only: Annotated[
-        str, typer.Option("--only", metavar="PART", show_default=False, help="influxdb, grafana or site, alone.")
+        str,
+        typer.Option(
+            "--only", metavar="PART", show_default=False, help="Restore only this part: influxdb, grafana or site."
+        ),
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: Json = False,
     passphrase_file: Annotated[
         Path | None,
-        typer.Option("--passphrase-file", show_default=False, help="Where the passphrase of the secrets is."),
+        typer.Option(
+            "--passphrase-file",
+            metavar="FILE",
+            show_default=False,
+            help="Read the passphrase of the archive's secrets from this file.",
+        ),
     ] = None,
     without_secrets: Annotated[
-        bool, typer.Option("--without-secrets", help="Leave the secrets shut; others are made.")
+        bool, typer.Option("--without-secrets", help="Do not restore secrets; new ones are generated.")
     ] = False,
     from_site: Annotated[
-        str, typer.Option("--from-site", show_default=False, help="The archive is of a site of this other name.")
+        str,
+        typer.Option(
+            "--from-site",
+            metavar="SITE",
+            show_default=False,
+            help="Accept an archive of the site with this other name.",
+        ),
     ] = "",
     accept: Annotated[
-        bool, typer.Option("--accept-differences", help="Take points that are not what the archive says.")
+        bool,
+        typer.Option("--accept-differences", help="Restore data even if it does not match the archive's manifest."),
     ] = False,
-    shorten: Annotated[
-        bool, typer.Option("--shorten-retention", help="Let a shorter storage.keep delete the older points.")
-    ] = False,
+    shorten: ShortenRetention = False,
 ) -> None:
-    """Bring an archive back. What is there now is kept aside, and named.
+    """Restore a backup archive.
 
-    The points are restored into a second InfluxDB first, and compared; then they take the place of those that are
-    there, and give it back unless data arrives: exit code 3. Exit code 4: the archive does not hold, and nothing was
-    changed. In an empty folder all is restored, aresmon.yml and secrets too; elsewhere these stay as they are but for
-    `--only site`.
+    The current data is moved aside, not deleted. The archive's data is first restored into a temporary InfluxDB and
+    compared with the archive's manifest; then it replaces the current data. If no fresh data arrives, the current data
+    is put back.
+
+    In an empty folder everything is restored, with aresmon.yml and the secrets. In an existing site those are kept,
+    unless you use `--only site`.
+
+    Exit codes: 3 if the restore was rolled back; 4 if the archive is damaged, and nothing was changed.
     """
     from aresmon.backup import restore as backup_restore
     from aresmon.backup.restore_site import Key

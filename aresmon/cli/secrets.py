@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import command, run_in_session, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, run_in_session, the_console, the_engine, the_site
+from aresmon.cli.options import AskSudo, DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from aresmon.stack.rotate_secrets import RotationResult
 
 
-app = typer.Typer(help="The site's secrets, and their rotation.", no_args_is_help=True, rich_markup_mode=None)
+app = group("List and rotate the site's secrets.")
 
 
 @command(app, name="list", example="aresmon secrets list")
-def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List the site's secrets: whom each is for, when it was made, and which are not rotated. No value is shown."""
+def list_secrets(as_json: Json = False) -> None:
+    """List the site's secrets, without their values.
+
+    Shows what each is for, when it was created, and whether it can be rotated.
+    """
     site, console = the_site(), the_console()
     _check_here(site, "its secrets are there")
     rows = [_row(one) for one in _found(site)]
@@ -34,20 +38,23 @@ def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="For scrip
 @command(app, name="rotate", example="aresmon secrets rotate agent-lewi")
 def rotate(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Secrets, as `secrets list` names them.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="SECRET", show_default=False, help="Names of secrets, as `aresmon secrets list` shows them."
+        ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", "-a", help="Every secret that can be rotated.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-    ask_sudo: Annotated[
-        bool, typer.Option("--ask-sudo", "-K", help="Ask for the password that sudo wants on the hosts.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Rotate every secret that can be rotated.")] = False,
+    dry_run: DryRun = False,
+    ask_sudo: AskSudo = False,
+    as_json: Json = False,
 ) -> None:
-    """Give secrets other values, with both valid until the new one is seen to be used; then the old one is not.
+    """Rotate secrets without interrupting the flow of data.
 
-    An agent gets its password by a push, proven by its points; one that is not reached keeps its old one, and is
-    named. Interrupted, the same command goes on. Exit code 5: some were rotated and some not; 1: none; 3 and 4 as
-    `push-config`.
+    The old and the new value are both valid until the new one is in use; then the old one is revoked. An agent's
+    password is deployed and verified as by `aresmon push-config`; a host that cannot be reached keeps its old one. An
+    interrupted run continues with the same command.
+
+    Exit codes: 5 if only some secrets were rotated; 1 if none was; 3 and 4 as for `aresmon push-config`.
     """
     from aresmon.site import secret_inventory
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, the_console, the_engine, the_site
+from aresmon.cli.common import the_console, the_engine, the_site
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
@@ -15,19 +15,11 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to `aresmon`."""
-    command(app, name="init", example="aresmon init")(init)
-    command(app, name="check", example="aresmon check")(check)
-    command(app, name="render", example="aresmon render --output /tmp/bundle")(render)
-    command(app, name="collectors", example="aresmon collectors")(collectors)
-    command(app, name="schema", example="aresmon schema > aresmon.schema.json")(schema_command)
-
-
 def init() -> None:
-    """Write a commented aresmon.yml for this machine: its name, its Docker, its HAProxy.
+    """Write a commented aresmon.yml for this machine.
 
-    A file that is there already is never overwritten.
+    It is filled in with the machine's name and the services found on it, such as Docker or HAProxy. An existing file
+    is never overwritten.
     """
     from aresmon.site import init as site_init
 
@@ -38,13 +30,18 @@ def init() -> None:
 
 def check(
     configs: Annotated[
-        Path | None, typer.Option("--configs", show_default=False, help="A folder of <host>.conf, looked at as well.")
+        Path | None,
+        typer.Option(
+            "--configs", metavar="FOLDER", show_default=False, help="Also check the <host>.conf files in this folder."
+        ),
     ] = None,
 ) -> None:
-    """Hold aresmon.yml and overrides/ against their schema and tell every error at once.
+    """Validate aresmon.yml and overrides/.
 
-    With --configs, each <host>.conf there is completed as a push would, and held against our rules and, where an
-    engine and its image are here, against Telegraf's own check.
+    All errors are reported at once, each with its line.
+
+    With --configs, each <host>.conf is completed as `aresmon push-config` does, and checked for errors; Telegraf's own
+    check runs too if its image is on this machine.
     """
     site, console = the_site(), the_console()
     config = site.config()
@@ -79,11 +76,22 @@ def _check_configurations(site: Site, folder: Path) -> None:
 def render(
     configs: Annotated[
         Path | None,
-        typer.Option("--configs", show_default=False, help="Write a first repository of <host>.conf there instead."),
+        typer.Option(
+            "--configs",
+            metavar="FOLDER",
+            show_default=False,
+            help="Write a <host>.conf for each host to this folder instead, to start a repository.",
+        ),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Another folder than .aresmon/bundle.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write to this folder instead of .aresmon/bundle."),
+    ] = None,
 ) -> None:
-    """Write the bundle: everything that aresmon generates from the site, and nothing else."""
+    """Write the generated files without starting anything.
+
+    These are the Compose file and the configuration of every service and agent: all that `aresmon up` uses.
+    """
     from aresmon.config import package_data
     from aresmon.engine import images
     from aresmon.render.telegraf import repository
@@ -118,7 +126,10 @@ def render(
 
 
 def collectors() -> None:
-    """List what can be watched: the shipped collectors and those of overrides/collectors."""
+    """List the available collectors.
+
+    These are the shipped ones and those in overrides/collectors.
+    """
     the_console().collectors(the_site().catalogue().values())
 
 

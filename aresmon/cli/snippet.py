@@ -6,21 +6,17 @@ from typing import Annotated
 
 import typer
 
-from aresmon.cli.common import command, the_console, the_site
+from aresmon.cli.common import the_console, the_site
 from aresmon.system.errors import AresmonError, ExitCode
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `aresmon`."""
-    command(app, name="snippet", example="aresmon snippet haproxy")(snippet)
-
-
 def snippet(
-    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="haproxy, nginx or caddy.")] = "haproxy",
+    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="The proxy: haproxy, nginx or caddy.")] = "haproxy",
 ) -> None:
-    """Print what a proxy in front of Grafana needs, for a site without a certificate of its own.
+    """Print the configuration of a reverse proxy for Grafana.
 
-    What has to be said in aresmon.yml for it comes on standard error.
+    For sites where Grafana is behind a proxy that has the TLS certificate. Settings that are missing in aresmon.yml
+    are reported on standard error.
     """
     from aresmon.render import proxy_snippets
 

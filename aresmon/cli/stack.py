@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli import data, upgrade
-from aresmon.cli.common import command, confirm_by_name, the_console, the_engine, the_site, the_stack, until_interrupted
+from aresmon.cli.common import confirm_by_name, the_console, the_engine, the_site, the_stack, until_interrupted
+from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
 from aresmon.cli.site import _tell_doubts
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -16,26 +17,22 @@ if TYPE_CHECKING:
     from aresmon.stack.up import UpResult
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to `aresmon`."""
-    command(app, name="up", example="aresmon up --dry-run")(up)
-    command(app, name="down", example="aresmon down")(down)
-    command(app, name="status", example="aresmon status --watch")(status)
-    command(app, name="logs", example="aresmon logs telegraf --tail 20")(logs)
-
-
 def up(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-    shorten: Annotated[
-        bool, typer.Option("--shorten-retention", help="Let a shorter storage.keep delete the older points.")
+    dry_run: DryRun = False,
+    shorten: ShortenRetention = False,
+    here: Annotated[
+        bool, typer.Option("--here", help="Run the stack on this machine even if its name is not that of the server.")
     ] = False,
-    here: Annotated[bool, typer.Option("--here", help="This machine is the server, whatever its name.")] = False,
 ) -> None:
-    """Bring the stack to what aresmon.yml says, and wait until its data is seen to arrive.
+    """Start the stack, or update it to match aresmon.yml.
 
-    Without an aresmon.yml, one is written for this machine. A second run finds nothing to do. --dry-run looks into
-    the database too, and not at Grafana's users: `aresmon users list` does. Exit code 5: an image could not be had,
-    or no data was seen; 4: a person must look.
+    Waits until every service is ready and fresh data arrives. Writes an aresmon.yml for this machine if there is none.
+    If nothing has changed, nothing is restarted.
+
+    --dry-run shows the changes to services, files and database; for those to Grafana's users, see `aresmon users
+    apply --dry-run`.
+
+    Exit codes: 5 if an image is missing or no data arrives; 4 if the stack needs manual intervention.
     """
     from aresmon.engine.images import pins
     from aresmon.site import init
@@ -81,10 +78,15 @@ def up(
 
 
 def down(
-    volumes: Annotated[bool, typer.Option("--volumes", help="Delete the data folders too, after asking.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Delete the data folders too, after confirmation.")
+    ] = False,
+    yes: Yes = False,
 ) -> None:
-    """Stop the stack and remove its containers. The data stays, and `aresmon up` goes on with it."""
+    """Stop the stack and remove its containers.
+
+    The data is kept; `aresmon up` starts the stack with it again.
+    """
     from aresmon.site import folder as site_folder
     from aresmon.stack import remote
     from aresmon.stack import up as stack_up
@@ -107,13 +109,15 @@ def down(
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every five seconds, until ^C.")] = False,
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh every five seconds until interrupted.")] = False,
 ) -> None:
-    """Show each service and each host, what is wrong and what to do. Exit code 5 if anything is wrong.
+    """Show the state of services and hosts, and any problems.
 
-    POINTS/MIN: what arrived in the last whole minute. READS: how often the inputs of a host were read in it, of
-    what is due. SILENT: inputs that gave nothing in it.
+    POINTS/MIN: points that arrived in the last full minute. READS: how often the host's inputs were read in that
+    minute, of the expected number. SILENT: inputs that sent nothing in that minute.
+
+    Exit code: 5 if there is a problem.
     """
     from aresmon.doctor.status import look
 
@@ -130,11 +134,13 @@ def status(
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="influxdb, grafana, edge or telegraf.")],
-    tail: Annotated[int, typer.Option("--tail", help="How many of the last lines.", min=0)] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="influxdb, grafana, edge or telegraf.")],
+    tail: Annotated[
+        int, typer.Option("--tail", "-n", metavar="LINES", min=0, help="Number of lines to show from the end.")
+    ] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until interrupted.")] = False,
 ) -> None:
-    """Show the last lines that a service wrote."""
+    """Show the logs of services."""
     from aresmon.engine.images import services
     from aresmon.system import json_schema
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, the_console, the_engine, the_site
+from aresmon.cli.common import the_console, the_engine, the_site
+from aresmon.cli.options import DryRun
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
@@ -18,23 +19,25 @@ if TYPE_CHECKING:
     from aresmon.upgrade.run import Backup, UpgradePlan
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `aresmon`."""
-    command(app, name="upgrade", example="aresmon upgrade --dry-run")(upgrade)
-
-
 def upgrade(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-    no_backup: Annotated[bool, typer.Option("--no-backup", help="Make no backup first.")] = False,
+    dry_run: DryRun = False,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Do not create a backup first.")] = False,
     within: Annotated[
-        float, typer.Option("--within", metavar="SECONDS", help="How long a new image has to prove itself.", min=1)
+        float,
+        typer.Option(
+            "--within", metavar="SECONDS", help="Time for each service to be verified with its new image.", min=1
+        ),
     ] = 180,
 ) -> None:
-    """Bring the site to this release: its file, its configuration, then one service after the other to its image.
+    """Upgrade the site to this release of aresmon.
 
-    A backup is made first. Before InfluxDB and Grafana get another image, their data is kept as it is; each service
-    has to answer, and fresh data to arrive, else the former image comes back by itself with its data, and the services
-    after it are left alone: exit code 3. What an interrupted upgrade left is undone or completed first.
+    Creates a backup, migrates aresmon.yml, updates the configuration, then upgrades one service after the other to its
+    new image. A snapshot of the data of InfluxDB and Grafana is taken before.
+
+    A service that is not ready in time, or after which no fresh data arrives, is rolled back automatically with its
+    data; the services after it are not upgraded. An interrupted upgrade is completed or rolled back first.
+
+    Exit code: 3 if a service was rolled back.
     """
     from aresmon.stack import remote
     from aresmon.upgrade import run

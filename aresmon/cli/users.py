@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, the_console, the_engine, the_site
+from aresmon.cli.common import command, confirm_by_name, group, the_console, the_engine, the_site
+from aresmon.cli.options import DryRun, Json, Login, Yes
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from aresmon.site.folder import Site
 
 
-app = typer.Typer(help="The users of Grafana.", no_args_is_help=True, rich_markup_mode=None)
+app = group("List, add and remove Grafana users, and set passwords.")
 
 
 @command(app, name="list", example="aresmon users list")
-def list_users(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List Grafana's users: those of aresmon.yml, and those who are there on their own."""
+def list_users(as_json: Json = False) -> None:
+    """List Grafana's users.
+
+    These are the users in aresmon.yml and those created in Grafana itself.
+    """
     from aresmon.grafana import manage_users
 
     site = _site_with_grafana()
@@ -41,11 +45,12 @@ def list_users(as_json: Annotated[bool, typer.Option("--json", help="For scripts
 
 @command(app, name="apply", example="aresmon users apply --dry-run")
 def apply(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Bring Grafana's users to what aresmon.yml says, as `up` does.
+    """Update Grafana's users to match aresmon.yml.
 
-    Passwords, roles and names of those whom the file names are put back; the others are let be.
+    `aresmon up` does the same. Passwords, roles and names of the users in aresmon.yml are reset; other users are not
+    changed.
     """
     from aresmon.grafana import manage_users
 
@@ -60,10 +65,15 @@ def apply(
 
 @command(app, name="set-password", example="aresmon users set-password marie")
 def set_password(
-    login: Annotated[str, typer.Argument(help="The login.")],
-    generate: Annotated[bool, typer.Option("--generate", help="Make a new one instead of asking for it.")] = False,
+    login: Login,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Generate a password instead of prompting for it.")
+    ] = False,
 ) -> None:
-    """Give a user another password: asked for without an echo, or the first line of standard input."""
+    """Set the password of a user.
+
+    Prompts for it without echo, or reads the first line of standard input.
+    """
     from aresmon.grafana import manage_users
     from aresmon.site import secrets
 
@@ -82,12 +92,19 @@ def set_password(
 
 @command(app, name="add", example="aresmon users add marie --role editor")
 def add(
-    login: Annotated[str, typer.Argument(help="The login.")],
-    role: Annotated[str, typer.Option("--role", help="viewer, editor or admin.")] = "viewer",
-    name: Annotated[str, typer.Option("--name", help="The name that is shown.")] = "",
-    email: Annotated[str, typer.Option("--email", help="The e-mail address.")] = "",
+    login: Login,
+    role: Annotated[str, typer.Option("--role", metavar="ROLE", help="The role: viewer, editor or admin.")] = "viewer",
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", show_default=False, help="The name shown in Grafana.")
+    ] = "",
+    email: Annotated[
+        str, typer.Option("--email", metavar="ADDRESS", show_default=False, help="The e-mail address.")
+    ] = "",
 ) -> None:
-    """Add a user to aresmon.yml and to Grafana, with a generated password."""
+    """Add a user to aresmon.yml and to Grafana.
+
+    The password is generated, and stored in .aresmon/secrets.
+    """
     from aresmon.grafana import manage_users
     from aresmon.site import secrets
 
@@ -105,10 +122,13 @@ def add(
 
 @command(app, name="remove", example="aresmon users remove marie")
 def remove(
-    login: Annotated[str, typer.Argument(help="The login.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    login: Login,
+    yes: Yes = False,
 ) -> None:
-    """Take a user out of aresmon.yml and delete it in Grafana. Its dashboards stay."""
+    """Remove a user from aresmon.yml and delete it in Grafana.
+
+    Dashboards that the user created are kept.
+    """
     from aresmon.grafana import manage_users
 
     site = _site_here()

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from aresmon.cli.main import app
@@ -180,16 +182,16 @@ def commands_page() -> str:
 
 def commands() -> list[tuple[str, ...]]:
     """Every command by its words after `aresmon`: `()` for itself, `("images", "pull")`."""
-    return [(), *_walk(app, ())]
+    return [(), *_walk(get_command(app), ())]
 
 
-def _walk(group: typer.Typer, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for command in group.registered_commands:
-        yield (*above, str(command.name))
-    for inner in group.registered_groups:
-        if inner.typer_instance is not None:
-            yield (*above, str(inner.name))
-            yield from _walk(inner.typer_instance, (*above, str(inner.name)))
+def _walk(command: Any, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The commands below this one in the order of its help, without aliases."""
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(typer.Context(command)):
+            if not command.commands[name].hidden:
+                yield (*above, name)
+                yield from _walk(command.commands[name], (*above, name))
 
 
 def help_of(words: tuple[str, ...]) -> str:

@@ -18,11 +18,6 @@ from tests.unit.conftest import ARES, FakeEngine, container
 
 Run = Callable[..., Result]
 
-COMMANDS = [
-    *([one.name or ""] for one in main.app.registered_commands),
-    *(["images", one.name or ""] for one in images.app.registered_commands),
-]
-
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -51,22 +46,6 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 def write(folder: Path, text: str = "hosts: {biere: }\n") -> None:
     (folder / "aresmon.yml").write_text(text)
-
-
-def test_the_commands_are_those_of_the_design() -> None:
-    assert {"init", "check", "render", "up", "down", "status", "logs", "collectors", "schema"} <= {
-        command[0] for command in COMMANDS
-    }
-    assert {"pull", "build", "save", "load"} == {command[1] for command in COMMANDS if len(command) == 2}
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself_with_an_example(run: Run, command: list[str]) -> None:
-    result = run(*command, "--help")
-
-    (example,) = [line.strip() for line in result.stdout.splitlines() if line.strip().startswith("Example: ")]
-    assert result.exit_code == 0
-    assert example.startswith(f"Example: aresmon {' '.join(command)}")
 
 
 def test_the_version_is_told(run: Run) -> None:

@@ -1,0 +1,56 @@
+"""Help texts without rich, which would take a third of a second to load: plain Click, with commands in sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from typer._click.core import Command, Context
+    from typer._click.formatting import HelpFormatter
+
+
+class HelpCommand(TyperCommand):
+    """A command whose usage line shows arguments as man pages do: `HOST`, `[HOST]`, `[HOST...]`."""
+
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        """The words after the command's name."""
+        return _usage(self, ctx)
+
+
+class HelpGroup(TyperGroup):
+    """A group whose help lists its commands in `sections`, by heading and in this order; without any, in one list.
+
+    Each description stands whole on one line: tests hold it to the width of a terminal of 80 columns.
+    """
+
+    sections: Mapping[str, Sequence[str]] = {}
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """The names of all commands, in the order of the help; those outside of the sections follow."""
+        ordered = [name for names in self.sections.values() for name in names]
+        return [*ordered, *(name for name in super().list_commands(ctx) if name not in ordered)]
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the commands, section by section, with all descriptions in one column."""
+        names = [name for name in self.list_commands(ctx) if not self.commands[name].hidden]
+        width = max(map(len, names))
+        for heading, listed in (self.sections or {"Commands": names}).items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), summary(self.commands[name])) for name in listed])
+
+
+def summary(command: Command) -> str:
+    """The first line of a command's help."""
+    return (command.help or "").partition("\n")[0]
+
+
+def _usage(command: TyperCommand, ctx: Context) -> list[str]:
+    pieces = [command.options_metavar] if command.options_metavar else []
+    for each in command.get_params(ctx):
+        if each.param_type_name == "argument":
+            name = f"{each.make_metavar(ctx)}{'...' if each.nargs != 1 else ''}"
+            pieces.append(name if each.required else f"[{name}]")
+    return pieces

@@ -1,0 +1,49 @@
+"""Options and arguments that several commands share: one name, one metavar and one help text for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without changing anything.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+AskSudo = Annotated[bool, typer.Option("--ask-sudo", "-K", help="Ask for the sudo password on the hosts.")]
+ShortenRetention = Annotated[
+    bool, typer.Option("--shorten-retention", help="Allow a shorter storage.keep to delete older points.")
+]
+
+Host = Annotated[str, typer.Argument(metavar="HOST", help="A host in aresmon.yml.")]
+Hosts = Annotated[list[str] | None, typer.Argument(metavar="HOST", help="Hosts in aresmon.yml.", show_default=False)]
+Services = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SERVICE", help="Services of the stack; all of them by default.", show_default=False),
+]
+Login = Annotated[str, typer.Argument(metavar="LOGIN", help="The user's login.")]
+ImageArchive = Annotated[Path, typer.Argument(metavar="FILE", help="The tar file.")]
+
+# A push.
+NoVerify = Annotated[
+    bool,
+    typer.Option(
+        "--no-verify",
+        help="Skip verification. A configuration that sends no data will not be rolled back.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Deploy even if the agent is not running now.")]
+BreakLock = Annotated[
+    bool, typer.Option("--break-lock", help="End a deployment that hangs on the host, roll it back, and continue.")
+]
+Deadline = Annotated[
+    int | None,
+    typer.Option(
+        "--deadline",
+        metavar="SECONDS",
+        min=5,
+        max=3600,
+        show_default=False,
+        help="Time for data to arrive before the host is rolled back; by default it depends on the host's interval.",
+    ),
+]
