@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 from typing import Any
 
-from aresmon.influxdb.downsampling import SERVES
+from aresmon.influxdb.downsampling import SERVED_SPANS
 from aresmon.render.grafana import queries as grafana_queries
 from bench.scratch import Line
 
@@ -105,7 +105,7 @@ def read_board(name: str, content: bytes, host: str) -> Board:
 
 def policy_for(span: int) -> str:
     """Which retention policy a dashboard chooses for so many seconds."""
-    return next(policy for policy, start, end in SERVES if start < span * 1000 <= end)
+    return next(policy for policy, start, end in SERVED_SPANS if start < span * 1000 <= end)
 
 
 def step_for(span: int, points: int) -> int:

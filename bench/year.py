@@ -82,7 +82,7 @@ def measure(*, hosts: int = 10, weeks: int = 2, days: int = 1, hours: int = 52) 
 def policies() -> list[str]:
     """The database and its policies, as `up` makes them."""
     keep = model.load("hosts:\n  one: {}\n", collectors.load()).keep
-    hours = {policy: influxql.keep_hours(keep, policy) for policy in influxql.POLICIES}
+    hours = {policy: influxql.retention_hours(keep, policy) for policy in influxql.POLICIES}
     coarser = [influxql.create_policy(DATABASE, policy, hours[policy]) for policy in hours if policy != "raw"]
     return [influxql.create_database(DATABASE, hours["raw"]), *coarser]
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.engine.docker import Engine
-from aresmon.influxdb.scratch import make
+from aresmon.influxdb.scratch import create_folder
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.stack.folder_swap import STAGING, _own, _staging
@@ -44,8 +44,8 @@ def take_influxdb(site: Site, config: Config, engine: Engine, *, user: int) -> d
         raise AresmonError("InfluxDB does not run, and only a running one can be backed up", hint="`aresmon up`")
     # Another name each time: the program goes on in the container when an aresmon is killed, and must find no place.
     folder = _staging(site, config) / secrets.token_hex(4)
-    make(folder.parent, user)
-    make(folder, user)
+    create_folder(folder.parent, user)
+    create_folder(folder, user)
     command = ["influxd", "backup", "-portable", "-db", DATABASE, f"/var/lib/influxdb/{STAGING}/{folder.name}"]
     done = engine.execute(container.id, command, given="", within=_DAY)
     if done.code != 0:
@@ -60,7 +60,7 @@ def take_grafana(site: Site, config: Config) -> dict[str, Path]:
     if not live.is_file():
         return {}
     copy = _own(site) / "grafana.db"
-    make(copy.parent, os.getuid())
+    create_folder(copy.parent, os.getuid())
     try:
         with (
             closing(sqlite3.connect(f"file:{quote(str(live))}?mode=ro", uri=True, timeout=30)) as database,
@@ -88,7 +88,7 @@ def take_site(site: Site) -> dict[str, Path]:
 
 def _copied(path: Path, copy: Path) -> Path:
     """A copy, with its right to be run: the file may change, or go, before it is packed."""
-    make(copy.parent, os.getuid())
+    create_folder(copy.parent, os.getuid())
     shutil.copy(path, copy)
     return copy
 
@@ -121,7 +121,7 @@ def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
             if inner is None or entry.name.split("/")[0] not in _SECRET or ".." in entry.name.split("/"):
                 continue
             owner, path = entry.uid if os.getuid() == 0 else None, folder / entry.name
-            make(path.parent, os.getuid())
+            create_folder(path.parent, os.getuid())
             files.write(path, inner.read(), mode=0o600, owner=owner)
 
 

@@ -189,15 +189,15 @@ def _origin(site: Site, config: Config, engine: Engine, influxdb: InfluxDB, begu
         begun=begun,
         ended=time.time(),
         images={name: one.image for name, one in engine.containers(config.site).items()},
-        keep={policy: influxql.keep_hours(config.keep, policy) for policy in influxql.POLICIES},
+        keep={policy: influxql.retention_hours(config.keep, policy) for policy in influxql.POLICIES},
     )
 
 
 def _damaged(site: Site, config: Config, influxdb: InfluxDB) -> tuple[str, ...]:
     """The days of which InfluxDB cannot read all; nothing else would say that an archive is without them."""
     folder = site.root / config.data
-    aside = shards.put_aside(folder, shards.places(influxdb))
-    damages = [*shards.closed(influxdb, folder, now=time.time()), *aside]
+    aside = shards.list_quarantined(folder, shards.list_locations(influxdb))
+    damages = [*shards.list_unopened(influxdb, folder, now=time.time()), *aside]
     return tuple(dict.fromkeys(f"{one.place.days} in {one.place.policy}" for one in damages))
 
 
@@ -223,7 +223,7 @@ def _store(
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
         raise AresmonError(f"no place took the archive: {told}", hint="mend it, then `aresmon backup` again")
     record.note_made(site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
-    events.tell_backup(service.influxdb(site), config.server, "made", name)
+    events.record_backup(service.influxdb(site), config.server, "made", name)
     if failed:
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
         record.note_failed(site, FailedBackup(time.time(), told))

@@ -158,7 +158,9 @@ def restore(
             moves += restore_site.bring(site, source, site.state / former.removeprefix(".aresmon-"), wish.key, progress)
             if wish.key.wanted:
                 create.note_shown(site)  # who restores has it
-        work = _Work(site, site.config(), engine, source, wish, progress, backfill.owed(site.state / backfill.JOURNAL))
+        work = _Work(
+            site, site.config(), engine, source, wish, progress, backfill.read_journal(site.state / backfill.JOURNAL)
+        )
         if data:
             ready, filling = _prepared(work, data, former)
             active = _active(work)
@@ -205,7 +207,7 @@ def _prepared(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSw
         return _prepare(work, parts, former)
     except BaseException:
         for folder in site_folder.data_folders(work.site, work.config).values():
-            scratch.remove(folder / FOLDER)
+            scratch.remove_folder(folder / FOLDER)
         raise
 
 
@@ -218,9 +220,9 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
         if preflight.prepare_folder(folders[part], users[part], part):
             work.site.remember_folder(folders[part])
     grafana = folders["grafana"] / FOLDER
-    scratch.remove(grafana)
+    scratch.remove_folder(grafana)
     if "grafana" in parts:
-        scratch.make(grafana, users["grafana"])
+        scratch.create_folder(grafana, users["grafana"])
 
     def place(name: str) -> Path | None:
         wanted = "grafana" in parts and name.startswith("grafana/")
@@ -228,13 +230,13 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
 
     also, filling = Also(lambda _: None, place, points="influxdb" in parts), work.owed
     if "influxdb" in parts:
-        filling = backfill.joined(work.owed, _try_points(work, also))
+        filling = backfill.merge_tasks(work.owed, _try_points(work, also))
     else:
         verify.unpack(work.source, folders["influxdb"] / FOLDER, 0, progress=work.progress, also=also)
     if "grafana" in parts:
         if fault := verify.grafana_fault(grafana / "grafana.db"):
             raise AresmonError(f"{work.source.name}: {fault}", hint="take another archive; nothing was changed")
-        scratch.give(grafana, users["grafana"])
+        scratch.chown_contents(grafana, users["grafana"])
     moves = [folder_swap.move(folders[one], folders[one] / FOLDER, folders[one] / former, NAMES[one]) for one in parts]
     return moves, filling
 
@@ -289,8 +291,8 @@ def _active(work: _Work) -> list[str]:
         return []
     try:
         influxdb = influxdb_service.influxdb(work.site)
-        oldest = time.time() - freshness.FRESH
-        return [host.name for host in work.config.hosts if freshness.newest(influxdb, host.name) > oldest]
+        oldest = time.time() - freshness.FRESH_WITHIN
+        return [host.name for host in work.config.hosts if freshness.newest_point(influxdb, host.name) > oldest]
     except AresmonError:
         return []
 
@@ -304,7 +306,7 @@ def _exchange(work: _Work, moves: list[FolderSwap], filling: list[BackfillTask])
             folder_swap.stop(work.engine, work.config.site, there)
     with work.progress.stage("moving the data into place"):
         # Before they move: interrupted, the next `up` fills whichever data are there, and to do it again changes none.
-        backfill.remember(work.site.state / backfill.JOURNAL, filling)
+        backfill.write_journal(work.site.state / backfill.JOURNAL, filling)
         folder_swap.begin(work.site, moves, project=work.config.site)
         folder_swap.finish(work.site)
         for one in moves:
@@ -336,7 +338,7 @@ def _wait_for(influxdb: InfluxDB, hosts: list[str], since: float) -> str:
     def has_arrived() -> bool | None:
         nonlocal reason
         try:
-            arrived, reason = any(freshness.newest(influxdb, host) > since for host in hosts), ""
+            arrived, reason = any(freshness.newest_point(influxdb, host) > since for host in hosts), ""
         except AresmonError as error:  # InfluxDB may be restarting
             arrived, reason = False, f" ({error.message})"
         return arrived or None

@@ -37,7 +37,7 @@ def bring(site: Site, source: ArchiveSource, former: Path, key: Key, progress: P
     nothing changed.
     """
     folder = site.state / "incoming"
-    scratch.remove(folder)
+    scratch.remove_folder(folder)
     try:
         with progress.stage(f"reading {source.name} from {source.where}"), source.open() as stream:
             archive.unpack(stream, accept=_accept, place=lambda name: _place(folder, name))
@@ -56,7 +56,7 @@ def bring(site: Site, source: ArchiveSource, former: Path, key: Key, progress: P
         folder_swap.finish(site)
     finally:
         if not folder_swap.pending(site):
-            scratch.remove(folder)
+            scratch.remove_folder(folder)
             with suppress(OSError):  # nothing was there before
                 former.rmdir()
     return moves

@@ -24,7 +24,7 @@ from aresmon.engine.docker import Engine
 from aresmon.influxdb import events, service
 from aresmon.influxdb import scratch as influxdb_scratch
 from aresmon.influxdb.client import InfluxDB
-from aresmon.influxdb.scratch import FOLDER, Form, Scratch
+from aresmon.influxdb.scratch import FOLDER, Scratch, ScratchOptions
 from aresmon.site import folder as site_folder
 from aresmon.site import secrets
 from aresmon.site.folder import Site
@@ -76,28 +76,28 @@ def verify(site: Site, engine: Engine, archive: str, progress: Progress) -> Veri
         folder_swap.check_none(site)
         source = find(site, config, archive)
         folder = site.state / "staging-verify"
-        influxdb_scratch.remove(folder)
+        influxdb_scratch.remove_folder(folder)
         try:
             verdict = _verify(site, config, engine, source, folder=folder, progress=progress)
         except DamagedError as error:
             verdict = VerifyResult(source.name, source.where, 0, 0, (), (error.message,), (), 0.0)
         finally:
-            influxdb_scratch.remove(folder)
-            influxdb_scratch.remove(site.root / config.data / FOLDER)
+            influxdb_scratch.remove_folder(folder)
+            influxdb_scratch.remove_folder(site.root / config.data / FOLDER)
         record.note_verified(site, Verification(time.time(), verdict.archive, verdict.ok, verdict.what))
         if verdict.ok:
             with suppress(AresmonError):
-                events.tell_backup(service.influxdb(site), config.server, "proven", verdict.archive)
+                events.record_backup(service.influxdb(site), config.server, "proven", verdict.archive)
         return verdict
 
 
-def form(site: Site, config: Config, engine: Engine) -> Form:
+def form(site: Site, config: Config, engine: Engine) -> ScratchOptions:
     """How a second InfluxDB is run here. Raises AresmonError where there is no image for it."""
     running = engine.containers(config.site).get("influxdb")
     image = running.image if running else images.local(engine, images.used_pins(config)).references.get("influxdb", "")
     if not image:
         raise AresmonError("there is no image of InfluxDB here", hint="`aresmon images pull influxdb`, or `build`")
-    return Form(
+    return ScratchOptions(
         folder=site.root / config.data / FOLDER,
         image=image,
         user=site_folder.users()["influxdb"],
@@ -241,13 +241,13 @@ def check_room(folder: Path, said: Manifest) -> None:
 
 @contextmanager
 def tried(
-    site: Site, engine: Engine, source: ArchiveSource, form: Form, *, progress: Progress, also: Also
+    site: Site, engine: Engine, source: ArchiveSource, form: ScratchOptions, *, progress: Progress, also: Also
 ) -> Iterator[TrialRestore]:
     """Unpack an archive, have a second InfluxDB take its points in, and add them up.
 
     Raises DamagedError for an archive that is not what it was, AresmonError for one of a newer InfluxDB.
     """
-    influxdb_scratch.remove(form.folder)
+    influxdb_scratch.remove_folder(form.folder)
     said = unpack(source, form.folder, form.user, progress=progress, also=also)
     with (
         progress.stage("restoring the points into a second InfluxDB") as stage,
@@ -286,8 +286,8 @@ def unpack(source: ArchiveSource, folder: Path, user: int, *, progress: Progress
         also.accept(said)
         if also.points:
             check_room(folder, said)
-            influxdb_scratch.make(folder, user)
-            influxdb_scratch.make(incoming, user)
+            influxdb_scratch.create_folder(folder, user)
+            influxdb_scratch.create_folder(incoming, user)
 
     def place(name: str) -> Path | None:
         if name.startswith("influxdb/"):
@@ -300,7 +300,7 @@ def unpack(source: ArchiveSource, folder: Path, user: int, *, progress: Progress
             stage.say(member.name)
 
         said = backup_archive.unpack(stream, accept=accept, place=place, each=each)
-    influxdb_scratch.give(incoming, user)
+    influxdb_scratch.chown_contents(incoming, user)
     return said
 
 

@@ -39,14 +39,14 @@ def list_command(as_json: Json = False) -> None:
         groups = _grafana(site).rules()
     except AresmonError as error:
         groups, why = None, error.message
-    rules = alerts.listed(config, site.views(), groups)
+    rules = alerts.list_rules(config, site.views(), groups)
     if as_json:
         console.data({"grafana": why or "ok", "rules": [asdict(rule) for rule in rules]})
     else:
-        console.alerts(alerts.folded(rules))
+        console.alerts(alerts.group_by_host(rules))
         if groups is None:
             console.warn(f"the state of the rules is unknown: {why}")
-    raise typer.Exit(alerts.code(rules, is_answered=groups is not None))
+    raise typer.Exit(alerts.exit_code(rules, is_answered=groups is not None))
 
 
 @command(app, name="test", example="aresmon alerts test discord")
@@ -67,7 +67,7 @@ def try_command(
     from aresmon.grafana import alerts
 
     site, console = the_site(), the_console()
-    tried = alerts.try_all(site, site.config(), _grafana(site), name or [])
+    tried = alerts.test_contact_points(site, site.config(), _grafana(site), name or [])
     for one in tried:
         if one.error:
             console.warn(f"{one.name}: not taken: {one.error}")
@@ -118,5 +118,5 @@ def _grafana(site: Site) -> Grafana:
 
     config = site.config()
     remote.check_here(site, config)
-    admin_access.check_runs(config, the_engine())
-    return admin_access.administrator(site, config)
+    admin_access.check_running(config, the_engine())
+    return admin_access.admin_client(site, config)

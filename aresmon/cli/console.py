@@ -21,7 +21,7 @@ from aresmon.doctor.activity import HostStatus
 from aresmon.doctor.problems import ServiceStatus, age
 from aresmon.doctor.status import Status
 from aresmon.influxdb import capacity
-from aresmon.influxdb.freshness import FRESH
+from aresmon.influxdb.freshness import FRESH_WITHIN
 from aresmon.push.result import GOOD, PushOutcome, PushResult
 from aresmon.site.bundle import BundleDifference
 from aresmon.stack.plan import Step
@@ -29,7 +29,7 @@ from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Stage
 
 if TYPE_CHECKING:
-    from aresmon.grafana.alerts import Listed
+    from aresmon.grafana.alerts import RuleStatus
     from aresmon.push.drift import Drift, PlannedPush
 
 
@@ -241,7 +241,7 @@ class Console:
         for table in _status_tables(status):
             self.out.print(table)
         if status.capacity is not None:
-            self.say(capacity.told(status.capacity))
+            self.say(capacity.describe(status.capacity))
         if status.backups is not None:
             self.say(record.told(status.backups, now=status.at))
         for problem in status.problems:
@@ -258,7 +258,7 @@ class Console:
             table.add_row(one.name + own, one.title, ", ".join(variable.name for variable in one.required))
         self.out.print(table)
 
-    def alerts(self, rules: Sequence[Listed]) -> None:
+    def alerts(self, rules: Sequence[RuleStatus]) -> None:
         """The rules of alerts, and what fires now."""
         table = _table("ALERT", "SEVERITY", "WHERE", "FIRES", "FOR", "STATE")
         for column in (table.columns[0], table.columns[1], table.columns[-1]):
@@ -379,7 +379,7 @@ def _host_row(host: HostStatus) -> list[str | Text]:
     return [
         host.name,
         host.agent,
-        Text(age(host.age), style="green" if host.age < FRESH else "red"),
+        Text(age(host.age), style="green" if host.age < FRESH_WITHIN else "red"),
         str(host.points),
         reads,
         silent,

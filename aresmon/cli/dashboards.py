@@ -71,7 +71,7 @@ def import_(
         the_console().say("Nothing was changed." if changes else "Nothing to do.")
         raise typer.Exit(ExitCode.DONE)
     with site.lock("dashboards import"):
-        for change in dashboard_files.bring(root, grafana, changes):
+        for change in dashboard_files.import_dashboards(root, grafana, changes):
             the_console().say(f"{change.what} {change.kept.path.relative_to(site.root)}")
         if changes:
             site.record(command="dashboards import", dashboards=[change.kept.uid for change in changes])
@@ -87,7 +87,7 @@ def _open() -> tuple[Site, Grafana]:
     site = the_site()
     config = site.config()
     remote.check_here(site, config)
-    admin_access.check_runs(config, the_engine())
-    grafana = admin_access.administrator(site, config)
+    admin_access.check_running(config, the_engine())
+    grafana = admin_access.admin_client(site, config)
     grafana.health()
     return site, grafana

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aresmon.config.views import Views
     from aresmon.influxdb.backfill import BackfillOptions, BackfillResult, BackfillTask
     from aresmon.influxdb.client import InfluxDB
-    from aresmon.influxdb.retention import Holding
+    from aresmon.influxdb.retention import PolicyUsage
     from aresmon.site.folder import Site
 
 
@@ -44,7 +44,7 @@ def show(as_json: Json = False) -> None:
     site, console = the_site(), the_console()
     config, views = site.config(), site.views()
     with the_stack(site) as (_, far):
-        found = retention.holdings(_influxdb(site, far), config, views, now=time.time())
+        found = retention.list_policies(_influxdb(site, far), config, views, now=time.time())
     console.data([one.as_json() for one in found]) if as_json else console.table(_COLUMNS, map(_row, found))
     missing = [one for one in found if one.missing]
     for one in missing:
@@ -72,10 +72,10 @@ def verify(as_json: Json = False) -> None:
         raise AresmonError(
             f"the files are on {config.server}", hint=f"run this on {config.server}, in the site's folder there"
         )
-    known, folder = shards.places(service.influxdb(site)), site.root / config.data
+    known, folder = shards.list_locations(service.influxdb(site)), site.root / config.data
     try:
         with nullcontext() if as_json else console.stage(f"reading the files of {len(known)} shards"):
-            found = [*shards.put_aside(folder, known), *shards.changed(folder, known)]
+            found = [*shards.list_quarantined(folder, known), *shards.find_corrupt(folder, known)]
     except OSError as error:
         raise AresmonError(
             f"{error.filename} cannot be read: {error.strerror}", hint="run it as root, or as the user of InfluxDB"
@@ -143,10 +143,10 @@ def backfill(
     lock = nullcontext() if dry_run else site.lock("data backfill")
     with the_stack(site) as (_, far), lock:
         influxdb, journal = _influxdb(site, far), site.state / influxdb_backfill.JOURNAL
-        left = influxdb_backfill.owed(journal)
+        left = influxdb_backfill.read_journal(journal)
         if left:
             console.note(f"{len(left)} measurements are left over from a run that was interrupted; they are done too")
-        tasks = influxdb_backfill.joined(left, _plan(influxdb, config, views, wish, now))
+        tasks = influxdb_backfill.merge_tasks(left, _plan(influxdb, config, views, wish, now))
         _tell_plan(tasks)
         if dry_run or not tasks:
             console.say(
@@ -171,7 +171,7 @@ def let_shorten(site: Site, config: Config, *, meant: bool, dry_run: bool) -> bo
     if not lost:
         return meant
     for loss in lost:
-        the_console().warn(retention.told(loss))
+        the_console().warn(retention.describe(loss))
     if dry_run and not meant:
         the_console().note("`aresmon up` asks for the site's name before it does so")
     elif not meant:
@@ -179,7 +179,7 @@ def let_shorten(site: Site, config: Config, *, meant: bool, dry_run: bool) -> bo
     return True
 
 
-def _row(one: Holding) -> list[str]:
+def _row(one: PolicyUsage) -> list[str]:
     from aresmon.config.model import as_written
     from aresmon.doctor.problems import age
     from aresmon.influxdb import capacity
@@ -192,7 +192,7 @@ def _row(one: Holding) -> list[str]:
         "" if one.newest is None else age(max(0, time.time() - one.newest)),
         f"{one.points_a_day:,}",
         str(one.shards),
-        capacity.size(one.bytes),
+        capacity.format_size(one.bytes),
         queries,
     ]
 

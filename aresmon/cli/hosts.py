@@ -180,7 +180,7 @@ def block(name: Host) -> None:
 
     site, influxdb = _here(name)
     with site.lock("hosts block"):
-        is_new = users.block(site, influxdb, name)
+        is_new = users.block_host(site, influxdb, name)
         if is_new:
             site.record(command="hosts block", host=name)
     the_console().say(
@@ -200,7 +200,7 @@ def unblock(name: Host) -> None:
     with site.lock("hosts unblock"):
         own = (site_secrets.agent(name), site_secrets.upcoming(site_secrets.agent(name)))
         secrets = {one: site_secrets.read(site.secrets, one) for one in own if (site.secrets / one).exists()}
-        was = users.unblock(site, influxdb, secrets, name)
+        was = users.unblock_host(site, influxdb, secrets, name)
         if was:
             site.record(command="hosts unblock", host=name)
     the_console().say(f"{name} may write again" if was else f"nothing to do: {name} is not blocked")

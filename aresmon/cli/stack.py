@@ -179,7 +179,7 @@ def _tell_outcome(outcome: UpResult) -> None:
         told = tuple(problem for problem in found.problems if problem.about not in outcome.missing)
         console.status(replace(found, problems=told), well="All else is well." if outcome.code else "All is well.")
         console.say()
-    for host in users.blocked(site) if not outcome.changed else ():  # else `status` has said so
+    for host in users.blocked_hosts(site) if not outcome.changed else ():  # else `status` has said so
         console.warn(f"{host} is blocked, and its data is refused", hint=f"`aresmon hosts unblock {host}`")
     if outcome.unproven:
         console.warn(outcome.unproven, hint="`aresmon logs telegraf` and `aresmon status` say more")

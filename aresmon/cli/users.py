@@ -152,7 +152,7 @@ def _site_with_grafana() -> Site:
     from aresmon.grafana import admin_access
 
     site = _site_here()
-    admin_access.check_runs(site.config(), the_engine())
+    admin_access.check_running(site.config(), the_engine())
     return site
 
 

@@ -13,7 +13,7 @@ from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
 from aresmon.config.names import DATABASE
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
-from aresmon.influxdb.freshness import FRESH
+from aresmon.influxdb.freshness import FRESH_WITHIN
 
 _INTERVAL = 10  # seconds, as in telegraf/agent.conf
 _WINDOW = 60
@@ -154,7 +154,7 @@ def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: flo
     # A host that has just begun to send, or whose agent we saw start, owes only what came due since.
     due = max(0, end - max(start, int(known.began) - _INTERVAL, int(begun))) // _INTERVAL
     reads = sum(read.times for name, read in known.reads.items() if name in inputs)
-    is_current = known.newest is not None and at - known.newest <= FRESH
+    is_current = known.newest is not None and at - known.newest <= FRESH_WITHIN
     return HostStatus(
         name=host.name,
         agent=host.agent,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from aresmon.config.model import ListenAddress
 from aresmon.doctor.facts import DiskFacts, EngineFacts, ListenerFacts, MachineFacts, ServiceFacts, StackFacts
 from aresmon.doctor.findings import Finding
-from aresmon.influxdb.capacity import Capacity, size
+from aresmon.influxdb.capacity import Capacity, format_size
 from aresmon.site.preflight import LEAST_ROOM
 
 OLDEST_ENGINE, OLDEST_COMPOSE = (20, 10), (2, 17)
@@ -54,7 +54,9 @@ def machine(seen: MachineFacts) -> Iterator[Finding]:
         mode = f"mode {seen.socket_mode & 0o777:o}"
         yield Finding("engine-socket", f"the engine's socket is accessible to every user ({mode})")
     if seen.memory and seen.available < _LITTLE * seen.memory:
-        yield Finding("memory-short", f"{size(seen.available)} of {size(seen.memory)} memory is available")
+        yield Finding(
+            "memory-short", f"{format_size(seen.available)} of {format_size(seen.memory)} memory is available"
+        )
     for one in seen.listening:
         if one.at.port in _DANGEROUS and not one.at.is_loopback:
             what, why = _DANGEROUS[one.at.port]
@@ -71,7 +73,7 @@ def stack(seen: StackFacts, machine_memory: int = 0) -> Iterator[Finding]:
             yield from _service(service)
     promised = sum(one.memory_limit for one in seen.services if not one.is_leftover)
     if machine_memory and promised > machine_memory:
-        what = f"the services' memory limits add up to {size(promised)}; this machine has {size(machine_memory)}"
+        what = f"the services' memory limits add up to {format_size(promised)}; this machine has {format_size(machine_memory)}"
         yield Finding("memory-promised", what)
 
 
@@ -107,7 +109,7 @@ def disks(seen: Sequence[DiskFacts], capacity: Capacity | None = None) -> Iterat
         mine = [one for one in seen if one.device == device]
         yield from _filesystem(mine)
     if capacity is not None and capacity.days_left is not None and capacity.days_left < _SOON:
-        daily, free = size(capacity.bytes_a_day or 0), size(capacity.free or 0)
+        daily, free = format_size(capacity.bytes_a_day or 0), format_size(capacity.free or 0)
         what = f"InfluxDB's data grows by {daily} a day, {free} is free: {_days(capacity.days_left)}"
         yield Finding("data-outgrows", what, severity="bad" if capacity.days_left < _NOW else None)
 
@@ -137,7 +139,7 @@ def _service(seen: ServiceFacts) -> Iterator[Finding]:
         what = f"{name} was restarted {seen.restarts} times"
         yield Finding("service-restarts", what, f"`aresmon logs {name}` shows the reason")
     if seen.out_of_memory:
-        what = f"{name} was killed by the kernel at its memory limit of {size(seen.memory_limit)}"
+        what = f"{name} was killed by the kernel at its memory limit of {format_size(seen.memory_limit)}"
         yield Finding("service-memory", what, f"raise memory.{name} in aresmon.yml, then `aresmon up`")
     if not seen.limits_log:
         yield Finding("service-log", f"the log of {name} has no size limit")
@@ -155,14 +157,14 @@ def _filesystem(folders: Sequence[DiskFacts]) -> Iterator[Finding]:
     what = " and ".join(dict.fromkeys(each.what for each in folders))
     remedy = _remedy(folders)
     if one.free < LEAST_ROOM or one.free < min(_LITTLE * one.total, _ROOMY):
-        text = f"{what}: {size(one.free)} of {size(one.total)} is free ({one.folder})"
+        text = f"{what}: {format_size(one.free)} of {format_size(one.total)} is free ({one.folder})"
         yield Finding("disk-short", text, remedy, "bad" if one.free < 4 * LEAST_ROOM else "warning")
     if one.inodes and one.inodes_free < _LITTLE * one.inodes:
         yield Finding("inodes-short", f"{what}: {one.inodes_free} of {one.inodes} inodes are left ({one.folder})")
     growth = next((each.growth for each in folders if each.growth is not None), None)
     if growth and growth > 0 and one.free / growth < _SOON:
         days = one.free / growth
-        text = f"{what}: use grows by {size(growth)} a day, {size(one.free)} is free: {_days(days)} ({one.folder})"
+        text = f"{what}: use grows by {format_size(growth)} a day, {format_size(one.free)} is free: {_days(days)} ({one.folder})"
         yield Finding("disk-filling", text, severity="bad" if days < _NOW else None)
 
 

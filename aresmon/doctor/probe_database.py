@@ -16,7 +16,7 @@ from aresmon.doctor.check_data import worst
 from aresmon.doctor.facts import SeriesCount
 from aresmon.influxdb import capacity, downsampling, service
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
-from aresmon.influxdb.freshness import FRESH
+from aresmon.influxdb.freshness import FRESH_WITHIN
 from aresmon.influxdb.influxql import identifier, string
 from aresmon.site import folder
 from aresmon.site.folder import Site
@@ -187,8 +187,10 @@ def _clocks(influxdb: InfluxDB, hosts: Sequence[str], wait: Callable[[float], No
     asked = time.time()
     current, future = _newest(influxdb, f"<= {int(asked) + _AHEAD}s"), _newest(influxdb, f"> {int(asked) + _AHEAD}s")
     ahead = {host: current[host] - asked for host in hosts if current.get(host, 0) > asked}
-    ahead |= {host: future[host] - asked for host in hosts if host in future and asked - current.get(host, 0) > FRESH}
-    late = [host for host in hosts if host not in ahead and FRESH < asked - current.get(host, 0) < _DAY]
+    ahead |= {
+        host: future[host] - asked for host in hosts if host in future and asked - current.get(host, 0) > FRESH_WITHIN
+    }
+    late = [host for host in hosts if host not in ahead and FRESH_WITHIN < asked - current.get(host, 0) < _DAY]
     if late:
         wait(_ROUND)
         again = time.time()

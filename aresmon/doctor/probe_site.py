@@ -16,7 +16,7 @@ from aresmon.doctor.check_site import leaks
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import backfill
-from aresmon.influxdb.capacity import size
+from aresmon.influxdb.capacity import format_size
 from aresmon.site import bundle, external_secrets, secrets
 from aresmon.site import folder as site_folder
 from aresmon.site.folder import Site
@@ -128,7 +128,7 @@ def _leftovers(site: Site, config: Config) -> Iterator[str]:
         is_kept = path.name.startswith(_KEPT)
         if is_kept or now - path.lstat().st_mtime > _OLD:
             name = os.path.relpath(path, site.root) if path.is_relative_to(site.root) else str(path)
-            yield f"{name} ({size(contents.size(path))})" if is_kept else name
+            yield f"{name} ({format_size(contents.size(path))})" if is_kept else name
 
 
 def _unfinished(site: Site) -> Iterator[tuple[str, str]]:
@@ -138,7 +138,7 @@ def _unfinished(site: Site) -> Iterator[tuple[str, str]]:
             yield "a restore was interrupted while it moved the data into place", "`aresmon up` completes it"
     except AresmonError as error:
         yield error.message, error.hint
-    owed = backfill.owed(site.state / backfill.JOURNAL)
+    owed = backfill.read_journal(site.state / backfill.JOURNAL)
     if owed:
         yield f"`aresmon data backfill` was interrupted with {len(owed)} pieces left", "`aresmon data backfill`"
 

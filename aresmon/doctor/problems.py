@@ -15,7 +15,7 @@ from aresmon.engine.containers import Container
 from aresmon.influxdb import capacity, shards
 from aresmon.influxdb.capacity import Capacity
 from aresmon.influxdb.client import InfluxDB
-from aresmon.influxdb.freshness import FRESH
+from aresmon.influxdb.freshness import FRESH_WITHIN
 from aresmon.site import ca, certificates, tls_migration
 from aresmon.site.folder import Site
 from aresmon.stack import image_versions, upgrade_journal
@@ -121,7 +121,7 @@ def of_capacity(taken: Capacity) -> Iterator[Problem]:
             "capacity",
         )
     if taken.days_left is not None and taken.days_left < _SOON_FULL and taken.free is not None:
-        daily, free = capacity.size(taken.bytes_a_day or 0), capacity.size(taken.free)
+        daily, free = capacity.format_size(taken.bytes_a_day or 0), capacity.format_size(taken.free)
         yield Problem(
             "influxdb",
             f"the data grows by {daily} a day and {free} is free: the disk is full in {taken.days_left:.0f} days",
@@ -140,7 +140,7 @@ def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Pr
 
     `folder` is the database's, None if it is on another machine.
     """
-    for one in shards.closed(influxdb, folder, now=at):
+    for one in shards.list_unopened(influxdb, folder, now=at):
         yield Problem(
             "influxdb",
             f"points of {one.place.days} in {one.place.policy} can be neither read nor written: {one.place.path} is "
@@ -149,7 +149,7 @@ def of_shards(influxdb: InfluxDB, folder: Path | None, at: float) -> Iterator[Pr
             "shard",
         )
     try:
-        aside = shards.put_aside(folder, shards.places(influxdb)) if folder else []
+        aside = shards.list_quarantined(folder, shards.list_locations(influxdb)) if folder else []
     except OSError:
         return  # only the site's owner may read this folder
     for one in aside:
@@ -191,7 +191,7 @@ def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
     elif host.age is None:
         install = read_log if is_sidecar else f"`aresmon push-config {host.name}` deploys its configuration"
         yield Problem(host.name, f"{host.name} has never sent data", install)
-    elif host.age > FRESH:
+    elif host.age > FRESH_WITHIN:
         what = f"{host.name} is silent: its newest point is {age(host.age)} old"
         yield Problem(host.name, what, f"{read_log}; `timedatectl` shows whether its clock is behind")
     elif host.refused:

@@ -15,7 +15,7 @@ from aresmon.doctor.checks import MACHINE, Check, Seen, checks
 from aresmon.doctor.findings import Finding, Report, SkippedCheck
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import capacity, service
-from aresmon.influxdb.client import InfluxDB, read_sdk
+from aresmon.influxdb.client import InfluxDB, preload_docker_sdk
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, SiteError
 
@@ -45,7 +45,7 @@ def examine(case: Examination) -> Report:
         config = case.site.config()
     except AresmonError as error:
         return _without_a_file(case, error)
-    read_sdk()
+    preload_docker_sdk()
     looks = _looks(case, config)
     # Last: it counts every point of a minute, which too many series make so dear that no other question is answered.
     status = {_STATUS: looks.pop(_STATUS)}
@@ -60,7 +60,7 @@ def examine(case: Examination) -> Report:
 
 def _without_a_file(case: Examination, error: AresmonError) -> Report:
     """What can be known where the file says nothing: the machine and its engine."""
-    read_sdk()
+    preload_docker_sdk()
     looks = {
         "the engine": lambda: probe_machine.engine(case.engine),
         "this machine": lambda: probe_machine.machine(case.engine),
@@ -94,7 +94,7 @@ def _looks(case: Examination, config: Config) -> dict[str, Callable[[], Any]]:
         return case.influxdb() if case.influxdb else service.influxdb(site)
 
     def data() -> facts.DataFacts:
-        free = capacity.free(site.root / config.data) if case.is_here else None
+        free = capacity.free_bytes(site.root / config.data) if case.is_here else None
         return probe_database.look(influxdb(), config, free=free)
 
     looks: dict[str, Callable[[], Any]] = {

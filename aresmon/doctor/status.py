@@ -11,7 +11,8 @@ from typing import Any
 from aresmon.backup import record as backup_record
 from aresmon.backup.record import BackupRecord
 from aresmon.config.model import Config
-from aresmon.doctor import activity, problems
+from aresmon.doctor import activity
+from aresmon.doctor import problems as doctor_problems
 from aresmon.doctor.activity import HostStatus
 from aresmon.doctor.problems import Problem, ServiceStatus
 from aresmon.engine import images
@@ -91,15 +92,15 @@ def _services(
         _service(engine, Pin(name, one.image, ""), one) for name, one in containers.items() if name not in pins
     )
     found = images.local(engine, {name: pin for name, pin in pins.items() if name not in containers})
-    return services, [wrong for one in services for wrong in problems.of_service(one, found.missing, containers)]
+    return services, [wrong for one in services for wrong in doctor_problems.of_service(one, found.missing, containers)]
 
 
 def _of_site(site: Site, config: Config, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Problem]:
     """What is wrong in the site's folder, where it is this machine's."""
     if influxdb is None:
-        yield from problems.of_certificates(site, config, at)
-        yield from problems.of_release(site)
-        yield from problems.of_backups(site, config, at)
+        yield from doctor_problems.of_certificates(site, config, at)
+        yield from doctor_problems.of_release(site)
+        yield from doctor_problems.of_backups(site, config, at)
 
 
 def _told(
@@ -112,9 +113,9 @@ def _told(
         asked = service.influxdb(site) if influxdb is None else influxdb()
         # First, since it costs nothing: where there are too many series, the rest may not be answered.
         taken = _capacity(asked, folder, at)
-        data = _Data(problems=tuple(problems.of_capacity(taken)) if taken else (), capacity=taken)
+        data = _Data(problems=tuple(doctor_problems.of_capacity(taken)) if taken else (), capacity=taken)
         hosts = activity.look(asked, config, site.catalogue(), at, begun)
-        wrong = [*_of_hosts(site, config, hosts), *problems.of_shards(asked, folder, at)]
+        wrong = [*_of_hosts(site, config, hosts), *doctor_problems.of_shards(asked, folder, at)]
         return replace(data, hosts=hosts, problems=(*data.problems, *wrong))
     except AresmonError as error:
         what = f"nothing is known of the hosts: {error.message}"
@@ -124,11 +125,11 @@ def _told(
 
 def _of_hosts(site: Site, config: Config, hosts: tuple[HostStatus, ...]) -> Iterator[Problem]:
     """Of a host that was blocked, this alone."""
-    out = users.blocked(site)
+    out = users.blocked_hosts(site)
     for host in hosts:
         if host.name not in out:
-            yield from problems.of_host(host, config)
-    yield from (problems.of_blocked(host.name, out[host.name]) for host in hosts if host.name in out)
+            yield from doctor_problems.of_host(host, config)
+    yield from (doctor_problems.of_blocked(host.name, out[host.name]) for host in hosts if host.name in out)
 
 
 def _service(engine: Engine, pin: Pin, container: Container | None) -> ServiceStatus:
@@ -149,6 +150,8 @@ def _service(engine: Engine, pin: Pin, container: Container | None) -> ServiceSt
 def _capacity(influxdb: InfluxDB, folder: Path | None, at: float) -> Capacity | None:
     """What the data takes; `folder` is where it is, if that is on this machine. The rest of the status does without."""
     try:
-        return influxdb_capacity.measure(influxdb, now=at, free=influxdb_capacity.free(folder) if folder else None)
+        return influxdb_capacity.measure(
+            influxdb, now=at, free=influxdb_capacity.free_bytes(folder) if folder else None
+        )
     except (AresmonError, OSError):
         return None

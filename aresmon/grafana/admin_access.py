@@ -16,22 +16,22 @@ from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
 
-_FIRST = (1, "")
+_DEFAULT_ADMIN = (1, "")
 # The image's own variables lead to its data. Its log is a file by default, on a file system that is read-only.
-_RESET = (
+_RESET_COMMAND = (
     *("env", "GF_LOG_MODE=console"),
     *("grafana", "cli", "--homepath", "/usr/share/grafana"),
     *("admin", "reset-admin-password", "--password-from-stdin", "--user-id"),
 )
 
 
-def check_runs(config: Config, engine: Engine) -> None:
+def check_running(config: Config, engine: Engine) -> None:
     """Raise AbsentGrafanaError where the site's Grafana has no container on this engine."""
     if "grafana" not in engine.containers(config.site):
         raise GrafanaNotRunningError
 
 
-def admit(site: Site, config: Config, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:
+def connect_as_admin(site: Site, config: Config, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:
     """Grafana as the administrator that aresmon.yml names, once it is ready, and what had to be changed for that.
 
     Grafana takes the administrator's login and password from its settings on an empty data folder alone. On
@@ -39,7 +39,7 @@ def admit(site: Site, config: Config, engine: Engine, progress: Progress) -> tup
 
     Raises SilentGrafanaError where Grafana does not get ready, AresmonError where there is no way in.
     """
-    ours = administrator(site, config)
+    ours = admin_client(site, config)
     client.wait_until_ready(ours, is_running=lambda: engine.is_running(config.site, "grafana"))
     try:
         if ours.me().is_server_admin:
@@ -47,23 +47,23 @@ def admit(site: Site, config: Config, engine: Engine, progress: Progress) -> tup
     except GrafanaError as error:
         if error.status != 401:
             raise
-    found = _server_admins(site.root / config.grafana.data / "grafana.db")
-    user, login = _best(found, config.grafana.admin)
-    way, told = _way_in(ours, user, login, engine=engine, config=config, progress=progress)
-    return ours, [*told, *_settle(way, ours)]
+    found = _list_server_admins(site.root / config.grafana.data / "grafana.db")
+    user, login = _choose_admin(found, config.grafana.admin)
+    way, told = _log_in(ours, user, login, engine=engine, config=config, progress=progress)
+    return ours, [*told, *_set_up_admin(way, ours)]
 
 
-def administrator(site: Site, config: Config) -> Grafana:
+def admin_client(site: Site, config: Config) -> Grafana:
     """Grafana as the administrator that aresmon.yml names. Nothing is asked yet."""
     pair = config.grafana.door.tls
-    return client.of(
+    return client.connect(
         config,
         secrets.read(site.secrets, secrets.GRAFANA_ADMIN),
         fingerprint=certificates.fingerprint(site.root, pair) if pair else "",
     )
 
 
-def _server_admins(path: Path) -> list[tuple[int, str]]:
+def _list_server_admins(path: Path) -> list[tuple[int, str]]:
     """Id and login of those who may look after Grafana, from its own database; none where that cannot be read."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)) as database:
@@ -73,13 +73,13 @@ def _server_admins(path: Path) -> list[tuple[int, str]]:
     return [(int(user), str(login)) for user, login in rows]
 
 
-def _best(admins: list[tuple[int, str]], wanted: str) -> tuple[int, str]:
+def _choose_admin(admins: list[tuple[int, str]], wanted: str) -> tuple[int, str]:
     """The one to go in by: who has the wanted login already, else the first."""
     named = [one for one in admins if one[1].lower() == wanted.lower()]
-    return next(iter([*named, *admins]), _FIRST)
+    return next(iter([*named, *admins]), _DEFAULT_ADMIN)
 
 
-def _way_in(
+def _log_in(
     ours: Grafana, user: int, login: str, *, engine: Engine, config: Config, progress: Progress
 ) -> tuple[Grafana, list[str]]:
     """Grafana as this administrator of it, by our password, which is set where it has another."""
@@ -89,7 +89,7 @@ def _way_in(
         if ours.accepts(other, ours.password):
             return ours.as_user(other, ours.password), []
     progress.note("Grafana's administrator has another password than the site's secrets say: it is set anew")
-    said = _reset(engine, config, user, ours.password)
+    said = _reset_password(engine, config, user, ours.password)
     for other in logins:
         if ours.accepts(other, ours.password):
             return ours.as_user(other, ours.password), [f"set the password of {other} anew"]
@@ -100,7 +100,7 @@ def _way_in(
     )
 
 
-def _reset(engine: Engine, config: Config, user: int, password: str) -> str:
+def _reset_password(engine: Engine, config: Config, user: int, password: str) -> str:
     """Set a password by Grafana's own program; its last words.
 
     Source: Grafana's pkg/cmd/grafana-cli/commands/reset_password_command.go. It ends with 0 where there is no such
@@ -109,7 +109,7 @@ def _reset(engine: Engine, config: Config, user: int, password: str) -> str:
     container = engine.containers(config.site).get("grafana")
     if container is None or container.state != "running":
         raise GrafanaUnreachableError("Grafana does not run, so its administrator cannot get a password")
-    done = engine.execute(container.id, [*_RESET, str(user)], given=f"{password}\n")
+    done = engine.execute(container.id, [*_RESET_COMMAND, str(user)], given=f"{password}\n")
     said = ((done.err.strip() or done.out.strip()).splitlines() or ["it said nothing"])[-1].strip()
     if done.code != 0:
         raise AresmonError(
@@ -120,14 +120,14 @@ def _reset(engine: Engine, config: Config, user: int, password: str) -> str:
     return said
 
 
-def _settle(way: Grafana, ours: Grafana) -> list[str]:
+def _set_up_admin(way: Grafana, ours: Grafana) -> list[str]:
     """Make who we are the administrator that aresmon.yml names; what was changed."""
     me = way.me()
     if me.login.lower() == ours.login.lower():
         return []
     named = next((one for one in way.accounts() if one.login.lower() == ours.login.lower()), None)
     if named is None:
-        way.update(me, login=ours.login, name=me.name, email=_moved(me))
+        way.update(me, login=ours.login, name=me.name, email=_kept_email(me))
         return [f"rename the administrator {me.login} to {ours.login}"]
     way.set_password(named.id, ours.password)
     way.set_server_admin(named.id, True)
@@ -136,6 +136,6 @@ def _settle(way: Grafana, ours: Grafana) -> list[str]:
     return [f"make {named.login} the administrator; {me.login}, by whom that was done, has the same password"]
 
 
-def _moved(account: Account) -> str:
+def _kept_email(account: Account) -> str:
     """The address to keep: Grafana puts the login there where none is given, which must not stay behind."""
     return "" if account.email == account.login else account.email

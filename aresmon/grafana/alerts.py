@@ -23,11 +23,11 @@ STATES = ("firing", "pending", "error", "unknown", "quiet", "off")
 what aresmon.yml switches off, of which Grafana knows nothing."""
 HEARTBEAT = "heartbeat"
 _UNITS = {"short": "", "none": "", "percent": " %"}
-_OURS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid", "ref_id", "rulename"}
+_INTERNAL_LABELS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid", "ref_id", "rulename"}
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class RuleStatus:
     """A rule, what it takes to fire, and how it stands. `lasting` is in seconds; `about` are the instances that fire
     or are about to, each with what it says; `hosts` are those that have such a rule each, if it is one of each host."""
 
@@ -45,7 +45,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class ContactPointResult:
     """What became of a message for trial; `error` is empty where it was taken."""
 
     name: str
@@ -53,38 +53,38 @@ class Tried:
     error: str
 
 
-def listed(config: Config, views: Views, groups: Sequence[Mapping[str, Any]] | None) -> list[Listed]:
+def list_rules(config: Config, views: Views, groups: Sequence[Mapping[str, Any]] | None) -> list[RuleStatus]:
     """All rules as aresmon.yml wants them, the firing ones first, and last what it switches off. `groups` is Grafana's
     answer, None without one."""
     answers = {rule.get("uid", ""): rule for group in groups or () for rule in group.get("rules", [])}
-    rules = [_listed(one, answers.get(one.uid)) for one in alert_rules.wanted(config, views)]
-    rules += [_off(one) for one in alert_rules.unwatched(config, views)]
+    rules = [_rule_status(one, answers.get(one.uid)) for one in alert_rules.wanted(config, views)]
+    rules += [_disabled_rule(one) for one in alert_rules.unwatched(config, views)]
     return sorted(rules, key=lambda one: STATES.index(one.state))
 
 
-def folded(rules: Sequence[Listed]) -> list[Listed]:
+def group_by_host(rules: Sequence[RuleStatus]) -> list[RuleStatus]:
     """The same with those of each host that stand alike as one."""
-    alike: dict[tuple[str, ...], list[Listed]] = {}
+    alike: dict[tuple[str, ...], list[RuleStatus]] = {}
     for one in rules:
         is_alone = not one.hosts or one.state in ("firing", "error")
         key = (one.uid,) if is_alone else (one.alert, one.severity, one.condition, one.state, str(one.lasting))
         alike.setdefault(key, []).append(one)
-    return [_folded(several) for several in alike.values()]
+    return [_grouped(several) for several in alike.values()]
 
 
-def code(rules: Sequence[Listed], *, is_answered: bool = True) -> ExitCode:
+def exit_code(rules: Sequence[RuleStatus], *, is_answered: bool = True) -> ExitCode:
     """5 as soon as one fires or cannot be evaluated, and where Grafana does not answer."""
     if not is_answered:
         return ExitCode.DEGRADED
     return ExitCode.DEGRADED if any(one.state in ("firing", "error") for one in rules) else ExitCode.DONE
 
 
-def try_all(site: Site, config: Config, grafana: Grafana, names: Sequence[str]) -> list[Tried]:
+def test_contact_points(site: Site, config: Config, grafana: Grafana, names: Sequence[str]) -> list[ContactPointResult]:
     """Send a message by each way of telling, or by those of these names; what became of each.
 
     Raises AresmonError for a name that there is not, and where nobody is told at all.
     """
-    ways = dict(_ways(config.alerts, config.site))
+    ways = dict(_contact_points(config.alerts, config.site))
     if not ways:
         raise AresmonError(
             "nobody is told of alerts", hint="`alerts.send_to` in aresmon.yml; docs/alerts.md has an example of each"
@@ -93,11 +93,11 @@ def try_all(site: Site, config: Config, grafana: Grafana, names: Sequence[str]) 
         if name not in ways:
             meant = json_schema.did_you_mean(name, ways) or f"; there are {', '.join(ways)}"
             raise AresmonError(f"no way of telling is named '{name}'{meant}")
-    return [_try(site, grafana, name, ways[name]) for name in names or ways]
+    return [_test_contact_point(site, grafana, name, ways[name]) for name in names or ways]
 
 
-def _listed(one: AlertSpec, answer: Mapping[str, Any] | None) -> Listed:
-    return Listed(
+def _rule_status(one: AlertSpec, answer: Mapping[str, Any] | None) -> RuleStatus:
+    return RuleStatus(
         uid=one.uid,
         alert=one.alert.id,
         severity=one.severity,
@@ -106,14 +106,14 @@ def _listed(one: AlertSpec, answer: Mapping[str, Any] | None) -> Listed:
         lasting=one.lasting,
         place=one.host or one.scoped.words(),
         state=_state(answer),
-        about=tuple(_about(answer)),
+        about=tuple(_instances(answer)),
         error=str((answer or {}).get("lastError", "")),
         hosts=(one.host,) if one.host else (),
     )
 
 
-def _off(one: AlertSpec) -> Listed:
-    return Listed(one.uid, one.alert.id, one.severity, one.title, "not watched", 0, one.scoped.words(), "off")
+def _disabled_rule(one: AlertSpec) -> RuleStatus:
+    return RuleStatus(one.uid, one.alert.id, one.severity, one.title, "not watched", 0, one.scoped.words(), "off")
 
 
 def _condition(one: AlertSpec) -> str:
@@ -137,29 +137,29 @@ def _state(answer: Mapping[str, Any] | None) -> str:
     return state if state in STATES else "unknown"
 
 
-def _about(answer: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+def _instances(answer: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     for instance in (answer or {}).get("alerts", []):
         if str(instance.get("state", "")).startswith(("Alerting", "Pending", "Recovering", "Error")):
             # Those with two underscores are Grafana's own, and say by which way somebody is told.
             told = {key: value for key, value in instance.get("labels", {}).items() if not key.startswith("__")}
-            labels = {key: value for key, value in told.items() if key not in _OURS}
+            labels = {key: value for key, value in told.items() if key not in _INTERNAL_LABELS}
             named = [labels.pop(HOST, ""), *(value for _, value in sorted(labels.items()))]
             yield " ".join(word for word in named if word), str(instance.get("annotations", {}).get("summary", ""))
 
 
-def _folded(several: Sequence[Listed]) -> Listed:
+def _grouped(several: Sequence[RuleStatus]) -> RuleStatus:
     first = several[0]
     if len(several) == 1:
         return first
     hosts = tuple(host for one in several for host in one.hosts)
     about = tuple(pair for one in several for pair in one.about)
-    return Listed(
+    return RuleStatus(
         first.alert, first.alert, first.severity, first.title, first.condition, first.lasting,
         f"each of {len(several)} hosts", first.state, about, "", hosts,
     )  # fmt: skip
 
 
-def _ways(told: Alerts, site: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _contact_points(told: Alerts, site: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Each way of telling by its name, as the contact point that Grafana knows it by."""
     known = {
         receiver["uid"]: (point["name"], receiver)
@@ -174,7 +174,7 @@ def _ways(told: Alerts, site: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield name, {"name": point, **receiver}
 
 
-def _try(site: Site, grafana: Grafana, name: str, way: Mapping[str, Any]) -> Tried:
+def _test_contact_point(site: Site, grafana: Grafana, name: str, way: Mapping[str, Any]) -> ContactPointResult:
     """Grafana adds those secrets that it hides, by the uid; the others it wants to be told again."""
     settings = {}
     for key, value in way["settings"].items():
@@ -187,9 +187,11 @@ def _try(site: Site, grafana: Grafana, name: str, way: Mapping[str, Any]) -> Tri
     answers = grafana.try_receivers([{"name": way["name"], "grafana_managed_receiver_configs": [configuration]}])
     results = [one for answer in answers for one in answer.get("grafana_managed_receiver_configs", [])]
     if not results:
-        return Tried(name, str(way["type"]), "Grafana says nothing of it")
+        return ContactPointResult(name, str(way["type"]), "Grafana says nothing of it")
     is_taken = results[0].get("status") == "ok"
-    return Tried(name, str(way["type"]), "" if is_taken else str(results[0].get("error") or "it was not taken"))
+    return ContactPointResult(
+        name, str(way["type"]), "" if is_taken else str(results[0].get("error") or "it was not taken")
+    )
 
 
 def _secret_of(value: object) -> str:

@@ -25,8 +25,8 @@ READY_WITHIN = 180.0  # seconds; a first start makes some hundred tables
 _CONNECT, _READ = 5.0, 30.0
 _PAGE = 1000
 _EVERY = 0.5
-_IN_CLEAR = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words for no TLS
-_LOOK = "`aresmon status` says whether it runs, `aresmon logs grafana` has its last words"
+_NOT_TLS_ERRORS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words for no TLS
+_STATUS_HINT = "`aresmon status` says whether it runs, `aresmon logs grafana` has its last words"
 
 
 class GrafanaError(AresmonError):
@@ -40,7 +40,7 @@ class GrafanaError(AresmonError):
 class GrafanaUnreachableError(AresmonError):
     """Grafana did not answer, or not yet as Grafana does."""
 
-    def __init__(self, message: str, *, hint: str = _LOOK) -> None:
+    def __init__(self, message: str, *, hint: str = _STATUS_HINT) -> None:
         super().__init__(message, hint=hint, code=ExitCode.BROKEN)
 
 
@@ -247,7 +247,7 @@ class Grafana:
             with requests.Session() as session:
                 session.trust_env = False  # no proxy, and no password from ~/.netrc
                 if self.fingerprint:
-                    session.mount("https://", _pinned(self.fingerprint))
+                    session.mount("https://", _pinned_adapter(self.fingerprint))
                 response = session.request(
                     method,
                     self.base + path,
@@ -260,8 +260,8 @@ class Grafana:
                     verify=not self.fingerprint,
                 )
         except requests.exceptions.SSLError as error:
-            if any(word in str(error) for word in _IN_CLEAR):
-                raise _other_door(f"what answers on {self.base} does not speak https") from None
+            if any(word in str(error) for word in _NOT_TLS_ERRORS):
+                raise _wrong_scheme_error(f"what answers on {self.base} does not speak https") from None
             raise GrafanaUnreachableError(
                 f"what answers on {self.base} shows a certificate that is not trusted",
                 hint="it must be the one in aresmon.yml, grafana.tls; after a renewal, `aresmon up` takes it in",
@@ -273,7 +273,7 @@ class Grafana:
         return _answer(response, self)
 
 
-def of(config: Config, password: str, *, fingerprint: str = "") -> Grafana:
+def connect(config: Config, password: str, *, fingerprint: str = "") -> Grafana:
     """The site's Grafana, through the edge, as its administrator."""
     return Grafana(
         f"{config.grafana.door.scheme}://{config.edge.grafana.here}", config.grafana.admin, password, fingerprint
@@ -301,7 +301,7 @@ def wait_until_ready(
     return retry(health, on=GrafanaUnreachableError, within=within, every=_EVERY, keep_trying=is_running)
 
 
-def _pinned(fingerprint: str) -> HTTPAdapter:
+def _pinned_adapter(fingerprint: str) -> HTTPAdapter:
     """What opens a connection to who shows this certificate, and to nobody else."""
     from requests.adapters import HTTPAdapter
 
@@ -317,10 +317,10 @@ def _answer(response: requests.Response, grafana: Grafana) -> Any:
     try:
         answer = response.json()
     except ValueError:
-        raise _no_json(response, grafana.base) from None
+        raise _not_json_error(response, grafana.base) from None
     if status < 300:
         return answer
-    said = _said(answer) or response.reason
+    said = _message(answer) or response.reason
     if status in (502, 503, 504):
         raise GrafanaUnreachableError(f"Grafana does not serve on {grafana.base} yet: {said}")
     if status == 401:
@@ -328,12 +328,14 @@ def _answer(response: requests.Response, grafana: Grafana) -> Any:
     raise GrafanaError(said, status=status, hint=_hint(status))
 
 
-def _no_json(response: requests.Response, base: str) -> AresmonError:
+def _not_json_error(response: requests.Response, base: str) -> AresmonError:
     status = response.status_code
     if status == 503:
         return GrafanaUnreachableError(f"the edge on {base} does not reach Grafana")
     if 300 <= status < 400 and base.startswith("http://") and response.headers.get("Location", "")[:8] == "https://":
-        return _other_door(f"what answers on {base} speaks https ({status}), and aresmon.yml names no certificate")
+        return _wrong_scheme_error(
+            f"what answers on {base} speaks https ({status}), and aresmon.yml names no certificate"
+        )
     if 300 <= status < 400:
         return GrafanaUnreachableError(f"what answers on {base} sends elsewhere ({status}): it is no Grafana")
     if status == 429:
@@ -343,13 +345,13 @@ def _no_json(response: requests.Response, base: str) -> AresmonError:
     )
 
 
-def _other_door(message: str) -> AresmonError:
+def _wrong_scheme_error(message: str) -> AresmonError:
     """What waiting does not mend: the edge is not as aresmon.yml says since `grafana.tls` was changed."""
     hint = "if grafana.tls was changed in aresmon.yml, `aresmon up` brings the edge to it"
     return AresmonError(message, hint=hint, code=ExitCode.BROKEN)
 
 
-def _said(answer: Any) -> str:
+def _message(answer: Any) -> str:
     """Grafana's own words, in one line."""
     return " ".join(str(answer.get("message", "")).split())[:300] if isinstance(answer, dict) else ""
 
@@ -364,13 +366,13 @@ def _hint(status: int) -> str:
 
 def _mapping(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise GrafanaError("answered with something else than it should", hint=_LOOK)
+        raise GrafanaError("answered with something else than it should", hint=_STATUS_HINT)
     return answer
 
 
 def _rows(answer: Any) -> list[dict[str, Any]]:
     if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise GrafanaError("answered with something else than it should", hint=_LOOK)
+        raise GrafanaError("answered with something else than it should", hint=_STATUS_HINT)
     return answer
 
 

@@ -42,7 +42,7 @@ class DashboardFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """What an export did: files that were written, and those whose dashboard Grafana no longer has."""
 
     written: tuple[Path, ...]
@@ -59,7 +59,7 @@ class DashboardChange:
     version: int
 
 
-def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: bool = False) -> Exported:
+def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: bool = False) -> ExportResult:
     """Write people's own dashboards, all or these, into the folder `root`; each file is whole or as it was.
 
     Raises AresmonError for a uid that is not one of people's own.
@@ -78,31 +78,31 @@ def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: boo
         if found is None or found["meta"].get("provisioned"):
             continue
         folder = str(found["meta"].get("folderUid", ""))
-        folders |= _chain(grafana, folder)
-        wanted[_place(root, folder, uid)] = _text(_plain(found["dashboard"]))
+        folders |= _folder_with_parents(grafana, folder)
+        wanted[_path_of(root, folder, uid)] = _serialise(_without_id(found["dashboard"]))
     if folders or (root / _FOLDERS).exists():
-        wanted[root / _FOLDERS] = _text(folders)
+        wanted[root / _FOLDERS] = _serialise(folders)
     written = [path for path, content in wanted.items() if _write(path, content)]
-    stale = [path for path in _paths(root) if path not in wanted and (not uids or path.stem in uids)]
+    stale = [path for path in _list_paths(root) if path not in wanted and (not uids or path.stem in uids)]
     for path in stale:
         if prune or any(path.stem == other.stem for other in wanted):  # it was moved
             path.unlink()
     gone = tuple(path for path in stale if not any(path.stem == other.stem for other in wanted))
-    return Exported(tuple(written), len(wanted) - len(written), gone)
+    return ExportResult(tuple(written), len(wanted) - len(written), gone)
 
 
 def read(root: Path) -> list[DashboardFile]:
     """The dashboards in the files. Raises SiteError with everything that is wrong with them."""
     kept, wrong = [], []
-    for path in _paths(root):
+    for path in _list_paths(root):
         try:
             dashboard = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            wrong.append(f"{_named(root, path)}: {error}")
+            wrong.append(f"{_display_path(root, path)}: {error}")
             continue
         problem = _problem(path, dashboard)
         if problem:
-            wrong.append(f"{_named(root, path)}: {problem}")
+            wrong.append(f"{_display_path(root, path)}: {problem}")
         else:
             kept.append(DashboardFile(path, "" if path.parent.name == _GENERAL else path.parent.name, dashboard))
     if wrong:
@@ -124,13 +124,13 @@ def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[DashboardChan
             continue
         version = int(found["dashboard"].get("version", 0))
         if found["meta"].get("provisioned") or kept.folder == PROVISIONED:
-            wrong.append(f"{_named(root, kept.path)}: is one that aresmon provisions; give it another uid")
-        elif _same(found, kept):
+            wrong.append(f"{_display_path(root, kept.path)}: is one that aresmon provisions; give it another uid")
+        elif _is_same(found, kept):
             continue
         elif version > kept.version and not overwrite:
             by = found["meta"].get("updatedBy", "somebody")
             wrong.append(
-                f"{_named(root, kept.path)}: is newer in Grafana (version {version} by {by}, here {kept.version})"
+                f"{_display_path(root, kept.path)}: is newer in Grafana (version {version} by {by}, here {kept.version})"
             )
         else:
             changes.append(DashboardChange(kept, "change", version))
@@ -140,19 +140,19 @@ def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[DashboardChan
     return changes
 
 
-def bring(root: Path, grafana: Grafana, changes: Sequence[DashboardChange]) -> Iterator[DashboardChange]:
+def import_dashboards(root: Path, grafana: Grafana, changes: Sequence[DashboardChange]) -> Iterator[DashboardChange]:
     """Carry out such a plan, folders first. Each file is then what Grafana made of it, so that the next import of it
     has nothing to do."""
     folders = _read_folders(root)
     for change in changes:
-        _make_folders(grafana, change.kept.folder, folders)
-        dashboard = {**_plain(change.kept.dashboard), "version": change.version}
+        _create_folders(grafana, change.kept.folder, folders)
+        dashboard = {**_without_id(change.kept.dashboard), "version": change.version}
         grafana.save_dashboard(
             dashboard, folder=change.kept.folder, message="aresmon dashboards import", overwrite=False
         )
         found = grafana.dashboard(change.kept.uid)
         if found is not None:
-            _write(change.kept.path, _text(_plain(found["dashboard"])))
+            _write(change.kept.path, _serialise(_without_id(found["dashboard"])))
         yield change
 
 
@@ -160,34 +160,34 @@ def _is_provisioned(hit: Mapping[str, Any]) -> bool:
     return PROVISIONED in (hit.get("folderUid"), str(hit.get("folderTitle", "")).lower())
 
 
-def _same(found: Mapping[str, Any], kept: DashboardFile) -> bool:
+def _is_same(found: Mapping[str, Any], kept: DashboardFile) -> bool:
     ignored = ("id", "version")
     ours = {key: value for key, value in kept.dashboard.items() if key not in ignored}
     theirs = {key: value for key, value in found["dashboard"].items() if key not in ignored}
     return ours == theirs and found["meta"].get("folderUid", "") == kept.folder
 
 
-def _plain(dashboard: Mapping[str, Any]) -> dict[str, Any]:
+def _without_id(dashboard: Mapping[str, Any]) -> dict[str, Any]:
     """Without the number that another Grafana would have given to another dashboard."""
     return {key: value for key, value in dashboard.items() if key != "id"}
 
 
-def _text(value: Mapping[str, Any]) -> bytes:
+def _serialise(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _place(root: Path, folder: str, uid: str) -> Path:
+def _path_of(root: Path, folder: str, uid: str) -> Path:
     for name in (folder or _GENERAL, uid):
         if not _UID.fullmatch(name):
             raise AresmonError(f"the uid {name!r} is none that a file can be named after", hint="save it under another")
     return root / (folder or _GENERAL) / f"{uid}.json"
 
 
-def _paths(root: Path) -> list[Path]:
+def _list_paths(root: Path) -> list[Path]:
     return sorted(root.glob("*/*.json"))
 
 
-def _named(root: Path, path: Path) -> str:
+def _display_path(root: Path, path: Path) -> str:
     return f"{root.name}/{path.relative_to(root)}"
 
 
@@ -208,7 +208,7 @@ def _write(path: Path, content: bytes) -> bool:
     return True
 
 
-def _chain(grafana: Grafana, uid: str) -> dict[str, dict[str, str]]:
+def _folder_with_parents(grafana: Grafana, uid: str) -> dict[str, dict[str, str]]:
     """A folder and those above it, as `folders.json` has them."""
     found = grafana.folder(uid) if uid else None
     if found is None:
@@ -231,12 +231,12 @@ def _read_folders(root: Path) -> dict[str, dict[str, str]]:
     return {str(uid): dict(one) for uid, one in folders.items()}
 
 
-def _make_folders(grafana: Grafana, uid: str, folders: Mapping[str, Mapping[str, str]]) -> None:
+def _create_folders(grafana: Grafana, uid: str, folders: Mapping[str, Mapping[str, str]]) -> None:
     """Make a folder that is missing, and those above it. One that `folders.json` does not know is named by its uid."""
     if not uid or grafana.folder(uid) is not None:
         return
     one = folders.get(uid, {})
     parent = str(one.get("parent", ""))
     if parent != uid:
-        _make_folders(grafana, parent, folders)
+        _create_folders(grafana, parent, folders)
     grafana.create_folder(uid, str(one.get("title", uid)), parent=parent)

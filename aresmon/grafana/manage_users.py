@@ -90,8 +90,8 @@ def add(site: Site, engine: Engine, progress: Progress, settings: Mapping[str, s
         raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
     model.load(edit_users.add_user(_text(site), settings), site.catalogue())
     with _else_by_hand(f"write {login} into grafana.users"):
-        admin_access.check_runs(wanted, engine)
-        admin_access.admit(site, wanted, engine, progress)
+        admin_access.check_running(wanted, engine)
+        admin_access.connect_as_admin(site, wanted, engine, progress)
     # Read again: Grafana may have been waited for, and the file edited meanwhile.
     _write(site, edit_users.add_user(_text(site), settings), command="users add")
 
@@ -106,7 +106,7 @@ def check_removal(wanted: Config, engine: Engine, login: str) -> None:
             hint="edit it there, then `aresmon users apply`; who leaves the file is disabled",
         )
     with _else_by_hand(_by_hand(kind, login)):
-        admin_access.check_runs(wanted, engine)
+        admin_access.check_running(wanted, engine)
 
 
 def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
@@ -118,7 +118,7 @@ def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
     check_removal(wanted, engine, login)
     kind = kinds(wanted).get(login.lower(), "own")
     with _else_by_hand(_by_hand(kind, login)):
-        grafana, _ = admin_access.admit(site, wanted, engine, progress)
+        grafana, _ = admin_access.connect_as_admin(site, wanted, engine, progress)
     account = users.find(site, grafana.accounts(), login)
     if account is None and kind == "own":
         raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
@@ -146,7 +146,7 @@ def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, 
             hint="write another there, then `aresmon users apply`",
         )
     with site.lock("users set-password"):
-        grafana, _ = admin_access.admit(site, wanted, engine, progress)
+        grafana, _ = admin_access.connect_as_admin(site, wanted, engine, progress)
         accounts = grafana.accounts()
         account = users.find(site, accounts, login)
         if account is None:
@@ -178,7 +178,7 @@ def _by_hand(kind: Kind, login: str) -> str:
 
 
 def _administrator(site: Site, wanted: Config) -> Grafana:
-    grafana = admin_access.administrator(site, wanted)
+    grafana = admin_access.admin_client(site, wanted)
     grafana.health()
     return grafana
 

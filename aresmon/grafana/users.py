@@ -100,7 +100,7 @@ def ensure(
     Raises SilentGrafanaError where it does not get ready, GrafanaError where it refuses.
     """
     with progress.stage("looking after Grafana's users"):
-        grafana, told = admin_access.admit(site, config, engine, progress)
+        grafana, told = admin_access.connect_as_admin(site, config, engine, progress)
         accounts = grafana.accounts()
         changes = look(site, config, grafana, accounts, secrets)
         apply(grafana, changes)

@@ -32,13 +32,13 @@ FIRST_PIECE = {"1m": 3 * _HOUR, "1h": _DAY}
 """Seconds of points that the first statement makes: a hundred hosts' take some seconds. The next learn from it."""
 _LONGEST_PIECE = {"1m": 8 * _DAY, "1h": 64 * _DAY}
 # Seconds: a piece that takes less is followed by a longer one, one that takes more by a shorter.
-_SHORT, _LONG = 2.0, 10.0
-_REMEMBERED_EVERY = 2.0  # seconds
-_ENDED = "query-timeout limit exceeded"
+_SHORT_QUERY, _LONG_QUERY = 2.0, 10.0
+_SAVE_INTERVAL = 2.0  # seconds
+_QUERY_TIMEOUT = "query-timeout limit exceeded"
 _OTHER_TYPE = "field type conflict"
 OTHER_TYPE_HINT = "a field has another type than before; InfluxDB takes it from the policy's next shard on"
 
-Key = tuple[str, str]
+PolicyMeasurement = tuple[str, str]
 """A policy and a measurement."""
 
 
@@ -79,7 +79,7 @@ def plan(
     """What there is to fill, the finer policy first. Nothing is changed."""
     rows = [row for series in influxdb.query("SHOW MEASUREMENTS", database=DATABASE)[0] for row in series.rows]
     there = {row["name"] for row in rows}
-    spans = covered(config, capacity.shards(influxdb), wish, now=now)
+    spans = fillable_spans(config, capacity.list_shards(influxdb), wish, now=now)
     return [
         BackfillTask(one.tier.policy, one.measurement.name, *spans[one.tier.policy])
         for one in ones
@@ -87,7 +87,7 @@ def plan(
     ]
 
 
-def covered(
+def fillable_spans(
     config: Config, shards: Collection[ShardSize], wish: BackfillOptions, *, now: float
 ) -> dict[str, tuple[int, int]]:
     """From when to when each policy can be filled: whole buckets, of which the source keeps every point.
@@ -104,24 +104,27 @@ def covered(
         sources += [found[tier.source][0]] if tier.source in found else []
         if not sources:
             continue
-        since = max(_up(min(sources)), *(kept_since(config, policy, now) for policy in (tier.source, tier.policy)))
+        since = max(
+            _round_up_to_hour(min(sources)),
+            *(retained_since(config, policy, now) for policy in (tier.source, tier.policy)),
+        )
         until = int(now) // tier.bucket * tier.bucket
         if wish.since is not None:
             since = max(since, wish.since // _HOUR * _HOUR)
         if wish.until is not None:
-            until = min(until, _up(wish.until))
+            until = min(until, _round_up_to_hour(wish.until))
         if since < until:
             found[tier.policy] = (since, until)
     return found
 
 
-def kept_since(config: Config, policy: str, now: float) -> int:
+def retained_since(config: Config, policy: str, now: float) -> int:
     """The first whole hour of which a policy keeps every point; 0 where it keeps them for ever."""
-    hours = influxql.keep_hours(config.keep, policy)
-    return 0 if hours == FOREVER else _up(now) - hours * _HOUR
+    hours = influxql.retention_hours(config.keep, policy)
+    return 0 if hours == FOREVER else _round_up_to_hour(now) - hours * _HOUR
 
 
-def _up(moment: float) -> int:
+def _round_up_to_hour(moment: float) -> int:
     return -int(-moment // _HOUR) * _HOUR
 
 
@@ -132,20 +135,20 @@ def _is_wanted(one: Downsampling, wish: BackfillOptions) -> bool:
 # The journal -----------------------------------------------------------------------------------------
 
 
-def owed(journal: Path) -> list[BackfillTask]:
+def read_journal(journal: Path) -> list[BackfillTask]:
     """What was begun and is not done; nothing where there is no journal, or none that can be read."""
-    return _file(journal).read_or([])
+    return _journal_file(journal).read_or([])
 
 
-def remember(journal: Path, tasks: Sequence[BackfillTask]) -> None:
+def write_journal(journal: Path, tasks: Sequence[BackfillTask]) -> None:
     """Write down what is still to be done; with nothing, the journal goes."""
     if tasks:
-        _file(journal).write(list(tasks))
+        _journal_file(journal).write(list(tasks))
     else:
-        _file(journal).delete()
+        _journal_file(journal).delete()
 
 
-def _file(journal: Path) -> JsonFile[list[BackfillTask]]:
+def _journal_file(journal: Path) -> JsonFile[list[BackfillTask]]:
     return JsonFile(journal, _parse, _serialise, mode=0o644, indent=None)
 
 
@@ -159,9 +162,9 @@ def _serialise(tasks: Sequence[BackfillTask]) -> Any:
     return {"tasks": [[one.policy, one.measurement, one.since, one.until] for one in tasks]}
 
 
-def joined(former: Sequence[BackfillTask], new: Sequence[BackfillTask]) -> list[BackfillTask]:
+def merge_tasks(former: Sequence[BackfillTask], new: Sequence[BackfillTask]) -> list[BackfillTask]:
     """What is owed and what is asked for now, each measurement once, the finer policy first."""
-    known: dict[Key, BackfillTask] = {}
+    known: dict[PolicyMeasurement, BackfillTask] = {}
     for one in [*former, *new]:
         other = known.get((one.policy, one.measurement), one)
         whole = replace(one, since=min(one.since, other.since), until=max(one.until, other.until))
@@ -188,7 +191,7 @@ def run(
     """
     ones = {(one.tier.policy, one.measurement.name): one for one in downsampling.downsamplings(views)}
     filler = _Filler(influxdb, config, journal, [task for task in tasks if (task.policy, task.measurement) in ones])
-    remember(journal, filler.left)
+    write_journal(journal, filler.left)
     filled = BackfillResult()
     for tier in TIERS:
         if not any(task.policy == tier.policy for task in filler.left):
@@ -215,10 +218,10 @@ class _Filler:
     def fill(self, one: Downsampling, filled: BackfillResult, say: Callable[[str], None]) -> int:
         """The first task that is left, to its end; the points that were made."""
         task, written = self.left[0], 0
-        at, shards = task.since, _of(self.influxdb, one.tier.source)
-        at = max(at, _first_whole(self.influxdb, one, shards, task))
+        at, shards = task.since, _shards_of(self.influxdb, one.tier.source)
+        at = max(at, _first_complete_bucket(self.influxdb, one, shards, task))
         while at < task.until:
-            at = max(_next_point(shards, at), kept_since(self.config, one.tier.source, time.time()))
+            at = max(_next_point(shards, at), retained_since(self.config, one.tier.source, time.time()))
             end = min(at + self.pieces[task.policy], task.until)
             if at >= end:
                 break
@@ -228,7 +231,7 @@ class _Filler:
                 at, written = end, written + made
                 self._note(replace(task, since=at))
         del self.left[0]
-        remember(self.journal, self.left)
+        write_journal(self.journal, self.left)
         return written
 
     def _piece(self, one: Downsampling, since: int, until: int, filled: BackfillResult) -> int | None:
@@ -237,19 +240,19 @@ class _Filler:
         try:
             answer = self.influxdb.query(one.fill(since, until), database=DATABASE)[0]
         except InfluxDBError as error:
-            if _ENDED in error.message and until - since > one.tier.bucket:
+            if _QUERY_TIMEOUT in error.message and until - since > one.tier.bucket:
                 self._resize(one, (until - since) // 2)
                 return None
             if _OTHER_TYPE not in error.message:
-                raise _stopped(one, since, error) from error
+                raise _stopped_error(one, since, error) from error
             told = f"{one.measurement.name} into {one.tier.policy}: {error.message.partition(' dropped=')[0]}"
             if told not in filled.refused:
                 filled.refused.append(told)
             return 0
         took = time.monotonic() - begun
-        if took < _SHORT and until - since == self.pieces[one.tier.policy]:
+        if took < _SHORT_QUERY and until - since == self.pieces[one.tier.policy]:
             self._resize(one, 2 * (until - since))
-        elif took > _LONG:
+        elif took > _LONG_QUERY:
             self._resize(one, (until - since) // 2)
         return sum(int(row["written"]) for series in answer for row in series.rows)
 
@@ -260,14 +263,14 @@ class _Filler:
     def _note(self, rest: BackfillTask) -> None:
         """Remember how far it is; on the disk now and then, as to do a piece again costs less than to write."""
         self.left[0] = rest
-        if time.monotonic() - self.remembered > _REMEMBERED_EVERY:
-            remember(self.journal, self.left)
+        if time.monotonic() - self.remembered > _SAVE_INTERVAL:
+            write_journal(self.journal, self.left)
             self.remembered = time.monotonic()
 
 
-def _of(influxdb: InfluxDB, policy: str) -> list[ShardSize]:
+def _shards_of(influxdb: InfluxDB, policy: str) -> list[ShardSize]:
     """The shards of a policy, the oldest first."""
-    return sorted((one for one in capacity.shards(influxdb) if one.policy == policy), key=lambda one: one.start)
+    return sorted((one for one in capacity.list_shards(influxdb) if one.policy == policy), key=lambda one: one.start)
 
 
 def _next_point(shards: Sequence[ShardSize], at: int) -> int:
@@ -275,23 +278,27 @@ def _next_point(shards: Sequence[ShardSize], at: int) -> int:
     return min((max(at, int(one.start)) for one in shards if one.end > at), default=2**62)
 
 
-def _first_whole(influxdb: InfluxDB, one: Downsampling, shards: Sequence[ShardSize], task: BackfillTask) -> int:
+def _first_complete_bucket(
+    influxdb: InfluxDB, one: Downsampling, shards: Sequence[ShardSize], task: BackfillTask
+) -> int:
     """Where to begin: behind the first bucket, if its source has the end of it alone and it is there already.
 
     So it is where the finer policy was made anew: what it has now begins in the middle of an hour.
     """
-    first = next(_points(influxdb, one, one.tier.source, shards, task), None)
+    first = next(_first_points(influxdb, one, one.tier.source, shards, task), None)
     if first is None:
         return task.until
     bucket = first // one.tier.bucket * one.tier.bucket
     is_late = first - bucket > min(tier.bucket for tier in TIERS)
     inside = replace(task, since=bucket, until=bucket + 1)
-    if is_late and next(_points(influxdb, one, one.tier.policy, _of(influxdb, one.tier.policy), inside), None):
+    if is_late and next(
+        _first_points(influxdb, one, one.tier.policy, _shards_of(influxdb, one.tier.policy), inside), None
+    ):
         return bucket + one.tier.bucket
     return bucket
 
 
-def _points(
+def _first_points(
     influxdb: InfluxDB, one: Downsampling, policy: str, shards: Sequence[ShardSize], task: BackfillTask
 ) -> Iterator[int]:
     """The first point of each shard, within a task's time: to ask all of them at once would open all their series."""
@@ -304,7 +311,7 @@ def _points(
                 yield int(series.rows[0]["time"])
 
 
-def _stopped(one: Downsampling, since: int, error: InfluxDBError) -> AresmonError:
+def _stopped_error(one: Downsampling, since: int, error: InfluxDBError) -> AresmonError:
     when = datetime.fromtimestamp(since, UTC)
     return AresmonError(
         f"{one.measurement.name} of {when:%Y-%m-%d %H:%M} UTC into {one.tier.policy}: {error.message}",
@@ -312,10 +319,10 @@ def _stopped(one: Downsampling, since: int, error: InfluxDBError) -> AresmonErro
     )
 
 
-def outside(
+def unfilled_before(
     tasks: Sequence[BackfillTask], shards: Sequence[ShardSize], config: Config, *, now: float
 ) -> Mapping[str, int]:
     """Policies that could be filled further back than these tasks go: from when on."""
-    whole = covered(config, shards, BackfillOptions(), now=now)
+    whole = fillable_spans(config, shards, BackfillOptions(), now=now)
     begun = {task.policy: min(one.since for one in tasks if one.policy == task.policy) for task in tasks}
     return {policy: whole[policy][0] for policy in begun if policy in whole and whole[policy][0] < begun[policy]}

@@ -24,7 +24,7 @@ from aresmon.site.preflight import LEAST_ROOM
 HORIZON = 3650
 """Days: what is not full by then counts as never full."""
 _DAY = 86400.0
-_NEWEST = 7  # shards that tell today's pace
+_MOST_SHARDS = 7  # shards that tell today's pace
 _WITHIN = 10.0  # seconds; it takes some thousandths of one
 
 
@@ -39,7 +39,7 @@ class ShardSize:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyRoom:
+class PolicySize:
     """One retention policy. `keep` and `span` (of one shard) are in hours, `keep` 0 is for ever; `bytes_a_day` is None
     until a shard of it is full."""
 
@@ -63,7 +63,7 @@ class Capacity:
     free: int | None
     settles: int | None
     days_left: float | None
-    policies: tuple[PolicyRoom, ...]
+    policies: tuple[PolicySize, ...]
 
 
 def measure(influxdb: InfluxDB, *, now: float, free: int | None) -> Capacity:
@@ -76,15 +76,15 @@ def measure(influxdb: InfluxDB, *, now: float, free: int | None) -> Capacity:
         within=_WITHIN,
     )
     counted = sum(int(row["numSeries"]) for one in series if one.tags["database"] == DATABASE for row in one.rows)
-    return conclude(_rooms(policies, _shards(shards, sizes), now), series=counted, free=free)
+    return estimate(_policy_sizes(policies, _shards(shards, sizes), now), series=counted, free=free)
 
 
-def shards(influxdb: InfluxDB) -> list[ShardSize]:
+def list_shards(influxdb: InfluxDB) -> list[ShardSize]:
     """All shards of the database."""
     return _shards(*influxdb.query("SHOW SHARDS", "SHOW STATS FOR 'shard'", within=_WITHIN))
 
 
-def conclude(policies: Sequence[PolicyRoom], *, series: int, free: int | None) -> Capacity:
+def estimate(policies: Sequence[PolicySize], *, series: int, free: int | None) -> Capacity:
     """What follows from the policies' sizes and paces."""
     taken = sum(one.bytes for one in policies)
     raw = next((one for one in policies if one.policy == "raw"), None)
@@ -96,22 +96,22 @@ def conclude(policies: Sequence[PolicyRoom], *, series: int, free: int | None) -
     return Capacity(taken, daily, series, free, round(settles), days_left, tuple(policies))
 
 
-def pace(shards: Iterable[ShardSize], now: float) -> float | None:
+def bytes_a_day(shards: Iterable[ShardSize], now: float) -> float | None:
     """Bytes a day of one policy, by the newest of its shards whose time is over.
 
     The oldest one began when the site did, somewhere in the middle of its span: it counts only where it is alone.
     """
     over = sorted((one for one in shards if one.end <= now), key=lambda one: one.start)
-    known = (over[1:] or over)[-_NEWEST:]
+    known = (over[1:] or over)[-_MOST_SHARDS:]
     return median(one.bytes / ((one.end - one.start) / _DAY) for one in known) if known else None
 
 
-def free(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Bytes that are free on the filesystem of this folder, or of the nearest one above it that is there."""
     return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
-def size(count: float) -> str:
+def format_size(count: float) -> str:
     """`312 MB`, `4.1 GB`"""
     for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB")):
         if count >= unit:
@@ -119,22 +119,22 @@ def size(count: float) -> str:
     return f"{count / 1000:.0f} kB"
 
 
-def told(capacity: Capacity) -> str:
+def describe(capacity: Capacity) -> str:
     """One line for a person."""
-    line = f"Data: {size(capacity.bytes)}, {capacity.series} series"
+    line = f"Data: {format_size(capacity.bytes)}, {capacity.series} series"
     if capacity.bytes_a_day is None or capacity.settles is None:
         line += "; its growth is known after the first whole day"
-        return line if capacity.free is None else f"{line}; {size(capacity.free)} are free"
-    line += f", {size(capacity.bytes_a_day)} a day"
+        return line if capacity.free is None else f"{line}; {format_size(capacity.free)} are free"
+    line += f", {format_size(capacity.bytes_a_day)} a day"
     if capacity.free is None:
-        return f"{line}; comes to {size(capacity.settles)}"
-    room = f"{size(capacity.free)} are free"
+        return f"{line}; comes to {format_size(capacity.settles)}"
+    room = f"{format_size(capacity.free)} are free"
     if capacity.days_left is None:
-        return f"{line}; stays within {size(capacity.settles)}, {room}"
+        return f"{line}; stays within {format_size(capacity.settles)}, {room}"
     return f"{line}; full in {capacity.days_left:.0f} days, {room}"
 
 
-def _left(policy: PolicyRoom) -> float:
+def _growing_days(policy: PolicySize) -> float:
     """For how many days a policy still grows. A whole shard goes at once, when the last of it is old enough."""
     if not policy.bytes_a_day:
         return 0.0
@@ -144,29 +144,29 @@ def _left(policy: PolicyRoom) -> float:
     return max(0.0, (most - policy.bytes) / policy.bytes_a_day)
 
 
-def _growth(policy: PolicyRoom, days: float) -> float:
+def _growth(policy: PolicySize, days: float) -> float:
     """Bytes by which a policy grows in so many days."""
-    return (policy.bytes_a_day or 0.0) * min(days, _left(policy))
+    return (policy.bytes_a_day or 0.0) * min(days, _growing_days(policy))
 
 
-def _days_until(room: int, policies: Sequence[PolicyRoom]) -> float | None:
+def _days_until(room: int, policies: Sequence[PolicySize]) -> float | None:
     """When the growth of all has used up the room; None if it never does, or not within the horizon."""
     grown = passed = 0.0
-    for end in sorted({min(_left(one), HORIZON) for one in policies}):
-        daily = sum(one.bytes_a_day or 0.0 for one in policies if _left(one) >= end > passed)
+    for end in sorted({min(_growing_days(one), HORIZON) for one in policies}):
+        daily = sum(one.bytes_a_day or 0.0 for one in policies if _growing_days(one) >= end > passed)
         if daily and grown + daily * (end - passed) > room:
             return passed + (room - grown) / daily
         grown, passed = grown + daily * (end - passed), end
     return None
 
 
-def _rooms(policies: Sequence[Series], shards: Sequence[ShardSize], now: float) -> list[PolicyRoom]:
+def _policy_sizes(policies: Sequence[Series], shards: Sequence[ShardSize], now: float) -> list[PolicySize]:
     rooms = []
     for row in (row for series in policies for row in series.rows):
         mine = [one for one in shards if one.policy == row["name"]]
         keep, span = _hours(row["duration"]), _hours(row["shardGroupDuration"])
         taken = sum(one.bytes for one in mine)
-        rooms.append(PolicyRoom(row["name"], keep, span, len(mine), taken, pace(mine, now)))
+        rooms.append(PolicySize(row["name"], keep, span, len(mine), taken, bytes_a_day(mine, now)))
     return rooms
 
 

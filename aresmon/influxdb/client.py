@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 
 _BASE = "http+unix://influxdb"
-_PING, _QUERY = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
-_CHUNK = 2000  # points of an answer that comes in parts
-_FULL = "no space left on device"  # as Linux says it, and InfluxDB repeats it
-_ROOM = "make room where storage.data is (`df -h`), then run the same command again; `aresmon doctor` says more"
+_PING_TIMEOUT, _QUERY_TIMEOUT = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
+_CHUNK_POINTS = 2000  # points of an answer that comes in parts
+_DISK_FULL = "no space left on device"  # as Linux says it, and InfluxDB repeats it
+_DISK_FULL_HINT = (
+    "make room where storage.data is (`df -h`), then run the same command again; `aresmon doctor` says more"
+)
 _LONGEST_SOCKET_PATH = 100  # bytes; Linux takes 108, the SDK's adapter needs a few
 
 
@@ -32,7 +34,7 @@ class InfluxDBError(AresmonError):
     """InfluxDB answered, and refused."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
-        super().__init__(f"InfluxDB: {message}", hint=_ROOM if _FULL in message else "")
+        super().__init__(f"InfluxDB: {message}", hint=_DISK_FULL_HINT if _DISK_FULL in message else "")
         self.status = status
 
 
@@ -57,7 +59,7 @@ class InfluxDB:
     user: str = ""
     password: str = field(default="", repr=False)
 
-    def query(self, *statements: str, database: str = "", within: float = _QUERY) -> list[list[Series]]:
+    def query(self, *statements: str, database: str = "", within: float = _QUERY_TIMEOUT) -> list[list[Series]]:
         """Send statements in one request; the series of each. Times are in seconds since 1970.
 
         Raises InfluxDBError if one is refused (the others may have been carried out), UnreachableError if
@@ -73,12 +75,12 @@ class InfluxDB:
             raise InfluxDBError(str(answer.get("error", response.reason)), status=response.status_code)
         return [_series(result) for result in answer.get("results", [])]
 
-    def stream(self, statement: str, *, database: str, within: float = _QUERY) -> Iterator[Series]:
+    def stream(self, statement: str, *, database: str, within: float = _QUERY_TIMEOUT) -> Iterator[Series]:
         """The series that one statement answers with, as they come; a long one comes in several parts.
 
         Raises as `query` does, also after the first ones.
         """
-        form = {"q": statement, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK)}
+        form = {"q": statement, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK_POINTS)}
         with self._session() as session, self._send(session, "POST", "/query", within, data=form, stream=True) as told:
             if told.status_code != HTTPStatus.OK:
                 raise InfluxDBError(str(_json(told).get("error", told.reason)), status=told.status_code)
@@ -97,7 +99,7 @@ class InfluxDB:
         except requests.exceptions.RequestException as error:
             raise InfluxDBUnreachableError(f"InfluxDB stopped in the middle of an answer ({self.socket})") from error
 
-    def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY) -> None:
+    def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY_TIMEOUT) -> None:
         """Write points, as lines of InfluxDB's protocol whose times are in seconds since 1970.
 
         Raises InfluxDBError if they are refused, UnreachableError if nobody answers.
@@ -112,7 +114,7 @@ class InfluxDB:
         """Which of these users and passwords it takes, in the same order."""
         with self._session() as session:
             return [
-                self._send(session, "GET", "/ping", _PING, auth=pair).status_code == HTTPStatus.NO_CONTENT
+                self._send(session, "GET", "/ping", _PING_TIMEOUT, auth=pair).status_code == HTTPStatus.NO_CONTENT
                 for pair in credentials
             ]
 
@@ -123,7 +125,7 @@ class InfluxDB:
     def version(self) -> str:
         """The version it says it is."""
         with self._session() as session:
-            return str(self._send(session, "GET", "/ping", _PING).headers.get("X-Influxdb-Version", ""))
+            return str(self._send(session, "GET", "/ping", _PING_TIMEOUT).headers.get("X-Influxdb-Version", ""))
 
     def _send(
         self, session: requests.Session, method: str, path: str, within: float, **request: Any
@@ -145,20 +147,20 @@ class InfluxDB:
         import requests
         from docker.transport import UnixHTTPAdapter
 
-        with requests.Session() as session, _short(self.socket) as path:
+        with requests.Session() as session, _short_path(self.socket) as path:
             session.trust_env = False  # no proxy, and no password from ~/.netrc
             session.mount("http+unix://", UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
             yield session
 
 
-def read_sdk() -> None:
+def preload_docker_sdk() -> None:
     """Read Docker's SDK now: threads that would do so at the same time meet it half read."""
     import docker.errors
     import docker.transport  # noqa: F401
 
 
 @contextmanager
-def _short(socket: Path) -> Iterator[str]:
+def _short_path(socket: Path) -> Iterator[str]:
     """A path to the socket that fits into an address of the kernel's."""
     if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
         yield str(socket)

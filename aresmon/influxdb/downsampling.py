@@ -49,8 +49,8 @@ TIERS = (Tier("1m", "raw", "5m", "15m"), Tier("1h", "1m", "1h", "9h"))
 # An agent holds 50,000 points, which is two to five and a half hours of them. To look back so far each five
 # minutes would read each point 84 times; once an hour, seven times. The hours are made of what this leaves, hence
 # their longer look.
-LATE = Tier("1m", "raw", "1h", "7h", late=True)
-_WAYS: Mapping[FieldKind, str] = {
+LATE_TIER = Tier("1m", "raw", "1h", "7h", late=True)
+_AGGREGATES: Mapping[FieldKind, str] = {
     "gauge": "mean({})",
     # A float, as a mean is: within a shard, InfluxDB drops points whose field has another type than before.
     "peak": "max({}) * 1.0",
@@ -61,7 +61,7 @@ _WAYS: Mapping[FieldKind, str] = {
 # How long a time each policy serves, in milliseconds: so that no dashboard asks for steps finer than its points,
 # nor for more than some ten thousand of a series.
 _HOUR = 3_600_000
-SERVES = (("raw", 0, 12 * _HOUR), ("1m", 12 * _HOUR, 21 * 24 * _HOUR), ("1h", 21 * 24 * _HOUR, 2**53))
+SERVED_SPANS = (("raw", 0, 12 * _HOUR), ("1m", 12 * _HOUR, 21 * 24 * _HOUR), ("1h", 21 * 24 * _HOUR, 2**53))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Downsampling:
 
     def _fields(self) -> Iterator[str]:
         for field, kind in self.measurement.fields.items():
-            yield f"{_WAYS[kind].format(identifier(field))} AS {identifier(field)}"
+            yield f"{_AGGREGATES[kind].format(identifier(field))} AS {identifier(field)}"
 
 
 def downsamplings(views: Views) -> list[Downsampling]:
@@ -114,13 +114,13 @@ def downsamplings(views: Views) -> list[Downsampling]:
     return [Downsampling(tier, known[name]) for tier in TIERS for name in sorted(known)]
 
 
-def continuous(views: Views) -> list[Downsampling]:
+def continuous_queries(views: Views) -> list[Downsampling]:
     """All that runs by itself: those, and the second look at what arrived late."""
     ones = downsamplings(views)
-    return [*ones, *(replace(one, tier=LATE) for one in ones if one.tier.policy == LATE.policy)]
+    return [*ones, *(replace(one, tier=LATE_TIER) for one in ones if one.tier.policy == LATE_TIER.policy)]
 
 
-def drop(name: str) -> str:
+def drop_statement(name: str) -> str:
     """The statement that removes one."""
     return f"DROP CONTINUOUS QUERY {identifier(name)} ON {identifier(DATABASE)}"
 
@@ -129,7 +129,7 @@ def tier_points() -> str:
     """Which policy serves how long a time, as lines of InfluxDB's protocol, for the dashboards' variable `rp`."""
     return "\n".join(
         f'aresmon_tier rp="{policy}",start={start}i,end={end}i {second}'
-        for second, (policy, start, end) in enumerate(SERVES, start=1)
+        for second, (policy, start, end) in enumerate(SERVED_SPANS, start=1)
     )
 
 
@@ -149,14 +149,14 @@ def plan(influxdb: InfluxDB, config: Config, views: Views) -> list[DatabaseChang
         statement = influxql.create_policy(DATABASE, FOREVER_POLICY, FOREVER)
         changes.append(DatabaseChange(f"create the retention policy {FOREVER_POLICY}", statement))
     there = {row["name"] for series in queries if series.name == DATABASE for row in series.rows}
-    changes.extend(_downsampling(views, there))
-    tiers, hosts = _told(influxdb) if not is_new else ([], [])
+    changes.extend(_plan_queries(views, there))
+    tiers, hosts = _registered(influxdb) if not is_new else ([], [])
     told = [(row["rp"], row["start"], row["end"]) for series in tiers for row in series.rows]
-    if told != list(SERVES):
+    if told != list(SERVED_SPANS):
         lines = tier_points()
         changes.append(DatabaseChange("tell the dashboards which points serve how long a time", lines=lines))
     known = {series.tags["host"]: series.rows[-1]["uid"] for series in hosts}
-    changes.extend(_hosts(config, known))
+    changes.extend(_plan_hosts(config, known))
     return changes
 
 
@@ -168,7 +168,7 @@ def apply(influxdb: InfluxDB, changes: list[DatabaseChange]) -> None:
         influxdb.write("\n".join(lines), database=DATABASE, policy=FOREVER_POLICY)
 
 
-def due(influxdb: InfluxDB, changes: list[DatabaseChange], views: Views) -> list[Downsampling]:
+def added_with_points(influxdb: InfluxDB, changes: list[DatabaseChange], views: Views) -> list[Downsampling]:
     """What a plan adds of downsampling for which there are points already."""
     added = {statement for change in changes for statement in change.statement.split("; ")}
     new = [one for one in downsamplings(views) if one.create() in added]
@@ -178,7 +178,7 @@ def due(influxdb: InfluxDB, changes: list[DatabaseChange], views: Views) -> list
     return [one for one in new if one.measurement.name in there]
 
 
-def _told(influxdb: InfluxDB) -> list[list[Series]]:
+def _registered(influxdb: InfluxDB) -> list[list[Series]]:
     """What the dashboards are told now: the tiers, and the hosts."""
     return influxdb.query(
         f'SELECT "rp", "start", "end" FROM "{FOREVER_POLICY}"."aresmon_tier"',
@@ -187,19 +187,19 @@ def _told(influxdb: InfluxDB) -> list[list[Series]]:
     )
 
 
-def _downsampling(views: Views, there: set[str]) -> Iterator[DatabaseChange]:
-    wanted = {one.name: one for one in continuous(views)}
+def _plan_queries(views: Views, there: set[str]) -> Iterator[DatabaseChange]:
+    wanted = {one.name: one for one in continuous_queries(views)}
     gone = sorted(name for name in there - wanted.keys() if name.startswith(("1m_", "1h_")))
     if gone:
-        yield DatabaseChange(f"end {len(gone)} former ways of downsampling", "; ".join(map(drop, gone)))
-    for tier in (*TIERS, LATE):
+        yield DatabaseChange(f"end {len(gone)} former ways of downsampling", "; ".join(map(drop_statement, gone)))
+    for tier in (*TIERS, LATE_TIER):
         new = [one for name, one in wanted.items() if one.tier == tier and name not in there]
         if new:
             what = f"downsample {len(new)} measurements into {tier.policy}{', late points too' if tier.late else ''}"
             yield DatabaseChange(what, "; ".join(one.create() for one in new))
 
 
-def _hosts(config: Config, known: dict[str, str]) -> Iterator[DatabaseChange]:
+def _plan_hosts(config: Config, known: dict[str, str]) -> Iterator[DatabaseChange]:
     wanted = {host.name: uid_of_host(host.name) for host in config.hosts}
     for host in sorted(known.keys() - wanted.keys()):
         statement = f'DROP SERIES FROM "aresmon_host" WHERE "host" = {influxql.string(host)}'

@@ -28,17 +28,17 @@ class HostEvent:
 
     def line(self, at: int) -> str:
         """As a line of InfluxDB's protocol; `at` is in seconds since 1970."""
-        return f"{EVENT},host={self.host},kind={self.kind} title={_text(self.title)},text={_text(self.text)} {at}"
+        return f"{EVENT},host={self.host},kind={self.kind} title={_field_text(self.title)},text={_field_text(self.text)} {at}"
 
 
-def tell(influxdb: InfluxDB, happened: Iterable[HostEvent]) -> None:
+def record_events(influxdb: InfluxDB, happened: Iterable[HostEvent]) -> None:
     """Write them down. Where the database does not answer they are left out: the site's history has them all."""
     _write(influxdb, [event.line(int(time.time())) for event in happened])
 
 
-def tell_backup(influxdb: InfluxDB, server: str, kind: Literal["made", "proven"], archive: str) -> None:
+def record_backup(influxdb: InfluxDB, server: str, kind: Literal["made", "proven"], archive: str) -> None:
     """Write down that an archive was stored, or was restored for trial and holds; the alerts miss it otherwise."""
-    _write(influxdb, [f"{BACKUP},host={server},kind={kind} archive={_text(archive)} {int(time.time())}"])
+    _write(influxdb, [f"{BACKUP},host={server},kind={kind} archive={_field_text(archive)} {int(time.time())}"])
 
 
 def _write(influxdb: InfluxDB, lines: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ def _write(influxdb: InfluxDB, lines: Sequence[str]) -> None:
             influxdb.write("\n".join(lines), database=DATABASE, policy=FOREVER_POLICY, within=_WITHIN)
 
 
-def _text(text: str) -> str:
+def _field_text(text: str) -> str:
     """A text field on one line; what is no text in it, as a byte of a file's name, becomes a question mark."""
     escaped = text.encode(errors="replace").decode().replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
     return f'"{escaped}"'

@@ -84,6 +84,6 @@ def _shard_hours(hours: int) -> int:
     return 24 if hours >= 2 * 24 else 1
 
 
-def keep_hours(keep: RetentionSettings, policy: str) -> int:
+def retention_hours(keep: RetentionSettings, policy: str) -> int:
     """How many hours a policy keeps; 0 is for ever."""
     return int(getattr(keep, POLICIES[policy]))

@@ -50,11 +50,11 @@ class Scratch:
         done = self.engine.execute(self.container, command, given="", within=_DAY)
         if done.code != 0:
             raise process.ProcessError(done, hint="the archive's points cannot be restored; take another archive")
-        remove(self.incoming)
+        remove_folder(self.incoming)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ScratchOptions:
     """How one is run: on this folder, with this image, as this user id, within this memory (`512m`), as a one-off of
     this project."""
 
@@ -66,22 +66,22 @@ class Form:
 
 
 @contextmanager
-def running(site: Site, engine: Engine, form: Form) -> Iterator[Scratch]:
+def running(site: Site, engine: Engine, form: ScratchOptions) -> Iterator[Scratch]:
     """Run one; gone at the end, and its folder left."""
     sockets = site.state / "run" / "scratch"
-    make(form.folder, form.user)
-    make(sockets, form.user)
+    create_folder(form.folder, form.user)
+    create_folder(sockets, form.user)
     container = _start(engine, form, sockets)
     try:
         influxdb = InfluxDB(sockets / SOCKET)
-        _wait(engine, container, influxdb)
+        _wait_until_ready(engine, container, influxdb)
         yield Scratch(engine, container, form.folder, influxdb)
     finally:
         engine.remove_container(container)
-        remove(sockets)
+        remove_folder(sockets)
 
 
-def _start(engine: Engine, form: Form, sockets: Path) -> str:
+def _start(engine: Engine, form: ScratchOptions, sockets: Path) -> str:
     """Start its container, as closed as the stack's own; what a killed run left of another goes first."""
     engine.remove_leftovers(form.project)
     files.write(sockets / _CONFIGURATION, (package_data.COMPOSE / _CONFIGURATION).read_bytes())
@@ -113,7 +113,7 @@ def _start(engine: Engine, form: Form, sockets: Path) -> str:
     return str(made)
 
 
-def remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Remove a folder of ours, if it is there."""
     for tries_left in reversed(range(_TRIES)):
         try:
@@ -126,14 +126,14 @@ def remove(folder: Path) -> None:
                 raise files.cannot_write(folder, error) from error
 
 
-def give(folder: Path, user: int) -> None:
+def chown_contents(folder: Path, user: int) -> None:
     """Give all that is in a folder to this user id."""
     if os.getuid() == 0:
         for path in folder.rglob("*"):
             os.chown(path, user, user)
 
 
-def make(folder: Path, user: int) -> None:
+def create_folder(folder: Path, user: int) -> None:
     """Make a folder that is for this user id alone."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def make(folder: Path, user: int) -> None:
         raise files.cannot_write(folder, error) from error
 
 
-def _wait(engine: Engine, container: str, influxdb: InfluxDB) -> None:
+def _wait_until_ready(engine: Engine, container: str, influxdb: InfluxDB) -> None:
     try:
         retry(
             influxdb.version,

@@ -61,25 +61,27 @@ def ensure(
         secrets = {**secrets, site_secrets.INFLUXDB_ADMIN: adopt_admin(site, unnamed)}
         _tell_under_way(secrets, progress)
         try:
-            admin = influxdb_users.admin(unnamed, secrets)
+            admin = influxdb_users.connect_as_admin(unnamed, secrets)
         except influxdb_users.AdminUnknownError:
             progress.note("InfluxDB's admin has another password than the site's secrets say: it is set anew")
             _reset_admin(site, engine, secrets)
             _wait(unnamed, is_running)
-            admin = influxdb_users.admin(unnamed, secrets)
-        changes = influxdb_users.plan(admin, influxdb_users.admitted(site, config), secrets, shorten=shorten)
+            admin = influxdb_users.connect_as_admin(unnamed, secrets)
+        changes = influxdb_users.plan(
+            admin, influxdb_users.without_blocked_hosts(site, config), secrets, shorten=shorten
+        )
         influxdb_users.apply(admin, changes)
         _tell_other_admins(admin, progress)
         views = site.views()
         coarser = downsampling.plan(admin, config, views)
         journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, config, views, coarser)
-        kept = {policy: influxql.keep_hours(config.keep, policy) for policy in influxql.POLICIES}
+        kept = {policy: influxql.retention_hours(config.keep, policy) for policy in influxql.POLICIES}
         if changes or not _retention_file(site).path.exists():
             _retention_file(site).write(kept)
     # Noted before the continuous queries are made, since what is due is told by their absence; filled afterwards,
     # since what arrives meanwhile is theirs.
     if filling:
-        backfill.remember(journal, filling)
+        backfill.write_journal(journal, filling)
     downsampling.apply(admin, coarser)
     if filling:
         filled = backfill.run(admin, config, views, filling, journal=journal, progress=progress)
@@ -109,7 +111,7 @@ def differences(
     """
     secrets = site_secrets.foreseen(site.secrets, site_secrets.owners(config, users))
     secrets |= site_secrets.under_way(site.secrets, secrets)
-    changes = influxdb_users.plan(admin, influxdb_users.admitted(site, config), secrets, shorten=shorten)
+    changes = influxdb_users.plan(admin, influxdb_users.without_blocked_hosts(site, config), secrets, shorten=shorten)
     return changes, downsampling.plan(admin, config, site.views())
 
 
@@ -117,13 +119,15 @@ def _filling(
     site: Site, admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]
 ) -> list[BackfillTask]:
     """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
-    return backfill.joined(backfill.owed(site.state / backfill.JOURNAL), due(admin, config, views, changes))
+    return backfill.merge_tasks(
+        backfill.read_journal(site.state / backfill.JOURNAL), due(admin, config, views, changes)
+    )
 
 
 def due(admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]) -> list[BackfillTask]:
     """What the continuous queries that a plan adds would have made of the points that are there. To be asked before
     the plan is carried out, since it is told by their absence."""
-    now, new = time.time(), downsampling.due(admin, changes, views)
+    now, new = time.time(), downsampling.added_with_points(admin, changes, views)
     wish = backfill.BackfillOptions(since=int(now) - _MOST_DAYS * _DAY)
     return backfill.plan(admin, config, new, wish, now=now) if new else []
 
@@ -136,7 +140,7 @@ def _tell_filled(
             f"{refused}: its points of these days stay as they were",
             hint=backfill.OTHER_TYPE_HINT,
         )
-    more = backfill.outside(tasks, capacity.shards(admin), config, now=time.time())
+    more = backfill.unfilled_before(tasks, capacity.list_shards(admin), config, now=time.time())
     for policy, since in more.items():
         when = datetime.fromtimestamp(since, UTC)
         progress.note(
@@ -182,7 +186,7 @@ def _tell_under_way(secrets: Mapping[str, str], progress: Progress) -> None:
 
 
 def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
-    for name in influxdb_users.other_admins(admin):
+    for name in influxdb_users.list_other_admins(admin):
         progress.warn(
             f"InfluxDB has an admin besides aresmon's own: {name} may read, write and delete everything",
             hint="if nobody needs it, remove it: docs/security.md, Another admin, says how",
@@ -193,12 +197,12 @@ def losses(site: Site, config: Config) -> tuple[Loss, ...]:
     """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
     yet, and told by the database where it does."""
     kept = _retention_file(site).read_or({})
-    if kept and not retention.by_memory(kept, config):
+    if kept and not retention.shortened_policies(kept, config):
         return ()
     try:
-        return retention.losses(influxdb(site), config, site.views(), now=time.time())
+        return retention.measure_losses(influxdb(site), config, site.views(), now=time.time())
     except AresmonError:
-        return retention.by_memory(kept, config)
+        return retention.shortened_policies(kept, config)
 
 
 def _retention_file(site: Site) -> JsonFile[Mapping[str, int]]:
@@ -220,7 +224,7 @@ def _reset_admin(site: Site, engine: Engine, secrets: Mapping[str, str]) -> None
     that nothing reaches but through a socket of its own, which the edge does not know. Then start InfluxDB again."""
     compose, sockets = Compose(site.bundle, site.bundle), site.state / "run" / "reset"
     compose.stop("influxdb")
-    scratch.make(sockets, site.socket_folder.stat().st_uid)
+    scratch.create_folder(sockets, site.socket_folder.stat().st_uid)
     container = compose.run(
         "run", "--detach", "--no-deps", *_WITHOUT_PASSWORDS, "--volume", f"{sockets}:{_OPEN}", "influxdb"
     ).split()[-1]
@@ -231,4 +235,4 @@ def _reset_admin(site: Site, engine: Engine, secrets: Mapping[str, str]) -> None
     finally:
         engine.remove_container(container)
         compose.up(["influxdb"])
-        scratch.remove(sockets)
+        scratch.remove_folder(sockets)

@@ -39,7 +39,7 @@ class ShardLocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class ShardDamage:
     """What of a shard cannot be read: one of its files, from the data folder, or with `file` empty all of it."""
 
     place: ShardLocation
@@ -47,32 +47,32 @@ class Damage:
     what: str = ""
 
 
-def closed(influxdb: InfluxDB, folder: Path | None, *, now: float) -> list[Damage]:
+def list_unopened(influxdb: InfluxDB, folder: Path | None, *, now: float) -> list[ShardDamage]:
     """The shards that InfluxDB knows of at `now` (seconds since 1970) and could not open.
 
     Such a one has no statistics. Neither has one that nothing was written into yet: it is left out as long as its time
     is to come, and afterwards where `folder`, the data folder, shows that it is not on the disk. None is a data folder
     that cannot be seen from here.
     """
-    places, statistics = _ask(influxdb)
+    places, statistics = _query_shards(influxdb)
     opened = {int(one.tags["id"]) for one in statistics if one.tags.get("database") == DATABASE}
     left = [one for one in places if one.number not in opened and one.start <= now]
-    return [Damage(one) for one in left if folder is None or _may_be_there(folder / one.path)]
+    return [ShardDamage(one) for one in left if folder is None or _may_exist(folder / one.path)]
 
 
-def put_aside(folder: Path, places: Iterable[ShardLocation]) -> list[Damage]:
+def list_quarantined(folder: Path, places: Iterable[ShardLocation]) -> list[ShardDamage]:
     """The files of these shards that InfluxDB put aside as `.bad` since it could not read them.
 
     `folder` is the data folder. Raises OSError where it cannot be looked into.
     """
     return [
-        Damage(place, str(path.relative_to(folder)))
+        ShardDamage(place, str(path.relative_to(folder)))
         for place in places
         for path in sorted((folder / place.path).glob("*.bad"))
     ]
 
 
-def changed(folder: Path, places: Sequence[ShardLocation]) -> Iterator[Damage]:
+def find_corrupt(folder: Path, places: Sequence[ShardLocation]) -> Iterator[ShardDamage]:
     """The files of these shards whose points are not what was written. Reads all of them, which takes its time.
 
     Files that InfluxDB removes meanwhile, since it made one of several, are passed over.
@@ -80,19 +80,19 @@ def changed(folder: Path, places: Sequence[ShardLocation]) -> Iterator[Damage]:
     for place in places:
         for path in sorted((folder / place.path).glob("*.tsm")):
             try:
-                bad = bad_blocks(path)
+                bad = find_bad_blocks(path)
             except FileNotFoundError:
                 continue
             if bad:
-                yield Damage(place, str(path.relative_to(folder)), _told(bad))
+                yield ShardDamage(place, str(path.relative_to(folder)), _describe_blocks(bad))
 
 
-def places(influxdb: InfluxDB) -> list[ShardLocation]:
+def list_locations(influxdb: InfluxDB) -> list[ShardLocation]:
     """All shards of the database, the oldest first."""
-    return _ask(influxdb)[0]
+    return _query_shards(influxdb)[0]
 
 
-def _may_be_there(path: Path) -> bool:
+def _may_exist(path: Path) -> bool:
     try:
         path.stat()
     except FileNotFoundError:
@@ -102,13 +102,13 @@ def _may_be_there(path: Path) -> bool:
     return True
 
 
-def _told(bad: Sequence[BadBlock]) -> str:
+def _describe_blocks(bad: Sequence[BadBlock]) -> str:
     first = bad[0]
     more = f", and {len(bad) - 1} more blocks" if bad[1:] else ""
     return f"{first.what}{f' ({first.key})' if first.key else ''}{more}"
 
 
-def _ask(influxdb: InfluxDB) -> tuple[list[ShardLocation], Sequence[Series]]:
+def _query_shards(influxdb: InfluxDB) -> tuple[list[ShardLocation], Sequence[Series]]:
     shards, statistics = influxdb.query("SHOW SHARDS", "SHOW STATS FOR 'shard'", within=_WITHIN)
     found = [
         ShardLocation(row["retention_policy"], int(row["id"]), _seconds(row["start_time"]), _seconds(row["end_time"]))
@@ -143,7 +143,7 @@ class BadBlock:
     what: str
 
 
-def bad_blocks(path: Path) -> list[BadBlock]:
+def find_bad_blocks(path: Path) -> list[BadBlock]:
     """What is damaged in a file; reads all of it. Raises OSError where it cannot be read."""
     if path.stat().st_size <= len(_MAGIC) + _FOOTER.size:
         return [BadBlock("", 0, 0, "it is cut short")]
@@ -151,12 +151,12 @@ def bad_blocks(path: Path) -> list[BadBlock]:
         if content[: len(_MAGIC)] != _MAGIC:
             return [BadBlock("", 0, 0, "it does not begin as a file of points does")]
         try:
-            return list(_bad(content))
+            return list(_bad_blocks(content))
         except (struct.error, ValueError):
             return [BadBlock("", 0, 0, "its index cannot be read")]
 
 
-def _bad(content: mmap.mmap) -> Iterator[BadBlock]:
+def _bad_blocks(content: mmap.mmap) -> Iterator[BadBlock]:
     (begin,) = _FOOTER.unpack_from(content, len(content) - _FOOTER.size)
     if not len(_MAGIC) <= begin < len(content) - _FOOTER.size:
         raise ValueError("the index is not within the file")

@@ -17,7 +17,7 @@ from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
 
 ADMIN = "aresmon"
-MEANT = "put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`"
+SHORTEN_HINT = "put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`"
 """What to do about a retention that gets shorter."""
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
@@ -45,13 +45,13 @@ class AdminUnknownError(AresmonError):
     """InfluxDB has an admin already, and it is not ours or has another password."""
 
 
-def users(config: Config, secrets: Mapping[str, str]) -> list[User]:
+def wanted_users(config: Config, secrets: Mapping[str, str]) -> list[User]:
     """Everybody who may use the database, but its admin: of a secret that is being rotated, both its users."""
     names = [INFLUXDB_GRAFANA, *(agent(host.name) for host in config.hosts)]
-    return [one for name in names for one in _users_of(name, secrets)]
+    return [one for name in names for one in _users_for_secret(name, secrets)]
 
 
-def _users_of(name: str, secrets: Mapping[str, str]) -> Iterator[User]:
+def _users_for_secret(name: str, secrets: Mapping[str, str]) -> Iterator[User]:
     """The users that a secret is for: the one of its value, and the one of its next."""
     current = _user(name, secrets[name])
     yield current
@@ -65,7 +65,7 @@ def _user(name: str, password: str) -> User:
     return User(account(name, password), "READ" if name == INFLUXDB_GRAFANA else "WRITE", name)
 
 
-def admin(influxdb: InfluxDB, secrets: Mapping[str, str]) -> InfluxDB:
+def connect_as_admin(influxdb: InfluxDB, secrets: Mapping[str, str]) -> InfluxDB:
     """InfluxDB as its admin; the first one is made where there is none.
 
     Raises AdminUnknownError where the data folder has another admin, or ours with another password.
@@ -87,7 +87,7 @@ def admin(influxdb: InfluxDB, secrets: Mapping[str, str]) -> InfluxDB:
 
 def reset_admin(open_influxdb: InfluxDB, secrets: Mapping[str, str]) -> None:
     """Give our admin its password and rights in an InfluxDB that runs without authentication."""
-    known = _names(open_influxdb.query("SHOW USERS")[0], "user")
+    known = _column(open_influxdb.query("SHOW USERS")[0], "user")
     password = secrets[INFLUXDB_ADMIN]
     if ADMIN in known:
         open_influxdb.query(
@@ -105,50 +105,52 @@ def plan(
     Raises AresmonError where a retention would get shorter, which deletes points, and `shorten` is not set.
     """
     databases, known_users = influxdb.query("SHOW DATABASES", "SHOW USERS")
-    changes = list(_policies(influxdb, config, _names(databases, "name"), shorten=shorten))
-    known = _names(known_users, "user")
-    wanted = users(config, secrets)
-    changes.extend(_users(influxdb, wanted, known, secrets))
-    changes.extend(_no_admins(wanted, known_users))
-    changes.extend(_rights(influxdb, wanted, known))
-    changes.extend(_gone(known, wanted, secrets))
+    changes = list(_plan_policies(influxdb, config, _column(databases, "name"), shorten=shorten))
+    known = _column(known_users, "user")
+    wanted = wanted_users(config, secrets)
+    changes.extend(_plan_users(influxdb, wanted, known, secrets))
+    changes.extend(_plan_revocations(wanted, known_users))
+    changes.extend(_plan_grants(influxdb, wanted, known))
+    changes.extend(_drop_obsolete_users(known, wanted, secrets))
     return changes
 
 
-def _gone(known: set[str], wanted: Sequence[User], secrets: Mapping[str, str]) -> Iterator[DatabaseChange]:
+def _drop_obsolete_users(
+    known: set[str], wanted: Sequence[User], secrets: Mapping[str, str]
+) -> Iterator[DatabaseChange]:
     """The users of hosts that are gone, and of passwords that were rotated away: not while that is under way, since
     either of the two may be what a host writes with."""
     names = {one.name for one in wanted}
     moving = {other(one.name) for one in wanted if upcoming(one.secret) in secrets}
     for name in sorted(known - names - moving):
         if other(name) in names:
-            yield DatabaseChange(f"remove the user {name}, whose password was rotated away", _drop(name))
+            yield DatabaseChange(f"remove the user {name}, whose password was rotated away", _drop_statement(name))
         elif name.startswith("agent-"):
-            yield DatabaseChange(f"remove the user {name}, whose host is gone", _drop(name))
+            yield DatabaseChange(f"remove the user {name}, whose host is gone", _drop_statement(name))
 
 
-def _drop(name: str) -> str:
+def _drop_statement(name: str) -> str:
     return f"DROP USER {influxql.identifier(name)}"
 
 
-def changes_of(influxdb: InfluxDB, name: str, password: str) -> list[DatabaseChange]:
+def plan_user(influxdb: InfluxDB, name: str, password: str) -> list[DatabaseChange]:
     """What is missing or different of the user that this password is for, by its secret's name. Nothing is changed."""
     wanted = [_user(name, password)]
     known_users = influxdb.query("SHOW USERS")[0]
-    known = _names(known_users, "user")
-    passwords = _users(influxdb, wanted, known, {name: password})
-    return [*passwords, *_no_admins(wanted, known_users), *_rights(influxdb, wanted, known)]
+    known = _column(known_users, "user")
+    passwords = _plan_users(influxdb, wanted, known, {name: password})
+    return [*passwords, *_plan_revocations(wanted, known_users), *_plan_grants(influxdb, wanted, known)]
 
 
-def other_admins(influxdb: InfluxDB) -> list[str]:
+def list_other_admins(influxdb: InfluxDB) -> list[str]:
     """The admins that aresmon did not make, who may do everything."""
     return sorted(_admins(influxdb.query("SHOW USERS")[0]) - {ADMIN})
 
 
 def remove_users(influxdb: InfluxDB, *names: str) -> None:
     """Remove those of these users that are there: their passwords are worth nothing from then on."""
-    known = _names(influxdb.query("SHOW USERS")[0], "user")
-    influxdb.query(*(_drop(name) for name in names if name in known))
+    known = _column(influxdb.query("SHOW USERS")[0], "user")
+    influxdb.query(*(_drop_statement(name) for name in names if name in known))
 
 
 def apply(influxdb: InfluxDB, changes: Sequence[DatabaseChange]) -> None:
@@ -156,16 +158,18 @@ def apply(influxdb: InfluxDB, changes: Sequence[DatabaseChange]) -> None:
     influxdb.query(*(change.statement for change in changes))
 
 
-def _policies(influxdb: InfluxDB, config: Config, databases: set[str], *, shorten: bool) -> Iterator[DatabaseChange]:
+def _plan_policies(
+    influxdb: InfluxDB, config: Config, databases: set[str], *, shorten: bool
+) -> Iterator[DatabaseChange]:
     existing: dict[str, int] = {}
     if DATABASE in databases:
         rows = influxdb.query(f"SHOW RETENTION POLICIES ON {influxql.identifier(DATABASE)}")[0]
-        existing = {row["name"]: hours(row["duration"]) for series in rows for row in series.rows}
+        existing = {row["name"]: parse_hours(row["duration"]) for series in rows for row in series.rows}
     else:
         yield DatabaseChange(f"create the database {DATABASE}", influxql.create_database(DATABASE, config.keep.raw))
         existing["raw"] = config.keep.raw
     for policy in influxql.POLICIES:
-        wanted = influxql.keep_hours(config.keep, policy)
+        wanted = influxql.retention_hours(config.keep, policy)
         kept = existing.get(policy)
         if kept is None:
             yield DatabaseChange(
@@ -173,12 +177,12 @@ def _policies(influxdb: InfluxDB, config: Config, databases: set[str], *, shorte
             )
         elif kept != wanted:
             if is_shorter(wanted, kept) and not shorten:
-                raise AresmonError(told_shorter(policy, kept, wanted), hint=MEANT)
+                raise AresmonError(describe_shorter_retention(policy, kept, wanted), hint=SHORTEN_HINT)
             what = f"set the retention of {policy} to {as_written(wanted)}, from {as_written(kept)}"
             yield DatabaseChange(what, influxql.alter_policy(DATABASE, policy, wanted))
 
 
-def _users(
+def _plan_users(
     influxdb: InfluxDB, wanted: Sequence[User], known: set[str], secrets: Mapping[str, str]
 ) -> Iterator[DatabaseChange]:
     there = [one for one in wanted if one.name in known]
@@ -193,7 +197,7 @@ def _users(
             )
 
 
-def _no_admins(wanted: Sequence[User], known_users: Sequence[Series]) -> Iterator[DatabaseChange]:
+def _plan_revocations(wanted: Sequence[User], known_users: Sequence[Series]) -> Iterator[DatabaseChange]:
     """An admin may do everything, whatever rights it was given on databases."""
     admins = _admins(known_users)
     for one in wanted:
@@ -202,7 +206,7 @@ def _no_admins(wanted: Sequence[User], known_users: Sequence[Series]) -> Iterato
             yield DatabaseChange(f"take from {one.name} the care of InfluxDB itself", statement)
 
 
-def _rights(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iterator[DatabaseChange]:
+def _plan_grants(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iterator[DatabaseChange]:
     there = [one for one in wanted if one.name in known]
     answers = influxdb.query(*(f"SHOW GRANTS FOR {influxql.identifier(one.name)}" for one in there))
     granted = {
@@ -218,7 +222,7 @@ def _rights(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iter
             yield DatabaseChange(f"let {one.name} {one.right.lower()}", influxql.grant(one.right, DATABASE, one.name))
 
 
-def _names(series: Sequence[Series], column: str) -> set[str]:
+def _column(series: Sequence[Series], column: str) -> set[str]:
     return {str(row[column]) for one in series for row in one.rows}
 
 
@@ -226,7 +230,7 @@ def _admins(known_users: Sequence[Series]) -> set[str]:
     return {str(row["user"]) for one in known_users for row in one.rows if row.get("admin")}
 
 
-def hours(told: str) -> int:
+def parse_hours(told: str) -> int:
     """InfluxDB's `168h0m0s`, or `0s` for ever, in hours."""
     return int(told.partition("h")[0]) if "h" in told else FOREVER
 
@@ -236,61 +240,61 @@ def is_shorter(wanted: int, kept: int) -> bool:
     return wanted != FOREVER and (kept == FOREVER or wanted < kept)
 
 
-def told_shorter(policy: str, kept: int, wanted: int) -> str:
+def describe_shorter_retention(policy: str, kept: int, wanted: int) -> str:
     """What it means that a policy keeps its points for so many hours, and no longer for so many others."""
     times = f"from {as_written(kept)} to {as_written(wanted)}"
     return f"storage.keep.{policy} goes {times}: InfluxDB would delete the points in between, for good"
 
 
-FILE = "blocked.json"
+BLOCKED_FILE = "blocked.json"
 
 
-def blocked(site: Site) -> Mapping[str, str]:
+def blocked_hosts(site: Site) -> Mapping[str, str]:
     """The hosts that may not write, and since when (ISO 8601, UTC). Raises AresmonError where that cannot be known."""
-    return _file(site.state / FILE).read() or {}
+    return _blocked_file(site.state / BLOCKED_FILE).read() or {}
 
 
-def parse(content: bytes, where: str) -> Mapping[str, str]:
+def parse_blocked_hosts(content: bytes, where: str) -> Mapping[str, str]:
     """The same of a file's content; `where` it is, is told where AresmonError is raised."""
-    return _file(Path(FILE)).decode(content, where)
+    return _blocked_file(Path(BLOCKED_FILE)).decode(content, where)
 
 
-def admitted(site: Site, config: Config) -> Config:
+def without_blocked_hosts(site: Site, config: Config) -> Config:
     """The fleet without the hosts that may not write."""
-    out = blocked(site)
+    out = blocked_hosts(site)
     return replace(config, hosts=tuple(host for host in config.hosts if host.name not in out))
 
 
-def block(site: Site, influxdb: InfluxDB, host: str) -> bool:
+def block_host(site: Site, influxdb: InfluxDB, host: str) -> bool:
     """Let a host write no more; whether it could before. Interrupted, the next `up` completes it."""
-    known = blocked(site)
+    known = blocked_hosts(site)
     if host not in known:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        _file(site.state / FILE).write({**known, host: now})
+        _blocked_file(site.state / BLOCKED_FILE).write({**known, host: now})
     first = account(agent(host), "")
     remove_users(influxdb, first, other(first))
     return host not in known
 
 
-def unblock(site: Site, influxdb: InfluxDB, secrets: Mapping[str, str], host: str) -> bool:
+def unblock_host(site: Site, influxdb: InfluxDB, secrets: Mapping[str, str], host: str) -> bool:
     """Let a host of the site write again, with the password that it has; whether it could not before."""
     # The users first: interrupted, the host is still blocked, and the same command goes on.
     for name in (agent(host), upcoming(agent(host))):
         if name in secrets:
-            apply(influxdb, changes_of(influxdb, agent(host), secrets[name]))
-    return forget(site, host)
+            apply(influxdb, plan_user(influxdb, agent(host), secrets[name]))
+    return forget_blocked_host(site, host)
 
 
-def forget(site: Site, host: str) -> bool:
+def forget_blocked_host(site: Site, host: str) -> bool:
     """Remember no more that a host may not write; whether it might not."""
-    known = dict(blocked(site))
+    known = dict(blocked_hosts(site))
     was = known.pop(host, None)
     if was is not None:
-        _file(site.state / FILE).write(known)
+        _blocked_file(site.state / BLOCKED_FILE).write(known)
     return was is not None
 
 
-def _file(path: Path) -> JsonFile[Mapping[str, str]]:
+def _blocked_file(path: Path) -> JsonFile[Mapping[str, str]]:
     return JsonFile(
         path,
         lambda data: {str(host): str(since) for host, since in data.items()},

@@ -110,7 +110,7 @@ async def make_credentials(session: Session, name: str) -> None:
     except AresmonError:
         password = secrets.generated()
         await session.keep_secret(secret, password)
-    changes = await asyncio.to_thread(users.changes_of, session.influxdb, secret, password)
+    changes = await asyncio.to_thread(users.plan_user, session.influxdb, secret, password)
     await asyncio.to_thread(users.apply, session.influxdb, changes)
 
 

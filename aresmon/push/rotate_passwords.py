@@ -121,7 +121,7 @@ async def _start(session: Session, host: Host) -> PasswordRotation:
 
 def _create_users(influxdb: InfluxDB, moves: Sequence[PasswordRotation]) -> None:
     for move in moves:
-        users.apply(influxdb, users.changes_of(influxdb, move.name, move.following))
+        users.apply(influxdb, users.plan_user(influxdb, move.name, move.following))
 
 
 async def _complete(session: Session, move: PasswordRotation, result: PushResult) -> PushResult:

@@ -118,7 +118,9 @@ async def push(
     delivery = Delivery(session.influxdb) if options.verify else None
     recorder = _Recorder(session, {job.host: job for job in ready}, observer)
     results = await rollout.roll_out(ready, delivery, pace=pace, observer=recorder)
-    await asyncio.to_thread(events.tell, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL])
+    await asyncio.to_thread(
+        events.record_events, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL]
+    )
     await _note_followers(session, ready, results)
     return [*refused, *results]
 

@@ -110,11 +110,11 @@ async def open_session(site: Site, *, sudo_password: str | None = None) -> Async
         tls_migration.followed(site, host, trusted)
 
     async def forget(host: str) -> None:
-        users.forget(site, host)
+        users.forget_blocked_host(site, host)
 
     if here:
         stack, influxdb = _stack_here(site), service.influxdb(site)
-        ours = (keep, drop, followed, lambda: users.blocked(site), forget)
+        ours = (keep, drop, followed, lambda: users.blocked_hosts(site), forget)
         yield Session(site, config, site.catalogue(), templates, stack, influxdb, transport, *ours)
         return
     from aresmon.stack import remote

@@ -17,7 +17,7 @@ from typing import Any
 from aresmon.config.layout import Layout
 from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
-from aresmon.influxdb.scratch import FOLDER, remove
+from aresmon.influxdb.scratch import FOLDER, remove_folder
 from aresmon.site.folder import Site
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, ExitCode
@@ -206,7 +206,7 @@ STAGING = ".aresmon-backup"
 def clear(site: Site, config: Config) -> None:
     """Remove what an interrupted backup left."""
     for folder in (_staging(site, config), _own(site)):
-        remove(folder)
+        remove_folder(folder)
 
 
 def tidy(site: Site, config: Config, engine: Engine) -> None:
@@ -217,7 +217,7 @@ def tidy(site: Site, config: Config, engine: Engine) -> None:
         engine.remove_leftovers(config.site)
         for folder in left:
             with suppress(AresmonError):
-                remove(folder)
+                remove_folder(folder)
 
 
 def _staging(site: Site, config: Config) -> Path:

@@ -74,7 +74,7 @@ print(json.dumps(known))' "$path" "$host" >"$path.new"
   mv -T -- "$path.new" "$path"
 fi
 """
-_BLOCKED = f".aresmon/{users.FILE}"
+_BLOCKED = f".aresmon/{users.BLOCKED_FILE}"
 _DOCKER = "/var/run/docker.sock"
 
 
@@ -105,7 +105,11 @@ class RemoteStack:
 
     def blocked(self) -> Mapping[str, str]:
         """The hosts that may not write, and since when. Raises AresmonError where the server's file has no sense."""
-        return {} if self.no_writers is None else users.parse(self.no_writers, f"{self.root}/{_BLOCKED} there")
+        return (
+            {}
+            if self.no_writers is None
+            else users.parse_blocked_hosts(self.no_writers, f"{self.root}/{_BLOCKED} there")
+        )
 
     async def forget_block(self, host: str) -> None:
         """Have the server remember no more that a host may not write."""

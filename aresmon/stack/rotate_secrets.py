@@ -79,7 +79,7 @@ def _begin_reader(site: Site) -> None:
     following = secrets.following(name, secrets.read(site.secrets, name), begun)
     secrets.replace(site.secrets, secrets.upcoming(name), following, os.getuid())
     influxdb = service.influxdb(site)
-    users.apply(influxdb, users.changes_of(influxdb, name, following))
+    users.apply(influxdb, users.plan_user(influxdb, name, following))
     secrets.replace(site.secrets, name, following, owner)
 
 

@@ -196,7 +196,7 @@ def _refuse_losses(site: Site, config: Config, *, shorten: bool) -> None:
     """Raise AresmonError, with what is lost, where a retention gets shorter and nobody said that it may."""
     lost = () if shorten else influxdb_service.losses(site, config)
     if lost:
-        raise retention.refusal(lost)
+        raise retention.shortening_error(lost)
 
 
 def _choose(
@@ -367,7 +367,7 @@ def _prove(site: Site, intent: DesiredState, progress: Progress) -> str:
     if sidecar is None or "telegraf" in intent.images.missing:
         return ""
     is_new = any(step.service == "telegraf" for step in intent.steps)
-    since = time.time() if is_new else time.time() - freshness.FRESH
+    since = time.time() if is_new else time.time() - freshness.FRESH_WITHIN
     with progress.stage(f"waiting for data of {sidecar.name}"):
         unproven = freshness.wait_for_data(influxdb_service.influxdb(site), sidecar.name, since)
     if not unproven and b'ARESMON_URL: "https:' in intent.files[AGENT_ENVIRONMENT]:

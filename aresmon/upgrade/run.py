@@ -31,7 +31,7 @@ from aresmon.system.yaml_document import read_text
 from aresmon.upgrade import service as upgrade_service
 from aresmon.upgrade import snapshot, verification
 from aresmon.upgrade.service import RolledBackError, UpgradeWork
-from aresmon.upgrade.snapshot import Weight
+from aresmon.upgrade.snapshot import SnapshotSize
 
 COMMAND = "upgrade"
 ORDER = ("influxdb", "edge", "grafana", "telegraf")
@@ -50,7 +50,7 @@ class UpgradeStep:
     service: str
     former: ServiceHistory
     wanted: ServiceHistory
-    weight: Weight | None = None
+    weight: SnapshotSize | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> UpgradePlan
             "no image is left of what ran here" if known.services else "nothing of this site has run here yet",
             hint="`aresmon up` begins with this release's images, or says which ones the data needs",
         )
-    turns = _turns(site, wanted, engine, found, now, known)
+    turns = _plan_services(site, wanted, engine, found, now, known)
     return UpgradePlan(
         was=known.aresmon,
         turns=tuple(turn for turn in turns if turn.wanted.id or is_hoped),
@@ -177,11 +177,11 @@ def upgrade(
     before = stack_up.up(site, engine, progress, announce=lambda _: None, hold=True)
     with site.lock(COMMAND):
         work = UpgradeWork(site, site.config(), engine, progress, within)
-        taken = tuple(_take(work, turn, archive) for turn in decided.turns)
+        taken = tuple(_upgrade_one(work, turn, archive) for turn in decided.turns)
     return UpgradeResult(taken, archive, before.unproven, decided.missing, changed=True)
 
 
-def _turns(
+def _plan_services(
     site: Site, wanted: Config, engine: Engine, found: Images, now: Mapping[str, ServiceHistory], known: Versions
 ) -> Iterator[UpgradeStep]:
     pins, folders = used_pins(wanted), data_folders(site, wanted)
@@ -189,15 +189,15 @@ def _turns(
         image, image_id = found.references.get(service, pins[service].pull), found.ids.get(service, "")
         if image_id == now[service].id or (not image_id and image == now[service].image):
             continue
-        former = _former(engine, wanted.site, service, now[service], known.of(service))
+        former = _previous(engine, wanted.site, service, now[service], known.of(service))
         then = ServiceHistory(image, image_id, _version(engine, wanted.site, service, image, image_id))
-        _refuse(site, service, former.newest, then)
+        _check_data_allows(site, service, former.newest, then)
         folder = folders.get(service)
         weight = snapshot.check_room(folder) if folder is not None and folder.is_dir() else None
         yield UpgradeStep(service, former, then, weight)
 
 
-def _former(engine: Engine, project: str, service: str, now: ServiceHistory, known: ServiceHistory) -> ServiceHistory:
+def _previous(engine: Engine, project: str, service: str, now: ServiceHistory, known: ServiceHistory) -> ServiceHistory:
     """What runs, with what is known of it from before this release too, when nothing was remembered."""
     if known.id == now.id and known.newest:
         return known
@@ -211,7 +211,7 @@ def _version(engine: Engine, project: str, service: str, image: str, image_id: s
     return image_versions.version(engine, project, service, image, image_id)
 
 
-def _refuse(site: Site, service: str, newest: str, then: ServiceHistory) -> None:
+def _check_data_allows(site: Site, service: str, newest: str, then: ServiceHistory) -> None:
     """Raise AresmonError where what this service's data was written by forbids the image."""
     why = image_versions.objection(service, newest, then.version)
     if not why:
@@ -246,13 +246,13 @@ def _migrate(site: Site, decided: UpgradePlan, progress: Progress) -> None:
     progress.note(f"{FILE} is migrated; the former one is {kept}")
 
 
-def _take(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeStep:
+def _upgrade_one(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeStep:
     """Carry out one service's turn; the turn, with the former image under the name that still leads to it."""
-    hosts = verification.senders(influxdb_service.influxdb(work.site), [host.name for host in work.config.hosts])
+    hosts = verification.sending_hosts(influxdb_service.influxdb(work.site), [host.name for host in work.config.hosts])
     former = image_versions.name(work.engine, turn.service, turn.former)
     begun = UpgradeJournal(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)
     try:
-        upgrade_service.carry_out(work, begun)
+        upgrade_service.execute(work, begun)
     except RolledBackError:
         _record(work.site, begun, "taken back")
         raise

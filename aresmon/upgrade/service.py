@@ -54,7 +54,7 @@ class UpgradeWork:
         return data_folders(self.site, self.config).get(service)
 
 
-def carry_out(work: UpgradeWork, turn: UpgradeJournal) -> None:
+def execute(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """Bring a service to its new image.
 
     Raises TakenBackError where that failed and the former one is back with its data, AresmonError with code 4 where
@@ -64,45 +64,45 @@ def carry_out(work: UpgradeWork, turn: UpgradeJournal) -> None:
     if folder is not None and folder.is_dir():
         snapshot.check_room(folder)
     try:
-        turn, had = _begin(work, turn)
-        turn = _step(work, replace(turn, stage="trying"))
-        _note(
+        turn, had = _stop_and_snapshot(work, turn)
+        turn = _save(work, replace(turn, stage="trying"))
+        _remember_version(
             work,
             turn.service,
             replace(turn.wanted, newest=image_versions.newer(turn.former.newest, turn.wanted.version)),
         )
-        _bring(work, turn)
-        _PROOFS[turn.service](work, turn, had)
+        _start_new_image(work, turn)
+        _VERIFICATIONS[turn.service](work, turn, had)
     except AresmonError as error:
         told = upgrade_journal.read(work.site) or turn
-        take_back(work, replace(told, failed=error.message))
+        roll_back(work, replace(told, failed=error.message))
     except KeyboardInterrupt:
         told = upgrade_journal.read(work.site) or turn
         if told.stage in ("copying", "trying"):
-            take_back(work, told)
+            roll_back(work, told)
         raise
     else:
-        _end(work, turn)
+        _complete(work, turn)
 
 
 def resume(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """Go on with a turn that was interrupted: back, or forward where data may have arrived meanwhile."""
     if turn.stage == "proven":
-        _end(work, turn)
+        _complete(work, turn)
     elif turn.stage == "opened" and not turn.failed:
         try:
-            if not _runs(work, turn):
-                _bring(work, turn)
-            _open(work, turn)
+            if not _is_running(work, turn):
+                _start_new_image(work, turn)
+            _open_edge(work, turn)
         except AresmonError as error:
-            take_back(work, replace(turn, failed=error.message))
+            roll_back(work, replace(turn, failed=error.message))
         else:
-            _end(work, turn)
+            _complete(work, turn)
     else:
-        take_back(work, turn)
+        roll_back(work, turn)
 
 
-def take_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
+def roll_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """Bring the former image and folder back, and say so; what a first try left undone is done by the next.
 
     Raises TakenBackError if it is the new image that failed, nothing if the turn was only interrupted, and AresmonError
@@ -113,9 +113,9 @@ def take_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
         is_whole = turn.stage != "copying"
         turn = replace(turn, stage="returning", was_opened=was_opened, snapshot=turn.snapshot if is_whole else "")
         upgrade_journal.write(work.site, turn)
-    aside = _aside(turn) if turn.was_opened else ""
+    aside = _failed_folder(turn) if turn.was_opened else ""
     try:
-        broken, arrived = _bring_back(work, turn)
+        broken, arrived = _restore_previous(work, turn)
     except AresmonError as error:
         reason = f". Why it was to come back: {turn.failed}" if turn.failed else ""
         raise AresmonError(
@@ -124,14 +124,16 @@ def take_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
             code=ExitCode.BROKEN,
         ) from None
     upgrade_journal.forget(work.site)
-    _sweep(work, turn, keep=aside)
-    _tell_return(work, turn, broken=broken, arrived=arrived, aside=aside)
+    _delete_snapshots(work, turn, keep=aside)
+    _report_rollback(work, turn, broken=broken, arrived=arrived, aside=aside)
 
 
 # Steps ---------------------------------------------------------------------------------------------------
 
 
-def _begin(work: UpgradeWork, turn: UpgradeJournal) -> tuple[UpgradeJournal, verification.Content | None]:
+def _stop_and_snapshot(
+    work: UpgradeWork, turn: UpgradeJournal
+) -> tuple[UpgradeJournal, verification.DataSummary | None]:
     """Stop the service and keep its folder; what InfluxDB had."""
     folder = work.folder(turn.service)
     had = None
@@ -143,72 +145,72 @@ def _begin(work: UpgradeWork, turn: UpgradeJournal) -> tuple[UpgradeJournal, ver
     if turn.service == "influxdb":
         with work.progress.stage("shutting the door: agents keep what they have"):
             work.compose.stop("edge")
-        had = verification.content(influxdb_service.influxdb(work.site), turn.begun)
+        had = verification.summarise(influxdb_service.influxdb(work.site), turn.begun)
     with work.progress.stage(f"stopping {turn.service}, and keeping its data as it is"):
         work.compose.stop(turn.service)
-        snapshot.forget(folder, turn.snapshot)
-        snapshot.take(folder, turn.snapshot)
+        snapshot.delete(folder, turn.snapshot)
+        snapshot.create(folder, turn.snapshot)
     return turn, had
 
 
-def _bring(work: UpgradeWork, turn: UpgradeJournal) -> None:
-    found = _with(work, turn)
+def _start_new_image(work: UpgradeWork, turn: UpgradeJournal) -> None:
+    found = _images_with(work, turn)
     up.bring(work.site, work.engine, work.progress, service=turn.service, found=found, within=work.within)
 
 
-def _runs(work: UpgradeWork, turn: UpgradeJournal) -> bool:
+def _is_running(work: UpgradeWork, turn: UpgradeJournal) -> bool:
     container = work.engine.containers(work.config.site).get(turn.service)
     return container is not None and container.state == "running" and container.image_id == turn.wanted.id
 
 
-def _step(work: UpgradeWork, turn: UpgradeJournal) -> UpgradeJournal:
+def _save(work: UpgradeWork, turn: UpgradeJournal) -> UpgradeJournal:
     upgrade_journal.write(work.site, turn)
     return turn
 
 
-def _prove_influxdb(work: UpgradeWork, turn: UpgradeJournal, had: verification.Content | None) -> None:
+def _verify_influxdb(work: UpgradeWork, turn: UpgradeJournal, had: verification.DataSummary | None) -> None:
     """That it has what was there and takes points; then that the agents' arrive."""
     influxdb = influxdb_service.influxdb(work.site)
     with work.progress.stage("holding what it has against what was there"):
         verification.wait_for_answer(influxdb, work.within)
-        missing = verification.lost(had, verification.content(influxdb, turn.begun)) if had else ""
+        missing = verification.missing_data(had, verification.summarise(influxdb, turn.begun)) if had else ""
         if missing:
             raise AresmonError(f"{turn.wanted.image} lacks what was there: {missing}")
-        verification.try_to_write(influxdb, work.config.server, f"{turn.former.image} -> {turn.wanted.image}")
-    _open(work, _step(work, replace(turn, stage="opened")))
+        verification.check_write(influxdb, work.config.server, f"{turn.former.image} -> {turn.wanted.image}")
+    _open_edge(work, _save(work, replace(turn, stage="opened")))
 
 
-def _prove_edge(work: UpgradeWork, turn: UpgradeJournal, _: verification.Content | None) -> None:
+def _verify_edge(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSummary | None) -> None:
     _wait_for_hosts(work, turn)
 
 
-def _prove_grafana(work: UpgradeWork, turn: UpgradeJournal, _: verification.Content | None) -> None:
+def _verify_grafana(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSummary | None) -> None:
     """That its administrator gets in, and finds the people that should be there."""
     secrets = site_secrets.ensure(work.site.secrets, site_secrets.owners(work.config, users()))
     grafana_users.ensure(work.site, work.config, work.engine, secrets, work.progress)
 
 
-def _prove_telegraf(work: UpgradeWork, turn: UpgradeJournal, _: verification.Content | None) -> None:
+def _verify_telegraf(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSummary | None) -> None:
     sidecar = work.config.sidecar
     if sidecar is not None:
         with work.progress.stage(f"waiting for data of {sidecar.name}"):
             _check_arrival(work, (sidecar.name,))
 
 
-_PROOFS: Mapping[str, Callable[[UpgradeWork, UpgradeJournal, verification.Content | None], None]] = {
-    "influxdb": _prove_influxdb,
-    "edge": _prove_edge,
-    "grafana": _prove_grafana,
-    "telegraf": _prove_telegraf,
+_VERIFICATIONS: Mapping[str, Callable[[UpgradeWork, UpgradeJournal, verification.DataSummary | None], None]] = {
+    "influxdb": _verify_influxdb,
+    "edge": _verify_edge,
+    "grafana": _verify_grafana,
+    "telegraf": _verify_telegraf,
 }
 
 
-def _open(work: UpgradeWork, turn: UpgradeJournal) -> None:
-    if _reopen(work, within=min(work.within, _ARRIVES_WITHIN)):
+def _open_edge(work: UpgradeWork, turn: UpgradeJournal) -> None:
+    if _start_edge(work, within=min(work.within, _ARRIVES_WITHIN)):
         _wait_for_hosts(work, turn)
 
 
-def _reopen(work: UpgradeWork, *, within: float = _ARRIVES_WITHIN) -> bool:
+def _start_edge(work: UpgradeWork, *, within: float = _ARRIVES_WITHIN) -> bool:
     """Start the edge; whether there is one, which after a `down` there is not."""
     edge = work.engine.containers(work.config.site).get("edge")
     if edge is None:
@@ -225,54 +227,56 @@ def _wait_for_hosts(work: UpgradeWork, turn: UpgradeJournal) -> None:
     if not turn.hosts:
         work.progress.note("no host was sending data before, so none is waited for")
         return
-    with work.progress.stage(f"waiting for data of {verification.named(turn.hosts)}"):
+    with work.progress.stage(f"waiting for data of {verification.format_hosts(turn.hosts)}"):
         _check_arrival(work, turn.hosts)
 
 
 def _check_arrival(work: UpgradeWork, hosts: tuple[str, ...]) -> None:
     patience = min(work.within, _ARRIVES_WITHIN)
-    unproven = verification.wait_for_one(influxdb_service.influxdb(work.site), hosts, time.time(), within=patience)
+    unproven = verification.wait_for_any_host(influxdb_service.influxdb(work.site), hosts, time.time(), within=patience)
     if unproven:
         raise AresmonError(unproven)
 
 
-def _awaited(work: UpgradeWork, hosts: tuple[str, ...]) -> str:
+def _missing_data(work: UpgradeWork, hosts: tuple[str, ...]) -> str:
     if not hosts:
         return ""
-    return verification.wait_for_one(influxdb_service.influxdb(work.site), hosts, time.time(), within=_ARRIVES_WITHIN)
+    return verification.wait_for_any_host(
+        influxdb_service.influxdb(work.site), hosts, time.time(), within=_ARRIVES_WITHIN
+    )
 
 
-def _end(work: UpgradeWork, turn: UpgradeJournal) -> None:
+def _complete(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """The new image is proven: the copy goes."""
     upgrade_journal.write(work.site, replace(turn, stage="proven"))
-    _sweep(work, turn)
+    _delete_snapshots(work, turn)
     upgrade_journal.forget(work.site)
 
 
-def _sweep(work: UpgradeWork, turn: UpgradeJournal, *, keep: str = "") -> None:
+def _delete_snapshots(work: UpgradeWork, turn: UpgradeJournal, *, keep: str = "") -> None:
     folder = work.folder(turn.service)
-    for name in (turn.snapshot, f"{snapshot.PREFIX}before-{_stamp(turn)}", _aside(turn)):
+    for name in (turn.snapshot, f"{snapshot.PREFIX}before-{_stamp(turn)}", _failed_folder(turn)):
         if folder is not None and name and name != keep:
-            snapshot.forget(folder, name)
+            snapshot.delete(folder, name)
 
 
 # The way back -------------------------------------------------------------------------------------------
 
 
-def _bring_back(work: UpgradeWork, turn: UpgradeJournal) -> tuple[list[str], str]:
+def _restore_previous(work: UpgradeWork, turn: UpgradeJournal) -> tuple[list[str], str]:
     """The former folder and image; which files of the copy somebody wrote to, and why no data arrives, if none does."""
     with work.progress.stage(f"bringing back {turn.service} as {turn.former.image}"):
-        broken = _return_folder(work, turn)
+        broken = _restore_folder(work, turn)
         refused = turn.wanted.id if turn.failed else turn.former.refused
-        _note(work, turn.service, replace(turn.former, refused=refused))
+        _remember_version(work, turn.service, replace(turn.former, refused=refused))
     if not work.engine.containers(work.config.site):
         return broken, ""  # after a `down`: alone, few services are ever ready, and whoever called starts them all
-    found = _with(work, turn, former=True)
+    found = _images_with(work, turn, former=True)
     up.bring(work.site, work.engine, work.progress, service=turn.service, found=found)
-    return broken, _awaited(work, turn.hosts) if _reopen(work) else ""
+    return broken, _missing_data(work, turn.hosts) if _start_edge(work) else ""
 
 
-def _return_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
+def _restore_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
     """Put the copy in the place of what is there; the files of it that somebody wrote to. As often as one likes."""
     folder = work.folder(turn.service)
     if folder is not None and not folder.is_dir():
@@ -287,14 +291,14 @@ def _return_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
     kept = folder / turn.snapshot
     if not kept.is_dir() or not any(kept.iterdir()):
         return []  # it is in its place already
-    broken = snapshot.broken_seals(folder, turn.snapshot)
-    here = [path.name for path in snapshot.own(folder)]
-    folder_swap.begin(work.site, [folder_swap.move(folder, kept, folder / _aside(turn), here)])
+    broken = snapshot.list_modified(folder, turn.snapshot)
+    here = [path.name for path in snapshot.list_contents(folder)]
+    folder_swap.begin(work.site, [folder_swap.move(folder, kept, folder / _failed_folder(turn), here)])
     folder_swap.finish(work.site)
     return broken
 
 
-def _tell_return(work: UpgradeWork, turn: UpgradeJournal, *, broken: list[str], arrived: str, aside: str) -> None:
+def _report_rollback(work: UpgradeWork, turn: UpgradeJournal, *, broken: list[str], arrived: str, aside: str) -> None:
     """What came of the way back, as the error that it is; nothing where the turn was only interrupted."""
     restore = f"`aresmon restore {turn.archive}`" if turn.archive else "`aresmon restore`"
     if broken:
@@ -323,7 +327,7 @@ def _tell_return(work: UpgradeWork, turn: UpgradeJournal, *, broken: list[str], 
     work.progress.note(f"{turn.service}: an upgrade was interrupted; it runs as {turn.former.image}, as before")
 
 
-def _with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = False) -> Images:
+def _images_with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = False) -> Images:
     """The images of all services as they are, but for the one whose turn it is."""
     found = images.local(work.engine, used_pins(work.config))
     now, kept = image_versions.held(work.site, work.config, work.engine, found, everything=True)
@@ -333,12 +337,12 @@ def _with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = False) -> I
     return Images({**now.references, turn.service: chosen.image}, {**now.ids, turn.service: chosen.id}, missing)
 
 
-def _note(work: UpgradeWork, service: str, ran: ServiceHistory) -> None:
+def _remember_version(work: UpgradeWork, service: str, ran: ServiceHistory) -> None:
     known = image_versions.remembered(work.site, work.config)
     image_versions.write(work.site, known.with_service(service, ran))
 
 
-def _aside(turn: UpgradeJournal) -> str:
+def _failed_folder(turn: UpgradeJournal) -> str:
     return f"{snapshot.PREFIX}failed-{_stamp(turn)}"
 
 

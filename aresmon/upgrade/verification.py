@@ -15,34 +15,34 @@ from aresmon.system.errors import AresmonError
 from aresmon.system.poll import poll, retry
 
 _DAY = 86400
-_UNDER_WAY = 60  # seconds: what is newer may still be on its way when it is counted
+_IN_FLIGHT = 60  # seconds: what is newer may still be on its way when it is counted
 _EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class DataSummary:
     """What a database has: its measurements, and how many points of the agents, by host, of the day before."""
 
     measurements: frozenset[str]
     points: Mapping[str, int]
 
 
-def content(influxdb: InfluxDB, until: float) -> Content:
+def summarise(influxdb: InfluxDB, until: float) -> DataSummary:
     """What there is of the time until then, in seconds since 1970: nothing that comes later is in it."""
-    end = int(until) - _UNDER_WAY
+    end = int(until) - _IN_FLIGHT
     measurements, points = influxdb.query(
         "SHOW MEASUREMENTS",
         f'SELECT count("metrics_gathered") FROM "internal_agent" WHERE time > {end - _DAY}s AND time <= {end}s '
         'GROUP BY "host"',
         database=DATABASE,
     )
-    return Content(
+    return DataSummary(
         frozenset(str(row["name"]) for series in measurements for row in series.rows),
         {series.tags["host"]: int(series.rows[0]["count"]) for series in points},
     )
 
 
-def lost(had: Content, has: Content) -> str:
+def missing_data(had: DataSummary, has: DataSummary) -> str:
     """What is no longer there, in words; empty where all is."""
     gone = sorted(had.measurements - has.measurements)
     if gone:
@@ -56,7 +56,7 @@ def wait_for_answer(influxdb: InfluxDB, within: float) -> None:
     retry(lambda: influxdb.query("SHOW DATABASES"), on=AresmonError, within=within, every=_EVERY)
 
 
-def try_to_write(influxdb: InfluxDB, server: str, text: str) -> None:
+def check_write(influxdb: InfluxDB, server: str, text: str) -> None:
     """Write a point, which is the dashboards' annotation of the upgrade, and read it.
 
     Raises AresmonError where it is refused, or not there afterwards.
@@ -70,29 +70,29 @@ def try_to_write(influxdb: InfluxDB, server: str, text: str) -> None:
         raise AresmonError("it takes a point and does not have it afterwards")
 
 
-def senders(influxdb: InfluxDB, hosts: Collection[str]) -> tuple[str, ...]:
+def sending_hosts(influxdb: InfluxDB, hosts: Collection[str]) -> tuple[str, ...]:
     """Those of these hosts of which fresh data is there; none where InfluxDB cannot be asked."""
     try:
-        return tuple(sorted(freshness.heard(influxdb, time.time() - freshness.FRESH) & set(hosts)))
+        return tuple(sorted(freshness.hosts_with_data(influxdb, time.time() - freshness.FRESH_WITHIN) & set(hosts)))
     except AresmonError:
         return ()
 
 
-def wait_for_one(influxdb: InfluxDB, hosts: Collection[str], since: float, *, within: float) -> str:
+def wait_for_any_host(influxdb: InfluxDB, hosts: Collection[str], since: float, *, within: float) -> str:
     """Wait for a point of one of these hosts that was taken since; why not, or nothing."""
 
     def has_arrived() -> bool | None:
         try:
-            return bool(freshness.heard(influxdb, since) & set(hosts)) or None
+            return bool(freshness.hosts_with_data(influxdb, since) & set(hosts)) or None
         except InfluxDBUnreachableError:
             return None
 
     if poll(has_arrived, within=within, every=_EVERY):
         return ""
-    return f"no data of {named(hosts)} arrived within {within:.0f} s"
+    return f"no data of {format_hosts(hosts)} arrived within {within:.0f} s"
 
 
-def named(hosts: Collection[str]) -> str:
+def format_hosts(hosts: Collection[str]) -> str:
     """Some hosts, as a sentence has them: `biere, lewi, ronflex …`"""
     some = sorted(hosts)
     return ", ".join(some[:3]) + (" …" if some[3:] else "")

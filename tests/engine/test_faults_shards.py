@@ -70,7 +70,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
         backup = ["influxd", "backup", "-portable", "-db", "telegraf", "/tmp/copy"]
         done = site.containers()["influxdb"].exec_run(backup)
         assert done.exit_code == 0, done.output
-        numbers = {int(one.start): one.number for one in shards.places(site.influxdb) if one.policy == "raw"}
+        numbers = {int(one.start): one.number for one in shards.list_locations(site.influxdb) if one.policy == "raw"}
         made = Days(site, folder / "copy", {day: numbers[day] for day in DAYS})
         made.stop()
         for name in _KEPT:
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_costs_its_own_points_and_nobody_is_needed_fo
     days.start()
 
     # The first start leaves the shard closed, for writes too; the health check has it started once more.
-    assert eventually(lambda: shards.closed(days.site.influxdb, days.data, now=time.time()) == [], within=90)
+    assert eventually(lambda: shards.list_unopened(days.site.influxdb, days.data, now=time.time()) == [], within=90)
     box = basic("agent-box", days.site.secret("agent-box"))
     assert eventually(lambda: knock(days.site.agents, "POST", "/write?db=telegraf", authorization=[box]).status == 204)
     wanted = [0 if one == day else number for one, number in zip(DAYS, whole, strict=True)]

@@ -261,7 +261,7 @@ def test_every_choice_has_its_values(site: Site, others: dict[str, str]) -> None
 
 def test_every_annotation_is_understood_and_a_push_shows(site: Site) -> None:
     event = events.HostEvent(HOST, "push", 'push to box: "proven"', "4f1c9ab C:\\ in\ntwo lines")
-    events.tell(site.influxdb, [event])
+    events.record_events(site.influxdb, [event])
     now = time.time() + 1
 
     for uid, dashboard in dashboards(site).items():
@@ -288,7 +288,7 @@ def test_a_second_up_changes_nothing_of_the_downsampling(site: Site) -> None:
     names = {row["name"] for series in site.query("SHOW CONTINUOUS QUERIES") for row in series.rows}
 
     assert site.up().statements == []
-    assert {one.name for one in downsampling.continuous(view_files.load())} == names
+    assert {one.name for one in downsampling.continuous_queries(view_files.load())} == names
 
 
 def test_a_host_that_never_sent_anything_stands_in_the_overview_and_goes_with_it(site: Site) -> None:

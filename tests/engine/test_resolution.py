@@ -19,7 +19,7 @@ import pytest
 from aresmon.config import view_files
 from aresmon.influxdb import backfill, downsampling
 from aresmon.influxdb.client import Series
-from aresmon.influxdb.downsampling import LATE, Downsampling
+from aresmon.influxdb.downsampling import LATE_TIER, Downsampling
 from tests.engine.sites import DATABASE, Site, eventually, site_in
 from tests.engine.synthetic import DAY, DENSE, HOUR, SLOW, Span, lines
 from tests.engine.test_panels import Query, queries
@@ -56,11 +56,11 @@ def filled(site: Site) -> Site:
     """The same, downsampled by a run that was killed, another, and a third for what came too late for them."""
     journal = site.state / backfill.JOURNAL
     process = site.start("data", "backfill")
-    assert eventually(lambda: process.poll() is not None or 0 < len(backfill.owed(journal)) < 40, every=0.05)
+    assert eventually(lambda: process.poll() is not None or 0 < len(backfill.read_journal(journal)) < 40, every=0.05)
     assert process.poll() is None, "it was done before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    left = backfill.owed(journal)
+    left = backfill.read_journal(journal)
     assert 0 < len(left) < 40
 
     again = site.run("data", "backfill")
@@ -244,7 +244,7 @@ def test_points_that_come_late_are_downsampled_by_themselves(filled: Site) -> No
     try:
         hurry(filled, minute)
         assert eventually(lambda: hosts_of(filled, "1m") == {"fresh"}, within=60)
-        hurry(filled, Downsampling(LATE, minute.measurement))
+        hurry(filled, Downsampling(LATE_TIER, minute.measurement))
         assert eventually(lambda: hosts_of(filled, "1m") == set(ages), within=60)
         hurry(filled, hour)
         assert eventually(lambda: hosts_of(filled, "1h") >= {"held", "longest"}, within=60)
@@ -267,7 +267,7 @@ def test_up_fills_a_month_of_what_is_new_and_says_where_there_is_more(filled: Si
         backfill.BackfillTask("1m", "system", day, day + HOUR),
         backfill.BackfillTask("1h", "system", day, day + HOUR),
     ]
-    backfill.remember(filled.state / backfill.JOURNAL, owed)
+    backfill.write_journal(filled.state / backfill.JOURNAL, owed)
 
     result = filled.up()
 

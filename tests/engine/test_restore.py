@@ -254,7 +254,7 @@ def test_coarser_points_that_the_archive_lacks_are_made_and_an_undone_restore_le
 
     with pytest.raises(AresmonError, match="taken out again"):
         restore.restore(ours, Engine(), restore.find(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress())
-    assert backfill.owed(site.state / backfill.JOURNAL) == []
+    assert backfill.read_journal(site.state / backfill.JOURNAL) == []
     assert coarser(site, "1m") == []
 
     restored = site.run("restore", str(archive), "--yes")
@@ -263,7 +263,7 @@ def test_coarser_points_that_the_archive_lacks_are_made_and_an_undone_restore_le
     assert "filling 1m from raw" in restored.out
     assert coarser(site, "1m") == [minute + 0.5 for minute in range(60)]
     assert coarser(site, "1h") == [59.5]
-    assert backfill.owed(site.state / backfill.JOURNAL) == []
+    assert backfill.read_journal(site.state / backfill.JOURNAL) == []
     nothing_is_left(site)
 
 

@@ -161,7 +161,7 @@ def test_a_terminal_of_80_columns_breaks_no_name(run: Run, tmp_path: Path, monke
     console = Console()
     console.out = RichConsole(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
     site = Site(tmp_path)
-    console.alerts(grafana_alerts.folded(grafana_alerts.listed(site.config(), site.views(), None)))
+    console.alerts(grafana_alerts.group_by_host(grafana_alerts.list_rules(site.config(), site.views(), None)))
     assert isinstance(console.out.file, io.StringIO)
     lines = console.out.file.getvalue().splitlines()
 

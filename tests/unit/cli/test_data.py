@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from aresmon.cli import common, data, main
 from aresmon.influxdb import backfill, retention
 from aresmon.influxdb.backfill import BackfillOptions, BackfillResult, BackfillTask
-from aresmon.influxdb.retention import Holding
+from aresmon.influxdb.retention import PolicyUsage
 
 NOW = 1_700_000_000
 HOUR, DAY = 3600, 86400
@@ -41,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(data, "the_stack", lambda _: nullcontext((None, lambda: None)))
         monkeypatch.setattr(backfill, "plan", plan)
         monkeypatch.setattr(backfill, "run", fill)
-        monkeypatch.setattr(retention, "holdings", lambda *_, **__: list(held))
+        monkeypatch.setattr(retention, "list_policies", lambda *_, **__: list(held))
         result = CliRunner().invoke(main.app, ["-C", str(tmp_path), "data", *arguments])
         result.wishes = asked  # type: ignore[attr-defined]
         return result
@@ -113,8 +113,8 @@ def test_without_points_there_is_nothing_to_do(run: Any) -> None:
 
 
 def test_a_missing_continuous_query_degrades_what_is_shown(run: Any) -> None:
-    well = Holding("raw", 168, NOW - DAY, NOW - 30, 1000, 2, 5_000_000, 0, 0)
-    ill = Holding("1m", 0, None, None, 0, 0, 0, 40, 2)
+    well = PolicyUsage("raw", 168, NOW - DAY, NOW - 30, 1000, 2, 5_000_000, 0, 0)
+    ill = PolicyUsage("1m", 0, None, None, 0, 0, 0, 40, 2)
 
     assert run("show", held=[well]).exit_code == 0
     result = run("show", held=[well, ill])

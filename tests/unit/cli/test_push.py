@@ -17,7 +17,7 @@ from typer.testing import Result as Invoked
 from aresmon.cli import common, main
 from aresmon.push import drift as push_drift
 from aresmon.push import run as push_run
-from aresmon.push import session
+from aresmon.push import session as push_session
 from aresmon.push.drift import Drift, PlannedPush
 from aresmon.push.observer import PushObserver
 from aresmon.push.order import PushOptions, Target
@@ -92,7 +92,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     common.sudo_password.cache_clear()
     (tmp_path / "aresmon.yml").write_text(SITE)
     made = Run(tmp_path, monkeypatch)
-    monkeypatch.setattr(session, "open_session", made.session)
+    monkeypatch.setattr(push_session, "open_session", made.session)
     for name in ("build_targets", "push"):
         monkeypatch.setattr(push_run, name, getattr(made, name))
     for name in ("plan", "drift", "adopt"):

@@ -193,7 +193,7 @@ def test_what_a_restore_kept_aside_is_found_at_once_with_its_place_and_size(site
 
 
 def test_journals_of_what_was_interrupted_are_found(site: Site, config: Config) -> None:
-    backfill.remember(site.state / backfill.JOURNAL, [backfill.BackfillTask("1m", "cpu", 0, 60)])
+    backfill.write_journal(site.state / backfill.JOURNAL, [backfill.BackfillTask("1m", "cpu", 0, 60)])
     folder_swap.begin(site, [folder_swap.FolderSwap(site.root, site.root, site.root, (), ())])
 
     assert found_in(site, config) == ["unfinished", "unfinished"]

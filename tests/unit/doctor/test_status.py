@@ -319,7 +319,7 @@ def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
 def test_a_data_folder_that_is_full_within_a_week_is_a_problem_before_it_is_full(
     status: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capacity, "free", lambda _: 30 * 10**9)
+    monkeypatch.setattr(capacity, "free_bytes", lambda _: 30 * 10**9)
     yesterday = ShardSize("raw", NOW - 2 * 86400, NOW - 86400, 10 * 10**9)
 
     found = status(shards=[yesterday])

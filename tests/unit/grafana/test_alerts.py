@@ -36,17 +36,17 @@ def answer(uid: str, state: str, *instances: tuple[str, dict[str, str], str], **
     return [{"name": "group", "rules": [{"uid": uid, "state": state, "health": "ok", "alerts": shown, **more}]}]
 
 
-def one(groups: list[dict[str, Any]] | None, uid: str) -> alerts.Listed:
-    return next(rule for rule in alerts.listed(FLEET, VIEWS, groups) if rule.uid == uid)
+def one(groups: list[dict[str, Any]] | None, uid: str) -> alerts.RuleStatus:
+    return next(rule for rule in alerts.list_rules(FLEET, VIEWS, groups) if rule.uid == uid)
 
 
 def test_what_fires_comes_first_with_what_it_says_and_makes_exit_code_5() -> None:
     groups = answer("disk-full-warning", "firing", ("Alerting", {"host": "biere", "path": "/srv"}, "/srv is full."))
-    rules = alerts.listed(FLEET, VIEWS, groups)
+    rules = alerts.list_rules(FLEET, VIEWS, groups)
 
     assert (rules[0].uid, rules[0].state, rules[0].condition) == ("disk-full-warning", "firing", "above 90 %")
     assert rules[0].about == (("biere /srv", "/srv is full."),)
-    assert alerts.code(rules) == ExitCode.DEGRADED
+    assert alerts.exit_code(rules) == ExitCode.DEGRADED
 
 
 @pytest.mark.parametrize(
@@ -66,21 +66,23 @@ def test_a_state_is_told_in_a_word(state: str, more: dict[str, Any], shown: str)
     found = one(answer("disk-full-warning", state, **more), "disk-full-warning")
 
     assert (found.state, found.error) == (shown, more.get("lastError", ""))
-    assert alerts.code([found]) == (ExitCode.DEGRADED if shown in ("firing", "error") else ExitCode.DONE)
+    assert alerts.exit_code([found]) == (ExitCode.DEGRADED if shown in ("firing", "error") else ExitCode.DONE)
 
 
 def test_without_an_answer_the_rules_are_listed_all_the_same() -> None:
-    rules = alerts.listed(FLEET, VIEWS, None)
+    rules = alerts.list_rules(FLEET, VIEWS, None)
 
     assert {rule.state for rule in rules} == {"unknown"}
     assert "cpu-high-critical" in {rule.uid for rule in rules}
-    assert alerts.code(rules) == ExitCode.DONE  # as right after the first `up`
-    assert alerts.code(rules, is_answered=False) == ExitCode.DEGRADED
+    assert alerts.exit_code(rules) == ExitCode.DONE  # as right after the first `up`
+    assert alerts.exit_code(rules, is_answered=False) == ExitCode.DEGRADED
 
 
 def test_hosts_whose_rules_stand_alike_are_one_line_and_one_that_fires_its_own() -> None:
     groups = answer("agent-silent-lewi", "firing", ("Alerting (NoData)", {"host": "lewi"}, "Nothing has arrived."))
-    lines = [rule for rule in alerts.folded(alerts.listed(FLEET, VIEWS, groups)) if rule.alert == "agent-silent"]
+    lines = [
+        rule for rule in alerts.group_by_host(alerts.list_rules(FLEET, VIEWS, groups)) if rule.alert == "agent-silent"
+    ]
 
     assert [(line.place, line.state) for line in lines] == [("lewi", "firing"), ("each of 2 hosts", "unknown")]
 
@@ -96,7 +98,7 @@ alerts:
     container-stopped: {watch: off}
 """
     )
-    rules = alerts.folded(alerts.listed(config, VIEWS, None))
+    rules = alerts.group_by_host(alerts.list_rules(config, VIEWS, None))
     off = [(one.alert, one.severity, one.place) for one in rules if one.state == "off"]
 
     assert [one.state for one in rules[-len(off) :]] == ["off"] * len(off)
@@ -107,14 +109,14 @@ alerts:
         ("rebooted", "information", ""),
     ]
     assert len({one.uid for one in rules}) == len(rules)
-    assert alerts.code(rules) == ExitCode.DONE
+    assert alerts.exit_code(rules) == ExitCode.DONE
 
 
 def test_all_that_is_told_to_scripts_is_documented() -> None:
     document = (REPOSITORY / "docs" / "alerts.md").read_text(encoding="utf-8")
     table = document.partition("## For scripts")[2].partition("\n## ")[0]
 
-    assert [field.name for field in dataclasses.fields(alerts.Listed) if f"`{field.name}`" not in table] == []
+    assert [field.name for field in dataclasses.fields(alerts.RuleStatus) if f"`{field.name}`" not in table] == []
     assert [state for state in alerts.STATES if f"`{state}`" not in table] == []
 
 
@@ -147,7 +149,7 @@ def test_each_way_of_telling_is_tried_by_its_name_but_email_without_a_mail_serve
     site = Site(tmp_path)
     external_secrets.put_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
 
-    tried = alerts.try_all(site, SENDING, client, [])
+    tried = alerts.test_contact_points(site, SENDING, client, [])
 
     assert [(one.name, one.error) for one in tried] == [("discord", ""), ("webhook", ""), ("heartbeat", "")]
 
@@ -163,7 +165,7 @@ def test_grafana_is_told_no_secret_that_it_has_and_can_hide(
         return []
 
     monkeypatch.setattr(Grafana, "try_receivers", keep)
-    alerts.try_all(site, SENDING, client, [])
+    alerts.test_contact_points(site, SENDING, client, [])
     configurations = [one["grafana_managed_receiver_configs"][0] for one in sent]
 
     assert [one["uid"] for one in configurations] == [
@@ -180,16 +182,18 @@ def test_what_was_not_taken_says_why(client: Grafana, tmp_path: Path, monkeypatc
     said = [{"grafana_managed_receiver_configs": [{"status": "failed", "error": "404 Not Found"}]}]
     monkeypatch.setattr(Grafana, "try_receivers", lambda *_: said)
 
-    assert [one.error for one in alerts.try_all(Site(tmp_path), SENDING, client, ["discord"])] == ["404 Not Found"]
+    assert [one.error for one in alerts.test_contact_points(Site(tmp_path), SENDING, client, ["discord"])] == [
+        "404 Not Found"
+    ]
 
 
 def test_a_name_that_there_is_not_is_told_with_the_one_that_was_meant(client: Grafana, tmp_path: Path) -> None:
     with pytest.raises(AresmonError, match=r"no way of telling is named 'dicsord' \(did you mean 'discord'\?\)"):
-        alerts.try_all(Site(tmp_path), SENDING, client, ["dicsord"])
+        alerts.test_contact_points(Site(tmp_path), SENDING, client, ["dicsord"])
 
 
 def test_a_site_that_tells_nobody_is_told_how_to(client: Grafana, tmp_path: Path) -> None:
     with pytest.raises(AresmonError, match="nobody is told") as caught:
-        alerts.try_all(Site(tmp_path), FLEET, client, [])
+        alerts.test_contact_points(Site(tmp_path), FLEET, client, [])
 
     assert "alerts.send_to" in caught.value.hint

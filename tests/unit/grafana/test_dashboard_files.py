@@ -52,7 +52,7 @@ def names(root: Path) -> set[str]:
 
 def bring(root: Path, grafana: Grafana, *, overwrite: bool = False) -> list[str]:
     changes = dashboard_files.plan(root, grafana, overwrite=overwrite)
-    return [f"{change.what} {change.kept.uid}" for change in dashboard_files.bring(root, grafana, changes)]
+    return [f"{change.what} {change.kept.uid}" for change in dashboard_files.import_dashboards(root, grafana, changes)]
 
 
 def edit(root: Path, **changes: object) -> None:

@@ -73,7 +73,7 @@ def fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Backf
     monkeypatch.setattr(time, "time", lambda: float(NOW))
 
     def fill(influxdb: Points, tasks: list[BackfillTask], there: list[ShardSize], **more: Any) -> BackfillResult:
-        monkeypatch.setattr(capacity, "shards", lambda _: there)
+        monkeypatch.setattr(capacity, "list_shards", lambda _: there)
         journal = tmp_path / backfill.JOURNAL
         return backfill.run(influxdb, config(**more), VIEWS, tasks, journal=journal, progress=NoProgress())
 
@@ -90,7 +90,7 @@ def covered(
     keep: str = "{raw: 7d, 1m: 90d, 1h: 2y}",
 ) -> Any:
     known = shards(("raw", 7), ("1m", 20)) if there is None else there
-    return backfill.covered(config(keep), known, wish, now=NOW)
+    return backfill.fillable_spans(config(keep), known, wish, now=NOW)
 
 
 def test_only_what_the_finer_policy_keeps_as_a_whole_can_be_made() -> None:
@@ -126,7 +126,7 @@ def test_a_wish_is_widened_to_whole_hours_and_never_beyond_what_is_there() -> No
 
 
 def test_each_measurement_that_has_points_is_planned_the_finer_policy_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "shards", lambda _: shards(("raw", 3)))
+    monkeypatch.setattr(capacity, "list_shards", lambda _: shards(("raw", 3)))
     ones = downsampling.downsamplings(VIEWS)
 
     tasks = backfill.plan(points(), config(), ones, BackfillOptions(), now=NOW)
@@ -179,7 +179,7 @@ def test_what_is_too_much_even_for_one_bucket_is_told_and_stays_owed(
         fill(influxdb, [task], shards(("raw", 3)))
 
     assert "data backfill" in caught.value.hint
-    assert backfill.owed(tmp_path / backfill.JOURNAL) == [task]
+    assert backfill.read_journal(tmp_path / backfill.JOURNAL) == [task]
 
 
 def test_an_interrupted_run_leaves_what_it_did_not_do(fill: Callable[..., BackfillResult], tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_an_interrupted_run_leaves_what_it_did_not_do(fill: Callable[..., Backfi
     with pytest.raises(KeyboardInterrupt):
         fill(points(there={"raw": (19_999 * DAY,)}, trouble=trouble), tasks, shards(("raw", 3), ("1m", 3)))
 
-    assert backfill.owed(tmp_path / backfill.JOURNAL) == [tasks[1], *tasks[2:]]
+    assert backfill.read_journal(tmp_path / backfill.JOURNAL) == [tasks[1], *tasks[2:]]
 
 
 def test_a_field_of_another_type_is_told_and_the_rest_is_filled(fill: Callable[..., BackfillResult]) -> None:
@@ -253,7 +253,7 @@ def test_what_leaves_the_retention_meanwhile_is_left_alone(fill: Callable[..., B
 def test_what_is_owed_and_what_is_asked_for_is_done_once() -> None:
     owed = [BackfillTask("1m", "cpu", 100, 200), BackfillTask("1h", "mem", 0, 50)]
 
-    joined = backfill.joined(owed, [BackfillTask("1h", "cpu", 0, 300), BackfillTask("1m", "cpu", 150, 300)])
+    joined = backfill.merge_tasks(owed, [BackfillTask("1h", "cpu", 0, 300), BackfillTask("1m", "cpu", 150, 300)])
 
     assert joined == [
         BackfillTask("1m", "cpu", 100, 300),
@@ -266,16 +266,16 @@ def test_what_is_owed_and_what_is_asked_for_is_done_once() -> None:
 def test_a_journal_that_cannot_be_read_owes_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "journal").write_text(content)
 
-    assert backfill.owed(tmp_path / "journal") == []
+    assert backfill.read_journal(tmp_path / "journal") == []
 
 
 def test_a_collector_that_is_gone_is_owed_nothing(fill: Callable[..., BackfillResult], tmp_path: Path) -> None:
     assert fill(points(), [BackfillTask("1m", "gone", 0, DAY)], shards(("raw", 3))).points == {}
-    assert backfill.owed(tmp_path / backfill.JOURNAL) == []
+    assert backfill.read_journal(tmp_path / backfill.JOURNAL) == []
 
 
 def test_what_could_be_filled_further_back_is_known() -> None:
     there = shards(("raw", 7), ("1m", 60))
     tasks = [BackfillTask("1h", "cpu", NOW - 31 * DAY, NOW), BackfillTask("1m", "cpu", NOW - 31 * DAY, NOW)]
 
-    assert backfill.outside(tasks, there, config(), now=NOW) == {"1h": 19_940 * DAY}
+    assert backfill.unfilled_before(tasks, there, config(), now=NOW) == {"1h": 19_940 * DAY}

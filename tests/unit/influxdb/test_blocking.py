@@ -71,17 +71,19 @@ def two(site: Site) -> Site:
 
 
 def test_both_users_of_a_blocked_host_go_and_no_other(two: Site, influxdb: FakeInfluxDB) -> None:
-    assert users.block(two, influxdb, "lewi")
-    assert not users.block(two, influxdb, "lewi")
+    assert users.block_host(two, influxdb, "lewi")
+    assert not users.block_host(two, influxdb, "lewi")
 
     assert influxdb.known == {"agent-biere"}
-    assert list(users.blocked(two)) == ["lewi"]
+    assert list(users.blocked_hosts(two)) == ["lewi"]
 
 
 def test_up_does_not_want_the_users_of_a_blocked_host(two: Site, influxdb: FakeInfluxDB) -> None:
-    users.block(two, influxdb, "lewi")
+    users.block_host(two, influxdb, "lewi")
 
-    wanted = users.users(users.admitted(two, two.config()), {"influxdb-grafana": "a", "agent-biere": "b"})
+    wanted = users.wanted_users(
+        users.without_blocked_hosts(two, two.config()), {"influxdb-grafana": "a", "agent-biere": "b"}
+    )
 
     assert {one.name for one in wanted} == {"grafana", "agent-biere"}
 
@@ -92,23 +94,23 @@ def test_a_block_that_did_not_reach_the_database_is_remembered_for_the_next_up(
     object.__setattr__(influxdb, "away", True)
 
     with pytest.raises(InfluxDBUnreachableError):
-        users.block(two, influxdb, "lewi")
+        users.block_host(two, influxdb, "lewi")
 
-    assert list(users.blocked(two)) == ["lewi"]
+    assert list(users.blocked_hosts(two)) == ["lewi"]
 
 
 def test_an_unblock_that_did_not_reach_the_database_leaves_the_host_blocked(two: Site, influxdb: FakeInfluxDB) -> None:
-    users.block(two, influxdb, "lewi")
+    users.block_host(two, influxdb, "lewi")
     object.__setattr__(influxdb, "away", True)
     with pytest.raises(InfluxDBUnreachableError):
-        users.unblock(two, influxdb, {"agent-lewi": "secret"}, "lewi")
-    assert list(users.blocked(two)) == ["lewi"]
+        users.unblock_host(two, influxdb, {"agent-lewi": "secret"}, "lewi")
+    assert list(users.blocked_hosts(two)) == ["lewi"]
     object.__setattr__(influxdb, "away", False)
 
-    assert users.unblock(two, influxdb, {"agent-lewi": "secret"}, "lewi")
+    assert users.unblock_host(two, influxdb, {"agent-lewi": "secret"}, "lewi")
 
     assert influxdb.known == {"agent-biere", "agent-lewi"}
-    assert users.blocked(two) == {}
+    assert users.blocked_hosts(two) == {}
 
 
 # From elsewhere: the list is the server's ---------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from aresmon.config.views import Measurement, View
 from aresmon.influxdb import downsampling
-from aresmon.influxdb.downsampling import LATE, SERVES, TIERS, Downsampling
+from aresmon.influxdb.downsampling import LATE_TIER, SERVED_SPANS, TIERS, Downsampling
 from aresmon.influxdb.influxql import POLICIES
 from aresmon.render.grafana.panels import panel_json
 from aresmon.render.grafana.queries import Scope
@@ -105,7 +105,7 @@ def test_a_name_that_needs_quoting_is_quoted_everywhere() -> None:
 
     assert fine.create().count('we\\"ather') == 3
     assert 'last("http_response.5xx") AS "http_response.5xx"' in fine.create()
-    assert downsampling.drop(fine.name).startswith('DROP CONTINUOUS QUERY "1m_we\\"ather_')
+    assert downsampling.drop_statement(fine.name).startswith('DROP CONTINUOUS QUERY "1m_we\\"ather_')
 
 
 @pytest.mark.parametrize("collector", VIEWS)
@@ -121,19 +121,19 @@ def test_what_a_panel_asks_the_greatest_or_least_of_is_downsampled_by_it(collect
 
 
 def test_late_points_count_for_as_long_as_an_agent_holds_them() -> None:
-    late = [one for one in downsampling.continuous(VIEWS) if one.tier == LATE]
-    finer = [one for one in downsampling.downsamplings(VIEWS) if one.tier.policy == LATE.policy]
+    late = [one for one in downsampling.continuous_queries(VIEWS) if one.tier == LATE_TIER]
+    finer = [one for one in downsampling.downsamplings(VIEWS) if one.tier.policy == LATE_TIER.policy]
 
     assert [one.fill(0, 60) for one in late] == [one.fill(0, 60) for one in finer], "they make the same points"
     assert {one.name for one in late} & {one.name for one in finer} == set()
     # An agent of `system` alone has 26 points every ten seconds, and holds 50,000.
-    assert seconds(LATE.span) - seconds(LATE.every) >= 50_000 / 26 * 10
+    assert seconds(LATE_TIER.span) - seconds(LATE_TIER.every) >= 50_000 / 26 * 10
     coarser = TIERS[1]
-    assert seconds(coarser.span) >= seconds(LATE.span) + seconds(LATE.every) + seconds(coarser.every)
+    assert seconds(coarser.span) >= seconds(LATE_TIER.span) + seconds(LATE_TIER.every) + seconds(coarser.every)
 
 
 def test_each_run_sees_all_points_since_the_one_before_and_late_ones() -> None:
-    for tier in (*TIERS, LATE):
+    for tier in (*TIERS, LATE_TIER):
         assert seconds(tier.span) >= 2 * seconds(tier.every)
         assert seconds(tier.span) % seconds(tier.policy) == 0
         assert tier.source in POLICIES
@@ -141,15 +141,15 @@ def test_each_run_sees_all_points_since_the_one_before_and_late_ones() -> None:
 
 
 def test_the_policies_serve_every_length_of_time_without_gap_or_overlap() -> None:
-    assert [policy for policy, _, _ in SERVES] == list(POLICIES)
-    assert SERVES[0][1] == 0
-    assert [end for _, _, end in SERVES[:-1]] == [start for _, start, _ in SERVES[1:]]
-    assert SERVES[-1][2] >= 2**53  # milliseconds that a browser can count
+    assert [policy for policy, _, _ in SERVED_SPANS] == list(POLICIES)
+    assert SERVED_SPANS[0][1] == 0
+    assert [end for _, _, end in SERVED_SPANS[:-1]] == [start for _, start, _ in SERVED_SPANS[1:]]
+    assert SERVED_SPANS[-1][2] >= 2**53  # milliseconds that a browser can count
 
 
 def test_no_panel_asks_for_steps_finer_than_its_points() -> None:
     panel = panel_json(VIEWS["system"].panels[4], "system", Scope("$rp"))
-    for policy, start, _ in SERVES[1:]:
+    for policy, start, _ in SERVED_SPANS[1:]:
         assert start / panel["maxDataPoints"] >= seconds(policy) * 1000
 
 
@@ -157,8 +157,8 @@ def test_the_tiers_and_hosts_are_told_as_points() -> None:
     tiers = points(downsampling.tier_points())
     hosts = points(downsampling.host_points([("lewi", "host-lewi"), ("a.b", "host-a_b")]))
 
-    assert [(one.fields["rp"], one.fields["start"], one.fields["end"]) for one in tiers] == list(SERVES)
-    assert len({one.time for one in tiers}) == len(SERVES)
+    assert [(one.fields["rp"], one.fields["start"], one.fields["end"]) for one in tiers] == list(SERVED_SPANS)
+    assert len({one.time for one in tiers}) == len(SERVED_SPANS)
     assert [(one.measurement, one.tags, one.fields) for one in hosts] == [
         ("aresmon_host", {"host": "lewi"}, {"uid": "host-lewi"}),
         ("aresmon_host", {"host": "a.b"}, {"uid": "host-a_b"}),

@@ -39,7 +39,7 @@ def influxdb(trouble: Callable[[], AresmonError] | None = None) -> Writing:
 def test_a_stored_archive_is_a_point_that_is_kept_for_ever() -> None:
     database = influxdb()
 
-    events.tell_backup(database, "biere", "made", "ares-2026-01-01T000000Z.tar")
+    events.record_backup(database, "biere", "made", "ares-2026-01-01T000000Z.tar")
 
     ((lines, name, policy),) = database.written
     (point,) = points(lines)
@@ -49,7 +49,7 @@ def test_a_stored_archive_is_a_point_that_is_kept_for_ever() -> None:
 
 
 def test_a_database_that_is_away_is_no_reason_for_a_backup_to_fail() -> None:
-    events.tell_backup(influxdb(lambda: InfluxDBUnreachableError("away")), "biere", "proven", "a.tar")
+    events.record_backup(influxdb(lambda: InfluxDBUnreachableError("away")), "biere", "proven", "a.tar")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_whatever_is_said_is_one_point(title: str, text: str) -> None:
 def test_several_are_written_at_once_where_they_are_kept_for_ever() -> None:
     database = influxdb()
 
-    events.tell(database, [HostEvent("a", "push", "x", "one\ntwo"), HostEvent("b", "push", "y", "")])
+    events.record_events(database, [HostEvent("a", "push", "x", "one\ntwo"), HostEvent("b", "push", "y", "")])
 
     ((lines, name, policy),) = database.written
     assert (name, policy) == ("telegraf", "forever")
@@ -96,7 +96,7 @@ def test_several_are_written_at_once_where_they_are_kept_for_ever() -> None:
 def test_nothing_that_happened_is_not_written() -> None:
     database = influxdb()
 
-    events.tell(database, [])
+    events.record_events(database, [])
 
     assert database.written == []
 
@@ -106,12 +106,12 @@ def test_nothing_that_happened_is_not_written() -> None:
     [lambda: InfluxDBUnreachableError("no answer"), lambda: InfluxDBError("retention policy not found", status=404)],
 )
 def test_a_database_that_does_not_take_it_fails_no_push(trouble: Callable[[], AresmonError]) -> None:
-    events.tell(influxdb(trouble), [HostEvent("a", "push", "x", "y")])
+    events.record_events(influxdb(trouble), [HostEvent("a", "push", "x", "y")])
 
 
 def test_a_text_that_is_no_text_fails_no_push() -> None:
     database = influxdb()
 
-    events.tell(database, [HostEvent("a", "push", "x", "bytes \udcff of a host")])
+    events.record_events(database, [HostEvent("a", "push", "x", "bytes \udcff of a host")])
 
     assert database.written[0][0].encode()

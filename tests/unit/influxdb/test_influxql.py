@@ -82,4 +82,4 @@ def test_a_statement_is_written_in_influxdbs_grammar(statement: str, expected: s
 
 
 def test_every_policy_has_its_own_time() -> None:
-    assert [influxql.keep_hours(RetentionSettings(1, 2, 3), policy) for policy in ("raw", "1m", "1h")] == [1, 2, 3]
+    assert [influxql.retention_hours(RetentionSettings(1, 2, 3), policy) for policy in ("raw", "1m", "1h")] == [1, 2, 3]

@@ -12,7 +12,7 @@ from aresmon.cli import common, data
 from aresmon.influxdb import capacity, retention, service
 from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
-from aresmon.influxdb.retention import Loss, Points
+from aresmon.influxdb.retention import Loss, PointCount
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import VIEWS, load
@@ -21,7 +21,11 @@ DAY = 86400
 NOW = 20_000 * DAY + 3600.0
 FLEET = load("storage: {keep: {raw: 2d}}\nhosts: {a: }\n")
 LOSS = Loss(
-    "raw", 168, 48, (ShardSize("raw", 0, DAY, 1_000_000), ShardSize("raw", DAY, 2 * DAY, 500_000)), Points(5000, 2, 3)
+    "raw",
+    168,
+    48,
+    (ShardSize("raw", 0, DAY, 1_000_000), ShardSize("raw", DAY, 2 * DAY, 500_000)),
+    PointCount(5000, 2, 3),
 )
 
 
@@ -49,7 +53,7 @@ def shards(monkeypatch: pytest.MonkeyPatch) -> list[ShardSize]:
         for policy in ("raw", "1m")
         for day in range(7)
     ]
-    monkeypatch.setattr(capacity, "shards", lambda _: found)
+    monkeypatch.setattr(capacity, "list_shards", lambda _: found)
     return found
 
 
@@ -57,13 +61,13 @@ def test_what_goes_are_the_groups_of_which_all_is_too_old(
     shards: list[ShardSize], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = [Series("cpu", {"host": "a"}, ({"count": 30},)), Series("cpu", {"host": "b"}, ({"count": 12},))]
-    monkeypatch.setattr(retention, "each", lambda *_: iter(counted))
+    monkeypatch.setattr(retention, "query_fields", lambda *_: iter(counted))
 
-    (loss,) = retention.losses(Kept(Path("/nonexistent")), FLEET, VIEWS, now=NOW)
+    (loss,) = retention.measure_losses(Kept(Path("/nonexistent")), FLEET, VIEWS, now=NOW)
 
     assert (loss.policy, loss.kept, loss.wanted) == ("raw", 168, 48)
     assert loss.shards == tuple(shards[:4]), "the fifth has an hour of the last two days"
-    assert loss.points == Points(42, 2, 1)
+    assert loss.points == PointCount(42, 2, 1)
 
 
 def test_points_that_cannot_be_counted_in_time_are_not(
@@ -72,16 +76,16 @@ def test_points_that_cannot_be_counted_in_time_are_not(
     def refuse(*_: Any) -> None:
         raise InfluxDBError("query-timeout limit exceeded")
 
-    monkeypatch.setattr(retention, "each", refuse)
+    monkeypatch.setattr(retention, "query_fields", refuse)
 
-    (loss,) = retention.losses(Kept(Path("/nonexistent")), FLEET, VIEWS, now=NOW)
+    (loss,) = retention.measure_losses(Kept(Path("/nonexistent")), FLEET, VIEWS, now=NOW)
 
     assert loss.points is None
-    assert "too many points to be counted" in retention.told(loss)
+    assert "too many points to be counted" in retention.describe(loss)
 
 
 def test_all_of_it_is_told() -> None:
-    assert retention.told(LOSS) == (
+    assert retention.describe(LOSS) == (
         "storage.keep.raw goes from 7d to 2d: InfluxDB would delete the points in between, for good. "
         "At once go 2 whole groups, from 1970-01-01 00:00 to 1970-01-03 00:00 UTC: about 5,000 points of 2 hosts in 3 "
         "measurements, 1.5 MB on disk; each later group follows when all of it is that old"
@@ -89,8 +93,8 @@ def test_all_of_it_is_told() -> None:
 
 
 def test_what_is_not_that_old_yet_is_told_too() -> None:
-    assert "No group of points is that old yet" in retention.told(Loss("1h", 0, 48, ()))
-    assert retention.told(Loss("1h", 0, 48)).endswith(
+    assert "No group of points is that old yet" in retention.describe(Loss("1h", 0, 48, ()))
+    assert retention.describe(Loss("1h", 0, 48)).endswith(
         "from forever to 2d: InfluxDB would delete the points in between, for good"
     )
 
@@ -132,8 +136,8 @@ def test_another_word_does_not(ask: Any) -> None:
 def test_without_a_terminal_nobody_is_asked_and_up_refuses(ask: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert not ask(None)
     assert capsys.readouterr().err == "", "up says it"
-    assert retention.told(LOSS) in retention.refusal([LOSS]).message
-    assert "--shorten-retention" in retention.refusal([LOSS]).hint
+    assert retention.describe(LOSS) in retention.shortening_error([LOSS]).message
+    assert "--shorten-retention" in retention.shortening_error([LOSS]).hint
 
 
 def test_what_is_meant_is_told_and_not_asked(ask: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,19 +41,19 @@ def test_a_shard_that_nothing_was_written_into_yet_is_not_closed(
 ) -> None:
     (tmp_path / "data/telegraf/forever/1").mkdir(parents=True)
 
-    assert shards.closed(influxdb, tmp_path, now=now) == []
+    assert shards.list_unopened(influxdb, tmp_path, now=now) == []
 
 
 def test_a_shard_that_is_on_the_disk_and_not_open_is_closed(influxdb: InfluxDB, tmp_path: Path) -> None:
     (tmp_path / "data/telegraf/forever/2").mkdir(parents=True)
 
-    (only,) = shards.closed(influxdb, tmp_path, now=EARLY_ON_MONDAY)
+    (only,) = shards.list_unopened(influxdb, tmp_path, now=EARLY_ON_MONDAY)
 
     assert only.place.path == "data/telegraf/forever/2"
 
 
 def test_where_the_disk_cannot_be_seen_a_shard_without_statistics_is_closed(influxdb: InfluxDB, tmp_path: Path) -> None:
-    assert [one.place.number for one in shards.closed(influxdb, None, now=EARLY_ON_MONDAY)] == [2]
-    assert shards.closed(influxdb, None, now=LATE_ON_SUNDAY) == []
+    assert [one.place.number for one in shards.list_unopened(influxdb, None, now=EARLY_ON_MONDAY)] == [2]
+    assert shards.list_unopened(influxdb, None, now=LATE_ON_SUNDAY) == []
     (tmp_path / "data").touch()  # not a folder: nobody can look into it
-    assert [one.place.number for one in shards.closed(influxdb, tmp_path, now=EARLY_ON_MONDAY)] == [2]
+    assert [one.place.number for one in shards.list_unopened(influxdb, tmp_path, now=EARLY_ON_MONDAY)] == [2]

@@ -10,13 +10,13 @@ from typing import Any
 from aresmon.config.model import Config
 from aresmon.influxdb import downsampling
 from aresmon.influxdb.client import InfluxDB, Series
-from aresmon.influxdb.downsampling import SERVES
+from aresmon.influxdb.downsampling import SERVED_SPANS
 from aresmon.influxdb.users import DatabaseChange
 from tests.unit.conftest import VIEWS, load
 from tests.unit.lines import points
 
 FLEET = load("hosts: {biere: , lewi.x: }\n")
-WANTED = {one.name: one.create() for one in downsampling.continuous(VIEWS)}
+WANTED = {one.name: one.create() for one in downsampling.continuous_queries(VIEWS)}
 HOSTS = {"biere": "host-biere", "lewi.x": "host-lewi_x"}
 
 
@@ -26,7 +26,7 @@ class FakeInfluxDB(InfluxDB):
 
     policies: tuple[str, ...] = ("raw", "1m", "1h", "forever")
     queries: tuple[str, ...] = tuple(WANTED)
-    told: tuple[tuple[str, int, int], ...] = SERVES
+    told: tuple[tuple[str, int, int], ...] = SERVED_SPANS
     hosts: Mapping[str, str] = field(default_factory=lambda: dict(HOSTS))
     measurements: tuple[str, ...] = ()
     planned: frozenset[str] = frozenset()
@@ -113,9 +113,9 @@ def test_a_measurement_with_another_field_ends_the_former_query_before_its_own()
 
 
 def test_other_tiers_than_before_are_told_anew() -> None:
-    (change,) = plan(told=(("raw", 0, 1), *SERVES[1:]))
+    (change,) = plan(told=(("raw", 0, 1), *SERVED_SPANS[1:]))
 
-    assert [one.fields["rp"] for one in points(change.lines)] == [policy for policy, _, _ in SERVES]
+    assert [one.fields["rp"] for one in points(change.lines)] == [policy for policy, _, _ in SERVED_SPANS]
 
 
 def test_a_host_that_is_new_and_one_with_another_uid_are_told() -> None:
@@ -149,7 +149,7 @@ def test_a_plan_is_carried_out_statements_first() -> None:
     downsampling.apply(database, changes)
 
     assert database.sent == [change.statement for change in changes if change.statement]
-    assert len(points("\n".join(database.written))) == len(SERVES) + len(HOSTS)
+    assert len(points("\n".join(database.written))) == len(SERVED_SPANS) + len(HOSTS)
 
 
 def test_a_plan_without_points_writes_none() -> None:
@@ -163,16 +163,16 @@ def test_a_plan_without_points_writes_none() -> None:
 def test_points_that_are_there_already_are_due_only_for_what_is_new_and_has_any() -> None:
     changes = plan(queries=tuple(name for name in WANTED if not name.startswith(("1h_disk_", "1h_cpu_"))))
 
-    due = downsampling.due(influxdb(measurements=("cpu", "mem")), changes, VIEWS)
+    due = downsampling.added_with_points(influxdb(measurements=("cpu", "mem")), changes, VIEWS)
 
     assert [(one.tier.policy, one.measurement.name) for one in due] == [("1h", "cpu")]
 
 
 def test_a_plan_without_anything_new_asks_for_no_measurements() -> None:
-    assert downsampling.due(InfluxDB(Path("/nonexistent")), plan(hosts={}), VIEWS) == []
+    assert downsampling.added_with_points(InfluxDB(Path("/nonexistent")), plan(hosts={}), VIEWS) == []
 
 
 def test_everything_is_due_in_a_database_that_had_no_downsampling() -> None:
-    due = downsampling.due(influxdb(measurements=("cpu",)), plan(queries=()), VIEWS)
+    due = downsampling.added_with_points(influxdb(measurements=("cpu",)), plan(queries=()), VIEWS)
 
     assert [one.tier.policy for one in due] == ["1m", "1h"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aresmon.influxdb.shards import BadBlock, bad_blocks
+from aresmon.influxdb.shards import BadBlock, find_bad_blocks
 
 BLOCKS = {b"cpu,host=biere#!~#usage": [b"first points", b"more points"], b"mem,host=biere#!~#used": [b"others"]}
 
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_whole_file_has_nothing_bad(path: Path) -> None:
     file_of(path)
 
-    assert bad_blocks(path) == []
+    assert find_bad_blocks(path) == []
 
 
 def test_a_flipped_bit_names_the_series_and_the_time(path: Path) -> None:
@@ -42,10 +42,10 @@ def test_a_flipped_bit_names_the_series_and_the_time(path: Path) -> None:
     content[content.index(b"others")] ^= 1
     path.write_bytes(content)
 
-    assert bad_blocks(path) == [
-        BadBlock("mem,host=biere usage".replace("usage", "used"), 1, 61, bad_blocks(path)[0].what)
+    assert find_bad_blocks(path) == [
+        BadBlock("mem,host=biere usage".replace("usage", "used"), 1, 61, find_bad_blocks(path)[0].what)
     ]
-    assert "not what was written" in bad_blocks(path)[0].what
+    assert "not what was written" in find_bad_blocks(path)[0].what
 
 
 def test_no_byte_of_a_file_can_be_changed_unseen_but_those_of_names_and_times(path: Path) -> None:
@@ -54,7 +54,7 @@ def test_no_byte_of_a_file_can_be_changed_unseen_but_those_of_names_and_times(pa
     unseen = []
     for at in range(len(content)):
         path.write_bytes(content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :])
-        if not bad_blocks(path):
+        if not find_bad_blocks(path):
             unseen.append(at)
 
     assert set(unseen) <= set(names)
@@ -65,4 +65,4 @@ def test_a_file_cut_at_any_byte_is_bad(path: Path) -> None:
 
     for length in range(len(content)):
         path.write_bytes(content[:length])
-        assert bad_blocks(path), length
+        assert find_bad_blocks(path), length

@@ -140,10 +140,10 @@ def test_users_of_ours_that_were_made_admins_are_no_longer_and_strangers_are_let
         'REVOKE ALL PRIVILEGES FROM "agent-lewi"',
     ]
     there = FakeInfluxDB(Path("/nonexistent"), users=users, admins=admins)
-    assert told(influxdb_users.changes_of(there, "agent-lewi", "pw-of-agent-lewi")) == [
+    assert told(influxdb_users.plan_user(there, "agent-lewi", "pw-of-agent-lewi")) == [
         "take from agent-lewi the care of InfluxDB itself"
     ]
-    assert influxdb_users.other_admins(there) == ["agent-lewi", "boss", "grafana"]
+    assert influxdb_users.list_other_admins(there) == ["agent-lewi", "boss", "grafana"]
 
 
 def test_the_agent_of_a_host_that_is_gone_loses_its_user_and_strangers_keep_theirs() -> None:
@@ -159,7 +159,7 @@ def test_an_admin_with_another_password_is_told_apart_from_none(monkeypatch: pyt
     monkeypatch.setattr(InfluxDB, "query", refuse)
 
     with pytest.raises(influxdb_users.AdminUnknownError, match="another password"):
-        influxdb_users.admin(InfluxDB(Path("/nonexistent")), SECRETS)
+        influxdb_users.connect_as_admin(InfluxDB(Path("/nonexistent")), SECRETS)
 
 
 def test_an_influxdb_without_any_admin_gets_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_an_influxdb_without_any_admin_gets_ours(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(InfluxDB, "query", first)
     monkeypatch.setattr(InfluxDB, "is_empty", lambda _: True)
 
-    ours = influxdb_users.admin(InfluxDB(Path("/nonexistent")), SECRETS)
+    ours = influxdb_users.connect_as_admin(InfluxDB(Path("/nonexistent")), SECRETS)
 
     assert sent == ["CREATE USER \"aresmon\" WITH PASSWORD 'pw-of-influxdb-admin' WITH ALL PRIVILEGES"]
     assert ours.user == "aresmon"

@@ -58,7 +58,7 @@ class Hosts:
             keep_secret=_nobody,
             drop_secret=_nobody,
             followed=_noted,
-            blocked=lambda: users.blocked(site),
+            blocked=lambda: users.blocked_hosts(site),
             forget_block=_nobody,
         )
 

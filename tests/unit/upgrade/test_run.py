@@ -29,7 +29,7 @@ from aresmon.upgrade import run as upgrade_run
 from aresmon.upgrade import service, verification
 from aresmon.upgrade.run import UpgradePlan, UpgradeResult, UpgradeStep
 from aresmon.upgrade.service import RolledBackError
-from aresmon.upgrade.verification import Content
+from aresmon.upgrade.verification import DataSummary
 from tests.unit.conftest import FakeEngine, container
 
 SAME = BundleDifference((), (), (), {}, {})
@@ -154,8 +154,8 @@ def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it
     monkeypatch.setattr(FakeEngine, "tag", lambda _, image_id, name: tagged.update({name: image_id}), raising=False)
     monkeypatch.setattr(engine_images, "obtain", lambda *_, **__: Images({}, {}, {}))
     monkeypatch.setattr(upgrade_run, "plan", lambda *_: decided)
-    monkeypatch.setattr(service, "carry_out", lambda *_: None)
-    monkeypatch.setattr(verification, "senders", lambda *_: ())
+    monkeypatch.setattr(service, "execute", lambda *_: None)
+    monkeypatch.setattr(verification, "sending_hosts", lambda *_: ())
     monkeypatch.setattr(influxdb_service, "influxdb", lambda _: None)
     monkeypatch.setattr(up, "up", lambda *_, **__: decided.up)
     site.file.write_text("hosts: {biere: }\n")
@@ -212,14 +212,14 @@ def test_a_journal_that_cannot_be_read_is_for_a_person(site: Site) -> None:
 @pytest.mark.parametrize(
     ("has", "lost"),
     [
-        (Content(frozenset({"cpu", "mem", "new"}), {"biere": 10, "lewi": 3}), ""),
-        (Content(frozenset({"cpu"}), {"biere": 10}), "the measurements mem"),
-        (Content(frozenset({"cpu", "mem"}), {"biere": 9}), "points of biere"),
-        (Content(frozenset({"cpu", "mem"}), {}), "points of biere"),
+        (DataSummary(frozenset({"cpu", "mem", "new"}), {"biere": 10, "lewi": 3}), ""),
+        (DataSummary(frozenset({"cpu"}), {"biere": 10}), "the measurements mem"),
+        (DataSummary(frozenset({"cpu", "mem"}), {"biere": 9}), "points of biere"),
+        (DataSummary(frozenset({"cpu", "mem"}), {}), "points of biere"),
     ],
 )
-def test_what_a_database_lacks_is_named(has: Content, lost: str) -> None:
-    assert verification.lost(Content(frozenset({"cpu", "mem"}), {"biere": 10}), has) == lost
+def test_what_a_database_lacks_is_named(has: DataSummary, lost: str) -> None:
+    assert verification.missing_data(DataSummary(frozenset({"cpu", "mem"}), {"biere": 10}), has) == lost
 
 
 # The command --------------------------------------------------------------------------------------------

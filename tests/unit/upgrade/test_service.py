@@ -33,7 +33,7 @@ def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[UpgradeJourna
 
     monkeypatch.setattr(Compose, "stop", lambda *_: None)
     monkeypatch.setattr(up, "bring", starts_nothing)
-    return lambda turn: upgrade_service.take_back(UpgradeWork(site, site.config(), engine, NoProgress()), turn)
+    return lambda turn: upgrade_service.roll_back(UpgradeWork(site, site.config(), engine, NoProgress()), turn)
 
 
 @pytest.mark.parametrize("failed", ["", "no data arrives"], ids=["interrupted", "failed"])

@@ -12,7 +12,7 @@ import pytest
 
 from aresmon.system.errors import AresmonError
 from aresmon.upgrade import snapshot
-from aresmon.upgrade.snapshot import Weight
+from aresmon.upgrade.snapshot import SnapshotSize
 
 KEPT = ".aresmon-before-now"
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_all_of_it_is_kept_and_nothing_of_ours(folder: Path) -> None:
-    snapshot.take(folder, KEPT)
+    snapshot.create(folder, KEPT)
 
     kept = folder / KEPT
     assert sorted(path.name for path in kept.iterdir()) == ["data", "link", "meta"]
@@ -44,7 +44,7 @@ def test_all_of_it_is_kept_and_nothing_of_ours(folder: Path) -> None:
 
 
 def test_what_is_written_in_place_is_copied_and_what_is_sealed_is_linked(folder: Path) -> None:
-    snapshot.take(folder, KEPT)
+    snapshot.create(folder, KEPT)
 
     (folder / "meta/meta.db").write_bytes(b"changed")
     sealed = "data/telegraf/raw/1/000000001-000000001.tsm"
@@ -53,32 +53,32 @@ def test_what_is_written_in_place_is_copied_and_what_is_sealed_is_linked(folder:
     assert not (folder / sealed).stat().st_mode & 0o222
     (folder / sealed).unlink()
     assert (folder / KEPT / sealed).read_bytes() == b"sealed" * 100
-    assert snapshot.broken_seals(folder, KEPT) == []
+    assert snapshot.list_modified(folder, KEPT) == []
 
 
 def test_a_sealed_file_that_somebody_wrote_to_is_found(folder: Path) -> None:
-    snapshot.take(folder, KEPT)
+    snapshot.create(folder, KEPT)
     sealed = folder / "data/telegraf/raw/1/000000001-000000001.tsm"
     sealed.chmod(0o600)
     sealed.write_bytes(b"rubbish")
 
-    assert snapshot.broken_seals(folder, KEPT) == ["data/telegraf/raw/1/000000001-000000001.tsm"]
+    assert snapshot.list_modified(folder, KEPT) == ["data/telegraf/raw/1/000000001-000000001.tsm"]
 
 
 def test_sockets_and_pipes_are_let_be(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(folder / "meta/s"))
-        snapshot.take(folder, KEPT)
+        snapshot.create(folder, KEPT)
 
     assert not (folder / KEPT / "pipe").exists()
     assert not (folder / KEPT / "meta/s").exists()
 
 
 def test_what_it_takes_is_known_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert snapshot.weigh(folder).linked == 600
-    assert 10 <= snapshot.weigh(folder).copied < 100
-    assert snapshot.check_room(folder) == snapshot.weigh(folder)
+    assert snapshot.measure(folder).linked == 600
+    assert 10 <= snapshot.measure(folder).copied < 100
+    assert snapshot.check_room(folder) == snapshot.measure(folder)
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: _Full())
     with pytest.raises(AresmonError, match="a copy of it takes 0 MiB, and 1 MiB are free"):
@@ -86,7 +86,7 @@ def test_what_it_takes_is_known_before(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_file_that_goes_while_it_is_weighed_weighs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, gone = snapshot.weigh(folder), folder / "data/telegraf/raw/1/000000001-000000001.tsm"
+    before, gone = snapshot.measure(folder), folder / "data/telegraf/raw/1/000000001-000000001.tsm"
     listed = Path.iterdir
 
     def compacting(path: Path) -> Iterator[Path]:
@@ -97,7 +97,7 @@ def test_a_file_that_goes_while_it_is_weighed_weighs_nothing(folder: Path, monke
 
     monkeypatch.setattr(Path, "iterdir", compacting)
 
-    assert snapshot.weigh(folder) == Weight(before.copied, 0)
+    assert snapshot.measure(folder) == SnapshotSize(before.copied, 0)
 
 
 def test_a_folder_that_loses_a_file_while_it_is_kept_is_not_taken_for_whole(
@@ -109,7 +109,7 @@ def test_a_folder_that_loses_a_file_while_it_is_kept_is_not_taken_for_whole(
     monkeypatch.setattr(os, "link", lose)
 
     with pytest.raises(AresmonError):
-        snapshot.take(folder, KEPT)
+        snapshot.create(folder, KEPT)
 
 
 class _Full:
@@ -118,9 +118,9 @@ class _Full:
 
 def test_forgetting_it_leaves_the_folder_as_it_was(folder: Path) -> None:
     before = sorted(folder.iterdir())
-    snapshot.take(folder, KEPT)
+    snapshot.create(folder, KEPT)
 
-    snapshot.forget(folder, KEPT)
-    snapshot.forget(folder, KEPT)
+    snapshot.delete(folder, KEPT)
+    snapshot.delete(folder, KEPT)
 
     assert sorted(folder.iterdir()) == before
