@@ -73,7 +73,8 @@ def stack(seen: StackFacts, machine_memory: int = 0) -> Iterator[Finding]:
             yield from _service(service)
     promised = sum(one.memory_limit for one in seen.services if not one.is_leftover)
     if machine_memory and promised > machine_memory:
-        what = f"the services' memory limits add up to {format_size(promised)}; this machine has {format_size(machine_memory)}"
+        limits, memory = format_size(promised), format_size(machine_memory)
+        what = f"the services' memory limits add up to {limits}; this machine has {memory}"
         yield Finding("memory-promised", what)
 
 
@@ -164,7 +165,8 @@ def _filesystem(folders: Sequence[DiskFacts]) -> Iterator[Finding]:
     growth = next((each.growth for each in folders if each.growth is not None), None)
     if growth and growth > 0 and one.free / growth < _SOON:
         days = one.free / growth
-        text = f"{what}: use grows by {format_size(growth)} a day, {format_size(one.free)} is free: {_days(days)} ({one.folder})"
+        rate, left = format_size(growth), format_size(one.free)
+        text = f"{what}: use grows by {rate} a day, {left} is free: {_days(days)} ({one.folder})"
         yield Finding("disk-filling", text, severity="bad" if days < _NOW else None)
 
 

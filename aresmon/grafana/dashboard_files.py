@@ -129,9 +129,8 @@ def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[DashboardChan
             continue
         elif version > kept.version and not overwrite:
             by = found["meta"].get("updatedBy", "somebody")
-            wrong.append(
-                f"{_display_path(root, kept.path)}: is newer in Grafana (version {version} by {by}, here {kept.version})"
-            )
+            where = _display_path(root, kept.path)
+            wrong.append(f"{where}: is newer in Grafana (version {version} by {by}, here {kept.version})")
         else:
             changes.append(DashboardChange(kept, "change", version))
     if wrong:

@@ -28,7 +28,8 @@ class HostEvent:
 
     def line(self, at: int) -> str:
         """As a line of InfluxDB's protocol; `at` is in seconds since 1970."""
-        return f"{EVENT},host={self.host},kind={self.kind} title={_field_text(self.title)},text={_field_text(self.text)} {at}"
+        fields = f"title={_field_text(self.title)},text={_field_text(self.text)}"
+        return f"{EVENT},host={self.host},kind={self.kind} {fields} {at}"
 
 
 def record_events(influxdb: InfluxDB, happened: Iterable[HostEvent]) -> None:
