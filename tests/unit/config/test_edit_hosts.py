@@ -184,7 +184,7 @@ def test_a_host_without_settings_is_a_name(text: str, line: str) -> None:
 
 
 def test_a_host_that_is_there_is_not_added() -> None:
-    assert refusal(BLOCK, "ronflex", LEWI).message == "aresmon.yml:5 hosts.ronflex: is there already"
+    assert refusal(BLOCK, "ronflex", LEWI).message == "aresmon.yml:5 hosts.ronflex: this host exists already"
 
 
 def test_what_is_no_yaml_is_told_as_everywhere() -> None:

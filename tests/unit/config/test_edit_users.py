@@ -78,6 +78,18 @@ def test_who_was_added_is_removed_and_the_rest_says_the_same(text: str, expected
             "grafana:\n  users:\n    - login: a1\n      role: admin\nhosts: {a: }\n",
         ),
         ("grafana:\n  users:\n    - {login: bob}\nhosts: {a: }\n", "hosts: {a: }\n"),
+        (  # what is commented out above is not theirs
+            "hosts: {a: }\n# keep: 5w\ngrafana:\n  # admin: x\n  users:\n    - {login: bob}\n",
+            "hosts: {a: }\n# keep: 5w\n",
+        ),
+        (
+            "hosts: {a: }\ngrafana:\n  users:\n    - {login: a1}\n    # - {login: c3}\n    - {login: bob}\n",
+            "hosts: {a: }\ngrafana:\n  users:\n    - {login: a1}\n    # - {login: c3}\n",
+        ),
+        (
+            "hosts: {a: }\ngrafana:\n  users: [\n    {login: a1},\n    {login: bob}\n  ]\n",
+            "hosts: {a: }\ngrafana:\n  users: [\n    {login: a1}\n  ]\n",
+        ),
     ],
 )
 def test_a_user_is_removed_with_its_lines(text: str, expected: str) -> None:
