@@ -137,6 +137,15 @@ def test_every_word_of_a_collectors_view_is_documented() -> None:
     assert {word for word in words if not re.search(rf"`[^`\n]*\b{word}\b[^`\n]*`", text)} == set()
 
 
+def test_every_step_that_a_push_reports_is_documented() -> None:
+    page = (REPOSITORY / "docs" / "push.md").read_text(encoding="utf-8")
+    parts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "aresmon" / "push" / "remote").glob("*.bash")]
+    steps = {step for part in parts for step in re.findall(r'emit "state ([a-z]+)"', part)} - {"rollback"}
+
+    assert len(steps) > 5
+    assert [step for step in sorted(steps) if f"| {step} |" not in page] == []
+
+
 def test_every_exit_code_is_documented() -> None:
     readme = README.read_text(encoding="utf-8")
     page = (write.FOLDER / "commands.md").read_text(encoding="utf-8")
