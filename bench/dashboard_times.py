@@ -311,7 +311,7 @@ def _usual(one: Look) -> str:
     costs, panel = max((took, name) for name, took in panels.items())
     held = verdict(measured=opening.seconds(), aim=AIM)
     return (
-        f"{one.board.name.capitalize()}, {_range(one.span)}: aim under {AIM:.0f} s in turn; {held}, "
+        f"{one.board.name.capitalize()}, {_range(one.span)}: target under {AIM:.0f} s in turn; {held}, "
         f"{seconds(opening.seconds())}. Most of it: *{panel}*, {seconds(costs)}.{nothing}\n"
     )
 

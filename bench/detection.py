@@ -186,7 +186,7 @@ def _real() -> str:
         silent = time.monotonic() - begun
         pushed = _killed_by_push(controller, server)
     return table(
-        ("an agent is killed, for real", "told after", "what is said"),
+        ("an agent is killed, for real", "reported after", "message"),
         [
             ("`aresmon status`, asked again and again", f"{silent:.0f} s", said[0]),
             (

@@ -97,7 +97,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "oom-kill": Fault("a process killed for want of memory", (_sign("kernel_vmstat", oom_kill=turns(8, 9)),)),
     "rebooted": Fault(
-        "the host starts anew", (_sign("system", uptime=lambda since: 1e6 if since < 0 else since + 30),)
+        "the host restarts", (_sign("system", uptime=lambda since: 1e6 if since < 0 else since + 30),)
     ),
     "disk-full": Fault("a disk from 50 to 99 % in use", _disk(used_percent=turns(50, 99))),
     "inodes-full": Fault("inodes from 50 to 99 % in use", _disk(inodes_used=turns(50, 99), inodes_total=100)),
@@ -109,7 +109,7 @@ FAULTS: Mapping[str, Fault] = {
         "20 requests wait for a disk", (_sign("diskio", "name=sda", weighted_io_time=grows(0, 20 * 60_000)),)
     ),
     "container-restarting": Fault(
-        "a container starts anew every minute",
+        "a container restarts every minute",
         (_container("status", started_at=lambda since: max(since, 0) // 60),),
     ),
     "container-stopped": Fault(

@@ -145,8 +145,8 @@ def count(number: float) -> str:
 
 
 def verdict(*, measured: float, aim: float) -> str:
-    """`held`, or `missed by …`: seconds."""
-    return "held" if measured <= aim else f"**missed** by {seconds(measured - aim)}"
+    """`met`, or `missed by …`: seconds."""
+    return "met" if measured <= aim else f"**missed** by {seconds(measured - aim)}"
 
 
 def write_part(page: Path, name: str, text: str) -> None:

@@ -115,16 +115,16 @@ def _told(size: int, found: Mapping[str, Median], waves: Sequence[float]) -> str
     lines = [
         f"**{size} hosts**, {ours.runs} runs in turns:\n",
         table(("", _HEADER[0], "to the loop", *_HEADER[1:]), rows),
-        f"Aim: at most {_TO_LOOP} of the loop; {_verdict(to_loop <= _TO_LOOP, f'{to_loop:.1f}')}.",
+        f"Target: at most {_TO_LOOP} of the loop; {_verdict(to_loop <= _TO_LOOP, f'{to_loop:.1f}')}.",
     ]
     if ansible:
         faster = ansible.seconds / ours.seconds
         lines.append(
-            f"Aim: {_FROM_ANSIBLE:.0f} times faster than Ansible; {_verdict(faster >= _FROM_ANSIBLE, f'{faster:.1f}')}."
+            f"Target: {_FROM_ANSIBLE:.0f} times faster than Ansible; {_verdict(faster >= _FROM_ANSIBLE, f'{faster:.1f}')}."
         )
     longest = max(waves)
     told, held = ", ".join(f"{one:.1f}" for one in waves), _verdict(longest <= PROOF, f"{longest:.1f} s")
-    lines.append(f"With the proof, a whole wave: {told} s. Aim: at most {PROOF:.0f} s; {held}.\n")
+    lines.append(f"With verification, a whole wave: {told} s. Target: at most {PROOF:.0f} s; {held}.\n")
     return "\n".join(lines)
 
 
@@ -151,8 +151,8 @@ def _simulated() -> str:
         [
             "**Simulated hosts**, which answer at once:\n",
             table(("hosts", *_HEADER), rows),
-            f"At {_SIMULATED[-1]} hosts: client CPU a host, aim under {_CLIENT * 1000:.0f} ms; "
-            f"{_verdict(cpu < _CLIENT, f'{cpu * 1000:.0f} ms')}. Memory, aim under {mib(_MEMORY)}; "
+            f"At {_SIMULATED[-1]} hosts: client CPU a host, target under {_CLIENT * 1000:.0f} ms; "
+            f"{_verdict(cpu < _CLIENT, f'{cpu * 1000:.0f} ms')}. Memory, target under {mib(_MEMORY)}; "
             f"{_verdict(large.peak < _MEMORY, mib(large.peak))}. From {_SIMULATED[0]} to {_SIMULATED[-1]} hosts a host "
             f"takes {growth:.2f} times as long.",
         ]
@@ -220,7 +220,7 @@ def _row(one: Median, hosts: int) -> tuple[str, str, str]:
 
 
 def _verdict(is_held: bool, measured: str) -> str:
-    return f"held, {measured}" if is_held else f"**missed**, {measured}"
+    return f"met, {measured}" if is_held else f"**missed**, {measured}"
 
 
 def main() -> None:

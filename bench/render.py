@@ -158,7 +158,7 @@ def _as_commands(folder: Path, in_memory: Path) -> str:
             ratio = f"{one.seconds / commands[_OURS].seconds:.2f}"
             rows.append((count(size), name, seconds(one.seconds), ratio, mib(one.peak), one.runs))
     largest = found[_SIZES[-1]][_OURS].seconds
-    text = f"\nAim: under {AIM:.0f} s for 1,000 hosts; {verdict(measured=largest, aim=AIM)}."
+    text = f"\nTarget: under {AIM:.0f} s for 1,000 hosts; {verdict(measured=largest, aim=AIM)}."
     if not tools:
         return table(_HEADER, rows) + f"{text} {_ANSIBLE} could not be installed here: no Jinja2, no Ansible.\n"
     sizes = {size: _ansible(folder, size, tools) for size in _ANSIBLE_SIZES}

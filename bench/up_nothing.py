@@ -40,8 +40,8 @@ def measure(stand: Stand) -> str:
     return (
         table((f"command, {_REPETITIONS} runs in turns", "median", "range", "processor", "peak memory"), rows)
         + f"\n`aresmon up` takes {found[_OURS].seconds / found[_THEIRS].seconds:.2f} times as long, "
-        f"{abs(more):.2f} s {'more' if more >= 0 else 'less'}. Aim: at most {AIM} s more; "
-        f"{verdict(measured=more, aim=AIM)}. Of processor time it takes {processor:.2f} s more. "
+        f"{abs(more):.2f} s {'more' if more >= 0 else 'less'}. Target: at most {AIM} s more; "
+        f"{verdict(measured=more, aim=AIM)}. It takes {processor:.2f} s more CPU time. "
         f"All {len(before)} containers kept their id and their time of start.\n"
     )
 
