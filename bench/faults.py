@@ -96,9 +96,7 @@ FAULTS: Mapping[str, Fault] = {
         "2 % of the memory swapped out a minute", (_sign("swap", out=grows(0, 2)), _sign("mem", total=100))
     ),
     "oom-kill": Fault("a process killed for want of memory", (_sign("kernel_vmstat", oom_kill=turns(8, 9)),)),
-    "rebooted": Fault(
-        "the host restarts", (_sign("system", uptime=lambda since: 1e6 if since < 0 else since + 30),)
-    ),
+    "rebooted": Fault("the host restarts", (_sign("system", uptime=lambda since: 1e6 if since < 0 else since + 30),)),
     "disk-full": Fault("a disk from 50 to 99 % in use", _disk(used_percent=turns(50, 99))),
     "inodes-full": Fault("inodes from 50 to 99 % in use", _disk(inodes_used=turns(50, 99), inodes_total=100)),
     "disk-fills": Fault(

@@ -120,7 +120,8 @@ def _told(size: int, found: Mapping[str, Median], waves: Sequence[float]) -> str
     if ansible:
         faster = ansible.seconds / ours.seconds
         lines.append(
-            f"Target: {_FROM_ANSIBLE:.0f} times faster than Ansible; {_verdict(faster >= _FROM_ANSIBLE, f'{faster:.1f}')}."
+            f"Target: {_FROM_ANSIBLE:.0f} times faster than Ansible; "
+            f"{_verdict(faster >= _FROM_ANSIBLE, f'{faster:.1f}')}."
         )
     longest = max(waves)
     told, held = ", ".join(f"{one:.1f}" for one in waves), _verdict(longest <= PROOF, f"{longest:.1f} s")
