@@ -1,4 +1,4 @@
-"""The bundle on disk: what was rendered, its manifest of hashes, and the difference to what is wanted."""
+"""The bundle on disk: the rendered files, their manifest of hashes, and the comparison with newly rendered files."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from aresmon.system.errors import AresmonError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-# A sync takes milliseconds of a disk: of the thousands of files of a large fleet, one for all is enough, as
-# long as it comes before the manifest.
+# A sync takes some milliseconds. For the thousands of files of a large site, one sync for all of them is enough,
+# provided that it comes before the manifest.
 _SYNCED_ONE_BY_ONE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A rendered folder. `files` is what is on disk, `hashes` what was written there by us; `made` is when
-    the folder came to be, in seconds since 1970, and 0 where there is none."""
+    """A rendered folder. `files` is the content on disk, `hashes` that of the files as aresmon wrote them; `made` is
+    when the folder was created, in seconds since 1970, 0 if there is none."""
 
     folder: Path
     files: Mapping[str, bytes]
@@ -42,7 +42,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class BundleDifference:
-    """What writing `wanted` would change of `found`. `edited` are files that somebody else wrote to since."""
+    """What writing `wanted` would change in `found`. `edited` are files that were changed since aresmon wrote them."""
 
     changed: tuple[str, ...]
     removed: tuple[str, ...]
@@ -54,15 +54,15 @@ class BundleDifference:
         return bool(self.changed or self.removed)
 
     def text(self) -> str:
-        """A unified diff of all of it; of what is rendered for Grafana alone, a line a file: its lines are whole panels
-        and rules, which nobody reads."""
-        return "".join(line for path in (*self.changed, *self.removed) for line in _told(self, path))
+        """Return a unified diff. A JSON file for Grafana gets one line instead, since its lines are whole panels and
+        rules."""
+        return "".join(line for path in (*self.changed, *self.removed) for line in _describe(self, path))
 
 
 def read(folder: Path) -> Bundle:
-    """The bundle in this folder, or an empty one.
+    """Read the bundle in this folder; an empty bundle if there is none.
 
-    Raises AresmonError where a newer aresmon wrote it in a form that this one does not know.
+    Raises AresmonError if a newer aresmon wrote it in an unknown format.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -77,13 +77,13 @@ def read(folder: Path) -> Bundle:
     if form > FORMAT:
         raise AresmonError(
             f"{folder} was written by aresmon {version}, which is newer than this one ({__version__})",
-            hint="use that version, or remove the folder: the bundle is made anew, your data and secrets are elsewhere",
+            hint="use that version, or delete the folder and run `aresmon up`: data and secrets are not in it",
         )
     return Bundle(folder, _on_disk(folder), hashes, version, made)
 
 
 def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> BundleDifference:
-    """What writing `wanted` would change."""
+    """Return what writing `wanted` would change."""
     changed = tuple(path for path, content in wanted.items() if bundle.files.get(path) != content)
     removed = tuple(path for path in bundle.files if path not in wanted and path in bundle.hashes)
     edited = tuple(
@@ -95,10 +95,10 @@ def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> BundleDifference:
 
 
 def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
-    """Bring the folder to `wanted`, file by file, each whole.
+    """Write `wanted` to the folder, each file atomically, and delete files that are no longer wanted.
 
-    Folders that are already there keep their inode, since running containers look into them. Files that
-    somebody edited are kept aside first; the folder that holds them is returned.
+    Existing folders keep their inode, since running containers mount them. Edited files are copied first; the folder
+    with the copies is returned, or None.
     """
     difference = compare(bundle, wanted)
     aside = _keep_aside(bundle, difference.edited)
@@ -119,14 +119,14 @@ def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
 
 
 def manifest_with(manifest: bytes, changed: Mapping[str, bytes]) -> bytes:
-    """A manifest as it is once these files have been written."""
+    """Return a manifest with the hashes of these files updated."""
     content = json.loads(manifest)
     content["files"] |= {path: hashes_to(one) for path, one in changed.items()}
     return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def hashes_to(content: bytes) -> str:
-    """SHA-256, in hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -138,13 +138,13 @@ def _on_disk(folder: Path) -> dict[str, bytes]:
         raise AresmonError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
-def _told(difference: BundleDifference, path: str) -> Iterator[str]:
+def _describe(difference: BundleDifference, path: str) -> Iterator[str]:
     if not path.endswith(".json"):
         yield from _diff(difference, path)
     elif path not in difference.found:
         yield f"+++ {path}: new\n"
     elif path not in difference.wanted:
-        yield f"--- {path}: gone\n"
+        yield f"--- {path}: removed\n"
     else:
         lines = [line[:1] for line in _diff(difference, path)][2:]
         yield f"@@@ {path}: {lines.count('+')} lines instead of {lines.count('-')}\n"
@@ -169,7 +169,7 @@ def _keep_aside(bundle: Bundle, edited: tuple[str, ...]) -> Path | None:
 
 
 def _let_containers_in(folder: Path, wanted: Mapping[str, bytes]) -> None:
-    """Nothing here is secret, and a strict umask must not lock the containers out."""
+    """Make the folders readable to the containers under a strict umask. Nothing here is secret."""
     for inner in {parent for path in wanted for parent in Path(path).parents}:
         if (folder / inner).stat().st_mode & 0o777 != 0o755:
             (folder / inner).chmod(0o755)

@@ -1,7 +1,8 @@
-"""The site's own certificate authority, and the edge's certificate for agents, made by it and renewed in time.
+"""The site's own certificate authority, and the edge's certificate for agents, which it issues and renews.
 
-Everything is in one folder for the site's owner alone: `authority.pem` and, while the authority is being changed,
-`next.pem` (each a certificate and its key), `edge.pem` (the same of the edge), and `edge.json`, what is known of it.
+Everything is in one folder that only the site's owner can read: `authority.pem` and, while the authority is being
+rotated, `next.pem` (each a certificate and its key), `edge.pem` (the edge's certificate and key), and `edge.json`, a
+description of that certificate.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 OF_AUTHORITY = timedelta(days=3652)
 OF_EDGE = timedelta(days=365)
-_RENEWED = 1 / 3  # of its time that is left
-_TOLD = timedelta(days=30)
-_SLOW = timedelta(hours=1)  # a host's clock may be behind
+_RENEW_BELOW = 1 / 3  # of the lifetime left
+_WARN_BEFORE = timedelta(days=30)
+_BACKDATED = timedelta(hours=1)  # a host's clock may be behind
 NEXT = "next.pem"
 _NOW, _EDGE = "authority.pem", "edge.pem"
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.DOTALL)
@@ -40,7 +41,8 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the edge's certificate: `of` tells from which files, times are in seconds since 1970."""
+    """Description of the edge's certificate. `of` is a digest of the files it describes; times are in seconds since
+    1970."""
 
     of: str
     names: tuple[str, ...]
@@ -51,39 +53,40 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An authority, as a person compares it: the SHA-256 of its certificate, and its end."""
+    """An authority for display: the SHA-256 of its certificate, and its expiry date."""
 
     fingerprint: str
     ends: datetime
 
 
 def names(config: Config) -> tuple[str, ...]:
-    """The names and addresses by which agents reach the edge."""
+    """Return the names and addresses that agents connect to."""
     listen = ipaddress.ip_address(config.edge.agents.address)
     own = () if listen.is_unspecified else (str(listen),)
     return tuple(sorted({name_of(config.edge.url), config.server, "localhost", "127.0.0.1", "::1", *own}))
 
 
 def due(folder: Path, names: Sequence[str], now: datetime) -> str:
-    """Why the edge needs another certificate, to be reached by these names; empty if it does not."""
+    """Return why the edge needs a new certificate for these names; empty if it does not."""
     facts = known(folder)
     if facts is None:
-        return "the edge has no certificate for agents yet" if not (folder / _EDGE).exists() else "it was changed"
+        return "the edge has no certificate for agents yet" if not (folder / _EDGE).exists() else "its file was changed"
     if set(facts.names) != set(names):
-        return "agents reach the edge by other names"
+        return "the edge's names have changed"
     left = facts.ends - now.timestamp()
-    return f"it ends on {day(facts.ends)}" if left < _RENEWED * (facts.ends - facts.begins) else ""
+    return f"it expires on {day(facts.ends)}" if left < _RENEW_BELOW * (facts.ends - facts.begins) else ""
 
 
 def ensure(folder: Path, names: Sequence[str], now: datetime) -> str:
-    """Make the authority if there is none, and the edge's certificate if that is due; why it was, or nothing.
+    """Create the authority if there is none, and issue the edge's certificate if it is due.
 
-    Raises AresmonError where the folder cannot be written, or the authority is not whole.
+    Returns why a certificate was issued, or an empty string. Raises AresmonError if the folder is not writable or the
+    authority's file is incomplete.
     """
     why = due(folder, names, now)
     if why:
         _make_folder(folder)
-        # Once there was an edge, its hosts know the authority: another one would cut them off without a word.
+        # If the edge had a certificate, hosts trust its authority: a new one would cut them off silently.
         if not (folder / _NOW).exists() and not (folder / _EDGE).exists():
             files.write(folder / _NOW, _authority(now), mode=0o600)
         _issue(folder, names, now)
@@ -91,7 +94,7 @@ def ensure(folder: Path, names: Sequence[str], now: datetime) -> str:
 
 
 def known(folder: Path) -> Facts | None:
-    """What is known of the edge's certificate; None where there is none, or not of these files."""
+    """Return the description of the edge's certificate; None if there is none, or the files have changed since."""
     try:
         facts = _facts_file(folder).read()
         return facts if facts is not None and facts.of == _digest(folder) else None
@@ -104,19 +107,19 @@ def _facts_file(folder: Path) -> JsonFile[Facts]:
 
 
 def trusted(folder: Path) -> str:
-    """The certificates by which hosts know the edge, in PEM: two while the authority is being changed."""
+    """Return the CA certificates that hosts must trust, in PEM: two while the authority is being rotated."""
     found = (_certificate(folder / name) for name in (_NOW, NEXT))
     return "".join(found)
 
 
 def mark(folder: Path) -> str:
-    """What changes with the edge's certificate, of which it tells nothing else; empty where there is none."""
+    """Return a hash that changes with the edge's certificate; empty if there is none."""
     text = _certificate(folder / _EDGE)
     return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
 
 
 def bring(folder: Path, target: Path, owner: int) -> None:
-    """Put the edge's certificate and key where the edge reads it, for the edge alone."""
+    """Copy the edge's certificate and key to `target`, readable by the edge only."""
     try:
         content = (folder / _EDGE).read_bytes()
     except OSError as error:
@@ -126,35 +129,35 @@ def bring(folder: Path, target: Path, owner: int) -> None:
 
 
 def troubles(folder: Path, names: Sequence[str], target: Path, now: datetime) -> Iterator[CertificateWarning]:
-    """What is wrong for the agents now, or will be soon. What this process may not read is not judged."""
+    """Return what is wrong for agents now, or will be soon. Files that this process may not read are skipped."""
     facts = known(folder)
     if facts is None:
         if trusted(folder):
             yield CertificateWarning(
-                "the edge's certificate is not of the site's present authority", "`aresmon up` makes another"
+                "the edge's certificate was not issued by the site's current authority", "`aresmon up` issues a new one"
             )
         return
     left = timedelta(seconds=facts.ends - now.timestamp())
-    if left < _TOLD:
-        ended = "ended" if left < timedelta() else "ends"
+    if left < _WARN_BEFORE:
+        verb = "expired" if left < timedelta() else "expires"
         yield CertificateWarning(
-            f"the edge's certificate for agents {ended} on {day(facts.ends)}", "`aresmon up` renews it"
+            f"the edge's certificate for agents {verb} on {day(facts.ends)}", "`aresmon up` renews it"
         )
     elif set(facts.names) != set(names):
         yield CertificateWarning(
-            "agents are to reach the edge by a name that its certificate lacks", "`aresmon up` makes another"
+            "the edge's certificate does not cover all names that agents use", "`aresmon up` issues a new one"
         )
     elif _differs(folder / _EDGE, target):
         yield CertificateWarning(
-            "the edge still shows its former certificate to agents", "`aresmon up` gives it the new one"
+            "the edge still uses its previous certificate for agents", "`aresmon up` installs the new one"
         )
     if facts.authority_ends - now.timestamp() < OF_EDGE.total_seconds():
-        what = f"the site's certificate authority ends on {day(facts.authority_ends)}"
-        yield CertificateWarning(what, "`aresmon authority rotate` makes the next one")
+        what = f"the site's certificate authority expires on {day(facts.authority_ends)}"
+        yield CertificateWarning(what, "`aresmon authority rotate` creates the next one")
 
 
 def shown(folder: Path) -> list[Shown]:
-    """The authorities that hosts are told to trust: the one that signs, then the next one if there is one."""
+    """Return the authorities that hosts must trust: the one that signs, then the next one if there is one."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.x509 import load_pem_x509_certificates
 
@@ -164,12 +167,12 @@ def shown(folder: Path) -> list[Shown]:
 
 
 def is_changing(folder: Path) -> bool:
-    """Whether a next authority is made, and does not sign yet."""
+    """Return whether a next authority exists that does not sign yet."""
     return (folder / NEXT).exists()
 
 
 def is_brought(folder: Path, file: Path) -> bool:
-    """Whether this file, from which pushes bring what hosts are to trust, is the newest."""
+    """Return whether this file, which pushes install on hosts, has the current CA certificates."""
     try:
         return file.read_text(encoding="ascii") == trusted(folder)
     except OSError:
@@ -177,22 +180,22 @@ def is_brought(folder: Path, file: Path) -> bool:
 
 
 def knows_next(folder: Path, known: bytes) -> bool:
-    """Whether the next authority is among these certificates (PEM), by which a host knows the edge."""
+    """Return whether the next authority is among these certificates (PEM) that a host trusts."""
     following = _certificate(folder / NEXT).encode()
     return bool(following) and following in known
 
 
 def prepare_next(folder: Path, now: datetime) -> None:
-    """Make the authority that is to follow."""
+    """Create the next authority."""
     files.write(folder / NEXT, _authority(now), mode=0o600)
 
 
 def promote_next(folder: Path) -> None:
-    """Let the next authority be the one that signs: the edge's certificate is due from then on."""
+    """Make the next authority the one that signs. The edge's certificate is due for renewal from then on."""
     (folder / NEXT).replace(folder / _NOW)
 
 
-# Making ----------------------------------------------------------------------------------------------
+# Issuing ---------------------------------------------------------------------------------------------
 
 
 def _issue(folder: Path, names: Sequence[str], now: datetime) -> None:
@@ -218,7 +221,7 @@ def _issue(folder: Path, names: Sequence[str], now: datetime) -> None:
 
 def _authority(now: datetime) -> bytes:
     key = _new_key()
-    # Of its own name, since of two with the same one a host would only be told that signatures do not match.
+    # A unique name: with two authorities of the same name, a host would only report that signatures do not match.
     name = f"aresmon authority {now:%Y-%m-%d} {secrets.token_hex(4)}"
     begun = _begin(name, key, now=now, ends=now + OF_AUTHORITY, issuer=None)
     return _pem(_signed(begun, key, key, None), key)
@@ -233,7 +236,7 @@ def _begin(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begun = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
     begun = begun.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    return begun.not_valid_before(now - _SLOW).not_valid_after(ends)
+    return begun.not_valid_before(now - _BACKDATED).not_valid_after(ends)
 
 
 def _signed(
@@ -242,7 +245,7 @@ def _signed(
     signer: EllipticCurvePrivateKey,
     authority: Certificate | None,
 ) -> Certificate:
-    """The certificate, with what it may be used for: an authority for others, which are none themselves."""
+    """Sign a certificate with its permitted uses. Without `authority` it is a self-signed CA certificate."""
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -287,7 +290,7 @@ def _pem(certificate: Certificate, key: EllipticCurvePrivateKey) -> bytes:
 
 
 def _whole(path: Path) -> tuple[Certificate, EllipticCurvePrivateKey]:
-    """A certificate and its key. Raises AresmonError, which tells nothing of them, where they are not both there."""
+    """Read a certificate and its key. Raises AresmonError, without their content, if one is missing or invalid."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from cryptography.x509 import load_pem_x509_certificates
 
@@ -299,13 +302,13 @@ def _whole(path: Path) -> tuple[Certificate, EllipticCurvePrivateKey]:
     except OSError as error:
         reason = error.strerror
     except (ValueError, IndexError):
-        reason = "it has no certificate with its key in it"
+        reason = "it does not contain a certificate and its key"
     else:
         return certificate, key  # type: ignore[return-value]
     raise AresmonError(
         f"{path} cannot be used: {reason}",
-        hint=f"put it back from a backup; or remove {path.parent}, `aresmon up`, and push to every host at once: each "
-        "learns of another authority then",
+        hint=f"restore it from a backup; or delete {path.parent}, run `aresmon up`, then `aresmon push-config --all`: "
+        "hosts need the new authority's certificate",
     )
 
 
@@ -317,7 +320,7 @@ def _certificate(path: Path) -> str:
 
 
 def _digest(folder: Path) -> str:
-    """What tells these files from others."""
+    """Return a digest of the authority's and the edge's certificates."""
     both = (_certificate(folder / name) for name in (_NOW, _EDGE))
     return hashlib.sha256("\0".join(both).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Certificates that the site was given: looked at before anything is touched, then put together for the edge."""
+"""The site's own certificates: checked before anything is changed, then combined with their keys for the edge."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 FILES = {"grafana": "grafana.pem", "edge": "agents.pem"}
-"""What the edge reads, by whose door it is."""
+"""The file that the edge reads, by listener."""
 _SOON = 14  # days
 _UNTOUCHED = "nothing was changed; "
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateWarning:
-    """What is not right with a certificate, and the next step."""
+    """A problem with a certificate, and the next step."""
 
     what: str
     next: str
 
 
 def look(root: Path, pair: KeyPair | None, url: str, *, now: datetime | None = None) -> list[CertificateWarning]:
-    """What is not right yet no obstacle: an end that is near, a name that is not the one people type.
+    """Return warnings that do not prevent `up`: the certificate expires soon, or does not cover the name in the URL.
 
     Raises AresmonError, with the line in aresmon.yml, for a pair that the edge could not use.
     """
@@ -39,17 +39,17 @@ def look(root: Path, pair: KeyPair | None, url: str, *, now: datetime | None = N
         return []
     leaf = _leaf(root, pair)
     if _key(root, pair).public_key() != leaf.public_key():
-        raise _wrong(
-            pair, "key", f"{pair.key} is not the key of {pair.certificate}", "give the two that belong together"
-        )
+        raise _wrong(pair, "key", f"{pair.key} is not the key of {pair.certificate}", "name the key that belongs to it")
     now = now or datetime.now(UTC)
     _check_time(pair, leaf, now)
-    return _doubts(pair, leaf, url, now)
+    return _warnings(pair, leaf, url, now)
 
 
 def troubles(root: Path, pair: KeyPair | None, url: str, folder: Path, *, now: datetime) -> list[CertificateWarning]:
-    """What is wrong for those who come now: with the certificate in aresmon.yml, and with what the edge was given of
-    it in `folder`. What this process may not read is not judged."""
+    """Return what is wrong for clients now: with the certificate in aresmon.yml, and with the edge's copy in `folder`.
+
+    Files that this process may not read are skipped.
+    """
     if pair is None:
         return []
     try:
@@ -59,20 +59,20 @@ def troubles(root: Path, pair: KeyPair | None, url: str, folder: Path, *, now: d
     except PermissionError:
         return []
     except (OSError, AresmonError) as error:
-        told = error if isinstance(error, AresmonError) else _unreadable(root, pair, "certificate", error)
-        return [CertificateWarning(told.message, f"{told.hint.removeprefix(_UNTOUCHED)}, then `aresmon up`")]
-    found = _doubts(pair, leaf, url, now)
+        reported = error if isinstance(error, AresmonError) else _unreadable(root, pair, "certificate", error)
+        return [CertificateWarning(reported.message, f"{reported.hint.removeprefix(_UNTOUCHED)}, then `aresmon up`")]
+    found = _warnings(pair, leaf, url, now)
     used = _used(folder / FILES[pair.door])
-    if used and used != leaf and _is_soon(used, now):
-        what = f"the edge still shows the certificate of before, whose end is {_day(used)}"
-        found.append(CertificateWarning(what, "`aresmon up` takes the renewed one in"))
+    if used and used != leaf and _expires_soon(used, now):
+        what = f"the edge still uses the previous certificate, which expires on {_day(used)}"
+        found.append(CertificateWarning(what, "`aresmon up` installs the renewed one"))
     return found
 
 
 def mark(root: Path, pair: KeyPair | None) -> str:
-    """What changes with the certificate; empty where there is none, or none that can be read.
+    """Return a hash that changes with the certificate; empty if there is none, or it cannot be read.
 
-    Of the certificate alone, which is public: another key has another one.
+    The public certificate is sufficient: a different key has a different certificate.
     """
     try:
         return hashlib.sha256((root / pair.certificate).read_bytes()).hexdigest()[:12] if pair else ""
@@ -81,7 +81,7 @@ def mark(root: Path, pair: KeyPair | None) -> str:
 
 
 def bring(root: Path, pair: KeyPair | None, folder: Path, owner: int, *, door: str = "grafana") -> None:
-    """Put the pair where the edge reads it, as one file that is the edge's alone; without a pair, take it away."""
+    """Write the pair as one file that only the edge can read; without a pair, delete that file."""
     target = folder / FILES[door]
     if pair is None:
         target.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def bring(root: Path, pair: KeyPair | None, folder: Path, owner: int, *, door: s
 
 
 def fingerprint(root: Path, pair: KeyPair) -> str:
-    """The SHA-256 of the certificate, in hexadecimal digits: by it our own door is known, whatever its name."""
+    """Return the SHA-256 of the certificate in hexadecimal. It identifies the site's own edge under any name."""
     from cryptography.hazmat.primitives.hashes import SHA256
 
     return _leaf(root, pair).fingerprint(SHA256()).hex()
@@ -100,34 +100,33 @@ def fingerprint(root: Path, pair: KeyPair) -> str:
 
 def _check_time(pair: KeyPair, leaf: Certificate, now: datetime) -> None:
     if leaf.not_valid_after_utc <= now:
-        raise _wrong(pair, "certificate", f"{pair.certificate} ended on {_day(leaf)}", "renew it")
+        raise _wrong(pair, "certificate", f"{pair.certificate} expired on {_day(leaf)}", "renew it")
     if leaf.not_valid_before_utc > now:
-        message = f"{pair.certificate} counts from {leaf.not_valid_before_utc:%Y-%m-%d} on"
-        raise _wrong(pair, "certificate", message, "set this machine's clock right, or wait until then")
+        message = f"{pair.certificate} is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}"
+        raise _wrong(pair, "certificate", message, "correct this machine's clock, or wait until then")
 
 
-def _doubts(pair: KeyPair, leaf: Certificate, url: str, now: datetime) -> list[CertificateWarning]:
-    doubts = []
+def _warnings(pair: KeyPair, leaf: Certificate, url: str, now: datetime) -> list[CertificateWarning]:
+    warnings = []
     name, names = name_of(url), _names(leaf)
     if not any(_covers(known, name) for known in names):
-        who, verb = ("browsers", "people type") if pair.door == "grafana" else ("agents", "hosts reach the server by")
-        known = ", ".join(names) or f"no name ({who} look at its subject alternative names alone)"
-        what = f"{pair.where('certificate')}: {who} will refuse it for {name}: it is for {known}"
-        doubts.append(
-            CertificateWarning(what, f"give one that is for {name}, or set {pair.door}.url to the name that {verb}")
-        )
-    if _is_soon(leaf, now):
-        what = f"{pair.where('certificate')}: {pair.certificate} ends on {_day(leaf)}"
-        doubts.append(CertificateWarning(what, "renew it; `aresmon up` takes the new one in"))
-    return doubts
+        who, verb = ("browsers", "people use") if pair.door == "grafana" else ("agents", "hosts use")
+        known = ", ".join(names) or f"no name ({who} check only its subject alternative names)"
+        what = f"{pair.where('certificate')}: {who} will reject it for {name}: it is valid for {known}"
+        next_step = f"use a certificate for {name}, or set {pair.door}.url to the name that {verb}"
+        warnings.append(CertificateWarning(what, next_step))
+    if _expires_soon(leaf, now):
+        what = f"{pair.where('certificate')}: {pair.certificate} expires on {_day(leaf)}"
+        warnings.append(CertificateWarning(what, "renew it; `aresmon up` installs the new one"))
+    return warnings
 
 
-def _is_soon(leaf: Certificate, now: datetime) -> bool:
+def _expires_soon(leaf: Certificate, now: datetime) -> bool:
     return (leaf.not_valid_after_utc - now).days < _SOON
 
 
 def _used(target: Path) -> Certificate | None:
-    """The certificate that the edge was given, as far as this process may know."""
+    """Return the certificate in the edge's file; None if it is missing or this process may not read it."""
     from cryptography.x509 import load_pem_x509_certificates
 
     try:
@@ -142,23 +141,25 @@ def _leaf(root: Path, pair: KeyPair) -> Certificate:
     try:
         return load_pem_x509_certificates(_read(root, pair, "certificate"))[0]
     except ValueError:
-        message = f"{pair.certificate} has no certificate in PEM in it"
-        raise _wrong(pair, "certificate", message, "a file that begins with -----BEGIN CERTIFICATE-----") from None
+        message = f"{pair.certificate} does not contain a certificate in PEM format"
+        raise _wrong(pair, "certificate", message, "name a file that begins with -----BEGIN CERTIFICATE-----") from None
 
 
 def _key(root: Path, pair: KeyPair) -> Any:
-    """The private key; its kinds have no common type."""
+    """Return the private key. The types of keys have no common base type."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         return load_pem_private_key(_read(root, pair, "key"), password=None)
     except TypeError:
-        hint = "`openssl pkey -in KEY -out NEW` takes the password off"
-        raise _wrong(pair, "key", f"{pair.key} has a password, which nobody is there to type", hint) from None
+        hint = "`openssl pkey -in KEY -out NEW` removes the password"
+        raise _wrong(
+            pair, "key", f"{pair.key} is encrypted with a password, and HAProxy cannot ask for it", hint
+        ) from None
     except (ValueError, UnsupportedAlgorithm):
-        hint = "a file that begins with -----BEGIN PRIVATE KEY-----"
-        raise _wrong(pair, "key", f"{pair.key} has no private key in PEM in it", hint) from None
+        hint = "name a file that begins with -----BEGIN PRIVATE KEY-----"
+        raise _wrong(pair, "key", f"{pair.key} does not contain a private key in PEM format", hint) from None
 
 
 def _read(root: Path, pair: KeyPair, name: str) -> bytes:
@@ -171,9 +172,7 @@ def _read(root: Path, pair: KeyPair, name: str) -> bytes:
 def _unreadable(root: Path, pair: KeyPair, name: str, error: OSError) -> AresmonError:
     reason = (error.strerror or "").lower()
     is_secret = isinstance(error, PermissionError)
-    next_step = (
-        "run aresmon as somebody who may read it" if is_secret else f"name a file that is there, at {pair.where(name)}"
-    )
+    next_step = "run aresmon as a user who may read it" if is_secret else f"name an existing file at {pair.where(name)}"
     return _wrong(pair, name, f"{root / str(getattr(pair, name))} cannot be read: {reason}", next_step)
 
 
@@ -188,7 +187,7 @@ def _names(leaf: Certificate) -> list[str]:
 
 
 def _covers(known: str, name: str) -> bool:
-    """Whether a certificate for `known` serves for `name`, as RFC 6125 has it: a star stands for one label."""
+    """Return whether a certificate for `known` is valid for `name` (RFC 6125: a wildcard matches one label)."""
     known, name = known.lower(), name.lower()
     return known == name or (known.startswith("*.") and known[1:] == f".{name.partition('.')[2]}")
 

@@ -1,4 +1,4 @@
-"""A first aresmon.yml, for this machine: what runs here is found, the rest is told in comments."""
+"""Write a first aresmon.yml for this machine: local services are detected, other settings are shown in comments."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _HAPROXY_CONFIG = Path("/etc/haproxy/haproxy.cfg")
 
 
 def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path = _HAPROXY_CONFIG) -> str:
-    """Write `aresmon.yml` for this machine and return it. Raises AresmonError if there is one: never overwritten."""
+    """Write `aresmon.yml` for this machine and return its text. Raises AresmonError if it exists already."""
     if site.file.exists() or site.file.is_symlink():
-        raise AresmonError(f"{site.file} exists already and is left as it is", hint="`aresmon check` looks at it")
+        raise AresmonError(f"{site.file} already exists and was not changed", hint="`aresmon check` validates it")
     text = compose(
         host_name(hostname) if hostname else this_host(), docker=docker, haproxy=find_haproxy(haproxy_config)
     )
@@ -33,24 +33,27 @@ def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path 
 
 
 def write_repository(folder: Path, content: Mapping[str, bytes]) -> int:
-    """Write a first repository of configurations; how many files. Raises AresmonError where one of them is there."""
-    there = [name for name in content if (folder / name).exists()]
-    if there:
-        raise AresmonError(f"{folder} has {', '.join(there[:5])} already", hint="name a folder without them")
+    """Write a first repository of configurations and return the number of files.
+
+    Raises AresmonError if one of the files exists already.
+    """
+    existing = [name for name in content if (folder / name).exists()]
+    if existing:
+        raise AresmonError(f"{folder} already contains {', '.join(existing[:5])}", hint="name another folder")
     for name, text in content.items():
         files.write(folder / name, text)
     return len(content)
 
 
 def compose(host: str, *, docker: bool, haproxy: str) -> str:
-    """The commented file. `haproxy` is the address of its statistics; empty for none."""
+    """Return the text of the file, with comments. `haproxy` is the URL of its statistics page; empty for none."""
     collect = ["system", "disk", "diskio", "net", *(["docker"] if docker else []), *(["haproxy"] if haproxy else [])]
     name = host if yaml.safe_load(host) == host else f'"{host}"'
     env = f'\n    env: {{HAPROXY_STATS: "{haproxy}"}}' if haproxy else ""
     return f"""\
 # yaml-language-server: $schema=.aresmon/schema.json
-# Which servers there are, and what to watch on them. `aresmon check` holds this file against its schema,
-# `aresmon up` brings the stack to it. docs/reference/aresmon-yml.md describes every setting.
+# The servers, and what to monitor on them. `aresmon check` validates this file, `aresmon up` applies it.
+# docs/reference/aresmon-yml.md describes every setting.
 site: aresmon
 
 # The host that runs the stack: this machine.
@@ -58,29 +61,29 @@ server: {name}
 
 hosts:
   {name}:
-    agent: docker                # a Telegraf beside the stack; `systemd` for the distribution's service
+    agent: docker                # a Telegraf container in the stack; `systemd` for the distribution's service
     collect: [{", ".join(collect)}]{env}
-  # Another server to watch:
+  # Another server to monitor:
   # lewi:
   #   agent: systemd
   #   collect: [system, disk, diskio, net]
 
-# Where InfluxDB keeps its data, and for how long at which resolution.
+# Where InfluxDB stores its data, and how long it keeps each resolution.
 storage:
   data: data/influxdb
   keep: {{raw: 7d, 1m: 90d, 1h: 2y}}
 
 # grafana:
-#   url: https://grafana.example.org   # the address people type
+#   url: https://grafana.example.org   # the address that people use
 #   admin: admin                       # its password: .aresmon/secrets/grafana-admin
-#   guests: [{{login: guest, password: guest}}]   # they may look, and change nothing
+#   guests: [{{login: guest, password: guest}}]   # read-only accounts
 
-# Who is told when something is wrong; without it, Grafana shows it and tells nobody. docs/alerts.md
+# Where alerts are sent; without it, alerts appear in Grafana only. docs/alerts.md
 # alerts:
 #   send_to:
 #     - ntfy: {{url: "https://ntfy.example.org/servers"}}
 
-# Where the stack listens; loopback unless another host is watched. Agents come by https.
+# Where the stack listens: on loopback, unless other hosts are monitored. Agents connect with HTTPS.
 edge:
   tls: site
 #   grafana: 127.0.0.1:3000
@@ -89,20 +92,20 @@ edge:
 
 
 def this_host() -> str:
-    """The name of this machine, as `hosts` takes it."""
+    """Return this machine's name as a key for `hosts`."""
     return host_name(socket.gethostname())
 
 
 def host_name(name: str) -> str:
-    """A host name as `hosts` takes it: lower case, without what is not a name's."""
+    """Return a host name as a key for `hosts`: the first label, in lower case, with invalid characters replaced."""
     short = re.sub(r"[^a-z0-9-]+", "-", name.lower().partition(".")[0]).strip("-")
     return short[:63].strip("-") or "server"
 
 
 def find_haproxy(config: Path) -> str:
-    """Where this machine's HAProxy shows its statistics over HTTP; empty if it does not.
+    """Return the URL of this machine's HAProxy statistics page; empty if it has none.
 
-    Its administration socket is not offered: who may open it may also change the running HAProxy.
+    Its administration socket is not offered: a process that can open it can also change the running HAProxy.
     """
     try:
         return haproxy_in(config.read_text(encoding="utf-8", errors="replace"))
@@ -111,7 +114,7 @@ def find_haproxy(config: Path) -> str:
 
 
 def haproxy_in(text: str) -> str:
-    """The same, in the text of such a configuration."""
+    """Return the URL of the statistics page in a HAProxy configuration; empty if it has none."""
     for section in re.split(r"^(?=(?:listen|frontend|backend|defaults|global)\b)", text, flags=re.MULTILINE):
         port = re.search(r"^\s*bind\s+(?P<address>[0-9.]*|\*):(\d+)(?P<rest>.*)$", section, flags=re.MULTILINE)
         uri = re.search(r"^\s*stats\s+uri\s+(\S+)", section, flags=re.MULTILINE)

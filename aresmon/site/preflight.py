@@ -1,4 +1,4 @@
-"""Looks before anything starts: folders, room on the disk, ports. Each trouble ends in one clear error."""
+"""Checks before anything starts: folders, free disk space, ports. Each problem becomes one clear error."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
 LEAST_ROOM = 256 << 20
-"""Bytes that must be free where InfluxDB writes: it cannot even compact with less."""
-_ENTERED = 0o755  # the edge enters the socket's folder; nobody else does, since the one above is closed
+"""Bytes that must be free where InfluxDB writes: with less it cannot even compact its data."""
+_ENTERED = 0o755  # the edge must enter the socket's folder; other users cannot, since its parent folder is closed
 
 
 def check_folder(folder: Path, owner: int, what: str) -> None:
-    """Look whether a service can use its folder, and change nothing.
+    """Check whether a service can use its folder, and change nothing.
 
-    Raises AresmonError where `prepare_folder` would.
+    Raises AresmonError if `prepare_folder` would.
     """
     if folder.exists():
         _check_existing(folder, owner, what)
@@ -29,15 +29,15 @@ def check_folder(folder: Path, owner: int, what: str) -> None:
     above = next(parent for parent in folder.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise AresmonError(
-            f"{what}'s folder {folder} cannot be made: {above} is not writable for you",
-            hint=f"make it: `sudo install -d -o {owner} -g {owner} {folder}`",
+            f"{what}'s folder {folder} cannot be created: {above} is not writable for the current user",
+            hint=f"create it: `sudo install -d -o {owner} -g {owner} {folder}`",
         )
 
 
 def prepare_folder(folder: Path, owner: int, what: str) -> bool:
-    """Make a service's folder, owned by the user id that the service runs as; whether nothing was in it.
+    """Create a service's folder, owned by the user ID that the service runs as; return whether it is empty.
 
-    A folder with something in it is never given to another owner: what is in it may be somebody's data.
+    The owner of a folder that is not empty is never changed: it may hold other data.
     """
     check_folder(folder, owner, what)
     try:
@@ -51,10 +51,10 @@ def prepare_folder(folder: Path, owner: int, what: str) -> bool:
 
 
 def give(folder: Path, owner: int) -> None:
-    """Make a folder of aresmon's own that a service reads, and give it and all in it to the service's user.
+    """Create one of aresmon's own folders that a service reads, and give it and its files to the service's user.
 
-    What is in it is ours, and never somebody's data: also where a restore, or another account, made it. Other services
-    may enter it, whatever the umask.
+    Its files are aresmon's and never anyone's data, even if a restore or another account created it. Other services
+    can enter it with any umask.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,31 +68,32 @@ def give(folder: Path, owner: int) -> None:
 
 
 def check_room(folder: Path) -> None:
-    """Raise AresmonError if the filesystem of this folder is all but full."""
+    """Raise AresmonError if the filesystem of this folder is almost full."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < LEAST_ROOM:
         raise AresmonError(
-            f"{there}: {free >> 20} MiB are free, InfluxDB needs {LEAST_ROOM >> 20} to start safely",
-            hint="make room there (`df -h`, `docker system df`), or move storage.data; nothing was changed",
+            f"{there}: {free >> 20} MiB free, InfluxDB needs {LEAST_ROOM >> 20} MiB to start safely",
+            hint="free some space there (`df -h`, `docker system df`), or move storage.data; nothing was changed",
         )
 
 
 def check_ports(listens: Iterable[tuple[str, ListenAddress]]) -> None:
-    """Raise AresmonError naming every address and port that somebody else has already."""
-    taken = [trouble for setting, listen in listens if (trouble := _taken(setting, listen))]
+    """Raise AresmonError naming every address and port that another process uses."""
+    taken = [problem for setting, listen in listens if (problem := _port_problem(setting, listen))]
     if taken:
         port = taken[0].rpartition(":")[2].split(" ")[0]
         raise AresmonError(
             "\n".join(taken),
-            hint=f"stop what listens there (`sudo ss -ltnp 'sport = :{port}'` names it), or set another port",
+            hint=f"stop the process that listens there (`sudo ss -ltnp 'sport = :{port}'` shows it), or set another "
+            "port",
         )
 
 
 def _check_existing(folder: Path, owner: int, what: str) -> None:
     if not folder.is_dir():
         raise AresmonError(
-            f"{what}'s folder {folder} is a file", hint="move it away, or name another folder in aresmon.yml"
+            f"{what}'s folder {folder} is a file", hint="move the file, or name another folder in aresmon.yml"
         )
     status = folder.stat()
     if status.st_uid == owner:
@@ -106,18 +107,20 @@ def _check_existing(folder: Path, owner: int, what: str) -> None:
             )
         return
     remedy = f"`sudo chown -R {owner}:{owner} {folder}`"
-    mine = f"{what}'s folder {folder} belongs to user {status.st_uid}, and {what} runs as user {owner}"
+    wrong_owner = f"{what}'s folder {folder} belongs to user {status.st_uid}, but {what} runs as user {owner}"
     try:
         is_empty = not any(folder.iterdir())
     except OSError:
         is_empty = False
     if not is_empty:
-        raise AresmonError(mine, hint=f"if it is this site's data: {remedy}; else name another folder in aresmon.yml")
+        raise AresmonError(
+            wrong_owner, hint=f"if it is this site's data: {remedy}; otherwise name another folder in aresmon.yml"
+        )
     if os.getuid() != 0:
-        raise AresmonError(mine, hint=remedy)
+        raise AresmonError(wrong_owner, hint=remedy)
 
 
-def _taken(setting: str, listen: ListenAddress) -> str:
+def _port_problem(setting: str, listen: ListenAddress) -> str:
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,5 +130,5 @@ def _taken(setting: str, listen: ListenAddress) -> str:
             if error.errno == errno.EADDRNOTAVAIL:
                 return f"{setting}: this machine has no address {listen.address}"
             if error.errno == errno.EADDRINUSE:
-                return f"{setting}: somebody else listens on {listen}"
+                return f"{setting}: another process listens on {listen}"
     return ""

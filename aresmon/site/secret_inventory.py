@@ -1,4 +1,4 @@
-"""The secrets of a site, told without their values: whom each is for, and what it takes to rotate it."""
+"""The list of a site's secrets, without their values: who uses each one, and how it is rotated."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from aresmon.system.json_schema import did_you_mean
 
 Kind = Literal["agent", "reader", "admin", "person", "mark", "fixed"]
 
-_PUSH = "a push to {}, proven by its points, with two passwords valid meanwhile; its agent is restarted once"
-_READER = "Grafana starts anew, with two passwords valid meanwhile; its dashboards are away for as long"
-_ADMIN = "set in InfluxDB; nothing is restarted"
-_PERSON = "set in Grafana; hand the new one to whom it is for"
-_GRAFANA_ADMIN = "set in Grafana, which then starts anew"
-_MARK = "the sidecar and Grafana start anew, since their secrets' marks are other ones"
-_KEY = "what Grafana encrypted with it could not be read any more, and Grafana has no way to encrypt it anew"
-_KEY_NEXT = "leave it; if somebody may have seen it, begin with an empty Grafana: docs/secrets.md says how"
-_UNKNOWN = ("nobody in aresmon.yml", "nothing there asks for it", "remove the file, if it is of no use to you")
-_BACKUP = "the archives that were made with it can be read with it alone"
-_BACKUP_NEXT = "keep it as long as the last of them; docs/secrets.md says how to begin with another one"
+_PUSH = "by a push to {}, verified by its data, with both passwords valid meanwhile; the agent restarts once"
+_READER = "Grafana restarts, with both passwords valid meanwhile; dashboards are unavailable during the restart"
+_ADMIN = "set in InfluxDB; nothing restarts"
+_PERSON = "set in Grafana; give the new password to its user"
+_GRAFANA_ADMIN = "set in Grafana, which then restarts"
+_MARK = "the sidecar and Grafana restart, since their secrets' fingerprints change"
+_KEY = "Grafana could not decrypt its data with another key, and has no command to encrypt it again"
+_KEY_NEXT = "keep it; if it was exposed, start with an empty Grafana as docs/secrets.md describes"
+_UNKNOWN = ("nothing in aresmon.yml", "no setting uses it", "delete the file if you do not need it")
+_BACKUP = "existing archives can be decrypted with this passphrase only"
+_BACKUP_NEXT = "keep it as long as the archives; docs/secrets.md describes how to start with another one"
 
 
 @dataclass(frozen=True, slots=True)
 class SiteSecret:
-    """One secret: who has it, and how it is rotated, or why it is not and what to do instead (`next`).
+    """One secret: who uses it, and how it is rotated, or why it cannot be and what to do instead (`next`).
 
-    `subject` is the host or the login that it is for; `made` is when its file was written, in UTC, empty where it is
-    not there; `is_under_way`: a rotation of it was begun and has not ended.
+    `subject` is the host or login that it belongs to; `made` is when its file was written (ISO 8601, UTC), empty
+    without a file; `is_under_way`: its rotation was started and is not complete.
     """
 
     name: str
@@ -48,7 +48,7 @@ class SiteSecret:
 
 
 def secrets(config: Config) -> list[SiteSecret]:
-    """Every secret that this site has, in the order in which `--all` rotates them; those that cannot be come last."""
+    """Return every secret of this site in the order in which `--all` rotates them, the fixed ones last."""
     agents = [
         SiteSecret(
             site_secrets.agent(host.name), "agent", f"{host.name}'s agent, to write", _PUSH.format(host.name), host.name
@@ -66,24 +66,27 @@ def secrets(config: Config) -> list[SiteSecret]:
         *people,
         SiteSecret(site_secrets.GRAFANA_ADMIN, "person", f"{admin}, Grafana's administrator", _GRAFANA_ADMIN, admin),
         SiteSecret(site_secrets.INFLUXDB_GRAFANA, "reader", "Grafana, to read", _READER),
-        SiteSecret(site_secrets.SITE_KEY, "mark", "aresmon, to see that a secret changed", _MARK),
-        SiteSecret(site_secrets.GRAFANA_KEY, "fixed", "Grafana, to encrypt what it keeps", _KEY, next=_KEY_NEXT),
-        SiteSecret(site_secrets.BACKUP, "fixed", "aresmon, to seal secrets in backups", _BACKUP, next=_BACKUP_NEXT),
-        *(_given(external_secrets.ALERTS, name, "Grafana, to tell people", "alerts") for name in config.alerts.secrets),
+        SiteSecret(site_secrets.SITE_KEY, "mark", "aresmon, to detect changed secrets", _MARK),
+        SiteSecret(site_secrets.GRAFANA_KEY, "fixed", "Grafana, to encrypt its data", _KEY, next=_KEY_NEXT),
+        SiteSecret(site_secrets.BACKUP, "fixed", "aresmon, to encrypt secrets in backups", _BACKUP, next=_BACKUP_NEXT),
         *(
-            _given(external_secrets.BACKUP, name, "aresmon, to keep backups", "backup")
+            _external(external_secrets.ALERTS, name, "Grafana, to send alerts", "alerts")
+            for name in config.alerts.secrets
+        ),
+        *(
+            _external(external_secrets.BACKUP, name, "aresmon, to store backups", "backup")
             for name in config.backup.secrets
         ),
     ]
 
 
-def _given(folder: str, name: str, whom: str, command: str) -> SiteSecret:
-    what = f"get another from them, then `aresmon {command} secret {name}`"
-    return SiteSecret(f"{folder}/{name}", "fixed", whom, "somebody else gave it", name, what)
+def _external(folder: str, name: str, whom: str, command: str) -> SiteSecret:
+    what = f"get a new one from its issuer, then `aresmon {command} secret {name}`"
+    return SiteSecret(f"{folder}/{name}", "fixed", whom, "it was issued by an external service", name, what)
 
 
 def found(folder: Path, known: Sequence[SiteSecret]) -> Iterator[SiteSecret]:
-    """The same, with when each was made; then what else stands there, which is not rotated."""
+    """Return the known secrets with the times of their files; then other files in the folder, which are not rotated."""
     names = {one.name for one in known}
     for one in known:
         yield _seen(folder, one)
@@ -104,15 +107,15 @@ def _seen(folder: Path, one: SiteSecret) -> SiteSecret:
 
 
 def chosen(known: Sequence[SiteSecret], names: Sequence[str], *, every: bool) -> list[SiteSecret]:
-    """The secrets of these names, or all that can be rotated.
+    """Return the secrets with these names, or all that can be rotated.
 
-    Raises AresmonError for a name that is none, for one that cannot be rotated, and for no name.
+    Raises AresmonError for an unknown name, for a secret that cannot be rotated, and if no name is given.
     """
     if every and names:
-        raise AresmonError("--all and names do not go together", hint="one or the other", code=ExitCode.USAGE)
+        raise AresmonError("--all and names cannot be combined", hint="use one or the other", code=ExitCode.USAGE)
     if not every and not names:
-        hint = "name them, as `aresmon secrets list` shows them, or say --all"
-        raise AresmonError("which secrets?", hint=hint, code=ExitCode.USAGE)
+        hint = "name secrets from `aresmon secrets list`, or use --all"
+        raise AresmonError("no secrets named", hint=hint, code=ExitCode.USAGE)
     _check(known, names)
     return [one for one in known if one.name in names or (every and one.kind != "fixed")]
 
@@ -122,6 +125,6 @@ def _check(known: Sequence[SiteSecret], names: Iterable[str]) -> None:
     for name in names:
         if name not in by_name:
             meant = did_you_mean(name, by_name)
-            raise AresmonError(f"there is no secret {name}{meant}", hint="`aresmon secrets list` shows them")
+            raise AresmonError(f"there is no secret {name}{meant}", hint="`aresmon secrets list` shows all secrets")
         if by_name[name].kind == "fixed":
-            raise AresmonError(f"{name} is not rotated: {by_name[name].how}", hint=by_name[name].next)
+            raise AresmonError(f"{name} cannot be rotated: {by_name[name].how}", hint=by_name[name].next)

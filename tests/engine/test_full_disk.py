@@ -80,7 +80,7 @@ def test_no_room_for_the_data_is_told_before_anything_starts(small_disk: SmallDi
         result = site.run("up")
 
         assert result.code == 1, result
-        assert "MiB are free" in result.err
+        assert "MiB free" in result.err
         assert site.containers() == {}
 
     site.up()

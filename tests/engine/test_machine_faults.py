@@ -113,7 +113,7 @@ def test_a_taken_port_is_named_before_anything_starts(site: Site, which: str) ->
     with listening(address):
         result = site.run("up")
 
-        refused(result, f"edge.{which}: somebody else listens on {address}", f"sport = :{address.rpartition(':')[2]}")
+        refused(result, f"edge.{which}: another process listens on {address}", f"sport = :{address.rpartition(':')[2]}")
         assert site.containers() == {}
 
     site.up()
@@ -121,7 +121,9 @@ def test_a_taken_port_is_named_before_anything_starts(site: Site, which: str) ->
 
 def test_both_taken_ports_are_named_at_once(site: Site) -> None:
     with listening(site.agents), listening(site.grafana):
-        refused(site.run("up"), f"edge.agents: somebody else listens on {site.agents}", "edge.grafana: somebody else")
+        refused(
+            site.run("up"), f"edge.agents: another process listens on {site.agents}", "edge.grafana: another process"
+        )
 
 
 def test_a_port_taken_while_the_stack_runs_leaves_it_as_it_is(site: Site) -> None:
@@ -132,7 +134,7 @@ def test_a_port_taken_while_the_stack_runs_leaves_it_as_it_is(site: Site) -> Non
         site.grafana = other
         site.configure()
 
-        refused(site.run("up"), f"edge.grafana: somebody else listens on {other}")
+        refused(site.run("up"), f"edge.grafana: another process listens on {other}")
 
     assert site.ids() == before
 
@@ -160,7 +162,7 @@ def test_a_data_folder_that_is_a_file_is_told(site: Site) -> None:
 def test_a_data_folder_below_a_file_is_told(site: Site) -> None:
     (site.folder / "data").write_text("precious")
 
-    refused(site.run("up"), "cannot be made")
+    refused(site.run("up"), "cannot be created")
 
     assert (site.folder / "data").read_text() == "precious"
 

@@ -63,8 +63,8 @@ def test_an_end_that_is_near_and_another_name_are_warnings(run: Run, tmp_path: P
 
     where = "warning: aresmon.yml:4 grafana.tls.certificate: "
     assert result.exit_code == 0
-    assert f"{where}browsers will refuse it for {certificates.NAME}: it is for *.example.net\n" in result.stderr
-    assert f"{where}certificate.pem ends on " in result.stderr
+    assert f"{where}browsers will reject it for {certificates.NAME}: it is valid for *.example.net\n" in result.stderr
+    assert f"{where}certificate.pem expires on " in result.stderr
     assert result.stderr.count("next: ") == 2
 
 
@@ -88,7 +88,7 @@ def ended(folder: Path) -> None:
     [
         (without_key, "aresmon.yml:5 grafana.tls.key: "),
         (with_another_key, "aresmon.yml:5 grafana.tls.key: key.pem is not the key of certificate.pem"),
-        (ended, "aresmon.yml:4 grafana.tls.certificate: certificate.pem ended on "),
+        (ended, "aresmon.yml:4 grafana.tls.certificate: certificate.pem expired on "),
     ],
 )
 def test_a_pair_that_the_edge_could_not_use_is_an_error(

@@ -112,7 +112,7 @@ def test_init_writes_a_file_that_check_finds_right_and_never_a_second_one(run: R
     second = run("init")
 
     assert (first.exit_code, second.exit_code) == (0, 1)
-    assert "exists already" in second.stderr
+    assert "already exists" in second.stderr
     assert (folder / "aresmon.yml").read_text() == text
     assert run("check").exit_code == 0
 

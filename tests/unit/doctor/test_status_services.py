@@ -84,7 +84,7 @@ def test_an_age_is_told_in_one_unit(seconds: float, words: str) -> None:
     assert age(seconds) == words
 
 
-@pytest.mark.parametrize(("days", "word"), [(-2, "ended on"), (5, "ends on"), (60, "")])
+@pytest.mark.parametrize(("days", "word"), [(-2, "expired on"), (5, "expires on"), (60, "")])
 def test_a_certificate_that_ends_is_a_problem_of_the_edge_with_what_to_do(site: Site, days: int, word: str) -> None:
     certificates.write(site.root, ends=timedelta(days=days))
     tls = "tls: {certificate: certificate.pem, key: key.pem}"

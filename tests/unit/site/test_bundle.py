@@ -95,7 +95,7 @@ def test_what_is_rendered_for_grafana_is_told_in_a_line_a_file(folder: Path) -> 
 
     difference = bundle.compare(bundle.read(folder), {"a.json": b"[\n1,\n3,\n4\n]\n", "new.json": b"{}\n"})
 
-    assert difference.text() == "@@@ a.json: 2 lines instead of 1\n+++ new.json: new\n--- gone.json: gone\n"
+    assert difference.text() == "@@@ a.json: 2 lines instead of 1\n+++ new.json: new\n--- gone.json: removed\n"
 
 
 def test_a_file_that_is_no_longer_wanted_goes_with_its_empty_folders(folder: Path) -> None:

@@ -81,7 +81,7 @@ def test_another_name_makes_another_certificate_and_the_same_ones_in_another_ord
     made(tmp_path)
 
     assert made(tmp_path, tuple(reversed(NAMES))) == ""
-    assert made(tmp_path, ("biere",)) == "agents reach the edge by other names"
+    assert made(tmp_path, ("biere",)) == "the edge's names have changed"
     assert made(tmp_path, ("biere",)) == ""
 
 
@@ -102,7 +102,7 @@ def test_an_authority_that_went_away_is_not_replaced_by_one_that_no_host_knows(t
     with pytest.raises(AresmonError, match=r"authority\.pem cannot be used: No such file") as told:
         made(tmp_path)
 
-    assert f"or remove {tmp_path}" in told.value.hint
+    assert f"or delete {tmp_path}" in told.value.hint
     assert not (tmp_path / "authority.pem").exists()
 
 
@@ -111,11 +111,11 @@ def test_an_authority_that_is_not_whole_is_refused_and_not_replaced(tmp_path: Pa
     (tmp_path / "authority.pem").write_text("nothing\n")
 
     with pytest.raises(
-        AresmonError, match=r"authority\.pem cannot be used: it has no certificate with its key"
+        AresmonError, match=r"authority\.pem cannot be used: it does not contain a certificate and its key"
     ) as told:
         made(tmp_path)
 
-    assert "put it back from a backup" in told.value.hint
+    assert "restore it from a backup" in told.value.hint
     assert (tmp_path / "authority.pem").read_text() == "nothing\n"
 
 
@@ -137,17 +137,15 @@ def test_an_end_another_name_and_a_former_certificate_are_troubles(tmp_path: Pat
     folder, target = tmp_path / "authority", tmp_path / "agents.pem"
     assert troubles(folder, target) == []
     made(folder)
-    assert troubles(folder, target) == ["the edge still shows its former certificate to agents"]
+    assert troubles(folder, target) == ["the edge still uses its previous certificate for agents"]
     ca.bring(folder, target, os.getuid())
     assert target.stat().st_mode & 0o777 == 0o600
 
     assert troubles(folder, target, days=334) == []
-    assert troubles(folder, target, days=336) == ["the edge's certificate for agents ends on 2027-11-24"]
-    assert troubles(folder, target, days=366) == ["the edge's certificate for agents ended on 2027-11-24"]
-    assert troubles(folder, target, names=["x"]) == [
-        "agents are to reach the edge by a name that its certificate lacks"
-    ]
-    assert "the site's certificate authority ends on 2036-11-23" in troubles(folder, target, days=3300)
+    assert troubles(folder, target, days=336) == ["the edge's certificate for agents expires on 2027-11-24"]
+    assert troubles(folder, target, days=366) == ["the edge's certificate for agents expired on 2027-11-24"]
+    assert troubles(folder, target, names=["x"]) == ["the edge's certificate does not cover all names that agents use"]
+    assert "the site's certificate authority expires on 2036-11-23" in troubles(folder, target, days=3300)
 
 
 def test_the_next_authority_is_trusted_before_it_signs_and_alone_afterwards(tmp_path: Path) -> None:
@@ -161,7 +159,7 @@ def test_the_next_authority_is_trusted_before_it_signs_and_alone_afterwards(tmp_
     following = ca.shown(tmp_path)[1]
 
     ca.promote_next(tmp_path)
-    assert troubles(tmp_path, tmp_path) == ["the edge's certificate is not of the site's present authority"]
+    assert troubles(tmp_path, tmp_path) == ["the edge's certificate was not issued by the site's current authority"]
     assert made(tmp_path) != ""
     assert ca.shown(tmp_path) == [following]
     certificates(tmp_path, "edge.pem")[0].verify_directly_issued_by(certificates(tmp_path, "authority.pem")[0])

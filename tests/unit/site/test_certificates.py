@@ -69,7 +69,7 @@ def test_a_file_that_is_not_there_is_named_with_its_line(tmp_path: Path, pair: K
 
     where = f"aresmon.yml:{line} grafana.tls.{name}"
     assert caught.value.message == f"{where}: {tmp_path}/{name}.pem cannot be read: no such file or directory"
-    assert caught.value.hint == f"nothing was changed; name a file that is there, at {where}"
+    assert caught.value.hint == f"nothing was changed; name an existing file at {where}"
 
 
 @pytest.mark.parametrize("name", ["certificate", "key"])
@@ -81,7 +81,7 @@ def test_a_folder_in_place_of_a_file_is_told_as_one_that_is_not_there(tmp_path: 
     with pytest.raises(AresmonError, match="is a directory") as caught:
         certificates.look(tmp_path, pair, URL)
 
-    assert "name a file that is there, at aresmon.yml:" in caught.value.hint
+    assert "name an existing file at aresmon.yml:" in caught.value.hint
 
 
 def test_a_file_that_is_another_s_asks_for_who_may_read_it(
@@ -93,7 +93,7 @@ def test_a_file_that_is_another_s_asks_for_who_may_read_it(
     with pytest.raises(AresmonError, match="permission denied") as caught:
         certificates.look(tmp_path, pair, URL)
 
-    assert "run aresmon as somebody who may read it" in caught.value.hint
+    assert "run aresmon as a user who may read it" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,9 @@ def test_what_is_no_certificate_is_refused(tmp_path: Path, pair: KeyPair, conten
     made.write(tmp_path)
     (tmp_path / "certificate.pem").write_bytes(content)
 
-    assert "grafana.tls.certificate: certificate.pem has no certificate in PEM in it" in refusal(tmp_path, pair)
+    assert "grafana.tls.certificate: certificate.pem does not contain a certificate in PEM format" in refusal(
+        tmp_path, pair
+    )
 
 
 def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, pair: KeyPair) -> None:
@@ -112,14 +114,14 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, pair: KeyPair) 
 
     told = refusal(tmp_path, pair)
 
-    assert "aresmon.yml:5 grafana.tls.key: key.pem has no private key in PEM in it" in told
+    assert "aresmon.yml:5 grafana.tls.key: key.pem does not contain a private key in PEM format" in told
     assert "c2Vj" not in told
 
 
 def test_a_key_with_a_password_is_refused(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, password="locked")
 
-    assert "key.pem has a password" in refusal(tmp_path, pair)
+    assert "key.pem is encrypted with a password" in refusal(tmp_path, pair)
 
 
 def test_somebody_else_s_key_is_refused(tmp_path: Path, pair: KeyPair) -> None:
@@ -133,7 +135,7 @@ def test_somebody_else_s_key_is_refused(tmp_path: Path, pair: KeyPair) -> None:
 def test_a_certificate_that_has_ended_is_refused(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, ends=timedelta(days=-1))
 
-    assert "certificate.pem ended on 2" in refusal(tmp_path, pair)
+    assert "certificate.pem expired on 2" in refusal(tmp_path, pair)
 
 
 @pytest.mark.parametrize(("hours", "is_told"), [(1, True), (14 * 24 - 1, True), (14 * 24 + 1, False)])
@@ -142,7 +144,7 @@ def test_an_end_within_14_days_is_a_warning(tmp_path: Path, pair: KeyPair, hours
 
     doubts = certificates.look(tmp_path, pair, URL)
 
-    assert ["certificate.pem ends on 2" in doubt.what for doubt in doubts] == [True] * is_told
+    assert ["certificate.pem expires on 2" in doubt.what for doubt in doubts] == [True] * is_told
     assert ["renew it; `aresmon up`" in doubt.next for doubt in doubts] == [True] * is_told
 
 
@@ -151,7 +153,7 @@ def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, p
 
     (doubt,) = certificates.look(tmp_path, pair, URL)
 
-    assert f"refuse it for {made.NAME}: it is for no name (browsers look at its subject alternative" in doubt.what
+    assert f"reject it for {made.NAME}: it is valid for no name (browsers check only its subject alternative" in doubt.what
 
 
 def troubles(root: Path, pair: KeyPair | None) -> list[str]:
@@ -159,7 +161,7 @@ def troubles(root: Path, pair: KeyPair | None) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("days", "words"), [(-1, "certificate.pem ended on"), (3, "certificate.pem ends on"), (20, "")]
+    ("days", "words"), [(-1, "certificate.pem expired on"), (3, "certificate.pem expires on"), (20, "")]
 )
 def test_an_end_is_a_trouble_before_and_after_it(tmp_path: Path, pair: KeyPair, days: int, words: str) -> None:
     made.write(tmp_path, ends=timedelta(days=days))
@@ -172,7 +174,7 @@ def test_a_renewed_certificate_is_no_help_while_the_edge_shows_the_former_one(tm
     certificates.bring(tmp_path, pair, tmp_path / "tls", os.getuid())
     made.write(tmp_path)
 
-    assert ["the edge still shows the certificate of before" in what for what in troubles(tmp_path, pair)] == [True]
+    assert ["the edge still uses the previous certificate" in what for what in troubles(tmp_path, pair)] == [True]
     certificates.bring(tmp_path, pair, tmp_path / "tls", os.getuid())
     assert troubles(tmp_path, pair) == []
 
@@ -285,8 +287,10 @@ def test_a_pair_for_agents_is_looked_at_in_their_words(tmp_path: Path) -> None:
     made.write(tmp_path)
 
     (doubt,) = certificates.look(tmp_path, found, "https://biere:8086")
-    assert doubt.what == (f"aresmon.yml:2 edge.tls.certificate: agents will refuse it for biere: it is for {made.NAME}")
-    assert "or set edge.url to the name that hosts reach the server by" in doubt.next
+    assert doubt.what == (
+        f"aresmon.yml:2 edge.tls.certificate: agents will reject it for biere: it is valid for {made.NAME}"
+    )
+    assert "or set edge.url to the name that hosts use" in doubt.next
 
     certificates.bring(tmp_path, found, tmp_path / "tls", os.getuid(), door="edge")
     assert [path.name for path in (tmp_path / "tls").iterdir()] == ["agents.pem"]

@@ -72,7 +72,7 @@ def test_the_file_is_written_beside_the_schema_that_editors_are_pointed_to(site:
 def test_a_file_that_is_there_is_never_overwritten(site: Site) -> None:
     site.file.write_text("mine")
 
-    with pytest.raises(AresmonError, match="exists already and is left as it is"):
+    with pytest.raises(AresmonError, match="already exists and was not changed"):
         init.write(site, docker=True, hostname="biere", haproxy_config=NOWHERE)
 
     assert site.file.read_text() == "mine"

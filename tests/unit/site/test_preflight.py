@@ -39,14 +39,14 @@ def test_a_file_in_place_of_a_folder_is_told(tmp_path: Path) -> None:
 def test_a_folder_below_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
 
-    with pytest.raises(AresmonError, match="cannot be made"):
+    with pytest.raises(AresmonError, match="cannot be created"):
         preflight.check_folder(tmp_path / "file" / "data", OWN, "influxdb")
 
 
 def test_somebody_elses_data_is_never_taken_over(tmp_path: Path) -> None:
     (tmp_path / "wal").write_text("precious")
 
-    with pytest.raises(AresmonError, match=f"belongs to user {OWN}, and influxdb runs as user {OTHER}") as caught:
+    with pytest.raises(AresmonError, match=f"belongs to user {OWN}, but influxdb runs as user {OTHER}") as caught:
         preflight.prepare_folder(tmp_path, OTHER, "influxdb")
 
     assert f"chown -R {OTHER}:{OTHER}" in caught.value.hint
@@ -70,7 +70,7 @@ def test_a_full_disk_is_told_before_anything_starts(
     if is_enough:
         preflight.check_room(tmp_path / "not" / "made" / "yet")
     else:
-        with pytest.raises(AresmonError, match=r"255 MiB are free, InfluxDB needs 256"):
+        with pytest.raises(AresmonError, match=r"255 MiB free, InfluxDB needs 256"):
             preflight.check_room(tmp_path / "not" / "made" / "yet")
 
 
@@ -90,8 +90,8 @@ def test_every_port_that_is_taken_is_named_at_once(taken: int) -> None:
         preflight.check_ports(listens)
 
     assert caught.value.message.splitlines() == [
-        f"edge.agents: somebody else listens on 127.0.0.1:{taken}",
-        f"edge.grafana: somebody else listens on 127.0.0.1:{taken}",
+        f"edge.agents: another process listens on 127.0.0.1:{taken}",
+        f"edge.grafana: another process listens on 127.0.0.1:{taken}",
     ]
     assert f"sport = :{taken}" in caught.value.hint
 

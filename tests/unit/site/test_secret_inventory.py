@@ -310,9 +310,9 @@ def test_all_is_every_secret_that_can_be_rotated() -> None:
     ("names", "every", "said", "code"),
     [
         (["agent-lewy"], False, "did you mean 'agent-lewi'", ExitCode.REFUSED),
-        (["grafana-secret-key"], False, "is not rotated: what Grafana encrypted", ExitCode.REFUSED),
-        ([], False, "which secrets?", ExitCode.USAGE),
-        (["agent-lewi"], True, "do not go together", ExitCode.USAGE),
+        (["grafana-secret-key"], False, "cannot be rotated: Grafana could not decrypt", ExitCode.REFUSED),
+        ([], False, "no secrets named", ExitCode.USAGE),
+        (["agent-lewi"], True, "cannot be combined", ExitCode.USAGE),
     ],
 )
 def test_what_cannot_be_rotated_is_refused_with_the_reason(

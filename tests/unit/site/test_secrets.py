@@ -75,7 +75,7 @@ def test_an_editors_newline_is_no_part_of_the_secret_nor_of_its_file(tmp_path: P
 def test_a_secret_that_cannot_be_used_is_refused_by_name_and_not_shown(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "agent-lewi").write_bytes(content)
 
-    with pytest.raises(AresmonError, match="agent-lewi: a secret is ") as caught:
+    with pytest.raises(AresmonError, match="agent-lewi: a secret must be ") as caught:
         ensure(tmp_path, "agent-lewi")
 
     if content:
