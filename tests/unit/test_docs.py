@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 import shlex
@@ -237,6 +238,39 @@ def test_the_example_of_people_in_grafana_is_a_whole_one() -> None:
     (block,) = blocks(REPOSITORY / "docs" / "users.md", "yaml")
 
     assert [person.login for person in load(block).grafana.users] == ["marie"]
+
+
+# Texts that the documents quote ------------------------------------------------------------------------
+
+QUOTED = [
+    ("docs/agents.md", "has never sent data"),
+    ("docs/agents.md", "is silent: its newest point is "),
+    ("docs/agents.md", " in the last minute"),
+    ("docs/agents.md", ": inputs were collected "),
+    ("docs/doctor.md", " series in "),
+    ("docs/doctor.md", "; stays within "),
+    ("docs/doctor.md", "; full in "),
+    ("docs/faults.md", " can be neither read nor written"),
+    ("docs/faults.md", " are missing"),
+    ("docs/faults.md", "the clock of "),
+    ("docs/upgrade.md", " is there, and only `aresmon upgrade` lets another version at its data"),
+    ("docs/users.md", "Grafana does not run here"),
+]
+"""A part of a message that a document quotes, as it stands between two values in the code."""
+
+
+@functools.cache
+def literals() -> str:
+    """Every literal text in the package, one a line; an f-string has one for each part between its values."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "aresmon").rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return "\n".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+@pytest.mark.parametrize(("name", "text"), QUOTED)
+def test_a_message_that_a_document_quotes_is_still_printed(name: str, text: str) -> None:
+    assert text.strip(" :;") in (REPOSITORY / name).read_text(encoding="utf-8"), f"{name} does not quote it any more"
+    assert text in literals(), f"{name} quotes a message that has changed"
 
 
 # The README's commands, run --------------------------------------------------------------------------
