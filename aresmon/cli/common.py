@@ -154,8 +154,8 @@ def the_stack(site: Site) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | Non
     from aresmon.stack import remote
 
     server = config.host(config.server)
-    with remote.in_background(config, lambda: Ssh(server.name, server.ssh, Connections())) as far:
-        yield Engine.behind(far.docker), lambda: far.influxdb
+    with remote.open_in_thread(config, lambda: Ssh(server.name, server.ssh, Connections())) as stack:
+        yield Engine.behind(stack.docker), lambda: stack.influxdb
 
 
 def run_in_session(

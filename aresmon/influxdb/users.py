@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from aresmon.config.model import FOREVER, Config, as_written
@@ -13,6 +14,7 @@ from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.site.folder import Site
 from aresmon.site.secrets import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, account, agent, other, upcoming
+from aresmon.system import locked_file
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
 
@@ -247,6 +249,7 @@ def describe_shorter_retention(policy: str, kept: int, wanted: int) -> str:
 
 
 BLOCKED_FILE = "blocked.json"
+"""The list of blocked hosts, in the site's `.aresmon` folder."""
 
 
 def blocked_hosts(site: Site) -> Mapping[str, str]:
@@ -254,9 +257,12 @@ def blocked_hosts(site: Site) -> Mapping[str, str]:
     return _blocked_file(site.state / BLOCKED_FILE).read() or {}
 
 
-def parse_blocked_hosts(content: bytes, where: str) -> Mapping[str, str]:
-    """The same of a file's content; `where` it is, is told where AresmonError is raised."""
-    return _blocked_file(Path(BLOCKED_FILE)).decode(content, where)
+def parse_blocked_hosts(content: bytes | None, where: str) -> Mapping[str, str]:
+    """The hosts that may not write, from the content of their file; None where there is no such file.
+
+    Raises AresmonError, which names the file as `where`, for content of another form.
+    """
+    return {} if content is None else _blocked_file(Path(BLOCKED_FILE)).decode(content, where)
 
 
 def without_blocked_hosts(site: Site, config: Config) -> Config:
@@ -267,13 +273,11 @@ def without_blocked_hosts(site: Site, config: Config) -> Config:
 
 def block_host(site: Site, influxdb: InfluxDB, host: str) -> bool:
     """Let a host write no more; whether it could before. Interrupted, the next `up` completes it."""
-    known = blocked_hosts(site)
-    if host not in known:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        _blocked_file(site.state / BLOCKED_FILE).write({**known, host: now})
+    path = site.state / BLOCKED_FILE
+    is_new = locked_file.update(path, partial(with_block, host, str(path)))
     first = account(agent(host), "")
     remove_users(influxdb, first, other(first))
-    return host not in known
+    return is_new
 
 
 def unblock_host(site: Site, influxdb: InfluxDB, secrets: Mapping[str, str], host: str) -> bool:
@@ -282,16 +286,22 @@ def unblock_host(site: Site, influxdb: InfluxDB, secrets: Mapping[str, str], hos
     for name in (agent(host), upcoming(agent(host))):
         if name in secrets:
             apply(influxdb, plan_user(influxdb, agent(host), secrets[name]))
-    return forget_blocked_host(site, host)
+    path = site.state / BLOCKED_FILE
+    return locked_file.update(path, partial(without_block, host, str(path)))
 
 
-def forget_blocked_host(site: Site, host: str) -> bool:
-    """Remember no more that a host may not write; whether it might not."""
-    known = dict(blocked_hosts(site))
-    was = known.pop(host, None)
-    if was is not None:
-        _blocked_file(site.state / BLOCKED_FILE).write(known)
-    return was is not None
+def with_block(host: str, where: str, content: bytes | None) -> bytes | None:
+    """The list of blocked hosts with this one; None where it is on it already. `where` names the file in errors."""
+    known = parse_blocked_hosts(content, where)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return None if host in known else _blocked_file(Path(BLOCKED_FILE)).encode({**known, host: now})
+
+
+def without_block(host: str, where: str, content: bytes | None) -> bytes | None:
+    """The list of blocked hosts without this one; None where it is not on it. `where` names the file in errors."""
+    known = parse_blocked_hosts(content, where)
+    others = {name: since for name, since in known.items() if name != host}
+    return _blocked_file(Path(BLOCKED_FILE)).encode(others) if host in known else None
 
 
 def _blocked_file(path: Path) -> JsonFile[Mapping[str, str]]:

@@ -102,14 +102,14 @@ async def make_credentials(session: Session, name: str) -> None:
 
     Raises AresmonError, before anything is created, if the host is blocked.
     """
-    if since := session.blocked().get(name):
-        raise AresmonError(f"{name} has been blocked since {since}", hint=session.to_unblock(name))
+    if since := (await session.stack.blocked_hosts()).get(name):
+        raise AresmonError(f"{name} has been blocked since {since}", hint=session.unblock_hint(name))
     secret = secrets.agent(name)
     try:
         password = session.stack.secret(secret)
     except AresmonError:
         password = secrets.generated()
-        await session.keep_secret(secret, password)
+        await session.stack.write_secret(secret, password)
     changes = await asyncio.to_thread(users.plan_user, session.influxdb, secret, password)
     await asyncio.to_thread(users.apply, session.influxdb, changes)
 
@@ -118,9 +118,9 @@ async def revoke(session: Session, name: str) -> None:
     """Delete a host's database users and its password."""
     secret = secrets.agent(name)
     await asyncio.to_thread(users.remove_users, session.influxdb, secret, secrets.other(secret))
-    await session.drop_secret(secrets.upcoming(secret))
-    await session.drop_secret(secret)
-    await session.forget_block(name)  # the name may be used for another machine
+    await session.stack.delete_secret(secrets.upcoming(secret))
+    await session.stack.delete_secret(secret)
+    await session.stack.remove_block(name)  # another machine may get this name
 
 
 async def stop_agent(session: Session, host: model.Host) -> str:

@@ -41,8 +41,8 @@ class PasswordRotation:
         return secrets.agent(self.host.name)
 
     @property
-    def former(self) -> str:
-        """The database user that is let go."""
+    def previous_user(self) -> str:
+        """The database user that is removed at the end."""
         return secrets.other(secrets.account(self.name, self.following))
 
 
@@ -54,25 +54,29 @@ async def rotate(
     A host that does not end well keeps the password it has, which stays valid; the same command goes on from there.
     Raises AresmonError, with nothing changed on any host, where InfluxDB is not there.
     """
-    looked = await asyncio.gather(*(_running_target(session, host) for host in hosts))
+    blocked = await session.stack.blocked_hosts()
+    allowed = [host for host in hosts if host.name not in blocked]
+    looked = await asyncio.gather(*(_running_target(session, host) for host in allowed))
     targets = [one for one in looked if isinstance(one, Target)]
-    refused = [one for one in looked if isinstance(one, PushResult)]
+    refused = [_blocked(session, host) for host in hosts if host.name in blocked]
+    refused += [one for one in looked if isinstance(one, PushResult)]
     for one in refused:
         observer.finished(one)
-    moves = [await _start(session, target.host) for target in targets]
-    await asyncio.to_thread(_create_users, session.influxdb, moves)
-    moving = {move.name: move.following for move in moves}
-    there = replace(session, stack=replace(session.stack, moving=moving))
-    results = await run.push(there, targets, options=options, pace=pace, observer=observer)
-    by_host = {move.host.name: move for move in moves}
+    rotations = [await _start(session, target.host) for target in targets]
+    await asyncio.to_thread(_create_users, session.influxdb, rotations)
+    rotated = [replace(target, password=one.following) for target, one in zip(targets, rotations, strict=True)]
+    results = await run.push(session, rotated, options=options, pace=pace, observer=observer)
+    by_host = {one.host.name: one for one in rotations}
     return [*refused, *[await _complete(session, by_host[one.host], one) for one in results]]
+
+
+def _blocked(session: Session, host: Host) -> PushResult:
+    why = "it is blocked, and another password would let it in"
+    return PushResult(host.name, PushOutcome.REFUSED, why, session.unblock_hint(host.name))
 
 
 async def _running_target(session: Session, host: Host) -> Target | PushResult:
     """What runs on a host, as what it should go on to run: only its password becomes another one."""
-    if host.name in session.blocked():
-        why = "it is blocked, and another password would let it in"
-        return PushResult(host.name, PushOutcome.REFUSED, why, session.to_unblock(host.name))
     where = session.agent(host)
     try:
         seen = await protocol.look(where, session.transport(host), shown=[where.watched])
@@ -115,26 +119,26 @@ async def _start(session: Session, host: Host) -> PasswordRotation:
         begun = ""
     following = secrets.following(name, session.stack.secret(name), begun)
     if following != begun:
-        await session.keep_secret(secrets.upcoming(name), following)
+        await session.stack.write_secret(secrets.upcoming(name), following)
     return PasswordRotation(host, following)
 
 
-def _create_users(influxdb: InfluxDB, moves: Sequence[PasswordRotation]) -> None:
-    for move in moves:
-        users.apply(influxdb, users.plan_user(influxdb, move.name, move.following))
+def _create_users(influxdb: InfluxDB, rotations: Sequence[PasswordRotation]) -> None:
+    for one in rotations:
+        users.apply(influxdb, users.plan_user(influxdb, one.name, one.following))
 
 
-async def _complete(session: Session, move: PasswordRotation, result: PushResult) -> PushResult:
+async def _complete(session: Session, rotation: PasswordRotation, result: PushResult) -> PushResult:
     """Once its points are seen, the new password is the agent's only one."""
     if result.outcome not in GOOD:
         return result
     try:
-        if move.host != session.config.sidecar:  # whose secret is a file of the push
-            await session.keep_secret(move.name, move.following)
-        await asyncio.to_thread(users.remove_users, session.influxdb, move.former)
-        await session.drop_secret(secrets.upcoming(move.name))
+        if rotation.host != session.config.sidecar:  # whose secret is a file of the push
+            await session.stack.write_secret(rotation.name, rotation.following)
+        await asyncio.to_thread(users.remove_users, session.influxdb, rotation.previous_user)
+        await session.stack.delete_secret(secrets.upcoming(rotation.name))
     except AresmonError as error:
         why = f"it writes with its new password; the former one is still valid: {error.message}"
         return replace(result, outcome=PushOutcome.REFUSED, why=why, next="the same command again")
-    session.site.record(command=COMMAND, host=move.host.name, secret=move.name, outcome="rotated")
+    session.site.record(command=COMMAND, host=rotation.host.name, secret=rotation.name, outcome="rotated")
     return result

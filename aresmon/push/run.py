@@ -17,16 +17,16 @@ from aresmon.influxdb import events
 from aresmon.influxdb.events import HostEvent
 from aresmon.push import order as push_order
 from aresmon.push import rollout
+from aresmon.push.agent_files import AgentFiles
 from aresmon.push.host import Terms
 from aresmon.push.observer import PushObserver
-from aresmon.push.order import AgentFiles, PushOptions, Target
+from aresmon.push.order import PushOptions, Target
 from aresmon.push.protocol import PushOrder
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutJob, RolloutPace
 from aresmon.push.session import Session
 from aresmon.push.verification import Delivery
 from aresmon.render import telegraf
-from aresmon.site import secrets
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_schema import did_you_mean
 
@@ -71,32 +71,20 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
     return found, refused
 
 
-def prepare_jobs(
+async def prepare_jobs(
     session: Session, wanted: Sequence[Target], options: PushOptions
 ) -> tuple[list[RolloutJob], list[PushResult]]:
-    """The orders that bring these targets to their hosts; and for those that lack something for it, what."""
-    files_of = AgentFiles(
-        session.config,
-        session.stack,
-        package_data.package_files(),
-        session.image(),
-        dict(session.config.memory)["telegraf"],
-        lambda name: secrets.mark(session.stack.value, name),
-        session.sidecar_reader,
-    )
+    """The orders that deploy these targets; and a refusal for each that is blocked or lacks something for it."""
+    memory = dict(session.config.memory)["telegraf"]
+    files = AgentFiles(session.config, session.stack, package_data.package_files(), session.image(), memory)
     found, refused = list[RolloutJob](), list[PushResult]()
-    out = session.blocked()
+    blocked = await session.stack.blocked_hosts()
     for target in wanted:
-        name = target.host.name
-        if name in out:
-            refused.append(
-                PushResult(name, PushOutcome.REFUSED, f"it is blocked since {out[name]}", session.to_unblock(name))
-            )
+        if since := blocked.get(target.host.name):
+            refused.append(_blocked(session, target.host, since))
             continue
         try:
-            order = push_order.order(
-                target, session.config, session.stack, session.templates, options=options, files=files_of
-            )
+            order = push_order.order(target, files, session.templates, options)
         except AresmonError as error:
             refused.append(_refused(target.host, error))
             continue
@@ -109,7 +97,7 @@ async def push(
     session: Session, wanted: Sequence[Target], *, options: PushOptions, pace: RolloutPace, observer: PushObserver
 ) -> list[PushResult]:
     """Bring each target to its host; what came of it is remembered at once, host by host."""
-    ready, refused = prepare_jobs(session, wanted, options)
+    ready, refused = await prepare_jobs(session, wanted, options)
     for one in refused:
         observer.finished(one)
     if len(refused) > pace.max_fail:
@@ -121,7 +109,7 @@ async def push(
     await asyncio.to_thread(
         events.record_events, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL]
     )
-    await _note_followers(session, ready, results)
+    await _record_tls(session, ready, results)
     return [*refused, *results]
 
 
@@ -142,21 +130,25 @@ class _Recorder:
         self.observer.finished(result)
 
 
-async def _note_followers(session: Session, ready: Sequence[RolloutJob], results: Sequence[PushResult]) -> None:
-    """Those whose data was seen to come by TLS keep the agents' port open for nobody in the clear any more."""
+async def _record_tls(session: Session, ready: Sequence[RolloutJob], results: Sequence[PushResult]) -> None:
+    """Record the hosts whose data was seen to arrive by TLS: for them the agents' port need not accept plain HTTP."""
     if not session.config.edge.channel.is_tls:
         return
     proven = {one.host for one in results if one.outcome in (PushOutcome.PROVEN, PushOutcome.UNCHANGED)}
     for job in ready:
         if job.host in proven and not lint.in_clear(job.target.body):
-            brought = (file.content for file in job.order.files if file.path.endswith(f"/{config_names.AUTHORITY}"))
-            await session.followed(job.host, next(brought, b""))
+            trusted = (file.content for file in job.order.files if file.path.endswith(f"/{config_names.AUTHORITY}"))
+            await session.stack.record_tls(job.host, next(trusted, b""))
 
 
 def _event(result: PushResult) -> HostEvent:
     """What the dashboards show of a push: the configuration's commit or mark, and how it ended."""
     what = result.commit[:7] or result.mark.partition("-")[0]
     return HostEvent(result.host, "push", f"push to {result.host}: {result.outcome}", f"{what} {result.why}".strip())
+
+
+def _blocked(session: Session, host: Host, since: str) -> PushResult:
+    return PushResult(host.name, PushOutcome.REFUSED, f"it is blocked since {since}", session.unblock_hint(host.name))
 
 
 def _refused(host: Host, error: AresmonError) -> PushResult:

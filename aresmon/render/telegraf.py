@@ -165,13 +165,18 @@ def variables(host: Host, config: Config, *, account: str = "", in_clear: bool =
     return named | ({"ARESMON_PASSWORD": f"@{{aresmon:{SECRET}}}"} if host.agent == "docker" else {})
 
 
-def environment(host: Host, config: Config, password: str = "", *, account: str = "") -> str:
-    """The same as a file, one `NAME=value` a line, as systemd and a shell read it."""
-    named = variables(host, config, account=account) | ({"ARESMON_PASSWORD": password} if password else {})
-    lines = [f"{name}={_quoted(value)}" for name, value in sorted(named.items())]
-    if host.agent == "systemd" and not password:
-        lines.append(f"# ARESMON_PASSWORD is the content of .aresmon/secrets/agent-{host.name} on {config.server}.")
-    return "\n".join(lines) + "\n"
+def environment(host: Host, config: Config, *, account: str = "") -> str:
+    """The same as a file, without the password of a systemd service."""
+    text = environment_file(variables(host, config, account=account))
+    if host.agent == "systemd":
+        text += f"# ARESMON_PASSWORD is the content of .aresmon/secrets/agent-{host.name} on {config.server}.\n"
+    return text
+
+
+def environment_file(variables: Mapping[str, str], password: str = "") -> str:
+    """Variables as a file, one `NAME=value` a line, as systemd and a shell read it."""
+    named = {**variables, **({"ARESMON_PASSWORD": password} if password else {})}
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in sorted(named.items()))
 
 
 def _quoted(value: str) -> str:

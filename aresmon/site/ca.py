@@ -108,13 +108,13 @@ def _facts_file(folder: Path) -> JsonFile[Facts]:
 
 def trusted(folder: Path) -> str:
     """Return the CA certificates that hosts must trust, in PEM: two while the authority is being rotated."""
-    found = (_certificate(folder / name) for name in (_NOW, NEXT))
+    found = (certificates(folder / name) for name in (_NOW, NEXT))
     return "".join(found)
 
 
 def mark(folder: Path) -> str:
     """Return a hash that changes with the edge's certificate; empty if there is none."""
-    text = _certificate(folder / _EDGE)
+    text = certificates(folder / _EDGE)
     return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
 
 
@@ -181,7 +181,7 @@ def is_brought(folder: Path, file: Path) -> bool:
 
 def knows_next(folder: Path, known: bytes) -> bool:
     """Return whether the next authority is among these certificates (PEM) that a host trusts."""
-    following = _certificate(folder / NEXT).encode()
+    following = certificates(folder / NEXT).encode()
     return bool(following) and following in known
 
 
@@ -312,7 +312,8 @@ def _whole(path: Path) -> tuple[Certificate, EllipticCurvePrivateKey]:
     )
 
 
-def _certificate(path: Path) -> str:
+def certificates(path: Path) -> str:
+    """The certificates of a PEM file, without its private key; nothing where it cannot be read."""
     try:
         return "".join(_CERTIFICATE.findall(path.read_text(encoding="ascii")))
     except (OSError, UnicodeDecodeError):
@@ -321,7 +322,7 @@ def _certificate(path: Path) -> str:
 
 def _digest(folder: Path) -> str:
     """Return a digest of the authority's and the edge's certificates."""
-    both = (_certificate(folder / name) for name in (_NOW, _EDGE))
+    both = (certificates(folder / name) for name in (_NOW, _EDGE))
     return hashlib.sha256("\0".join(both).encode()).hexdigest()
 
 

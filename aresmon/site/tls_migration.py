@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +18,9 @@ from aresmon.config.names import AUTHORITY
 from aresmon.site import ca, secrets
 from aresmon.site.certificates import CertificateWarning
 from aresmon.site.folder import Site
-from aresmon.system import files
+from aresmon.system import files, locked_file
 from aresmon.system.dotenv import variables
+from aresmon.system.locked_file import Change
 
 IN_CLEAR = "hosts-in-clear"
 WITH_NEXT = "hosts-with-next"
@@ -107,17 +109,44 @@ def rotate(site: Site, config: Config, now: datetime) -> None:
 
 def note(site: Site, which: str, hosts: Iterable[str]) -> None:
     """Make such a list anew."""
-    files.write(site.authority / which, "".join(f"{name}\n" for name in sorted(hosts)).encode())
+    files.write(site.authority / which, _lines(hosts))
 
 
-def followed(site: Site, host: str, trusted: bytes) -> None:
-    """This host's data was seen to come by TLS; `trusted` is what it was given to know the edge by."""
-    behind = _read(site.authority / IN_CLEAR) or frozenset()
-    if host in behind:
-        note(site, IN_CLEAR, behind - {host})
-    knowing = _read(site.authority / WITH_NEXT) or frozenset()
-    if host not in knowing and ca.knows_next(site.authority, trusted):
-        note(site, WITH_NEXT, knowing | {host})
+def record_tls(site: Site, host: str, trusted: bytes) -> None:
+    """Record that a host's data arrives by TLS; `trusted` are the certificates (PEM) that it was given."""
+    next_authority = ca.certificates(site.authority / ca.NEXT).encode()
+    for name, change in changes(host, trusted, next_authority).items():
+        locked_file.update(site.authority / name, change)
+
+
+def changes(host: str, trusted: bytes, next_authority: bytes) -> dict[str, Change]:
+    """How the lists change once a host's data arrives by TLS, by file.
+
+    `trusted` are the certificates that the host was given, `next_authority` that of the next authority, empty where
+    there is none; both are PEM.
+    """
+    found: dict[str, Change] = {IN_CLEAR: partial(_without, host)}
+    if next_authority and next_authority in trusted:
+        found[WITH_NEXT] = partial(_with, host)
+    return found
+
+
+def _without(host: str, content: bytes | None) -> bytes | None:
+    hosts = _hosts(content)
+    return _lines(hosts - {host}) if host in hosts else None
+
+
+def _with(host: str, content: bytes | None) -> bytes | None:
+    hosts = _hosts(content)
+    return None if host in hosts else _lines(hosts | {host})
+
+
+def _hosts(content: bytes | None) -> frozenset[str]:
+    return frozenset((content or b"").decode("ascii", errors="replace").split())
+
+
+def _lines(hosts: Iterable[str]) -> bytes:
+    return "".join(f"{name}\n" for name in sorted(hosts)).encode()
 
 
 def _environment(site: Site) -> str:

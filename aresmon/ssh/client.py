@@ -21,6 +21,7 @@ from typing import Any
 
 import asyncssh
 
+from aresmon.ssh import relay
 from aresmon.ssh.transport import Conversation, LostError, UnreachableHostError, read_and_run
 
 _CONNECT_WITHIN = 15.0
@@ -71,66 +72,15 @@ class Ssh:
                 await asyncio.wait_for(connection.wait_closed(), 2)
 
     @asynccontextmanager
-    async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
+    async def open(self) -> AsyncIterator[SshConnection]:
+        """A connection that several programs share. Raises UnreachableHostError."""
         async with self.connect() as connection:
-            yield await self.converse(connection, script, given, as_root=as_root)
+            yield SshConnection(self, connection)
 
-    async def converse(
-        self, connection: asyncssh.SSHClientConnection, script: str, given: bytes, *, as_root: bool
-    ) -> Conversation:
-        """Run a script over a connection that is there already. Raises UnreachableHostError if it is not any more."""
-        try:
-            process = await self._run(connection, script, as_root=as_root)
-        except (asyncssh.Error, OSError) as error:
-            raise self._unreachable(f"it lets nothing run: {_words(error)}", "") from None
-        # In pieces: asyncssh copies all that it still has to send for each packet.
-        with suppress(asyncssh.Error, OSError):  # a connection that breaks in the middle is told by the lines
-            for start in range(0, len(given), _PIECE):
-                process.stdin.write(given[start : start + _PIECE])
-                if len(given) > _PIECE:
-                    await process.stdin.drain()
-        return _Remote(self.name, process, asyncio.create_task(_last_lines(process.stderr)))
-
-    async def pass_on(
-        self,
-        connection: asyncssh.SSHClientConnection,
-        script: str,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        """Run a script as root, its standard input and output those of this stream, until the stream ends."""
-        process = await self._run(connection, script, as_root=True)
-
-        async def upwards() -> None:
-            while data := await reader.read(1 << 16):
-                process.stdin.write(data)
-            process.stdin.write_eof()
-
-        going = asyncio.create_task(upwards())
-        with suppress(asyncssh.Error, OSError):
-            while data := await process.stdout.read(1 << 16):
-                writer.write(data)
-                await writer.drain()
-        going.cancel()
-        process.close()
-
-    async def _run(
-        self, connection: asyncssh.SSHClientConnection, script: str, *, as_root: bool
-    ) -> asyncssh.SSHClientProcess[bytes]:
-        password, text = self.connections.sudo_password, script.encode()
-        command, before = read_and_run(len(text)), b""
-        if as_root and connection.get_extra_info("username") != "root":
-            if password is not None:
-                # A sudo that does not ask leaves the password unread: what comes before our word is nobody's input.
-                command = f'while IFS= read -r line && [ "$line" != {_GO} ]; do :; done; {command}'
-                before = f"{password}\n{_GO}\n".encode()
-            how = "sudo -n --" if password is None else "sudo -S -p '' --"
-            command = f"{how} bash -c {shlex.quote(command)}"
-        else:
-            command = f"bash -c {shlex.quote(command)}"
-        process = await connection.create_process(f"exec {command}", encoding=None)
-        process.stdin.write(before + text)
-        return process
+    @asynccontextmanager
+    async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
+        async with self.open() as connection, connection.start(script, given, as_root=as_root) as conversation:
+            yield conversation
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
         user, _, host = self.destination.rpartition("@")
@@ -153,22 +103,23 @@ class Ssh:
                     )
             except _TRANSIENT as error:
                 if not tries_left:
-                    raise self._unreachable(str(error) or "the connection was dropped", "") from None
+                    raise self.unreachable(str(error) or "the connection was dropped", "") from None
                 await asyncio.sleep(random.uniform(0.3, 1.5))  # noqa: S311 (so that hosts do not come back together)
             except asyncssh.HostKeyNotVerifiable as error:
                 raise self._untrusted(str(error)) from None
             except asyncssh.PermissionDenied:
                 hint = f"`ssh {self.destination}` must log in by itself: a key, and its agent, as ~/.ssh/config says"
-                raise self._unreachable("it lets nobody in with these keys", hint) from None
+                raise self.unreachable("it lets nobody in with these keys", hint) from None
             except asyncssh.ConfigParseError as error:
-                raise self._unreachable(f"~/.ssh/config: {error}", "mend that file") from None
+                raise self.unreachable(f"~/.ssh/config: {error}", "mend that file") from None
             except TimeoutError:
-                raise self._unreachable(f"it did not answer within {_CONNECT_WITHIN:.0f} s", "") from None
+                raise self.unreachable(f"it did not answer within {_CONNECT_WITHIN:.0f} s", "") from None
             except (asyncssh.Error, OSError) as error:
-                raise self._unreachable(_words(error), "") from None
+                raise self.unreachable(_words(error), "") from None
         raise AssertionError("unreachable")
 
-    def _unreachable(self, why: str, hint: str) -> UnreachableHostError:
+    def unreachable(self, why: str, hint: str) -> UnreachableHostError:
+        """The error of a host that cannot be reached; without a hint, how to find out why."""
         known = f"`ssh {self.destination}` shows what is in the way; `ssh:` in aresmon.yml or ~/.ssh/config says how"
         return UnreachableHostError(f"{self.name} is not reached: {why}", hint=hint or known)
 
@@ -184,6 +135,82 @@ class Ssh:
             hint=f"`ssh {self.destination}` once, hold the fingerprint it shows against the host's own "
             "(`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there), and say yes",
         )
+
+
+@dataclass(frozen=True)
+class SshConnection:
+    """An open connection to a host: a transport, and a way to the Unix sockets there."""
+
+    host: Ssh
+    connection: asyncssh.SSHClientConnection = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.host.name
+
+    @asynccontextmanager
+    async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
+        try:
+            process = await self._run(script, as_root=as_root)
+        except (asyncssh.Error, OSError) as error:
+            raise self.host.unreachable(f"it lets nothing run: {_words(error)}", "") from None
+        # In pieces: asyncssh copies all that it still has to send for each packet.
+        with suppress(asyncssh.Error, OSError):  # a connection that breaks in the middle is told by the lines
+            for start in range(0, len(given), _PIECE):
+                process.stdin.write(given[start : start + _PIECE])
+                if len(given) > _PIECE:
+                    await process.stdin.drain()
+        conversation = _Remote(self.name, process, asyncio.create_task(_last_lines(process.stderr)))
+        try:
+            yield conversation
+        finally:
+            await conversation.end()
+
+    async def forward_socket(self, local: Path, remote: str) -> asyncio.AbstractServer:
+        """Listen on a Unix socket here; what connects to it reaches a Unix socket there, as root."""
+        program = Path(relay.__file__).read_text(encoding="utf-8")
+        script = shlex.join(["exec", "python3", "-c", program, remote])
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await self._forward(script, reader, writer)
+            finally:
+                writer.close()
+
+        return await asyncio.start_unix_server(serve, str(local))
+
+    async def _forward(self, script: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Run a script as root, its standard input and output those of this stream, until the stream ends."""
+        process = await self._run(script, as_root=True)
+
+        async def send() -> None:
+            while data := await reader.read(1 << 16):
+                process.stdin.write(data)
+            process.stdin.write_eof()
+
+        sending = asyncio.create_task(send())
+        with suppress(asyncssh.Error, OSError):
+            while data := await process.stdout.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        sending.cancel()
+        process.close()
+
+    async def _run(self, script: str, *, as_root: bool) -> asyncssh.SSHClientProcess[bytes]:
+        password, text = self.host.connections.sudo_password, script.encode()
+        command, before = read_and_run(len(text)), b""
+        if as_root and self.connection.get_extra_info("username") != "root":
+            if password is not None:
+                # A sudo that does not ask leaves the password unread: what comes before our word is nobody's input.
+                command = f'while IFS= read -r line && [ "$line" != {_GO} ]; do :; done; {command}'
+                before = f"{password}\n{_GO}\n".encode()
+            how = "sudo -n --" if password is None else "sudo -S -p '' --"
+            command = f"{how} bash -c {shlex.quote(command)}"
+        else:
+            command = f"bash -c {shlex.quote(command)}"
+        process = await self.connection.create_process(f"exec {command}", encoding=None)
+        process.stdin.write(before + text)
+        return process
 
 
 class _Remote:

@@ -372,7 +372,7 @@ def _prove(site: Site, intent: DesiredState, progress: Progress) -> str:
         unproven = freshness.wait_for_data(influxdb_service.influxdb(site), sidecar.name, since)
     if not unproven and b'ARESMON_URL: "https:' in intent.files[AGENT_ENVIRONMENT]:
         trusted = intent.files.get(f"agents/{sidecar.name}/{config_names.AUTHORITY}", b"")
-        tls_migration.followed(site, sidecar.name, trusted)
+        tls_migration.record_tls(site, sidecar.name, trusted)
     return unproven
 
 

@@ -65,11 +65,15 @@ class JsonFile(Generic[T]):
         except (ValueError, TypeError, AttributeError) as error:
             raise self._unreadable(str(error), where) from None
 
-    def write(self, value: T) -> None:
-        """Replace the file atomically. Raises AresmonError, with the former content in place, where that fails."""
+    def encode(self, value: T) -> bytes:
+        """The content of the file for this value."""
         separators = (",", ":") if self.indent is None else None
         text = json.dumps(self.serialise(value), indent=self.indent, separators=separators)
-        files.write(self.path, f"{text}\n".encode(), mode=self.mode)
+        return f"{text}\n".encode()
+
+    def write(self, value: T) -> None:
+        """Replace the file atomically. Raises AresmonError, with the former content in place, where that fails."""
+        files.write(self.path, self.encode(value), mode=self.mode)
 
     def delete(self) -> None:
         """Delete the file, if it exists. Raises OSError."""

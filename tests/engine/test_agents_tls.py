@@ -234,7 +234,7 @@ def test_another_authority_follows_and_at_no_time_is_an_agent_that_was_pushed_to
     waiting = site.run("authority", "rotate")
     both = Path(shutil.copy(trusted(site), tmp_path / "both.pem"))
     for host in HOSTS:  # what a proven push notes
-        tls_migration.followed(folder.Site(site.folder), host, trusted(site).read_bytes())
+        tls_migration.record_tls(folder.Site(site.folder), host, trusted(site).read_bytes())
     assert reached(site, both)
 
     assert site.run("authority", "rotate").code == 0

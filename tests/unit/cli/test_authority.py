@@ -102,7 +102,7 @@ def test_another_change_is_refused_until_up_has_brought_the_last_one(moved: Site
     assert run(moved, "rotate")[0] == 0
     bring(moved)
     for host in ("biere", "lewi"):
-        tls_migration.followed(moved, host, ca.trusted(moved.authority).encode())
+        tls_migration.record_tls(moved, host, ca.trusted(moved.authority).encode())
 
     code, told = run(moved, "rotate")
     shown = run(moved, "show")[1]

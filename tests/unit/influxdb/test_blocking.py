@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -14,14 +14,14 @@ from aresmon.config import package_data
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError, Series
 from aresmon.push import enroll, rotate_passwords, run
-from aresmon.push.order import PushOptions, Stack, Target
+from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
 from aresmon.push.session import Session
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site.folder import Site
-from aresmon.stack import remote
-from aresmon.system import process
+from aresmon.ssh.transport import Local
+from aresmon.stack.remote import RemoteStack
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, load
 from tests.unit.scripted import Observed
@@ -120,6 +120,11 @@ SINCE = "2026-11-24T10:00:00+00:00"
 BLOCKED = json.dumps({"lewi": SINCE, "ronflex": SINCE}).encode()
 
 
+class NoSecretStack(RemoteStack):
+    async def write_secret(self, name: str, value: str) -> None:
+        pytest.fail(f"{name} is written for a blocked host")
+
+
 class Elsewhere:
     """A workstation's site, which knows of no block, and the folder of its server."""
 
@@ -129,25 +134,13 @@ class Elsewhere:
             self.list.parent.mkdir(parents=True)
             self.list.write_bytes(listed)
             self.list.chmod(0o640)
-        docker = server / "docker.sock"
-        far = remote.RemoteStack(str(server), "", influxdb, docker, {}, {"agent-lewi": "secret"}, listed, self._run)
+        known = {"agent-lewi": "secret"}
+        stack = NoSecretStack(str(server), "", Local("biere"), influxdb, server / "docker.sock", {}, known)
         site.make_state()
-        stack = Stack(str(server), is_here=False, secret=far.secret)
-        values: dict[str, Any] = {"keep_secret": self._made, "drop_secret": self._dropped, "followed": self._made}
-        values |= {"blocked": far.blocked, "forget_block": far.forget_block, "transport": self._reached}
         templates = TelegrafTemplates.of(package_data.package_files())
-        self.session = Session(site, FLEET, SHIPPED, templates, stack, influxdb, **values)
+        self.session = Session(site, FLEET, SHIPPED, templates, stack, self._reached)
 
-    async def _run(self, script: str, given: str) -> None:
-        process.run(["bash", "-c", script], given=given)
-
-    async def _made(self, *_: object) -> None:
-        pytest.fail("a secret is made for a blocked host")
-
-    async def _dropped(self, _: str) -> None:
-        pass
-
-    def _reached(self, _: object) -> None:
+    def _reached(self, _: object) -> NoReturn:
         pytest.fail("a blocked host is reached for")
 
     def push(self) -> list[PushResult]:
@@ -201,18 +194,19 @@ def test_another_machine_of_a_removed_host_s_name_is_not_blocked_on_the_server(
 
 def test_where_nobody_was_ever_blocked_nobody_is(site: Site, influxdb: FakeInfluxDB, tmp_path: Path) -> None:
     elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=None)
-    (tmp_path / "server").mkdir()
+    state = tmp_path / "server" / ".aresmon"
+    state.mkdir(parents=True)
 
-    assert elsewhere.session.blocked() == {}
+    assert asyncio.run(elsewhere.session.stack.blocked_hosts()) == {}
     asyncio.run(enroll.revoke(elsewhere.session, "lewi"))
-    assert list((tmp_path / "server").iterdir()) == []
+    assert list(state.iterdir()) == []
 
 
 @pytest.mark.parametrize("listed", [b"", b"{", b"[]"])
 def test_a_list_without_sense_lets_nobody_in(site: Site, influxdb: FakeInfluxDB, tmp_path: Path, listed: bytes) -> None:
     elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=listed)
 
-    with pytest.raises(AresmonError, match=r"blocked\.json there, the hosts that may not write, cannot be read"):
+    with pytest.raises(AresmonError, match=r"blocked\.json on biere, the hosts that may not write, cannot be read"):
         elsewhere.push()
     with pytest.raises(AresmonError, match="cannot be read"):
         elsewhere.rotate()

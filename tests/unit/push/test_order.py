@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import tomllib
@@ -17,15 +16,18 @@ from aresmon.config.model import Config, Host
 from aresmon.config.package_data import package_files
 from aresmon.push import order as push_order
 from aresmon.push import protocol
-from aresmon.push.order import AgentFiles, PushOptions, Stack, Target
+from aresmon.push.agent_files import AgentFiles
+from aresmon.push.order import PushOptions, Target
 from aresmon.push.protocol import PushOrder
 from aresmon.render import telegraf
 from aresmon.render.bundle import render
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle
+from aresmon.site import secrets as site_secrets
 from aresmon.system import dotenv
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, VIEWS, load, place
+from tests.unit.stacks import MemoryStack
 
 FILES = package_files()
 FRAME = TelegrafTemplates.of(FILES)
@@ -48,9 +50,8 @@ def bundle_of(config: Config = FLEET) -> Mapping[str, bytes]:
     return {**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()}
 
 
-def stack(**changes: Any) -> Stack:
-    here = Stack("/srv/ares", is_here=True, secret=lambda name: PASSWORD + name, bundle=bundle_of())
-    return dataclasses.replace(here, **changes)
+def stack(**changes: Any) -> MemoryStack:
+    return MemoryStack(**{"read_secret": lambda name: PASSWORD + name, "bundle": bundle_of(), **changes})
 
 
 def body_of(name: str, config: Config = FLEET) -> str:
@@ -62,16 +63,16 @@ def made(
     *,
     config: Config = FLEET,
     body: str = "",
-    where: Stack | None = None,
+    where: MemoryStack | None = None,
     image: str = "telegraf:1",
     memory: str = "256m",
     **options: Any,
 ) -> PushOrder:
     """The order for a host."""
     where = where or stack()
-    files = AgentFiles(config, where, FILES, image, memory, lambda name: f"mark-of-{name}")
-    target = Target(config.host(name), body or body_of(name, config))
-    return push_order.order(target, config, where, FRAME, options=PushOptions(**{"by": "ada", **options}), files=files)
+    files = AgentFiles(config, where, FILES, image, memory)
+    target = Target(config.host(name), body or body_of(name, config), password=options.pop("password", ""))
+    return push_order.order(target, files, FRAME, PushOptions(**{"by": "ada", **options}))
 
 
 def contents(order: PushOrder) -> dict[str, bytes]:
@@ -157,7 +158,7 @@ def other(change: str) -> PushOrder:
     if change == "variable":
         return made("lewi", config=load(text))
     if change == "password":
-        return made("lewi", where=stack(secret=lambda _: "another"))
+        return made("lewi", where=stack(read_secret=lambda _: "another"))
     return made("lewi", body=body_of("lewi") + "[[inputs.ping]]\n")
 
 
@@ -174,10 +175,10 @@ def test_another_container_is_another_content_where_there_is_one() -> None:
 
 def test_another_compose_file_is_another_content() -> None:
     shipped = {**FILES, "compose/agent.yml": b"another"}
-    files = AgentFiles(FLEET, stack(), shipped, "telegraf:1", "256m", lambda name: name)
+    files = AgentFiles(FLEET, stack(), shipped, "telegraf:1", "256m")
     target = Target(FLEET.host("far.away"), body_of("far.away"))
 
-    order = push_order.order(target, FLEET, stack(), FRAME, options=PushOptions("ada"), files=files)
+    order = push_order.order(target, files, FRAME, PushOptions("ada"))
 
     assert order.content != made("far.away").content
 
@@ -241,7 +242,7 @@ def test_its_container_is_made_anew_for_another_configuration_and_another_passwo
         return dotenv.variables(contents(order)[f"{order.agent.folder}/.env"].decode())["TELEGRAF_CONFIGURATION"]
 
     assert configuration(made("far.away")) != configuration(made("far.away")), "each push has its own mark"
-    assert configuration(made("far.away", where=stack(secret=lambda _: "x"))) != configuration(made("far.away"))
+    assert configuration(made("far.away", where=stack(read_secret=lambda _: "x"))) != configuration(made("far.away"))
 
 
 # The server's own ----------------------------------------------------------------------------------------
@@ -278,7 +279,7 @@ def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent() -> None
         FLEET,
         SHIPPED,
         VIEWS,
-        place(marks=marks, fingerprints={"agent-biere": "mark-of-agent-biere"}),
+        place(marks=marks, fingerprints={"agent-biere": site_secrets.mark(stack().secret, "agent-biere")}),
         shipped_files=FILES,
     )
 
@@ -288,11 +289,11 @@ def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent() -> None
     assert env == dotenv.variables(wanted[".env"].decode())["TELEGRAF_CONFIGURATION"]
 
 
-@pytest.mark.parametrize(("is_here", "owner"), [(True, "-"), (False, "ada:ada")])
-def test_its_files_stay_whose_they_are(is_here: bool, owner: str) -> None:
-    order = made("biere", where=stack(is_here=is_here, owner=owner))
+@pytest.mark.parametrize(("is_local", "owner"), [(True, "-"), (False, "ada:ada")])
+def test_its_files_keep_their_owner(is_local: bool, owner: str) -> None:
+    order = made("biere", where=stack(is_local=is_local, owner=owner))
 
-    assert order.agent.as_root == (not is_here)
+    assert order.agent.as_root == (not is_local)
     assert order.agent.state == "/srv/ares/.aresmon/push"
     assert {one.owner for one in order.files} == {owner}
 
@@ -341,7 +342,7 @@ def test_a_secret_that_is_missing_is_told() -> None:
         raise AresmonError(f"no secret {name}")
 
     with pytest.raises(AresmonError, match="no secret agent-lewi"):
-        made("lewi", where=stack(secret=missing))
+        made("lewi", where=stack(read_secret=missing))
 
 
 # TLS --------------------------------------------------------------------------------------------------
@@ -354,7 +355,7 @@ WITH_A_PAIR = load(
 )
 
 
-def with_tls(pem: str = PEM, config: Config = WITH_TLS) -> Stack:
+def with_tls(pem: str = PEM, config: Config = WITH_TLS) -> MemoryStack:
     files = render(config, SHIPPED, VIEWS, place(trusted=pem), shipped_files=FILES)
     hashes = {path: bundle.hashes_to(content) for path, content in files.items()}
     return stack(bundle={**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()})
@@ -419,10 +420,8 @@ def test_a_certificate_that_hosts_know_already_needs_no_file_and_the_server_s_ow
 
 
 def test_a_password_of_the_second_user_is_brought_with_that_user_to_every_kind_of_agent() -> None:
-    moving = {f"agent-{name}": f"2~next-of-{name}" for name in ("biere", "lewi", "far.away")}
-
     for name in ("biere", "lewi", "far.away"):
-        order = made(name, where=stack(moving=moving))
+        order = made(name, password=f"2~next-of-{name}")
 
         assert order.access is not None
         assert (order.access.user, order.access.password) == (f"agent-{name}~2", f"2~next-of-{name}")

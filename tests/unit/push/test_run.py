@@ -12,10 +12,9 @@ import pytest
 
 from aresmon.agents.sources import Release
 from aresmon.config.package_data import package_files
-from aresmon.influxdb import users
 from aresmon.push import drift as push_drift
 from aresmon.push import run
-from aresmon.push.order import PushOptions, Stack, Target
+from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
 from aresmon.push.session import Session
@@ -25,8 +24,8 @@ from aresmon.site.folder import Site
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, load
-from tests.unit.points import Points
 from tests.unit.scripted import PROBE, Observed, Scripted, Step
+from tests.unit.stacks import MemoryStack
 
 FLEET = load(
     """\
@@ -42,6 +41,16 @@ LIVE = "/etc/telegraf/telegraf.conf"
 INPUT = "[[inputs.cpu]]\n"
 
 
+class ReadOnlyStack(MemoryStack):
+    """Neither a push nor a look changes anything there, without TLS."""
+
+    async def swap_file(self, path: str, *_: object, **__: object) -> bool:
+        pytest.fail(f"a push writes {path}")
+
+    async def delete_file(self, path: str) -> None:
+        pytest.fail(f"a push deletes {path}")
+
+
 class Hosts:
     """The hosts of a site, and what each says in its next conversations."""
 
@@ -52,14 +61,8 @@ class Hosts:
             config=FLEET,
             catalogue=SHIPPED,
             templates=FRAME,
-            stack=Stack("/srv/ares", is_here=True, secret=lambda name: f"pw-of-{name}"),
-            influxdb=Points(),
+            stack=ReadOnlyStack(lambda name: f"pw-of-{name}"),
             transport=lambda host: self.says[host.name],
-            keep_secret=_nobody,
-            drop_secret=_nobody,
-            followed=_noted,
-            blocked=lambda: users.blocked_hosts(site),
-            forget_block=_nobody,
         )
 
     def say(self, host: str, *conversations: Sequence[Step] | AresmonError) -> None:
@@ -83,14 +86,6 @@ class Hosts:
             observer=observed,
         )
         return asyncio.run(results), observed.results
-
-
-async def _nobody(*_: str) -> None:
-    pytest.fail("a push keeps no secret")
-
-
-async def _noted(_host: str, _trusted: bytes) -> None:
-    pytest.fail("without TLS nobody follows to it")
 
 
 @pytest.fixture
@@ -285,7 +280,7 @@ def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_a
             raise AresmonError("the server has no secret agent-lewi")
         return "pw"
 
-    stack = Stack("/srv/ares", is_here=True, secret=secret)
+    stack = ReadOnlyStack(secret)
     object.__setattr__(hosts.session, "stack", stack)
     hosts.say("biere", COMMITTED)
 
@@ -304,7 +299,8 @@ def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_a
 
 
 def test_a_host_that_is_blocked_is_refused_with_what_lets_it_in_again(hosts: Hosts) -> None:
-    (hosts.session.site.state / "blocked.json").write_text('{"lewi": "2026-11-24T10:00:00+00:00"}')
+    stack = ReadOnlyStack(lambda _: "pw", files={"blocked.json": b'{"lewi": "2026-11-24T10:00:00+00:00"}'})
+    object.__setattr__(hosts.session, "stack", stack)
 
     (result,), _ = hosts.push(hosts.targets("lewi"))
 

@@ -236,7 +236,7 @@ def test_an_environment_file_reads_in_a_shell_as_it_was_meant(tmp_path: Path) ->
     config = load(yaml.safe_dump({"hosts": {"biere": None, "lewi": {"env": env}}}))
     file = tmp_path / "environment"
 
-    file.write_text(telegraf.environment(config.host("lewi"), config, "a~!@%^*+=:,/?-z"))
+    file.write_text(telegraf.environment_file(telegraf.variables(config.host("lewi"), config), "a~!@%^*+=:,/?-z"))
 
     names = " ".join(f'"${name}"' for name in (*env, "ARESMON_PASSWORD", "ARESMON_HOST"))
     read = process.run(["bash", "-c", f'. "$0"; printf "%s\\n" {names}', file]).out.split("\n")

@@ -16,7 +16,7 @@ from aresmon.config.model import Host
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.push import rotate_passwords
-from aresmon.push.order import PushOptions, Stack, Target
+from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
 from aresmon.push.session import Session
@@ -24,6 +24,7 @@ from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import secret_inventory
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.stack.local import LocalStack
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.conftest import SHIPPED, load
 from tests.unit.scripted import Observed
@@ -88,6 +89,21 @@ def _rows(rows: list[dict[str, str]]) -> list[Series]:
     return [Series("", {}, tuple(rows))]
 
 
+@dataclass(frozen=True)
+class CutStack(LocalStack):
+    """The stack here; each change of its files is a step at which the power may go."""
+
+    power: Power = field(default_factory=Power)
+
+    async def swap_file(self, path: str, expected: bytes | None, content: bytes, *, mode: int | None = None) -> bool:
+        self.power.step()
+        return await LocalStack.swap_file(self, path, expected, content, mode=mode)
+
+    async def delete_file(self, path: str) -> None:
+        self.power.step()
+        await LocalStack.delete_file(self, path)
+
+
 class World:
     """A site, its InfluxDB, and one host, which writes with what the last push brought it."""
 
@@ -106,35 +122,15 @@ class World:
     @property
     def session(self) -> Session:
         templates = TelegrafTemplates("", "", "", "")
-        stack = Stack("/srv/ares", is_here=True, secret=lambda name: site_secrets.read(self.site.secrets, name))
-        values: dict[str, Any] = {
-            "site": self.site,
-            "config": FLEET,
-            "catalogue": SHIPPED,
-            "templates": templates,
-            "stack": stack,
-            "influxdb": self.influxdb,
-            "transport": None,
-            "keep_secret": self._keep,
-            "drop_secret": self._drop,
-        }
-        others: dict[str, Any] = {name: None for name in Session.__dataclass_fields__ if name not in values}
-        return Session(**values, **others)
-
-    async def _keep(self, name: str, value: str) -> None:
-        self.power.step()
-        site_secrets.replace(self.site.secrets, name, value, self.site.root.stat().st_uid)
-
-    async def _drop(self, name: str) -> None:
-        self.power.step()
-        site_secrets.remove(self.site.secrets, name)
+        stack = CutStack(self.site, str(self.site.root), {}, self.influxdb, power=self.power)
+        return Session(self.site, FLEET, SHIPPED, templates, stack, lambda _: pytest.fail("nobody is reached here"))
 
     async def _running_target(self, session: Session, host: Host) -> Target:
         return Target(host, "[[inputs.cpu]]\n")
 
     async def _push(self, session: Session, wanted: Sequence[Target], **_: Any) -> list[PushResult]:
         self.power.step()  # before the switch
-        password = session.stack.value("agent-lewi")
+        (password,) = [target.password for target in wanted]
         if self.outcome is PushOutcome.PROVEN:
             self.host = (site_secrets.account("agent-lewi", password), password)
             assert self.is_valid

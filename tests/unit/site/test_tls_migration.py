@@ -12,8 +12,8 @@ from aresmon.config.model import Config
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import ca, secrets, tls_migration
 from aresmon.site.folder import Site
+from aresmon.ssh.transport import Local
 from aresmon.stack import remote
-from aresmon.system import process
 from tests.unit.conftest import load
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_hosts_of_before_are_in_the_clear_until_a_push_is_proven(site: Site, con
     tls_migration.begin(site, config)
     assert told(site, config) == ["biere may still write in the clear", "lewi may still write in the clear"]
 
-    tls_migration.followed(site, "biere", ONE)
+    tls_migration.record_tls(site, "biere", ONE)
 
     assert tls_migration.in_clear(site, config) == {"lewi"}
     tls_migration.begin(site, config)
@@ -76,7 +76,7 @@ def test_a_dry_run_tells_the_same_and_notes_nothing(site: Site, config: Config) 
 def test_without_tls_nothing_is_noted_and_going_back_begins_anew(site: Site, config: Config) -> None:
     before_tls(site, "lewi")
     tls_migration.begin(site, config)
-    tls_migration.followed(site, "lewi", ONE)
+    tls_migration.record_tls(site, "lewi", ONE)
 
     off = fleet_with("off", "biere", "lewi")
     tls_migration.begin(site, off)
@@ -123,7 +123,7 @@ class Changing:
     def push(self, *hosts: str) -> None:
         for host in hosts:
             self.known[host] = self.bundle.read_text()
-            tls_migration.followed(self.site, host, self.bundle.read_bytes())
+            tls_migration.record_tls(self.site, host, self.bundle.read_bytes())
 
     @property
     def cut_off(self) -> list[str]:
@@ -215,11 +215,8 @@ def test_where_it_is_lost_who_followed_everybody_is_waited_for(changing: Changin
 def far(tmp_path: Path) -> remote.RemoteStack:
     """The stack in this folder, as if it were elsewhere."""
 
-    async def run(script: str, given: str) -> None:
-        process.run(["bash", "-c", script], given=given)
-
-    nowhere = InfluxDB(tmp_path / "socket", "admin", "")
-    return remote.RemoteStack(str(tmp_path), "", nowhere, tmp_path / "docker.sock", {}, {}, None, run)
+    influxdb = InfluxDB(tmp_path / "socket", "admin", "")
+    return remote.RemoteStack(str(tmp_path), "", Local("biere"), influxdb, tmp_path / "docker.sock", {}, {})
 
 
 @pytest.mark.parametrize("pushed", ["both", "the former two", "none"])
@@ -238,10 +235,10 @@ def test_from_elsewhere_the_same_is_noted_on_the_server_of_this_host_alone(
     before = {path.name for path in folder.iterdir()}
 
     for _ in range(2):
-        asyncio.run(far.followed("biere", known.encode()))
+        asyncio.run(far.record_tls("biere", known.encode()))
 
     assert (folder / tls_migration.IN_CLEAR).read_text() == "biere2\nlewi\n"
-    assert (folder / tls_migration.WITH_NEXT).read_text() == ("lewi\nbiere\n" if pushed == "both" else "lewi\n")
+    assert (folder / tls_migration.WITH_NEXT).read_text() == ("biere\nlewi\n" if pushed == "both" else "lewi\n")
     assert {path.name for path in folder.iterdir()} == before
 
 
@@ -250,6 +247,6 @@ def test_from_elsewhere_nothing_is_noted_where_nothing_is_waited_for(tmp_path: P
     ca.ensure(folder, ["biere"], NOW)
     before = {path.name for path in folder.iterdir()}
 
-    asyncio.run(far.followed("biere", ca.trusted(folder).encode()))
+    asyncio.run(far.record_tls("biere", ca.trusted(folder).encode()))
 
     assert {path.name for path in folder.iterdir()} == before
