@@ -172,7 +172,7 @@ def test_nor_is_it_let_in_by_being_added_again(site: Site, influxdb: FakeInfluxD
     elsewhere = Elsewhere(site, influxdb, tmp_path / "server")
     influxdb.known.clear()
 
-    with pytest.raises(AresmonError, match=f"lewi is blocked since {SINCE[:10]}") as raised:
+    with pytest.raises(AresmonError, match=f"lewi has been blocked since {SINCE[:10]}") as raised:
         asyncio.run(enroll.make_credentials(elsewhere.session, "lewi"))
 
     assert raised.value.hint.startswith("on biere: `aresmon hosts unblock lewi`")
