@@ -179,12 +179,6 @@ def is_brought(folder: Path, file: Path) -> bool:
         return False
 
 
-def knows_next(folder: Path, known: bytes) -> bool:
-    """Return whether the next authority is among these certificates (PEM) that a host trusts."""
-    following = certificates(folder / NEXT).encode()
-    return bool(following) and following in known
-
-
 def prepare_next(folder: Path, now: datetime) -> None:
     """Create the next authority."""
     files.write(folder / NEXT, _authority(now), mode=0o600)
