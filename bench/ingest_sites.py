@@ -17,6 +17,7 @@ from aresmon.config.names import DATABASE
 from aresmon.engine import containers as engine_containers
 from aresmon.influxdb import downsampling, service
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from bench.measure import ARESMON, run, tell
 from bench.scratch import influxdb
@@ -87,7 +88,7 @@ def _candidate(site: Site) -> Candidate:
 def _downsample(site: Site) -> tuple[float, int]:
     """What the continuous queries of `1m` do, one after the other as InfluxDB does: seconds, and how many failed."""
     until = int(time.time()) // 60 * 60
-    ones = [one for one in downsampling.downsamplings(site.views()) if one.tier == downsampling.TIERS[0]]
+    ones = [one for one in downsampling.downsamplings(Project.load(site).views) if one.tier == downsampling.TIERS[0]]
     begun, failed = time.monotonic(), 0
     for one in ones:
         try:

@@ -26,6 +26,7 @@ from pathlib import Path
 from aresmon.config import package_data
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
+from aresmon.site.project import Project
 from bench.measure import ARESMON, ROOT, Median, Run, count, mib, run, seconds, side_by_side, table, verdict
 
 AIM = 2.0
@@ -129,9 +130,9 @@ def _work(folder: Path, output: Path) -> None:
 
     here = site_folder.find(folder)
     begun = time.perf_counter()
-    catalogue, config = here.catalogue(), here.config()
+    project = Project.load(here)
     loaded = time.perf_counter()
-    files = plan.render_site(here, config, catalogue, Engine(), {})
+    files = plan.render_site(project, Engine(), {})
     rendered = time.perf_counter()
     site_bundle.write(site_bundle.read(output), files)
     written = time.perf_counter()

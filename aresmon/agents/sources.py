@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from aresmon.agents import repository as agents_repository
-from aresmon.config.model import Config
-from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
@@ -24,21 +23,25 @@ class ConfigSources:
     strangers: tuple[str, ...] = ()
 
 
-def repository(site: Site, config: Config) -> agents_repository.ConfigsRepository | None:
+def repository(project: Project) -> agents_repository.ConfigsRepository | None:
     """The site's repository of configurations, if it has one."""
-    return None if config.configs is None else agents_repository.ConfigsRepository(site.configs, config.configs)
+    return (
+        None
+        if project.config.configs is None
+        else agents_repository.ConfigsRepository(project.site.configs, project.config.configs)
+    )
 
 
-def newest(site: Site, config: Config) -> ConfigSources:
+def newest(project: Project) -> ConfigSources:
     """What the repository says now, which is fetched, and of `overrides/agents/` what it does not.
 
     Raises AresmonError where the repository cannot be had, or not without losing something.
     """
-    texts, commits = dict(site.own_agents()), dict[str, str]()
-    source = repository(site, config)
+    texts, commits = dict(project.site.own_agents()), dict[str, str]()
+    source = repository(project)
     if source is not None:
         sha = source.fetch().sha
-        known, named = {host.name for host in config.hosts}, source.hosts(sha)
+        known, named = {host.name for host in project.config.hosts}, source.hosts(sha)
         for host in named:
             text = source.read(sha, host) if host in known else None
             if text is not None:
@@ -55,15 +58,15 @@ class VerifiedPushes:
     bodies: Mapping[str, str]
 
 
-def proven(site: Site, config: Config) -> VerifiedPushes:
+def proven(project: Project) -> VerifiedPushes:
     """What is known of earlier pushes; nothing is fetched."""
     marks, bodies = dict[str, str](), dict[str, str]()
-    for host in config.hosts:
-        kept = Releases(site.releases(host.name))
+    for host in project.config.hosts:
+        kept = Releases(project.site.releases(host.name))
         newest_of = kept.newest()
         if newest_of is not None:
             marks[host.name] = newest_of.mark
-            if newest_of.commit and config.configs is not None:
+            if newest_of.commit and project.config.configs is not None:
                 bodies[host.name] = kept.body(newest_of.number)
     return VerifiedPushes(marks, bodies)
 

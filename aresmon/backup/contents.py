@@ -14,12 +14,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.scratch import create_folder
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack.folder_swap import STAGING, _own, _staging
 from aresmon.system import files, process
 from aresmon.system.errors import AresmonError
@@ -34,16 +34,16 @@ _SECRET = ("secrets", "tls", "authority")
 _OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs", "unified-search")
 
 
-def take_influxdb(site: Site, config: Config, engine: Engine, *, user: int) -> dict[str, Path]:
+def take_influxdb(project: Project, engine: Engine, *, user: int) -> dict[str, Path]:
     """The database's points by its own online backup: members by name.
 
     Raises AresmonError where InfluxDB does not run, or with what its program said.
     """
-    container = engine.containers(config.site).get("influxdb")
+    container = engine.containers(project.config.site).get("influxdb")
     if container is None or container.state != "running":
         raise AresmonError("InfluxDB does not run, and only a running one can be backed up", hint="`aresmon up`")
     # Another name each time: the program goes on in the container when an aresmon is killed, and must find no place.
-    folder = _staging(site, config) / secrets.token_hex(4)
+    folder = _staging(project) / secrets.token_hex(4)
     create_folder(folder.parent, user)
     create_folder(folder, user)
     command = ["influxd", "backup", "-portable", "-db", DATABASE, f"/var/lib/influxdb/{STAGING}/{folder.name}"]
@@ -53,13 +53,13 @@ def take_influxdb(site: Site, config: Config, engine: Engine, *, user: int) -> d
     return {f"influxdb/{path.name}": path for path in sorted(folder.iterdir())}
 
 
-def take_grafana(site: Site, config: Config) -> dict[str, Path]:
+def take_grafana(project: Project) -> dict[str, Path]:
     """Grafana's database, copied while it runs, and its other files; nothing where it never ran."""
-    folder = site.root / config.grafana.data
+    folder = project.site.root / project.config.grafana.data
     live = folder / "grafana.db"
     if not live.is_file():
         return {}
-    copy = _own(site) / "grafana.db"
+    copy = _own(project.site) / "grafana.db"
     create_folder(copy.parent, os.getuid())
     try:
         with (
@@ -73,7 +73,7 @@ def take_grafana(site: Site, config: Config) -> dict[str, Path]:
     for path in (path for path in _files(folder) if _is_grafanas(path, folder)):
         inner = path.relative_to(folder)
         with suppress(FileNotFoundError):  # Grafana has just removed it
-            found[f"grafana/{inner}"] = _copied(path, _own(site) / "grafana" / inner)
+            found[f"grafana/{inner}"] = _copied(path, _own(project.site) / "grafana" / inner)
     return found
 
 
@@ -125,14 +125,14 @@ def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
             files.write(path, inner.read(), mode=0o600, owner=owner)
 
 
-def shard_states(site: Site, config: Config) -> dict[int, str]:
+def shard_states(project: Project) -> dict[int, str]:
     """A mark of each shard's files, by its number: where two are the same, its points are the same.
 
     Every write goes to a file at once, and every deletion makes one.
     """
     states: dict[int, str] = {}
     for kind in ("data", "wal"):
-        for folder in sorted((site.root / config.data / kind / DATABASE).glob("*/*")):
+        for folder in sorted((project.site.root / project.config.data / kind / DATABASE).glob("*/*")):
             if folder.name.isdigit():
                 states[int(folder.name)] = f"{states.get(int(folder.name), '')}{kind}{_state(folder)}"
     return states

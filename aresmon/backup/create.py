@@ -19,7 +19,6 @@ from aresmon.backup.checksums import Checksum
 from aresmon.backup.record import CompletedBackup, FailedBackup
 from aresmon.backup.storage.base import Store, named
 from aresmon.backup.storage.destinations import stores
-from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import events, influxql, service, shards
 from aresmon.influxdb.client import InfluxDB
@@ -27,6 +26,7 @@ from aresmon.site import folder as site_folder
 from aresmon.site import init, secrets
 from aresmon.site.folder import Site
 from aresmon.site.preflight import LEAST_ROOM
+from aresmon.site.project import Project
 from aresmon.stack import folder_swap
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
@@ -66,17 +66,17 @@ class BackupResult:
         return ExitCode.DEGRADED if self.failed or self.damaged else ExitCode.DONE
 
 
-def plan(site: Site, config: Config) -> BackupPlan:
+def plan(project: Project) -> BackupPlan:
     """Look, and change nothing. Raises AresmonError where a backup cannot be made."""
-    data = site.root / config.data
+    data = project.site.root / project.config.data
     if not data.is_dir():
         raise AresmonError(f"{data} does not exist, so there is nothing to back up", hint="`aresmon up` begins it")
     database = contents.size(data / "data") + contents.size(data / "wal")
     wanted = BackupPlan(
-        site=config.site,
-        destinations=tuple(one.where for one in stores(site, config)),
+        site=project.config.site,
+        destinations=tuple(one.where for one in stores(project)),
         database=database,
-        has_grafana=(site.root / config.grafana.data / "grafana.db").is_file(),
+        has_grafana=(project.site.root / project.config.grafana.data / "grafana.db").is_file(),
         staging=str(data),
         room=database + LEAST_ROOM,
         free=shutil.disk_usage(data).free,
@@ -89,16 +89,16 @@ def plan(site: Site, config: Config) -> BackupPlan:
     return wanted
 
 
-def make(site: Site, engine: Engine, progress: Progress) -> BackupResult:
+def make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
     """Make an archive and bring it to every store that takes it.
 
     Raises AresmonError where none is made, or none was taken; nothing that runs is changed by it.
     """
-    config = site.config()
+    site = project.site
     try:
         with site.lock("backup"):
             folder_swap.check_none(site)
-            return _make(site, config, engine, progress)
+            return _make(project, engine, progress)
     except AresmonError as error:
         record.note_failed(site, FailedBackup(time.time(), error.message))
         raise
@@ -136,85 +136,85 @@ def _ensure_secrets(site: Site) -> None:
     secrets.ensure(site.secrets, dict.fromkeys((secrets.SITE_KEY, secrets.BACKUP), os.getuid()))
 
 
-def _make(site: Site, config: Config, engine: Engine, progress: Progress) -> BackupResult:
+def _make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
     begun = time.time()
-    plan(site, config)
-    _ensure_secrets(site)
-    influxdb = service.influxdb(site)
-    with _staging(site, config):
+    plan(project)
+    _ensure_secrets(project.site)
+    influxdb = service.influxdb(project.site)
+    with _staging(project):
         with progress.stage("adding up the points"):
-            before = checksums.update(checksums.read(site), influxdb, contents.shard_states(site, config))
-        paths = _take(site, config, engine, progress)
+            before = checksums.update(checksums.read(project.site), influxdb, contents.shard_states(project))
+        paths = _take(project, engine, progress)
         with progress.stage("adding up the points that came meanwhile"):
-            after = checksums.update(before, influxdb, contents.shard_states(site, config))
-        checksums.write(site, after)
+            after = checksums.update(before, influxdb, contents.shard_states(project))
+        checksums.write(project.site, after)
         with progress.stage("hashing"):
             members = [backup_archive.member(name, path) for name, path in paths.items()]
         days = {
             key: (before.days.get(key, Checksum()), after.days.get(key, Checksum()))
             for key in {*before.days, *after.days}
         }
-        origin = _origin(site, config, engine, influxdb, begun)
+        origin = _origin(project, engine, influxdb, begun)
         said = Manifest(origin, tuple(members), {**before.windows, **after.windows}, days)
-        return _store(site, config, said, paths, _damaged(site, config, influxdb), progress)
+        return _store(project, said, paths, _damaged(project, influxdb), progress)
 
 
 @contextmanager
-def _staging(site: Site, config: Config) -> Iterator[None]:
+def _staging(project: Project) -> Iterator[None]:
     """Clear of what an interrupted backup left, and cleared at the end."""
-    folder_swap.clear(site, config)
+    folder_swap.clear(project)
     try:
         yield
     finally:
-        folder_swap.clear(site, config)
+        folder_swap.clear(project)
 
 
-def _take(site: Site, config: Config, engine: Engine, progress: Progress) -> dict[str, Path]:
+def _take(project: Project, engine: Engine, progress: Progress) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     with progress.stage("copying the site's files and Grafana's"):
-        paths |= contents.take_site(site)
-        paths |= contents.take_secrets(site)
-        paths |= contents.take_grafana(site, config)
+        paths |= contents.take_site(project.site)
+        paths |= contents.take_secrets(project.site)
+        paths |= contents.take_grafana(project)
     with progress.stage("taking InfluxDB's points"):
-        paths |= contents.take_influxdb(site, config, engine, user=site_folder.users()["influxdb"])
+        paths |= contents.take_influxdb(project, engine, user=site_folder.users()["influxdb"])
     return paths
 
 
-def _origin(site: Site, config: Config, engine: Engine, influxdb: InfluxDB, begun: float) -> ArchiveOrigin:
+def _origin(project: Project, engine: Engine, influxdb: InfluxDB, begun: float) -> ArchiveOrigin:
     return ArchiveOrigin(
-        site=config.site,
+        site=project.config.site,
         host=init.this_host(),
         aresmon=__version__,
         influxdb=influxdb.version(),
         begun=begun,
         ended=time.time(),
-        images={name: one.image for name, one in engine.containers(config.site).items()},
-        keep={policy: influxql.retention_hours(config.keep, policy) for policy in influxql.POLICIES},
+        images={name: one.image for name, one in engine.containers(project.config.site).items()},
+        keep={policy: influxql.retention_hours(project.config.keep, policy) for policy in influxql.POLICIES},
     )
 
 
-def _damaged(site: Site, config: Config, influxdb: InfluxDB) -> tuple[str, ...]:
+def _damaged(project: Project, influxdb: InfluxDB) -> tuple[str, ...]:
     """The days of which InfluxDB cannot read all; nothing else would say that an archive is without them."""
-    folder = site.root / config.data
+    folder = project.site.root / project.config.data
     aside = shards.list_quarantined(folder, shards.list_locations(influxdb))
     damages = [*shards.list_unopened(influxdb, folder, now=time.time()), *aside]
     return tuple(dict.fromkeys(f"{one.place.days} in {one.place.policy}" for one in damages))
 
 
 def _store(
-    site: Site, config: Config, said: Manifest, paths: Mapping[str, Path], damaged: tuple[str, ...], progress: Progress
+    project: Project, said: Manifest, paths: Mapping[str, Path], damaged: tuple[str, ...], progress: Progress
 ) -> BackupResult:
     content = backup_archive.write(said)
-    name = named(config.site, datetime.fromtimestamp(said.origin.begun, UTC))
+    name = named(project.config.site, datetime.fromtimestamp(said.origin.begun, UTC))
     size = backup_archive.size(content, said.members)
     stored, failed, pruned = [], {}, {}
-    for one in stores(site, config):
+    for one in stores(project):
         with progress.stage(f"storing {name} in {one.where}") as stage:
             try:
                 one.put(name, backup_archive.pieces(content, said.members, paths.__getitem__), size)
                 stored.append(one.where)
                 if not damaged:  # else an older archive may be the only one that has those days
-                    pruned[one.where] = _prune(site, config, one, progress)
+                    pruned[one.where] = _prune(project, one, progress)
             except AresmonError as error:
                 stage.fail("not stored")
                 why = error.message.removeprefix(f"{one.where}: ")
@@ -222,11 +222,11 @@ def _store(
     if not stored:
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
         raise AresmonError(f"no place took the archive: {told}", hint="mend it, then `aresmon backup` again")
-    record.note_made(site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
-    events.record_backup(service.influxdb(site), config.server, "made", name)
+    record.note_made(project.site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
+    events.record_backup(service.influxdb(project.site), project.config.server, "made", name)
     if failed:
         told = "; ".join(f"{where}: {why}" for where, why in failed.items())
-        record.note_failed(site, FailedBackup(time.time(), told))
+        record.note_failed(project.site, FailedBackup(time.time(), told))
     return BackupResult(
         archive=name,
         bytes=size,
@@ -240,10 +240,10 @@ def _store(
     )
 
 
-def _prune(site: Site, config: Config, one: Store, progress: Progress) -> list[str]:
+def _prune(project: Project, one: Store, progress: Progress) -> list[str]:
     """What the keep rules removed there; an archive that cannot be removed is no reason to have made none."""
     try:
-        return pruning.prune(one, config.backup.keep, pruning.proven(site))
+        return pruning.prune(one, project.config.backup.keep, pruning.proven(project.site))
     except AresmonError as error:
         progress.warn(f"older archives could not be removed: {error.message}", hint=error.hint)
         return []

@@ -12,7 +12,6 @@ from aresmon.backup import create, restore_site, verify
 from aresmon.backup.archive import Manifest
 from aresmon.backup.restore_site import Key
 from aresmon.backup.verify import Also, ArchiveSource
-from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import backfill, downsampling, freshness, scratch
@@ -25,6 +24,7 @@ from aresmon.site import folder as site_folder
 from aresmon.site import preflight
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack import folder_swap, image_versions, up, upgrade_journal
 from aresmon.stack.folder_swap import FolderSwap
 from aresmon.system.errors import AresmonError, ExitCode
@@ -81,8 +81,7 @@ class RestoreResult:
 class _Work:
     """What one restore works with; `owed` is what was to be downsampled of the former data."""
 
-    site: Site
-    config: Config
+    project: Project
     engine: Engine
     source: ArchiveSource
     wish: RestoreOptions
@@ -108,7 +107,7 @@ def find(site: Site, archive: str) -> ArchiveSource:
             f"there is no file {archive}, and no {site.file} that names other places",
             hint="copy the archive here, then `aresmon restore FILE.tar` in the folder that is to become the site's",
         )
-    return verify.find(site, site.config(), archive)
+    return verify.find(Project.load(site), archive)
 
 
 def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan:
@@ -117,7 +116,8 @@ def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan
         said = backup_archive.read_manifest(stream)
     verify.check(said)
     is_new = not site.file.exists()
-    config = None if is_new else site.config()
+    project = None if is_new else Project.load(site)
+    config = None if project is None else project.config
     if config is not None and said.origin.site not in (config.site, wish.of_site):
         raise AresmonError(
             f"{source.name} is of the site {said.origin.site}, and this is {config.site}",
@@ -132,7 +132,7 @@ def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan
         made=said.origin.begun,
         site=said.origin.site,
         parts=parts,
-        replaced=tuple(str(path) for path in _replaced(site, config, parts)),
+        replaced=tuple(str(path) for path in _replaced(site, project, parts)),
         is_new=is_new,
         values=sum(marks[1].values for marks in said.days.values()),
     )
@@ -159,7 +159,7 @@ def restore(
             if wish.key.wanted:
                 create.note_shown(site)  # who restores has it
         work = _Work(
-            site, site.config(), engine, source, wish, progress, backfill.read_journal(site.state / backfill.JOURNAL)
+            Project.load(site), engine, source, wish, progress, backfill.read_journal(site.state / backfill.JOURNAL)
         )
         if data:
             ready, filling = _prepared(work, data, former)
@@ -191,10 +191,10 @@ def _parts(said: Manifest, wish: RestoreOptions, *, is_new: bool) -> tuple[str, 
     return tuple(part for part in PARTS if said.has(part) and (part != "site" or is_new))
 
 
-def _replaced(site: Site, config: Config | None, parts: tuple[str, ...]) -> list[Path]:
+def _replaced(site: Site, project: Project | None, parts: tuple[str, ...]) -> list[Path]:
     found: list[Path] = [site.file] if "site" in parts and site.file.exists() else []
-    if config is not None:
-        folders = site_folder.data_folders(site, config)
+    if project is not None:
+        folders = project.data_folders()
         for part, names in NAMES.items():
             if part in parts and any((folders[part] / name).exists() for name in names):
                 found.append(folders[part])
@@ -206,7 +206,7 @@ def _prepared(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSw
     try:
         return _prepare(work, parts, former)
     except BaseException:
-        for folder in site_folder.data_folders(work.site, work.config).values():
+        for folder in work.project.data_folders().values():
             scratch.remove_folder(folder / FOLDER)
         raise
 
@@ -215,10 +215,10 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
     """Everything up to the moment before anything is stopped: the moves that are left to be done, and what is to be
     downsampled then."""
     _check_images(work, parts)
-    folders, users = site_folder.data_folders(work.site, work.config), site_folder.users()
+    folders, users = work.project.data_folders(), site_folder.users()
     for part in parts:
         if preflight.prepare_folder(folders[part], users[part], part):
-            work.site.remember_folder(folders[part])
+            work.project.site.remember_folder(folders[part])
     grafana = folders["grafana"] / FOLDER
     scratch.remove_folder(grafana)
     if "grafana" in parts:
@@ -244,13 +244,11 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
 def _check_images(work: _Work, parts: list[str]) -> None:
     """Raise AresmonError where there is no image that may meet the data: the stack would not start afterwards."""
     # A folder that is empty now was written by nobody, also once it is filled.
-    image_versions.write(work.site, image_versions.remembered(work.site, work.config))
-    pinned = images.used_pins(work.config)
+    image_versions.write(work.project.site, image_versions.remembered(work.project))
+    pinned = images.used_pins(work.project.config)
     wanted = {"influxdb": pinned["influxdb"]} if "influxdb" in parts else {}
     lacking = images.obtain(work.engine, wanted, work.progress).missing
-    found, _ = image_versions.held(
-        work.site, work.config, work.engine, images.local(work.engine, pinned), everything=True
-    )
+    found, _ = image_versions.held(work.project, work.engine, images.local(work.engine, pinned), everything=True)
     if "influxdb" in found.missing:
         why = lacking.get("influxdb", found.missing["influxdb"])
         raise AresmonError(f"InfluxDB cannot run: {why}", hint="`aresmon images pull influxdb`; nothing was changed")
@@ -258,8 +256,8 @@ def _check_images(work: _Work, parts: list[str]) -> None:
 
 def _try_points(work: _Work, also: Also) -> list[BackfillTask]:
     """Leave a data folder that InfluxDB can begin with beside the one that it has; what it lacks of coarser points."""
-    form = verify.form(work.site, work.config, work.engine)
-    with verify.tried(work.site, work.engine, work.source, form, progress=work.progress, also=also) as tried:
+    form = verify.form(work.project, work.engine)
+    with verify.tried(work.project.site, work.engine, work.source, form, progress=work.progress, also=also) as tried:
         for difference in tried.differences[:20]:
             work.progress.warn(f"{work.source.name}: {difference}")
         if tried.differences and not work.wish.accepted:
@@ -268,47 +266,47 @@ def _try_points(work: _Work, also: Also) -> list[BackfillTask]:
                 hint="take another archive, or, where there is none: --accept-differences; nothing was changed",
                 code=ExitCode.BROKEN,
             )
-        return _define(work.site, work.config, tried.scratch.influxdb, shorten=work.wish.shorten)
+        return _define(work.project, tried.scratch.influxdb, shorten=work.wish.shorten)
 
 
-def _define(site: Site, config: Config, influxdb: InfluxDB, *, shorten: bool) -> list[BackfillTask]:
+def _define(project: Project, influxdb: InfluxDB, *, shorten: bool) -> list[BackfillTask]:
     """Users, rights, policies and downsampling, which archives have none of: so that the first agent that is let in
     finds all as it was. What is due of downsampling, which nobody could tell by the database afterwards."""
-    secrets = site_secrets.ensure(site.secrets, site_secrets.owners(config, site_folder.users()))
-    secrets |= site_secrets.under_way(site.secrets, secrets)
+    secrets = site_secrets.ensure(project.site.secrets, site_secrets.owners(project.config, site_folder.users()))
+    secrets |= site_secrets.under_way(project.site.secrets, secrets)
     influxdb_users.reset_admin(influxdb, secrets)
-    influxdb_users.apply(influxdb, influxdb_users.plan(influxdb, config, secrets, shorten=shorten))
-    views = site.views()
-    coarser = downsampling.plan(influxdb, config, views)
-    due = influxdb_service.due(influxdb, config, views, coarser)
+    influxdb_users.apply(influxdb, influxdb_users.plan(influxdb, project.config, secrets, shorten=shorten))
+    views = project.views
+    coarser = downsampling.plan(influxdb, project.config, views)
+    due = influxdb_service.due(influxdb, project.config, views, coarser)
     downsampling.apply(influxdb, coarser)
     return due
 
 
 def _active(work: _Work) -> list[str]:
     """The hosts whose data arrives now."""
-    if not work.engine.is_running(work.config.site, "influxdb"):
+    if not work.engine.is_running(work.project.config.site, "influxdb"):
         return []
     try:
-        influxdb = influxdb_service.influxdb(work.site)
+        influxdb = influxdb_service.influxdb(work.project.site)
         oldest = time.time() - freshness.FRESH_WITHIN
-        return [host.name for host in work.config.hosts if freshness.newest_point(influxdb, host.name) > oldest]
+        return [host.name for host in work.project.config.hosts if freshness.newest_point(influxdb, host.name) > oldest]
     except AresmonError:
         return []
 
 
 def _exchange(work: _Work, moves: list[FolderSwap], filling: list[BackfillTask]) -> list[FolderSwap]:
     touched = {one.folder for one in moves}
-    services = [name for name, folder in site_folder.data_folders(work.site, work.config).items() if folder in touched]
-    there = [name for name in services if name in work.engine.containers(work.config.site)]
+    services = [name for name, folder in work.project.data_folders().items() if folder in touched]
+    there = [name for name in services if name in work.engine.containers(work.project.config.site)]
     if there:
         with work.progress.stage(f"stopping {', '.join(there)}"):
-            folder_swap.stop(work.engine, work.config.site, there)
+            folder_swap.stop(work.engine, work.project.config.site, there)
     with work.progress.stage("moving the data into place"):
         # Before they move: interrupted, the next `up` fills whichever data are there, and to do it again changes none.
-        backfill.write_journal(work.site.state / backfill.JOURNAL, filling)
-        folder_swap.begin(work.site, moves, project=work.config.site)
-        folder_swap.finish(work.site)
+        backfill.write_journal(work.project.site.state / backfill.JOURNAL, filling)
+        folder_swap.begin(work.project.site, moves, project=work.project.config.site)
+        folder_swap.finish(work.project.site)
         for one in moves:
             folder_swap.drop_if_empty(one.incoming)
     return moves
@@ -318,7 +316,7 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
     """Start the stack, and wait for what hosts send that sent before."""
     try:
         outcome = up.up_locked(
-            work.site, work.engine, work.progress, announce=lambda _: None, shorten=work.wish.shorten, hold=True
+            work.project, work.engine, work.progress, announce=lambda _: None, shorten=work.wish.shorten, hold=True
         )
     except AresmonError as error:
         return _Started(failed=error.message)
@@ -328,7 +326,7 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
         why = outcome.unproven or "no host was sending before, so that there was no data to wait for"
         return _Started(unproven="; ".join([why, *lacking]), code=code)
     with work.progress.stage(f"waiting for data of {', '.join(active[:5])}"):
-        failed = _wait_for(influxdb_service.influxdb(work.site), active, since)
+        failed = _wait_for(influxdb_service.influxdb(work.project.site), active, since)
         return _Started(failed=failed, unproven="; ".join(lacking), code=code)
 
 
@@ -357,7 +355,7 @@ def _undo(work: _Work, moves: list[FolderSwap], why: str) -> None:
     told = f"the archive was restored and taken out again: {why}"
     where = f"what was restored is in {', '.join(_kept(back))}"
     try:
-        up.up_locked(work.site, work.engine, work.progress, announce=lambda _: None, hold=True)
+        up.up_locked(work.project, work.engine, work.progress, announce=lambda _: None, hold=True)
     except AresmonError as error:
         raise AresmonError(
             f"{told}. The former data is back, and does not run either: {error.message}",

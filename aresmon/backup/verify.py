@@ -18,7 +18,6 @@ from aresmon.backup.archive import ArchiveMember, DamagedError, DataMismatch, Ma
 from aresmon.backup.record import Verification
 from aresmon.backup.storage.base import Readable, Store, StoredArchive
 from aresmon.backup.storage.destinations import stores
-from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import events, service
@@ -29,6 +28,7 @@ from aresmon.site import folder as site_folder
 from aresmon.site import secrets
 from aresmon.site.folder import Site
 from aresmon.site.preflight import LEAST_ROOM
+from aresmon.site.project import Project
 from aresmon.stack import folder_swap
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
@@ -66,19 +66,19 @@ class VerifyResult:
         return "; ".join(told) + (f" and {more} more days" if more > 0 else "")
 
 
-def verify(site: Site, engine: Engine, archive: str, progress: Progress) -> VerifyResult:
+def verify(project: Project, engine: Engine, archive: str, progress: Progress) -> VerifyResult:
     """Restore an archive for trial, compare it with its manifest, and remember what came out.
 
     Raises AresmonError where it cannot be tried; that an archive is damaged is a verdict.
     """
-    config = site.config()
+    site, config = project.site, project.config
     with site.lock("backup --verify"):
         folder_swap.check_none(site)
-        source = find(site, config, archive)
+        source = find(project, archive)
         folder = site.state / "staging-verify"
         influxdb_scratch.remove_folder(folder)
         try:
-            verdict = _verify(site, config, engine, source, folder=folder, progress=progress)
+            verdict = _verify(project, engine, source, folder=folder, progress=progress)
         except DamagedError as error:
             verdict = VerifyResult(source.name, source.where, 0, 0, (), (error.message,), (), 0.0)
         finally:
@@ -91,37 +91,41 @@ def verify(site: Site, engine: Engine, archive: str, progress: Progress) -> Veri
         return verdict
 
 
-def form(site: Site, config: Config, engine: Engine) -> ScratchOptions:
+def form(project: Project, engine: Engine) -> ScratchOptions:
     """How a second InfluxDB is run here. Raises AresmonError where there is no image for it."""
-    running = engine.containers(config.site).get("influxdb")
-    image = running.image if running else images.local(engine, images.used_pins(config)).references.get("influxdb", "")
+    running = engine.containers(project.config.site).get("influxdb")
+    image = (
+        running.image
+        if running
+        else images.local(engine, images.used_pins(project.config)).references.get("influxdb", "")
+    )
     if not image:
         raise AresmonError("there is no image of InfluxDB here", hint="`aresmon images pull influxdb`, or `build`")
     return ScratchOptions(
-        folder=site.root / config.data / FOLDER,
+        folder=project.site.root / project.config.data / FOLDER,
         image=image,
         user=site_folder.users()["influxdb"],
-        memory=dict(config.memory)["influxdb"],
-        project=config.site,
+        memory=dict(project.config.memory)["influxdb"],
+        project=project.config.site,
     )
 
 
 def _verify(
-    site: Site, config: Config, engine: Engine, source: ArchiveSource, *, folder: Path, progress: Progress
+    project: Project, engine: Engine, source: ArchiveSource, *, folder: Path, progress: Progress
 ) -> VerifyResult:
     begun = time.monotonic()
 
     def accept(said: Manifest) -> None:
-        if said.origin.site != config.site:
-            raise AresmonError(f"{source.name} is of the site {said.origin.site}, and this is {config.site}")
+        if said.origin.site != project.config.site:
+            raise AresmonError(f"{source.name} is of the site {said.origin.site}, and this is {project.config.site}")
 
     def place(name: str) -> Path | None:
         return folder / name if name in ("grafana/grafana.db", contents.SECRETS) else None
 
     also = Also(accept, place)
-    with tried(site, engine, source, form(site, config, engine), progress=progress, also=also) as found:
+    with tried(project.site, engine, source, form(project, engine), progress=progress, also=also) as found:
         said, differences = found.manifest, found.differences
-    faults, notes = _look_at_rest(site, said, folder)
+    faults, notes = _look_at_rest(project.site, said, folder)
     return VerifyResult(
         archive=source.name,
         where=source.where,
@@ -190,7 +194,7 @@ def of_file(path: Path) -> ArchiveSource:
     return ArchiveSource(path.name, str(path.parent.resolve()), lambda: path.open("rb"))
 
 
-def find(site: Site, config: Config, archive: str) -> ArchiveSource:
+def find(project: Project, archive: str) -> ArchiveSource:
     """The archive of this name: a file here, one of the site's stores', or the newest of them all.
 
     Raises AresmonError where there is none.
@@ -199,7 +203,7 @@ def find(site: Site, config: Config, archive: str) -> ArchiveSource:
         return of_file(Path(archive))
     told: list[str] = []
     found: list[tuple[StoredArchive, ArchiveSource]] = []
-    for store in stores(site, config):
+    for store in stores(project):
         try:
             listed = store.list()
         except AresmonError as error:

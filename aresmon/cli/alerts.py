@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, group, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, the_console, the_engine, the_project
 from aresmon.cli.options import Json
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
     from aresmon.grafana.client import Grafana
-    from aresmon.site.folder import Site
 
 
 app = group("List alert rules, test notifications, set secrets.")
@@ -32,14 +32,14 @@ def list_command(as_json: Json = False) -> None:
     """
     from aresmon.grafana import alerts
 
-    site, console = the_site(), the_console()
-    config = site.config()
+    project, console = the_project(), the_console()
+    config = project.config
     why = ""
     try:
-        groups = _grafana(site).rules()
+        groups = _grafana(project).rules()
     except AresmonError as error:
         groups, why = None, error.message
-    rules = alerts.list_rules(config, site.views(), groups)
+    rules = alerts.list_rules(config, project.views, groups)
     if as_json:
         console.data({"grafana": why or "ok", "rules": [asdict(rule) for rule in rules]})
     else:
@@ -66,8 +66,8 @@ def try_command(
     """
     from aresmon.grafana import alerts
 
-    site, console = the_site(), the_console()
-    tried = alerts.test_contact_points(site, site.config(), _grafana(site), name or [])
+    project, console = the_project(), the_console()
+    tried = alerts.test_contact_points(project, _grafana(project), name or [])
     for one in tried:
         if one.error:
             console.warn(f"{one.name}: not taken: {one.error}")
@@ -94,8 +94,8 @@ def secret(
     from aresmon.site import external_secrets, folder
     from aresmon.system.json_schema import did_you_mean
 
-    site = the_site()
-    uses = site.config().alerts.secrets
+    project = the_project()
+    site, uses = project.site, project.config.alerts.secrets
     site.make_state()
     if sys.stdin.isatty():
         value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
@@ -111,12 +111,12 @@ def secret(
         )
 
 
-def _grafana(site: Site) -> Grafana:
+def _grafana(project: Project) -> Grafana:
     """The site's Grafana, or an error that says why there is none."""
     from aresmon.grafana import admin_access
     from aresmon.stack import remote
 
-    config = site.config()
-    remote.check_here(site, config)
+    config = project.config
+    remote.check_here(project)
     admin_access.check_running(config, the_engine())
-    return admin_access.admin_client(site, config)
+    return admin_access.admin_client(project)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from aresmon.cli.common import command, confirm_by_name, group, the_console, the_site
+from aresmon.cli.common import command, confirm_by_name, group, the_console, the_project
 from aresmon.cli.options import DryRun, Json, Yes
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, not_yours
 
 if TYPE_CHECKING:
-    from aresmon.config.model import Config
-    from aresmon.site.folder import Site
+    pass
 
 
 app = group("Show and rotate the site's certificate authority.")
@@ -32,17 +32,17 @@ def show(as_json: Json = False) -> None:
     """
     from aresmon.site import ca, tls_migration
 
-    site, config = _site_with_authority()
-    console, facts = the_console(), ca.known(site.authority)
-    known = ca.shown(site.authority)
-    behind = sorted(tls_migration.in_clear(site, config))
+    project = _site_with_authority()
+    console, facts = the_console(), ca.known(project.site.authority)
+    known = ca.shown(project.site.authority)
+    behind = sorted(tls_migration.in_clear(project))
     if as_json:
         console.data(
             {
                 "authorities": [{"sha256": one.fingerprint, "ends": one.ends.isoformat()} for one in known],
                 "edge": {"names": list(facts.names), "ends": facts.ends} if facts else None,
                 "in_clear": behind,
-                "without_next": sorted(tls_migration.without_next(site, config)),
+                "without_next": sorted(tls_migration.without_next(project)),
             }
         )
         return
@@ -51,7 +51,7 @@ def show(as_json: Json = False) -> None:
     if facts:
         console.say(f"edge: until {ca.day(facts.ends)}, for {', '.join(facts.names)}")
     console.say(f"in the clear: {', '.join(behind) or 'nobody'}")
-    _tell_step(site, config)
+    _tell_step(project)
 
 
 @command(app, name="close", example="aresmon authority close")
@@ -66,8 +66,8 @@ def close(
     """
     from aresmon.site import tls_migration
 
-    site, config = _site_with_tls()
-    behind = sorted(tls_migration.in_clear(site, config))
+    project = _site_with_tls()
+    behind = sorted(tls_migration.in_clear(project))
     if not behind:
         the_console().say("Nothing to do: no host is known to write in the clear.")
         return
@@ -76,9 +76,9 @@ def close(
         the_console().say(f"{what}.")
         return
     if not yes:
-        confirm_by_name(config.site, what)
-    with site.lock("authority close"):
-        tls_migration.close(site)
+        confirm_by_name(project.config.site, what)
+    with project.site.lock("authority close"):
+        tls_migration.close(project.site)
     the_console().say("next: `aresmon up` closes the port to what comes in the clear")
 
 
@@ -96,14 +96,14 @@ def rotate(
 
     from aresmon.site import tls_migration
 
-    site, config = _site_with_authority()
-    with site.lock("authority rotate"):
-        step = tls_migration.next_step(site, config)
+    project = _site_with_authority()
+    with project.site.lock("authority rotate"):
+        step = tls_migration.next_step(project)
         if step == "finish":
             hint = "`aresmon up`, then `aresmon authority rotate` again"
             raise AresmonError("`up` has not brought the present authority to the edge and to pushes yet", hint=hint)
         if step in ("wait", "bring"):
-            waiting = ", ".join(sorted(tls_migration.without_next(site, config))) or "the bundle"
+            waiting = ", ".join(sorted(tls_migration.without_next(project))) or "the bundle"
             raise AresmonError(
                 f"the next authority is not known yet to {waiting}", hint=_WAITS[step].removeprefix("next: ")
             )
@@ -111,35 +111,35 @@ def rotate(
         if dry_run:
             the_console().say(f"would {told}; nothing was changed")
             return
-        tls_migration.rotate(site, config, datetime.now(UTC))
+        tls_migration.rotate(project, datetime.now(UTC))
     the_console().say(f"done: {told}")
-    _tell_step(site, config)
+    _tell_step(project)
 
 
-def _tell_step(site: Site, config: Config) -> None:
+def _tell_step(project: Project) -> None:
     from aresmon.site import tls_migration
 
-    waits = _WAITS[tls_migration.next_step(site, config)]
+    waits = _WAITS[tls_migration.next_step(project)]
     if waits:
         the_console().say(waits)
 
 
-def _site_with_tls() -> tuple[Site, Config]:
-    site = the_site()
-    config = site.config()
-    if not config.edge.channel.is_tls:
+def _site_with_tls() -> Project:
+    project = the_project()
+    if not project.config.edge.channel.is_tls:
         raise AresmonError("agents of this site write without TLS", hint="say `edge: {tls: site}` in aresmon.yml")
-    return site, config
+    return project
 
 
-def _site_with_authority() -> tuple[Site, Config]:
+def _site_with_authority() -> Project:
     from aresmon.site import ca
 
-    site, config = _site_with_tls()
-    if not config.edge.channel.by_site:
+    project = _site_with_tls()
+    site = project.site
+    if not project.config.edge.channel.by_site:
         raise AresmonError("the edge has a certificate of somebody else's (edge.tls)", hint="its maker knows more")
     if site.authority.is_dir() and not os.access(site.authority, os.R_OK | os.X_OK):
         raise not_yours(site.authority)
     if not ca.trusted(site.authority):
         raise AresmonError("there is no certificate authority here yet", hint="`aresmon up` on the server makes it")
-    return site, config
+    return project

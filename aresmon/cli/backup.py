@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, group, group_command, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, group_command, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from aresmon.backup.pruning import StoredArchives
     from aresmon.backup.schedule import Run
     from aresmon.backup.storage.base import Store
-    from aresmon.config.model import Config
-    from aresmon.site.folder import Site
 
 
 app = group()
@@ -76,16 +75,15 @@ def _make(*, dry_run: bool, as_json: bool) -> None:
     """`aresmon backup` itself."""
     from aresmon.backup import create
 
-    site, config = _here()
-    console = the_console()
+    project, console = _here(), the_console()
     if dry_run:
-        plan = create.plan(site, config)
+        plan = create.plan(project)
         console.data(asdict(plan)) if as_json else _tell_plan(plan)
         return
-    result = create.make(site, the_engine(), NoProgress() if as_json else console)
+    result = create.make(project, the_engine(), NoProgress() if as_json else console)
     console.data({"code": result.code, **asdict(result)}) if as_json else _tell_made(result)
-    _tell_doubts(site, config)
-    if not create.is_passphrase_kept(site):
+    _tell_doubts(project)
+    if not create.is_passphrase_kept(project.site):
         console.warn(
             "nobody has seen the passphrase yet that the secrets in the archive are sealed with",
             hint="`aresmon backup passphrase` shows it: keep it elsewhere than on this machine",
@@ -97,9 +95,8 @@ def _verify(archive: str, *, as_json: bool) -> None:
     """`aresmon backup --verify ARCHIVE`."""
     from aresmon.backup import verify as backup_verify
 
-    site, _ = _here()
     console = the_console()
-    verdict = backup_verify.verify(site, the_engine(), archive, NoProgress() if as_json else console)
+    verdict = backup_verify.verify(_here(), the_engine(), archive, NoProgress() if as_json else console)
     if as_json:
         console.data({"ok": verdict.ok, **asdict(verdict)})
         raise typer.Exit(verdict.code)
@@ -154,7 +151,7 @@ def passphrase() -> None:
     """
     from aresmon.backup import create
 
-    site, _ = _here()
+    site = _here().site
     typer.echo(create.show_passphrase(site))
     create.note_shown(site)
     typer.echo("Keep it where the end of this machine does not take it along.", err=True)
@@ -168,13 +165,13 @@ def list_archives(as_json: Json = False) -> None:
     """
     from aresmon.backup import pruning
 
-    site, config = _here()
-    places = pruning.inventory(_stores(site, config), config.backup.keep, pruning.proven(site))
+    project = _here()
+    places = pruning.inventory(_stores(project), project.config.backup.keep, pruning.proven(project.site))
     if as_json:
         the_console().data({"places": [place.as_json() for place in places]})
     else:
         _tell_places(places)
-    _end(site, config, places)
+    _end(project, places)
 
 
 @command(app, name="prune", example="aresmon backup prune --dry-run")
@@ -191,8 +188,8 @@ def prune(
     """
     from aresmon.backup import pruning
 
-    site, config = _here()
-    stores, keep = _stores(site, config), config.backup.keep
+    project = _here()
+    site, stores, keep = project.site, _stores(project), project.config.backup.keep
     if dry_run:
         places = pruning.inventory(stores, keep, pruning.proven(site))
     else:
@@ -205,7 +202,7 @@ def prune(
         the_console().data({"places": [place.as_json() for place in places]})
     else:
         _tell_pruned(places, dry_run=dry_run)
-    _end(site, config, places)
+    _end(project, places)
 
 
 @command(app, name="secret", example="aresmon backup secret s3")
@@ -222,8 +219,8 @@ def secret(
     from aresmon.site import external_secrets
     from aresmon.system.json_schema import did_you_mean
 
-    site = the_site()
-    asked = site.config().backup.secrets
+    project = the_project()
+    site, asked = project.site, project.config.backup.secrets
     site.make_state()
     if sys.stdin.isatty():
         value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
@@ -236,20 +233,19 @@ def secret(
         console.warn(f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint="`s3: {…}` in `backup.to`")
 
 
-def _here() -> tuple[Site, Config]:
+def _here() -> Project:
     """The site whose stack is on this machine: from elsewhere its folders are not these. Raises AresmonError."""
     from aresmon.stack import remote
 
-    site = the_site()
-    config = site.config()
-    remote.check_here(site, config)
-    return site, config
+    project = the_project()
+    remote.check_here(project)
+    return project
 
 
-def _stores(site: Site, config: Config) -> list[Store]:
+def _stores(project: Project) -> list[Store]:
     from aresmon.backup.storage import destinations
 
-    return destinations.stores(site, config)
+    return destinations.stores(project)
 
 
 def _tell_places(places: list[StoredArchives]) -> None:
@@ -287,16 +283,16 @@ def _counted(number: int) -> str:
     return f"{number} archive{'s' * (number != 1)}"
 
 
-def _tell_doubts(site: Site, config: Config) -> None:
+def _tell_doubts(project: Project) -> None:
     from aresmon.backup.storage import destinations
 
-    for what, hint in destinations.doubts(site, config):
+    for what, hint in destinations.doubts(project):
         the_console().warn(what, hint=hint)
 
 
-def _end(site: Site, config: Config, places: list[StoredArchives]) -> None:
+def _end(project: Project, places: list[StoredArchives]) -> None:
     """Tell what to know of the places, and end."""
-    _tell_doubts(site, config)
+    _tell_doubts(project)
     failed = [place.error for place in places if place.error is not None]
     for error in failed:
         the_console().warn(error.message, hint=error.hint)
@@ -307,27 +303,30 @@ def _print_schedule(kind: str) -> None:
     """Print what makes backups by itself; what to do with it comes on standard error."""
     from aresmon.backup import schedule as backup_schedule
 
-    site, config = _here()
+    project = _here()
+    site, config = project.site, project.config
     kinds = {"systemd": backup_schedule.systemd, "cron": backup_schedule.cron}
     if kind not in kinds:
         raise AresmonError(f"no schedule for {kind!r}", hint=f"there is {' and '.join(kinds)}", code=ExitCode.USAGE)
     jobs = backup_schedule.jobs(config.backup.every, config.backup.verify)
     if not jobs:
         raise AresmonError("`backup.every` and `backup.verify` are `never`", hint="say when in aresmon.yml")
-    run = _run(site, config)
+    run = _run(project)
     typer.echo(kinds[kind](run, jobs), nl=False)
     where = "sudo sh" if kind == "systemd" else f"sudo tee /etc/cron.d/aresmon-{config.site}"
     typer.echo(f"look at it, then: aresmon --site {site.root} backup --schedule {kind} | {where}", err=True)
 
 
-def _run(site: Site, config: Config) -> Run:
+def _run(project: Project) -> Run:
     import pwd
 
     from aresmon.backup.schedule import Run
     from aresmon.backup.storage import destinations
 
-    owner = pwd.getpwuid((site.state if site.state.is_dir() else site.root).stat().st_uid).pw_name
-    return Run(config.site, _program(), str(site.root), owner, destinations.written_to(site, config))
+    owner = pwd.getpwuid(
+        (project.site.state if project.site.state.is_dir() else project.site.root).stat().st_uid
+    ).pw_name
+    return Run(project.config.site, _program(), str(project.site.root), owner, destinations.written_to(project))
 
 
 def _program() -> list[str]:

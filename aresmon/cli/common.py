@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aresmon.influxdb.client import InfluxDB
     from aresmon.push.session import Session
     from aresmon.site.folder import Site
+    from aresmon.site.project import Project
 
 
 P = ParamSpec("P")
@@ -125,6 +126,13 @@ def the_site() -> Site:
     return find(Chosen.folder)
 
 
+def the_project() -> Project:
+    """That site with everything that its files say: read once, then handed down. Raises SiteError if they are wrong."""
+    from aresmon.site.project import Project
+
+    return Project.load(the_site())
+
+
 @functools.cache
 def the_console() -> Console:
     """Where everything is printed."""
@@ -141,12 +149,12 @@ def the_engine() -> Engine:
 
 
 @contextmanager
-def the_stack(site: Site) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | None]]:
+def the_stack(project: Project) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | None]]:
     """The engine of the site's stack and the way to its InfluxDB, which is the site's own where the stack is here."""
     from aresmon.stack.remote import is_here
 
-    config = site.config()
-    if is_here(site, config):
+    config = project.config
+    if is_here(project):
         yield the_engine(), None
         return
     from aresmon.engine.docker import Engine
@@ -158,9 +166,7 @@ def the_stack(site: Site) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | Non
         yield Engine.behind(stack.docker), lambda: stack.influxdb
 
 
-def run_in_session(
-    run: Callable[[Session], Coroutine[Any, Any, R]], *, site: Site | None = None, ask_sudo: bool = False
-) -> R:
+def run_in_session(run: Callable[[Session], Coroutine[Any, Any, R]], *, project: Project, ask_sudo: bool = False) -> R:
     """Run something with the ways to the hosts open; with `ask_sudo` after asking for sudo's password there."""
     import asyncio
 
@@ -169,7 +175,7 @@ def run_in_session(
     password = sudo_password(wanted=ask_sudo)
 
     async def inside() -> R:
-        async with open_session(site or the_site(), sudo_password=password) as opened:
+        async with open_session(project, sudo_password=password) as opened:
             return await run(opened)
 
     return asyncio.run(inside())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, group, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun
 from aresmon.system.errors import ExitCode
 
@@ -84,10 +84,10 @@ def _open() -> tuple[Site, Grafana]:
     from aresmon.grafana import admin_access
     from aresmon.stack import remote
 
-    site = the_site()
-    config = site.config()
-    remote.check_here(site, config)
+    project = the_project()
+    config = project.config
+    remote.check_here(project)
     admin_access.check_running(config, the_engine())
-    grafana = admin_access.admin_client(site, config)
+    grafana = admin_access.admin_client(project)
     grafana.health()
-    return site, grafana
+    return project.site, grafana

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, group, the_console, the_site, the_stack
+from aresmon.cli.common import command, confirm_by_name, group, the_console, the_project, the_stack
 from aresmon.cli.options import DryRun, Json
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def show(as_json: Json = False) -> None:
     """
     from aresmon.influxdb import retention
 
-    site, console = the_site(), the_console()
-    config, views = site.config(), site.views()
-    with the_stack(site) as (_, far):
+    project, console = the_project(), the_console()
+    site, config, views = project.site, project.config, project.views
+    with the_stack(project) as (_, far):
         found = retention.list_policies(_influxdb(site, far), config, views, now=time.time())
     console.data([one.as_json() for one in found]) if as_json else console.table(_COLUMNS, map(_row, found))
     missing = [one for one in found if one.missing]
@@ -66,9 +67,9 @@ def verify(as_json: Json = False) -> None:
     from aresmon.influxdb import service, shards
     from aresmon.stack import remote
 
-    site, console = the_site(), the_console()
-    config = site.config()
-    if not remote.is_here(site, config):
+    project, console = the_project(), the_console()
+    site, config = project.site, project.config
+    if not remote.is_here(project):
         raise AresmonError(
             f"the files are on {config.server}", hint=f"run this on {config.server}, in the site's folder there"
         )
@@ -137,11 +138,11 @@ def backfill(
     from aresmon.influxdb import backfill as influxdb_backfill
 
     now = time.time()
-    site, console = the_site(), the_console()
-    config, views = site.config(), site.views()
+    project, console = the_project(), the_console()
+    site, config, views = project.site, project.config, project.views
     wish = _wish(since, until, policy or (), measurement or (), views, now)
     lock = nullcontext() if dry_run else site.lock("data backfill")
-    with the_stack(site) as (_, far), lock:
+    with the_stack(project) as (_, far), lock:
         influxdb, journal = _influxdb(site, far), site.state / influxdb_backfill.JOURNAL
         left = influxdb_backfill.read_journal(journal)
         if left:
@@ -158,7 +159,7 @@ def backfill(
     _tell_filled(filled)
 
 
-def let_shorten(site: Site, config: Config, *, meant: bool, dry_run: bool) -> bool:
+def let_shorten(project: Project, *, meant: bool, dry_run: bool) -> bool:
     """Whether a shorter `storage.keep` may delete points, after telling which; asked for at a terminal.
 
     Raises AresmonError where somebody was asked and did not agree. Without a terminal `up` itself refuses.
@@ -167,7 +168,7 @@ def let_shorten(site: Site, config: Config, *, meant: bool, dry_run: bool) -> bo
 
     if not meant and not sys.stdin.isatty():
         return False  # and to count the points takes a while
-    lost = service.losses(site, config)
+    lost = service.losses(project)
     if not lost:
         return meant
     for loss in lost:
@@ -175,7 +176,7 @@ def let_shorten(site: Site, config: Config, *, meant: bool, dry_run: bool) -> bo
     if dry_run and not meant:
         the_console().note("`aresmon up` asks for the site's name before it does so")
     elif not meant:
-        confirm_by_name(config.site, "This deletes them")
+        confirm_by_name(project.config.site, "This deletes them")
     return True
 
 

@@ -11,6 +11,7 @@ import typer
 from aresmon.cli.common import run_in_session, the_console, the_engine, the_site, the_stack
 from aresmon.cli.options import Json
 from aresmon.doctor.findings import Finding, Report, Severity, kinds
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examin
     from aresmon.stack.remote import is_here
 
     def visit() -> tuple[HostFacts, ...]:
-        return run_in_session(probe_hosts.visit, site=site, ask_sudo=ask_sudo)
+        return run_in_session(probe_hosts.visit, project=project, ask_sudo=ask_sudo)
 
     wanted = visit if hosts else None
     if ask_sudo and hosts:
@@ -65,11 +66,12 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examin
 
         sudo_password(wanted=True)  # asked for once, before anything else is shown
     try:
-        if is_here(site, site.config()):
+        project = Project.load(site)
+        if is_here(project):
             return Examination(site, the_engine(), visit=wanted)
     except AresmonError:
         return Examination(site, the_engine())
-    engine, influxdb = ways.enter_context(the_stack(site))
+    engine, influxdb = ways.enter_context(the_stack(project))
     return Examination(site, engine, influxdb, is_here=False, visit=wanted)
 
 

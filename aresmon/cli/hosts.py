@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, group, run_in_session, the_console, the_engine, the_site
+from aresmon.cli.common import (
+    command,
+    confirm_by_name,
+    group,
+    run_in_session,
+    the_console,
+    the_engine,
+    the_project,
+)
 from aresmon.cli.options import AskSudo, Host, Json, Yes
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -31,10 +40,10 @@ def list_hosts(as_json: Json = False) -> None:
     """List the hosts in aresmon.yml and their last release."""
     from aresmon.agents.sources import Releases
 
-    site = the_site()
+    project = the_project()
     rows = []
-    for host in site.config().hosts:
-        newest = Releases(site.releases(host.name)).newest()
+    for host in project.config.hosts:
+        newest = Releases(project.site.releases(host.name)).newest()
         release = newest.number if newest else 0
         rows.append(
             {"host": host.name, "agent": host.agent, "ssh": host.ssh, "collect": host.collect, "release": release}
@@ -84,14 +93,15 @@ def add(
     """
     from aresmon.push import enroll
 
-    site = the_site()
+    project = the_project()
     asked = enroll.EnrollOptions(
         name, ssh, _kind(agent), tuple(filter(None, collect.split(","))), _variables(env or [])
     )
-    asyncio.run(_prepare(site, asked, ask_sudo=ask_sudo))
+    asyncio.run(_prepare(project, asked, ask_sudo=ask_sudo))
     try:
-        _give_credentials(site, name, ask_sudo=ask_sudo)
-        code = _push(site, name, ask_sudo=ask_sudo)
+        project = the_project()  # with the new host in it
+        _give_credentials(project, name, ask_sudo=ask_sudo)
+        code = _push(project, name, ask_sudo=ask_sudo)
     except AresmonError as error:
         raise AresmonError(error.message, hint=f"{error.hint}; {enroll.next_step(name)}", code=error.code) from None
     raise typer.Exit(code)
@@ -114,8 +124,9 @@ def remove(
     from aresmon.push import enroll
     from aresmon.push import run as push_run
 
-    site, console = the_site(), the_console()
-    (host,) = push_run.select_hosts(site.config(), [name], every=False)
+    project, console = the_project(), the_console()
+    site = project.site
+    (host,) = push_run.select_hosts(project.config, [name], every=False)
     text = enroll.without_host(site, name)
     if not yes:
         stops = "leaves" if leave_agent else "stops"
@@ -126,7 +137,7 @@ def remove(
         await enroll.revoke(session, name)
         return left
 
-    left = run_in_session(run, site=site, ask_sudo=ask_sudo)
+    left = run_in_session(run, project=project, ask_sudo=ask_sudo)
     enroll.write(site, text, command="hosts remove")
     site.record(command="hosts remove", host=name, left=left)
     console.say(f"{name} is no longer watched. Its points stay until storage.keep lets them go.")
@@ -137,7 +148,7 @@ def remove(
         raise typer.Exit(ExitCode.DEGRADED)
 
 
-async def _prepare(site: Site, asked: EnrollOptions, *, ask_sudo: bool) -> None:
+async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) -> None:
     """Look at the machine, write its entry, bring Telegraf to it."""
     from aresmon.cli.common import sudo_password
     from aresmon.push import enroll
@@ -145,11 +156,11 @@ async def _prepare(site: Site, asked: EnrollOptions, *, ask_sudo: bool) -> None:
     from aresmon.ssh.transport import Local
     from aresmon.stack import remote
 
-    console, config = the_console(), site.config()
-    there = enroll.find_host(site, asked.name)
+    console, site, config = the_console(), project.site, project.config
+    there = next((host for host in config.hosts if host.name == asked.name), None)
     destination = asked.ssh or (there.ssh if there else asked.name)
     transport: Transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
-    if asked.name == config.server and remote.is_here(site, config):
+    if asked.name == config.server and remote.is_here(project):
         transport = Local(asked.name)
     supply = enroll.AgentPackage.of(config, the_engine())
     with console.stage(f"looking at {asked.name}"):
@@ -211,42 +222,42 @@ def _here(name: str) -> tuple[Site, InfluxDB]:
     from aresmon.influxdb import service
     from aresmon.stack import remote
 
-    site = the_site()
-    config = site.config()
+    project = the_project()
+    config = project.config
     if name not in [host.name for host in config.hosts]:
-        raise AresmonError(f"no host {name} in {site.file}", hint="`aresmon hosts list` names them")
-    if not remote.is_here(site, config):
+        raise AresmonError(f"no host {name} in {project.site.file}", hint="`aresmon hosts list` names them")
+    if not remote.is_here(project):
         raise AresmonError(
             f"{config.server} looks after who may write, and its `up` must know of it",
             hint=f"run this on {config.server}, in the site's folder there",
         )
-    return site, service.influxdb(site)
+    return project.site, service.influxdb(project.site)
 
 
-def _give_credentials(site: Site, name: str, *, ask_sudo: bool) -> None:
+def _give_credentials(project: Project, name: str, *, ask_sudo: bool) -> None:
     """By `up` where the stack is here, since a first host elsewhere opens the agents' port too."""
     from aresmon.push import enroll
     from aresmon.stack import remote, up
 
-    console, config = the_console(), site.config()
-    if remote.is_here(site, config):
-        up.up(site, the_engine(), console, announce=lambda outcome: None)
+    console, config = the_console(), project.config
+    if remote.is_here(project):
+        up.up(project, the_engine(), console, announce=lambda outcome: None)
         return
 
     async def run(opened: Session) -> None:
         await enroll.make_credentials(opened, name)
 
     with console.stage(f"making the credentials of {name} on {config.server}"):
-        run_in_session(run, site=site, ask_sudo=ask_sudo)
+        run_in_session(run, project=project, ask_sudo=ask_sudo)
     console.note(f"{config.server} has another aresmon.yml: bring this one there, else its next `up` revokes {name}")
 
 
-def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
+def _push(project: Project, name: str, *, ask_sudo: bool) -> ExitCode:
     from aresmon.push import order, rollout
     from aresmon.push import run as push_run
     from aresmon.site.folder import user
 
-    console, host = the_console(), site.config().host(name)
+    console, host = the_console(), project.config.host(name)
 
     async def run(session: Session) -> Sequence[PushResult]:
         wanted, refused = push_run.build_targets(session, [host])
@@ -255,8 +266,8 @@ def _push(site: Site, name: str, *, ask_sudo: bool) -> ExitCode:
             pushed = await push_run.push(session, wanted, options=options, pace=rollout.RolloutPace(0), observer=shown)
         return [*refused, *pushed]
 
-    with site.lock("hosts add"):
-        results = run_in_session(run, site=site, ask_sudo=ask_sudo)
+    with project.site.lock("hosts add"):
+        results = run_in_session(run, project=project, ask_sudo=ask_sudo)
     console.results(results)
     return rollout.exit_code(results)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aresmon.cli.common import command, group, the_console, the_engine, the_site
 from aresmon.cli.options import ImageArchive, Services
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def build(services: Services = None) -> None:
 
     site = the_site()
     pins = _chosen_pins(services)
-    plugins = plan.plugins(site, site.config(), site.catalogue()) if site.file.exists() else []
+    plugins = plan.plugins(Project.load(site)) if site.file.exists() else []
     refused = images.build_all(the_engine(), pins, the_console(), plugins=plugins)
     _tell_images(pins, refused, "`aresmon images pull` where a registry answers, or `images load` of a saved one")
 
@@ -75,7 +76,7 @@ def _chosen_pins(services: list[str] | None) -> dict[str, Pin]:
     from aresmon.system import json_schema
 
     site = the_site()
-    known = images.used_pins(site.config()) if site.file.exists() else pins()
+    known = images.used_pins(Project.load(site).config) if site.file.exists() else pins()
     for service in services or ():
         if service not in known:
             raise AresmonError(

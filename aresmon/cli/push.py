@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import run_in_session, the_console, the_site
+from aresmon.cli.common import run_in_session, the_console, the_project
 from aresmon.cli.options import AskSudo, BreakLock, Deadline, DryRun, Force, Host, Hosts, Json, NoVerify
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -62,8 +62,8 @@ def push_config(
     if adopt and (overwrite or dry_run):
         other = "--overwrite" if overwrite else "--dry-run"
         raise AresmonError(f"{other} and --adopt do not go together", code=ExitCode.USAGE)
-    site = the_site()
-    chosen = push_run.select_hosts(site.config(), hosts or [], every=every)
+    project = the_project()
+    chosen = push_run.select_hosts(project.config, hosts or [], every=every)
     options = _options(
         verify=not no_verify,
         strict=strict,
@@ -88,10 +88,10 @@ def push_config(
             await _push(session, wanted, refused, options, pace, as_json=as_json)
 
     if dry_run:
-        run_in_session(run, site=site, ask_sudo=ask_sudo)
+        run_in_session(run, project=project, ask_sudo=ask_sudo)
         return
-    with site.lock("push-config"):
-        run_in_session(run, site=site, ask_sudo=ask_sudo)
+    with project.site.lock("push-config"):
+        run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
 def rollback_config(
@@ -117,8 +117,8 @@ def rollback_config(
     from aresmon.push import rollout
     from aresmon.push import run as push_run
 
-    site = the_site()
-    (chosen,) = push_run.select_hosts(site.config(), [host], every=False)
+    project = the_project()
+    (chosen,) = push_run.select_hosts(project.config, [host], every=False)
     options = _options(verify=not no_verify, overwrite=True, force=force, break_lock=break_lock, deadline=deadline)
     _warn_unverified(no_verify)
 
@@ -126,8 +126,8 @@ def rollback_config(
         target = push_run.previous_target(session, chosen, to)
         await _push(session, [target], [], options, rollout.RolloutPace(0), as_json=as_json)
 
-    with site.lock("rollback-config"):
-        run_in_session(run, site=site, ask_sudo=ask_sudo)
+    with project.site.lock("rollback-config"):
+        run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
 def history(
@@ -144,10 +144,10 @@ def history(
     """
     from aresmon.push import run as push_run
 
-    site = the_site()
+    project = the_project()
     if host is not None:
-        push_run.select_hosts(site.config(), [host], every=False)
-    lines = site.history("push-config", "secrets rotate")
+        push_run.select_hosts(project.config, [host], every=False)
+    lines = project.site.history("push-config", "secrets rotate")
     lines = [one for one in lines if host in (None, one.get("host"))][-last:]
     the_console().data(lines) if as_json else the_console().pushes(lines)
 
@@ -160,13 +160,13 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
     from aresmon.push import drift as push_drift
     from aresmon.push import run as push_run
 
-    site = the_site()
-    chosen = push_run.select_hosts(site.config(), hosts or [], every=not hosts)
+    project = the_project()
+    chosen = push_run.select_hosts(project.config, hosts or [], every=not hosts)
 
     async def run(session: Session) -> list[push_drift.Drift]:
         return await push_drift.drift(session, chosen)
 
-    found = run_in_session(run, site=site, ask_sudo=ask_sudo)
+    found = run_in_session(run, project=project, ask_sudo=ask_sudo)
     console = the_console()
     if as_json:
         console.data([{"host": one.host, "drift": one.what, "diff": one.diff, "next": one.next} for one in found])

@@ -13,6 +13,7 @@ import typer
 
 from aresmon.cli.common import confirm_by_name, the_console, the_engine, the_site
 from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
 
@@ -88,7 +89,7 @@ def restore(
     else:
         folder_swap.recover(site, the_engine(), NoProgress() if as_json else console)
     if site.file.exists():
-        remote.check_here(site, site.config())
+        remote.check_here(Project.load(site))
     source = backup_restore.find(site, archive)
     plan = backup_restore.plan(site, source, backup_restore.RestoreOptions(only=only, of_site=from_site))
     if dry_run:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import command, group, run_in_session, the_console, the_engine, the_site
+from aresmon.cli.common import command, group, run_in_session, the_console, the_engine, the_project
 from aresmon.cli.options import AskSudo, DryRun, Json
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from aresmon.push.result import PushResult
     from aresmon.push.session import Session
-    from aresmon.site.folder import Site
     from aresmon.site.secret_inventory import SiteSecret
     from aresmon.stack.rotate_secrets import RotationResult
 
@@ -29,9 +29,9 @@ def list_secrets(as_json: Json = False) -> None:
 
     Shows what each is for, when it was created, and whether it can be rotated.
     """
-    site, console = the_site(), the_console()
-    _check_here(site, "its secrets are there")
-    rows = [_row(one) for one in _found(site)]
+    project, console = the_project(), the_console()
+    _check_here(project, "its secrets are there")
+    rows = [_row(one) for one in _found(project)]
     console.data(rows) if as_json else console.secrets(rows)
 
 
@@ -58,10 +58,10 @@ def rotate(
     """
     from aresmon.site import secret_inventory
 
-    site = the_site()
-    chosen = secret_inventory.chosen(_found(site), names or [], every=every)
+    project = the_project()
+    chosen = secret_inventory.chosen(_found(project), names or [], every=every)
     if any(one.kind != "agent" for one in chosen):
-        _check_here(site, "only the secrets of agents are rotated from elsewhere (`agent-HOST`)")
+        _check_here(project, "only the secrets of agents are rotated from elsewhere (`agent-HOST`)")
     if dry_run:
         _tell_plan(chosen, as_json=as_json)
         return
@@ -69,34 +69,36 @@ def rotate(
     others = [one for one in chosen if one.kind != "agent"]
     if not as_json:
         _tell_plan(chosen, as_json=False)
-    _check_stack(site, others)
-    results = _rotate_agents(site, agents, ask_sudo=ask_sudo, as_json=as_json)
-    done = _rotate_others(site, others, as_json=as_json) if not _is_interrupted(results) else []
+    _check_stack(project, others)
+    results = _rotate_agents(project, agents, ask_sudo=ask_sudo, as_json=as_json)
+    done = _rotate_others(project, others, as_json=as_json) if not _is_interrupted(results) else []
     _tell(results, done, as_json=as_json)
 
 
-def _found(site: Site) -> list[SiteSecret]:
+def _found(project: Project) -> list[SiteSecret]:
     from aresmon.site import secret_inventory
 
-    return list(secret_inventory.found(site.secrets, secret_inventory.secrets(site.config())))
+    return list(secret_inventory.found(project.site.secrets, secret_inventory.secrets(project.config)))
 
 
-def _check_here(site: Site, why: str) -> None:
+def _check_here(project: Project, why: str) -> None:
     from aresmon.stack.remote import is_here
 
-    config = site.config()
-    if not is_here(site, config):
+    config = project.config
+    if not is_here(project):
         raise AresmonError(f"the stack of this site runs on {config.server}: {why}", hint="run this on that machine")
 
 
-def _check_stack(site: Site, others: Sequence[SiteSecret]) -> None:
+def _check_stack(project: Project, others: Sequence[SiteSecret]) -> None:
     from aresmon.stack import rotate_secrets
 
     if others:
-        rotate_secrets.check(site, the_engine(), others)
+        rotate_secrets.check(project, the_engine(), others)
 
 
-def _rotate_agents(site: Site, agents: Sequence[SiteSecret], *, ask_sudo: bool, as_json: bool) -> list[PushResult]:
+def _rotate_agents(
+    project: Project, agents: Sequence[SiteSecret], *, ask_sudo: bool, as_json: bool
+) -> list[PushResult]:
     from aresmon.push import rotate_passwords
     from aresmon.push.order import PushOptions
     from aresmon.push.rollout import RolloutPace
@@ -117,18 +119,18 @@ def _rotate_agents(site: Site, agents: Sequence[SiteSecret], *, ask_sudo: bool, 
                 session, hosts, options=PushOptions(by=user()), pace=pace, observer=shown
             )
 
-    with site.lock(rotate_passwords.COMMAND):
-        secrets.sweep(site.secrets)
-        return run_in_session(run, site=site, ask_sudo=ask_sudo)
+    with project.site.lock(rotate_passwords.COMMAND):
+        secrets.sweep(project.site.secrets)
+        return run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
-def _rotate_others(site: Site, others: Sequence[SiteSecret], *, as_json: bool) -> list[RotationResult]:
+def _rotate_others(project: Project, others: Sequence[SiteSecret], *, as_json: bool) -> list[RotationResult]:
     from aresmon.stack import rotate_secrets
     from aresmon.system import progress
 
     if not others:
         return []
-    return rotate_secrets.rotate(site, the_engine(), progress.NoProgress() if as_json else the_console(), others)
+    return rotate_secrets.rotate(project, the_engine(), progress.NoProgress() if as_json else the_console(), others)
 
 
 def _tell(results: Sequence[PushResult], done: Sequence[RotationResult], *, as_json: bool) -> None:

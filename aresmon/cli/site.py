@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import the_console, the_engine, the_site
+from aresmon.cli.common import the_console, the_engine, the_project, the_site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
-    from aresmon.config.model import Config
-    from aresmon.site.folder import Site
+    pass
 
 
 def init() -> None:
@@ -43,27 +43,27 @@ def check(
     With --configs, each <host>.conf is completed as `aresmon push-config` does, and checked for errors; Telegraf's own
     check runs too if its image is on this machine.
     """
-    site, console = the_site(), the_console()
-    config = site.config()
-    site.views()  # which raises, for a view of the site's own that is wrong
-    _tell_doubts(site, config)
-    _tell_secrets(site, config)
+    project, console = the_project(), the_console()
+    site, config = project.site, project.config
+    project.views  # noqa: B018 (which raises, for a view of the site's own that is wrong)
+    _tell_doubts(project)
+    _tell_secrets(project)
     plural = "s" if len(config.hosts) > 1 else ""
     console.say(f"{site.file}: {len(config.hosts)} host{plural}, server {config.server}. No errors.")
     if configs is not None:
-        _check_configurations(site, configs)
+        _check_configurations(project, configs)
 
 
-def _check_configurations(site: Site, folder: Path) -> None:
+def _check_configurations(project: Project, folder: Path) -> None:
     from aresmon.agents import check as agents_check
     from aresmon.engine import images
 
-    config, console, engine = site.config(), the_console(), the_engine()
+    config, console, engine = project.config, the_console(), the_engine()
     try:
         image = images.local(engine, images.used_pins(config)).references.get("telegraf", "")
     except AresmonError:
         image = ""
-    names, warnings = agents_check.configurations(folder, config, site.catalogue(), engine=engine, image=image)
+    names, warnings = agents_check.configurations(folder, config, project.catalogue, engine=engine, image=image)
     for warning in warnings:
         console.warn(warning)
     if not image:
@@ -99,12 +99,11 @@ def render(
     from aresmon.site import init as site_init
     from aresmon.stack import plan
 
-    site, console = the_site(), the_console()
-    engine = the_engine()
-    config = site.config()
+    project, console, engine = the_project(), the_console(), the_engine()
+    site, config = project.site, project.config
     if configs is not None:
         written = site_init.write_repository(
-            configs, repository(config, site.catalogue(), package_data.package_files())
+            configs, repository(config, project.catalogue, package_data.package_files())
         )
         console.say(f"{written} files in {configs}. Commit them, and name the repository in aresmon.yml: configs.git")
         return
@@ -112,7 +111,7 @@ def render(
         references = images.local(engine, images.used_pins(config)).references
     except AresmonError:
         references = {}  # no engine here: the pinned images
-    files = plan.render_site(site, config, site.catalogue(), engine, references)
+    files = plan.render_site(project, engine, references)
     folder = (output or site.bundle).resolve()
     if output is None:
         with site.lock("render"):
@@ -130,7 +129,9 @@ def collectors() -> None:
 
     These are the shipped ones and those in overrides/collectors.
     """
-    the_console().collectors(the_site().catalogue().values())
+    from aresmon.config.collectors import load
+
+    the_console().collectors(load(the_site().overrides).values())
 
 
 def schema_command() -> None:
@@ -140,7 +141,7 @@ def schema_command() -> None:
     the_console().data(site_schema())
 
 
-def _tell_doubts(site: Site, config: Config, *, is_server: bool = False) -> None:
+def _tell_doubts(project: Project, *, is_server: bool = False) -> None:
     """What is no error and yet to be known, of the file and of the certificate that it names.
 
     A certificate is looked at on the server; elsewhere it need not be.
@@ -149,21 +150,21 @@ def _tell_doubts(site: Site, config: Config, *, is_server: bool = False) -> None
     from aresmon.stack import remote
 
     console = the_console()
-    for notice in config.notices:
+    for notice in project.config.notices:
         console.warn(notice)
-    if is_server or remote.is_here(site, config):
-        found = certificates.look(site.root, config.grafana.door.tls, config.grafana.url)
-        found += certificates.look(site.root, config.edge.channel.pair, config.edge.url)
+    if is_server or remote.is_here(project):
+        found = certificates.look(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
+        found += certificates.look(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
         for doubt in found:
             console.warn(doubt.what, hint=doubt.next)
 
 
-def _tell_secrets(site: Site, config: Config) -> None:
+def _tell_secrets(project: Project) -> None:
     """Which secrets of `alerts` `up` would ask for; they are on the server alone."""
     from aresmon.site import external_secrets
     from aresmon.stack import remote
 
-    if remote.is_here(site, config):
-        wrong = dict(external_secrets.problems(site.secrets, config.alerts.secrets))
+    if remote.is_here(project):
+        wrong = dict(external_secrets.problems(project.site.secrets, project.config.alerts.secrets))
         for name, what in wrong.items():
             the_console().warn(what, hint=external_secrets.next_step(wrong) if name == list(wrong)[-1] else "")

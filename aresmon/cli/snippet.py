@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aresmon.cli.common import the_console, the_site
+from aresmon.cli.common import the_console, the_project
 from aresmon.system.errors import AresmonError, ExitCode
 
 
@@ -26,7 +26,7 @@ def snippet(
             hint=f"there is one for {', '.join(proxy_snippets.PROXIES)}",
             code=ExitCode.USAGE,
         )
-    config, console = the_site().config(), the_console()
+    config, console = the_project().config, the_console()
     typer.echo(proxy_snippets.snippet(proxy, config), nl=False)
     for what, next_step in proxy_snippets.doubts(config):
         console.warn(what, hint=next_step)

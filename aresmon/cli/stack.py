@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli import data, upgrade
-from aresmon.cli.common import confirm_by_name, the_console, the_engine, the_site, the_stack, until_interrupted
+from aresmon.cli.common import (
+    confirm_by_name,
+    the_console,
+    the_engine,
+    the_project,
+    the_site,
+    the_stack,
+    until_interrupted,
+)
 from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
 from aresmon.cli.site import _tell_doubts
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -50,10 +59,10 @@ def up(
         engine.client  # noqa: B018 (no file is written where nothing can run)
         init.write(site, docker=True)
         console.note(f"{site.file} is written for this machine")
-    config = site.config()
-    remote.check_here(site, config, meant=here)
-    _tell_doubts(site, config, is_server=True)
-    shorten = data.let_shorten(site, config, meant=shorten, dry_run=dry_run)
+    project = the_project()
+    remote.check_here(project, meant=here)
+    _tell_doubts(project, is_server=True)
+    shorten = data.let_shorten(project, meant=shorten, dry_run=dry_run)
     upgrade.recover(site, engine, dry_run=dry_run)
 
     def announce(outcome: stack_up.UpResult) -> None:
@@ -62,18 +71,18 @@ def up(
         upgrade.tell_kept(outcome, dry_run=dry_run)
 
     if dry_run:
-        outcome = stack_up.dry_run(site, engine, shorten=shorten)
+        outcome = stack_up.dry_run(project, engine, shorten=shorten)
         announce(outcome)
         if site.bundle.exists():
             upgrade.tell_foreseen(outcome)
         for service, why in outcome.missing.items():
-            ways = "pulled, else built from packages" if pins(site.config())[service].build else "pulled"
+            ways = "pulled, else built from packages" if pins(project.config)[service].build else "pulled"
             console.say(f"    image {service}  {why}: to be {ways}")
         is_due = outcome.changed or outcome.code or outcome.unseen
         console.say("Nothing was changed." if is_due else "Nothing to do.")
         return
-    outcome = stack_up.up(site, engine, console, announce=announce, shorten=shorten)
-    _tell_outcome(outcome)
+    outcome = stack_up.up(project, engine, console, announce=announce, shorten=shorten)
+    _tell_outcome(project, outcome)
     raise typer.Exit(outcome.code)
 
 
@@ -87,21 +96,20 @@ def down(
 
     The data is kept; `aresmon up` starts the stack with it again.
     """
-    from aresmon.site import folder as site_folder
     from aresmon.stack import remote
     from aresmon.stack import up as stack_up
 
-    site, console, engine = the_site(), the_console(), the_engine()
-    config = site.config()
-    remote.check_here(site, config)
-    doomed = stack_up.deletable_folders(site, config) if volumes else []
+    project, console, engine = the_project(), the_console(), the_engine()
+    config = project.config
+    remote.check_here(project)
+    doomed = stack_up.deletable_folders(project) if volumes else []
     if doomed and not yes:
         confirm_by_name(config.site, f"This deletes {', '.join(map(str, doomed))}")
-    gone = stack_up.down(site, engine, console, volumes=volumes)
-    is_there = any(folder.exists() for folder in site_folder.data_folders(site, config).values())
+    gone = stack_up.down(project, engine, console, volumes=volumes)
+    is_there = any(folder.exists() for folder in project.data_folders().values())
     kept = "The data is kept; `aresmon up` goes on with it." if is_there else "There is no data."
     console.say("The stack is down. " + (f"Deleted: {', '.join(map(str, gone))}." if gone else kept))
-    left = [folder for folder in site_folder.data_folders(site, config).values() if volumes and folder.exists()]
+    left = [folder for folder in project.data_folders().values() if volumes and folder.exists()]
     for folder in left:
         console.warn(
             f"{folder} is left: it was not empty when aresmon first saw it", hint=f"look, then `rm -r {folder}`"
@@ -121,14 +129,14 @@ def status(
     """
     from aresmon.doctor.status import look
 
-    site, console = the_site(), the_console()
+    project, console = the_project(), the_console()
     if watch and as_json:
         raise AresmonError("--watch and --json do not go together", code=ExitCode.USAGE)
-    with the_stack(site) as (engine, influxdb):
+    with the_stack(project) as (engine, influxdb):
         if watch:
             with until_interrupted():
-                console.watch(lambda: look(site, engine, influxdb=influxdb), every=5)
-        found = look(site, engine, influxdb=influxdb)
+                console.watch(lambda: look(project, engine, influxdb=influxdb), every=5)
+        found = look(project, engine, influxdb=influxdb)
     console.data(found.as_json()) if as_json else console.status(found)
     raise typer.Exit(found.code)
 
@@ -144,9 +152,9 @@ def logs(
     from aresmon.engine.images import services
     from aresmon.system import json_schema
 
-    site = the_site()
-    config = site.config()
-    with the_stack(site) as (engine, _):
+    project = the_project()
+    config = project.config
+    with the_stack(project) as (engine, _):
         known = list(dict.fromkeys([*services(config), *engine.containers(config.site)]))
         if service not in known:
             meant = json_schema.did_you_mean(service, known) or f"; there are {', '.join(known)}"
@@ -156,12 +164,12 @@ def logs(
                 the_console().raw(piece)
 
 
-def _tell_outcome(outcome: UpResult) -> None:
+def _tell_outcome(project: Project, outcome: UpResult) -> None:
     """What `up` did, how the site is now, and where to look."""
     from aresmon.doctor.status import look
     from aresmon.influxdb import users
 
-    site, console = the_site(), the_console()
+    site, console = project.site, the_console()
     for statement in outcome.statements:
         console.say(f"database: {statement}")
     for change in outcome.people:
@@ -174,7 +182,7 @@ def _tell_outcome(outcome: UpResult) -> None:
         )
     else:
         console.say()
-        found = look(site, the_engine())
+        found = look(project, the_engine())
         # Said once, below, with the reason, which only this run knows.
         told = tuple(problem for problem in found.problems if problem.about not in outcome.missing)
         console.status(replace(found, problems=told), well="All else is well." if outcome.code else "All is well.")
@@ -187,6 +195,6 @@ def _tell_outcome(outcome: UpResult) -> None:
         hint = f"where a registry answers, `aresmon images pull {service} && aresmon up` completes the stack"
         console.warn(f"{service} does not run: {why}", hint=hint)
     if "grafana" not in outcome.missing and outcome.changed:
-        config = site.config()
+        config = project.config
         secret = site.secrets / "grafana-admin"
         console.say(f"Grafana: {config.grafana.url}, login {config.grafana.admin}, password in {secret}")

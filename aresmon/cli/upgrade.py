@@ -10,6 +10,7 @@ import typer
 
 from aresmon.cli.common import the_console, the_engine, the_site
 from aresmon.cli.options import DryRun
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def upgrade(
     from aresmon.upgrade import run
 
     site, console, engine = the_site(), the_console(), the_engine()
-    config = run.load(site)
-    remote.check_here(site, config)
+    remote.check_here(run.load(site))
     if dry_run:
         recover(site, engine, dry_run=True)
         decided = run.plan(site, engine)
@@ -139,6 +139,6 @@ def _backup(site: Site, engine: Engine) -> Backup:
     def make() -> str:
         from aresmon.backup import create
 
-        return create.make(site, engine, the_console()).archive
+        return create.make(Project.load(site), engine, the_console()).archive
 
     return make

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import command, confirm_by_name, group, the_console, the_engine, the_site
+from aresmon.cli.common import command, confirm_by_name, group, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json, Login, Yes
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from aresmon.site.folder import Site
 
 
 app = group("List, add and remove Grafana users, and set passwords.")
@@ -28,7 +27,7 @@ def list_users(as_json: Json = False) -> None:
     """
     from aresmon.grafana import manage_users
 
-    site = _site_with_grafana()
+    project = _site_with_grafana()
     rows = [
         {
             "login": row.login,
@@ -38,7 +37,7 @@ def list_users(as_json: Json = False) -> None:
             "name": row.name,
             "email": row.email,
         }
-        for row in manage_users.rows(site, site.config())
+        for row in manage_users.rows(project)
     ]
     the_console().data(rows) if as_json else the_console().users(rows)
 
@@ -54,13 +53,13 @@ def apply(
     """
     from aresmon.grafana import manage_users
 
-    site = _site_with_grafana()
+    project = _site_with_grafana()
     if dry_run:
-        changes = [change.what for change in manage_users.changes(site, site.config())]
+        changes = [change.what for change in manage_users.changes(project)]
         _tell(changes)
         the_console().say("Nothing was changed." if changes else "Nothing to do.")
         return
-    _apply(site, "users apply", nothing="Nothing to do: Grafana's users are as aresmon.yml says.")
+    _apply(project, "users apply", nothing="Nothing to do: Grafana's users are as aresmon.yml says.")
 
 
 @command(app, name="set-password", example="aresmon users set-password marie")
@@ -77,16 +76,16 @@ def set_password(
     from aresmon.grafana import manage_users
     from aresmon.site import secrets
 
-    site = _site_with_grafana()
+    project = _site_with_grafana()
     password = secrets.generated() if generate else _password(login)
     if generate and login.lower() not in {
-        key for key, kind in manage_users.kinds(site.config()).items() if kind != "guest"
+        key for key, kind in manage_users.kinds(project.config).items() if kind != "guest"
     }:
         raise AresmonError(
             f"a generated password of {login} would be kept nowhere, since aresmon.yml does not name it",
             hint="leave out --generate",
         )
-    kept = manage_users.set_password(site, the_engine(), the_console(), login=login, password=password)
+    kept = manage_users.set_password(project, the_engine(), the_console(), login=login, password=password)
     the_console().say(f"{login} has another password" + (f"; it is in {kept}" if kept else "."))
 
 
@@ -108,16 +107,16 @@ def add(
     from aresmon.grafana import manage_users
     from aresmon.site import secrets
 
-    site = _site_here()
+    project = _site_here()
     settings = {"login": login, "role": role, "name": name, "email": email}
-    manage_users.add(site, the_engine(), the_console(), {key: value for key, value in settings.items() if value})
-    the_console().say(f"{site.file}: {login} is added to grafana.users")
+    manage_users.add(project, the_engine(), the_console(), {key: value for key, value in settings.items() if value})
+    the_console().say(f"{project.site.file}: {login} is added to grafana.users")
     try:
-        _apply(site, "users add")
+        _apply(the_project(), "users add")
     except AresmonError as error:
         hint = f"{login} stands in aresmon.yml; `aresmon up` makes it in Grafana"
         raise AresmonError(error.message, hint=hint, code=error.code) from None
-    the_console().say(f"password in {site.secrets / secrets.grafana_user(login)}")
+    the_console().say(f"password in {project.site.secrets / secrets.grafana_user(login)}")
 
 
 @command(app, name="remove", example="aresmon users remove marie")
@@ -131,35 +130,35 @@ def remove(
     """
     from aresmon.grafana import manage_users
 
-    site = _site_here()
-    manage_users.check_removal(site.config(), the_engine(), login)
+    project = _site_here()
+    manage_users.check_removal(project.config, the_engine(), login)
     if not yes:
         confirm_by_name(login, f"This deletes Grafana's user {login}, with its preferences and stars")
-    was_there = manage_users.remove(site, the_engine(), the_console(), login)
+    was_there = manage_users.remove(project, the_engine(), the_console(), login)
     the_console().say(f"{login} is removed." if was_there else f"{login} is removed; Grafana did not have it.")
 
 
-def _site_here() -> Site:
+def _site_here() -> Project:
     """The site, whose stack is on this machine: Grafana is spoken to where it runs."""
     from aresmon.stack import remote
 
-    site = the_site()
-    remote.check_here(site, site.config())
-    return site
+    project = the_project()
+    remote.check_here(project)
+    return project
 
 
-def _site_with_grafana() -> Site:
+def _site_with_grafana() -> Project:
     from aresmon.grafana import admin_access
 
-    site = _site_here()
-    admin_access.check_running(site.config(), the_engine())
-    return site
+    project = _site_here()
+    admin_access.check_running(project.config, the_engine())
+    return project
 
 
-def _apply(site: Site, name: str, *, nothing: str = "") -> None:
+def _apply(project: Project, name: str, *, nothing: str = "") -> None:
     from aresmon.grafana import manage_users
 
-    told = manage_users.apply(site, the_engine(), the_console(), command=name)
+    told = manage_users.apply(project, the_engine(), the_console(), command=name)
     _tell(told)
     if not told and nothing:
         the_console().say(nothing)

@@ -19,7 +19,7 @@ from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.freshness import FRESH_WITHIN
 from aresmon.influxdb.influxql import identifier, string
 from aresmon.site import folder
-from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 _WITHIN = 15.0  # seconds
@@ -31,13 +31,13 @@ _AHEAD = 30  # seconds: a point that is dated later than this from now says noth
 _DAY, _HOUR = 86400, 3600
 
 
-def differences(influxdb: InfluxDB, site: Site, config: Config) -> facts.DatabaseFacts:
+def differences(influxdb: InfluxDB, project: Project) -> facts.DatabaseFacts:
     """What `up` would change in the database."""
-    changes, coarser = service.differences(site, config, influxdb, folder.users(), shorten=True)
+    changes, coarser = service.differences(project, influxdb, folder.users(), shorten=True)
     return facts.DatabaseFacts(
         tuple(change.what for change in changes),
         tuple(change.what for change in coarser),
-        _unknown(influxdb, site.views()),
+        _unknown(influxdb, project.views),
     )
 
 

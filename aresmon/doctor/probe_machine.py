@@ -21,7 +21,7 @@ from aresmon.engine.docker import Engine, told
 from aresmon.engine.images import used_pins
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB
-from aresmon.site.folder import Site, data_folders
+from aresmon.site.project import Project
 from aresmon.system import process
 from aresmon.system.errors import AresmonError
 
@@ -115,13 +115,13 @@ def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.Servic
     )
 
 
-def disks(site: Site, config: Config, root: str, influxdb: InfluxDB | None) -> tuple[facts.DiskFacts, ...]:
+def disks(project: Project, root: str, influxdb: InfluxDB | None) -> tuple[facts.DiskFacts, ...]:
     """The filesystems of the site's folders, and of the engine's own, where that can be seen."""
-    folders = data_folders(site, config)
+    folders = project.data_folders()
     wanted = [
         ("InfluxDB's data", folders["influxdb"], "storage.data"),
         ("Grafana's data", folders["grafana"], "grafana.data"),
-        ("the site's folder", site.root, ""),
+        ("the site's folder", project.site.root, ""),
         *([("Docker's folder", Path(root), "")] if root else []),
     ]
     growths: dict[str, float | None] = {}
@@ -130,7 +130,7 @@ def disks(site: Site, config: Config, root: str, influxdb: InfluxDB | None) -> t
         there = next(path for path in (folder, *folder.parents) if path.exists())
         mount = _mount(there)
         if mount not in growths:
-            growths[mount] = _growth(influxdb, config.server, mount)
+            growths[mount] = _growth(influxdb, project.config.server, mount)
         found.append(_disk(what, there, setting, growths[mount]))
     return tuple(found)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from aresmon.backup import contents, record
 from aresmon.config.layout import SOCKET
-from aresmon.config.model import Config
 from aresmon.doctor import facts
 from aresmon.doctor.check_site import leaks
 from aresmon.engine import images
@@ -20,6 +19,7 @@ from aresmon.influxdb.capacity import format_size
 from aresmon.site import bundle, external_secrets, secrets
 from aresmon.site import folder as site_folder
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack import folder_swap, image_versions
 from aresmon.stack import plan as stack_plan
 from aresmon.system import git
@@ -31,33 +31,34 @@ _KEPT = (".aresmon-former-", ".aresmon-rejected-", ".aresmon-failed-")  # whole,
 _LARGEST = 1 << 20  # bytes of a file that is searched for secrets
 
 
-def folder(site: Site, config: Config, *, influxdb_runs: bool) -> facts.FolderFacts:
+def folder(project: Project, *, influxdb_runs: bool) -> facts.FolderFacts:
     """The folder as it stands."""
-    in_git = _git(site, "rev-parse", "--is-inside-work-tree") == ["true"]
-    tracked = _git(site, "ls-files", "-z", "--", ".aresmon") if in_git else []
+    in_git = _git(project.site, "rev-parse", "--is-inside-work-tree") == ["true"]
+    tracked = _git(project.site, "ls-files", "-z", "--", ".aresmon") if in_git else []
     return facts.FolderFacts(
-        root=str(site.root),
-        writable=os.access(site.root, os.W_OK | os.X_OK) and not os.statvfs(site.root).f_flag & os.ST_RDONLY,
-        has_state=site.state.is_dir(),
+        root=str(project.site.root),
+        writable=os.access(project.site.root, os.W_OK | os.X_OK)
+        and not os.statvfs(project.site.root).f_flag & os.ST_RDONLY,
+        has_state=project.site.state.is_dir(),
         in_git=in_git,
-        ignored=bool(in_git and _git(site, "check-ignore", ".aresmon/secrets/x")),
-        secrets=tuple(_secrets(site, config)),
+        ignored=bool(in_git and _git(project.site, "check-ignore", ".aresmon/secrets/x")),
+        secrets=tuple(_secrets(project)),
         tracked=tuple(tracked),
-        exposed=tuple(leaks(_values(site), _texts(site))),
-        leftovers=tuple(sorted(_leftovers(site, config))),
-        failures=tuple(sorted(_failures(site))),
-        socket=_socket(site) if influxdb_runs else None,
-        unfinished=tuple(_unfinished(site)),
+        exposed=tuple(leaks(_values(project.site), _texts(project.site))),
+        leftovers=tuple(sorted(_leftovers(project))),
+        failures=tuple(sorted(_failures(project.site))),
+        socket=_socket(project.site) if influxdb_runs else None,
+        unfinished=tuple(_unfinished(project.site)),
     )
 
 
-def plan(site: Site, config: Config, engine: Engine) -> facts.PlanFacts:
+def plan(project: Project, engine: Engine) -> facts.PlanFacts:
     """What `up` would do. Nothing is fetched, and nothing changed."""
-    on_disk = bundle.read(site.bundle)
+    on_disk = bundle.read(project.site.bundle)
     if not on_disk.exists:
         return facts.PlanFacts("", (), (), ())
-    found, _ = image_versions.held(site, config, engine, images.local(engine, images.used_pins(config)))
-    wanted = stack_plan.decide(site, config, site.catalogue(), engine, found)
+    found, _ = image_versions.held(project, engine, images.local(engine, images.used_pins(project.config)))
+    wanted = stack_plan.decide(project, engine, found)
     difference = wanted.difference
     steps = tuple(f"{step.action} {step.service} ({step.because})" for step in wanted.steps)
     return facts.PlanFacts(on_disk.version, difference.edited, (*difference.changed, *difference.removed), steps)
@@ -71,27 +72,27 @@ def pushes(site: Site) -> facts.PushFacts:
     return facts.PushFacts(last)
 
 
-def backups(site: Site, config: Config) -> facts.BackupFacts:
+def backups(project: Project) -> facts.BackupFacts:
     """What is known of the backups, and how often they should be made."""
-    has_one = (site.secrets / secrets.BACKUP).exists()
-    mark = record.mark_of(secrets.read(site.secrets, secrets.BACKUP)) if has_one else ""
-    return facts.BackupFacts(record.read(site), time.time(), config.backup.every.missed_after, mark)
+    has_one = (project.site.secrets / secrets.BACKUP).exists()
+    mark = record.mark_of(secrets.read(project.site.secrets, secrets.BACKUP)) if has_one else ""
+    return facts.BackupFacts(record.read(project.site), time.time(), project.config.backup.every.missed_after, mark)
 
 
-def _secrets(site: Site, config: Config) -> Iterator[facts.SecretFacts]:
+def _secrets(project: Project) -> Iterator[facts.SecretFacts]:
     """Every file that is a secret, and the folders that keep others out."""
     users = site_folder.users()
-    owners = secrets.owners(config, users)
-    for path in (site.state, site.secrets):
+    owners = secrets.owners(project.config, users)
+    for path in (project.site.state, project.site.secrets):
         if path.is_dir():
-            yield _secret(site, path, None)
-    for path in sorted(site.secrets.glob("*")):
+            yield _secret(project.site, path, None)
+    for path in sorted(project.site.secrets.glob("*")):
         if path.is_file():
-            yield _secret(site, path, owners.get(path.name))
-    for path in sorted((site.secrets / external_secrets.ALERTS).glob("*")):
-        yield _secret(site, path, users["grafana"])
-    for path in sorted(site.tls.glob("*.pem")):
-        yield _secret(site, path, users["edge"])
+            yield _secret(project.site, path, owners.get(path.name))
+    for path in sorted((project.site.secrets / external_secrets.ALERTS).glob("*")):
+        yield _secret(project.site, path, users["grafana"])
+    for path in sorted(project.site.tls.glob("*.pem")):
+        yield _secret(project.site, path, users["edge"])
 
 
 def _secret(site: Site, path: Path, wanted: int | None) -> facts.SecretFacts:
@@ -119,15 +120,15 @@ def _texts(site: Site) -> list[tuple[str, str]]:
     ]
 
 
-def _leftovers(site: Site, config: Config) -> Iterator[str]:
+def _leftovers(project: Project) -> Iterator[str]:
     """What a command writes for a moment, or a restore keeps aside, and is still there."""
     now = time.time()
-    written = (*site.state.glob(".*.????????"), *site.secrets.glob(".*.????????"))
-    aside = (path for folder in site_folder.data_folders(site, config).values() for path in folder.glob(".aresmon-*"))
+    written = (*project.site.state.glob(".*.????????"), *project.site.secrets.glob(".*.????????"))
+    aside = (path for folder in project.data_folders().values() for path in folder.glob(".aresmon-*"))
     for path in (*written, *aside):
         is_kept = path.name.startswith(_KEPT)
         if is_kept or now - path.lstat().st_mtime > _OLD:
-            name = os.path.relpath(path, site.root) if path.is_relative_to(site.root) else str(path)
+            name = os.path.relpath(path, project.site.root) if path.is_relative_to(project.site.root) else str(path)
             yield f"{name} ({format_size(contents.size(path))})" if is_kept else name
 
 

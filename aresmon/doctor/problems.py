@@ -18,6 +18,7 @@ from aresmon.influxdb.client import InfluxDB
 from aresmon.influxdb.freshness import FRESH_WITHIN
 from aresmon.site import ca, certificates, tls_migration
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack import image_versions, upgrade_journal
 
 Kind = Literal[
@@ -91,25 +92,27 @@ def of_service(
         )
 
 
-def of_certificates(site: Site, config: Config, at: float) -> Iterator[Problem]:
-    door, now = config.grafana.door, datetime.fromtimestamp(at, UTC)
-    for doubt in certificates.troubles(site.root, door.tls, config.grafana.url, site.tls, now=now):
+def of_certificates(project: Project, at: float) -> Iterator[Problem]:
+    door, now = project.config.grafana.door, datetime.fromtimestamp(at, UTC)
+    for doubt in certificates.troubles(
+        project.site.root, door.tls, project.config.grafana.url, project.site.tls, now=now
+    ):
         yield Problem("edge", doubt.what, doubt.next, "certificate")
-    edge = config.edge
-    for doubt in certificates.troubles(site.root, edge.channel.pair, edge.url, site.tls, now=now):
+    edge = project.config.edge
+    for doubt in certificates.troubles(project.site.root, edge.channel.pair, edge.url, project.site.tls, now=now):
         yield Problem("edge", doubt.what, doubt.next, "certificate")
     if edge.channel.by_site:
-        agents = site.tls / certificates.FILES["edge"]
-        for doubt in ca.troubles(site.authority, ca.names(config), agents, now):
+        agents = project.site.tls / certificates.FILES["edge"]
+        for doubt in ca.troubles(project.site.authority, ca.names(project.config), agents, now):
             yield Problem("edge", doubt.what, doubt.next, "channel")
+    yield from (Problem(about, doubt.what, doubt.next, "channel") for about, doubt in tls_migration.troubles(project))
+
+
+def of_backups(project: Project, at: float) -> Iterator[Problem]:
+    due = project.config.backup.every.missed_after
     yield from (
-        Problem(about, doubt.what, doubt.next, "channel") for about, doubt in tls_migration.troubles(site, config)
+        Problem("backup", *doubt, "backup") for doubt in record.doubts(record.read(project.site), due=due, now=at)
     )
-
-
-def of_backups(site: Site, config: Config, at: float) -> Iterator[Problem]:
-    due = config.backup.every.missed_after
-    yield from (Problem("backup", *doubt, "backup") for doubt in record.doubts(record.read(site), due=due, now=at))
 
 
 def of_capacity(taken: Capacity) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from aresmon.engine.docker import Engine
 from aresmon.influxdb import capacity, service
 from aresmon.influxdb.client import InfluxDB, preload_docker_sdk
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, SiteError
 
 WITHIN = 30.0
@@ -42,11 +43,11 @@ class Examination:
 def examine(case: Examination) -> Report:
     """Look at everything that can be looked at from here. Never raises for what is wrong with the site."""
     try:
-        config = case.site.config()
+        project = Project.load(case.site)
     except AresmonError as error:
         return _without_a_file(case, error)
     preload_docker_sdk()
-    looks = _looks(case, config)
+    config, looks = project.config, _looks(case, project)
     # Last: it counts every point of a minute, which too many series make so dear that no other question is answered.
     status = {_STATUS: looks.pop(_STATUS)}
     at_once = _AT_ONCE if case.is_here else _THROUGH_SSH
@@ -86,9 +87,9 @@ def _judge(made: Sequence[Check], seen: Seen, found: list[Finding], looked_for: 
 # Looks -----------------------------------------------------------------------------------------------
 
 
-def _looks(case: Examination, config: Config) -> dict[str, Callable[[], Any]]:
+def _looks(case: Examination, project: Project) -> dict[str, Callable[[], Any]]:
     """Every look that can be made from here, by its name."""
-    site, engine = case.site, case.engine
+    site, config, engine = project.site, project.config, case.engine
 
     def influxdb() -> InfluxDB:
         return case.influxdb() if case.influxdb else service.influxdb(site)
@@ -100,7 +101,7 @@ def _looks(case: Examination, config: Config) -> dict[str, Callable[[], Any]]:
     looks: dict[str, Callable[[], Any]] = {
         "the engine": lambda: probe_machine.engine(engine),
         "the containers": lambda: probe_machine.stack(engine, config),
-        _STATUS: lambda: doctor_status.look(site, engine, influxdb=case.influxdb),
+        _STATUS: lambda: doctor_status.look(project, engine, influxdb=case.influxdb),
         "what is in the database": data,
         "InfluxDB's log": lambda: _log(engine, config),
         "the pushes": lambda: probe_site.pushes(site),
@@ -108,11 +109,11 @@ def _looks(case: Examination, config: Config) -> dict[str, Callable[[], Any]]:
     if case.is_here:
         looks |= {
             "this machine": lambda: probe_machine.machine(engine),
-            "the disks": lambda: probe_machine.disks(site, config, *_engine_root(engine), _or_none(influxdb)),
-            "the site's folder": lambda: probe_site.folder(site, config, influxdb_runs=_runs(engine, config)),
-            "the bundle": lambda: probe_site.plan(site, config, engine),
-            "the database's users and policies": lambda: probe_database.differences(influxdb(), site, config),
-            "the backups": lambda: probe_site.backups(site, config),
+            "the disks": lambda: probe_machine.disks(project, *_engine_root(engine), _or_none(influxdb)),
+            "the site's folder": lambda: probe_site.folder(project, influxdb_runs=_runs(engine, config)),
+            "the bundle": lambda: probe_site.plan(project, engine),
+            "the database's users and policies": lambda: probe_database.differences(influxdb(), project),
+            "the backups": lambda: probe_site.backups(project),
         }
     if case.visit is not None:
         looks["the hosts"] = case.visit

@@ -23,7 +23,7 @@ from aresmon.influxdb import capacity as influxdb_capacity
 from aresmon.influxdb import service, users
 from aresmon.influxdb.capacity import Capacity
 from aresmon.influxdb.client import InfluxDB
-from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack.plan import check_name
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -61,24 +61,24 @@ class _Data:
 
 
 def look(
-    site: Site, engine: Engine, *, influxdb: Callable[[], InfluxDB] | None = None, now: float | None = None
+    project: Project, engine: Engine, *, influxdb: Callable[[], InfluxDB] | None = None, now: float | None = None
 ) -> Status:
     """Look at a site, whose InfluxDB is the one here unless it is given.
 
     Raises AresmonError only where nothing can be known: no file, no engine.
     """
-    config = site.config()
+    config = project.config
     at = time.time() if now is None else now
     containers = engine.containers(config.site)
     if influxdb is None:
-        check_name(site, config, containers)
+        check_name(project, containers)
     services, found = _services(engine, config, containers)
-    record = replace(backup_record.read(site), kept_passphrase="") if influxdb is None else None
+    record = replace(backup_record.read(project.site), kept_passphrase="") if influxdb is None else None
     data = _Data()
     if "influxdb" in containers and containers["influxdb"].state == "running":
         begun = {config.server: containers["telegraf"].started} if "telegraf" in containers else {}
-        data = _told(site, config, influxdb, begun=begun, at=at)
-    wrong = (*found, *_of_site(site, config, at, influxdb), *data.problems)
+        data = _told(project, influxdb, begun=begun, at=at)
+    wrong = (*found, *_of_site(project, at, influxdb), *data.problems)
     return Status(config.site, config.server, at, services, data.hosts, wrong, data.capacity, record)
 
 
@@ -95,27 +95,25 @@ def _services(
     return services, [wrong for one in services for wrong in doctor_problems.of_service(one, found.missing, containers)]
 
 
-def _of_site(site: Site, config: Config, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Problem]:
+def _of_site(project: Project, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Problem]:
     """What is wrong in the site's folder, where it is this machine's."""
     if influxdb is None:
-        yield from doctor_problems.of_certificates(site, config, at)
-        yield from doctor_problems.of_release(site)
-        yield from doctor_problems.of_backups(site, config, at)
+        yield from doctor_problems.of_certificates(project, at)
+        yield from doctor_problems.of_release(project.site)
+        yield from doctor_problems.of_backups(project, at)
 
 
-def _told(
-    site: Site, config: Config, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float
-) -> _Data:
+def _told(project: Project, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float) -> _Data:
     """What the database tells, up to where it fails."""
-    folder = site.root / config.data if influxdb is None else None
+    folder = project.site.root / project.config.data if influxdb is None else None
     data = _Data()
     try:
-        asked = service.influxdb(site) if influxdb is None else influxdb()
+        asked = service.influxdb(project.site) if influxdb is None else influxdb()
         # First, since it costs nothing: where there are too many series, the rest may not be answered.
         taken = _capacity(asked, folder, at)
         data = _Data(problems=tuple(doctor_problems.of_capacity(taken)) if taken else (), capacity=taken)
-        hosts = activity.look(asked, config, site.catalogue(), at, begun)
-        wrong = [*_of_hosts(site, config, hosts), *doctor_problems.of_shards(asked, folder, at)]
+        hosts = activity.look(asked, project.config, project.catalogue, at, begun)
+        wrong = [*_of_hosts(project, hosts), *doctor_problems.of_shards(asked, folder, at)]
         return replace(data, hosts=hosts, problems=(*data.problems, *wrong))
     except AresmonError as error:
         what = f"nothing is known of the hosts: {error.message}"
@@ -123,12 +121,12 @@ def _told(
         return replace(data, problems=(*data.problems, unknown))
 
 
-def _of_hosts(site: Site, config: Config, hosts: tuple[HostStatus, ...]) -> Iterator[Problem]:
+def _of_hosts(project: Project, hosts: tuple[HostStatus, ...]) -> Iterator[Problem]:
     """Of a host that was blocked, this alone."""
-    out = users.blocked_hosts(site)
+    out = users.blocked_hosts(project.site)
     for host in hosts:
         if host.name not in out:
-            yield from doctor_problems.of_host(host, config)
+            yield from doctor_problems.of_host(host, project.config)
     yield from (doctor_problems.of_blocked(host.name, out[host.name]) for host in hosts if host.name in out)
 
 

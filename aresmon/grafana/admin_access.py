@@ -12,7 +12,7 @@ from aresmon.engine.docker import Engine
 from aresmon.grafana import client
 from aresmon.grafana.client import Account, Grafana, GrafanaError, GrafanaNotRunningError, GrafanaUnreachableError
 from aresmon.site import certificates, secrets
-from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import Progress
 
@@ -31,7 +31,7 @@ def check_running(config: Config, engine: Engine) -> None:
         raise GrafanaNotRunningError
 
 
-def connect_as_admin(site: Site, config: Config, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:
+def connect_as_admin(project: Project, engine: Engine, progress: Progress) -> tuple[Grafana, list[str]]:
     """Grafana as the administrator that aresmon.yml names, once it is ready, and what had to be changed for that.
 
     Grafana takes the administrator's login and password from its settings on an empty data folder alone. On
@@ -39,27 +39,27 @@ def connect_as_admin(site: Site, config: Config, engine: Engine, progress: Progr
 
     Raises SilentGrafanaError where Grafana does not get ready, AresmonError where there is no way in.
     """
-    ours = admin_client(site, config)
-    client.wait_until_ready(ours, is_running=lambda: engine.is_running(config.site, "grafana"))
+    ours = admin_client(project)
+    client.wait_until_ready(ours, is_running=lambda: engine.is_running(project.config.site, "grafana"))
     try:
         if ours.me().is_server_admin:
             return ours, []
     except GrafanaError as error:
         if error.status != 401:
             raise
-    found = _list_server_admins(site.root / config.grafana.data / "grafana.db")
-    user, login = _choose_admin(found, config.grafana.admin)
-    way, told = _log_in(ours, user, login, engine=engine, config=config, progress=progress)
+    found = _list_server_admins(project.site.root / project.config.grafana.data / "grafana.db")
+    user, login = _choose_admin(found, project.config.grafana.admin)
+    way, told = _log_in(ours, user, login, engine=engine, config=project.config, progress=progress)
     return ours, [*told, *_set_up_admin(way, ours)]
 
 
-def admin_client(site: Site, config: Config) -> Grafana:
+def admin_client(project: Project) -> Grafana:
     """Grafana as the administrator that aresmon.yml names. Nothing is asked yet."""
-    pair = config.grafana.door.tls
+    pair = project.config.grafana.door.tls
     return client.connect(
-        config,
-        secrets.read(site.secrets, secrets.GRAFANA_ADMIN),
-        fingerprint=certificates.fingerprint(site.root, pair) if pair else "",
+        project.config,
+        secrets.read(project.site.secrets, secrets.GRAFANA_ADMIN),
+        fingerprint=certificates.fingerprint(project.site.root, pair) if pair else "",
     )
 
 

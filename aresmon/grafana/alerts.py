@@ -15,6 +15,7 @@ from aresmon.render.grafana import alert_rules, contact_points
 from aresmon.render.grafana.alert_rules import AlertSpec
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system import json_schema
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -79,12 +80,12 @@ def exit_code(rules: Sequence[RuleStatus], *, is_answered: bool = True) -> ExitC
     return ExitCode.DEGRADED if any(one.state in ("firing", "error") for one in rules) else ExitCode.DONE
 
 
-def test_contact_points(site: Site, config: Config, grafana: Grafana, names: Sequence[str]) -> list[ContactPointResult]:
+def test_contact_points(project: Project, grafana: Grafana, names: Sequence[str]) -> list[ContactPointResult]:
     """Send a message by each way of telling, or by those of these names; what became of each.
 
     Raises AresmonError for a name that there is not, and where nobody is told at all.
     """
-    ways = dict(_contact_points(config.alerts, config.site))
+    ways = dict(_contact_points(project.config.alerts, project.config.site))
     if not ways:
         raise AresmonError(
             "nobody is told of alerts", hint="`alerts.send_to` in aresmon.yml; docs/alerts.md has an example of each"
@@ -93,7 +94,7 @@ def test_contact_points(site: Site, config: Config, grafana: Grafana, names: Seq
         if name not in ways:
             meant = json_schema.did_you_mean(name, ways) or f"; there are {', '.join(ways)}"
             raise AresmonError(f"no way of telling is named '{name}'{meant}")
-    return [_test_contact_point(site, grafana, name, ways[name]) for name in names or ways]
+    return [_test_contact_point(project.site, grafana, name, ways[name]) for name in names or ways]
 
 
 def _rule_status(one: AlertSpec, answer: Mapping[str, Any] | None) -> RuleStatus:

@@ -16,6 +16,7 @@ from aresmon.grafana.users import GrafanaUserChange
 from aresmon.site import folder
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project, parse
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_schema import did_you_mean
@@ -49,10 +50,11 @@ def kinds(wanted: Config) -> dict[str, Kind]:
     return named | {wanted.grafana.admin.lower(): "admin"}
 
 
-def rows(site: Site, wanted: Config) -> list[Row]:
+def rows(project: Project) -> list[Row]:
     """Everybody in Grafana, and who is to be; those of aresmon.yml first. Nothing is changed."""
+    wanted = project.config
     named = kinds(wanted)
-    accounts = {one.login.lower(): one for one in _administrator(site, wanted).accounts()}
+    accounts = {one.login.lower(): one for one in _administrator(project).accounts()}
     people = {person.key: person.role for person in (*wanted.grafana.guests, *wanted.grafana.users)}
     missing = [Row(key, kind, people.get(key, "admin"), "", "", False, 0) for key, kind in named.items()]
     there = [_row(one, named.get(key, "own")) for key, one in accounts.items()]
@@ -62,36 +64,37 @@ def rows(site: Site, wanted: Config) -> list[Row]:
     )
 
 
-def changes(site: Site, wanted: Config) -> list[GrafanaUserChange]:
+def changes(project: Project) -> list[GrafanaUserChange]:
     """What `apply` would do. Nothing is changed."""
-    grafana = _administrator(site, wanted)
-    made = {name: _secret(site, name) for name in site_secrets.owners(wanted, folder.users())}
-    return users.look(site, wanted, grafana, grafana.accounts(), made)
+    grafana = _administrator(project)
+    owners = site_secrets.owners(project.config, folder.users())
+    made = {name: _secret(project.site, name) for name in owners}
+    return users.look(project, grafana, grafana.accounts(), made)
 
 
-def apply(site: Site, engine: Engine, progress: Progress, *, command: str) -> tuple[str, ...]:
+def apply(project: Project, engine: Engine, progress: Progress, *, command: str) -> tuple[str, ...]:
     """Bring Grafana's users to what aresmon.yml says; what was changed."""
-    wanted = site.config()
+    site, wanted = project.site, project.config
     with site.lock(command):
         secrets = site_secrets.ensure(site.secrets, site_secrets.owners(wanted, folder.users()))
-        told = users.ensure(site, wanted, engine, secrets, progress)
+        told = users.ensure(project, engine, secrets, progress)
         if told:
             site.record(command=command, grafana=told)
         return told
 
 
-def add(site: Site, engine: Engine, progress: Progress, settings: Mapping[str, str]) -> None:
+def add(project: Project, engine: Engine, progress: Progress, settings: Mapping[str, str]) -> None:
     """Add a user to aresmon.yml, once Grafana is seen to be there for it.
 
     Raises SiteError or AresmonError where it would not be sound; the file is as it was then.
     """
-    login, wanted = settings["login"], site.config()
+    site, wanted, login = project.site, project.config, settings["login"]
     if (kind := kinds(wanted).get(login.lower())) is not None:
         raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
-    model.load(edit_users.add_user(_text(site), settings), site.catalogue())
+    model.load(edit_users.add_user(_text(site), settings), project.catalogue)
     with _else_by_hand(f"write {login} into grafana.users"):
         admin_access.check_running(wanted, engine)
-        admin_access.connect_as_admin(site, wanted, engine, progress)
+        admin_access.connect_as_admin(project, engine, progress)
     # Read again: Grafana may have been waited for, and the file edited meanwhile.
     _write(site, edit_users.add_user(_text(site), settings), command="users add")
 
@@ -109,16 +112,16 @@ def check_removal(wanted: Config, engine: Engine, login: str) -> None:
         admin_access.check_running(wanted, engine)
 
 
-def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
+def remove(project: Project, engine: Engine, progress: Progress, login: str) -> bool:
     """Take a user out of aresmon.yml if it is there, and delete it in Grafana; whether it was there.
 
     Raises AresmonError as `check_removal`; nothing was changed then.
     """
-    wanted = site.config()
+    site, wanted = project.site, project.config
     check_removal(wanted, engine, login)
     kind = kinds(wanted).get(login.lower(), "own")
     with _else_by_hand(_by_hand(kind, login)):
-        grafana, _ = admin_access.connect_as_admin(site, wanted, engine, progress)
+        grafana, _ = admin_access.connect_as_admin(project, engine, progress)
     account = users.find(site, grafana.accounts(), login)
     if account is None and kind == "own":
         raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
@@ -132,13 +135,13 @@ def remove(site: Site, engine: Engine, progress: Progress, login: str) -> bool:
     return account is not None
 
 
-def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, password: str) -> str:
+def set_password(project: Project, engine: Engine, progress: Progress, *, login: str, password: str) -> str:
     """Give a user another password, in Grafana and in the site's secrets; where it is kept, or nothing.
 
     Raises AresmonError for a guest, whose password stands in aresmon.yml.
     """
     site_secrets.check(password)
-    wanted = site.config()
+    site, wanted = project.site, project.config
     kind = kinds(wanted).get(login.lower(), "own")
     if kind == "guest":
         raise AresmonError(
@@ -146,7 +149,7 @@ def set_password(site: Site, engine: Engine, progress: Progress, *, login: str, 
             hint="write another there, then `aresmon users apply`",
         )
     with site.lock("users set-password"):
-        grafana, _ = admin_access.connect_as_admin(site, wanted, engine, progress)
+        grafana, _ = admin_access.connect_as_admin(project, engine, progress)
         accounts = grafana.accounts()
         account = users.find(site, accounts, login)
         if account is None:
@@ -177,8 +180,8 @@ def _by_hand(kind: Kind, login: str) -> str:
     return f"take {login} out of grafana.users" if kind == "user" else ""
 
 
-def _administrator(site: Site, wanted: Config) -> Grafana:
-    grafana = admin_access.admin_client(site, wanted)
+def _administrator(project: Project) -> Grafana:
+    grafana = admin_access.admin_client(project)
     grafana.health()
     return grafana
 
@@ -205,6 +208,6 @@ def _text(site: Site) -> str:
 
 def _write(site: Site, text: str, *, command: str) -> None:
     """Put another text into aresmon.yml, which keeps its mode, once it is seen to be sound."""
-    model.load(text, site.catalogue())
+    parse(site, text)
     with site.lock(command):
         files.write(site.file, text.encode(), mode=site.file.stat().st_mode & 0o777)

@@ -13,6 +13,7 @@ from aresmon.grafana import admin_access
 from aresmon.grafana.client import Account, Grafana, GrafanaError
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.json_file import JsonFile
 from aresmon.system.progress import Progress
 
@@ -92,28 +93,26 @@ def apply(grafana: Grafana, changes: Sequence[GrafanaUserChange]) -> None:
             raise GrafanaError(f"{change.what}: {said}", status=error.status, hint=error.hint or _AGAIN) from None
 
 
-def ensure(
-    site: Site, config: Config, engine: Engine, secrets: Mapping[str, str], progress: Progress
-) -> tuple[str, ...]:
+def ensure(project: Project, engine: Engine, secrets: Mapping[str, str], progress: Progress) -> tuple[str, ...]:
     """Bring Grafana's users to what the site wants, once it is ready; what was changed.
 
     Raises SilentGrafanaError where it does not get ready, GrafanaError where it refuses.
     """
     with progress.stage("looking after Grafana's users"):
-        grafana, told = admin_access.connect_as_admin(site, config, engine, progress)
+        grafana, told = admin_access.connect_as_admin(project, engine, progress)
         accounts = grafana.accounts()
-        changes = look(site, config, grafana, accounts, secrets)
+        changes = look(project, grafana, accounts, secrets)
         apply(grafana, changes)
-        _forget_secrets(site, config, changes)
-        _remember(site, wanted(config, secrets), grafana.accounts() if changes else accounts)
+        _forget_secrets(project, changes)
+        _remember(project.site, wanted(project.config, secrets), grafana.accounts() if changes else accounts)
         return (*told, *(change.what for change in changes))
 
 
 def look(
-    site: Site, config: Config, grafana: Grafana, accounts: Sequence[Account], secrets: Mapping[str, str]
+    project: Project, grafana: Grafana, accounts: Sequence[Account], secrets: Mapping[str, str]
 ) -> list[GrafanaUserChange]:
     """What there is to do about these accounts of Grafana's. Nothing is changed; each password is tried once."""
-    people, remembered = wanted(config, secrets), _remembered(site)
+    people, remembered = wanted(project.config, secrets), _remembered(project.site)
     found = match(people, accounts, remembered)
     return plan(people, accounts, takes=_try(grafana, people, found), remembered=remembered)
 
@@ -240,11 +239,11 @@ def _remember(site: Site, people: Sequence[UserSpec], accounts: Sequence[Account
         _remembered_file(site).write(now)
 
 
-def _forget_secrets(site: Site, config: Config, changes: Sequence[GrafanaUserChange]) -> None:
+def _forget_secrets(project: Project, changes: Sequence[GrafanaUserChange]) -> None:
     """Remove the passwords of those who were disabled."""
-    kept = {site_secrets.grafana_user(person.login) for person in config.grafana.users}
+    kept = {site_secrets.grafana_user(person.login) for person in project.config.grafana.users}
     for change in changes:
         if change.act == "disable" and change.account is not None:
             name = site_secrets.grafana_user(change.account.login)
             if name not in kept:
-                (site.secrets / name).unlink(missing_ok=True)
+                (project.site.secrets / name).unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from aresmon.influxdb.retention import Loss
 from aresmon.influxdb.users import DatabaseChange
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
 from aresmon.system.poll import retry
@@ -45,82 +46,78 @@ def nobody(site: Site) -> InfluxDB:
 
 
 def ensure(
-    site: Site, config: Config, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
+    project: Project, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
 ) -> tuple[str, ...]:
     """Bring database, policies, users, rights and downsampling to what the site wants; what was changed.
 
     Raises UnreachableError if InfluxDB is not running or does not answer within two minutes.
     """
-    unnamed = nobody(site)
+    unnamed = nobody(project.site)
 
     def is_running() -> bool:
-        return engine.is_running(config.site, "influxdb")
+        return engine.is_running(project.config.site, "influxdb")
 
     with progress.stage("looking after the database, its users and rights"):
         _wait(unnamed, is_running)
-        secrets = {**secrets, site_secrets.INFLUXDB_ADMIN: adopt_admin(site, unnamed)}
+        secrets = {**secrets, site_secrets.INFLUXDB_ADMIN: adopt_admin(project.site, unnamed)}
         _tell_under_way(secrets, progress)
         try:
             admin = influxdb_users.connect_as_admin(unnamed, secrets)
         except influxdb_users.AdminUnknownError:
             progress.note("InfluxDB's admin has another password than the site's secrets say: it is set anew")
-            _reset_admin(site, engine, secrets)
+            _reset_admin(project.site, engine, secrets)
             _wait(unnamed, is_running)
             admin = influxdb_users.connect_as_admin(unnamed, secrets)
-        changes = influxdb_users.plan(
-            admin, influxdb_users.without_blocked_hosts(site, config), secrets, shorten=shorten
-        )
+        changes = influxdb_users.plan(admin, influxdb_users.without_blocked_hosts(project), secrets, shorten=shorten)
         influxdb_users.apply(admin, changes)
         _tell_other_admins(admin, progress)
-        views = site.views()
-        coarser = downsampling.plan(admin, config, views)
-        journal, filling = site.state / backfill.JOURNAL, _filling(site, admin, config, views, coarser)
-        kept = {policy: influxql.retention_hours(config.keep, policy) for policy in influxql.POLICIES}
-        if changes or not _retention_file(site).path.exists():
-            _retention_file(site).write(kept)
+        views = project.views
+        coarser = downsampling.plan(admin, project.config, views)
+        journal, filling = project.site.state / backfill.JOURNAL, _filling(project, admin, coarser)
+        kept = {policy: influxql.retention_hours(project.config.keep, policy) for policy in influxql.POLICIES}
+        if changes or not _retention_file(project.site).path.exists():
+            _retention_file(project.site).write(kept)
     # Noted before the continuous queries are made, since what is due is told by their absence; filled afterwards,
     # since what arrives meanwhile is theirs.
     if filling:
         backfill.write_journal(journal, filling)
     downsampling.apply(admin, coarser)
     if filling:
-        filled = backfill.run(admin, config, views, filling, journal=journal, progress=progress)
-        _tell_filled(admin, config, filling, filled, progress)
+        filled = backfill.run(admin, project.config, views, filling, journal=journal, progress=progress)
+        _tell_filled(admin, project.config, filling, filled, progress)
     return tuple(change.what for change in [*changes, *coarser])
 
 
 def foresee(
-    site: Site, config: Config, engine: Engine, users: Mapping[str, int], *, shorten: bool
+    project: Project, engine: Engine, users: Mapping[str, int], *, shorten: bool
 ) -> tuple[tuple[str, ...], str]:
     """What `ensure` would change in the database, or why that cannot be told. Nothing is changed."""
-    if not engine.is_running(config.site, "influxdb"):
+    if not engine.is_running(project.config.site, "influxdb"):
         return (), "InfluxDB does not run"
     try:
-        changes, coarser = differences(site, config, influxdb(site), users, shorten=shorten)
+        changes, coarser = differences(project, influxdb(project.site), users, shorten=shorten)
         return tuple(change.what for change in [*changes, *coarser]), ""
     except AresmonError as error:
         return (), error.message
 
 
 def differences(
-    site: Site, config: Config, admin: InfluxDB, users: Mapping[str, int], *, shorten: bool
+    project: Project, admin: InfluxDB, users: Mapping[str, int], *, shorten: bool
 ) -> tuple[list[DatabaseChange], list[DatabaseChange]]:
     """What `ensure` would change of policies, users and rights, and of downsampling. Nothing is changed.
 
     Raises AresmonError where a retention would get shorter and `shorten` is not set.
     """
-    secrets = site_secrets.foreseen(site.secrets, site_secrets.owners(config, users))
-    secrets |= site_secrets.under_way(site.secrets, secrets)
-    changes = influxdb_users.plan(admin, influxdb_users.without_blocked_hosts(site, config), secrets, shorten=shorten)
-    return changes, downsampling.plan(admin, config, site.views())
+    secrets = site_secrets.foreseen(project.site.secrets, site_secrets.owners(project.config, users))
+    secrets |= site_secrets.under_way(project.site.secrets, secrets)
+    changes = influxdb_users.plan(admin, influxdb_users.without_blocked_hosts(project), secrets, shorten=shorten)
+    return changes, downsampling.plan(admin, project.config, project.views)
 
 
-def _filling(
-    site: Site, admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]
-) -> list[BackfillTask]:
+def _filling(project: Project, admin: InfluxDB, changes: list[DatabaseChange]) -> list[BackfillTask]:
     """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
     return backfill.merge_tasks(
-        backfill.read_journal(site.state / backfill.JOURNAL), due(admin, config, views, changes)
+        backfill.read_journal(project.site.state / backfill.JOURNAL), due(admin, project.config, project.views, changes)
     )
 
 
@@ -193,16 +190,16 @@ def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
         )
 
 
-def losses(site: Site, config: Config) -> tuple[Loss, ...]:
+def losses(project: Project) -> tuple[Loss, ...]:
     """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
     yet, and told by the database where it does."""
-    kept = _retention_file(site).read_or({})
-    if kept and not retention.shortened_policies(kept, config):
+    kept = _retention_file(project.site).read_or({})
+    if kept and not retention.shortened_policies(kept, project.config):
         return ()
     try:
-        return retention.measure_losses(influxdb(site), config, site.views(), now=time.time())
+        return retention.measure_losses(influxdb(project.site), project.config, project.views, now=time.time())
     except AresmonError:
-        return retention.shortened_policies(kept, config)
+        return retention.shortened_policies(kept, project.config)
 
 
 def _retention_file(site: Site) -> JsonFile[Mapping[str, int]]:

@@ -13,6 +13,7 @@ from aresmon.config.names import DATABASE
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.site.secrets import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, account, agent, other, upcoming
 from aresmon.system import locked_file
 from aresmon.system.errors import AresmonError
@@ -265,10 +266,10 @@ def parse_blocked_hosts(content: bytes | None, where: str) -> Mapping[str, str]:
     return {} if content is None else _blocked_file(Path(BLOCKED_FILE)).decode(content, where)
 
 
-def without_blocked_hosts(site: Site, config: Config) -> Config:
+def without_blocked_hosts(project: Project) -> Config:
     """The fleet without the hosts that may not write."""
-    out = blocked_hosts(site)
-    return replace(config, hosts=tuple(host for host in config.hosts if host.name not in out))
+    out = blocked_hosts(project.site)
+    return replace(project.config, hosts=tuple(host for host in project.config.hosts if host.name not in out))
 
 
 def block_host(site: Site, influxdb: InfluxDB, host: str) -> bool:

@@ -23,6 +23,7 @@ from aresmon.push.protocol import AgentPaths, not_let_in
 from aresmon.push.session import Session, agent_image
 from aresmon.site import init, secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import parse
 from aresmon.ssh.transport import Transport
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
@@ -47,14 +48,14 @@ class EnrollOptions:
 def with_host(site: Site, asked: EnrollOptions, settings: HostSettings) -> str:
     """Return the text of aresmon.yml with this host added. Raises SiteError or AresmonError if it is not valid."""
     edited = edit_hosts.add_host(_text(site), asked.name, settings.entry(asked.name))
-    model.load(edited, site.catalogue())
+    parse(site, edited)
     return edited
 
 
 def without_host(site: Site, name: str) -> str:
     """Return the text of aresmon.yml without this host. Raises AresmonError for the server, which must stay."""
     edited = edit_hosts.remove_host(_text(site), name)
-    model.load(edited, site.catalogue())
+    parse(site, edited)
     return edited
 
 
@@ -63,11 +64,6 @@ def write(site: Site, text: str, *, command: str) -> None:
     with site.lock(command):
         mode = site.file.stat().st_mode & 0o777
         files.write(site.file, text.encode(), mode=mode)
-
-
-def find_host(site: Site, name: str) -> model.Host | None:
-    """Return the host of this name in aresmon.yml, or None."""
-    return next((host for host in site.config().hosts if host.name == name), None)
 
 
 async def install(

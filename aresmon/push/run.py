@@ -56,7 +56,7 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
 
     The repository is fetched first. Raises AresmonError where it cannot be, or not without losing something.
     """
-    origin = sources.newest(session.site, session.config)
+    origin = sources.newest(session.project)
     fragments = session.site.host_fragments()
     found, refused = list[Target](), list[PushResult]()
     for host in hosts:

@@ -18,6 +18,7 @@ from aresmon.push.agent_files import agent_paths
 from aresmon.push.protocol import AgentPaths
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.ssh.transport import Local, Transport
 from aresmon.stack.access import Stack
 from aresmon.stack.local import LocalStack
@@ -29,12 +30,22 @@ from aresmon.system.errors import AresmonError
 class Session:
     """The site, its stack, and the transports to its hosts, while a command runs."""
 
-    site: Site
-    config: Config
-    catalogue: Catalogue
+    project: Project
     templates: TelegrafTemplates
     stack: Stack
     transport: Callable[[Host], Transport] = field(repr=False)
+
+    @property
+    def site(self) -> Site:
+        return self.project.site
+
+    @property
+    def config(self) -> Config:
+        return self.project.config
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.project.catalogue
 
     @property
     def influxdb(self) -> InfluxDB:
@@ -68,17 +79,17 @@ def agent_image(config: Config, engine: Engine) -> str:
 
 
 @asynccontextmanager
-async def open_session(site: Site, *, sudo_password: str | None = None) -> AsyncIterator[Session]:
+async def open_session(project: Project, *, sudo_password: str | None = None) -> AsyncIterator[Session]:
     """A session with the site's hosts; connections are open while the context lasts.
 
     Where the stack is not on this machine, it is reached through the server's ssh.
     """
     from aresmon.ssh.client import Connections, Ssh
 
-    config, catalogue = site.config(), site.catalogue()
+    config = project.config
     connections = Connections(sudo_password)
     templates = TelegrafTemplates.of(package_data.package_files())
-    is_local = is_here(site, config)
+    is_local = is_here(project)
 
     def transport(host: Host) -> Transport:
         if is_local and host.name == config.server:
@@ -86,8 +97,8 @@ async def open_session(site: Site, *, sudo_password: str | None = None) -> Async
         return Ssh(host.name, host.ssh, connections)
 
     if is_local:
-        yield Session(site, config, catalogue, templates, LocalStack.open(site), transport)
+        yield Session(project, templates, LocalStack.open(project.site), transport)
         return
     server = config.host(config.server)
     async with open_remote(config, Ssh(server.name, server.ssh, connections)) as stack:
-        yield Session(site, config, catalogue, templates, stack, transport)
+        yield Session(project, templates, stack, transport)

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import getpass
-import hashlib
 import json
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aresmon import __version__
-from aresmon.config import collectors, model, view_files
-from aresmon.config.collectors import Catalogue
 from aresmon.config.layout import FILE, Layout
-from aresmon.config.model import Config
-from aresmon.config.package_data import SCHEMA
-from aresmon.config.views import Views
 from aresmon.system import files
-from aresmon.system.errors import AresmonError, SiteError
-from aresmon.system.json_schema import did_you_mean
-from aresmon.system.yaml_document import bad_mapping, read_text
+from aresmon.system.errors import AresmonError
+from aresmon.system.yaml_document import read_text
 
 # Paths go into Compose's .env and into bind mounts, where these mean themselves.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
@@ -35,39 +26,6 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
 @dataclass(frozen=True, slots=True)
 class Site(Layout):
     """A site's folder. Nothing is read or made until a method asks for it."""
-
-    def catalogue(self) -> Catalogue:
-        """The shipped collectors and the site's own."""
-        return collectors.load(self.overrides)
-
-    def views(self) -> Views:
-        """What there is to look at and to worry about, of each collector."""
-        return view_files.load(self.overrides)
-
-    def config(self) -> Config:
-        """What aresmon.yml says. Raises SiteError with all that is wrong with it."""
-        text = read_text(self.file)
-        mark = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
-        checked = self._was_checked(mark)
-        loaded = model.load(text, self.catalogue(), file=FILE, checked=checked, views=self.views)
-        wrong = [
-            *_wrong_fragments("hosts", self.host_fragments(), [host.name for host in loaded.hosts]),
-            *_wrong_fragments("agents", self.own_agents(), [host.name for host in loaded.hosts]),
-            *_wrong_override(self.overrides / "compose.yml"),
-        ]
-        if wrong:
-            raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
-        if self.state.is_dir() and not self._was_checked(mark):
-            with suppress(AresmonError):  # it only saves time
-                files.write(self.state / "checked", mark.encode(), sync=False)
-        return loaded
-
-    def _was_checked(self, mark: str) -> bool:
-        """Whether this text was held against this schema before: checking takes longer than all the rest."""
-        try:
-            return (self.state / "checked").read_bytes() == mark.encode()
-        except OSError:
-            return False
 
     def host_fragments(self) -> Mapping[str, str]:
         """The site's own Telegraf fragments, by host: `overrides/hosts/<host>.conf`."""
@@ -187,23 +145,6 @@ def find(folder: Path) -> Site:
     return Site(here)
 
 
-def _wrong_fragments(folder: str, fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
-    for name, text in fragments.items():
-        if name not in hosts:
-            yield f"overrides/{folder}/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
-        try:
-            tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            yield f"overrides/{folder}/{name}.conf: not TOML: {error}"
-
-
-def _wrong_override(path: Path) -> Iterator[str]:
-    """What is wrong with the form of the site's own Compose file; the rest is Compose's to judge."""
-    problem = bad_mapping(read_text(path)) if path.exists() else None
-    if problem:
-        yield problem.told("overrides/compose.yml")
-
-
 def user() -> str:
     """Who runs this: the account, and behind sudo the one before it."""
     try:
@@ -222,8 +163,3 @@ def users() -> dict[str, int]:
     """The user id of each service."""
     own = os.getuid()
     return dict(_USERS) if own == 0 else dict.fromkeys(_USERS, own)
-
-
-def data_folders(site: Site, config: Config) -> dict[str, Path]:
-    """The folders with the site's data, by service."""
-    return {"influxdb": site.root / config.data, "grafana": site.root / config.grafana.data}

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from aresmon.config.model import Config
 from aresmon.config.names import AUTHORITY
 from aresmon.site import ca, secrets
 from aresmon.site.certificates import CertificateWarning
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system import files, locked_file
 from aresmon.system.dotenv import variables
 from aresmon.system.locked_file import Change
@@ -26,27 +26,29 @@ IN_CLEAR = "hosts-in-clear"
 WITH_NEXT = "hosts-with-next"
 
 
-def in_clear(site: Site, config: Config) -> frozenset[str]:
+def in_clear(project: Project) -> frozenset[str]:
     """The hosts that may still write in the clear: as it is noted, else those that had a password before TLS came."""
-    if not config.edge.channel.is_tls:
+    if not project.config.edge.channel.is_tls:
         return frozenset()
-    noted = _read(site.authority / IN_CLEAR)
-    here = frozenset(host.name for host in config.hosts)
+    noted = _read(project.site.authority / IN_CLEAR)
+    here = frozenset(host.name for host in project.config.hosts)
     if noted is not None:
         return noted & here
-    return frozenset(name for name in here if (site.secrets / secrets.agent(name)).exists())
+    return frozenset(name for name in here if (project.site.secrets / secrets.agent(name)).exists())
 
 
-def without_next(site: Site, config: Config) -> frozenset[str]:
+def without_next(project: Project) -> frozenset[str]:
     """The hosts that do not know the next authority yet."""
-    if not ca.is_changing(site.authority):
+    if not ca.is_changing(project.site.authority):
         return frozenset()
-    return frozenset(host.name for host in config.hosts) - (_read(site.authority / WITH_NEXT) or frozenset())
+    return frozenset(host.name for host in project.config.hosts) - (
+        _read(project.site.authority / WITH_NEXT) or frozenset()
+    )
 
 
-def troubles(site: Site, config: Config) -> Iterator[tuple[str, CertificateWarning]]:
+def troubles(project: Project) -> Iterator[tuple[str, CertificateWarning]]:
     """Whom or what it concerns, what is still to be done, and how."""
-    behind = in_clear(site, config)
+    behind = in_clear(project)
     for name in sorted(behind):
         what = f"{name} may still write in the clear"
         yield (
@@ -55,24 +57,24 @@ def troubles(site: Site, config: Config) -> Iterator[tuple[str, CertificateWarni
                 what, f"`aresmon push-config {name}` brings it to TLS; by hand: `aresmon authority close`"
             ),
         )
-    if not behind and variables(_environment(site)).get("AGENTS_IN_CLEAR") == "yes":
+    if not behind and variables(_environment(project.site)).get("AGENTS_IN_CLEAR") == "yes":
         yield (
             "edge",
             CertificateWarning(
                 "the agents' port still takes what comes in the clear", "`aresmon up` closes it to that"
             ),
         )
-    for name in sorted(without_next(site, config)):
+    for name in sorted(without_next(project)):
         yield name, CertificateWarning(f"{name} does not know the next authority yet", f"`aresmon push-config {name}`")
 
 
-def begin(site: Site, config: Config) -> None:
+def begin(project: Project) -> None:
     """Note who writes in the clear at the first `up` with TLS; without TLS, forget it. Before secrets are made."""
-    path = site.authority / IN_CLEAR
-    if not config.edge.channel.is_tls:
+    path = project.site.authority / IN_CLEAR
+    if not project.config.edge.channel.is_tls:
         path.unlink(missing_ok=True)
     elif not path.exists():
-        note(site, IN_CLEAR, in_clear(site, config))
+        note(project.site, IN_CLEAR, in_clear(project))
 
 
 def close(site: Site) -> None:
@@ -81,30 +83,32 @@ def close(site: Site) -> None:
     site.record(command="authority close")
 
 
-def next_step(site: Site, config: Config) -> Literal["finish", "prepare", "bring", "wait", "promote"]:
+def next_step(project: Project) -> Literal["finish", "prepare", "bring", "wait", "promote"]:
     """What a change to another authority waits for.
 
     That `up` brings the last step of the former change (`finish`), to be begun (`prepare`), that `up` gives the next
     authority to pushes (`bring`), for hosts (`wait`), or for its last step (`promote`).
     """
-    is_changing = ca.is_changing(site.authority)
-    if not ca.is_brought(site.authority, site.bundle / "agents" / config.server / AUTHORITY):
+    is_changing = ca.is_changing(project.site.authority)
+    if not ca.is_brought(project.site.authority, project.site.bundle / "agents" / project.config.server / AUTHORITY):
         return "bring" if is_changing else "finish"
     if not is_changing:
         return "prepare"
-    return "wait" if without_next(site, config) else "promote"
+    return "wait" if without_next(project) else "promote"
 
 
-def rotate(site: Site, config: Config, now: datetime) -> None:
+def rotate(project: Project, now: datetime) -> None:
     """Take the next step of the change to another authority, which is `prepare` or `promote`."""
-    step = next_step(site, config)
+    step = next_step(project)
     if step == "prepare":
-        (site.authority / WITH_NEXT).unlink(missing_ok=True)  # first: what a former change left says nothing of this
-        ca.prepare_next(site.authority, now)
+        (project.site.authority / WITH_NEXT).unlink(
+            missing_ok=True
+        )  # first: what a former change left says nothing of this
+        ca.prepare_next(project.site.authority, now)
     elif step == "promote":
-        ca.promote_next(site.authority)
-        (site.authority / WITH_NEXT).unlink(missing_ok=True)
-    site.record(command="authority rotate", step=step)
+        ca.promote_next(project.site.authority)
+        (project.site.authority / WITH_NEXT).unlink(missing_ok=True)
+    project.site.record(command="authority rotate", step=step)
 
 
 def note(site: Site, which: str, hosts: Iterable[str]) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from aresmon.config.layout import Layout
-from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.scratch import FOLDER, remove_folder
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_file import JsonFile
@@ -203,25 +203,25 @@ def _put_away(one: FolderSwap, name: str, rename: Rename) -> None:
 STAGING = ".aresmon-backup"
 
 
-def clear(site: Site, config: Config) -> None:
+def clear(project: Project) -> None:
     """Remove what an interrupted backup left."""
-    for folder in (_staging(site, config), _own(site)):
+    for folder in (_staging(project), _own(project.site)):
         remove_folder(folder)
 
 
-def tidy(site: Site, config: Config, engine: Engine) -> None:
+def tidy(project: Project, engine: Engine) -> None:
     """Remove what an interrupted backup, verification or restore left, as far as that can be done now."""
-    data = (site.root / config.data, site.root / config.grafana.data)
-    left = [_staging(site, config), _own(site), *(folder / FOLDER for folder in data)]
+    data = (project.site.root / project.config.data, project.site.root / project.config.grafana.data)
+    left = [_staging(project), _own(project.site), *(folder / FOLDER for folder in data)]
     if any(folder.exists() for folder in left):
-        engine.remove_leftovers(config.site)
+        engine.remove_leftovers(project.config.site)
         for folder in left:
             with suppress(AresmonError):
                 remove_folder(folder)
 
 
-def _staging(site: Site, config: Config) -> Path:
-    return site.root / config.data / STAGING
+def _staging(project: Project) -> Path:
+    return project.site.root / project.config.data / STAGING
 
 
 def _own(site: Site) -> Path:

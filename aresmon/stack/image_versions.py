@@ -13,11 +13,10 @@ from typing import Any
 
 from aresmon import __version__
 from aresmon.config.layout import Layout
-from aresmon.config.model import Config
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import Images
-from aresmon.site.folder import Site, data_folders
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
 
@@ -50,31 +49,31 @@ class KeptImage:
 
 
 def held(
-    site: Site, config: Config, engine: Engine, found: Images, *, everything: bool = False
+    project: Project, engine: Engine, found: Images, *, everything: bool = False
 ) -> tuple[Images, tuple[KeptImage, ...]]:
     """What `hold` says of a site as it is."""
-    known = remembered(site, config)
-    asked = lambda service, image, image_id: version(engine, config.site, service, image, image_id)  # noqa: E731
-    return hold(found, present(engine, config.site, known), known, version_of=asked, everything=everything)
+    known = remembered(project)
+    asked = lambda service, image, image_id: version(engine, project.config.site, service, image, image_id)  # noqa: E731
+    return hold(found, present(engine, project.config.site, known), known, version_of=asked, everything=everything)
 
 
-def remembered(site: Site, config: Config) -> Versions:
+def remembered(project: Project) -> Versions:
     """What is known of a site and still true: a data folder with nothing in it was written by nobody."""
-    empty = [service for service, folder in data_folders(site, config).items() if _is_empty(folder)]
-    return read(site).without(empty)
+    empty = [service for service, folder in project.data_folders().items() if _is_empty(folder)]
+    return read(project.site).without(empty)
 
 
-def note(site: Site, config: Config, engine: Engine, chosen: Images) -> None:
+def note(project: Project, engine: Engine, chosen: Images) -> None:
     """Remember that these images are about to run: before they do, since they write at once."""
-    known = remembered(site, config)
+    known = remembered(project)
     running = {service: ServiceHistory(image, chosen.ids[service]) for service, image in chosen.references.items()}
     for service, ran in running.items():
         before = known.of(service)
         told = before.version if before.id == ran.id else ""
         if not told and service in KEEPS_DATA and before.id != ran.id:
-            told = version(engine, config.site, service, ran.image, ran.id)
+            told = version(engine, project.config.site, service, ran.image, ran.id)
         running[service] = replace(ran, version=told or of_reference(ran.image))
-    write(site, with_running(known, running))
+    write(project.site, with_running(known, running))
 
 
 def present(engine: Engine, project: str, known: Versions) -> dict[str, ServiceHistory]:

@@ -26,7 +26,8 @@ from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle as site_bundle
 from aresmon.site import ca, certificates, external_secrets, preflight, secrets, tls_migration
 from aresmon.site.bundle import Bundle, BundleDifference
-from aresmon.site.folder import Site, data_folders, users
+from aresmon.site.folder import Site, users
+from aresmon.site.project import Project
 from aresmon.system import files as system_files
 from aresmon.system.dotenv import variables
 from aresmon.system.errors import AresmonError
@@ -48,42 +49,40 @@ class DesiredState:
     hashes: Mapping[str, str]
 
 
-def render_site(
-    site: Site, config: Config, catalogue: Catalogue, engine: Engine, references: Mapping[str, str]
-) -> Files:
+def render_site(project: Project, engine: Engine, references: Mapping[str, str]) -> Files:
     """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
-    pushed = sources.proven(site, config)
+    pushed = sources.proven(project)
     place = RenderContext(
-        root=site.root,
+        root=project.site.root,
         users=users(),
-        images={service: pin.pull for service, pin in pins(config).items()} | dict(references),
+        images={service: pin.pull for service, pin in pins(project.config).items()} | dict(references),
         docker_socket=engine.socket,
         docker_group=engine.socket_group,
-        fingerprints=secrets.fingerprints(site.secrets, secrets.owners(config, users()))
-        | external_secrets.fingerprints(site.secrets, config.alerts.secrets),
-        host_fragments=site.host_fragments(),
-        own_agents=site.own_agents(),
+        fingerprints=secrets.fingerprints(project.site.secrets, secrets.owners(project.config, users()))
+        | external_secrets.fingerprints(project.site.secrets, project.config.alerts.secrets),
+        host_fragments=project.site.host_fragments(),
+        own_agents=project.site.own_agents(),
         proven=pushed.bodies,
         marks=pushed.marks,
-        has_compose_override=(site.overrides / "compose.yml").exists(),
-        certificate=certificates.mark(site.root, config.grafana.door.tls),
-        provisioned=site.provisioned(),
-        accounts=_accounts(site, config),
-        trusted=ca.trusted(site.authority),
-        edge=_edge_mark(site, config),
-        in_clear=tls_migration.in_clear(site, config),
+        has_compose_override=(project.site.overrides / "compose.yml").exists(),
+        certificate=certificates.mark(project.site.root, project.config.grafana.door.tls),
+        provisioned=project.site.provisioned(),
+        accounts=_accounts(project),
+        trusted=ca.trusted(project.site.authority),
+        edge=_edge_mark(project),
+        in_clear=tls_migration.in_clear(project),
     )
     ours = package_files()
-    place = replace(place, in_clear=place.in_clear - _follows_by_itself(config, catalogue, place, ours))
-    return render(config, catalogue, site.views(), place, shipped_files=ours)
+    place = replace(place, in_clear=place.in_clear - _follows_by_itself(project.config, project.catalogue, place, ours))
+    return render(project.config, project.catalogue, project.views, place, shipped_files=ours)
 
 
-def _edge_mark(site: Site, config: Config) -> str:
+def _edge_mark(project: Project) -> str:
     """What changes with the edge's certificate for agents; `due` where `up` is about to make one."""
-    if not config.edge.channel.by_site:
-        return certificates.mark(site.root, config.edge.channel.pair)
-    names = ca.names(config)
-    return "due" if ca.due(site.authority, names, datetime.now(UTC)) else ca.mark(site.authority)
+    if not project.config.edge.channel.by_site:
+        return certificates.mark(project.site.root, project.config.edge.channel.pair)
+    names = ca.names(project.config)
+    return "due" if ca.due(project.site.authority, names, datetime.now(UTC)) else ca.mark(project.site.authority)
 
 
 def _follows_by_itself(
@@ -96,36 +95,36 @@ def _follows_by_itself(
     return frozenset({config.sidecar.name}) if "ARESMON_CA" in text else frozenset()
 
 
-def _accounts(site: Site, config: Config) -> dict[str, str]:
+def _accounts(project: Project) -> dict[str, str]:
     """The database users of Grafana and of the agents, as their secrets say."""
-    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in config.hosts)]
-    return secrets.accounts(site.secrets, names)
+    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in project.config.hosts)]
+    return secrets.accounts(project.site.secrets, names)
 
 
-def plugins(site: Site, config: Config, catalogue: Catalogue) -> list[str]:
+def plugins(project: Project) -> list[str]:
     """The Telegraf plug-ins of the server's own agent."""
-    if config.sidecar is None:
+    if project.config.sidecar is None:
         return []
-    fragments = [catalogue[name].text for name in config.sidecar.collect]
-    fragments.append(site.host_fragments().get(config.sidecar.name, ""))
+    fragments = [project.catalogue[name].text for name in project.config.sidecar.collect]
+    fragments.append(project.site.host_fragments().get(project.config.sidecar.name, ""))
     return sorted({plugin for fragment in fragments for plugin in plugins_of(fragment)})
 
 
-def look(site: Site, config: Config, engine: Engine) -> None:
+def look(project: Project, engine: Engine) -> None:
     """Raise AresmonError for everything that can be known to be in the way before anything is touched."""
-    running = engine.containers(config.site)
-    check_name(site, config, running)
-    external_secrets.check(site.secrets, config.alerts.secrets)
-    certificates.look(site.root, config.grafana.door.tls, config.grafana.url)
-    certificates.look(site.root, config.edge.channel.pair, config.edge.url)
-    for service, folder in data_folders(site, config).items():
+    running = engine.containers(project.config.site)
+    check_name(project, running)
+    external_secrets.check(project.site.secrets, project.config.alerts.secrets)
+    certificates.look(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
+    certificates.look(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
+    for service, folder in project.data_folders().items():
         preflight.check_folder(folder, users()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:
-        preflight.check_room(site.root / config.data)
-    if project_of(site_bundle.read(site.bundle)) in ("", config.site):
+        preflight.check_room(project.site.root / project.config.data)
+    if project_of(site_bundle.read(project.site.bundle)) in ("", project.config.site):
         edge = running.get("edge")
         ours = edge.published if edge and edge.state == "running" else frozenset()
-        wanted = {"edge.agents": config.edge.agents, "edge.grafana": config.edge.grafana}
+        wanted = {"edge.agents": project.config.edge.agents, "edge.grafana": project.config.edge.grafana}
         preflight.check_ports((name, listen) for name, listen in wanted.items() if not _makes_room(ours, listen))
 
 
@@ -135,38 +134,38 @@ def _makes_room(ours: frozenset[str], listen: ListenAddress) -> bool:
     return any(ListenAddress(host.strip("[]") or "::", int(port)).overlaps(listen) for host, _, port in split)
 
 
-def check_name(site: Site, config: Config, running: Mapping[str, Container]) -> None:
+def check_name(project: Project, running: Mapping[str, Container]) -> None:
     """Raise AresmonError if a site of this name runs on this engine from another folder, which is still a site."""
     for container in running.values():
         other = container.folder.parents[1] if len(container.folder.parents) > 1 else container.folder
-        if container.folder != site.bundle and (other / FILE).exists():
+        if container.folder != project.site.bundle and (other / FILE).exists():
             raise AresmonError(
-                f"a site named {config.site} runs on this engine already, from {other}",
+                f"a site named {project.config.site} runs on this engine already, from {other}",
                 hint="work in that folder, or give this one another name: `site:` in aresmon.yml",
             )
 
 
-def decide(site: Site, config: Config, catalogue: Catalogue, engine: Engine, found: Images) -> DesiredState:
+def decide(project: Project, engine: Engine, found: Images) -> DesiredState:
     """The bundle as it should be, how it differs from the one on disk, and the steps to take."""
-    rendered = render_site(site, config, catalogue, engine, found.references)
-    on_disk = site_bundle.read(site.bundle)
+    rendered = render_site(project, engine, found.references)
+    on_disk = site_bundle.read(project.site.bundle)
     difference = site_bundle.compare(on_disk, rendered)
-    hashes = compose_hashes(site, rendered)
+    hashes = compose_hashes(project.site, rendered)
     wanted = {
         service: ServiceSpec(hashes[service], found.ids[service])
-        for service in services(config)
+        for service in services(project.config)
         if service in found.ids
     }
     wanted |= {
         service: ServiceSpec(hashes[service], "") for service in hashes if service not in SERVICES
     }  # from overrides/
-    running = {name: one for name, one in engine.containers(config.site).items() if name not in found.missing}
-    steps = plan(wanted, running, bundle_made=on_disk.made or time.time(), cut_off=_cut_off(site, running))
-    former = project_of(on_disk) if project_of(on_disk) != config.site else ""
+    running = {name: one for name, one in engine.containers(project.config.site).items() if name not in found.missing}
+    steps = plan(wanted, running, bundle_made=on_disk.made or time.time(), cut_off=_cut_off(project.site, running))
+    former = project_of(on_disk) if project_of(on_disk) != project.config.site else ""
     if former:
         strays = engine.containers(former)
         steps = [Step(service, "remove", f"the site was named {former}") for service in strays] + steps
-    return DesiredState(config, found, rendered, on_disk, difference, steps, former, hashes)
+    return DesiredState(project.config, found, rendered, on_disk, difference, steps, former, hashes)
 
 
 def _cut_off(site: Site, running: Mapping[str, Container]) -> tuple[str, ...]:

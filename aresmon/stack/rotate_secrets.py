@@ -11,6 +11,7 @@ from aresmon.grafana import manage_users
 from aresmon.influxdb import service, users
 from aresmon.site import folder, secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.site.secret_inventory import SiteSecret
 from aresmon.stack import up
 from aresmon.system.errors import AresmonError
@@ -29,44 +30,44 @@ class RotationResult:
     next: str = ""
 
 
-def check(site: Site, engine: Engine, chosen: Sequence[SiteSecret]) -> None:
+def check(project: Project, engine: Engine, chosen: Sequence[SiteSecret]) -> None:
     """Raise AresmonError where `up` has other things to do: to rotate would do them too, unasked."""
     reader = secrets.upcoming(secrets.INFLUXDB_GRAFANA)
-    if not any(one.name in _NEEDS_UP for one in chosen) or (site.secrets / reader).exists():
+    if not any(one.name in _NEEDS_UP for one in chosen) or (project.site.secrets / reader).exists():
         return
-    if up.dry_run(site, engine).changed:
+    if up.dry_run(project, engine).changed:
         raise AresmonError(
             "`aresmon up` has something to do, which this would do too",
             hint="`aresmon up` first (`--dry-run` shows what); nothing was changed",
         )
 
 
-def rotate(site: Site, engine: Engine, progress: Progress, chosen: Sequence[SiteSecret]) -> list[RotationResult]:
+def rotate(project: Project, engine: Engine, progress: Progress, chosen: Sequence[SiteSecret]) -> list[RotationResult]:
     """Give these secrets other values and bring the stack to them; what became of each.
 
     Each step may be interrupted: InfluxDB's admin and Grafana's reader have two values until the new one is taken,
     and what was only written down is brought by the next `up`.
     """
-    done = [_one(site, engine, progress, secret) for secret in chosen]
+    done = [_one(project, engine, progress, secret) for secret in chosen]
     changed = {one.name for one in done if not one.why}
     if changed & _NEEDS_UP:
-        up.up(site, engine, progress, announce=lambda _: None)
+        up.up(project, engine, progress, announce=lambda _: None)
     if secrets.INFLUXDB_GRAFANA in changed:
-        with site.lock(COMMAND):
-            _end_reader(site)
+        with project.site.lock(COMMAND):
+            _end_reader(project.site)
     for one in done:
         if not one.why:
-            site.record(command=COMMAND, secret=one.name, outcome="rotated")
+            project.site.record(command=COMMAND, secret=one.name, outcome="rotated")
     return done
 
 
-def _one(site: Site, engine: Engine, progress: Progress, secret: SiteSecret) -> RotationResult:
+def _one(project: Project, engine: Engine, progress: Progress, secret: SiteSecret) -> RotationResult:
     try:
         if secret.kind == "person":
-            manage_users.set_password(site, engine, progress, login=secret.subject, password=secrets.generated())
+            manage_users.set_password(project, engine, progress, login=secret.subject, password=secrets.generated())
         else:
-            with site.lock(COMMAND):
-                _ACTS[secret.kind](site)
+            with project.site.lock(COMMAND):
+                _ACTS[secret.kind](project.site)
     except AresmonError as error:
         return RotationResult(secret.name, error.message, error.hint)
     return RotationResult(secret.name)

@@ -11,7 +11,6 @@ from pathlib import Path
 from aresmon import __version__
 from aresmon.agents import check
 from aresmon.config import names as config_names
-from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.compose import Compose
 from aresmon.engine.containers import Container
@@ -27,7 +26,8 @@ from aresmon.render.grafana import alert_rules
 from aresmon.site import bundle, ca, certificates, external_secrets, preflight, tls_migration
 from aresmon.site import secrets as site_secrets
 from aresmon.site.bundle import BundleDifference
-from aresmon.site.folder import Site, data_folders, users
+from aresmon.site.folder import Site, users
+from aresmon.site.project import Project
 from aresmon.stack import folder_swap, image_versions, readiness, upgrade_journal
 from aresmon.stack.image_versions import KeptImage
 from aresmon.stack.plan import (
@@ -74,26 +74,23 @@ class UpResult:
         return ExitCode.DEGRADED if is_short else ExitCode.DONE
 
 
-def dry_run(
-    site: Site, engine: Engine, *, shorten: bool = False, hold: bool = False, config: Config | None = None
-) -> UpResult:
-    """What `up` would do, with another `fleet` than the site's where one is given. Nothing is changed or fetched.
+def dry_run(project: Project, engine: Engine, *, shorten: bool = False, hold: bool = False) -> UpResult:
+    """What `up` would do. Nothing is changed or fetched.
 
     Of Grafana's users nothing is said: to look at them, its administrator may have to be let in first.
     """
-    folder_swap.check_none(site)
-    config = config or site.config()
-    image_versions.check_release(site)
-    look(site, config, engine)
-    _refuse_losses(site, config, shorten=shorten)
-    found, kept = image_versions.held(site, config, engine, images.local(engine, used_pins(config)), everything=hold)
-    intent = decide(site, config, site.catalogue(), engine, found)
-    statements, unseen = influxdb_service.foresee(site, config, engine, users(), shorten=shorten)
+    folder_swap.check_none(project.site)
+    image_versions.check_release(project.site)
+    look(project, engine)
+    _refuse_losses(project, shorten=shorten)
+    found, kept = image_versions.held(project, engine, images.local(engine, used_pins(project.config)), everything=hold)
+    intent = decide(project, engine, found)
+    statements, unseen = influxdb_service.foresee(project, engine, users(), shorten=shorten)
     return UpResult(tuple(intent.steps), intent.difference, statements, found.missing, kept=kept, unseen=unseen)
 
 
 def up(
-    site: Site,
+    project: Project,
     engine: Engine,
     progress: Progress,
     *,
@@ -108,12 +105,12 @@ def up(
 
     Raises AresmonError: code 1 if nothing was changed, 4 if a service does not come up.
     """
-    with site.lock("up"):
-        return up_locked(site, engine, progress, announce=announce, shorten=shorten, hold=hold)
+    with project.site.lock("up"):
+        return up_locked(project, engine, progress, announce=announce, shorten=shorten, hold=hold)
 
 
 def up_locked(
-    site: Site,
+    project: Project,
     engine: Engine,
     progress: Progress,
     *,
@@ -122,96 +119,98 @@ def up_locked(
     hold: bool = False,
 ) -> UpResult:
     """The same for who holds the site's lock."""
+    site, config = project.site, project.config
     upgrade_journal.check_none(site)
     folder_swap.complete(site, engine, progress)
-    config, catalogue = site.config(), site.catalogue()
-    folder_swap.tidy(site, config, engine)
+    folder_swap.tidy(project, engine)
     image_versions.check_release(site)
-    look(site, config, engine)
-    _refuse_losses(site, config, shorten=shorten)
-    found, kept = _choose(site, config, engine, progress, hold=hold)
-    tls_migration.begin(site, config)
+    look(project, engine)
+    _refuse_losses(project, shorten=shorten)
+    found, kept = _choose(project, engine, progress, hold=hold)
+    tls_migration.begin(project)
     if config.edge.channel.by_site:
         ca.ensure(site.authority, ca.names(config), datetime.now(UTC))
     secrets = site_secrets.ensure(site.secrets, site_secrets.owners(config, users()))
     secrets |= site_secrets.under_way(site.secrets, secrets)
-    intent = decide(site, config, catalogue, engine, found)
+    intent = decide(project, engine, found)
     announce(UpResult(tuple(intent.steps), intent.difference, (), found.missing, kept=kept))
     _check_agent(intent, engine, progress)
-    _prepare_folders(site, config)
+    _prepare_folders(project)
     _write(site, intent, progress)
     remember_hashes(site, intent)
-    image_versions.note(site, config, engine, found)
-    statements = _carry_out(site, intent, engine, secrets, progress, shorten=shorten)
+    image_versions.note(project, engine, found)
+    statements = _carry_out(project, intent, engine, secrets, progress, shorten=shorten)
     unproven = _prove(site, intent, progress)
-    people = _look_after_people(site, intent, engine, secrets, progress)
+    people = _look_after_people(project, intent, engine, secrets, progress)
     outcome = UpResult(tuple(intent.steps), intent.difference, statements, found.missing, unproven, people, kept)
     _record(site, outcome)
     return outcome
 
 
 def bring(
-    site: Site, engine: Engine, progress: Progress, *, service: str, found: Images, within: float = readiness.WITHIN
+    project: Project,
+    engine: Engine,
+    progress: Progress,
+    *,
+    service: str,
+    found: Images,
+    within: float = readiness.WITHIN,
 ) -> None:
     """Make one service's container anew with these images, and wait until it is ready; the others are left alone.
 
     Raises AresmonError, code 4, where it is not within so many seconds.
     """
-    config = site.config()
-    intent = decide(site, config, site.catalogue(), engine, found)
-    _write(site, intent, progress)
-    remember_hashes(site, intent)
+    intent = decide(project, engine, found)
+    _write(project.site, intent, progress)
+    remember_hashes(project.site, intent)
     step = Step(service, "recreate", f"as {found.references[service]}")
-    _start(site, [step], intent, engine, progress, within=within)
+    _start(project.site, [step], intent, engine, progress, within=within)
 
 
-def down(site: Site, engine: Engine, progress: Progress, *, volumes: bool = False) -> list[Path]:
+def down(project: Project, engine: Engine, progress: Progress, *, volumes: bool = False) -> list[Path]:
     """Remove the containers and networks; with `volumes` the data folders as well, which are returned.
 
     Only folders that were empty when they became this site's are deleted: `storage.data` may name any folder.
     """
-    config = site.config()
+    site, config = project.site, project.config
     with site.lock("down"):
-        check_name(site, config, engine.containers(config.site))
-        for project in sorted({config.site, project_of(bundle.read(site.bundle))} - {""}):
-            with progress.stage(f"stopping {project}"):
-                engine.remove_project(project)
-        gone = deletable_folders(site, config) if volumes else []
+        check_name(project, engine.containers(config.site))
+        for name in sorted({config.site, project_of(bundle.read(site.bundle))} - {""}):
+            with progress.stage(f"stopping {name}"):
+                engine.remove_project(name)
+        gone = deletable_folders(project) if volumes else []
         for folder in gone:
             with progress.stage(f"removing {folder}"):
                 files.remove_tree(folder)
         if gone:
-            upgrade_journal.forget_deleted(site, data_folders(site, config))
+            upgrade_journal.forget_deleted(site, project.data_folders())
         site.record(command="down", removed=[str(folder) for folder in gone])
         return gone
 
 
-def deletable_folders(site: Site, config: Config) -> list[Path]:
+def deletable_folders(project: Project) -> list[Path]:
     """The data folders of which aresmon knows that all in them is the site's."""
-    filled = site.filled_folders()
-    return [folder for folder in data_folders(site, config).values() if folder.exists() and folder in filled]
+    filled = project.site.filled_folders()
+    return [folder for folder in project.data_folders().values() if folder.exists() and folder in filled]
 
 
-def _refuse_losses(site: Site, config: Config, *, shorten: bool) -> None:
+def _refuse_losses(project: Project, *, shorten: bool) -> None:
     """Raise AresmonError, with what is lost, where a retention gets shorter and nobody said that it may."""
-    lost = () if shorten else influxdb_service.losses(site, config)
+    lost = () if shorten else influxdb_service.losses(project)
     if lost:
         raise retention.shortening_error(lost)
 
 
 def _choose(
-    site: Site, config: Config, engine: Engine, progress: Progress, *, hold: bool
+    project: Project, engine: Engine, progress: Progress, *, hold: bool
 ) -> tuple[Images, tuple[KeptImage, ...]]:
     """The image of each service: fetched or built where it has to be, and what keeps the one that it has.
 
     Raises AresmonError where there is none for InfluxDB, or the data forbids it.
     """
-    pinned = used_pins(config)
-    if hold:
-        found = images.local(engine, pinned)
-    else:
-        found = images.obtain(engine, pinned, progress, plugins=plugins(site, config, site.catalogue()))
-    found, kept = image_versions.held(site, config, engine, found, everything=hold)
+    pinned = used_pins(project.config)
+    found = images.local(engine, pinned) if hold else images.obtain(engine, pinned, progress, plugins=plugins(project))
+    found, kept = image_versions.held(project, engine, found, everything=hold)
     if "influxdb" in found.missing:
         raise AresmonError(
             f"InfluxDB cannot run, and nothing can without it: {found.missing['influxdb']}",
@@ -250,18 +249,20 @@ def _check_agent(intent: DesiredState, engine: Engine, progress: Progress) -> No
             )
 
 
-def _prepare_folders(site: Site, config: Config) -> None:
-    for service, folder in data_folders(site, config).items():
+def _prepare_folders(project: Project) -> None:
+    for service, folder in project.data_folders().items():
         if preflight.prepare_folder(folder, users()[service], service):
-            site.remember_folder(folder)
-    preflight.give(site.socket_folder, users()["influxdb"])
-    preflight.give(site.tls, users()["edge"])
-    external_secrets.prepare(site.secrets, users()["grafana"])
-    certificates.bring(site.root, config.grafana.door.tls, site.tls, users()["edge"])
-    if config.edge.channel.by_site:
-        ca.bring(site.authority, site.tls / certificates.FILES["edge"], users()["edge"])
+            project.site.remember_folder(folder)
+    preflight.give(project.site.socket_folder, users()["influxdb"])
+    preflight.give(project.site.tls, users()["edge"])
+    external_secrets.prepare(project.site.secrets, users()["grafana"])
+    certificates.bring(project.site.root, project.config.grafana.door.tls, project.site.tls, users()["edge"])
+    if project.config.edge.channel.by_site:
+        ca.bring(project.site.authority, project.site.tls / certificates.FILES["edge"], users()["edge"])
     else:
-        certificates.bring(site.root, config.edge.channel.pair, site.tls, users()["edge"], door="edge")
+        certificates.bring(
+            project.site.root, project.config.edge.channel.pair, project.site.tls, users()["edge"], door="edge"
+        )
 
 
 def _write(site: Site, intent: DesiredState, progress: Progress) -> None:
@@ -290,25 +291,31 @@ def _write(site: Site, intent: DesiredState, progress: Progress) -> None:
 
 
 def _carry_out(
-    site: Site, intent: DesiredState, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
+    project: Project,
+    intent: DesiredState,
+    engine: Engine,
+    secrets: Mapping[str, str],
+    progress: Progress,
+    *,
+    shorten: bool,
 ) -> tuple[str, ...]:
     """Take the steps: InfluxDB first, its users before those who use them. What changed in the database."""
     engine.remove_leftovers(intent.config.site)
     _remove_strays(intent, engine, progress)
     due = [step for step in intent.steps if step.action != "remove"]
-    due += close_edge(site, intent.config, engine, due)
+    due += close_edge(project, engine, due)
     store_steps = [step for step in due if step.service == "influxdb"]
     for tries_left in reversed(range(_TRIES)):
         try:
-            _start(site, store_steps, intent, engine, progress)
-            statements = influxdb_service.ensure(site, intent.config, engine, secrets, progress, shorten=shorten)
+            _start(project.site, store_steps, intent, engine, progress)
+            statements = influxdb_service.ensure(project, engine, secrets, progress, shorten=shorten)
             break
         except InfluxDBUnreachableError:
             if not tries_left:
                 raise
             progress.note("InfluxDB went away; it is started again")
             store_steps = [Step("influxdb", "recreate", "it went away")]
-    _start(site, [step for step in due if step.service != "influxdb"], intent, engine, progress)
+    _start(project.site, [step for step in due if step.service != "influxdb"], intent, engine, progress)
     return statements
 
 
@@ -377,19 +384,19 @@ def _prove(site: Site, intent: DesiredState, progress: Progress) -> str:
 
 
 def _look_after_people(
-    site: Site, intent: DesiredState, engine: Engine, secrets: Mapping[str, str], progress: Progress
+    project: Project, intent: DesiredState, engine: Engine, secrets: Mapping[str, str], progress: Progress
 ) -> tuple[str, ...]:
     """Grafana's users as the site wants them; what changed. Last, since the stack works without."""
     if "grafana" in intent.images.missing:
         return ()
-    return grafana_users.ensure(site, intent.config, engine, secrets, progress)
+    return grafana_users.ensure(project, engine, secrets, progress)
 
 
-def close_edge(site: Site, config: Config, engine: Engine, steps: Sequence[Step]) -> list[Step]:
+def close_edge(project: Project, engine: Engine, steps: Sequence[Step]) -> list[Step]:
     """Stop the edge where InfluxDB is about to start without any data: until it has an admin, it makes one for whoever
     asks. The step by which the edge runs again, where these have none."""
-    edge = engine.containers(config.site).get("edge")
-    if edge is None or (site.root / config.data / "meta" / "meta.db").exists():
+    edge = engine.containers(project.config.site).get("edge")
+    if edge is None or (project.site.root / project.config.data / "meta" / "meta.db").exists():
         return []
     engine.stop(edge)
     return [] if any(step.service == "edge" for step in steps) else [Step("edge", "start", "InfluxDB began anew")]

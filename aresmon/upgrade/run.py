@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 
 from aresmon import __version__
 from aresmon.config import migrations as config_migrations
-from aresmon.config import model
 from aresmon.config.layout import FILE
 from aresmon.config.migrations import Migration
-from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import Images, used_pins
 from aresmon.influxdb import service as influxdb_service
-from aresmon.site.folder import Site, data_folders
+from aresmon.site.folder import Site
+from aresmon.site.project import Project, parse
 from aresmon.stack import image_versions, upgrade_journal
 from aresmon.stack import up as stack_up
 from aresmon.stack.image_versions import ServiceHistory, Versions
@@ -87,11 +86,11 @@ class UpgradeResult:
         return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
 
 
-def load(site: Site) -> Config:
-    """The fleet that the site's file says once it is migrated."""
+def load(site: Site) -> Project:
+    """The site as its file describes it once it is migrated."""
     text = read_text(site.file)
     changed, _ = config_migrations.migrate(text)
-    return site.config() if changed == text else model.load(changed, site.catalogue(), file=FILE, views=site.views)
+    return Project.load(site) if changed == text else Project(site, parse(site, changed))
 
 
 def plan(site: Site, engine: Engine, found: Images | None = None) -> UpgradePlan:
@@ -101,19 +100,20 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> UpgradePlan
     Raises AresmonError where the data forbids it, or there is no room for a copy of it.
     """
     image_versions.check_release(site)
-    wanted = load(site)
+    migrated = load(site)
+    wanted = migrated.config
     text = read_text(site.file)
     changed, steps = config_migrations.migrate(text)
     is_hoped = found is None
     found = found or images.local(engine, used_pins(wanted))
-    known = image_versions.remembered(site, wanted)
+    known = image_versions.remembered(migrated)
     now = image_versions.present(engine, wanted.site, known)
     if not now:
         raise AresmonError(
             "no image is left of what ran here" if known.services else "nothing of this site has run here yet",
             hint="`aresmon up` begins with this release's images, or says which ones the data needs",
         )
-    turns = _plan_services(site, wanted, engine, found, now, known)
+    turns = _plan_services(migrated, engine, found, now, known)
     return UpgradePlan(
         was=known.aresmon,
         turns=tuple(turn for turn in turns if turn.wanted.id or is_hoped),
@@ -122,7 +122,7 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> UpgradePlan
         difference="".join(
             difflib.unified_diff(text.splitlines(keepends=True), changed.splitlines(keepends=True), FILE, FILE)
         ),
-        up=stack_up.dry_run(site, engine, hold=True, config=wanted),
+        up=stack_up.dry_run(migrated, engine, hold=True),
         missing={name: why for name, why in found.missing.items() if name not in now or not is_hoped},
     )
 
@@ -139,9 +139,10 @@ def recover(site: Site, engine: Engine, progress: Progress) -> bool:
         left = upgrade_journal.read(site)
         if left is None:
             return False
-        engine.remove_leftovers(site.config().site)
+        project = Project.load(site)
+        engine.remove_leftovers(project.config.site)
         try:
-            upgrade_service.resume(UpgradeWork(site, site.config(), engine, progress), left)
+            upgrade_service.resume(UpgradeWork(project, engine, progress), left)
         except RolledBackError as error:
             _record(site, left, "taken back")
             progress.warn(error.message, hint=error.hint)
@@ -166,7 +167,7 @@ def upgrade(
     """
     recover(site, engine, progress)
     wanted = load(site)
-    found = images.obtain(engine, used_pins(wanted), progress, plugins=plugins(site, wanted, site.catalogue()))
+    found = images.obtain(engine, used_pins(wanted.config), progress, plugins=plugins(wanted))
     decided = plan(site, engine, found)
     announce(decided)
     if decided.is_empty:
@@ -174,17 +175,19 @@ def upgrade(
     archive = backup() if backup is not None and decided.turns else ""
     if decided.migrations:
         _migrate(site, decided, progress)
-    before = stack_up.up(site, engine, progress, announce=lambda _: None, hold=True)
+    project = Project.load(site)
+    before = stack_up.up(project, engine, progress, announce=lambda _: None, hold=True)
     with site.lock(COMMAND):
-        work = UpgradeWork(site, site.config(), engine, progress, within)
+        work = UpgradeWork(project, engine, progress, within)
         taken = tuple(_upgrade_one(work, turn, archive) for turn in decided.turns)
     return UpgradeResult(taken, archive, before.unproven, decided.missing, changed=True)
 
 
 def _plan_services(
-    site: Site, wanted: Config, engine: Engine, found: Images, now: Mapping[str, ServiceHistory], known: Versions
+    project: Project, engine: Engine, found: Images, now: Mapping[str, ServiceHistory], known: Versions
 ) -> Iterator[UpgradeStep]:
-    pins, folders = used_pins(wanted), data_folders(site, wanted)
+    site, wanted = project.site, project.config
+    pins, folders = used_pins(wanted), project.data_folders()
     for service in (name for name in ORDER if name in pins and name in now):
         image, image_id = found.references.get(service, pins[service].pull), found.ids.get(service, "")
         if image_id == now[service].id or (not image_id and image == now[service].image):
@@ -220,7 +223,7 @@ def _check_data_allows(site: Site, service: str, newest: str, then: ServiceHisto
         event["archive"] for event in reversed(site.history(COMMAND)) if _went_from(event, service, then.version)
     )
     archive = next(archives, "ARCHIVE")
-    folder = data_folders(site, load(site))[service]
+    folder = load(site).data_folders()[service]
     raise AresmonError(
         f"{service} cannot run as {then.image}: {why}",
         hint=f"name {newest} or newer under `images.{service}`; or go back to a backup (`aresmon backup list`): "
@@ -248,15 +251,17 @@ def _migrate(site: Site, decided: UpgradePlan, progress: Progress) -> None:
 
 def _upgrade_one(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeStep:
     """Carry out one service's turn; the turn, with the former image under the name that still leads to it."""
-    hosts = verification.sending_hosts(influxdb_service.influxdb(work.site), [host.name for host in work.config.hosts])
+    hosts = verification.sending_hosts(
+        influxdb_service.influxdb(work.project.site), [host.name for host in work.project.config.hosts]
+    )
     former = image_versions.name(work.engine, turn.service, turn.former)
     begun = UpgradeJournal(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)
     try:
         upgrade_service.execute(work, begun)
     except RolledBackError:
-        _record(work.site, begun, "taken back")
+        _record(work.project.site, begun, "taken back")
         raise
-    _record(work.site, begun, "upgraded")
+    _record(work.project.site, begun, "upgraded")
     return replace(turn, former=former)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aresmon.config.model import Config
 from aresmon.engine import images
 from aresmon.engine.compose import Compose
 from aresmon.engine.docker import Engine
@@ -20,7 +19,8 @@ from aresmon.engine.images import Images, used_pins
 from aresmon.grafana import users as grafana_users
 from aresmon.influxdb import service as influxdb_service
 from aresmon.site import secrets as site_secrets
-from aresmon.site.folder import Site, data_folders, users
+from aresmon.site.folder import users
+from aresmon.site.project import Project
 from aresmon.stack import folder_swap, image_versions, readiness, up, upgrade_journal
 from aresmon.stack.image_versions import ServiceHistory
 from aresmon.stack.upgrade_journal import UpgradeJournal
@@ -39,19 +39,18 @@ class RolledBackError(AresmonError):
 class UpgradeWork:
     """What a turn works on. `within` is how many seconds a service may take to be ready, and data to arrive."""
 
-    site: Site
-    config: Config
+    project: Project
     engine: Engine
     progress: Progress
     within: float = readiness.WITHIN
 
     @property
     def compose(self) -> Compose:
-        return Compose(self.site.bundle, self.site.bundle)
+        return Compose(self.project.site.bundle, self.project.site.bundle)
 
     def folder(self, service: str) -> Path | None:
         """The service's data folder, if it has one."""
-        return data_folders(self.site, self.config).get(service)
+        return self.project.data_folders().get(service)
 
 
 def execute(work: UpgradeWork, turn: UpgradeJournal) -> None:
@@ -74,10 +73,10 @@ def execute(work: UpgradeWork, turn: UpgradeJournal) -> None:
         _start_new_image(work, turn)
         _VERIFICATIONS[turn.service](work, turn, had)
     except AresmonError as error:
-        told = upgrade_journal.read(work.site) or turn
+        told = upgrade_journal.read(work.project.site) or turn
         roll_back(work, replace(told, failed=error.message))
     except KeyboardInterrupt:
-        told = upgrade_journal.read(work.site) or turn
+        told = upgrade_journal.read(work.project.site) or turn
         if told.stage in ("copying", "trying"):
             roll_back(work, told)
         raise
@@ -112,7 +111,7 @@ def roll_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
         was_opened = turn.stage == "opened"
         is_whole = turn.stage != "copying"
         turn = replace(turn, stage="returning", was_opened=was_opened, snapshot=turn.snapshot if is_whole else "")
-        upgrade_journal.write(work.site, turn)
+        upgrade_journal.write(work.project.site, turn)
     aside = _failed_folder(turn) if turn.was_opened else ""
     try:
         broken, arrived = _restore_previous(work, turn)
@@ -123,7 +122,7 @@ def roll_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
             hint="; ".join(filter(None, (error.hint, "`aresmon upgrade` tries it again"))),
             code=ExitCode.BROKEN,
         ) from None
-    upgrade_journal.forget(work.site)
+    upgrade_journal.forget(work.project.site)
     _delete_snapshots(work, turn, keep=aside)
     _report_rollback(work, turn, broken=broken, arrived=arrived, aside=aside)
 
@@ -138,14 +137,14 @@ def _stop_and_snapshot(
     folder = work.folder(turn.service)
     had = None
     if folder is None or not folder.is_dir():
-        upgrade_journal.write(work.site, turn)
+        upgrade_journal.write(work.project.site, turn)
         return turn, had
     turn = replace(turn, snapshot=f"{snapshot.PREFIX}before-{_stamp(turn)}")
-    upgrade_journal.write(work.site, turn)
+    upgrade_journal.write(work.project.site, turn)
     if turn.service == "influxdb":
         with work.progress.stage("shutting the door: agents keep what they have"):
             work.compose.stop("edge")
-        had = verification.summarise(influxdb_service.influxdb(work.site), turn.begun)
+        had = verification.summarise(influxdb_service.influxdb(work.project.site), turn.begun)
     with work.progress.stage(f"stopping {turn.service}, and keeping its data as it is"):
         work.compose.stop(turn.service)
         snapshot.delete(folder, turn.snapshot)
@@ -155,28 +154,28 @@ def _stop_and_snapshot(
 
 def _start_new_image(work: UpgradeWork, turn: UpgradeJournal) -> None:
     found = _images_with(work, turn)
-    up.bring(work.site, work.engine, work.progress, service=turn.service, found=found, within=work.within)
+    up.bring(work.project, work.engine, work.progress, service=turn.service, found=found, within=work.within)
 
 
 def _is_running(work: UpgradeWork, turn: UpgradeJournal) -> bool:
-    container = work.engine.containers(work.config.site).get(turn.service)
+    container = work.engine.containers(work.project.config.site).get(turn.service)
     return container is not None and container.state == "running" and container.image_id == turn.wanted.id
 
 
 def _save(work: UpgradeWork, turn: UpgradeJournal) -> UpgradeJournal:
-    upgrade_journal.write(work.site, turn)
+    upgrade_journal.write(work.project.site, turn)
     return turn
 
 
 def _verify_influxdb(work: UpgradeWork, turn: UpgradeJournal, had: verification.DataSummary | None) -> None:
     """That it has what was there and takes points; then that the agents' arrive."""
-    influxdb = influxdb_service.influxdb(work.site)
+    influxdb = influxdb_service.influxdb(work.project.site)
     with work.progress.stage("holding what it has against what was there"):
         verification.wait_for_answer(influxdb, work.within)
         missing = verification.missing_data(had, verification.summarise(influxdb, turn.begun)) if had else ""
         if missing:
             raise AresmonError(f"{turn.wanted.image} lacks what was there: {missing}")
-        verification.check_write(influxdb, work.config.server, f"{turn.former.image} -> {turn.wanted.image}")
+        verification.check_write(influxdb, work.project.config.server, f"{turn.former.image} -> {turn.wanted.image}")
     _open_edge(work, _save(work, replace(turn, stage="opened")))
 
 
@@ -186,12 +185,12 @@ def _verify_edge(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSu
 
 def _verify_grafana(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSummary | None) -> None:
     """That its administrator gets in, and finds the people that should be there."""
-    secrets = site_secrets.ensure(work.site.secrets, site_secrets.owners(work.config, users()))
-    grafana_users.ensure(work.site, work.config, work.engine, secrets, work.progress)
+    secrets = site_secrets.ensure(work.project.site.secrets, site_secrets.owners(work.project.config, users()))
+    grafana_users.ensure(work.project, work.engine, secrets, work.progress)
 
 
 def _verify_telegraf(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSummary | None) -> None:
-    sidecar = work.config.sidecar
+    sidecar = work.project.config.sidecar
     if sidecar is not None:
         with work.progress.stage(f"waiting for data of {sidecar.name}"):
             _check_arrival(work, (sidecar.name,))
@@ -212,14 +211,14 @@ def _open_edge(work: UpgradeWork, turn: UpgradeJournal) -> None:
 
 def _start_edge(work: UpgradeWork, *, within: float = _ARRIVES_WITHIN) -> bool:
     """Start the edge; whether there is one, which after a `down` there is not."""
-    edge = work.engine.containers(work.config.site).get("edge")
+    edge = work.engine.containers(work.project.config.site).get("edge")
     if edge is None:
         return False
     if edge.state != "running":
         with work.progress.stage("opening the door"):
             work.compose.run("start", "edge")
-    ready = readiness.probes(work.config, influxdb_service.nobody(work.site))
-    readiness.wait(work.engine, work.config.site, ["edge"], ready, within=within)
+    ready = readiness.probes(work.project.config, influxdb_service.nobody(work.project.site))
+    readiness.wait(work.engine, work.project.config.site, ["edge"], ready, within=within)
     return True
 
 
@@ -233,7 +232,9 @@ def _wait_for_hosts(work: UpgradeWork, turn: UpgradeJournal) -> None:
 
 def _check_arrival(work: UpgradeWork, hosts: tuple[str, ...]) -> None:
     patience = min(work.within, _ARRIVES_WITHIN)
-    unproven = verification.wait_for_any_host(influxdb_service.influxdb(work.site), hosts, time.time(), within=patience)
+    unproven = verification.wait_for_any_host(
+        influxdb_service.influxdb(work.project.site), hosts, time.time(), within=patience
+    )
     if unproven:
         raise AresmonError(unproven)
 
@@ -242,15 +243,15 @@ def _missing_data(work: UpgradeWork, hosts: tuple[str, ...]) -> str:
     if not hosts:
         return ""
     return verification.wait_for_any_host(
-        influxdb_service.influxdb(work.site), hosts, time.time(), within=_ARRIVES_WITHIN
+        influxdb_service.influxdb(work.project.site), hosts, time.time(), within=_ARRIVES_WITHIN
     )
 
 
 def _complete(work: UpgradeWork, turn: UpgradeJournal) -> None:
     """The new image is proven: the copy goes."""
-    upgrade_journal.write(work.site, replace(turn, stage="proven"))
+    upgrade_journal.write(work.project.site, replace(turn, stage="proven"))
     _delete_snapshots(work, turn)
-    upgrade_journal.forget(work.site)
+    upgrade_journal.forget(work.project.site)
 
 
 def _delete_snapshots(work: UpgradeWork, turn: UpgradeJournal, *, keep: str = "") -> None:
@@ -269,10 +270,10 @@ def _restore_previous(work: UpgradeWork, turn: UpgradeJournal) -> tuple[list[str
         broken = _restore_folder(work, turn)
         refused = turn.wanted.id if turn.failed else turn.former.refused
         _remember_version(work, turn.service, replace(turn.former, refused=refused))
-    if not work.engine.containers(work.config.site):
+    if not work.engine.containers(work.project.config.site):
         return broken, ""  # after a `down`: alone, few services are ever ready, and whoever called starts them all
     found = _images_with(work, turn, former=True)
-    up.bring(work.site, work.engine, work.progress, service=turn.service, found=found)
+    up.bring(work.project, work.engine, work.progress, service=turn.service, found=found)
     return broken, _missing_data(work, turn.hosts) if _start_edge(work) else ""
 
 
@@ -285,7 +286,7 @@ def _restore_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
             hint="is its disk mounted? If that data is gone for good, remove .aresmon/upgrade.json",
         )
     work.compose.stop(turn.service)
-    folder_swap.finish(work.site)
+    folder_swap.finish(work.project.site)
     if folder is None or not turn.snapshot:
         return []
     kept = folder / turn.snapshot
@@ -293,8 +294,8 @@ def _restore_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
         return []  # it is in its place already
     broken = snapshot.list_modified(folder, turn.snapshot)
     here = [path.name for path in snapshot.list_contents(folder)]
-    folder_swap.begin(work.site, [folder_swap.move(folder, kept, folder / _failed_folder(turn), here)])
-    folder_swap.finish(work.site)
+    folder_swap.begin(work.project.site, [folder_swap.move(folder, kept, folder / _failed_folder(turn), here)])
+    folder_swap.finish(work.project.site)
     return broken
 
 
@@ -329,8 +330,8 @@ def _report_rollback(work: UpgradeWork, turn: UpgradeJournal, *, broken: list[st
 
 def _images_with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = False) -> Images:
     """The images of all services as they are, but for the one whose turn it is."""
-    found = images.local(work.engine, used_pins(work.config))
-    now, kept = image_versions.held(work.site, work.config, work.engine, found, everything=True)
+    found = images.local(work.engine, used_pins(work.project.config))
+    now, kept = image_versions.held(work.project, work.engine, found, everything=True)
     now = image_versions.named(work.engine, now, tuple(one for one in kept if one.service != turn.service))
     chosen = image_versions.name(work.engine, turn.service, turn.former) if former else turn.wanted
     missing = {service: why for service, why in now.missing.items() if service != turn.service}
@@ -338,8 +339,8 @@ def _images_with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = Fals
 
 
 def _remember_version(work: UpgradeWork, service: str, ran: ServiceHistory) -> None:
-    known = image_versions.remembered(work.site, work.config)
-    image_versions.write(work.site, known.with_service(service, ran))
+    known = image_versions.remembered(work.project)
+    image_versions.write(work.project.site, known.with_service(service, ran))
 
 
 def _failed_folder(turn: UpgradeJournal) -> str:

@@ -24,6 +24,7 @@ from aresmon.engine.docker import Engine
 from aresmon.influxdb.client import InfluxDB
 from aresmon.render.grafana import alert_rules
 from aresmon.site.folder import Site as OurSite
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import NoProgress
 from tests.engine.backups import archives, backed_up, filled_site, killed_at, points, rewritten
@@ -82,7 +83,9 @@ def test_an_archive_is_the_owners_alone_and_holds(site: Site, archive: Path) -> 
 
 
 def test_an_archive_that_is_stored_and_one_that_is_proven_end_their_alerts(site: Site, archive: Path) -> None:
-    fleet = replace(OurSite(site.folder).config(), backup=backup.read({"every": "daily", "verify": "weekly"}))
+    fleet = replace(
+        Project.load(OurSite(site.folder)).config, backup=backup.read({"every": "daily", "verify": "weekly"})
+    )
     groups = json.loads(alert_rules.render(fleet, view_files.load())[alert_rules.RULES])["groups"]
     rules = {rule["uid"]: rule for group in groups for rule in group["rules"]}
     assert site.run("backup", "--verify", "latest").code == 0
@@ -110,12 +113,12 @@ def test_only_days_whose_files_changed_are_added_up_again(
     day = int(time.time()) // DAY * DAY - 2 * DAY
     site.influxdb.write(f"untagged value=1 {day + 17}", database=DATABASE, policy="raw")
 
-    made = create.make(ours, Engine(), NoProgress())
+    made = create.make(Project.load(ours), Engine(), NoProgress())
 
     assert ("raw", day) in asked[0]
     # The backup before is a point in a week of its own policy, which has little else.
     assert len([policy for policy, _ in asked[0] if policy != FOREVER]) < 5 < made.days
-    verdict = verify.verify(ours, Engine(), made.archive, NoProgress())
+    verdict = verify.verify(Project.load(ours), Engine(), made.archive, NoProgress())
     assert verdict.ok, verdict
 
 
@@ -126,9 +129,9 @@ def test_without_room_nothing_is_begun_and_how_much_is_needed_is_told(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100 << 20))
 
     with pytest.raises(AresmonError, match=r"100 MiB are free, and a backup takes up to 2\d\d there"):
-        create.make(ours, Engine(), NoProgress())
+        create.make(Project.load(ours), Engine(), NoProgress())
     with pytest.raises(AresmonError, match=r"100 MiB are free, and this archive needs 2\d\d there"):
-        verify.verify(ours, Engine(), "latest", NoProgress())
+        verify.verify(Project.load(ours), Engine(), "latest", NoProgress())
 
     nothing_is_left(site)
 

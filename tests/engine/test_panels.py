@@ -21,6 +21,7 @@ from aresmon.influxdb import backfill, downsampling, events
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.render.grafana.queries import EXPRESSION, statement
 from aresmon.site import folder
+from aresmon.site.project import Project
 from aresmon.system.progress import NoProgress
 from tests.engine import machine
 from tests.engine.machine import Proxy
@@ -132,10 +133,10 @@ def write_earlier(site: Site) -> None:
 
 def fill(site: Site) -> None:
     """Downsample what is there, as `aresmon data backfill` does."""
-    own = folder.Site(site.folder)
-    fleet, views, now = own.config(), own.views(), time.time()
+    own = Project.load(folder.Site(site.folder))
+    fleet, views, now = own.config, own.views, time.time()
     tasks = backfill.plan(site.influxdb, fleet, downsampling.downsamplings(views), backfill.BackfillOptions(), now=now)
-    journal = own.state / backfill.JOURNAL
+    journal = own.site.state / backfill.JOURNAL
     assert not backfill.run(site.influxdb, fleet, views, tasks, journal=journal, progress=NoProgress()).refused
 
 

@@ -20,6 +20,7 @@ from aresmon.backup.storage.s3 import S3Store
 from aresmon.backup.storage.sftp import SftpStore
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from tests.fleet.gateway import Gateway, gateway
 from tests.fleet.operators import Operator
 from tests.fleet.servers import Server
@@ -91,7 +92,7 @@ def unfinished(request: pytest.FixtureRequest) -> Unfinished:
 def at(site: Site, *to: dict[str, Any]) -> Store:
     """The first of a site's stores."""
     site.file.write_text(yaml.safe_dump({"site": "ares", "hosts": {"lewi": None}, "backup": {"to": list(to)}}))
-    return destinations.stores(site, site.config())[0]
+    return destinations.stores(Project(site, Project.load(site).config))[0]
 
 
 def s3(site: Site, server: Gateway, **changes: str) -> dict[str, Any]:

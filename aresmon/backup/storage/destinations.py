@@ -11,33 +11,38 @@ from aresmon.backup.storage.folder import FolderStore
 from aresmon.backup.storage.s3 import S3Store
 from aresmon.backup.storage.sftp import SftpStore
 from aresmon.config.backup import Destination
-from aresmon.config.model import Config
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 
 
-def stores(site: Site, config: Config) -> list[Store]:
+def stores(project: Project) -> list[Store]:
     """A store a destination; nothing is connected to, or looked at, before one is used."""
-    memory = Memory(site.state / "backup-folders")
-    return [_store(site, config.site, one, memory) for one in config.backup.to]
+    memory = Memory(project.site.state / "backup-folders")
+    return [_store(project.site, project.config.site, one, memory) for one in project.config.backup.to]
 
 
-def doubts(site: Site, config: Config) -> Iterator[tuple[str, str]]:
+def doubts(project: Project) -> Iterator[tuple[str, str]]:
     """What is no error and yet to be known of the destinations: what, and what to do."""
-    local = [_folder(site, one) for one in config.backup.to if one.folder and not one.ssh]
-    if len(local) == len(config.backup.to) and all(_is_on_disk_of(site.root / config.data, path) for path in local):
+    local = [_folder(project.site, one) for one in project.config.backup.to if one.folder and not one.ssh]
+    if len(local) == len(project.config.backup.to) and all(
+        _is_on_disk_of(project.site.root / project.config.data, path) for path in local
+    ):
         yield (
             "every backup is on the disk that has the data: when it is lost, both are",
             "name a place elsewhere in `backup.to`: a mounted disk, `ssh` or `s3`",
         )
-    for name in external_secrets.missing_backup_secrets(site.secrets, config.backup.secrets):
+    for name in external_secrets.missing_backup_secrets(project.site.secrets, project.config.backup.secrets):
         yield f"backup.to: no secret named {name} yet", f"`aresmon backup secret {name}` takes it in"
 
 
-def written_to(site: Site, config: Config) -> list[str]:
+def written_to(project: Project) -> list[str]:
     """The folders of this machine that a backup writes to, besides the site's own."""
-    places = [_folder(site, one) for one in config.backup.to if one.folder and not one.ssh]
-    return [str(path) for path in (site.root / config.data, site.root / config.grafana.data, *places)]
+    places = [_folder(project.site, one) for one in project.config.backup.to if one.folder and not one.ssh]
+    return [
+        str(path)
+        for path in (project.site.root / project.config.data, project.site.root / project.config.grafana.data, *places)
+    ]
 
 
 def _store(site: Site, name: str, to: Destination, memory: Memory) -> Store:

@@ -19,6 +19,7 @@ from aresmon.backup.storage.base import StoredArchive
 from aresmon.engine.docker import Engine
 from aresmon.site import secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import NoProgress
 from tests.unit.conftest import load
@@ -140,7 +141,7 @@ def test_of_grafana_goes_its_database_and_what_it_cannot_make_again(site: Site) 
     with closing(sqlite3.connect(folder / "grafana.db")) as database, database:
         database.execute("CREATE TABLE note (text TEXT)")
 
-    taken = contents.take_grafana(site, load("hosts: {biere: {}}\n"))
+    taken = contents.take_grafana(Project(site, load("hosts: {biere: {}}\n")))
 
     assert set(taken) == {
         "grafana/grafana.db",
@@ -162,7 +163,7 @@ def test_whatever_keeps_a_backup_from_being_made_is_remembered(
     monkeypatch.setattr(create, "_make", fail)
 
     with pytest.raises(AresmonError):
-        create.make(site, Engine(), NoProgress())
+        create.make(Project.load(site), Engine(), NoProgress())
 
     failed = backup_record.read(site).last_failed
     assert failed is not None
@@ -173,7 +174,7 @@ def test_a_site_that_is_in_the_hands_of_another_command_has_no_backup_and_says_s
     site.file.write_text("hosts: {biere: {}}\n")
 
     with site.lock("push-config"), pytest.raises(AresmonError, match="in the hands of"):
-        create.make(site, Engine(), NoProgress())
+        create.make(Project.load(site), Engine(), NoProgress())
 
     failed = backup_record.read(site).last_failed
     assert failed is not None
@@ -201,6 +202,6 @@ def test_the_latest_archive_is_not_guessed_where_a_place_is_silent(site: Site, m
     monkeypatch.setattr(verify, "stores", lambda *_: places)
 
     with pytest.raises(AresmonError, match="which archive is the latest cannot be told: /mnt/nas: it is not mounted"):
-        verify.find(site, config, "latest")
+        verify.find(Project(site, config), "latest")
 
-    assert verify.find(site, config, older.name).where == "s3://b"
+    assert verify.find(Project(site, config), older.name).where == "s3://b"

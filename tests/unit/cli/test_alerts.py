@@ -17,6 +17,7 @@ from aresmon.cli.console import Console
 from aresmon.grafana import alerts as grafana_alerts
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack import remote
 from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
@@ -42,7 +43,7 @@ def run(tmp_path: Path, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(alerts, "the_engine", lambda: GrafanaEngine(standin))
-    monkeypatch.setattr(remote, "check_here", lambda site, config: None)
+    monkeypatch.setattr(remote, "check_here", lambda project: None)
     common.the_console.cache_clear()
     secrets = tmp_path / ".aresmon" / "secrets"
     secrets.mkdir(parents=True)
@@ -160,8 +161,8 @@ def test_a_terminal_of_80_columns_breaks_no_name(run: Run, tmp_path: Path, monke
     )
     console = Console()
     console.out = RichConsole(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
-    site = Site(tmp_path)
-    console.alerts(grafana_alerts.group_by_host(grafana_alerts.list_rules(site.config(), site.views(), None)))
+    project = Project.load(Site(tmp_path))
+    console.alerts(grafana_alerts.group_by_host(grafana_alerts.list_rules(project.config, project.views, None)))
     assert isinstance(console.out.file, io.StringIO)
     lines = console.out.file.getvalue().splitlines()
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from aresmon.cli.main import app
 from aresmon.site import ca, secrets, tls_migration
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 
 FILE = "edge: {tls: site}\nhosts: {biere: , lewi: }\n"
 
@@ -27,8 +28,8 @@ def moved(site: Site) -> Site:
     site.file.write_text(FILE)
     site.make_state()
     secrets.ensure(site.secrets, dict.fromkeys(map(secrets.agent, ("biere", "lewi")), 0))
-    config = site.config()
-    tls_migration.begin(site, config)
+    config = Project.load(site).config
+    tls_migration.begin(Project(site, config))
     ca.ensure(site.authority, ca.names(config), datetime.now(UTC))
     bring(site)
     return site
@@ -71,16 +72,16 @@ def test_what_is_shown_is_what_a_person_compares(moved: Site) -> None:
 
 
 def test_who_would_be_cut_off_is_named_and_without_a_terminal_nobody_is(moved: Site) -> None:
-    config = moved.config()
+    config = Project.load(moved).config
 
     dry = run(moved, "close", "--dry-run")
     code, told = run(moved, "close")
 
     assert (dry[0], "Data of biere, lewi is refused" in dry[1]) == (0, True)
     assert (code, "say so with --yes" in told) == (1, True)
-    assert tls_migration.in_clear(moved, config) == {"biere", "lewi"}
+    assert tls_migration.in_clear(Project(moved, config)) == {"biere", "lewi"}
     assert run(moved, "close", "--yes")[0] == 0
-    assert tls_migration.in_clear(moved, config) == frozenset()
+    assert tls_migration.in_clear(Project(moved, config)) == frozenset()
     assert run(moved, "close")[1] == "Nothing to do: no host is known to write in the clear.\n"
 
 

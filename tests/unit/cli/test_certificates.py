@@ -106,5 +106,5 @@ def test_a_pair_that_the_edge_could_not_use_is_an_error(
 
 def test_check_looks_for_no_certificate_where_the_stack_is_elsewhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("check").exit_code == 1
-    monkeypatch.setattr(remote, "is_here", lambda site, config: False)
+    monkeypatch.setattr(remote, "is_here", lambda project: False)
     assert run("check").exit_code == 0

@@ -18,7 +18,7 @@ def test_without_a_container_each_says_so_and_what_to_do(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dashboards, "the_engine", FakeEngine)
-    monkeypatch.setattr(remote, "check_here", lambda site, config: None)
+    monkeypatch.setattr(remote, "check_here", lambda project: None)
     common.the_console.cache_clear()
     (tmp_path / "aresmon.yml").write_text("hosts: {a: }\n")
 

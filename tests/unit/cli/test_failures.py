@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from aresmon.cli import common, main
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 
 ARESMON = [sys.executable, "-m", "aresmon"]
 
@@ -30,7 +31,7 @@ def check_that_raises(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> 
     def fail(_: Site) -> None:
         raise error
 
-    monkeypatch.setattr(Site, "config", fail)
+    monkeypatch.setattr(Project, "load", fail)
     return CliRunner().invoke(main.app, ["check"])
 
 

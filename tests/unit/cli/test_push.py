@@ -24,6 +24,7 @@ from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 SITE = "hosts: {biere: {agent: systemd}, lewi: , ronflex: }\n"
@@ -47,9 +48,9 @@ class Run:
         return CliRunner().invoke(main.app, list(arguments), input=given)
 
     @asynccontextmanager
-    async def session(self, site: Site, *, sudo_password: str | None = None) -> AsyncIterator[SimpleNamespace]:
+    async def session(self, project: Project, *, sudo_password: str | None = None) -> AsyncIterator[SimpleNamespace]:
         self.passwords.append(sudo_password)
-        yield SimpleNamespace(site=site, config=site.config())
+        yield SimpleNamespace(site=project.site, config=project.config)
 
     def build_targets(self, _: Any, hosts: Sequence[Any]) -> tuple[list[Target], list[PushResult]]:
         refused = {one.host for one in self.refused}

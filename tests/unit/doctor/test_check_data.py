@@ -23,6 +23,7 @@ from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.site import folder
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from tests.unit.conftest import load
 from tests.unit.shards import answers
 
@@ -349,7 +350,11 @@ def test_a_blocked_host_and_a_rotation_under_way_are_no_difference_and_a_new_hos
     site.file.write_text("hosts: {biere: , lewi: , new: }\n")
     site.make_state()
     monkeypatch.setattr(downsampling, "plan", lambda *_: [])
-    secrets = {name: "password" for name in site_secrets.owners(site.config(), folder.users()) if name != "agent-new"}
+    secrets = {
+        name: "password"
+        for name in site_secrets.owners(Project.load(site).config, folder.users())
+        if name != "agent-new"
+    }
     secrets[site_secrets.upcoming("agent-biere")] = "2~password"
     for name, password in secrets.items():
         site_secrets.replace(site.secrets, name, password, os.getuid())
@@ -358,6 +363,6 @@ def test_a_blocked_host_and_a_rotation_under_way_are_no_difference_and_a_new_hos
     object.__setattr__(influxdb, "users", users)
     (site.state / "blocked.json").write_text('{"lewi": "2026-11-24T13:24:27+00:00"}')
 
-    found = probe_database.differences(influxdb, site, site.config())
+    found = probe_database.differences(influxdb, Project(site, Project.load(site).config))
 
     assert found == DatabaseFacts(("create the user agent-new", "let agent-new write"), (), ())

@@ -21,6 +21,7 @@ from aresmon.doctor.facts import BackupFacts, FolderFacts, PlanFacts, SecretFact
 from aresmon.influxdb import backfill
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack import folder_swap
 from aresmon.system import process
 from tests.unit.conftest import load
@@ -135,7 +136,7 @@ def config(site: Site) -> Config:
 
 
 def look(site: Site, config: Config) -> FolderFacts:
-    return probe_site.folder(site, config, influxdb_runs=False)
+    return probe_site.folder(Project(site, config), influxdb_runs=False)
 
 
 def found_in(site: Site, config: Config) -> list[str]:
@@ -221,7 +222,7 @@ def test_the_last_push_of_each_host_counts(site: Site, config: Config) -> None:
 def test_the_record_of_backups_is_read(site: Site, config: Config) -> None:
     record.note_made(site, MADE)
 
-    seen = probe_site.backups(site, config)
+    seen = probe_site.backups(Project(site, config))
 
     assert seen.record.last_made == MADE
     assert seen.max_age >= 0

@@ -14,6 +14,7 @@ from aresmon.influxdb import capacity, service
 from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, InfluxDBUnreachableError, Series
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import ExitCode
 from tests.unit.conftest import FakeEngine, container
 from tests.unit.shards import answers
@@ -98,7 +99,7 @@ def status(site: Site, monkeypatch: pytest.MonkeyPatch) -> Look:
         object.__setattr__(influxdb, "shards", shards or [])
         object.__setattr__(influxdb, "closed", closed)
         monkeypatch.setattr(service, "influxdb", lambda _: influxdb)
-        return look(site, FakeEngine({**running, **changed}), now=NOW)
+        return look(Project.load(site), FakeEngine({**running, **changed}), now=NOW)
 
     return status
 
@@ -199,7 +200,7 @@ def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look, site: Sit
     day = 86400.0
     begin = NOW // day * day
     shards = [ShardSize("raw", begin + n * day, begin + (n + 1) * day, 1000) for n in (-1, 0, 1)]
-    (site.root / site.config().data / "data/telegraf/raw/1").mkdir(parents=True)
+    (site.root / Project.load(site).config.data / "data/telegraf/raw/1").mkdir(parents=True)
 
     found = status(shards=shards, closed=frozenset({1, 2, 3}))
 
@@ -210,7 +211,7 @@ def test_a_shard_that_is_not_open_is_named_with_its_days(status: Look, site: Sit
 
 def test_a_file_that_was_put_aside_is_named_with_the_days_that_miss_it(status: Look, site: Site) -> None:
     day = 86400.0
-    folder = site.root / site.config().data / "data/telegraf/raw/1"
+    folder = site.root / Project.load(site).config.data / "data/telegraf/raw/1"
     folder.mkdir(parents=True)
     (folder / "000000001-000000001.tsm.bad").touch()
 
@@ -234,7 +235,7 @@ def test_a_host_that_was_never_seen_gets_the_step_that_fits_it(
     influxdb = service.influxdb(site)
     object.__setattr__(influxdb, "hosts", {known: Sent()})
 
-    found = look(site, FakeEngine({"influxdb": container("influxdb")}), now=NOW)
+    found = look(Project.load(site), FakeEngine({"influxdb": container("influxdb")}), now=NOW)
 
     unseen = [host for host in found.hosts if host.age is None]
     (problem,) = [problem for problem in found.problems if "never" in problem.what]

@@ -14,6 +14,7 @@ from aresmon.grafana import alerts
 from aresmon.grafana.client import Grafana
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.grafana.standin import StandIn, serving
 from tests.unit.conftest import REPOSITORY, VIEWS, load
@@ -149,7 +150,7 @@ def test_each_way_of_telling_is_tried_by_its_name_but_email_without_a_mail_serve
     site = Site(tmp_path)
     external_secrets.put_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
 
-    tried = alerts.test_contact_points(site, SENDING, client, [])
+    tried = alerts.test_contact_points(Project(site, SENDING), client, [])
 
     assert [(one.name, one.error) for one in tried] == [("discord", ""), ("webhook", ""), ("heartbeat", "")]
 
@@ -165,7 +166,7 @@ def test_grafana_is_told_no_secret_that_it_has_and_can_hide(
         return []
 
     monkeypatch.setattr(Grafana, "try_receivers", keep)
-    alerts.test_contact_points(site, SENDING, client, [])
+    alerts.test_contact_points(Project(site, SENDING), client, [])
     configurations = [one["grafana_managed_receiver_configs"][0] for one in sent]
 
     assert [one["uid"] for one in configurations] == [
@@ -182,18 +183,18 @@ def test_what_was_not_taken_says_why(client: Grafana, tmp_path: Path, monkeypatc
     said = [{"grafana_managed_receiver_configs": [{"status": "failed", "error": "404 Not Found"}]}]
     monkeypatch.setattr(Grafana, "try_receivers", lambda *_: said)
 
-    assert [one.error for one in alerts.test_contact_points(Site(tmp_path), SENDING, client, ["discord"])] == [
+    assert [one.error for one in alerts.test_contact_points(Project(Site(tmp_path), SENDING), client, ["discord"])] == [
         "404 Not Found"
     ]
 
 
 def test_a_name_that_there_is_not_is_told_with_the_one_that_was_meant(client: Grafana, tmp_path: Path) -> None:
     with pytest.raises(AresmonError, match=r"no way of telling is named 'dicsord' \(did you mean 'discord'\?\)"):
-        alerts.test_contact_points(Site(tmp_path), SENDING, client, ["dicsord"])
+        alerts.test_contact_points(Project(Site(tmp_path), SENDING), client, ["dicsord"])
 
 
 def test_a_site_that_tells_nobody_is_told_how_to(client: Grafana, tmp_path: Path) -> None:
     with pytest.raises(AresmonError, match="nobody is told") as caught:
-        alerts.test_contact_points(Site(tmp_path), FLEET, client, [])
+        alerts.test_contact_points(Project(Site(tmp_path), FLEET), client, [])
 
     assert "alerts.send_to" in caught.value.hint

@@ -13,6 +13,7 @@ from aresmon.grafana.client import Account, GrafanaError, GrafanaUnreachableErro
 from aresmon.grafana.users import UserSpec, plan
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
 from tests.grafana.fakes import GrafanaEngine
@@ -195,10 +196,10 @@ def ensure(site: Site, standin: StandIn, engine: GrafanaEngine) -> Iterator[Ensu
         def ensure(grafana: str = PEOPLE) -> tuple[str, ...]:
             edge = f"edge: {{grafana: '{address.removeprefix('http://')}'}}"
             site.file.write_text(f"{edge}\ngrafana: {{{grafana}}}\nhosts: {{a: }}\n")
-            config = site.config()
+            config = Project.load(site).config
             secrets = site_secrets.ensure(site.secrets, site_secrets.owners(config, {"grafana": 0, "telegraf": 0}))
             standin.state.begin(config.grafana.admin, secrets["grafana-admin"])
-            return users.ensure(site, config, engine, secrets, NoProgress())
+            return users.ensure(Project(site, config), engine, secrets, NoProgress())
 
         yield ensure
 

@@ -20,10 +20,11 @@ from aresmon.push.rollout import RolloutPace
 from aresmon.push.session import Session
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.ssh.transport import Local
 from aresmon.stack.remote import RemoteStack
 from aresmon.system.errors import AresmonError
-from tests.unit.conftest import SHIPPED, load
+from tests.unit.conftest import load
 from tests.unit.scripted import Observed
 
 
@@ -82,7 +83,7 @@ def test_up_does_not_want_the_users_of_a_blocked_host(two: Site, influxdb: FakeI
     users.block_host(two, influxdb, "lewi")
 
     wanted = users.wanted_users(
-        users.without_blocked_hosts(two, two.config()), {"influxdb-grafana": "a", "agent-biere": "b"}
+        users.without_blocked_hosts(Project.load(two)), {"influxdb-grafana": "a", "agent-biere": "b"}
     )
 
     assert {one.name for one in wanted} == {"grafana", "agent-biere"}
@@ -138,7 +139,7 @@ class Elsewhere:
         stack = NoSecretStack(str(server), "", Local("biere"), influxdb, server / "docker.sock", {}, known)
         site.make_state()
         templates = TelegrafTemplates.of(package_data.package_files())
-        self.session = Session(site, FLEET, SHIPPED, templates, stack, self._reached)
+        self.session = Session(Project(site, FLEET), templates, stack, self._reached)
 
     def _reached(self, _: object) -> NoReturn:
         pytest.fail("a blocked host is reached for")

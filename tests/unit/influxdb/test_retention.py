@@ -14,6 +14,7 @@ from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.retention import Loss, PointCount
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import VIEWS, load
 
@@ -103,10 +104,10 @@ def test_without_a_database_what_was_remembered_tells(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.state.mkdir()
 
-    assert service.losses(site, FLEET) == ()
+    assert service.losses(Project(site, FLEET)) == ()
     (site.state / "retention.json").write_text('{"raw": 168, "1m": 2160, "1h": 17520}')
-    assert service.losses(site, FLEET) == (Loss("raw", 168, 48),)
-    assert service.losses(site, load("hosts: {a: }\n")) == ()
+    assert service.losses(Project(site, FLEET)) == (Loss("raw", 168, 48),)
+    assert service.losses(Project(site, load("hosts: {a: }\n"))) == ()
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(service, "losses", lambda *_: (LOSS,))
         monkeypatch.setattr("sys.stdin.isatty", lambda: typed is not None, raising=False)
         monkeypatch.setattr(typer, "prompt", lambda *_, **__: typed)
-        return data.let_shorten(Site(tmp_path), FLEET, meant=meant, dry_run=dry_run)
+        return data.let_shorten(Project(Site(tmp_path), FLEET), meant=meant, dry_run=dry_run)
 
     return ask
 

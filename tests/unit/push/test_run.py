@@ -21,6 +21,7 @@ from aresmon.push.session import Session
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, load
@@ -57,9 +58,7 @@ class Hosts:
     def __init__(self, site: Site) -> None:
         self.says: dict[str, Scripted] = {}
         self.session = Session(
-            site=site,
-            config=FLEET,
-            catalogue=SHIPPED,
+            project=Project(site, FLEET),
             templates=FRAME,
             stack=ReadOnlyStack(lambda name: f"pw-of-{name}"),
             transport=lambda host: self.says[host.name],

@@ -153,7 +153,9 @@ def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, p
 
     (doubt,) = certificates.look(tmp_path, pair, URL)
 
-    assert f"reject it for {made.NAME}: it is valid for no name (browsers check only its subject alternative" in doubt.what
+    assert (
+        f"reject it for {made.NAME}: it is valid for no name (browsers check only its subject alternative" in doubt.what
+    )
 
 
 def troubles(root: Path, pair: KeyPair | None) -> list[str]:

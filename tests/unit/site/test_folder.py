@@ -12,6 +12,7 @@ import pytest
 
 from aresmon.site import folder as site_folder
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 
@@ -175,7 +176,7 @@ def test_the_sites_own_collectors_are_known_to_its_fleet(site: Site) -> None:
     (site.overrides / "collectors" / "weather.conf").write_text("# Weather.\n[[inputs.exec]]\n")
     site.file.write_text("hosts: {a: {collect: [weather]}}\n")
 
-    assert site.config().hosts[0].collect == ("weather", "internal")
+    assert Project.load(site).config.hosts[0].collect == ("weather", "internal")
 
 
 def test_what_grafana_ever_had_of_us_is_remembered_once(tmp_path: Path) -> None:

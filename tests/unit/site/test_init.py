@@ -10,6 +10,7 @@ import yaml
 
 from aresmon.site import init
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import load
 
@@ -125,4 +126,4 @@ def test_an_odd_haproxy_address_does_not_make_a_wrong_file(site: Site, tmp_path:
 
     init.write(site, docker=False, hostname="biere", haproxy_config=config)
 
-    assert site.config().server == "biere"
+    assert Project.load(site).config.server == "biere"

@@ -24,9 +24,10 @@ from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import secret_inventory
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack.local import LocalStack
 from aresmon.system.errors import AresmonError, ExitCode
-from tests.unit.conftest import SHIPPED, load
+from tests.unit.conftest import load
 from tests.unit.scripted import Observed
 
 FLEET = load("site: ares\nserver: biere\nhosts:\n  biere: {agent: systemd}\n  lewi: {agent: systemd}\n")
@@ -123,7 +124,7 @@ class World:
     def session(self) -> Session:
         templates = TelegrafTemplates("", "", "", "")
         stack = CutStack(self.site, str(self.site.root), {}, self.influxdb, power=self.power)
-        return Session(self.site, FLEET, SHIPPED, templates, stack, lambda _: pytest.fail("nobody is reached here"))
+        return Session(Project(self.site, FLEET), templates, stack, lambda _: pytest.fail("nobody is reached here"))
 
     async def _running_target(self, session: Session, host: Host) -> Target:
         return Target(host, "[[inputs.cpu]]\n")

@@ -12,6 +12,7 @@ from aresmon.config.model import Config
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import ca, secrets, tls_migration
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.ssh.transport import Local
 from aresmon.stack import remote
 from tests.unit.conftest import load
@@ -35,58 +36,58 @@ def before_tls(site: Site, *hosts: str) -> None:
 
 
 def told(site: Site, config: Config) -> list[str]:
-    return [doubt.what for _, doubt in tls_migration.troubles(site, config)]
+    return [doubt.what for _, doubt in tls_migration.troubles(Project(site, config))]
 
 
 def test_a_new_site_has_nobody_in_the_clear(site: Site, config: Config) -> None:
-    tls_migration.begin(site, config)
+    tls_migration.begin(Project(site, config))
     before_tls(site, "biere", "lewi")
 
-    assert tls_migration.in_clear(site, config) == frozenset()
+    assert tls_migration.in_clear(Project(site, config)) == frozenset()
     assert told(site, config) == []
 
 
 def test_hosts_of_before_are_in_the_clear_until_a_push_is_proven(site: Site, config: Config) -> None:
     before_tls(site, "biere", "lewi")
-    tls_migration.begin(site, config)
+    tls_migration.begin(Project(site, config))
     assert told(site, config) == ["biere may still write in the clear", "lewi may still write in the clear"]
 
     tls_migration.record_tls(site, "biere", ONE)
 
-    assert tls_migration.in_clear(site, config) == {"lewi"}
-    tls_migration.begin(site, config)
-    assert tls_migration.in_clear(site, config) == {"lewi"}, "a second `up` notes nobody anew"
+    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}
+    tls_migration.begin(Project(site, config))
+    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}, "a second `up` notes nobody anew"
 
 
 def test_a_host_that_came_or_went_since_is_on_no_list(site: Site, config: Config) -> None:
     before_tls(site, "biere", "lewi")
-    tls_migration.begin(site, config)
+    tls_migration.begin(Project(site, config))
     before_tls(site, "ronflex")
 
-    assert tls_migration.in_clear(site, fleet_with("site", "lewi", "ronflex")) == {"lewi"}
+    assert tls_migration.in_clear(Project(site, fleet_with("site", "lewi", "ronflex"))) == {"lewi"}
 
 
 def test_a_dry_run_tells_the_same_and_notes_nothing(site: Site, config: Config) -> None:
     before_tls(site, "lewi")
 
-    assert tls_migration.in_clear(site, config) == {"lewi"}
+    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}
     assert not (site.authority / tls_migration.IN_CLEAR).exists()
 
 
 def test_without_tls_nothing_is_noted_and_going_back_begins_anew(site: Site, config: Config) -> None:
     before_tls(site, "lewi")
-    tls_migration.begin(site, config)
+    tls_migration.begin(Project(site, config))
     tls_migration.record_tls(site, "lewi", ONE)
 
     off = fleet_with("off", "biere", "lewi")
-    tls_migration.begin(site, off)
+    tls_migration.begin(Project(site, off))
 
-    assert tls_migration.in_clear(site, off) == frozenset()
-    assert tls_migration.in_clear(site, config) == {"lewi"}
+    assert tls_migration.in_clear(Project(site, off)) == frozenset()
+    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}
 
 
 def test_an_edge_that_takes_both_though_nobody_needs_it_is_told(site: Site, config: Config) -> None:
-    tls_migration.begin(site, config)
+    tls_migration.begin(Project(site, config))
     site.bundle.mkdir(parents=True)
     (site.bundle / ".env").write_text("AGENTS_IN_CLEAR='yes'\n")
 
@@ -102,16 +103,16 @@ class Changing:
         self.shown_by = ""
         self.known: dict[str, str] = {}
         site.make_state()
-        tls_migration.begin(site, config)
+        tls_migration.begin(Project(site, config))
         self.up()
         self.push("biere", "lewi")
 
     @property
     def step(self) -> str:
-        return tls_migration.next_step(self.site, self.config)
+        return tls_migration.next_step(Project(self.site, self.config))
 
     def rotate(self) -> None:
-        tls_migration.rotate(self.site, self.config, NOW)
+        tls_migration.rotate(Project(self.site, self.config), NOW)
 
     def up(self) -> None:
         """What it brings: the edge shows a certificate by the authority that signs, and pushes have what is trusted."""
@@ -143,11 +144,13 @@ def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(changing:
     changing.rotate()
     assert changing.step == "bring"
     changing.push("biere", "lewi")
-    assert tls_migration.without_next(site, config) == {"biere", "lewi"}, "a push that brought the present one alone"
+    assert tls_migration.without_next(Project(site, config)) == {"biere", "lewi"}, (
+        "a push that brought the present one alone"
+    )
     changing.up()
     assert changing.step == "wait"
     changing.push("biere")
-    assert [name for name, _ in tls_migration.troubles(site, config)] == ["lewi"]
+    assert [name for name, _ in tls_migration.troubles(Project(site, config))] == ["lewi"]
     changing.push("lewi")
     assert changing.step == "promote"
     following = ca.shown(site.authority)[1]
@@ -184,7 +187,7 @@ def test_a_push_of_two_authorities_counts_for_the_next_one_only_if_that_is_among
     changing.up()
 
     assert changing.step == "wait"
-    assert tls_migration.without_next(changing.site, changing.config) == {"biere", "lewi"}
+    assert tls_migration.without_next(Project(changing.site, changing.config)) == {"biere", "lewi"}
     changing.push("biere", "lewi")
     changing.rotate()
     changing.up()
@@ -199,7 +202,7 @@ def test_a_host_that_came_during_the_change_is_waited_for(changing: Changing) ->
     changing.push("biere", "lewi")
 
     assert changing.step == "wait"
-    assert tls_migration.without_next(changing.site, changing.config) == {"ronflex"}
+    assert tls_migration.without_next(Project(changing.site, changing.config)) == {"ronflex"}
 
 
 def test_where_it_is_lost_who_followed_everybody_is_waited_for(changing: Changing) -> None:

@@ -22,7 +22,7 @@ kept = Path(sys.argv[1])
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """
 WORKS = """
-def app():
+def app(**_):
     try:
         print("at work", flush=True)
         time.sleep(60)
@@ -86,7 +86,7 @@ def test_under_nohup_the_end_of_the_terminal_ends_nothing(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("given", "made"), [("0o000", 0o755), ("0o022", 0o755), ("0o077", 0o700)])
 def test_no_umask_lets_others_write(tmp_path: Path, given: str, made: int) -> None:
-    program = f"{BEGINS}os.umask({given})\ncli.app = kept.mkdir\ncli.main()\n"
+    program = f"{BEGINS}os.umask({given})\ncli.app = lambda **_: kept.mkdir()\ncli.main()\n"
 
     process = begin(tmp_path / "kept", program)
 

@@ -9,6 +9,7 @@ import pytest
 
 from aresmon.engine.compose import Compose
 from aresmon.site.folder import Site
+from aresmon.site.project import Project
 from aresmon.stack import up, upgrade_journal
 from aresmon.stack.image_versions import ServiceHistory
 from aresmon.stack.upgrade_journal import UpgradeJournal
@@ -33,7 +34,7 @@ def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[UpgradeJourna
 
     monkeypatch.setattr(Compose, "stop", lambda *_: None)
     monkeypatch.setattr(up, "bring", starts_nothing)
-    return lambda turn: upgrade_service.roll_back(UpgradeWork(site, site.config(), engine, NoProgress()), turn)
+    return lambda turn: upgrade_service.roll_back(UpgradeWork(Project.load(site), engine, NoProgress()), turn)
 
 
 @pytest.mark.parametrize("failed", ["", "no data arrives"], ids=["interrupted", "failed"])
@@ -78,7 +79,7 @@ def test_a_turn_is_forgotten_with_the_data_that_it_was_about(
     upgrade_journal.write(site, UpgradeJournal(service, FORMER, WANTED, 12.5, "trying", ".aresmon-before-x"))
     monkeypatch.setattr(FakeEngine, "remove_project", lambda *_: None)
 
-    gone = up.down(site, FakeEngine(), NoProgress(), volumes=volumes)
+    gone = up.down(Project.load(site), FakeEngine(), NoProgress(), volumes=volumes)
 
     assert len(gone) == 2 * volumes
     assert (upgrade_journal.read(site) is None) == volumes

@@ -1,0 +1,99 @@
+"""A site with everything that its files say, read once a command and handed down."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from aresmon import __version__
+from aresmon.config import collectors, model, view_files
+from aresmon.config.collectors import Catalogue
+from aresmon.config.layout import FILE
+from aresmon.config.model import Config
+from aresmon.config.package_data import SCHEMA
+from aresmon.config.views import Views
+from aresmon.site.folder import Site
+from aresmon.system import files
+from aresmon.system.errors import AresmonError, SiteError
+from aresmon.system.json_schema import did_you_mean
+from aresmon.system.yaml_document import bad_mapping, read_text
+
+
+@dataclass(frozen=True)
+class Project:
+    """A site's folder and its configuration. The collectors and their views are read on first use, once."""
+
+    site: Site
+    config: Config
+
+    @classmethod
+    def load(cls, site: Site) -> Project:
+        """Read aresmon.yml and overrides/. Raises SiteError with everything that is wrong with them."""
+        text = read_text(site.file)
+        digest = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
+        is_valid = _was_valid(site, digest)
+        config = parse(site, text, checked=is_valid)
+        wrong = list(_wrong_overrides(site, config))
+        if wrong:
+            raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
+        if not is_valid and site.state.is_dir():
+            with suppress(AresmonError):  # it only saves time
+                files.write(site.state / "checked", digest.encode(), sync=False)
+        return cls(site, config)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The shipped collectors and the site's own, by name."""
+        return collectors.load(self.site.overrides)
+
+    @cached_property
+    def views(self) -> Views:
+        """The panels and alerts of each collector. Raises SiteError for a view of the site's own that is wrong."""
+        return view_files.load(self.site.overrides)
+
+    def data_folders(self) -> dict[str, Path]:
+        """The folders with the site's data, by service."""
+        return {"influxdb": self.site.root / self.config.data, "grafana": self.site.root / self.config.grafana.data}
+
+
+def parse(site: Site, text: str, *, checked: bool = False) -> Config:
+    """Parse the text of an aresmon.yml for this site; with `checked`, without validating it against the schema.
+
+    Raises SiteError with everything that is wrong with it.
+    """
+    known = collectors.load(site.overrides)
+    return model.load(text, known, file=FILE, checked=checked, views=lambda: view_files.load(site.overrides))
+
+
+def _was_valid(site: Site, digest: str) -> bool:
+    """Whether this text was validated before: validating takes longer than everything else."""
+    try:
+        return (site.state / "checked").read_bytes() == digest.encode()
+    except OSError:
+        return False
+
+
+def _wrong_overrides(site: Site, config: Config) -> Iterator[str]:
+    hosts = [host.name for host in config.hosts]
+    yield from _wrong_fragments("hosts", site.host_fragments(), hosts)
+    yield from _wrong_fragments("agents", site.own_agents(), hosts)
+    path = site.overrides / "compose.yml"
+    # Its form alone; Compose judges the rest.
+    problem = bad_mapping(read_text(path)) if path.exists() else None
+    if problem:
+        yield problem.told("overrides/compose.yml")
+
+
+def _wrong_fragments(folder: str, fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
+    for name, text in fragments.items():
+        if name not in hosts:
+            yield f"overrides/{folder}/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            yield f"overrides/{folder}/{name}.conf: not TOML: {error}"
