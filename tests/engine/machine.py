@@ -117,7 +117,7 @@ class Proxy:
 def haproxy() -> Iterator[Proxy]:
     """A real HAProxy before a real web server."""
     address, statistics, nobody = free_address(), free_address(), free_address()
-    with tempfile.TemporaryDirectory(prefix=names.prefix()) as name, web_server() as server:
+    with tempfile.TemporaryDirectory(prefix=names.prefix(names.this_worker())) as name, web_server() as server:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "haproxy.cfg").write_text(
@@ -146,7 +146,7 @@ def haproxy() -> Iterator[Proxy]:
 @contextmanager
 def web_server() -> Iterator[str]:
     """A web server on this machine; its address."""
-    folder = tempfile.mkdtemp(prefix=names.prefix())
+    folder = tempfile.mkdtemp(prefix=names.prefix(names.this_worker()))
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: object) -> None:

@@ -93,7 +93,7 @@ class SecondEngine:
 @contextmanager
 def second_engine(*images: str) -> Iterator[SecondEngine]:
     """One that has these images; gone afterwards, with all that it ran."""
-    made = SecondEngine(names.folder(), f"{names.bridges()}{secrets.token_hex(1)}")
+    made = SecondEngine(names.folder(), f"{names.bridges(names.this_worker())}{secrets.token_hex(1)}")
     with network_prefix() as prefix:
         try:
             _make_bridge(made.bridge, prefix)

@@ -18,7 +18,7 @@ FIRST = {"box": {"collect": ["system"]}}
 @pytest.fixture(scope="module")
 def readable() -> Iterator[Path]:
     """A folder that the agent's user may look into, as it sees the machine."""
-    with tempfile.TemporaryDirectory(prefix=names.prefix()) as name:
+    with tempfile.TemporaryDirectory(prefix=names.prefix(names.this_worker())) as name:
         Path(name).chmod(0o755)
         yield Path(name)
 

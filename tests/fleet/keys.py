@@ -20,7 +20,7 @@ class Key:
 
 def new_key() -> Key:
     """A key pair that nobody has seen before."""
-    with tempfile.TemporaryDirectory(prefix=names.prefix()) as folder:
+    with tempfile.TemporaryDirectory(prefix=names.prefix(names.this_worker())) as folder:
         file = Path(folder) / "key"
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "aresmon-test", "-f", str(file)]
         subprocess.run(argv, check=True)

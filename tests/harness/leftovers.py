@@ -1,7 +1,6 @@
 """What a worker left on this machine is removed when it has ended, and told: one that crashed cleaned nothing up.
 
-Containers and networks are known by their names, folders of the system's temporary one too, processes by their
-environment.
+Containers and networks are known by their names, network interfaces and folders too, processes by their environment.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,25 +26,22 @@ from tests.harness.names import RUN_VARIABLE, WORKER_VARIABLE, bridges, prefix, 
 _REAL = ("tests/engine/", "tests/fleet/")
 _left: list[str] = []
 _real: set[str] = set()
-"""The workers that ran a test with a real engine."""
+"""The workers that ran a test with a real engine, or may have."""
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.nodeid.startswith(_REAL):
-        _real.add(_worker(getattr(report, "node", None)))
+        node = getattr(report, "node", None)
+        _real.add(str(node.gateway.id) if node else "")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    worker = _worker(node)
-    if error or worker in _real:
+    worker = str(node.gateway.id)
+    if error:
+        _real.add(worker)
+    if worker in _real:
         _left.extend(remove(worker))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    is_worker, has_workers = WORKER_VARIABLE in os.environ, session.config.getoption("numprocesses", None)
-    if _real and not is_worker and not has_workers:
-        session.config.add_cleanup(lambda: _left.extend(remove(_worker(None))))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -53,12 +50,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("\n".join(_left))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Remove what the run left: by now no worker is there any more."""
+    if _real and WORKER_VARIABLE not in os.environ:
+        for one in remove(""):
+            sys.stderr.write(f"left behind, and removed now: {one}\n")
+
+
 def remove(worker: str) -> list[str]:
-    """Remove what this worker of this run left; what it was."""
+    """Remove what this worker left, or with an empty name the whole of this run; what it was."""
     found = list(_processes(worker))
     with suppress(docker.errors.DockerException, requests.exceptions.RequestException):
         found += _of_the_engine(prefix(worker))
-    return [*found, *_bridges(bridges(worker)), *_folders(prefix(worker))]
+    return [*found, *_interfaces(bridges(worker)), *_folders(prefix(worker))]
 
 
 def _of_the_engine(mark: str) -> Iterator[str]:
@@ -72,21 +77,21 @@ def _of_the_engine(mark: str) -> Iterator[str]:
             network.remove()
             yield f"network {network.name}"
         except docker.errors.APIError as error:
-            yield f"network {network.name}, still: {error.explanation}"
+            yield f"network {network.name}, which stays: {error.explanation}"
 
 
 def _processes(worker: str) -> Iterator[str]:
-    """End what was started with the environment of this worker, or without any, of this process."""
-    marks = {f"{RUN_VARIABLE}={run}"} | ({f"{WORKER_VARIABLE}={worker}"} if worker != _worker(None) else set())
+    """End what was started with the environment of this worker, or of any of this run."""
+    marks = {f"{RUN_VARIABLE}={run}", *([f"{WORKER_VARIABLE}={worker}"] if worker else [])}
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if marks <= set((path / "environ").read_text(errors="replace").split("\0")):
-                told = (path / "cmdline").read_text(errors="replace").replace("\0", " ").strip()
+            if int(path.name) != os.getpid() and marks <= set((path / "environ").read_text("latin-1").split("\0")):
+                told = (path / "cmdline").read_text("latin-1").replace("\0", " ").strip()
                 os.kill(int(path.name), signal.SIGKILL)
                 yield f"process {path.name}: {told[:100]}"
 
 
-def _bridges(mark: str) -> Iterator[str]:
+def _interfaces(mark: str) -> Iterator[str]:
     for path in Path("/sys/class/net").glob(f"{mark}*"):
         _run("ip", "link", "delete", path.name)
         yield f"network interface {path.name}"
@@ -103,7 +108,3 @@ def _folders(mark: str) -> Iterator[str]:
 
 def _run(*argv: str) -> None:
     subprocess.run(argv, check=False)
-
-
-def _worker(node: Any) -> str:
-    return "gw" if node is None else str(node.gateway.id)

@@ -13,27 +13,28 @@ run = os.environ.setdefault(RUN_VARIABLE, secrets.token_hex(2))
 """This run; its workers, and all that they start, have it in their environment."""
 
 
-def prefix(worker: str | None = None) -> str:
-    """What the names of a worker's things begin with; without one, of this process's."""
-    return f"aresmon-test-{run}{_this() if worker is None else worker}-"
+def prefix(worker: str) -> str:
+    """What the names of a worker's things begin with; with an empty one, of the whole run's."""
+    return f"aresmon-test-{run}-{worker}-" if worker else f"aresmon-test-{run}-"
 
 
 def fresh() -> str:
     """A name that nothing has yet, short enough for a site."""
-    return f"{prefix()}{secrets.token_hex(3)}"
+    return f"{prefix(this_worker())}{secrets.token_hex(3)}"
 
 
 def folder() -> Path:
     """A new folder, by the path of which somebody else on this machine may come in."""
-    made = Path(tempfile.mkdtemp(prefix=prefix()))
+    made = Path(tempfile.mkdtemp(prefix=prefix(this_worker())))
     made.chmod(0o755)
     return made
 
 
-def bridges(worker: str | None = None) -> str:
+def bridges(worker: str) -> str:
     """What the names of a worker's network interfaces begin with, which are short."""
-    return f"at{run}{_this() if worker is None else worker}-"
+    return f"at{run}{worker}-" if worker else f"at{run}"
 
 
-def _this() -> str:
+def this_worker() -> str:
+    """The worker that this process is; `gw` where there are none."""
     return os.environ.get(WORKER_VARIABLE, "gw")

@@ -95,4 +95,4 @@ def test_names_say_whose_they_are_and_serve_for_sites(monkeypatch: pytest.Monkey
     assert made.startswith(names.prefix("gw11"))
     assert not made.startswith(names.prefix("gw1"))
     assert load(f"site: {made}\nhosts: {{box: }}\n").site == made
-    assert len(f"{names.bridges()}ff") <= 15  # IFNAMSIZ, less its end
+    assert len(f"{names.bridges(names.this_worker())}ff") <= 15  # IFNAMSIZ, less its end
