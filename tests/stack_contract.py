@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
+import threading
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -158,6 +161,23 @@ class StackContract:
             case.run(case.stack.update_file("list", change))
 
         assert path.read_text().isdigit()
+
+    def test_a_change_waits_while_another_process_changes_the_folder(self, case: StackCase) -> None:
+        path = case.state / "list"
+        path.write_text("one")
+        handle = os.open(case.state, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+        def finish() -> None:
+            path.write_text("two")
+            os.close(handle)
+
+        timer = threading.Timer(1, finish)
+        timer.start()
+        swapped = case.run(case.stack.swap_file("list", b"one", b"ours"))
+        timer.join()
+
+        assert (swapped, path.read_text()) == (False, "two")
 
     @pytest.mark.parametrize("known", ["both", "the present one", "none"])
     def test_a_host_whose_data_arrives_by_tls_is_recorded(self, case: StackCase, known: str) -> None:

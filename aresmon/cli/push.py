@@ -61,7 +61,7 @@ def push_config(
 
     if adopt and (overwrite or dry_run):
         other = "--overwrite" if overwrite else "--dry-run"
-        raise AresmonError(f"{other} and --adopt do not go together", code=ExitCode.USAGE)
+        raise AresmonError(f"{other} and --adopt cannot be combined", code=ExitCode.USAGE)
     project = the_project()
     chosen = push_run.select_hosts(project.config, hosts or [], every=every)
     options = _options(
@@ -75,12 +75,13 @@ def push_config(
     _warn_unverified(no_verify)
 
     async def run(session: Session) -> None:
-        kept = await push_drift.adopt(session, chosen) if adopt else {}
+        saved = await push_drift.adopt(session, chosen) if adopt else {}
         wanted, refused = push_run.build_targets(session, chosen)
-        wanted, held = push_drift.split_shadowed(wanted, kept)
-        refused += held
-        for host, path in kept.items():
-            the_console().warn(f"{host}: its edit is kept as {path}")
+        if saved:
+            wanted, shadowed = push_drift.split_shadowed(wanted, saved)
+            refused += shadowed
+        for host, path in saved.items():
+            the_console().warn(f"{host}: its edit was saved as {path}")
         if dry_run:
             _tell_plan(await push_drift.plan(session, wanted), refused, as_json=as_json)
         else:

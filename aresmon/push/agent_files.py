@@ -21,19 +21,6 @@ _SYSTEMD = ("/etc/telegraf/telegraf.conf", "/etc/default/telegraf")
 _STATE = "/var/lib/aresmon"
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSettings:
-    """What one host's agent runs with. `account` is its database user, `variables` its environment without the
-    password; `is_rotated`: the password replaces the one in the stack's secrets."""
-
-    host: Host
-    paths: AgentPaths
-    account: str
-    password: str = field(repr=False)
-    variables: Mapping[str, str] = field(repr=False)
-    is_rotated: bool = False
-
-
 def agent_paths(config: Config, host: Host, stack: Stack) -> AgentPaths:
     """Where the files of a host's agent are."""
     if host == config.sidecar:
@@ -57,17 +44,10 @@ def agent_paths(config: Config, host: Host, stack: Stack) -> AgentPaths:
     return AgentPaths(host.name, "systemd", config.site, state, *_SYSTEMD)
 
 
-def trusted_path(host: Host, paths: AgentPaths) -> str:
-    """Where the host itself, and not a container of it, finds the site's certificate authority."""
-    if host.agent == "systemd":
-        return telegraf.trust(host)
-    return f"{paths.watched.rpartition('/')[0]}/{config_names.AUTHORITY}"
-
-
 @dataclass(frozen=True, slots=True)
 class AgentFiles:
-    """Makes the files of an agent. `package_files` are the package's own, `image` and `memory` those of the site's
-    `telegraf` service."""
+    """Makes the files of the site's agents. `package_files` are the package's own, `image` and `memory` those of the
+    site's `telegraf` service."""
 
     config: Config
     stack: Stack
@@ -75,23 +55,27 @@ class AgentFiles:
     image: str
     memory: str
 
-    def digest(self, host: Host) -> str:
-        """A SHA-256 of what an agent needs besides its configuration and its variables; empty where that is nothing.
+    def prepare(self, host: Host, new_password: str = "") -> PreparedAgent:
+        """What a host's agent needs besides its configuration; `new_password` replaces the one that it has.
 
-        Another one means that there is something to push: the trusted certificates, and of a container its image,
-        memory limit and Compose files.
+        Raises AresmonError where the agent has no password yet, or the site no certificate authority.
         """
-        parts = [self.trusted()] if self.config.edge.channel.by_site else []
-        if host.agent == "docker" and host != self.config.sidecar:
-            parts += [self.image.encode(), self.memory.encode()]
-            parts += [self.package_files[f"compose/{name}"] for name in compose.agent_files(host)]
-        return hashlib.sha256(b"\0".join(parts)).hexdigest() if parts else ""
+        name = site_secrets.agent(host.name)
+        password = new_password or self.stack.secret(name)
+        account = site_secrets.account(name, password)
+        return PreparedAgent(
+            self,
+            host,
+            agent_paths(self.config, host, self.stack),
+            account,
+            password,
+            telegraf.variables(host, self.config, account=account),
+            self._trusted(),
+            is_rotated=bool(new_password),
+        )
 
-    def trusted(self) -> bytes:
-        """The certificates (PEM) by which agents verify the edge; nothing where they know its authority already.
-
-        Raises AresmonError where `up` has not made them yet.
-        """
+    def _trusted(self) -> bytes:
+        """The certificates (PEM) by which agents verify the edge; nothing where they know its authority already."""
         if not self.config.edge.channel.by_site:
             return b""
         found = self.stack.bundle.get(f"agents/{self.config.server}/{config_names.AUTHORITY}", b"")
@@ -101,75 +85,113 @@ class AgentFiles:
             )
         return found
 
-    def build(self, settings: AgentSettings, text: bytes) -> list[PushedFile]:
-        """Every file of this host's agent, in the order in which they are switched; `text` is its configuration."""
-        if settings.host == self.config.sidecar:
-            return self._sidecar(settings, text)
-        if settings.host.agent == "docker":
-            return self._container(settings, text)
-        return self._service(settings, text)
 
-    def _service(self, settings: AgentSettings, text: bytes) -> list[PushedFile]:
-        environment = telegraf.environment_file(settings.variables, settings.password).encode()
-        trusted = self.trusted()
+@dataclass(frozen=True, slots=True)
+class PreparedAgent:
+    """One host's agent. `account` is its database user, `variables` its environment without the password, `trusted`
+    the certificates (PEM) by which it verifies the edge; `is_rotated`: its password replaces the stack's secret."""
+
+    site: AgentFiles = field(repr=False)
+    host: Host
+    paths: AgentPaths
+    account: str
+    password: str = field(repr=False)
+    variables: Mapping[str, str] = field(repr=False)
+    trusted: bytes = field(repr=False)
+    is_rotated: bool = False
+
+    @property
+    def is_sidecar(self) -> bool:
+        """Whether this is the server's own agent."""
+        return self.host == self.site.config.sidecar
+
+    @property
+    def authority(self) -> str:
+        """Where the host itself, and not a container of it, finds the site's certificate authority; empty without."""
+        if not self.trusted:
+            return ""
+        if self.host.agent == "systemd":
+            return telegraf.trust(self.host)
+        return f"{self.paths.watched.rpartition('/')[0]}/{config_names.AUTHORITY}"
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 of what the agent needs besides its configuration and its variables; empty where that is nothing.
+
+        Another one means that there is something to push: the trusted certificates, and of a container its image,
+        memory limit and Compose files.
+        """
+        parts = [self.trusted] if self.trusted else []
+        if self.host.agent == "docker" and not self.is_sidecar:
+            parts += [self.site.image.encode(), self.site.memory.encode()]
+            parts += [self.site.package_files[f"compose/{name}"] for name in compose.agent_files(self.host)]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest() if parts else ""
+
+    def files(self, text: bytes) -> list[PushedFile]:
+        """Every file of the agent, in the order in which they are switched; `text` is its configuration."""
+        if self.is_sidecar:
+            return self._sidecar(text)
+        return self._container(text) if self.host.agent == "docker" else self._service(text)
+
+    def _service(self, text: bytes) -> list[PushedFile]:
+        environment = telegraf.environment_file(self.variables, self.password).encode()
         return [
-            *([PushedFile(telegraf.trust(settings.host), trusted)] if trusted else []),
-            PushedFile(settings.paths.environment, environment, "0640", "root:telegraf"),
-            PushedFile(settings.paths.watched, text, "0640", "root:telegraf"),
+            *([PushedFile(self.authority, self.trusted)] if self.trusted else []),
+            PushedFile(self.paths.environment, environment, "0640", "root:telegraf"),
+            PushedFile(self.paths.watched, text, "0640", "root:telegraf"),
         ]
 
-    def _sidecar(self, settings: AgentSettings, text: bytes) -> list[PushedFile]:
+    def _sidecar(self, text: bytes) -> list[PushedFile]:
         """What changes in the bundle of the stack: nothing of the other services."""
-        name, bundle = settings.host.name, dict(self.stack.bundle)
+        name, stack = self.host.name, self.site.stack
+        bundle = dict(stack.bundle)
         project = dotenv.variables(bundle.get(".env", b"").decode()).get("ARESMON_PROJECT")
-        if project != self.config.site or site_bundle.MANIFEST not in bundle:
+        if project != self.site.config.site or site_bundle.MANIFEST not in bundle:
             raise AresmonError(
                 f"{name}: the stack is not there yet", hint="`aresmon up` starts it, its own agent included"
             )
         path = f"agents/{name}/telegraf.conf"
         bundle[path] = text
-        bundle[compose.AGENT_ENVIRONMENT] = compose.agent_environment(settings.variables).encode()
-        mark = compose.sidecar_configuration(bundle, name, self._fingerprint(settings))
-        bundle[".env"] = dotenv.with_variable(bundle[".env"].decode(), "TELEGRAF_CONFIGURATION", mark).encode()
-        changed = [path, compose.AGENT_ENVIRONMENT, ".env"]
-        bundle[site_bundle.MANIFEST] = site_bundle.manifest_with(
-            bundle[site_bundle.MANIFEST], {one: bundle[one] for one in changed}
-        )
+        bundle[compose.AGENT_ENVIRONMENT] = compose.agent_environment(self.variables).encode()
+        digest = compose.sidecar_configuration(bundle, name, self._fingerprint())
+        bundle[".env"] = dotenv.with_variable(bundle[".env"].decode(), "TELEGRAF_CONFIGURATION", digest).encode()
+        changed = {one: bundle[one] for one in (path, compose.AGENT_ENVIRONMENT, ".env")}
+        changed[site_bundle.MANIFEST] = site_bundle.manifest_with(bundle[site_bundle.MANIFEST], changed)
         files = [
-            PushedFile(f"{settings.paths.folder}/{one}", bundle[one], owner=self.stack.owner)
-            for one in (*changed, site_bundle.MANIFEST)
+            PushedFile(f"{self.paths.folder}/{one}", content, owner=stack.owner) for one, content in changed.items()
         ]
-        return [*self._sidecar_secret(settings), *files]
+        return [*self._sidecar_secret(), *files]
 
-    def _fingerprint(self, settings: AgentSettings) -> str:
-        name = site_secrets.agent(settings.host.name)
-        known = {site_secrets.SITE_KEY: self.stack.secret(site_secrets.SITE_KEY), name: settings.password}
+    def _fingerprint(self) -> str:
+        """A keyed fingerprint of the password, as the bundle has it."""
+        name = site_secrets.agent(self.host.name)
+        known = {site_secrets.SITE_KEY: self.site.stack.secret(site_secrets.SITE_KEY), name: self.password}
         return site_secrets.mark(known.__getitem__, name)
 
-    def _sidecar_secret(self, settings: AgentSettings) -> list[PushedFile]:
+    def _sidecar_secret(self) -> list[PushedFile]:
         """The secret of the server's own agent, which its container has mounted, where it is replaced."""
-        if not settings.is_rotated:
+        if not self.is_rotated:
             return []
-        path = f"{self.stack.root}/.aresmon/secrets/{site_secrets.agent(settings.host.name)}"
-        return [PushedFile(path, settings.password.encode(), "0600", self.stack.agent_owner)]
+        path = f"{self.site.stack.root}/.aresmon/secrets/{site_secrets.agent(self.host.name)}"
+        return [PushedFile(path, self.password.encode(), "0600", self.site.stack.agent_owner)]
 
-    def _container(self, settings: AgentSettings, text: bytes) -> list[PushedFile]:
+    def _container(self, text: bytes) -> list[PushedFile]:
         """A Compose project with the agent alone."""
-        host, paths = settings.host, settings.paths
-        environment = compose.agent_environment(settings.variables).encode()
-        names = compose.agent_files(host)
-        path, trusted = f"agents/{host.name}/telegraf.conf", self.trusted()
+        environment = compose.agent_environment(self.variables).encode()
+        names = compose.agent_files(self.host)
+        path = f"agents/{self.host.name}/telegraf.conf"
+        parts = (text, environment, self.password.encode(), self.trusted)
         project = compose.agent_project(
             names,
-            project=paths.project,
-            image=self.image,
-            memory=self.memory,
+            project=self.paths.project,
+            image=self.site.image,
+            memory=self.site.memory,
             folder=f"./{PurePosixPath(path).parent}",
-            configuration=hashlib.sha256(text + environment + settings.password.encode() + trusted).hexdigest()[:12],
+            configuration=hashlib.sha256(b"".join(parts)).hexdigest()[:12],
         )
-        made = {name: self.package_files[f"compose/{name}"] for name in names}
+        made = {name: self.site.package_files[f"compose/{name}"] for name in names}
         made |= {".env": project.encode(), compose.AGENT_ENVIRONMENT: environment, path: text}
-        made |= {f"agents/{host.name}/{config_names.AUTHORITY}": trusted} if trusted else {}
-        files = [PushedFile(f"{paths.folder}/{name}", content) for name, content in made.items()]
-        secret = PushedFile(f"{paths.folder}/secrets/agent", settings.password.encode(), "0400", "1510:1510")
+        made |= {f"agents/{self.host.name}/{config_names.AUTHORITY}": self.trusted} if self.trusted else {}
+        files = [PushedFile(f"{self.paths.folder}/{name}", content) for name, content in made.items()]
+        secret = PushedFile(f"{self.paths.folder}/secrets/agent", self.password.encode(), "0400", "1510:1510")
         return [secret, *files]

@@ -1,3 +1,5 @@
+"""What a push would change on hosts, and what was changed there since the last push."""
+
 from __future__ import annotations
 
 import asyncio
@@ -19,7 +21,10 @@ from aresmon.system.errors import AresmonError
 
 @dataclass(frozen=True, slots=True)
 class PlannedPush:
-    """What a push would do to one host: from `live` to `wanted`, both without a mark; None where there is none."""
+    """What a push would change on one host: its configuration `live` becomes `wanted`, both without the config ID.
+
+    `live` is None where the host has no configuration, or could not be read, for which `refusal` is the reason.
+    """
 
     host: str
     live: str | None
@@ -35,22 +40,22 @@ class PlannedPush:
 
 
 async def plan(session: Session, wanted: Sequence[Target]) -> list[PlannedPush]:
-    """What a push would change on each host. Nothing is touched."""
+    """What a push would change on each host. Changes nothing."""
 
     async def one(target: Target) -> PlannedPush:
-        seen = await _look(session, target.host)
-        if isinstance(seen, PushResult):
-            return PlannedPush(target.host.name, None, target.body, refusal=seen, commit=target.commit)
-        live = _text(seen.content(session.agent(target.host).watched))
+        survey = await _survey(session, target.host)
+        if isinstance(survey, PushResult):
+            return PlannedPush(target.host.name, None, target.body, refusal=survey, commit=target.commit)
+        live = _text(survey.content(session.agent(target.host).watched))
         body = None if live is None else telegraf.unmarked(live, session.templates)
-        return PlannedPush(target.host.name, body, target.body, tuple(seen.drifted), commit=target.commit)
+        return PlannedPush(target.host.name, body, target.body, tuple(survey.drifted), commit=target.commit)
 
     return list(await asyncio.gather(*(one(target) for target in wanted)))
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a host's live files differ from what was last pushed there. `what` is empty where they do not."""
+    """How a host's files differ from the last push. `what` is empty where they do not; `live` is the configuration."""
 
     host: str
     what: str = ""
@@ -60,21 +65,21 @@ class Drift:
 
 
 async def drift(session: Session, hosts: Sequence[Host]) -> list[Drift]:
-    """Hold what stands on each host against what was last pushed there. Nothing is touched."""
+    """Compare each host's files with the last push. Changes nothing."""
 
     async def one(host: Host) -> Drift:
-        seen = await _look(session, host)
-        if isinstance(seen, PushResult):
-            return Drift(host.name, seen.why, next=seen.next)
-        return _drift(session, host, seen)
+        survey = await _survey(session, host)
+        if isinstance(survey, PushResult):
+            return Drift(host.name, survey.why, next=survey.next)
+        return _drift(session, host, survey)
 
     return list(await asyncio.gather(*(one(host) for host in hosts)))
 
 
 async def adopt(session: Session, hosts: Sequence[Host]) -> dict[str, str]:
-    """Keep the edits that were made on these hosts: each live configuration becomes `overrides/agents/<host>.conf`.
+    """Save each configuration that was edited on its host as `overrides/agents/<host>.conf`.
 
-    Returns the files, by host; hosts without an edit have none.
+    Returns the paths by host, only of hosts with an edit.
     """
     kept = {}
     for found in await drift(session, hosts):
@@ -93,39 +98,38 @@ def split_shadowed(wanted: Sequence[Target], kept: Mapping[str, str]) -> tuple[l
         if name not in kept or not target.commit:
             found.append(target)
             continue
-        why = f"its edit is kept as {kept[name]}; configs has another {name}.conf"
-        hint = f"copy it there as {name}.conf and commit it, then push with --overwrite"
+        why = f"its edit was saved as {kept[name]}, but the repository has another {name}.conf"
+        hint = f"commit it to the repository as {name}.conf, then push with --overwrite"
         refused.append(PushResult(name, PushOutcome.REFUSED, why, hint))
     return found, refused
 
 
-def _drift(session: Session, host: Host, seen: HostSurvey) -> Drift:
-    where = session.agent(host)
-    live = _text(seen.content(where.watched))
-    if seen.pending:
-        return Drift(host.name, f"a push ({seen.pending}) is under way, or was left in its middle", next="push again")
+def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
+    paths = session.agent(host)
+    live = _text(survey.content(paths.watched))
+    if survey.pending:
+        return Drift(host.name, f"a push ({survey.pending}) is running, or was interrupted", next="push again")
     newest = session.releases(host).newest()
-    if not seen.remembered.content or newest is None:
-        return Drift(host.name, "nothing was ever pushed to it", next=f"`aresmon push-config {host.name}`", live=live)
+    if not survey.remembered.content or newest is None:
+        return Drift(host.name, "never pushed to from this site", next=f"`aresmon push-config {host.name}`", live=live)
     body = None if live is None else telegraf.unmarked(live, session.templates)
     pushed = session.releases(host).body(newest.number)
-    paths = [path for path in seen.drifted if path == where.watched or host != session.config.sidecar]
+    edited = [path for path in survey.drifted if path == paths.watched or host != session.config.sidecar]
     if host == session.config.sidecar and body == pushed:
-        paths = []
-    if not paths:
+        edited = []
+    if not edited:
         return Drift(host.name, live=live)
-    only_secret = body == pushed
-    what = f"{', '.join(paths)} was edited since the last push"
-    if only_secret:
-        what += " (its content is not shown: passwords are in it)"
-    remedy = f"keep it: `aresmon push-config {host.name} --adopt`; let it go: --overwrite instead"
+    what = f"{', '.join(edited)} was edited since the last push"
+    if body == pushed:
+        what += " (not shown, because it contains passwords)"
+    remedy = f"to keep the edit: `aresmon push-config {host.name} --adopt`; to discard it: --overwrite instead"
     return Drift(host.name, what, _diff(host.name, pushed, body or ""), remedy, live)
 
 
-async def _look(session: Session, host: Host) -> HostSurvey | PushResult:
-    where = session.agent(host)
+async def _survey(session: Session, host: Host) -> HostSurvey | PushResult:
+    paths = session.agent(host)
     try:
-        return await protocol.look(where, session.transport(host), shown=[where.watched])
+        return await protocol.look(paths, session.transport(host), shown=[paths.watched])
     except (UnreachableHostError, LostError) as error:
         return PushResult(host.name, PushOutcome.UNREACHABLE, error.message, error.hint)
     except AresmonError as error:

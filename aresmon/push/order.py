@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from aresmon.agents import lint
 from aresmon.config import names as config_names
 from aresmon.config.model import Host
-from aresmon.push.agent_files import AgentFiles, AgentSettings, agent_paths, trusted_path
+from aresmon.push.agent_files import AgentFiles, PreparedAgent
 from aresmon.push.protocol import PushOrder, WriteAccess
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
-from aresmon.site import secrets as site_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,13 @@ class PushOptions:
 
 def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, options: PushOptions) -> PushOrder:
     """The order that deploys a target to its host. Raises AresmonError where something for it is missing."""
-    body, settings = target.body, _settings(target, files)
-    content = _content(body, settings, files.digest(target.host))
+    body, agent = target.body, files.prepare(target.host, target.password)
+    content = _content(body, agent)
     transaction = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
     mark = f"{target.content}-{transaction}"
-    is_sidecar = target.host == files.config.sidecar
     return PushOrder(
-        agent=settings.paths,
-        files=tuple(files.build(settings, telegraf.marked(body, mark, templates).encode())),
+        agent=agent.paths,
+        files=tuple(agent.files(telegraf.marked(body, mark, templates).encode())),
         content=content,
         mark=mark,
         output=hashlib.sha256(f"{lint.output_of(body)}{content[12:]}".encode()).hexdigest()[:12],
@@ -65,35 +63,27 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         by=options.by,
         deadline=options.deadline or lint.pace(body).deadline,
         flush=lint.rounded_interval(body),
-        names=tuple(sorted([*settings.variables, "ARESMON_PASSWORD"])),
-        access=_access(settings),
-        authority=trusted_path(target.host, settings.paths) if files.config.edge.channel.by_site else "",
+        names=tuple(sorted([*agent.variables, "ARESMON_PASSWORD"])),
+        access=_access(agent),
+        authority=agent.authority,
         verify=options.verify,
         # What aresmon's own `up` wrote there is no drift; an edit by hand is seen by the bundle's manifest.
-        overwrite=options.overwrite or is_sidecar,
+        overwrite=options.overwrite or agent.is_sidecar,
         force=options.force,
         break_lock=options.break_lock,
     )
 
 
-def _settings(target: Target, files: AgentFiles) -> AgentSettings:
-    host, name = target.host, site_secrets.agent(target.host.name)
-    password = target.password or files.stack.secret(name)
-    account = site_secrets.account(name, password)
-    variables = telegraf.variables(host, files.config, account=account)
-    paths = agent_paths(files.config, host, files.stack)
-    return AgentSettings(host, paths, account, password, variables, is_rotated=bool(target.password))
-
-
-def _access(settings: AgentSettings) -> WriteAccess | None:
-    """How the permission to write is tested beforehand; not where the edge's certificate is for another name."""
-    if settings.variables["ARESMON_EDGE"]:
+def _access(agent: PreparedAgent) -> WriteAccess | None:
+    """How the permission to write is tested before the switch; not where the edge's certificate is for another name."""
+    if agent.variables["ARESMON_EDGE"]:
         return None
-    return WriteAccess(settings.variables["ARESMON_URL"], settings.account, settings.password, config_names.DATABASE)
+    return WriteAccess(agent.variables["ARESMON_URL"], agent.account, agent.password, config_names.DATABASE)
 
 
-def _content(body: str, settings: AgentSettings, others: str) -> str:
+def _content(body: str, agent: PreparedAgent) -> str:
     """What tells whether there is anything to push: the configuration's fingerprint, and a keyed one of the rest."""
-    text = json.dumps([settings.variables, others], sort_keys=True)
-    key = settings.password.encode()
-    return telegraf.fingerprint(body) + hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:12]
+    text = json.dumps([agent.variables, agent.digest], sort_keys=True)
+    return (
+        telegraf.fingerprint(body) + hmac.new(agent.password.encode(), text.encode(), hashlib.sha256).hexdigest()[:12]
+    )

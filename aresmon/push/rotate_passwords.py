@@ -1,8 +1,8 @@
-"""Agents given other passwords without a gap in their data: both valid, until the new one is proven.
+"""Rotate agents' passwords without a gap in their data: both are valid until the new one is verified.
 
-InfluxDB 1.x knows one password a user. So each agent has two users, of which one is in use: the other one is made, a
-push brings it to the host, its points prove it, and the former user is removed. `NAME~next` in the secrets is there
-from before the first of these steps until after the last; while it is, nobody removes either user.
+A user of InfluxDB 1.x has one password, so each agent has two users, of which one is in use. A rotation creates the
+other one, deploys it to the host, verifies that data arrives, and removes the previous user. The secret `NAME~next`
+exists from before the first of these steps until after the last; while it does, nothing else removes either user.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ COMMAND = "secrets rotate"
 
 @dataclass(frozen=True, slots=True)
 class PasswordRotation:
-    """One agent on its way from one password to the next."""
+    """One agent whose password is being rotated."""
 
     host: Host
-    following: str = field(repr=False)
+    password: str = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -43,47 +43,47 @@ class PasswordRotation:
     @property
     def previous_user(self) -> str:
         """The database user that is removed at the end."""
-        return secrets.other(secrets.account(self.name, self.following))
+        return secrets.other(secrets.account(self.name, self.password))
 
 
 async def rotate(
     session: Session, hosts: Sequence[Host], *, options: PushOptions, pace: RolloutPace, observer: PushObserver
 ) -> list[PushResult]:
-    """Give these hosts' agents other passwords; what became of each, as a push tells it.
+    """Rotate the passwords of these hosts' agents, with the result of each as of a push.
 
-    A host that does not end well keeps the password it has, which stays valid; the same command goes on from there.
-    Raises AresmonError, with nothing changed on any host, where InfluxDB is not there.
+    Where that fails the host keeps its password, which stays valid; the same command continues from there.
+    Raises AresmonError, with nothing changed on any host, where InfluxDB does not answer.
     """
     blocked = await session.stack.blocked_hosts()
     allowed = [host for host in hosts if host.name not in blocked]
-    looked = await asyncio.gather(*(_running_target(session, host) for host in allowed))
-    targets = [one for one in looked if isinstance(one, Target)]
+    running = await asyncio.gather(*(_running_target(session, host) for host in allowed))
+    targets = [one for one in running if isinstance(one, Target)]
     refused = [_blocked(session, host) for host in hosts if host.name in blocked]
-    refused += [one for one in looked if isinstance(one, PushResult)]
+    refused += [one for one in running if isinstance(one, PushResult)]
     for one in refused:
         observer.finished(one)
     rotations = [await _start(session, target.host) for target in targets]
     await asyncio.to_thread(_create_users, session.influxdb, rotations)
-    rotated = [replace(target, password=one.following) for target, one in zip(targets, rotations, strict=True)]
+    rotated = [replace(target, password=one.password) for target, one in zip(targets, rotations, strict=True)]
     results = await run.push(session, rotated, options=options, pace=pace, observer=observer)
     by_host = {one.host.name: one for one in rotations}
     return [*refused, *[await _complete(session, by_host[one.host], one) for one in results]]
 
 
 def _blocked(session: Session, host: Host) -> PushResult:
-    why = "it is blocked, and another password would let it in"
+    why = "it is blocked, and a new password would let it write again"
     return PushResult(host.name, PushOutcome.REFUSED, why, session.unblock_hint(host.name))
 
 
 async def _running_target(session: Session, host: Host) -> Target | PushResult:
-    """What runs on a host, as what it should go on to run: only its password becomes another one."""
-    where = session.agent(host)
+    """The configuration that runs on a host, to be pushed again with another password; a refusal where it cannot be."""
+    paths = session.agent(host)
     try:
-        seen = await protocol.look(where, session.transport(host), shown=[where.watched])
-        live = seen.content(where.watched)
-        if live is None or not (seen.remembered.content or host == session.config.sidecar):
+        survey = await protocol.look(paths, session.transport(host), shown=[paths.watched])
+        live = survey.content(paths.watched)
+        if live is None or not (survey.remembered.content or host == session.config.sidecar):
             hint = f"`aresmon push-config {host.name}`"
-            return PushResult(host.name, PushOutcome.REFUSED, "nothing was ever pushed to it from this site", hint)
+            return PushResult(host.name, PushOutcome.REFUSED, "it was never pushed to from this site", hint)
         body = telegraf.unmarked(live.decode(errors="replace"), session.templates)
         lint.check(host, body, session.config)
         _check_user(host, body, session.stack.secret(secrets.agent(host.name)))
@@ -95,50 +95,51 @@ async def _running_target(session: Session, host: Host) -> Target | PushResult:
 
 
 def _check_user(host: Host, body: str, password: str) -> None:
+    """Raise AresmonError where a configuration names the database user that the rotation would remove."""
     user = secrets.account(secrets.agent(host.name), password)
     if f'"{user}"' in body:
         raise AresmonError(
-            f"its configuration names the database user {user}, and another one is next",
-            hint='write username = "${ARESMON_USER}" there and push it, then the same command again',
+            f"its configuration names the database user {user}, which a rotation replaces",
+            hint='set username = "${ARESMON_USER}" in its configuration and push it, then run the same command again',
         )
 
 
 def _commit(session: Session, host: Host, body: str) -> str:
-    """The commit of `configs` that a configuration is of, as far as it is known here."""
-    kept = session.releases(host)
-    newest = kept.newest()
-    return newest.commit if newest is not None and kept.body(newest.number) == body else ""
+    """The commit of a configuration, if it is the newest release."""
+    releases = session.releases(host)
+    newest = releases.newest()
+    return newest.commit if newest is not None and releases.body(newest.number) == body else ""
 
 
 async def _start(session: Session, host: Host) -> PasswordRotation:
-    """Write the next password down, if an earlier run did not."""
+    """Store the next password, unless an interrupted run did already."""
     name = secrets.agent(host.name)
     try:
-        begun = session.stack.secret(secrets.upcoming(name))
+        stored = session.stack.secret(secrets.upcoming(name))
     except AresmonError:
-        begun = ""
-    following = secrets.following(name, session.stack.secret(name), begun)
-    if following != begun:
-        await session.stack.write_secret(secrets.upcoming(name), following)
-    return PasswordRotation(host, following)
+        stored = ""
+    password = secrets.following(name, session.stack.secret(name), stored)
+    if password != stored:
+        await session.stack.write_secret(secrets.upcoming(name), password)
+    return PasswordRotation(host, password)
 
 
 def _create_users(influxdb: InfluxDB, rotations: Sequence[PasswordRotation]) -> None:
     for one in rotations:
-        users.apply(influxdb, users.plan_user(influxdb, one.name, one.following))
+        users.apply(influxdb, users.plan_user(influxdb, one.name, one.password))
 
 
 async def _complete(session: Session, rotation: PasswordRotation, result: PushResult) -> PushResult:
-    """Once its points are seen, the new password is the agent's only one."""
+    """Make the new password the agent's only one, once its data was seen to arrive with it."""
     if result.outcome not in GOOD:
         return result
     try:
         if rotation.host != session.config.sidecar:  # whose secret is a file of the push
-            await session.stack.write_secret(rotation.name, rotation.following)
+            await session.stack.write_secret(rotation.name, rotation.password)
         await asyncio.to_thread(users.remove_users, session.influxdb, rotation.previous_user)
         await session.stack.delete_secret(secrets.upcoming(rotation.name))
     except AresmonError as error:
-        why = f"it writes with its new password; the former one is still valid: {error.message}"
-        return replace(result, outcome=PushOutcome.REFUSED, why=why, next="the same command again")
+        why = f"it writes with its new password, but the previous one is still valid: {error.message}"
+        return replace(result, outcome=PushOutcome.REFUSED, why=why, next="run the same command again")
     session.site.record(command=COMMAND, host=rotation.host.name, secret=rotation.name, outcome="rotated")
     return result

@@ -1,4 +1,4 @@
-"""`push-config`, `rollback-config` and `drift`: from the site's files to results, each remembered as it comes."""
+"""`push-config` and `rollback-config`: from the site's files to results, each recorded as soon as it is known."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ from aresmon.render import telegraf
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_schema import did_you_mean
 
-# What may have changed something that the panels show.
+# Outcomes after which a host's data may look different: the dashboards show these pushes.
 _EVENTFUL = frozenset(
     {PushOutcome.PROVEN, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
 )
 
 
 def select_hosts(config: Config, names: Sequence[str], *, every: bool) -> list[Host]:
-    """The hosts of these names, in the file's order. Raises AresmonError for a name that is none, and for no name."""
+    """The hosts with these names, in the order of aresmon.yml. Raises AresmonError for an unknown name or none."""
     if every and names:
-        raise AresmonError("--all and names of hosts do not go together", hint="one or the other", code=ExitCode.USAGE)
+        raise AresmonError("--all and host names cannot be combined", hint="use one or the other", code=ExitCode.USAGE)
     known = [host.name for host in config.hosts]
     for name in names:
         if name not in known:
-            meant = did_you_mean(name, known) or f"; there are {', '.join(known[:10])}"
-            raise AresmonError(f"no host '{name}' in aresmon.yml{meant}")
+            suggestion = did_you_mean(name, known) or f"; its hosts are {', '.join(known[:10])}"
+            raise AresmonError(f"no host '{name}' in aresmon.yml{suggestion}")
     if not every and not names:
-        hint = f"name them ({', '.join(known[:10])}), or say --all"
-        raise AresmonError("which hosts?", hint=hint, code=ExitCode.USAGE)
+        hint = f"name one or more ({', '.join(known[:10])}), or use --all"
+        raise AresmonError("no host was named", hint=hint, code=ExitCode.USAGE)
     return [host for host in config.hosts if every or host.name in names]
 
 
 def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target], list[PushResult]]:
-    """What each host should run; and for those whose configuration must not be brought anywhere, why.
+    """What each host should run, and a refusal for each host whose configuration is invalid.
 
-    The repository is fetched first. Raises AresmonError where it cannot be, or not without losing something.
+    Fetches the repository of configurations first. Raises AresmonError if that fails, or would lose something.
     """
     origin = sources.newest(session.project)
     fragments = session.site.host_fragments()
@@ -64,7 +64,7 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
         try:
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
             lint.check(host, body, session.config)
-            notes = (*lint.warnings(body), *_in_clear(body, session.config), *_unused(origin.strangers, host))
+            notes = (*lint.warnings(body), *_unencrypted(body, session.config), *_unused(origin.strangers, host))
             found.append(Target(host, body, origin.commits.get(host.name, ""), notes))
         except AresmonError as error:
             refused.append(_refused(host, error))
@@ -74,7 +74,7 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
 async def prepare_jobs(
     session: Session, wanted: Sequence[Target], options: PushOptions
 ) -> tuple[list[RolloutJob], list[PushResult]]:
-    """The orders that deploy these targets; and a refusal for each that is blocked or lacks something for it."""
+    """The orders that deploy these targets, and a refusal for each whose host is blocked or lacks something."""
     memory = dict(session.config.memory)["telegraf"]
     files = AgentFiles(session.config, session.stack, package_data.package_files(), session.image(), memory)
     found, refused = list[RolloutJob](), list[PushResult]()
@@ -96,7 +96,10 @@ async def prepare_jobs(
 async def push(
     session: Session, wanted: Sequence[Target], *, options: PushOptions, pace: RolloutPace, observer: PushObserver
 ) -> list[PushResult]:
-    """Bring each target to its host; what came of it is remembered at once, host by host."""
+    """Deploy each target to its host, and record each result at once.
+
+    If more than `pace.max_fail` targets cannot be prepared, no host is contacted.
+    """
     ready, refused = await prepare_jobs(session, wanted, options)
     for one in refused:
         observer.finished(one)
@@ -142,46 +145,48 @@ async def _record_tls(session: Session, ready: Sequence[RolloutJob], results: Se
 
 
 def _event(result: PushResult) -> HostEvent:
-    """What the dashboards show of a push: the configuration's commit or mark, and how it ended."""
+    """What the dashboards show of a push: the configuration's commit or fingerprint, and how the push ended."""
     what = result.commit[:7] or result.mark.partition("-")[0]
     return HostEvent(result.host, "push", f"push to {result.host}: {result.outcome}", f"{what} {result.why}".strip())
 
 
 def _blocked(session: Session, host: Host, since: str) -> PushResult:
-    return PushResult(host.name, PushOutcome.REFUSED, f"it is blocked since {since}", session.unblock_hint(host.name))
+    return PushResult(
+        host.name, PushOutcome.REFUSED, f"it has been blocked since {since}", session.unblock_hint(host.name)
+    )
 
 
 def _refused(host: Host, error: AresmonError) -> PushResult:
     return PushResult(host.name, PushOutcome.REFUSED, error.message, error.hint)
 
 
-def _in_clear(body: str, config: Config) -> Iterator[str]:
-    """Of a configuration's own output, that it stays behind where the site has TLS."""
+def _unencrypted(body: str, config: Config) -> Iterator[str]:
+    """A warning for each output that writes without TLS although the site has it."""
     for url in lint.in_clear(body) if config.edge.channel.is_tls else ():
-        yield f'it writes to {url}, in the clear: put `${{ARESMON_URL}}` there, and `tls_ca = "${{ARESMON_CA}}"`'
+        yield f'it writes to {url} unencrypted: use `${{ARESMON_URL}}` as its URL and `tls_ca = "${{ARESMON_CA}}"`'
 
 
-def _unused(strangers: Sequence[str], host: Host) -> Iterator[str]:
-    """Of the files that belong to no host, the one that may have been meant for this one."""
-    for name in strangers:
+def _unused(names: Sequence[str], host: Host) -> Iterator[str]:
+    """A warning for each file of `configs` that belongs to no host and whose name is close to this host's."""
+    for name in names:
         if did_you_mean(name, [host.name]):
-            yield f"configs has {name}.conf, and there is no host {name}: is {host.name}.conf meant?"
+            yield f"configs has {name}.conf, but there is no host {name} (did you mean {host.name}.conf?)"
 
 
 def record(session: Session, target: Target, result: PushResult, order: PushOrder) -> None:
-    """Keep the release that was proven, and add a line to the history of what was tried."""
+    """Keep a verified configuration as a release, and add the push to the history."""
     if result.outcome is PushOutcome.SKIPPED:
         return
-    kept = session.releases(target.host)
-    newest, number = kept.newest(), 0
-    # It was proven, and nobody lived to note it here, or somebody else pushed it from another folder.
+    releases = session.releases(target.host)
+    newest, number = releases.newest(), 0
+    # An earlier push was verified but not recorded here: it was interrupted, or ran from another folder.
     is_news = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.mark != result.mark)
     if is_news or result.outcome in (PushOutcome.PROVEN, PushOutcome.UNVERIFIED):
         if newest is None and result.live is not None and not is_news:
             found = telegraf.unmarked(result.live.decode(errors="replace"), session.templates)
-            kept.add(found, Release(0, "", "as it was found", time.time()))
-        number = kept.next_number()
-        kept.add(target.body, Release(number, result.mark, order.by, time.time(), target.commit))
+            releases.add(found, Release(0, "", "as it was found", time.time()))
+        number = releases.next_number()
+        releases.add(target.body, Release(number, result.mark, order.by, time.time(), target.commit))
     session.site.record(
         command="push-config",
         host=result.host,
@@ -197,29 +202,31 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
 
 
 def previous_target(session: Session, host: Host, number: int | None) -> Target:
-    """An earlier release of a host, as a target; the one before the newest without a number."""
-    kept = session.releases(host)
-    known = kept.all()
+    """An earlier release of a host as a target; without a number, the previous one.
+
+    Raises AresmonError where there is no such release.
+    """
+    releases = session.releases(host)
     if number is None:
-        number = _before_the_newest(kept, host)
-    body = kept.body(number)
+        number = _previous_number(releases, host)
+    body = releases.body(number)
     lint.check(host, body, session.config)
-    return Target(host, body, next((one.commit for one in known if one.number == number), ""))
+    return Target(host, body, next((one.commit for one in releases.all() if one.number == number), ""))
 
 
-def _before_the_newest(kept: Releases, host: Host) -> int:
-    """The newest release that says something else than the present one: a rotated secret makes one that does not."""
-    numbers = [one.number for one in reversed(kept.all())]
+def _previous_number(releases: Releases, host: Host) -> int:
+    """The newest release with another configuration than the current one: a rotated password adds one with the same."""
+    numbers = [one.number for one in reversed(releases.all())]
     for number in numbers[1:]:
-        if kept.body(number) != kept.body(numbers[0]):
+        if releases.body(number) != releases.body(numbers[0]):
             return number
     raise AresmonError(
-        f"{host.name} has no release before the present one", hint=f"`aresmon history {host.name}` lists them"
+        f"{host.name} has no release before the current one", hint=f"`aresmon history {host.name}` lists its releases"
     )
 
 
 def as_json(result: PushResult) -> dict[str, Any]:
-    """A result, for scripts."""
+    """A result as the commands' `--json` prints it."""
     return {
         "host": result.host,
         "outcome": str(result.outcome),

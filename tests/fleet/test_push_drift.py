@@ -87,7 +87,7 @@ def test_an_edit_that_configs_would_overwrite_is_kept_and_the_push_waits(
     pushed = desk.push("lewi", "--adopt")
 
     assert (pushed.code, pushed.outcomes) == (1, {"lewi": "refused"}), pushed
-    assert "configs has another lewi.conf" in pushed.why("lewi")
+    assert "the repository has another lewi.conf" in pushed.why("lewi")
     assert lewi.read(CONFIGURATION) == edited
     assert "used_percent" in (desk.site.folder / "overrides" / "agents" / "lewi.conf").read_text()
 

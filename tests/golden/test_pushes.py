@@ -83,9 +83,9 @@ DRIFT = [
         "edited",
         "/etc/telegraf/telegraf.conf was edited since the last push",
         "--- edited: live\n+++ edited: wanted\n@@ -1 +1 @@\n-[agent]\n+[bold]by hand[/]\n",
-        "keep it: `aresmon push-config edited --adopt`; let it go: --overwrite instead",
+        "to keep the edit: `aresmon push-config edited --adopt`; to discard it: --overwrite instead",
     ),
-    Drift("new", "nothing was ever pushed to it", next="`aresmon push-config new`"),
+    Drift("new", "never pushed to from this site", next="`aresmon push-config new`"),
     Drift("away", "away is not reached: it did not answer within 15 s", next="`ssh away` shows what is in the way"),
 ]
 HISTORY: list[dict[str, Any]] = [

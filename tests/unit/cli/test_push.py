@@ -109,10 +109,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["push-config"], "which hosts?\nnext: name them (biere, lewi, ronflex), or say --all\n"),
-        (["push-config", "--all", "lewi"], "--all and names of hosts do not go together\nnext: one or the other\n"),
-        (["push-config", "lewi", "--overwrite", "--adopt"], "--overwrite and --adopt do not go together\n"),
-        (["push-config", "lewi", "--dry-run", "--adopt"], "--dry-run and --adopt do not go together\n"),
+        (["push-config"], "no host was named\nnext: name one or more (biere, lewi, ronflex), or use --all\n"),
+        (["push-config", "--all", "lewi"], "--all and host names cannot be combined\nnext: use one or the other\n"),
+        (["push-config", "lewi", "--overwrite", "--adopt"], "--overwrite and --adopt cannot be combined\n"),
+        (["push-config", "lewi", "--dry-run", "--adopt"], "--dry-run and --adopt cannot be combined\n"),
     ],
 )
 def test_what_makes_no_sense_is_a_mistake_in_the_command(run: Run, arguments: list[str], message: str) -> None:
@@ -345,7 +345,7 @@ def test_an_adopted_edit_is_told_and_pushed(run: Run) -> None:
 
     result = run("push-config", "lewi", "--adopt")
 
-    assert "lewi: its edit is kept as overrides/agents/lewi.conf" in result.stderr
+    assert "lewi: its edit was saved as overrides/agents/lewi.conf" in result.stderr
     assert run.asked[0].options.overwrite
 
 

@@ -121,7 +121,7 @@ def test_hosts_are_taken_in_the_order_of_the_file_and_once() -> None:
     ("asked", "message"),
     [
         (["lewy"], "no host 'lewy' in aresmon.yml (did you mean 'lewi'?)"),
-        (["zzz"], "no host 'zzz' in aresmon.yml; there are biere, lewi, ronflex"),
+        (["zzz"], "no host 'zzz' in aresmon.yml; its hosts are biere, lewi, ronflex"),
         (["lewi", "bier"], "no host 'bier' in aresmon.yml (did you mean 'biere'?)"),
         (["le"], "no host 'le' in aresmon.yml"),
     ],
@@ -134,14 +134,14 @@ def test_a_name_that_is_none_is_told_with_the_one_that_may_be_meant(asked: list[
 
 
 def test_nobody_is_pushed_to_by_accident() -> None:
-    with pytest.raises(AresmonError, match="which hosts\\?") as caught:
+    with pytest.raises(AresmonError, match="no host was named") as caught:
         names()
 
-    assert caught.value.hint == "name them (biere, lewi, ronflex), or say --all"
+    assert caught.value.hint == "name one or more (biere, lewi, ronflex), or use --all"
 
 
 def test_all_and_names_do_not_go_together() -> None:
-    with pytest.raises(AresmonError, match="--all and names of hosts do not go together"):
+    with pytest.raises(AresmonError, match="--all and host names cannot be combined"):
         names("lewi", every=True)
 
 
@@ -390,7 +390,7 @@ def test_any_release_that_is_kept_can_be_named(hosts: Hosts) -> None:
 def test_where_there_is_no_former_release_that_is_told(hosts: Hosts, bodies: list[str]) -> None:
     keep(hosts, *bodies)
 
-    with pytest.raises(AresmonError, match="lewi has no release before the present one") as caught:
+    with pytest.raises(AresmonError, match="lewi has no release before the current one") as caught:
         run.previous_target(hosts.session, FLEET.host("lewi"), None)
     assert "aresmon history lewi" in caught.value.hint
 
@@ -435,15 +435,15 @@ def test_an_edit_of_the_environment_is_named_and_not_shown(hosts: Hosts) -> None
 
     found = drift(hosts, "@current content=x", same, "@drift /etc/default/telegraf")
 
-    assert found.what.startswith("/etc/default/telegraf was edited since the last push (its content is not shown")
+    assert found.what.startswith("/etc/default/telegraf was edited since the last push (not shown")
     assert found.diff == ""
 
 
 @pytest.mark.parametrize(
     ("told", "what"),
     [
-        ([live("x\n")], "nothing was ever pushed to it"),
-        (["@current content=x", live("x\n"), "@pending t1"], "a push (t1) is under way, or was left in its middle"),
+        ([live("x\n")], "never pushed to from this site"),
+        (["@current content=x", live("x\n"), "@pending t1"], "a push (t1) is running, or was interrupted"),
     ],
 )
 def test_other_states_are_told(hosts: Hosts, told: list[Step], what: str) -> None:
@@ -506,7 +506,7 @@ def test_an_adopted_edit_that_configs_would_overwrite_is_not_pushed() -> None:
     all_found, none = push_drift.split_shadowed([own, theirs], {})
 
     assert (found, [one.outcome for one in refused]) == ([own], [PushOutcome.REFUSED])
-    assert "configs has another lewi.conf" in refused[0].why
+    assert "the repository has another lewi.conf" in refused[0].why
     assert (all_found, none) == ([own, theirs], [])
 
 

@@ -93,7 +93,8 @@ def test_a_host_that_is_blocked_on_the_server_is_let_in_by_nothing_from_elsewher
         unblocked = fleet_site.run("hosts", "unblock", "lewi")
 
     for result in refused:
-        assert (result.code, "is blocked" in result.out + result.err) == (1, True), result
+        text = result.out + result.err
+        assert (result.code, "has been blocked since" in text or "it is blocked, and" in text) == (1, True), result
         assert "on box: `aresmon hosts unblock lewi`" in result.out + result.err
     assert {user for user in users if "lewi" in user} == set()
     for result in meant:
