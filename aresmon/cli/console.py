@@ -298,11 +298,15 @@ class Rollout:
         self._states = dict.fromkeys(hosts, "waiting")
         self._results: dict[str, PushResult] = {}
 
-    def state_changed(self, host: str, state: str) -> None:
-        """A host's push is in another state."""
-        self._states[host] = state
-        if not self._quiet and not self._console.out.is_terminal:
-            self._console.say(f"{host}: {state}")
+    def started(self, host: str) -> Callable[[str], None]:
+        """A host's push begins; what is returned shows each state that it enters."""
+
+        def enter(state: str) -> None:
+            self._states[host] = state
+            if not self._quiet and not self._console.out.is_terminal:
+                self._console.say(f"{host}: {state}")
+
+        return enter
 
     def finished(self, result: PushResult) -> None:
         """A host's push has ended."""

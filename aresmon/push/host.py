@@ -71,7 +71,7 @@ class _Push:
     ) -> None:
         self.order, self.transport, self.delivery = order, transport, delivery
         self.terms, self.stop = terms, stop
-        self._observer = observer
+        self._enter_state = observer.started(order.agent.host)
         self.host = order.agent.host
         self.state = "connect"
         self.seen = protocol.HostSurvey()
@@ -102,7 +102,7 @@ class _Push:
         return self.refused() or await self.settle(self.complaint or "it said nothing")
 
     def report(self, state: str) -> None:
-        self._observer.state_changed(self.host, state)
+        self._enter_state(state)
 
     # What the host tells -----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from aresmon.push.result import PushResult
@@ -10,8 +11,8 @@ from aresmon.push.result import PushResult
 class PushObserver(Protocol):
     """Receives the progress of a push to one or several hosts. Its methods must return at once."""
 
-    def state_changed(self, host: str, state: str) -> None:
-        """A host's push has entered another state, as `check` or `verify`."""
+    def started(self, host: str) -> Callable[[str], None]:
+        """A host's push begins. What is returned is called with each state that it enters, as `check` or `verify`."""
 
     def finished(self, result: PushResult) -> None:
         """A host's push has ended."""

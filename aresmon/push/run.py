@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,8 +124,8 @@ class _Recorder:
     jobs: Mapping[str, RolloutJob]
     observer: PushObserver
 
-    def state_changed(self, host: str, state: str) -> None:
-        self.observer.state_changed(host, state)
+    def started(self, host: str) -> Callable[[str], None]:
+        return self.observer.started(host)
 
     def finished(self, result: PushResult) -> None:
         job = self.jobs[result.host]

@@ -114,10 +114,10 @@ def going(console: Console) -> None:
     """Hosts in every state of a roll-out, more of them than fit."""
     shown = Rollout(console, [one.host for one in RESULTS] + [f"host{n}" for n in range(9)], quiet=True)
     for one in RESULTS[:6]:
-        shown.state_changed(one.host, "verify")
+        shown.started(one.host)("verify")
         shown.finished(one)
     for number, state in enumerate(("connect", "check", "verify", "paused: InfluxDB does not answer")):
-        shown.state_changed(f"host{number}", state)
+        shown.started(f"host{number}")(state)
     console.out.print(shown.table())
 
 
@@ -125,7 +125,7 @@ def crowded(console: Console) -> None:
     """More hosts under way than there are lines."""
     shown = Rollout(console, [f"host{n}" for n in range(40)], quiet=True)
     for number in range(30):
-        shown.state_changed(f"host{number}", "stage")
+        shown.started(f"host{number}")("stage")
     shown.finished(PushResult("host0", PushOutcome.PROVEN))
     console.out.print(shown.table())
 
@@ -133,8 +133,9 @@ def crowded(console: Console) -> None:
 def lines(console: Console) -> None:
     """Where there is no terminal, a line for each state."""
     with console.rollout(["biere", "lewi"]) as shown:
-        shown.state_changed("biere", "connect")
-        shown.state_changed("biere", "paused: InfluxDB does not answer")
+        enter = shown.started("biere")
+        enter("connect")
+        enter("paused: InfluxDB does not answer")
         shown.finished(RESULTS[0])
 
 

@@ -59,9 +59,12 @@ class Observed:
     states: list[tuple[str, str]] = field(default_factory=list)
     results: list[PushResult] = field(default_factory=list)
 
-    def state_changed(self, host: str, state: str) -> None:
-        self.states.append((host, state))
-        self.on_state(host, state)
+    def started(self, host: str) -> Callable[[str], None]:
+        def enter(state: str) -> None:
+            self.states.append((host, state))
+            self.on_state(host, state)
+
+        return enter
 
     def finished(self, result: PushResult) -> None:
         self.results.append(result)

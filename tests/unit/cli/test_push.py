@@ -70,7 +70,7 @@ class Run:
             self.ends.get(target.host.name, PushResult(target.host.name, PushOutcome.PROVEN)) for target in wanted
         ]
         for one in results:
-            observer.state_changed(one.host, "connect")
+            observer.started(one.host)("connect")
             observer.finished(one)
         return results
 
