@@ -10,11 +10,11 @@ import typer
 
 from aresmon.cli.common import command, group, the_console, the_engine, the_project
 from aresmon.cli.options import Json
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
     from aresmon.grafana.client import Grafana
+    from aresmon.site.project import Project
 
 
 app = group("List alert rules, test notifications, set secrets.")

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from aresmon.cli.common import command, confirm_by_name, group, the_console, the_project
 from aresmon.cli.options import DryRun, Json, Yes
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, not_yours
 
 if TYPE_CHECKING:
-    pass
+    from aresmon.site.project import Project
 
 
 app = group("Show and rotate the site's certificate authority.")

@@ -12,7 +12,6 @@ import typer
 
 from aresmon.cli.common import command, group, group_command, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from aresmon.backup.pruning import StoredArchives
     from aresmon.backup.schedule import Run
     from aresmon.backup.storage.base import Store
+    from aresmon.site.project import Project
 
 
 app = group()

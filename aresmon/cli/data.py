@@ -13,7 +13,6 @@ import typer
 
 from aresmon.cli.common import command, confirm_by_name, group, the_console, the_project, the_stack
 from aresmon.cli.options import DryRun, Json
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from aresmon.influxdb.client import InfluxDB
     from aresmon.influxdb.retention import PolicyUsage
     from aresmon.site.folder import Site
+    from aresmon.site.project import Project
 
 
 app = group("Show, verify and downsample the data in InfluxDB.")

@@ -10,13 +10,12 @@ import typer
 
 from aresmon.cli.common import run_in_session, the_console, the_engine, the_site, the_stack
 from aresmon.cli.options import Json
-from aresmon.doctor.findings import Finding, Report, Severity, kinds
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
     from aresmon.cli.console import Console
     from aresmon.doctor.facts import HostFacts
+    from aresmon.doctor.findings import Finding, Report, Severity
     from aresmon.doctor.run import Examination
     from aresmon.site.folder import Site
 
@@ -55,6 +54,7 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examin
     """How this site can be looked at from here. What is in the way is found again by who looks."""
     from aresmon.doctor import probe_hosts
     from aresmon.doctor.run import Examination
+    from aresmon.site.project import Project
     from aresmon.stack.remote import is_here
 
     def visit() -> tuple[HostFacts, ...]:
@@ -81,6 +81,8 @@ _MOST = 8  # findings of one kind
 
 def tell(console: Console, report: Report, *, verbose: bool) -> None:
     """Say what was found, group by group, and what was not looked at. `verbose` names what is well too."""
+    from aresmon.doctor.findings import kinds
+
     for group, of_group in groupby(report.findings, key=lambda one: kinds()[one.kind].group):
         console.say(group, style="bold")
         for name, alike in groupby(of_group, key=lambda one: one.kind):
@@ -96,6 +98,8 @@ def tell(console: Console, report: Report, *, verbose: bool) -> None:
 
 def _tell_kind(console: Console, name: str, alike: list[Finding], *, verbose: bool) -> None:
     """The findings of one kind: the reason once, the remedy once where it is the same."""
+    from aresmon.doctor.findings import kinds
+
     shown = alike if verbose else alike[:_MOST]
     for position, one in enumerate(shown):
         console.say(f"  {one.weight}: {one.what}", style=_STYLES[one.weight])

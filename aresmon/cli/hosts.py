@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -17,7 +16,6 @@ from aresmon.cli.common import (
     the_project,
 )
 from aresmon.cli.options import AskSudo, Host, Json, Yes
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from aresmon.push.result import PushResult
     from aresmon.push.session import Session
     from aresmon.site.folder import Site
+    from aresmon.site.project import Project
     from aresmon.ssh.transport import Transport
 
 
@@ -91,6 +90,8 @@ def add(
     Detects the services on the host, adds the host to aresmon.yml and creates its credentials. An interrupted run
     continues with the same command.
     """
+    import asyncio
+
     from aresmon.push import enroll
 
     project = the_project()

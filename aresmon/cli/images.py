@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aresmon.cli.common import command, group, the_console, the_engine, the_site
 from aresmon.cli.options import ImageArchive, Services
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def build(services: Services = None) -> None:
     Exit code: 5 if an image could not be built.
     """
     from aresmon.engine import images
+    from aresmon.site.project import Project
     from aresmon.stack import plan
 
     site = the_site()
@@ -73,6 +73,7 @@ def _chosen_pins(services: list[str] | None) -> dict[str, Pin]:
     """The pins of these services: of the site if there is one, else as shipped."""
     from aresmon.engine import images
     from aresmon.engine.images import pins
+    from aresmon.site.project import Project
     from aresmon.system import json_schema
 
     site = the_site()

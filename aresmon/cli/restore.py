@@ -13,7 +13,6 @@ import typer
 
 from aresmon.cli.common import confirm_by_name, the_console, the_engine, the_site
 from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
 
@@ -79,6 +78,7 @@ def restore(
     """
     from aresmon.backup import restore as backup_restore
     from aresmon.backup.restore_site import Key
+    from aresmon.site.project import Project
     from aresmon.stack import folder_swap, remote
 
     site, console = the_site(), the_console()

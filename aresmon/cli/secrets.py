@@ -8,7 +8,6 @@ import typer
 
 from aresmon.cli.common import command, group, run_in_session, the_console, the_engine, the_project
 from aresmon.cli.options import AskSudo, DryRun, Json
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from aresmon.push.result import PushResult
     from aresmon.push.session import Session
+    from aresmon.site.project import Project
     from aresmon.site.secret_inventory import SiteSecret
     from aresmon.stack.rotate_secrets import RotationResult
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli.common import the_console, the_engine, the_project, the_site
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
-    pass
+    from aresmon.site.project import Project
 
 
 def init() -> None:

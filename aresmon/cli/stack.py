@@ -19,10 +19,10 @@ from aresmon.cli.common import (
 )
 from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
 from aresmon.cli.site import _tell_doubts
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
+    from aresmon.site.project import Project
     from aresmon.stack.up import UpResult
 
 

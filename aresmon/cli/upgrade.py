@@ -10,7 +10,6 @@ import typer
 
 from aresmon.cli.common import the_console, the_engine, the_site
 from aresmon.cli.options import DryRun
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
@@ -138,6 +137,7 @@ def _tell(decided: UpgradePlan) -> None:
 def _backup(site: Site, engine: Engine) -> Backup:
     def make() -> str:
         from aresmon.backup import create
+        from aresmon.site.project import Project
 
         return create.make(Project.load(site), engine, the_console()).archive
 

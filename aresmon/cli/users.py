@@ -9,11 +9,12 @@ import typer
 
 from aresmon.cli.common import command, confirm_by_name, group, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json, Login, Yes
-from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from aresmon.site.project import Project
 
 
 app = group("List, add and remove Grafana users, and set passwords.")

@@ -193,7 +193,16 @@ def test_rendering_calls_nothing_that_could_touch_the_machine(name: str) -> None
 
 
 def test_help_and_completion_load_neither_an_engine_nor_a_terminal_library() -> None:
-    heavy = {"docker", "requests", "jsonschema", "aresmon.cli.console"}
+    heavy = {
+        "asyncio",
+        "docker",
+        "jsonschema",
+        "requests",
+        "rich",
+        "yaml",
+        "aresmon.cli.console",
+        "aresmon.config.model",
+    }
     program = f"import sys, aresmon.cli.main; print(sorted({heavy} & set(sys.modules)))"
 
     assert process.run([sys.executable, "-c", program]).out == "[]\n"
