@@ -114,9 +114,9 @@ def secret(
 def _grafana(project: Project) -> Grafana:
     """The site's Grafana, or an error that says why there is none."""
     from aresmon.grafana import admin_access
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     config = project.config
-    remote.check_here(project)
+    location.require_local(project)
     admin_access.check_running(config, the_engine())
     return admin_access.admin_client(project)

@@ -235,10 +235,10 @@ def secret(
 
 def _here() -> Project:
     """The site whose stack is on this machine: from elsewhere its folders are not these. Raises AresmonError."""
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     project = the_project()
-    remote.check_here(project)
+    location.require_local(project)
     return project
 
 

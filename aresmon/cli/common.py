@@ -151,10 +151,10 @@ def the_engine() -> Engine:
 @contextmanager
 def the_stack(project: Project) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | None]]:
     """The engine of the site's stack and the way to its InfluxDB, which is the site's own where the stack is here."""
-    from aresmon.stack.remote import is_here
+    from aresmon.stack.location import is_local
 
     config = project.config
-    if is_here(project):
+    if is_local(project):
         yield the_engine(), None
         return
     from aresmon.engine.docker import Engine

@@ -82,11 +82,11 @@ def import_(
 def _open() -> tuple[Site, Grafana]:
     """The site and its Grafana, which is spoken to where it runs."""
     from aresmon.grafana import admin_access
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     project = the_project()
     config = project.config
-    remote.check_here(project)
+    location.require_local(project)
     admin_access.check_running(config, the_engine())
     grafana = admin_access.admin_client(project)
     grafana.health()

@@ -65,11 +65,11 @@ def verify(as_json: Json = False) -> None:
     Exit code: 5 if a file is damaged.
     """
     from aresmon.influxdb import service, shards
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     project, console = the_project(), the_console()
     site, config = project.site, project.config
-    if not remote.is_here(project):
+    if not location.is_local(project):
         raise AresmonError(
             f"the files are on {config.server}", hint=f"run this on {config.server}, in the site's folder there"
         )

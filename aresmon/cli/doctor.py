@@ -55,7 +55,7 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examin
     from aresmon.doctor import probe_hosts
     from aresmon.doctor.run import Examination
     from aresmon.site.project import Project
-    from aresmon.stack.remote import is_here
+    from aresmon.stack.location import is_local
 
     def visit() -> tuple[HostFacts, ...]:
         return run_in_session(probe_hosts.visit, project=project, ask_sudo=ask_sudo)
@@ -67,7 +67,7 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examin
         sudo_password(wanted=True)  # asked for once, before anything else is shown
     try:
         project = Project.load(site)
-        if is_here(project):
+        if is_local(project):
             return Examination(site, the_engine(), visit=wanted)
     except AresmonError:
         return Examination(site, the_engine())

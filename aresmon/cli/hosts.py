@@ -155,13 +155,13 @@ async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) ->
     from aresmon.push import enroll
     from aresmon.ssh.client import Connections, Ssh
     from aresmon.ssh.transport import Local
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     console, site, config = the_console(), project.site, project.config
     there = next((host for host in config.hosts if host.name == asked.name), None)
     destination = asked.ssh or (there.ssh if there else asked.name)
     transport: Transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
-    if asked.name == config.server and remote.is_here(project):
+    if asked.name == config.server and location.is_local(project):
         transport = Local(asked.name)
     supply = enroll.AgentPackage.of(config, the_engine())
     with console.stage(f"looking at {asked.name}"):
@@ -221,13 +221,13 @@ def unblock(name: Host) -> None:
 def _here(name: str) -> tuple[Site, InfluxDB]:
     """The site, which has this host and whose stack is here, and its InfluxDB."""
     from aresmon.influxdb import service
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     project = the_project()
     config = project.config
     if name not in [host.name for host in config.hosts]:
         raise AresmonError(f"no host {name} in {project.site.file}", hint="`aresmon hosts list` names them")
-    if not remote.is_here(project):
+    if not location.is_local(project):
         raise AresmonError(
             f"{config.server} looks after who may write, and its `up` must know of it",
             hint=f"run this on {config.server}, in the site's folder there",
@@ -238,10 +238,10 @@ def _here(name: str) -> tuple[Site, InfluxDB]:
 def _give_credentials(project: Project, name: str, *, ask_sudo: bool) -> None:
     """By `up` where the stack is here, since a first host elsewhere opens the agents' port too."""
     from aresmon.push import enroll
-    from aresmon.stack import remote, up
+    from aresmon.stack import location, up
 
     console, config = the_console(), project.config
-    if remote.is_here(project):
+    if location.is_local(project):
         up.up(project, the_engine(), console, announce=lambda outcome: None)
         return
 

@@ -79,7 +79,7 @@ def restore(
     from aresmon.backup import restore as backup_restore
     from aresmon.backup.restore_site import Key
     from aresmon.site.project import Project
-    from aresmon.stack import folder_swap, remote
+    from aresmon.stack import folder_swap, location
 
     site, console = the_site(), the_console()
     if only and only not in backup_restore.PARTS:
@@ -89,7 +89,7 @@ def restore(
     else:
         folder_swap.recover(site, the_engine(), NoProgress() if as_json else console)
     if site.file.exists():
-        remote.check_here(Project.load(site))
+        location.require_local(Project.load(site))
     source = backup_restore.find(site, archive)
     plan = backup_restore.plan(site, source, backup_restore.RestoreOptions(only=only, of_site=from_site))
     if dry_run:

@@ -82,10 +82,10 @@ def _found(project: Project) -> list[SiteSecret]:
 
 
 def _check_here(project: Project, why: str) -> None:
-    from aresmon.stack.remote import is_here
+    from aresmon.stack.location import is_local
 
     config = project.config
-    if not is_here(project):
+    if not is_local(project):
         raise AresmonError(f"the stack of this site runs on {config.server}: {why}", hint="run this on that machine")
 
 

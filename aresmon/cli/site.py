@@ -146,12 +146,12 @@ def _tell_doubts(project: Project, *, is_server: bool = False) -> None:
     A certificate is looked at on the server; elsewhere it need not be.
     """
     from aresmon.site import certificates
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     console = the_console()
     for notice in project.config.notices:
         console.warn(notice)
-    if is_server or remote.is_here(project):
+    if is_server or location.is_local(project):
         found = certificates.look(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
         found += certificates.look(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
         for doubt in found:
@@ -161,9 +161,9 @@ def _tell_doubts(project: Project, *, is_server: bool = False) -> None:
 def _tell_secrets(project: Project) -> None:
     """Which secrets of `alerts` `up` would ask for; they are on the server alone."""
     from aresmon.site import external_secrets
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
-    if remote.is_here(project):
+    if location.is_local(project):
         wrong = dict(external_secrets.problems(project.site.secrets, project.config.alerts.secrets))
         for name, what in wrong.items():
             the_console().warn(what, hint=external_secrets.next_step(wrong) if name == list(wrong)[-1] else "")

@@ -45,7 +45,7 @@ def up(
     """
     from aresmon.engine.images import pins
     from aresmon.site import init
-    from aresmon.stack import folder_swap, remote
+    from aresmon.stack import folder_swap, location
     from aresmon.stack import up as stack_up
 
     site, console, engine = the_site(), the_console(), the_engine()
@@ -60,7 +60,7 @@ def up(
         init.write(site, docker=True)
         console.note(f"{site.file} is written for this machine")
     project = the_project()
-    remote.check_here(project, meant=here)
+    location.require_local(project, force=here)
     _tell_doubts(project, is_server=True)
     shorten = data.let_shorten(project, meant=shorten, dry_run=dry_run)
     upgrade.recover(site, engine, dry_run=dry_run)
@@ -96,12 +96,12 @@ def down(
 
     The data is kept; `aresmon up` starts the stack with it again.
     """
-    from aresmon.stack import remote
+    from aresmon.stack import location
     from aresmon.stack import up as stack_up
 
     project, console, engine = the_project(), the_console(), the_engine()
     config = project.config
-    remote.check_here(project)
+    location.require_local(project)
     doomed = stack_up.deletable_folders(project) if volumes else []
     if doomed and not yes:
         confirm_by_name(config.site, f"This deletes {', '.join(map(str, doomed))}")

@@ -39,11 +39,11 @@ def upgrade(
 
     Exit code: 3 if a service was rolled back.
     """
-    from aresmon.stack import remote
+    from aresmon.stack import location
     from aresmon.upgrade import run
 
     site, console, engine = the_site(), the_console(), the_engine()
-    remote.check_here(run.load(site))
+    location.require_local(run.load(site))
     if dry_run:
         recover(site, engine, dry_run=True)
         decided = run.plan(site, engine)

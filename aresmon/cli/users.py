@@ -141,10 +141,10 @@ def remove(
 
 def _site_here() -> Project:
     """The site, whose stack is on this machine: Grafana is spoken to where it runs."""
-    from aresmon.stack import remote
+    from aresmon.stack import location
 
     project = the_project()
-    remote.check_here(project)
+    location.require_local(project)
     return project
 
 

@@ -22,7 +22,8 @@ from aresmon.site.project import Project
 from aresmon.ssh.transport import Local, Transport
 from aresmon.stack.access import Stack
 from aresmon.stack.local import LocalStack
-from aresmon.stack.remote import is_here, open_remote
+from aresmon.stack.location import is_local
+from aresmon.stack.remote import open_remote
 from aresmon.system.errors import AresmonError
 
 
@@ -89,14 +90,14 @@ async def open_session(project: Project, *, sudo_password: str | None = None) ->
     config = project.config
     connections = Connections(sudo_password)
     templates = TelegrafTemplates.of(package_data.package_files())
-    is_local = is_here(project)
+    local = is_local(project)
 
     def transport(host: Host) -> Transport:
-        if is_local and host.name == config.server:
+        if local and host.name == config.server:
             return Local(host.name)
         return Ssh(host.name, host.ssh, connections)
 
-    if is_local:
+    if local:
         yield Session(project, templates, LocalStack.open(project.site), transport)
         return
     server = config.host(config.server)

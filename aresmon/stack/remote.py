@@ -24,9 +24,7 @@ from aresmon.config.names import AUTHORITY
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import bundle as site_bundle
-from aresmon.site import init
 from aresmon.site import secrets as site_secrets
-from aresmon.site.project import Project
 from aresmon.ssh.transport import LostError, Transport, UnreachableHostError
 from aresmon.stack.access import Stack
 from aresmon.system.errors import AresmonError
@@ -215,18 +213,3 @@ def open_in_thread(config: Config, server: Callable[[], Ssh]) -> Iterator[Remote
         with suppress(RuntimeError):
             endings[0]()
         thread.join(5)
-
-
-def is_here(project: Project) -> bool:
-    """Whether the stack is on this machine: it is, unless the server has an `ssh` and nothing ran here yet."""
-    return not project.config.afar or project.site.socket_folder.is_dir()
-
-
-def check_here(project: Project, *, meant: bool = False) -> None:
-    """Raise AresmonError where this machine, by its name, is not the server that its file says is elsewhere."""
-    if meant or is_here(project) or init.this_host() == project.config.server.partition(".")[0]:
-        return
-    raise AresmonError(
-        f"the stack of this site runs on {project.config.server}, and this machine is {init.this_host()}",
-        hint=f"run it there; if this is {project.config.server} under another name: `aresmon up --here`",
-    )

@@ -18,7 +18,7 @@ from aresmon.grafana import alerts as grafana_alerts
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
-from aresmon.stack import remote
+from aresmon.stack import location
 from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
 from tests.unit.conftest import VIEWS, FakeEngine
@@ -43,7 +43,7 @@ def run(tmp_path: Path, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(alerts, "the_engine", lambda: GrafanaEngine(standin))
-    monkeypatch.setattr(remote, "check_here", lambda project: None)
+    monkeypatch.setattr(location, "require_local", lambda project: None)
     common.the_console.cache_clear()
     secrets = tmp_path / ".aresmon" / "secrets"
     secrets.mkdir(parents=True)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from aresmon.cli import common, main, stack
 from aresmon.site.bundle import BundleDifference
-from aresmon.stack import remote, up
+from aresmon.stack import location, up
 from aresmon.stack.up import UpResult
 from tests import certificates
 from tests.unit.conftest import FakeEngine
@@ -106,5 +106,5 @@ def test_a_pair_that_the_edge_could_not_use_is_an_error(
 
 def test_check_looks_for_no_certificate_where_the_stack_is_elsewhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("check").exit_code == 1
-    monkeypatch.setattr(remote, "is_here", lambda project: False)
+    monkeypatch.setattr(location, "is_local", lambda project: False)
     assert run("check").exit_code == 0

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aresmon.cli import common, dashboards, main
-from aresmon.stack import remote
+from aresmon.stack import location
 from tests.unit.conftest import FakeEngine
 
 
@@ -18,7 +18,7 @@ def test_without_a_container_each_says_so_and_what_to_do(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dashboards, "the_engine", FakeEngine)
-    monkeypatch.setattr(remote, "check_here", lambda project: None)
+    monkeypatch.setattr(location, "require_local", lambda project: None)
     common.the_console.cache_clear()
     (tmp_path / "aresmon.yml").write_text("hosts: {a: }\n")
 

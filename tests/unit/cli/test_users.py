@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from aresmon.cli import common, main, users
 from aresmon.site.folder import Site
-from aresmon.stack import remote
+from aresmon.stack import location
 from tests.grafana.fakes import GrafanaEngine
 from tests.grafana.standin import StandIn, serving
 from tests.grafana.state import State, User
@@ -36,7 +36,7 @@ def run(tmp_path: Path, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> It
     """Run `aresmon users …` in a site whose Grafana is the stand-in; with an aresmon.yml that was applied once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(users, "the_engine", lambda: GrafanaEngine(standin))
-    monkeypatch.setattr(remote, "check_here", lambda project: None)
+    monkeypatch.setattr(location, "require_local", lambda project: None)
     common.the_console.cache_clear()
     with serving(standin) as address:
         edge = f"edge: {{grafana: '{address.removeprefix('http://')}'}}\n"
