@@ -1,1 +1,5 @@
-"""Telegraf configurations deployed to hosts, verified by their data or rolled back; hosts enrolled."""
+"""Deploy Telegraf configurations to hosts, verify that their data arrives, roll back otherwise; add and remove hosts.
+
+Public: session.open_session(), run.push(), drift.drift(), rotate_passwords.rotate(), enroll, PushOptions, PushResult.
+Imports: stack, agents, influxdb, site, render, engine, config, ssh, system.
+"""

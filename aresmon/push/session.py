@@ -59,19 +59,19 @@ class Session:
         return Releases(self.site.releases(host.name))
 
     def unblock_hint(self, host: str) -> str:
-        """How to unblock a host, as the next step of whoever is refused for it."""
+        """The next step after a command was refused because the host is blocked."""
         where = "" if self.stack.is_local else f"on {self.config.server}: "
-        return f"{where}`aresmon hosts unblock {host}`, then the same command again"
+        return f"{where}`aresmon hosts unblock {host}`, then run the same command again"
 
     def image(self) -> str:
-        """The image of an agent in a container: the one that is here, else the pinned one."""
+        """The image for agents in containers: the one that this machine has, else the pinned one."""
         if not any(host.agent == "docker" for host in self.config.hosts):
             return pins(self.config)["telegraf"].pull
         return agent_image(self.config, Engine())
 
 
 def agent_image(config: Config, engine: Engine) -> str:
-    """The image of an agent in a container: the one that this engine has, else the pinned one."""
+    """The image for agents in containers: the one that this engine has, else the pinned one."""
     pin = pins(config)["telegraf"]
     try:
         return images.local(engine, {"telegraf": pin}).references.get("telegraf", pin.pull)

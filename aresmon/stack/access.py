@@ -79,7 +79,8 @@ class Stack(Protocol):
             if after is None or after == before or await self.swap_file(path, before, after, mode=mode):
                 return
         raise AresmonError(
-            f"{self.describe(path)} was changed by somebody else {_TRIES} times in a row", hint="the same command again"
+            f"{self.describe(path)} was changed by somebody else {_TRIES} times in a row",
+            hint="run the same command again",
         )
 
     async def write_secret(self, name: str, value: str) -> None:

@@ -165,7 +165,7 @@ def test_neither_a_push_nor_another_password_lets_in_a_host_that_the_server_has_
 
     assert result.outcome is PushOutcome.REFUSED
     assert result.why.startswith(("it has been blocked since 2026-11-24", "it is blocked, and a new password"))
-    assert result.next == "on biere: `aresmon hosts unblock lewi`, then the same command again"
+    assert result.next == "on biere: `aresmon hosts unblock lewi`, then run the same command again"
     assert influxdb.known == set()
 
 
