@@ -91,10 +91,17 @@ def test_processors_uptime_and_load_are_the_machine_s(site: Site) -> None:
 
 
 def test_processes_are_the_machine_s_and_not_the_container_s(site: Site) -> None:
-    here = sum(1 for path in Path("/proc").iterdir() if path.name.isdigit())
+    """Others come and go meanwhile; a container of an agent's has fewer than ten."""
+    since, here = time.time(), list[int]()
 
-    assert last(site, "processes", "total") == pytest.approx(here, abs=60)
-    assert last(site, "processes", "total") > 30
+    def told() -> int:
+        here.append(sum(1 for path in Path("/proc").iterdir() if path.name.isdigit()))
+        found = site.query(f"SELECT total FROM processes WHERE time > {since + 1:.0f}s LIMIT 1")
+        return int(found[0].rows[0]["total"]) if found else 0
+
+    assert eventually(lambda: told() > 0, within=45, every=0.2)
+    assert min(here) - 10 <= told() <= max(here) + 10
+    assert told() > 30
 
 
 def test_the_root_filesystem_is_what_df_says(site: Site) -> None:
@@ -138,12 +145,19 @@ def test_traffic_is_counted(site: Site) -> None:
 
 
 def test_docker_is_counted_as_the_engine_counts(site: Site) -> None:
-    def agrees() -> bool:
-        info = client().info()
-        told = {name: last(site, "docker", f"n_{name}") for name in ("containers", "containers_running")}
-        return told == {"containers": info["Containers"], "containers_running": info["ContainersRunning"]}
+    """Others may start and stop containers meanwhile: what the agent read lies between what there was to be read."""
+    counted = {"n_containers": "Containers", "n_containers_running": "ContainersRunning"}
+    since, there = time.time(), list[dict[str, Any]]()
 
-    assert eventually(agrees, within=60, every=1)
+    def told() -> dict[str, int]:
+        there.append(client().info())
+        statement = f"SELECT {', '.join(counted)} FROM docker WHERE time > {since + 1:.0f}s LIMIT 1"
+        return next((series.rows[0] for series in site.query(statement)), {})
+
+    assert eventually(lambda: bool(told()), within=45, every=0.2)
+    for field, name in counted.items():
+        seen = [info[name] for info in there]
+        assert min(seen) <= told()[field] <= max(seen), (told(), seen)
 
 
 def test_a_container_that_ended_shows_its_exit_code(site: Site, others: dict[str, str]) -> None:
@@ -204,17 +218,18 @@ def test_status_reads_every_input_each_ten_seconds(site: Site) -> None:
         found: dict[str, Any] = json.loads(site.run("status", "--json").out)["hosts"][0]
         return found
 
-    assert eventually(lambda: host()["expected"] >= 6 * 11, within=120, every=3)
+    def read_all() -> bool:
+        seen = host()
+        return bool(seen["expected"] >= 6 * 11 and seen["reads"] == seen["expected"] and seen["silent"] == [])
+
+    assert eventually(read_all, within=180, every=1), host()
     result = site.run("status", "--json")
     told = json.loads(result.out)
 
     assert set(told) >= {"ok", "site", "server", "at", "services", "hosts", "problems"}
     assert (told["site"], told["server"]) == (site.name, HOST)
     assert told["at"] == pytest.approx(time.time(), abs=10)
-    seen = told["hosts"][0]
-    assert seen["reads"] == seen["expected"], seen
-    assert seen["silent"] == [], seen
-    assert seen["age"] < 40
+    assert told["hosts"][0]["age"] < 40
     assert {one["name"]: one["state"] for one in told["services"] if one["name"] != "grafana"} == dict.fromkeys(
         ("influxdb", "edge", "telegraf"), "running"
     )

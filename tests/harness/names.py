@@ -31,8 +31,8 @@ def folder() -> Path:
 
 
 def bridges(worker: str) -> str:
-    """What the names of a worker's network interfaces begin with, which are short."""
-    return f"at{run}{worker}-" if worker else f"at{run}"
+    """What the names of a worker's network interfaces begin with: short, and as Docker's own, which no agent reads."""
+    return f"br-{run}{worker}-" if worker else f"br-{run}"
 
 
 def this_worker() -> str:
