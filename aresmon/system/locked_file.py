@@ -30,6 +30,8 @@ def update(path: Path, change: Change) -> bool:
 
     Raises AresmonError, with nothing changed, where it cannot be read or written.
     """
+    if not path.parent.exists() and change(None) is None:
+        return False  # no folder is made for a file that is not written
     with _locked(path.parent):
         before = read(path)
         after = change(before)
