@@ -1,1 +1,5 @@
-"""The command line: one file a group of commands, and the console."""
+"""The command line: one file a group of commands, and what they print.
+
+Public: main.main().
+Imports: doctor, push, backup, upgrade, stack, influxdb, grafana, agents, site, render, engine, config, ssh, system.
+"""

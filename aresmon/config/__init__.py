@@ -1,1 +1,5 @@
-"""What aresmon.yml, collectors and views can say, as frozen types; pure but for reading files."""
+"""What aresmon.yml, collectors and views can say, parsed into frozen types. Pure but for reading files.
+
+Public: model.load(), model.Config, collectors.load(), view_files.load(), edit_hosts, edit_users, migrations, names.
+Imports: system.
+"""

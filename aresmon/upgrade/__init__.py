@@ -1,1 +1,5 @@
-"""Upgrades: one service after the other, verified or rolled back."""
+"""Upgrade one service after the other; verify each by its data, or roll it back.
+
+Public: run.plan(), run.upgrade(), run.recover().
+Imports: stack, influxdb, grafana, site, engine, config, system.
+"""

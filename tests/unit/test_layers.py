@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -130,12 +131,40 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     assert cycle({**IMPORTS, "aresmon.system.errors": {"aresmon.cli.main"}}) != []
 
 
-@pytest.mark.parametrize("package", FLOOR)
-def test_each_package_says_what_it_is_for_and_imports_nothing_itself(package: str) -> None:
-    init = MODULES[f"aresmon.{package}"]
+def face(package: str, title: str) -> list[str]:
+    """What a package's docstring lists under `Public:` or `Imports:`."""
+    text = " ".join((ast.get_docstring(MODULES[f"aresmon.{package}"]) or "").split())
+    found = re.search(rf"{title}: (.*?)\.(?: Imports:|$)", text)
+    return found[1].split(", ") if found else []
 
-    assert ast.get_docstring(init)
-    assert set(imported(init)) == set()
+
+def defined(module: str) -> set[str]:
+    """The names that a module defines at its top."""
+    names: set[str] = set()
+    for node in MODULES[module].body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+    return names
+
+
+@pytest.mark.parametrize("package", FLOOR)
+def test_each_package_lists_its_public_face_and_what_it_imports(package: str) -> None:
+    inside = {name for name in MODULES if name.startswith(f"aresmon.{package}.")}
+    imports = {package_of(other) for name in inside for other in IMPORTS[name]} - {package, ""}
+    listed = face(package, "Imports")
+
+    assert (set() if listed == ["nothing of aresmon"] else set(listed)) == imports
+    for one in face(package, "Public"):
+        module, _, name = one.removesuffix("()").partition(".")
+        if f"aresmon.{package}.{module}" in MODULES:
+            assert not name or name in defined(f"aresmon.{package}.{module}"), one
+        else:
+            assert any(module in defined(each) for each in inside), one
+
+
+@pytest.mark.parametrize("package", FLOOR)
+def test_a_package_itself_imports_nothing(package: str) -> None:
+    assert set(imported(MODULES[f"aresmon.{package}"])) == set()
 
 
 @pytest.mark.parametrize("library", GATEKEEPERS)
