@@ -22,6 +22,7 @@ import docker
 from aresmon import __version__
 from bench import (
     backup,
+    before,
     collection,
     commands,
     dashboards,
@@ -38,7 +39,8 @@ from bench.measure import ROOT, tell, write_part
 from bench.stand import running_site
 
 _PARTS = (
-    "commands", "up", "memory", "render", "collection", "push", "dashboards", "ingest", "year", "backup", "detection",
+    "commands", "before", "up", "memory", "render", "collection", "push", "dashboards", "ingest", "year", "backup",
+    "detection",
 )  # fmt: skip
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -53,7 +55,12 @@ def main(chosen: Sequence[str]) -> None:
     if unknown:
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(_PARTS)}")
     wanted = [name for name in _PARTS if name in chosen or not chosen]
-    on_site = {"commands": commands.measure, "up": up_nothing.measure, "memory": memory.measure}
+    on_site = {
+        "commands": commands.measure,
+        "before": before.measure,
+        "up": up_nothing.measure,
+        "memory": memory.measure,
+    }
     if any(name in on_site for name in wanted):
         with running_site() as stand:
             for name in (name for name in wanted if name in on_site):
