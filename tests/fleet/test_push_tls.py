@@ -117,5 +117,5 @@ def test_an_output_of_one_s_own_that_stays_in_the_clear_is_told_and_keeps_the_po
     pushed = desk.run("push-config", "lewi")
 
     assert pushed.code == 0, pushed
-    assert "it writes to http://edge:8086, in the clear" in pushed.out + pushed.err
+    assert "it writes to http://edge:8086 unencrypted" in pushed.out + pushed.err
     assert "lewi" in in_clear(desk.site)
