@@ -65,7 +65,7 @@ def _tar(files: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def configurations(
+def check_folder(
     folder: Path, config: Config, catalogue: Catalogue, *, engine: Engine, image: str
 ) -> tuple[list[str], list[str]]:
     """The hosts whose configurations in this folder are sound, and what is not wise in them.
@@ -73,7 +73,7 @@ def configurations(
     With an image, Telegraf's own check looks at each too. Raises SiteError with everything that is wrong.
     """
     texts = _texts(folder)
-    errors, warnings = list(_strangers(texts, config)), list[str]()
+    errors, warnings = list(_check_names(texts, config)), list[str]()
     frame = TelegrafTemplates.of(package_data.package_files())
     hosts = [host for host in config.hosts if host.name in texts]
     for host in hosts:
@@ -81,7 +81,7 @@ def configurations(
             body = telegraf.configuration(host, catalogue, frame, own=texts[host.name])
             lint.check(host, body, config)
             warnings += [f"{host.name}.conf: {one}" for one in lint.warnings(body)]
-            _ask_telegraf(host, body, config, engine, image)
+            _check_with_telegraf(host, body, config, engine, image)
         except AresmonError as error:
             errors.append(error.message)
     if errors:
@@ -96,14 +96,14 @@ def _texts(folder: Path) -> Mapping[str, str]:
     return texts
 
 
-def _strangers(texts: Mapping[str, str], config: Config) -> Iterator[str]:
+def _check_names(texts: Mapping[str, str], config: Config) -> Iterator[str]:
     known = [host.name for host in config.hosts]
     for name in texts:
         if name not in known:
             yield f"{name}.conf: there is no host {name}{did_you_mean(name, known)}"
 
 
-def _ask_telegraf(host: Host, body: str, config: Config, engine: Engine, image: str) -> None:
+def _check_with_telegraf(host: Host, body: str, config: Config, engine: Engine, image: str) -> None:
     if not image:
         return
     variables = {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, config)

@@ -25,7 +25,7 @@ def check(folder: Path, branch: str) -> None:
     top = folder.parent if folder.name == ".git" else folder
     done = _in_checkout(top, "rev-parse", "--is-bare-repository")
     if done.code != 0:
-        raise system_git.failure(Remote(shown=str(folder), url=""), done.err) or _refused(top, done)
+        raise system_git.failure(Remote(shown=str(folder), url=""), done.err) or _unreadable(top, done)
     if done.out != "true\n":
         _check_clean(top)
         _check_upstream(top, branch)
@@ -35,7 +35,7 @@ def _check_clean(top: Path) -> None:
     options = ("--porcelain", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")
     done = _in_checkout(top, "status", *options, "--", ":(top,glob)*")
     if done.code != 0:
-        raise _refused(top, done)
+        raise _unreadable(top, done)
     lines = [line for line in done.out.split("\0") if line]
     # Any file that is tracked may be what a link leads to; of the others only a configuration would be missed.
     changed = [system_git.plain(line[3:]) for line in lines if not line.startswith("??") or line.endswith(".conf")]
@@ -50,7 +50,7 @@ def _check_upstream(top: Path, branch: str) -> None:
     form = "--format=%(HEAD)%00%(upstream:short)%00%(upstream:track,nobracket)"
     done = _in_checkout(top, "for-each-ref", form, f"refs/heads/{branch}")
     if done.code != 0:
-        raise _refused(top, done)
+        raise _unreadable(top, done)
     if done.out.count("\0") != 2:
         return  # no such branch: the fetch tells which there are
     head, upstream, track = done.out.rstrip("\n").split("\0")
@@ -83,6 +83,6 @@ def _command(top: Path) -> str:
     return f"git -C {shlex.quote(str(top))}"
 
 
-def _refused(top: Path, done: Completed) -> AresmonError:
+def _unreadable(top: Path, done: Completed) -> AresmonError:
     again = f"`{_command(top)} status` asks the same"
     return AresmonError(f"{top} cannot be looked at: {system_git.words(done.err)}", hint=again)

@@ -42,7 +42,7 @@ def _tables_of(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def pace(text: str) -> AgentTiming:
+def read_timing(text: str) -> AgentTiming:
     """The pace that a configuration asks for; Telegraf's defaults where it is silent."""
     agent = _tables_of(text).get("agent", {})
     jitters = (seconds(agent.get(key, "0s")) or 0.0 for key in ("collection_jitter", "flush_jitter"))
@@ -52,7 +52,7 @@ def pace(text: str) -> AgentTiming:
 
 def rounded_interval(text: str) -> int:
     """The interval in whole seconds, if the agent reads its inputs on the clock's multiples of it; else 0."""
-    interval = pace(text).interval
+    interval = read_timing(text).interval
     is_rounded = _tables_of(text).get("agent", {}).get("round_interval", True)
     return int(interval) if is_rounded and interval >= _SHORTEST and interval == int(interval) else 0
 
@@ -63,7 +63,7 @@ def errors(text: str, host: str, known: Collection[str]) -> list[str]:
         tables = _tables_of(text)
     except tomllib.TOMLDecodeError as error:
         return [f"not TOML: {error}"]
-    return [*_agent(tables.get("agent", {}), host), *_plugins(tables), *_unset(text, known)]
+    return [*_check_agent(tables.get("agent", {}), host), *_check_plugins(tables), *_check_variables(text, known)]
 
 
 def warnings(text: str) -> list[str]:
@@ -80,16 +80,16 @@ def warnings(text: str) -> list[str]:
     return found
 
 
-def in_clear(text: str) -> list[str]:
+def unencrypted_urls(text: str) -> list[str]:
     """The addresses to which a configuration writes without TLS, as they stand in it."""
     found = (output.get("urls", []) for output in _tables(_tables_of(text), "outputs", "influxdb"))
     urls = (url for one in found for url in (one if isinstance(one, list) else [one]))
     return [str(url) for url in urls if str(url).startswith("http://")]
 
 
-def output_of(text: str) -> str:
+def output_settings(text: str) -> str:
     """What a disk buffer is named after: the settings of the outputs."""
-    return repr(sorted(_kind(_tables_of(text), "outputs").items()))
+    return repr(sorted(_plugins_of(_tables_of(text), "outputs").items()))
 
 
 def seconds(duration: Any) -> float | None:
@@ -103,7 +103,7 @@ def seconds(duration: Any) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-def _agent(agent: Any, host: str) -> Iterator[str]:
+def _check_agent(agent: Any, host: str) -> Iterator[str]:
     if not isinstance(agent, dict):
         yield "agent is a table, as [agent]"
         return
@@ -118,10 +118,10 @@ def _agent(agent: Any, host: str) -> Iterator[str]:
             yield f"[agent] {key} = {agent[key]!r}: must be a duration above zero, as '10s'"
 
 
-def _plugins(tables: dict[str, Any]) -> Iterator[str]:
-    if not _kind(tables, "outputs"):
+def _check_plugins(tables: dict[str, Any]) -> Iterator[str]:
+    if not _plugins_of(tables, "outputs"):
         yield "it has no output: nothing would arrive anywhere"
-    if not _kind(tables, "inputs"):
+    if not _plugins_of(tables, "inputs"):
         yield "it has no input: there would be nothing to send"
     for output in _tables(tables, "outputs", "influxdb"):
         urls = output.get("urls", [])
@@ -129,14 +129,14 @@ def _plugins(tables: dict[str, Any]) -> Iterator[str]:
             scheme, separator, _ = str(url).partition("://")
             if not str(url).startswith("$") and (not separator or scheme not in _SCHEMES):
                 yield f"outputs.influxdb: '{url}' starts with none of {', '.join(f'{one}://' for one in _SCHEMES)}"
-    for name in _kind(tables, "inputs"):
+    for name in _plugins_of(tables, "inputs"):
         for one in _tables(tables, "inputs", name):
             length = seconds(one.get("interval", "10s"))
             if length is None or length <= 0:
                 yield f"inputs.{name}: interval = {one['interval']!r}: must be a duration above zero, as '10s'"
 
 
-def _unset(text: str, known: Collection[str]) -> Iterator[str]:
+def _check_variables(text: str, known: Collection[str]) -> Iterator[str]:
     """Variables that nobody sets: Telegraf ends at its start, or sends them as they stand."""
     told: set[str] = set()
     for line in text.splitlines():
@@ -150,13 +150,13 @@ def _unset(text: str, known: Collection[str]) -> Iterator[str]:
                 yield f"the variable {name} is set nowhere: hosts.<host>.env in aresmon.yml is its place"
 
 
-def _kind(tables: dict[str, Any], kind: str) -> dict[str, Any]:
+def _plugins_of(tables: dict[str, Any], kind: str) -> dict[str, Any]:
     found = tables.get(kind, {})
     return found if isinstance(found, dict) else {}
 
 
 def _tables(tables: dict[str, Any], kind: str, name: str) -> list[dict[str, Any]]:
-    found = _kind(tables, kind).get(name, [])
+    found = _plugins_of(tables, kind).get(name, [])
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 

@@ -133,7 +133,7 @@ class ConfigsRepository:
             commit = fresh._update(remote, refs.get(self._pin))
             for name in refs.keys() - {self._pin}:
                 fresh._git("update-ref", name, refs[name])
-            _put_in_place(fresh.folder, self.folder, aside)
+            _replace_folder(fresh.folder, self.folder, aside)
         finally:
             shutil.rmtree(fresh.folder, ignore_errors=True)
         return commit
@@ -341,7 +341,7 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _put_in_place(new: Path, old: Path, aside: Path) -> None:
+def _replace_folder(new: Path, old: Path, aside: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
         old.rename(aside)

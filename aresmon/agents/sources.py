@@ -16,11 +16,11 @@ from aresmon.system.json_file import JsonFile
 @dataclass(frozen=True, slots=True)
 class ConfigSources:
     """The whole configurations that stand for collectors, by host, and the commits that those of `configs` are of;
-    `strangers` are those that no host of the site has."""
+    `unmatched` are those that no host of the site has."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     commits: Mapping[str, str] = field(default_factory=dict)
-    strangers: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 def repository(project: Project) -> agents_repository.ConfigsRepository | None:
@@ -32,7 +32,7 @@ def repository(project: Project) -> agents_repository.ConfigsRepository | None:
     )
 
 
-def newest(project: Project) -> ConfigSources:
+def fetch(project: Project) -> ConfigSources:
     """What the repository says now, which is fetched, and of `overrides/agents/` what it does not.
 
     Raises AresmonError where the repository cannot be had, or not without losing something.
@@ -58,7 +58,7 @@ class VerifiedPushes:
     bodies: Mapping[str, str]
 
 
-def proven(project: Project) -> VerifiedPushes:
+def read_verified(project: Project) -> VerifiedPushes:
     """What is known of earlier pushes; nothing is fetched."""
     marks, bodies = dict[str, str](), dict[str, str]()
     for host in project.config.hosts:

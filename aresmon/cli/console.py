@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _OUTCOME_COLOURS: Mapping[str, str] = {
-    PushOutcome.PROVEN: "green",
+    PushOutcome.VERIFIED: "green",
     PushOutcome.UNCHANGED: "green",
     PushOutcome.UNVERIFIED: "yellow",
     PushOutcome.SKIPPED: "dim",
@@ -122,7 +122,7 @@ class Console:
         if quiet:
             return
         counts = Counter(result.outcome for result in results)
-        table = _table("HOST", "OUTCOME", ">SECONDS", "COMMIT", "MARK")
+        table = _table("HOST", "OUTCOME", ">SECONDS", "COMMIT", "CONFIG ID")
         for result in results:
             if len(results) <= _MOST_ROWS or result.outcome not in GOOD:
                 table.add_row(*_result_row(result))

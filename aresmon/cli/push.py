@@ -194,7 +194,7 @@ async def _push(
         for one in refused:
             shown.finished(one)
         if len(refused) > pace.max_fail:
-            pushed = [rollout.not_begun(target.host.name, len(refused)) for target in wanted]
+            pushed = [rollout.skipped(target.host.name, len(refused)) for target in wanted]
         else:
             pushed = await push_run.push(session, wanted, options=options, pace=pace, observer=shown)
     results = [*refused, *pushed]
@@ -203,7 +203,7 @@ async def _push(
         console.data({"ok": code == ExitCode.DONE, "hosts": [push_run.as_json(one) for one in results]})
     else:
         console.results(results)
-    if code != ExitCode.BROKEN and any("it was interrupted" in one.why for one in results):
+    if code != ExitCode.BROKEN and any(one.is_interrupted for one in results):
         code = ExitCode.INTERRUPTED
     raise typer.Exit(code)
 

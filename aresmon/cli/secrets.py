@@ -158,7 +158,7 @@ def _is_rotated(result: PushResult) -> bool:
 
 
 def _is_interrupted(results: Sequence[PushResult]) -> bool:
-    return any("it was interrupted" in one.why for one in results)
+    return any(one.is_interrupted for one in results)
 
 
 def _code(results: Sequence[PushResult], done: Sequence[RotationResult]) -> ExitCode:

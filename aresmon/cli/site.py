@@ -62,7 +62,7 @@ def _check_configurations(project: Project, folder: Path) -> None:
         image = images.local(engine, images.used_pins(config)).references.get("telegraf", "")
     except AresmonError:
         image = ""
-    names, warnings = agents_check.configurations(folder, config, project.catalogue, engine=engine, image=image)
+    names, warnings = agents_check.check_folder(folder, config, project.catalogue, engine=engine, image=image)
     for warning in warnings:
         console.warn(warning)
     if not image:

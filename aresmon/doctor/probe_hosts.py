@@ -31,7 +31,7 @@ async def visit(session: Session) -> tuple[facts.HostFacts, ...]:
 
 
 async def _look(session: Session, host: Host) -> facts.HostFacts:
-    seen = await protocol.look(session.agent(host), session.transport(host))
+    seen = await protocol.survey(session.agent(host), session.transport(host))
     clock = seen.facts.get("asked", "")
     is_sidecar = host == session.config.sidecar
     return facts.HostFacts(

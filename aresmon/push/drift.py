@@ -110,7 +110,7 @@ def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
     if survey.pending:
         return Drift(host.name, f"a push ({survey.pending}) is running, or was interrupted", next="push again")
     newest = session.releases(host).newest()
-    if not survey.remembered.content or newest is None:
+    if not survey.last_push.content or newest is None:
         return Drift(host.name, "never pushed to from this site", next=f"`aresmon push-config {host.name}`", live=live)
     body = None if live is None else telegraf.unmarked(live, session.templates)
     pushed = session.releases(host).body(newest.number)
@@ -129,7 +129,7 @@ def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
 async def _survey(session: Session, host: Host) -> HostSurvey | PushResult:
     paths = session.agent(host)
     try:
-        return await protocol.look(paths, session.transport(host), shown=[paths.watched])
+        return await protocol.survey(paths, session.transport(host), shown=[paths.watched])
     except (UnreachableHostError, LostError) as error:
         return PushResult(host.name, PushOutcome.UNREACHABLE, error.message, error.hint)
     except AresmonError as error:
@@ -142,4 +142,4 @@ def _text(content: bytes | None) -> str | None:
 
 def _diff(host: str, before: str, after: str) -> str:
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return result.without_secrets("".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted")))
+    return result.mask_secrets("".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted")))

@@ -19,7 +19,7 @@ from aresmon.config.model import AgentKind, Config
 from aresmon.engine import build
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import users
-from aresmon.push.protocol import AgentPaths, not_let_in
+from aresmon.push.protocol import AgentPaths, login_error
 from aresmon.push.session import Session, agent_image
 from aresmon.site import init, secrets
 from aresmon.site.folder import Site
@@ -336,7 +336,7 @@ async def _run(name: str, transport: Transport, header: Mapping[str, str], conte
                 f"{name}: {report['refused']}", hint="fix this on the host and run the same command again"
             )
         if not report:
-            raise not_let_in(name, await conversation.complaint())
+            raise login_error(name, await conversation.stderr())
     return report
 
 

@@ -37,7 +37,7 @@ def boot_unit(state: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PushedFile:
-    """A file to bring to a host. `owner` is `user:group`, or `-` for whoever writes it."""
+    """A file to deploy to a host. `owner` is `user:group`, or `-` for the user who writes it."""
 
     path: str
     content: bytes = field(repr=False)
@@ -47,7 +47,7 @@ class PushedFile:
 
 @dataclass(frozen=True, slots=True)
 class WriteAccess:
-    """How a host may write into the database; an order that carries it is tried before anything is switched."""
+    """The edge's URL and the agent's credentials, with which the host tests its write permission."""
 
     url: str
     user: str
@@ -57,10 +57,10 @@ class WriteAccess:
 
 @dataclass(frozen=True, slots=True)
 class AgentPaths:
-    """One host's agent, where its files are, and where the host keeps its journal.
+    """One host's agent: the paths of its files, and the folder where the host keeps the state of pushes.
 
-    `watched` is Telegraf's configuration, `environment` the file of its variables, `folder` and `project` are
-    Compose's, for an agent in a container; `as_root`: its files are root's.
+    `watched` is Telegraf's configuration, `environment` the file of its variables; `folder` and `project` are the
+    Compose project's, for an agent in a container. With `as_root`, the files are written by root.
     """
 
     host: str
@@ -76,13 +76,13 @@ class AgentPaths:
 
 @dataclass(frozen=True, slots=True)
 class PushOrder:
-    """What to bring to a host.
+    """A configuration to deploy to a host.
 
-    `names` are the variables that its environment sets. `content` tells whether it is another than what was brought
-    before, `mark` is what its points will carry, `output` tells one output from another. `deadline` is in seconds
-    from the agent's start; with `flush`, the agent is asked to send what it has a second after each so many seconds of
-    the clock, when it has just read its inputs. With `access`, the right to write is tried before anything is switched;
-    `authority` is the file by which the host then knows the edge, empty where it does already.
+    `names` are the variables that its environment file sets. `content` is a hash of all that is deployed, `mark` the
+    config ID that its points will have, `output` a hash of the output's settings. `deadline` is in seconds from the
+    agent's start. With `flush`, in seconds, the agent is made to send its points a second after each multiple of it on
+    the clock, when it has just read its inputs. With `access`, the write permission is tested before anything is
+    changed; `authority` is the path of the CA certificate for that, empty if the host trusts the edge's already.
     """
 
     agent: AgentPaths
@@ -105,21 +105,21 @@ class PushOrder:
 
 @dataclass(frozen=True, slots=True)
 class HostMessage:
-    """One thing that a host tells."""
+    """One line of a host's report: a word, and what follows it."""
 
     word: str
     rest: str = ""
 
     @property
     def values(self) -> dict[str, str]:
-        """`active=active version=1.39.3`, by name."""
+        """The values of `active=active version=1.39.3`, by name."""
         pairs = (part.partition("=") for part in self.rest.split(" ") if "=" in part)
         return {name: value for name, _, value in pairs}
 
 
 @dataclass(frozen=True, slots=True)
 class LastPush:
-    """What a host remembers of the last push that was proven there; empty where there was none."""
+    """The last push that was committed on a host, as its state file says; empty if there was none."""
 
     content: str = ""
     mark: str = ""
@@ -127,8 +127,8 @@ class LastPush:
     at: float = 0.0
     hashes: Mapping[str, str] = field(default_factory=dict)
 
-    def told(self, line: str) -> LastPush:
-        """The same, and one line of its record."""
+    def with_line(self, line: str) -> LastPush:
+        """Return a copy with one more line of the state file."""
         name, _, value = line.partition("=")
         if name == "sha":
             digest, _, path = value.partition(" ")
@@ -145,25 +145,25 @@ class LastPush:
         return self
 
 
-def event(line: str) -> HostMessage | None:
-    """An event of the host's, or None for a line that is not ours, as a login shell's greeting."""
+def parse_message(line: str) -> HostMessage | None:
+    """Parse a line of the script's output; None for a line of something else, such as the login shell's greeting."""
     if not line.startswith("@"):
         return None
     word, _, rest = line[1:].partition(" ")
     return HostMessage(word, rest)
 
 
-def shown_file(told: HostMessage) -> tuple[str, str, bytes | None]:
-    """Of a `file` event: the path, the hash and the content; None where there is no such file."""
-    digest, encoded, path = told.rest.split(" ", 2)
+def parse_file(message: HostMessage) -> tuple[str, str, bytes | None]:
+    """Return the path, hash and content of a `file` message; the content is None if there is no such file."""
+    digest, encoded, path = message.rest.split(" ", 2)
     return path, digest, None if digest == "-" else base64.b64decode(encoded)
 
 
 def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
-    """The standard input of a push: its header, then its files."""
+    """Return the standard input of a push: the header, then the files."""
     agent = order.agent
     lines = {
-        **_about(agent, "push"),
+        **_agent_header(agent, "push"),
         "tx": order.transaction,
         "by": order.by,
         "content": order.content,
@@ -194,12 +194,12 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
     return _header(lines, files, shown) + b"".join(one.content for one in order.files)
 
 
-def look_request(agent: AgentPaths, *, shown: Sequence[str] = ()) -> bytes:
-    """The standard input of a look; `shown` are the files whose content is wanted."""
-    return _header(_about(agent, "look"), (), shown)
+def survey_request(agent: AgentPaths, *, shown: Sequence[str] = ()) -> bytes:
+    """Return the standard input of a survey; `shown` are the files whose content is wanted."""
+    return _header(_agent_header(agent, "look"), (), shown)
 
 
-def _about(agent: AgentPaths, mode: Mode) -> dict[str, str]:
+def _agent_header(agent: AgentPaths, mode: Mode) -> dict[str, str]:
     return {
         "mode": mode,
         "kind": agent.kind,
@@ -216,7 +216,7 @@ def _header(values: Mapping[str, str], files: Sequence[str], shown: Sequence[str
     lines = [f"{name}={value}" for name, value in values.items()]
     lines += [*files, *(f"show={path}" for path in shown)]
     if any("\n" in line for line in lines):
-        raise ValueError("a line break in an order")
+        raise ValueError("a line break in a request")
     return "".join(f"{line}\n" for line in lines).encode() + b"\n"
 
 
@@ -225,83 +225,83 @@ def _flag(value: bool) -> str:
 
 
 class HostSurvey:
-    """What a host tells of itself. `facts` are as it tells them: `active`, `loaded`, `version`, `clock`, `free`.
+    """The state of a host. `facts` are as it reports them: `active`, `loaded`, `version`, `clock`, `free` and others.
 
-    `files` are those that were asked for: hash and content by path, no content where there is none. `drifted` are
-    files that are not what was last pushed, `merged` are those that Telegraf reads besides. `pending` is a
-    transaction that has not ended, `last` how the last one did; `is_busy`: somebody pushes to it.
+    `files` are those that were asked for: hash and content by path, None for a missing file. `drifted` are the files
+    that changed since the last push, `included` those that Telegraf reads from telegraf.d/. `pending` is a transaction
+    that has not ended, `last` describes the end of the last one; `is_busy` says that a push is running.
     """
 
     def __init__(self) -> None:
         self.facts: dict[str, str] = {}
         self.asked_at = 0.0
         self.files: dict[str, tuple[str, bytes | None]] = {}
-        self.remembered = LastPush()
+        self.last_push = LastPush()
         self.drifted: list[str] = []
-        self.merged: list[str] = []
+        self.included: list[str] = []
         self.pending = ""
         self.is_busy = False
         self.last: dict[str, str] = {}
 
     def content(self, path: str) -> bytes | None:
-        """The content of a file that was asked for; None where it is not there."""
+        """Return the content of a file that was asked for; None if it does not exist."""
         return self.files.get(path, ("", None))[1]
 
-    def take(self, told: HostMessage) -> bool:
-        """Keep what an event tells; whether it told something of this kind."""
-        match told.word:
+    def add(self, message: HostMessage) -> bool:
+        """Add what a message says about the host; returns whether it is such a message."""
+        match message.word:
             case "probe":
-                self.facts |= told.values | {"asked": told.values["clock"]}
+                self.facts |= message.values | {"asked": message.values["clock"]}
                 self.asked_at = time.time()
             case "clock":
-                self.facts["clock"] = told.rest
+                self.facts["clock"] = message.rest
             case "file":
-                path, digest, content = shown_file(told)
+                path, digest, content = parse_file(message)
                 self.files[path] = digest, content
             case "current":
-                self.remembered = self.remembered.told(told.rest)
+                self.last_push = self.last_push.with_line(message.rest)
             case "drift":
-                self.drifted.append(told.rest)
+                self.drifted.append(message.rest)
             case "included":
-                self.merged.append(told.rest)
+                self.included.append(message.rest)
             case "pending":
-                self.pending = told.rest
+                self.pending = message.rest
             case "busy":
                 self.is_busy = True
             case "last":
-                self.last = _ending(told)
+                self.last = _parse_last(message)
             case _:
                 return False
         return True
 
 
-async def look(agent: AgentPaths, transport: Transport, *, shown: Sequence[str] = ()) -> HostSurvey:
-    """Look at a host. Raises UnreachableHostError, LostError, or AresmonError where sudo does not let us in."""
-    gathered = HostSurvey()
-    given = look_request(agent, shown=shown)
-    async with transport.start(script(), given, as_root=agent.as_root) as conversation:
+async def survey(agent: AgentPaths, transport: Transport, *, shown: Sequence[str] = ()) -> HostSurvey:
+    """Read the state of a host. Raises UnreachableHostError, LostError, or AresmonError if sudo is not permitted."""
+    found = HostSurvey()
+    stdin = survey_request(agent, shown=shown)
+    async with transport.start(script(), stdin, as_root=agent.as_root) as conversation:
         async for line in conversation.lines():
-            told = event(line)
-            if told is not None:
-                gathered.take(told)
-        if not gathered.facts:
-            raise not_let_in(agent.host, await conversation.complaint())
-    return gathered
+            message = parse_message(line)
+            if message is not None:
+                found.add(message)
+        if not found.facts:
+            raise login_error(agent.host, await conversation.stderr())
+    return found
 
 
-def _ending(told: HostMessage) -> dict[str, str]:
-    """`tx=… outcome=… why=… at=…`, where the reason is a sentence."""
-    before, _, rest = told.rest.partition(" why=")
+def _parse_last(message: HostMessage) -> dict[str, str]:
+    """Parse `tx=… outcome=… why=… at=…`, where the reason is a sentence."""
+    before, _, rest = message.rest.partition(" why=")
     why, _, _ = rest.rpartition(" at=")
-    return HostMessage(told.word, before).values | {"why": why}
+    return HostMessage(message.word, before).values | {"why": why}
 
 
-def not_let_in(host: str, complaint: str) -> AresmonError:
-    """Why a host that was reached told nothing."""
-    last = complaint.strip().splitlines()[-1] if complaint.strip() else "it said nothing"
-    if "sudo" in complaint:
+def login_error(host: str, stderr: str) -> AresmonError:
+    """The error for a host that accepted the connection and did not run the script."""
+    last = stderr.strip().splitlines()[-1] if stderr.strip() else "no error message"
+    if "sudo" in stderr:
         return AresmonError(
-            f"{host}: sudo does not let us in: {last}",
-            hint="--ask-sudo asks you for its password; or give that user a rule with NOPASSWD",
+            f"{host}: sudo failed: {last}",
+            hint="enter its password with --ask-sudo, or give the user a NOPASSWD rule in sudoers",
         )
-    return LostError(f"{host} ended the conversation: {last}", hint="its login shell must run bash for us")
+    return LostError(f"{host} closed the connection: {last}", hint="the user's login shell must be able to run bash")

@@ -13,7 +13,7 @@ from aresmon.push.protocol import AgentPaths, HostMessage, HostSurvey, PushOrder
 class PushOutcome(StrEnum):
     """How a push ended for one host."""
 
-    PROVEN = "proven"
+    VERIFIED = "verified"
     UNCHANGED = "unchanged"
     UNVERIFIED = "unverified"
     REFUSED = "refused"
@@ -26,14 +26,18 @@ class PushOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-GOOD = frozenset({PushOutcome.PROVEN, PushOutcome.UNCHANGED, PushOutcome.UNVERIFIED})
-"""Nothing is left to do."""
+GOOD = frozenset({PushOutcome.VERIFIED, PushOutcome.UNCHANGED, PushOutcome.UNVERIFIED})
+"""The outcomes that need no further action."""
 
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """What became of one host. `live` is the configuration that was found there, `seconds` how long it took; `notes`
-    are worth knowing though it went well."""
+    """The result of a push to one host.
+
+    `why` is the reason for the outcome and `next` the next step, both for a person; `mark` is the config ID, `commit`
+    the commit of `configs` that it comes from. `silent` are the measurements that no longer arrive, `notes` are
+    warnings, `live` is the configuration that was on the host before the push.
+    """
 
     host: str
     outcome: PushOutcome
@@ -46,9 +50,16 @@ class PushResult:
     notes: tuple[str, ...] = ()
     live: bytes | None = field(default=None, repr=False)
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether ^C or a signal is the reason."""
+        return INTERRUPTED in self.why
 
-_CLOCKS_APART = 2.0  # seconds that are worth telling
-_UNTOUCHED = "nothing was changed there"
+
+INTERRUPTED = "aresmon was interrupted"
+"""The reason of a push that ^C or a signal ended."""
+
+_CLOCK_TOLERANCE = 2.0  # seconds
 _SECRET = re.compile(
     r"""^(.?\s*\#?\s*\w*(?:passw|passphrase|token|secret|api_key)\w*\s*=\s*["']+)(?!\$|@\{)[^"'\n]+""",
     re.MULTILINE | re.IGNORECASE,
@@ -56,124 +67,138 @@ _SECRET = re.compile(
 _ANSWER = re.compile(r"\b[45]\d\d [A-Z]|\bx509: ")
 _LOGIN = re.compile(r"""(://[^\s/:@"']*):[^\s/@"'$]+@""")
 
-Told = tuple[str, str]
-"""Why, and what to do next."""
+Explanation = tuple[str, str]
+"""The reason, and the next step."""
 
 
-def refusal(told: HostMessage, order: PushOrder) -> Told:
-    """What the host refused."""
-    if told.word == "locked":
-        age, _, owner = told.rest.partition(" ")
-        return f"{owner} pushes to it, for {age} s now", "wait for them; if they are gone for good: --break-lock"
-    where, _, why = told.rest.partition(" ")
-    if where == "write":
-        return _write(why, order)
-    if where == "check":
-        return f"Telegraf refuses the configuration: {readable(why)}", "the running configuration is untouched"
-    return why, _next(where, why, order)
-
-
-def _next(where: str, why: str, order: PushOrder) -> str:
-    host = order.agent.host
-    if where == "probe" and "not installed" in why:
-        return f"`aresmon hosts add {host}` brings it there"
-    if where == "probe":
+def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:
+    """Explain why the host refused the push. Nothing was changed on it."""
+    if message.word == "locked":
+        age, _, owner = message.rest.partition(" ")
         return (
-            f"{look_there(order.agent)}; a push could not tell its own fault from that one: --force pushes all the same"
+            f"{owner} has been pushing to this host for {age} s",
+            "wait until that push has ended, or take over its lock with --break-lock if it never will",
         )
-    if where == "recover":
-        return look_there(order.agent)
-    return _UNTOUCHED
+    step, _, why = message.rest.partition(" ")
+    if step == "write":
+        return _describe_write(why, order)
+    if step == "check":
+        return (
+            f"Telegraf rejects the configuration: {clean_log_line(why)}",
+            "correct the configuration and push again; the running configuration is unchanged",
+        )
+    return why, _next_step(step, why, order)
 
 
-def _write(answer: str, order: PushOrder) -> Told:
-    """What InfluxDB or the edge answered to an empty write."""
+def _next_step(step: str, why: str, order: PushOrder) -> str:
+    host = order.agent.host
+    if step == "probe" and "not installed" in why:
+        return f"install it with `aresmon hosts add {host}`"
+    if step == "probe":
+        return (
+            f"{log_command(order.agent)}; start the agent first, or push with --force, which cannot tell whether the "
+            "new configuration is at fault if the agent fails again"
+        )
+    if step == "recover":
+        return log_command(order.agent)
+    return "correct this and push again; nothing was changed on the host"
+
+
+def _describe_write(answer: str, order: PushOrder) -> Explanation:
+    """Explain the answer of InfluxDB or the edge to the empty test write: an HTTP status code, or a code of ours."""
     code, _, url = answer.partition(" ")
+    host = order.agent.host
     user = order.access.user if order.access else "the agent"
-    remedy = "`aresmon up` on the server mends that; then push again"
+    repair = "run `aresmon up` on the server to repair the database's users, then push again"
     match code:
         case "401":
-            return f"InfluxDB refuses the password of {user}", remedy
+            return f"InfluxDB rejected the password of user {user} (401)", repair
         case "403":
-            return f"{user} may not write", remedy
+            return f"InfluxDB user {user} has no write permission (403)", repair
         case "404":
-            return "InfluxDB has no such database", remedy
+            return "InfluxDB has no such database (404)", repair
         case "000":
             return (
-                f"the edge is not reached from there ({url})",
-                "edge.url in aresmon.yml is how hosts reach the server: is it the right name and port, and no firewall "
-                "in between?",
+                f"{host} cannot connect to the edge at {url}",
+                "check that edge.url in aresmon.yml has the name and port by which hosts reach the server, and that no "
+                "firewall blocks them",
             )
         case "x509":
             return (
-                f"its certificate is not one that {order.agent.host} takes for {url}",
-                "is edge.url the name by which hosts reach the server? `aresmon up` makes a certificate for it; "
-                "`aresmon authority show` tells by whom",
+                f"{host} does not trust the certificate of {url}",
+                "check that edge.url in aresmon.yml is the name by which hosts reach the server; `aresmon up` issues a "
+                "certificate for it, `aresmon authority show` shows the issuer",
             )
         case "clear":
-            why = f"what answers at {url} speaks no TLS, or another"
-            return why, "`aresmon up` on the server brings the edge to it"
+            return (
+                f"{url} does not support TLS, or no TLS version that {host} supports",
+                "run `aresmon up` on the server to configure TLS on the edge",
+            )
         case _:
-            return f"the edge at {url} answers {code}", "`aresmon logs edge` on the server says more"
+            return f"the edge at {url} answered with status {code}", "see `aresmon logs edge` on the server"
 
 
-def strangers(names: str, agent: AgentPaths) -> Told:
-    """Variables that somebody set there, and that a push would let go."""
-    why = f"{agent.environment} sets {', '.join(names.split())}, and aresmon.yml does not"
-    return why, f"put them under hosts.{agent.host}.env, or let them go with --overwrite"
+def describe_unmanaged(names: str, agent: AgentPaths) -> Explanation:
+    """Explain that a push would remove variables that somebody else set on the host. `names` has spaces between."""
+    return (
+        f"{agent.environment} sets {', '.join(names.split())}, which aresmon.yml does not",
+        f"add them to hosts.{agent.host}.env in aresmon.yml, or remove them from the host with --overwrite",
+    )
 
 
-def drift(paths: Sequence[str], host: str) -> Told:
-    """An edit made on the host."""
-    why = f"{', '.join(paths)} was edited there since the last push"
-    return why, f"`aresmon drift {host}` shows how; keep it with --adopt, or let it go with --overwrite"
+def describe_drift(paths: Sequence[str], host: str) -> Explanation:
+    """Explain that files were changed on the host."""
+    return (
+        f"{', '.join(paths)} changed on the host since the last push",
+        f"`aresmon drift {host}` shows the changes; keep them with --adopt, or discard them with --overwrite",
+    )
 
 
-def note(told: HostMessage) -> Iterator[str]:
-    """What is worth knowing though it stops nothing."""
-    match told.word:
+def describe_note(message: HostMessage) -> Iterator[str]:
+    """Describe a message that does not stop the push; nothing for an unknown one."""
+    match message.word:
         case "untested":
-            yield f"its right to write was not tried beforehand: {told.rest}"
+            yield f"write permission was not tested before the push: {message.rest}"
         case "buffered":
-            size, _, folder = told.rest.partition(" ")
-            yield f"{size} bytes wait in {folder} for the former output; with another one nobody sends them"
+            size, _, folder = message.rest.partition(" ")
+            yield f"{size} bytes of buffered points in {folder} will not be sent, since the output's settings changed"
         case "recovered":
-            yield f"a push that was left in its middle ({told.rest}) was taken back first"
+            yield f"an interrupted push ({message.rest}) was rolled back first"
         case "lock-broken":
-            yield f"the lock of {told.rest or 'somebody'} was broken"
+            yield f"the lock of {message.rest or 'somebody'} was taken over"
 
 
-def circumstances(seen: HostSurvey) -> Iterator[str]:
-    """What a look at the host gives to know."""
-    if seen.last.get("outcome") in ("undone", "broken"):
-        yield f"the push before this one was taken back there: {seen.last['why']}"
-    if seen.merged:
-        yield f"telegraf.d/ there is read besides: {', '.join(seen.merged)}"
-    if "asked" in seen.facts:
-        apart = seen.asked_at - float(seen.facts["asked"])
-        if abs(apart) > _CLOCKS_APART:
-            yield f"its clock is {abs(apart):.0f} s {'behind' if apart > 0 else 'ahead of'} this machine's"
+def survey_notes(found: HostSurvey) -> Iterator[str]:
+    """Warnings about the state of a host before the push."""
+    if found.last.get("outcome") in ("undone", "broken"):  # a word of the state file: rolled back
+        yield f"the previous push to this host was rolled back: {found.last['why']}"
+    if found.included:
+        yield f"Telegraf also reads telegraf.d/: {', '.join(found.included)}"
+    if "asked" in found.facts:
+        lag = found.asked_at - float(found.facts["asked"])
+        if abs(lag) > _CLOCK_TOLERANCE:
+            yield f"its clock is {abs(lag):.0f} s {'behind' if lag > 0 else 'ahead of'} this machine's"
 
 
-def without_secrets(text: str) -> str:
-    """A configuration, or a diff of one, to be shown: what stands there in clear is known to whoever may read it."""
+def mask_secrets(text: str) -> str:
+    """Return a configuration, or a diff of one, with `***` for every password and token."""
     return _LOGIN.sub(r"\1:***@", _SECRET.sub(r"\1***", text))
 
 
-def look_there(agent: AgentPaths) -> str:
-    """The command for a person."""
+def log_command(agent: AgentPaths) -> str:
+    """The command that shows the agent's log, for a person."""
     if agent.kind == "docker":
-        return f"on {agent.host}: docker logs --tail 50 {agent.project}-telegraf-1"
-    return f"on {agent.host}: journalctl -u telegraf -n 50"
+        return f"on {agent.host}, run: docker logs --tail 50 {agent.project}-telegraf-1"
+    return f"on {agent.host}, run: journalctl -u telegraf -n 50"
 
 
-def said(words: Sequence[str]) -> str:
-    """Of the agent's own words those that tell most: what it was answered, else the last."""
-    answers = [one for one in words if _ANSWER.search(one)]
-    return readable((answers or words)[-1])
+def explain_log(lines: Sequence[str]) -> str:
+    """Return the log line that explains most: an error that the server answered with, else the last line."""
+    answers = [line for line in lines if _ANSWER.search(line)]
+    return clean_log_line((answers or lines)[-1])
 
 
-def readable(said: str) -> str:
-    """Telegraf's own words, without its time stamp and the name of our temporary file."""
-    words = (said.rpartition("E! ")[2] or said).partition(" Error: <html>")[0]  # the edge answers in pages
-    return " ".join(words.replace("/.telegraf.conf.aresmon", "/telegraf.conf").split())[-400:].rstrip(".")
+def clean_log_line(line: str) -> str:
+    """Remove Telegraf's time stamp, HTML and the name of the staged file from a log line. At most 400 characters."""
+    text = (line.rpartition("E! ")[2] or line).partition(" Error: <html>")[0]  # the edge answers with HTML pages
+    return " ".join(text.replace("/.telegraf.conf.aresmon", "/telegraf.conf").split())[-400:].rstrip(".")

@@ -1,4 +1,4 @@
-"""Many hosts, in waves: a canary, a tenth, the rest; and an end to it when too many fail."""
+"""Push to many hosts in waves: a canary, a tenth, the rest. Stop when too many fail."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from aresmon.push.host import Terms, push
+from aresmon.push.host import VerificationTerms, push
 from aresmon.push.observer import PushObserver
 from aresmon.push.order import Target
 from aresmon.push.protocol import PushOrder
-from aresmon.push.result import GOOD, PushOutcome, PushResult
-from aresmon.push.verification import Delivery
+from aresmon.push.result import GOOD, INTERRUPTED, PushOutcome, PushResult
+from aresmon.push.verification import Verifier
 from aresmon.ssh.transport import Transport
 from aresmon.system import signals
 from aresmon.system.errors import ExitCode
@@ -21,8 +21,8 @@ from aresmon.system.errors import ExitCode
 
 @dataclass(frozen=True, slots=True)
 class RolloutPace:
-    """How fast a rollout goes: hosts in the first wave (0: all at once), hosts at the same time, failures after
-    which no other host is begun."""
+    """The pace of a rollout: the hosts in the first wave (0: no waves), the hosts that are pushed to in parallel, and
+    the number of failures that are accepted before the rollout stops."""
 
     canary: int = 1
     parallel: int = 100
@@ -31,12 +31,12 @@ class RolloutPace:
 
 @dataclass(frozen=True, slots=True)
 class RolloutJob:
-    """What one host should run, the order for it, the way there, and what counts as proven."""
+    """One host's push: its target, the request, the connection, and when it counts as verified."""
 
     target: Target
     order: PushOrder
     transport: Transport
-    terms: Terms
+    terms: VerificationTerms
 
     @property
     def host(self) -> str:
@@ -44,7 +44,7 @@ class RolloutJob:
 
 
 def waves(count: int, canary: int) -> list[int]:
-    """How many hosts each wave has: the canary, up to a tenth of all, and the rest."""
+    """The number of hosts in each wave: the canary, up to a tenth of all, and the rest."""
     if not 0 < canary < count:
         return [count] if count else []
     tenth = count // 10
@@ -53,12 +53,12 @@ def waves(count: int, canary: int) -> list[int]:
 
 
 def is_failure(result: PushResult) -> bool:
-    """Whether a result counts towards `max_fail`. A host that is away is no fault of the configuration."""
+    """Whether a result counts towards `max_fail`. An unreachable host does not: the configuration is not the cause."""
     return result.outcome not in {*GOOD, PushOutcome.UNREACHABLE, PushOutcome.SKIPPED}
 
 
 def exit_code(results: Iterable[PushResult]) -> ExitCode:
-    """The exit code of the whole: that of the worst host."""
+    """The exit code of a rollout: that of the worst host."""
     outcomes = {result.outcome for result in results}
     if outcomes & {PushOutcome.BROKEN, PushOutcome.UNKNOWN}:
         return ExitCode.BROKEN
@@ -71,19 +71,19 @@ def exit_code(results: Iterable[PushResult]) -> ExitCode:
 
 async def roll_out(
     jobs: Sequence[RolloutJob],
-    delivery: Delivery | None,
+    verifier: Verifier | None,
     *,
     pace: RolloutPace,
     observer: PushObserver,
 ) -> list[PushResult]:
-    """Push to every host, in its wave. `observer` gets each result at once, in the order in which they end.
+    """Push to every host, wave by wave. `observer` gets each result at once, in the order in which they end.
 
-    ^C, once, takes back what is under way and begins nothing more. Raises AresmonError, with nothing changed, where
-    the data could not be seen to arrive.
+    The first ^C rolls the running pushes back and starts no more. Raises AresmonError, before anything is changed, if
+    InfluxDB does not answer, so that no data could be verified.
     """
-    if delivery is not None:
-        await delivery.check()
-    rolling = _Rollout(delivery, pace, observer)
+    if verifier is not None:
+        await verifier.check_connection()
+    rolling = _Rollout(verifier, pace, observer)
     results: list[PushResult] = []
     with _interruptions(rolling.stop):
         for size in waves(len(jobs), pace.canary):
@@ -92,15 +92,15 @@ async def roll_out(
 
 
 class _Rollout:
-    """What the waves share."""
+    """The state that the waves share."""
 
     def __init__(
         self,
-        delivery: Delivery | None,
+        verifier: Verifier | None,
         pace: RolloutPace,
         observer: PushObserver,
     ) -> None:
-        self.delivery, self.pace, self.observer = delivery, pace, observer
+        self.verifier, self.pace, self.observer = verifier, pace, observer
         self.stop = asyncio.Event()
         self.places = asyncio.Semaphore(pace.parallel)
         self.failures = 0
@@ -110,47 +110,52 @@ class _Rollout:
 
     async def one(self, job: RolloutJob) -> PushResult:
         async with self.places:
-            result = self.left_alone(job) or await push(
-                job.order, job.transport, self.delivery, terms=job.terms, stop=self.stop, observer=self.observer
+            result = self.skip_reason(job) or await push(
+                job.order, job.transport, self.verifier, terms=job.terms, stop=self.stop, observer=self.observer
             )
         result = replace(result, commit=job.target.commit, notes=(*job.target.notes, *result.notes))
         self.failures += is_failure(result)
         self.observer.finished(result)
         return result
 
-    def left_alone(self, job: RolloutJob) -> PushResult | None:
+    def skip_reason(self, job: RolloutJob) -> PushResult | None:
         if self.stop.is_set():
-            return PushResult(job.host, PushOutcome.SKIPPED, "not begun: it was interrupted")
-        return not_begun(job.host, self.failures) if self.failures > self.pace.max_fail else None
+            return PushResult(job.host, PushOutcome.SKIPPED, f"not started: {INTERRUPTED}")
+        return skipped(job.host, self.failures) if self.failures > self.pace.max_fail else None
 
 
-def not_begun(host: str, failures: int) -> PushResult:
-    """The result of a host that is left alone because others failed."""
-    why = f"not begun: {failures} host{'s' if failures > 1 else ''} failed before it"
-    return PushResult(host, PushOutcome.SKIPPED, why, "mend that, and push again; --max-fail N goes on past N")
+def skipped(host: str, failures: int) -> PushResult:
+    """The result of a host that is not pushed to because others failed."""
+    why = f"not started: {failures} other host{'s' if failures > 1 else ''} failed"
+    return PushResult(
+        host,
+        PushOutcome.SKIPPED,
+        why,
+        "correct the failed hosts and push again; --max-fail N continues until more than N hosts have failed",
+    )
 
 
 class _interruptions:  # noqa: N801 (reads as a function)
-    """^C, SIGTERM and SIGHUP ask for an orderly end, and a second one for an end at once."""
+    """The first ^C, SIGTERM or SIGHUP sets `stop`; the second one ends aresmon at once."""
 
     def __init__(self, stop: asyncio.Event) -> None:
         self.stop = stop
-        self.former = {kind: signal.getsignal(kind) for kind in signals.kinds()}
+        self.previous = {kind: signal.getsignal(kind) for kind in signals.kinds()}
 
     def __enter__(self) -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            for kind in self.former:
-                asyncio.get_running_loop().add_signal_handler(kind, self._asked, kind)
+            for kind in self.previous:
+                asyncio.get_running_loop().add_signal_handler(kind, self._handle, kind)
 
     def __exit__(self, *_: object) -> None:
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            for kind, former in self.former.items():
-                is_left = signal.getsignal(kind) is signal.SIG_IGN  # its terminal is gone
+            for kind, previous in self.previous.items():
+                is_left = signal.getsignal(kind) is signal.SIG_IGN  # the terminal was closed
                 asyncio.get_running_loop().remove_signal_handler(kind)
-                if kind != signal.SIGINT:  # which asyncio has made Python's again
-                    signal.signal(kind, signal.SIG_IGN if is_left else former or signal.SIG_DFL)
+                if kind != signal.SIGINT:  # asyncio has restored Python's handler
+                    signal.signal(kind, signal.SIG_IGN if is_left else previous or signal.SIG_DFL)
 
-    def _asked(self, kind: signal.Signals) -> None:
+    def _handle(self, kind: signal.Signals) -> None:
         if kind == signal.SIGHUP:
             signals.leave_terminal()
         if self.stop.is_set():

@@ -79,9 +79,9 @@ async def _running_target(session: Session, host: Host) -> Target | PushResult:
     """The configuration that runs on a host, to be pushed again with another password; a refusal where it cannot be."""
     paths = session.agent(host)
     try:
-        survey = await protocol.look(paths, session.transport(host), shown=[paths.watched])
+        survey = await protocol.survey(paths, session.transport(host), shown=[paths.watched])
         live = survey.content(paths.watched)
-        if live is None or not (survey.remembered.content or host == session.config.sidecar):
+        if live is None or not (survey.last_push.content or host == session.config.sidecar):
             hint = f"`aresmon push-config {host.name}`"
             return PushResult(host.name, PushOutcome.REFUSED, "it was never pushed to from this site", hint)
         body = telegraf.unmarked(live.decode(errors="replace"), session.templates)

@@ -18,21 +18,21 @@ from aresmon.influxdb.events import HostEvent
 from aresmon.push import order as push_order
 from aresmon.push import rollout
 from aresmon.push.agent_files import AgentFiles
-from aresmon.push.host import Terms
+from aresmon.push.host import VerificationTerms
 from aresmon.push.observer import PushObserver
 from aresmon.push.order import PushOptions, Target
 from aresmon.push.protocol import PushOrder
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutJob, RolloutPace
 from aresmon.push.session import Session
-from aresmon.push.verification import Delivery
+from aresmon.push.verification import Verifier
 from aresmon.render import telegraf
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_schema import did_you_mean
 
 # Outcomes after which a host's data may look different: the dashboards show these pushes.
 _EVENTFUL = frozenset(
-    {PushOutcome.PROVEN, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
+    {PushOutcome.VERIFIED, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
 )
 
 
@@ -56,7 +56,7 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
 
     Fetches the repository of configurations first. Raises AresmonError if that fails, or would lose something.
     """
-    origin = sources.newest(session.project)
+    origin = sources.fetch(session.project)
     fragments = session.site.host_fragments()
     found, refused = list[Target](), list[PushResult]()
     for host in hosts:
@@ -64,7 +64,7 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
         try:
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
             lint.check(host, body, session.config)
-            notes = (*lint.warnings(body), *_unencrypted(body, session.config), *_unused(origin.strangers, host))
+            notes = (*lint.warnings(body), *_unencrypted(body, session.config), *_unused(origin.unmatched, host))
             found.append(Target(host, body, origin.commits.get(host.name, ""), notes))
         except AresmonError as error:
             refused.append(_refused(host, error))
@@ -88,7 +88,7 @@ async def prepare_jobs(
         except AresmonError as error:
             refused.append(_refused(target.host, error))
             continue
-        terms = Terms(lint.pace(target.body), options.strict)
+        terms = VerificationTerms(lint.read_timing(target.body), options.strict)
         found.append(RolloutJob(target, order, session.transport(target.host), terms))
     return found, refused
 
@@ -104,11 +104,11 @@ async def push(
     for one in refused:
         observer.finished(one)
     if len(refused) > pace.max_fail:
-        return [*refused, *(rollout.not_begun(job.host, len(refused)) for job in ready)]
+        return [*refused, *(rollout.skipped(job.host, len(refused)) for job in ready)]
 
-    delivery = Delivery(session.influxdb) if options.verify else None
+    verifier = Verifier(session.influxdb) if options.verify else None
     recorder = _Recorder(session, {job.host: job for job in ready}, observer)
-    results = await rollout.roll_out(ready, delivery, pace=pace, observer=recorder)
+    results = await rollout.roll_out(ready, verifier, pace=pace, observer=recorder)
     await asyncio.to_thread(
         events.record_events, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL]
     )
@@ -137,9 +137,9 @@ async def _record_tls(session: Session, ready: Sequence[RolloutJob], results: Se
     """Record the hosts whose data was seen to arrive by TLS: for them the agents' port need not accept plain HTTP."""
     if not session.config.edge.channel.is_tls:
         return
-    proven = {one.host for one in results if one.outcome in (PushOutcome.PROVEN, PushOutcome.UNCHANGED)}
+    verified = {one.host for one in results if one.outcome in (PushOutcome.VERIFIED, PushOutcome.UNCHANGED)}
     for job in ready:
-        if job.host in proven and not lint.in_clear(job.target.body):
+        if job.host in verified and not lint.unencrypted_urls(job.target.body):
             trusted = (file.content for file in job.order.files if file.path.endswith(f"/{config_names.AUTHORITY}"))
             await session.stack.record_tls(job.host, next(trusted, b""))
 
@@ -162,7 +162,7 @@ def _refused(host: Host, error: AresmonError) -> PushResult:
 
 def _unencrypted(body: str, config: Config) -> Iterator[str]:
     """A warning for each output that writes without TLS although the site has it."""
-    for url in lint.in_clear(body) if config.edge.channel.is_tls else ():
+    for url in lint.unencrypted_urls(body) if config.edge.channel.is_tls else ():
         yield f'it writes to {url} unencrypted: use `${{ARESMON_URL}}` as its URL and `tls_ca = "${{ARESMON_CA}}"`'
 
 
@@ -180,9 +180,9 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
     releases = session.releases(target.host)
     newest, number = releases.newest(), 0
     # An earlier push was verified but not recorded here: it was interrupted, or ran from another folder.
-    is_news = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.mark != result.mark)
-    if is_news or result.outcome in (PushOutcome.PROVEN, PushOutcome.UNVERIFIED):
-        if newest is None and result.live is not None and not is_news:
+    is_unrecorded = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.mark != result.mark)
+    if is_unrecorded or result.outcome in (PushOutcome.VERIFIED, PushOutcome.UNVERIFIED):
+        if newest is None and result.live is not None and not is_unrecorded:
             found = telegraf.unmarked(result.live.decode(errors="replace"), session.templates)
             releases.add(found, Release(0, "", "as it was found", time.time()))
         number = releases.next_number()

@@ -1,7 +1,7 @@
-"""Hosts over SSH, all of them in one event loop, as ~/.ssh/config says.
+"""Connect to hosts over SSH as ~/.ssh/config says, all of them in one event loop.
 
-Source: asyncssh. Aliases, ports, users, keys, agent, ProxyJump and Include are its reading of OpenSSH's files;
-an unknown or changed host key is refused.
+Source: asyncssh, which reads aliases, ports, users, keys, agent, ProxyJump and Include from OpenSSH's files. An
+unknown or changed host key is rejected.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import asyncssh
 from aresmon.ssh import relay
 from aresmon.ssh.transport import Conversation, LostError, UnreachableHostError, read_and_run
 
-_CONNECT_WITHIN = 15.0
+_CONNECT_TIMEOUT = 15.0
 _TRIES = 3
-_KEEPALIVE = 5  # seconds; three unanswered, and the connection is given up
-# sshd refuses at random from ten unauthenticated connections on (MaxStartups), and a bastion sees them all.
+_KEEPALIVE = 5  # seconds; the connection is lost after three unanswered ones
+# From ten unauthenticated connections on, sshd refuses some at random (MaxStartups); a bastion host gets them all.
 _HANDSHAKES = 8
 _PIECE = 1 << 16
 _GO = "aresmon-go"
@@ -39,14 +39,14 @@ def _words_of(line: str) -> tuple[str, ...]:
     return tuple(shlex.split(line))
 
 
-# asyncssh reads ~/.ssh/config anew for each connection. With a few hundred hosts in it, splitting the same lines again
-# and again is more than all else that a connection costs.
+# asyncssh reads ~/.ssh/config for each connection. With a few hundred hosts in it, splitting the same lines repeatedly
+# takes longer than everything else in a connection.
 setattr(asyncssh.config, "shlex", SimpleNamespace(split=lambda line: list(_words_of(line))))  # noqa: B010
 
 
 @dataclass(frozen=True)
 class Connections:
-    """What the hosts of one command share: how many shake hands at once, and the password for sudo, if asked for."""
+    """What all connections of one command share: the limit of parallel handshakes, and sudo's password, if any."""
 
     sudo_password: str | None = field(default=None, repr=False)
     handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_HANDSHAKES), repr=False)
@@ -54,7 +54,7 @@ class Connections:
 
 @dataclass(frozen=True)
 class Ssh:
-    """A host as ssh reaches it: `destination` is an alias of ~/.ssh/config, a name, or user@name."""
+    """A host that is reached by ssh. `destination` is an alias of ~/.ssh/config, a name, or user@name."""
 
     name: str
     destination: str
@@ -62,7 +62,7 @@ class Ssh:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[asyncssh.SSHClientConnection]:
-        """A connection. Raises UnreachableHostError with what to do."""
+        """Open a connection. Raises UnreachableHostError with the next step."""
         connection = await self._connect()
         try:
             yield connection
@@ -78,8 +78,8 @@ class Ssh:
             yield SshConnection(self, connection)
 
     @asynccontextmanager
-    async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
-        async with self.open() as connection, connection.start(script, given, as_root=as_root) as conversation:
+    async def start(self, script: str, stdin: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
+        async with self.open() as connection, connection.start(script, stdin, as_root=as_root) as conversation:
             yield conversation
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
@@ -96,44 +96,44 @@ class Ssh:
                             host,
                             config=_configurations(),
                             keepalive_interval=_KEEPALIVE,
-                            login_timeout=_CONNECT_WITHIN,
+                            login_timeout=_CONNECT_TIMEOUT,
                             **options,
                         ),
-                        _CONNECT_WITHIN,
+                        _CONNECT_TIMEOUT,
                     )
             except _TRANSIENT as error:
                 if not tries_left:
-                    raise self.unreachable(str(error) or "the connection was dropped", "") from None
-                await asyncio.sleep(random.uniform(0.3, 1.5))  # noqa: S311 (so that hosts do not come back together)
+                    raise self.unreachable(str(error) or "connection dropped", "") from None
+                await asyncio.sleep(random.uniform(0.3, 1.5))  # noqa: S311 (so that hosts do not retry at the same time)
             except asyncssh.HostKeyNotVerifiable as error:
                 raise self._untrusted(str(error)) from None
             except asyncssh.PermissionDenied:
-                hint = f"`ssh {self.destination}` must log in by itself: a key, and its agent, as ~/.ssh/config says"
-                raise self.unreachable("it lets nobody in with these keys", hint) from None
+                hint = f"`ssh {self.destination}` must log in without a prompt: check ~/.ssh/config and your ssh agent"
+                raise self.unreachable("it accepts none of your keys", hint) from None
             except asyncssh.ConfigParseError as error:
-                raise self.unreachable(f"~/.ssh/config: {error}", "mend that file") from None
+                raise self.unreachable(f"~/.ssh/config: {error}", "correct that file") from None
             except TimeoutError:
-                raise self.unreachable(f"it did not answer within {_CONNECT_WITHIN:.0f} s", "") from None
+                raise self.unreachable(f"no answer within {_CONNECT_TIMEOUT:.0f} s", "") from None
             except (asyncssh.Error, OSError) as error:
                 raise self.unreachable(_words(error), "") from None
         raise AssertionError("unreachable")
 
     def unreachable(self, why: str, hint: str) -> UnreachableHostError:
         """The error of a host that cannot be reached; without a hint, how to find out why."""
-        known = f"`ssh {self.destination}` shows what is in the way; `ssh:` in aresmon.yml or ~/.ssh/config says how"
-        return UnreachableHostError(f"{self.name} is not reached: {why}", hint=hint or known)
+        default = f"try `ssh {self.destination}`; the address is set by `ssh:` in aresmon.yml and by ~/.ssh/config"
+        return UnreachableHostError(f"{self.name} is unreachable: {why}", hint=hint or default)
 
-    def _untrusted(self, said: str) -> UnreachableHostError:
+    def _untrusted(self, detail: str) -> UnreachableHostError:
         if _is_known(self.destination):
             return UnreachableHostError(
-                f"{self.name} shows another host key than ~/.ssh/known_hosts has",
-                hint="find out why: a machine made anew, or somebody in between. If it is right: "
-                f"`ssh-keygen -R {self.destination.rpartition('@')[2]}`, then `ssh {self.destination}` once",
+                f"{self.name}: its host key differs from the one in ~/.ssh/known_hosts",
+                hint="find out whether the machine was reinstalled or the connection is intercepted. If the new key is "
+                f"right: `ssh-keygen -R {self.destination.rpartition('@')[2]}`, then `ssh {self.destination}` once",
             )
         return UnreachableHostError(
-            f"{self.name}: its host key is not in ~/.ssh/known_hosts ({said})",
-            hint=f"`ssh {self.destination}` once, hold the fingerprint it shows against the host's own "
-            "(`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there), and say yes",
+            f"{self.name}: its host key is not in ~/.ssh/known_hosts ({detail})",
+            hint=f"run `ssh {self.destination}` once, compare the fingerprint with the host's own "
+            "(`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on it), and answer yes",
         )
 
 
@@ -149,16 +149,16 @@ class SshConnection:
         return self.host.name
 
     @asynccontextmanager
-    async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
+    async def start(self, script: str, stdin: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
         try:
             process = await self._run(script, as_root=as_root)
         except (asyncssh.Error, OSError) as error:
-            raise self.host.unreachable(f"it lets nothing run: {_words(error)}", "") from None
-        # In pieces: asyncssh copies all that it still has to send for each packet.
-        with suppress(asyncssh.Error, OSError):  # a connection that breaks in the middle is told by the lines
-            for start in range(0, len(given), _PIECE):
-                process.stdin.write(given[start : start + _PIECE])
-                if len(given) > _PIECE:
+            raise self.host.unreachable(f"it cannot start a program: {_words(error)}", "") from None
+        # In pieces, since asyncssh copies its whole unsent buffer for each packet.
+        with suppress(asyncssh.Error, OSError):  # lines() reports a connection that breaks meanwhile
+            for start in range(0, len(stdin), _PIECE):
+                process.stdin.write(stdin[start : start + _PIECE])
+                if len(stdin) > _PIECE:
                     await process.stdin.drain()
         conversation = _Remote(self.name, process, asyncio.create_task(_last_lines(process.stderr)))
         try:
@@ -180,7 +180,7 @@ class SshConnection:
         return await asyncio.start_unix_server(serve, str(local))
 
     async def _forward(self, script: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Run a script as root, its standard input and output those of this stream, until the stream ends."""
+        """Run a script as root with this stream as its standard input and output, until the stream ends."""
         process = await self._run(script, as_root=True)
 
         async def send() -> None:
@@ -201,11 +201,11 @@ class SshConnection:
         command, before = read_and_run(len(text)), b""
         if as_root and self.connection.get_extra_info("username") != "root":
             if password is not None:
-                # A sudo that does not ask leaves the password unread: what comes before our word is nobody's input.
+                # If sudo needs no password it stays unread: skip the input up to our marker.
                 command = f'while IFS= read -r line && [ "$line" != {_GO} ]; do :; done; {command}'
                 before = f"{password}\n{_GO}\n".encode()
-            how = "sudo -n --" if password is None else "sudo -S -p '' --"
-            command = f"{how} bash -c {shlex.quote(command)}"
+            sudo = "sudo -n --" if password is None else "sudo -S -p '' --"
+            command = f"{sudo} bash -c {shlex.quote(command)}"
         else:
             command = f"bash -c {shlex.quote(command)}"
         process = await self.connection.create_process(f"exec {command}", encoding=None)
@@ -214,7 +214,7 @@ class SshConnection:
 
 
 class _Remote:
-    """A program at the other end of a connection."""
+    """A script that runs over a connection."""
 
     def __init__(self, name: str, process: asyncssh.SSHClientProcess[bytes], reading: asyncio.Task[str]) -> None:
         self._name, self._process, self._reading = name, process, reading
@@ -225,7 +225,7 @@ class _Remote:
             try:
                 piece = await self._process.stdout.read(1 << 16)
             except (asyncssh.Error, OSError) as error:
-                raise LostError(f"the connection to {self._name} broke: {_words(error)}") from None
+                raise LostError(f"the connection to {self._name} was lost: {_words(error)}") from None
             if not piece:
                 break
             *whole, rest = (rest + piece).split(b"\n")
@@ -234,7 +234,7 @@ class _Remote:
         with suppress(Exception):
             await asyncio.wait_for(self._process.wait_closed(), 5)
         if self._process.exit_status is None:
-            raise LostError(f"the connection to {self._name} broke")
+            raise LostError(f"the connection to {self._name} was lost")
 
     async def send(self, line: str) -> None:
         with suppress(asyncssh.Error, OSError):
@@ -245,7 +245,7 @@ class _Remote:
         with suppress(asyncssh.Error, OSError):
             self._process.stdin.write_eof()
 
-    async def complaint(self) -> str:
+    async def stderr(self) -> str:
         try:
             return await asyncio.wait_for(self._reading, 2)
         except TimeoutError:
@@ -272,12 +272,12 @@ def _split_port(host: str) -> tuple[str, int]:
 
 
 def _is_known(destination: str) -> bool:
-    """Whether some key of this host is known, by the name and port that it has in ~/.ssh/config."""
+    """Whether known_hosts has a key of this host, by its name and port in ~/.ssh/config."""
     user, _, host = destination.rpartition("@")
     host, port = _split_port(host)
     try:
-        given: dict[str, Any] = {**({"port": port} if port else {}), **({"username": user} if user else {})}
-        options = asyncssh.SSHClientConnectionOptions(host=host, config=_configurations(), **given)
+        stdin: dict[str, Any] = {**({"port": port} if port else {}), **({"username": user} if user else {})}
+        options = asyncssh.SSHClientConnectionOptions(host=host, config=_configurations(), **stdin)
         found = asyncssh.match_known_hosts(
             str(Path.home() / ".ssh" / "known_hosts"), options.host or host, "", options.port
         )
@@ -287,8 +287,8 @@ def _is_known(destination: str) -> bool:
 
 
 def _words(error: BaseException) -> str:
-    """`[Errno 111] Connect call failed …` as a person would say it."""
+    """`[Errno 111] Connect call failed …` without the parts of the implementation: `connection refused`."""
     if isinstance(error, OSError) and error.errno and error.strerror:
-        told = os.strerror(error.errno) if error.errno > 0 else error.strerror
-        return told.lower()
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return text.lower()
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Run on the server, by its own Python: standard input and output, to and from a Unix socket."""
+"""Runs in the server's own Python: connects standard input and output to a Unix socket."""
 
 import os
 import socket
@@ -7,16 +7,16 @@ import threading
 
 
 def main(path: str) -> None:
-    """Pass on, until one side has no more to say."""
+    """Copy both ways until one side closes."""
     peer = socket.socket(socket.AF_UNIX)
     peer.connect(path)
 
-    def upwards() -> None:
+    def send() -> None:
         while data := os.read(0, 65536):
             peer.sendall(data)
         peer.shutdown(socket.SHUT_WR)
 
-    threading.Thread(target=upwards, daemon=True).start()
+    threading.Thread(target=send, daemon=True).start()
     while data := peer.recv(65536):
         os.write(1, data)
 

@@ -1,4 +1,4 @@
-"""How a host is spoken to: one conversation, lines both ways."""
+"""Run a script on a host, and exchange lines with it."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from aresmon.system.errors import AresmonError
 
 
 class UnreachableHostError(AresmonError):
-    """A host that could not be spoken to; nothing was changed there."""
+    """No connection to a host; nothing was changed on it."""
 
 
 class LostError(AresmonError):
-    """A host that was spoken to, and then no more."""
+    """The connection to a host was lost."""
 
 
 def read_and_run(length: int) -> str:
-    """What bash is told: to read a script of so many bytes from its standard input, which goes on after it.
+    """Return the bash command that reads a script of this many bytes from standard input and runs it.
 
-    On the command line the script itself would stand in every process list, and sudo would log it, line by line.
+    With the script on the command line, every process list would show it, and sudo would log it.
     """
     return f'aresmon_script=$(dd bs={length} count=1 iflag=fullblock status=none) && eval "$aresmon_script"'
 
 
 class Conversation(Protocol):
-    """A program on a host, and what goes in and comes out."""
+    """A running script, its input and its output."""
 
     def lines(self) -> AsyncIterator[str]:
-        """What it prints, line by line, until it ends. Raises LostError if the connection breaks."""
+        """Its output, line by line, until it exits. Raises LostError if the connection breaks."""
 
     async def send(self, line: str) -> None:
-        """Give it a line. A program that has ended takes it and does nothing."""
+        """Send a line. Does nothing if the script has exited."""
 
     async def end(self) -> None:
-        """Give it nothing more: its standard input is at its end."""
+        """Close its standard input."""
 
-    async def complaint(self) -> str:
-        """The last lines of its standard error, once it has ended."""
+    async def stderr(self) -> str:
+        """The last lines of its standard error, after it has exited."""
 
 
 class Transport(Protocol):
-    """The way to one host."""
+    """The connection to one host."""
 
     @property
     def name(self) -> str:
         """The host's name in aresmon.yml."""
 
-    def start(self, script: str, given: bytes, *, as_root: bool) -> AbstractAsyncContextManager[Conversation]:
-        """Run a bash script there, with these bytes on its standard input, which stays open.
+    def start(self, script: str, stdin: bytes, *, as_root: bool) -> AbstractAsyncContextManager[Conversation]:
+        """Run a bash script on the host, with these bytes on its standard input, which stays open.
 
-        At the end of the context its standard input is closed. Raises UnreachableHostError.
+        At the end of the context the standard input is closed. Raises UnreachableHostError.
         """
 
 
@@ -68,11 +68,11 @@ class Local:
     name: str
 
     @asynccontextmanager
-    async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
+    async def start(self, script: str, stdin: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
         sudo = ["sudo", "-n", "--"] if as_root and os.getuid() != 0 else []
         program = await self._run([*sudo, "bash", "-c", read_and_run(len(script.encode()))])
         try:
-            await program.write(script.encode() + given)
+            await program.write(script.encode() + stdin)
             yield program
         finally:
             await program.end()
@@ -80,21 +80,21 @@ class Local:
     async def _run(self, argv: list[str]) -> _Running:
         pipe = asyncio.subprocess.PIPE
         try:
-            # In a session of its own: ^C is not its end too.
+            # In its own session, so that ^C does not end it.
             program = await asyncio.create_subprocess_exec(
                 *argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=_LONGEST_LINE, start_new_session=True
             )
         except OSError as error:
-            raise UnreachableHostError(f"{self.name}: {argv[0]} could not be started: {error.strerror}") from None
+            raise UnreachableHostError(f"{self.name}: {argv[0]} cannot be started: {error.strerror}") from None
         return _Running(program)
 
 
 class _Running:
-    """A program that runs here."""
+    """A script that runs on this machine."""
 
     def __init__(self, program: asyncio.subprocess.Process) -> None:
         if program.stdin is None or program.stdout is None or program.stderr is None:
-            raise ValueError("a program is spoken with through three pipes")
+            raise ValueError("the program needs pipes for its input, output and errors")
         self._program, self._input, self._output = program, program.stdin, program.stdout
         self._reading = asyncio.create_task(program.stderr.read())
 
@@ -103,20 +103,20 @@ class _Running:
             yield line.decode(errors="replace").rstrip("\n")
         await self._program.wait()
 
-    async def write(self, given: bytes) -> None:
+    async def write(self, data: bytes) -> None:
         with suppress(ConnectionError):
-            self._input.write(given)
+            self._input.write(data)
             await self._input.drain()
 
     async def send(self, line: str) -> None:
         await self.write(f"{line}\n".encode())
 
     async def end(self) -> None:
-        """Close its standard input; it is left to end by itself."""
+        """Close its standard input; it exits on its own."""
         self._input.close()
         with suppress(ConnectionError):
             await self._input.wait_closed()
 
-    async def complaint(self) -> str:
-        said = await self._reading
-        return "\n".join(said.decode(errors="replace").strip().splitlines()[-5:])
+    async def stderr(self) -> str:
+        output = await self._reading
+        return "\n".join(output.decode(errors="replace").strip().splitlines()[-5:])

@@ -51,7 +51,7 @@ class DesiredState:
 
 def render_site(project: Project, engine: Engine, references: Mapping[str, str]) -> Files:
     """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
-    pushed = sources.proven(project)
+    pushed = sources.read_verified(project)
     place = RenderContext(
         root=project.site.root,
         users=users(),

@@ -165,7 +165,7 @@ async def _run(transport: Transport, commands: Sequence[str]) -> Answers:
                 word, _, rest = line[1:].partition(" ")
                 answers.setdefault(word, []).append(rest)
         if "end" not in answers:
-            raise AresmonError(f"{transport.name}: {await conversation.complaint() or 'it said nothing'}")
+            raise AresmonError(f"{transport.name}: {await conversation.stderr() or 'it said nothing'}")
     return answers
 
 

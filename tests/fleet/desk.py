@@ -91,11 +91,11 @@ class Desk:
         """Push to these hosts in one wave, whatever happens to one of them, and read what is told of each."""
         return pushed(self.run("push-config", "--canary", "0", "--json", *arguments))
 
-    def proven(self, *servers: Server, text: str = QUICK) -> list[Standing]:
+    def verified(self, *servers: Server, text: str = QUICK) -> list[Standing]:
         """Bring a configuration to these servers; what stands there then is the old one of a test."""
         self.own(*servers, text=text)
         done = self.push(*(one.name for one in servers))
-        assert done.outcomes == dict.fromkeys((one.name for one in servers), "proven"), done
+        assert done.outcomes == dict.fromkeys((one.name for one in servers), "verified"), done
         return [standing(one) for one in servers]
 
     def by_hand(self, server: Server, *, name: str = "") -> Standing:

@@ -100,8 +100,8 @@ def test_a_container_whose_data_does_not_arrive_gives_way_to_the_former_one(
     result = fleet_site.run("push-config", "barge", "--deadline", "12", env=pilot.env())
 
     assert result.code == 3, result
-    assert "none of its data arrived within 12 s" in result.out
-    assert "The former configuration runs again and its data arrives" in result.out
+    assert "no data arrived within 12 s" in result.out
+    assert "The previous configuration is running and its data arrives" in result.out
     assert barge.sha256(watched(fleet_site)) == before
     agent_of(fleet_site)
 

@@ -99,7 +99,7 @@ def test_a_machine_without_telegraf_is_given_one_and_appears_in_status(
 
         assert result.code == 0, result
         assert "tripel: debian 12, x86_64, no Telegraf" in result.out
-        assert "tripel: proven" in result.out
+        assert "tripel: verified" in result.out
         assert text_of(fleet_site).startswith(before.rstrip("\n"))
         newest = hosts_in_status(fleet_site)["tripel"]
         assert newest is not None
@@ -131,7 +131,7 @@ def test_what_is_interrupted_after_the_file_is_gone_on_with(
     first = fleet_site.run("hosts", "add", "tripel", "--collect", "system", env=registrar.env())
 
     assert first.code == 1, first
-    assert "the edge is not reached from there (http://edge:8086)" in first.out
+    assert "tripel cannot connect to the edge at http://edge:8086" in first.out
     assert not equipped.is_active
     assert "tripel" in text_of(fleet_site)
 
@@ -139,7 +139,7 @@ def test_what_is_interrupted_after_the_file_is_gone_on_with(
         second = fleet_site.run("hosts", "add", "tripel", env=registrar.env())
 
     assert second.code == 0, second
-    assert "tripel: proven" in second.out
+    assert "tripel: verified" in second.out
 
 
 def test_a_machine_that_is_not_reached_is_not_written_anywhere(
@@ -150,7 +150,7 @@ def test_a_machine_that_is_not_reached_is_not_written_anywhere(
     result = fleet_site.run("hosts", "add", "nowhere", "--ssh", "ares@127.0.2.1:9", env=registrar.env())
 
     assert result.code == 1, result
-    assert "nowhere is not reached" in result.err
+    assert "nowhere is unreachable" in result.err
     assert text_of(fleet_site) == before
     assert "agent-nowhere" not in fleet_site.users()
 
@@ -211,7 +211,7 @@ def test_a_host_that_is_away_is_removed_all_the_same_and_told(
         result = fleet_site.run("hosts", "remove", "tripel", "--yes", env=registrar.env())
 
     assert result.code == 5, result
-    assert "its agent is left as it was: tripel is not reached" in result.err
+    assert "its agent is left as it was: tripel is unreachable" in result.err
     assert may_write(fleet_site, password) == 401
     assert "tripel" not in text_of(fleet_site)
 

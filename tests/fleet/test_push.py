@@ -1,4 +1,4 @@
-"""A push to real servers: proven by its own points, and proven again when there is nothing to do."""
+"""A push to real servers: verified by its own points, and proven again when there is nothing to do."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def test_a_push_is_told_to_the_dashboards_and_one_with_nothing_to_do_is_not(
     mark = result.out.split()[-1]
     (series,) = fleet_site.query(asked)
     assert len(series.rows) == before + 1
-    assert series.rows[-1]["title"] == "push to lewi: proven"
+    assert series.rows[-1]["title"] == "push to lewi: verified"
     assert series.rows[-1]["text"] == mark.partition("-")[0]

@@ -57,7 +57,7 @@ def test_a_password_is_seen_nowhere_while_it_is_brought_and_afterwards(
 
 
 def test_files_are_the_agents_to_read_and_nobodys_to_write(desk: Desk, lewi: Server) -> None:
-    desk.proven(lewi)
+    desk.verified(lewi)
 
     modes = lewi.run("stat -c '%n %a %U:%G' /etc/telegraf/telegraf.conf /etc/default/telegraf /var/lib/aresmon/*")
     left = lewi.run("find /etc/telegraf /etc/default -name '*.aresmon*'")
@@ -72,7 +72,7 @@ def test_files_are_the_agents_to_read_and_nobodys_to_write(desk: Desk, lewi: Ser
 
 def test_a_dry_run_shows_what_would_change_and_touches_nothing(desk: Desk, ronflex: Server, lewi: Server) -> None:
     password = desk.site.secret("agent-ronflex")
-    before = [desk.by_hand(ronflex), *desk.proven(lewi)]
+    before = [desk.by_hand(ronflex), *desk.verified(lewi)]
     desk.own(ronflex, lewi)
     files = [one.run(EVERYTHING) for one in (ronflex, lewi)]
     history = desk.run("history", "--json").out
@@ -100,8 +100,8 @@ def test_a_script_reads_one_document_and_people_read_lines(desk: Desk, ronflex: 
     document = json.loads(told.out)
     assert (told.code, told.err, document["ok"]) == (0, "", True), told
     assert [(one["host"], one["outcome"], one["why"], one["next"]) for one in document["hosts"]] == [
-        ("ronflex", "proven", "", ""),
-        ("lewi", "proven", "", ""),
+        ("ronflex", "verified", "", ""),
+        ("lewi", "verified", "", ""),
     ]
     assert document["hosts"][1]["mark"] == standing(lewi).mark
     assert document["hosts"][1]["seconds"] > 0

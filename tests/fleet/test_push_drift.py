@@ -19,7 +19,7 @@ def edit(server: Server) -> str:
 
 
 def test_an_edit_is_shown_and_stops_a_push(desk: Desk, lewi: Server) -> None:
-    desk.proven(lewi)
+    desk.verified(lewi)
     edited = edit(lewi)
     desk.own(lewi, text=OTHER)
 
@@ -35,8 +35,8 @@ def test_an_edit_is_shown_and_stops_a_push(desk: Desk, lewi: Server) -> None:
 
 
 def test_the_doctor_visits_the_hosts_and_names_what_each_has(desk: Desk, ronflex: Server, lewi: Server) -> None:
-    desk.proven(lewi)
-    desk.proven(ronflex)
+    desk.verified(lewi)
+    desk.verified(ronflex)
     edit(lewi)
     ronflex.run("systemctl stop telegraf")
 
@@ -49,24 +49,24 @@ def test_the_doctor_visits_the_hosts_and_names_what_each_has(desk: Desk, ronflex
 
 
 def test_an_edit_is_let_go(desk: Desk, lewi: Server) -> None:
-    before = desk.proven(lewi)
+    before = desk.verified(lewi)
     edit(lewi)
 
     pushed = desk.push("lewi", "--overwrite")
 
-    assert pushed.outcomes == {"lewi": "proven"}, pushed
+    assert pushed.outcomes == {"lewi": "verified"}, pushed
     assert "available_percent" in lewi.read(CONFIGURATION)
     assert desk.kept(*before) == {"lewi": "new"}
     assert desk.run("drift", "lewi").code == 0
 
 
 def test_an_edit_is_kept_as_a_file_of_the_site_and_proven(desk: Desk, lewi: Server) -> None:
-    before = desk.proven(lewi)
+    before = desk.verified(lewi)
     edit(lewi)
 
     pushed = desk.push("lewi", "--adopt")
 
-    assert pushed.outcomes == {"lewi": "proven"}, pushed
+    assert pushed.outcomes == {"lewi": "verified"}, pushed
     kept = (desk.site.folder / "overrides" / "agents" / "lewi.conf").read_text()
     assert kept.lstrip().startswith("[agent]")
     assert "used_percent" in kept
@@ -81,7 +81,7 @@ def test_an_edit_that_configs_would_overwrite_is_kept_and_the_push_waits(
 ) -> None:
     configs_repo.commit({"lewi.conf": QUICK})
     desk.site.configure(configs={"git": configs_repo.url, "branch": "master"})
-    assert desk.push("lewi").outcomes == {"lewi": "proven"}
+    assert desk.push("lewi").outcomes == {"lewi": "verified"}
     edited = edit(lewi)
 
     pushed = desk.push("lewi", "--adopt")
@@ -93,7 +93,7 @@ def test_an_edit_that_configs_would_overwrite_is_kept_and_the_push_waits(
 
 
 def test_a_change_of_the_password_s_file_is_seen_and_not_shown(desk: Desk, lewi: Server) -> None:
-    desk.proven(lewi)
+    desk.verified(lewi)
     lewi.run("echo EXTRA=1 >> /etc/default/telegraf")
 
     drift = desk.run("drift", "lewi", "--json")
@@ -109,8 +109,8 @@ def test_an_earlier_release_is_brought_back_with_the_same_proof_and_all_is_in_th
     desk: Desk, lewi: Server
 ) -> None:
     found = lewi.read(CONFIGURATION)
-    desk.proven(lewi, text=QUICK)
-    before = desk.proven(lewi, text=OTHER)
+    desk.verified(lewi, text=QUICK)
+    before = desk.verified(lewi, text=OTHER)
 
     result = desk.run("rollback-config", "lewi", "--json")
 
@@ -119,9 +119,9 @@ def test_an_earlier_release_is_brought_back_with_the_same_proof_and_all_is_in_th
     assert desk.kept(*before) == {"lewi": "new"}
     history = json.loads(desk.run("history", "lewi", "--json").out)
     assert [(line["release"], line["outcome"]) for line in history[-3:]] == [
-        (1, "proven"),
-        (2, "proven"),
-        (3, "proven"),
+        (1, "verified"),
+        (2, "verified"),
+        (3, "verified"),
     ]
     assert {line["owner"] for line in history[-3:]} == {"root"}
     assert (desk.site.state / "releases" / "lewi" / "00000.conf").read_text() == found
@@ -129,7 +129,7 @@ def test_an_earlier_release_is_brought_back_with_the_same_proof_and_all_is_in_th
 
 def test_going_back_to_what_was_found_is_held_to_the_same_rules(desk: Desk, lewi: Server) -> None:
     lewi.write(CONFIGURATION, QUICK)
-    desk.proven(lewi, text=OTHER)
+    desk.verified(lewi, text=OTHER)
 
     result = desk.run("rollback-config", "lewi", "--to", "0", "--json")
     missing = desk.run("rollback-config", "lewi", "--to", "7")

@@ -24,12 +24,12 @@ STATES = [
     ("restart", "verify", "commit", "rollback", "rollback, restart"),
 ]
 FROM_THE_JOURNAL_ON = ("prepare", "switch", "restart", "verify", "commit", "rollback")
-OUTCOMES = {"untouched": "refused", "restored": "rolled back", "new": "proven"}
+OUTCOMES = {"untouched": "refused", "restored": "rolled back", "new": "verified"}
 End = tuple[Kept, str]
 ALONE: End = ("untouched", "")
 DONE: End = ("new", "")
-LATE: End = ("restored", "none of its data arrived within 5 s")
-NOTE = "the push before this one was taken back there: "
+LATE: End = ("restored", "no data arrived within 5 s")
+NOTE = "the previous push to this host was rolled back: "
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def goes_on(desk: Desk, before: list[Standing]) -> tuple[list[Kept], list[str]]:
     then, and what that push says of the one before, which is nothing where there is nothing to say."""
     found = desk.kept(*before)
     after = desk.push(*renew(desk, *(one.server for one in before)))
-    assert after.outcomes == {name: "unchanged" if how == "new" else "proven" for name, how in found.items()}, after
+    assert after.outcomes == {name: "unchanged" if how == "new" else "verified" for name, how in found.items()}, after
     return list(found.values()), ["; ".join(after.notes(name)).removeprefix(NOTE) for name in found]
 
 
@@ -72,7 +72,7 @@ def by(states: tuple[str, ...], known: Mapping[str, End], other: End) -> dict[st
 
 def outcomes(told: str) -> list[str]:
     """How a push ended for each host, in the order of their names above."""
-    found = dict(re.findall(r"^(\w+): (refused|rolled back|proven)$", told, re.MULTILINE))
+    found = dict(re.findall(r"^(\w+): (refused|rolled back|verified)$", told, re.MULTILINE))
     return [found[name] for name in NAMES if name in found]
 
 
@@ -85,7 +85,7 @@ def kill_script(server: Server) -> None:
 def test_a_controller_that_is_killed_leaves_every_host_whole(
     desk: Desk, six: list[Server], states: tuple[str, ...]
 ) -> None:
-    before = desk.proven(*six[: len(states)])
+    before = desk.verified(*six[: len(states)])
 
     with met(desk, before, states) as push:
         push.send(signal.SIGKILL)
@@ -102,12 +102,12 @@ def test_a_controller_that_is_killed_leaves_every_host_whole(
 def test_a_connection_that_is_cut_leaves_every_host_whole_and_how_it_ended_is_told(
     desk: Desk, six: list[Server], states: tuple[str, ...]
 ) -> None:
-    before = desk.proven(*six[: len(states)])
+    before = desk.verified(*six[: len(states)])
 
     with met(desk, before, states) as push:
         at_once(Server.cut, six)
     for one in before:
-        push.wait_said(f"{one.server.name}: lost: asking again")
+        push.wait_said(f"{one.server.name}: connection lost: reconnecting")
     at_once(Server.mend, six)
     result = push.ended()
     found, told = goes_on(desk, before)
@@ -122,7 +122,7 @@ def test_a_connection_that_is_cut_leaves_every_host_whole_and_how_it_ended_is_to
 
 
 def test_the_dead_man_takes_back_what_nobody_else_does(desk: Desk, six: list[Server]) -> None:
-    before = desk.proven(*six)
+    before = desk.verified(*six)
 
     with met(desk, before, FROM_THE_JOURNAL_ON) as push:
         push.send(signal.SIGSTOP)  # so that nobody is told that the other has gone
@@ -136,7 +136,7 @@ def test_the_dead_man_takes_back_what_nobody_else_does(desk: Desk, six: list[Ser
 
 
 def test_after_a_power_cut_the_former_configuration_runs_and_that_is_told(desk: Desk, six: list[Server]) -> None:
-    before = desk.proven(*six)
+    before = desk.verified(*six)
 
     with met(desk, before, FROM_THE_JOURNAL_ON) as push:
         at_once(Server.power_cut, six)
@@ -152,7 +152,7 @@ def test_after_a_power_cut_the_former_configuration_runs_and_that_is_told(desk: 
 def test_what_was_proven_when_its_controller_was_killed_is_a_release_like_any_other(
     desk: Desk, six: list[Server]
 ) -> None:
-    before = desk.proven(six[0])
+    before = desk.verified(six[0])
 
     with met(desk, before, ["commit"]) as push:
         push.send(signal.SIGKILL)
@@ -164,15 +164,15 @@ def test_what_was_proven_when_its_controller_was_killed_is_a_release_like_any_ot
     assert "# new" not in six[0].read("/etc/telegraf/telegraf.conf")
     told = json.loads(desk.run("history", "biere", "--json").out)
     assert [(one["release"], one["outcome"]) for one in told[-3:]] == [
-        (1, "proven"),
+        (1, "verified"),
         (2, "unchanged"),
-        (3, "proven"),
+        (3, "verified"),
     ]
 
 
 def test_an_interruption_of_the_only_host_is_told_as_one(desk: Desk, six: list[Server]) -> None:
     """Where others are not begun for it, `test_push_many.py` looks."""
-    before = desk.proven(six[0])
+    before = desk.verified(six[0])
     renew(desk, six[0], text=ELSEWHERE)
 
     push = Push(desk, "biere")

@@ -19,7 +19,7 @@ BAD = "[[inputs.cpu]]\n  nonsense = 1\n"
 def test_what_the_canary_refuses_no_other_host_is_asked_to_take(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     desk.own(biere, ronflex, lewi)
     desk.own(biere, text=BAD)
 
@@ -31,14 +31,14 @@ def test_what_the_canary_refuses_no_other_host_is_asked_to_take(
 
 
 def test_as_many_failures_as_are_allowed_stop_nobody(desk: Desk, biere: Server, ronflex: Server, lewi: Server) -> None:
-    desk.proven(biere, ronflex, lewi)
+    desk.verified(biere, ronflex, lewi)
     desk.own(biere, ronflex, lewi)
     desk.own(biere, text=BAD)
 
     result = desk.run("push-config", "biere", "ronflex", "lewi", "--max-fail", "1", "--json")
 
     outcomes = {one["host"]: one["outcome"] for one in json.loads(result.out)["hosts"]}
-    assert (result.code, outcomes) == (5, {"biere": "refused", "ronflex": "proven", "lewi": "proven"}), result
+    assert (result.code, outcomes) == (5, {"biere": "refused", "ronflex": "verified", "lewi": "verified"}), result
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def colleague(desk: Desk, tmp_path: Path) -> Desk:
 
 
 def test_of_two_operators_the_second_is_told_who_the_first_is(desk: Desk, colleague: Desk, lewi: Server) -> None:
-    before = desk.proven(lewi)
+    before = desk.verified(lewi)
     desk.own(lewi)
 
     with lewi.hold("systemctl", matching="^restart") as hold:
@@ -71,15 +71,15 @@ def test_of_two_operators_the_second_is_told_who_the_first_is(desk: Desk, collea
         pushed = pushed_by(first)
 
     assert (second.code, second.outcomes) == (1, {"lewi": "refused"}), second
-    assert "root pushes to it, for" in second.why("lewi")
+    assert "root has been pushing to this host for" in second.why("lewi")
     assert "--break-lock" in second.next("lewi")
     assert (same_folder.code, "is in the hands of `aresmon push-config`" in same_folder.err) == (1, True)
-    assert pushed.outcomes == {"lewi": "proven"}
+    assert pushed.outcomes == {"lewi": "verified"}
     assert desk.kept(*before) == {"lewi": "new"}
 
 
 def test_a_lock_whose_holder_hangs_is_broken_when_that_is_meant(desk: Desk, colleague: Desk, lewi: Server) -> None:
-    before = desk.proven(lewi)
+    before = desk.verified(lewi)
     desk.own(lewi)
     colleague.own(lewi, text=OTHER + "# of the colleague\n")
     stuck = desk.start("push-config", "lewi", "--deadline", "600")
@@ -92,9 +92,9 @@ def test_a_lock_whose_holder_hangs_is_broken_when_that_is_meant(desk: Desk, coll
     broken = colleague.push("lewi", "--break-lock")
 
     assert refused.outcomes == {"lewi": "refused"}, refused
-    assert broken.outcomes == {"lewi": "proven"}, broken
+    assert broken.outcomes == {"lewi": "verified"}, broken
     assert "the lock of root was broken" in broken.notes("lewi")
-    assert any("was taken back first" in note for note in broken.notes("lewi")), broken
+    assert any("was rolled back first" in note for note in broken.notes("lewi")), broken
     assert "# of the colleague" in lewi.read("/etc/telegraf/telegraf.conf")
     assert desk.kept(*before) == {"lewi": "new"}
 
@@ -103,7 +103,7 @@ def test_a_lock_whose_holder_hangs_is_broken_when_that_is_meant(desk: Desk, coll
 def test_an_interruption_brings_the_former_configurations_back_in_good_order(
     desk: Desk, ronflex: Server, lewi: Server, kind: signal.Signals
 ) -> None:
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     elsewhere = '[[outputs.influxdb]]\n  urls = ["http://edge:9"]\n  skip_database_creation = true\n'
     desk.own(ronflex, lewi, text=OTHER + elsewhere)
     process = desk.start("push-config", "ronflex", "lewi")
@@ -114,6 +114,6 @@ def test_an_interruption_brings_the_former_configurations_back_in_good_order(
 
     assert process.returncode == 130, (out, err)
     assert "ronflex: ROLLED BACK: it was interrupted" in out
-    assert "lewi: SKIPPED: not begun: it was interrupted" in out
+    assert "lewi: SKIPPED: not started: aresmon was interrupted" in out
     assert "Traceback" not in err
     assert desk.kept(*before) == {"ronflex": "restored", "lewi": "untouched"}

@@ -38,7 +38,7 @@ def other_password(desk: Desk, host: str) -> Iterator[None]:
 
 
 def test_what_is_there_already_is_not_restarted_and_its_data_is_looked_for(desk: Desk, lewi: Server) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
 
     pushed = desk.push("lewi")
 
@@ -50,7 +50,7 @@ def test_what_is_there_already_is_not_restarted_and_its_data_is_looked_for(desk:
 def test_what_is_there_already_and_does_not_arrive_is_silent_whatever_its_clock_once_was(
     desk: Desk, lewi: Server
 ) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     later = (int(time.time()) + 600) * 10**9  # a point of this very configuration, from when its clock was ahead
     desk.site.write(f'aresmon_config,host=lewi gen="{before.mark}" {later}')
 
@@ -60,8 +60,8 @@ def test_what_is_there_already_and_does_not_arrive_is_silent_whatever_its_clock_
 
     assert refused.code == 0, refused
     assert (pushed.code, pushed.outcomes) == (5, {"lewi": "silent"}), pushed
-    assert pushed.why("lewi") == "there is nothing to push, and its data does not arrive"
-    assert pushed.next("lewi") == "on lewi: journalctl -u telegraf -n 50"
+    assert pushed.why("lewi") == "the configuration is already deployed, but no data arrives from this host"
+    assert pushed.next("lewi") == "on lewi, run: journalctl -u telegraf -n 50"
     assert desk.kept(before) == {"lewi": "untouched"}
 
 
@@ -69,7 +69,7 @@ def test_what_is_there_already_and_does_not_arrive_is_silent_whatever_its_clock_
 def test_clocks_apart_prove_nothing_false_and_are_told(
     desk: Desk, ronflex: Server, lewi: Server, tmp_path: Path, by: int
 ) -> None:
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     desk.own(lewi)
     desk.own(ronflex, text=OTHER + output("ronflex", database="nope"))
     (tmp_path / "sitecustomize.py").write_text(SHIFTED.format(by=by), encoding="utf-8")
@@ -78,8 +78,8 @@ def test_clocks_apart_prove_nothing_false_and_are_told(
     pushed = desk.push("ronflex", "lewi", "--deadline", "5")
 
     apart = f"its clock is 3600 s {'behind' if by > 0 else 'ahead of'} this machine's"
-    assert pushed.outcomes == {"ronflex": "rolled back", "lewi": "proven"}, pushed
-    assert pushed.why("ronflex").endswith("The former configuration runs again and its data arrives")
+    assert pushed.outcomes == {"ronflex": "rolled back", "lewi": "verified"}, pushed
+    assert pushed.why("ronflex").endswith("The previous configuration is running and its data arrives")
     assert (pushed.notes("ronflex"), pushed.notes("lewi")) == ([apart], [apart])
     assert desk.kept(*before) == {"ronflex": "restored", "lewi": "new"}
 
@@ -88,7 +88,7 @@ def test_clocks_apart_prove_nothing_false_and_are_told(
 def test_a_push_waits_for_an_influxdb_that_is_gone_and_is_proven_when_it_is_back(
     desk: Desk, lewi: Server, gone: str, back: str
 ) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     desk.own(lewi)
     influxdb = desk.site.containers()["influxdb"]
 
@@ -103,6 +103,6 @@ def test_a_push_waits_for_an_influxdb_that_is_gone_and_is_proven_when_it_is_back
 
     assert more_time.code == 0, (out, err)
     assert "lewi: paused: InfluxDB does not answer" in out
-    assert "lewi: proven" in out
+    assert "lewi: verified" in out
     assert pushing.returncode == 0
     assert kept(desk.site, before) == "new"

@@ -22,25 +22,25 @@ LARGE = OTHER + "# filling\n" * 500_000
 def test_a_host_that_is_away_does_not_hold_up_the_others(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     desk.own(biere, ronflex, lewi)
 
     ronflex.power_off()
     pushed = desk.push("biere", "ronflex", "lewi")
     ronflex.power_on()
 
-    assert pushed.outcomes == {"biere": "proven", "ronflex": "unreachable", "lewi": "proven"}, pushed
+    assert pushed.outcomes == {"biere": "verified", "ronflex": "unreachable", "lewi": "verified"}, pushed
     assert pushed.code == 5
-    assert pushed.why("ronflex").startswith("ronflex is not reached: ")
+    assert pushed.why("ronflex").startswith("ronflex is unreachable: ")
     assert "`ssh ronflex` shows what is in the way" in pushed.next("ronflex")
     assert desk.kept(before[0], before[2]) == {"biere": "new", "lewi": "new"}
-    assert desk.push("ronflex").outcomes == {"ronflex": "proven"}
+    assert desk.push("ronflex").outcomes == {"ronflex": "verified"}
 
 
 def test_a_host_that_is_unknown_or_shows_another_key_is_left_alone(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     desk.own(biere, ronflex, lewi)
     desk.operator.wrong_key(ronflex)
     desk.operator.forget_key(lewi)
@@ -48,9 +48,9 @@ def test_a_host_that_is_unknown_or_shows_another_key_is_left_alone(
 
     pushed = desk.push("biere", "ronflex", "lewi")
 
-    assert pushed.outcomes == {"biere": "proven", "ronflex": "unreachable", "lewi": "unreachable"}, pushed
+    assert pushed.outcomes == {"biere": "verified", "ronflex": "unreachable", "lewi": "unreachable"}, pushed
     assert pushed.code == 5
-    assert pushed.why("ronflex") == "ronflex shows another host key than ~/.ssh/known_hosts has"
+    assert pushed.why("ronflex") == "ronflex: its host key differs from the one in ~/.ssh/known_hosts has"
     assert "`ssh-keygen -R ronflex`" in pushed.next("ronflex")
     assert pushed.why("lewi").startswith("lewi: its host key is not in ~/.ssh/known_hosts")
     assert desk.operator.known_hosts.read_bytes() == known
@@ -63,7 +63,7 @@ def test_a_bastion_that_drops_connections_is_asked_again(
     for far in (ronflex, lewi):
         desk.operator.add_host(far, alias=f"{far.name}-far", jump="biere")
         desk.configure(far.name, ssh=f"{far.name}-far")
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     desk.own(ronflex, lewi)
     # Two may be at the door at a time, and two strangers stand there until somebody was turned away for them.
     biere.write("/etc/ssh/sshd_config.d/narrow.conf", "MaxStartups 2:100:2\nLogLevel DEBUG\n")
@@ -79,12 +79,12 @@ def test_a_bastion_that_drops_connections_is_asked_again(
     pushed = pushed_by(pushing)
 
     assert another.code == 0, biere.journal(unit="ssh")
-    assert pushed.outcomes == {"ronflex": "proven", "lewi": "proven"}, pushed
+    assert pushed.outcomes == {"ronflex": "verified", "lewi": "verified"}, pushed
     assert desk.kept(*before) == {"ronflex": "new", "lewi": "new"}
 
 
 def test_a_sudo_that_wants_a_password_fails_at_once_and_is_answered_with_ask_sudo(desk: Desk, lewi: Server) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     desk.own(lewi)
     desk.operator.add_host(lewi, alias="lewi-bob", user="bob")
     desk.configure("lewi", ssh="lewi-bob")
@@ -96,19 +96,19 @@ def test_a_sudo_that_wants_a_password_fails_at_once_and_is_answered_with_ask_sud
     right = at_a_terminal(desk, "push-config", "lewi", "--ask-sudo", answers={"sudo password there: ": "hunter2-test"})
 
     assert (unasked.code, unasked.outcomes) == (1, {"lewi": "refused"}), unasked
-    assert "sudo does not let us in: sudo: a password is required" in unasked.why("lewi")
+    assert "sudo failed: sudo: a password is required" in unasked.why("lewi")
     assert "--ask-sudo" in unasked.next("lewi")
     assert wrong.code == 1, wrong
     assert "sudo does not let us in" in wrong.out
     assert (after_refusal, after_mistake) == ({"lewi": "untouched"}, {"lewi": "untouched"})
     assert right.code == 0, right
-    assert "proven" in right.out
+    assert "verified" in right.out
     assert "hunter2" not in right.out
     assert desk.kept(before) == {"lewi": "new"}
 
 
 def test_a_line_that_breaks_in_the_copy_leaves_the_old_files(desk: Desk, ronflex: Server, lewi: Server) -> None:
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     desk.own(ronflex)
     desk.own(lewi, text=LARGE)
 
@@ -120,7 +120,7 @@ def test_a_line_that_breaks_in_the_copy_leaves_the_old_files(desk: Desk, ronflex
         arrived.wait_reached()
         arriving.wait_reached()
         with ronflex.unplugged(), lewi.unplugged():
-            heard(pushing, "ronflex: lost: asking again", "lewi: lost: asking again")
+            heard(pushing, "ronflex: connection lost: reconnecting", "lewi: connection lost: reconnecting")
     out, err = pushing.communicate(timeout=120)
 
     assert pushing.returncode == 1, (out, err)

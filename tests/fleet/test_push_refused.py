@@ -18,7 +18,7 @@ EVERY = ("biere", "ronflex", "lewi")
 def test_a_host_that_cannot_take_the_files_keeps_its_old_ones(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     desk.own(biere, ronflex, lewi)
 
     lewi.run("chmod 0700 /etc/telegraf")
@@ -36,7 +36,7 @@ def test_a_host_that_cannot_take_the_files_keeps_its_old_ones(
 
 
 def test_a_host_without_room_for_the_journal_keeps_its_old_files(desk: Desk, ronflex: Server, lewi: Server) -> None:
-    (pushed_before,) = desk.proven(lewi)
+    (pushed_before,) = desk.verified(lewi)
     start_agent(ronflex, desk.site, every="1s")
     by_hand = standing(ronflex)
     desk.own(ronflex, lewi)
@@ -54,7 +54,7 @@ def test_what_the_hosts_own_telegraf_does_not_take_is_told_in_its_words(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
     desk.configure("ronflex", env={"ARCHIVES": "1"})
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     desk.own(biere, text=QUICK + "  no_such_field = 1\n")
     desk.own(ronflex, lewi)
     # The check alone would take a variable without quotes; the service, which is strict, would not.
@@ -73,14 +73,14 @@ def test_what_the_hosts_own_telegraf_does_not_take_is_told_in_its_words(
 
 
 def test_a_file_in_telegraf_d_that_does_no_harm_is_noted(desk: Desk, lewi: Server) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     lewi.write("/etc/telegraf/telegraf.d/swap.conf", "[[inputs.swap]]\n")
     desk.own(lewi)
 
     pushed = desk.push("lewi")
 
-    assert (pushed.code, pushed.outcomes) == (0, {"lewi": "proven"}), pushed
-    assert pushed.notes("lewi") == ["telegraf.d/ there is read besides: swap.conf"]
+    assert (pushed.code, pushed.outcomes) == (0, {"lewi": "verified"}), pushed
+    assert pushed.notes("lewi") == ["Telegraf also reads telegraf.d/: swap.conf"]
     assert desk.kept(before) == {"lewi": "new"}
 
 
@@ -95,11 +95,11 @@ def test_variables_that_somebody_set_there_are_named_and_kept_until_told_otherwi
     overwritten = desk.push("lewi", "--overwrite")
 
     assert (refused.code, refused.outcomes) == (1, {"lewi": "refused"}), refused
-    assert refused.why("lewi") == "/etc/default/telegraf sets GITLAB_TOKEN, and aresmon.yml does not"
+    assert refused.why("lewi") == "/etc/default/telegraf sets GITLAB_TOKEN, which aresmon.yml does not"
     assert "--overwrite" in refused.next("lewi")
     assert "s3cr3t" not in refused.result.out + refused.result.err
     assert after_refusal == {"lewi": "untouched"}
-    assert (overwritten.code, overwritten.outcomes) == (0, {"lewi": "proven"}), overwritten
+    assert (overwritten.code, overwritten.outcomes) == (0, {"lewi": "verified"}), overwritten
     assert desk.kept(before) == {"lewi": "new"}
     assert "GITLAB_TOKEN" not in lewi.read("/etc/default/telegraf")
 
@@ -107,23 +107,23 @@ def test_variables_that_somebody_set_there_are_named_and_kept_until_told_otherwi
 def test_a_password_that_influxdb_does_not_know_is_found_before_anything_is_switched(
     desk: Desk, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     desk.own(ronflex, lewi)
     secret = desk.site.state / "secrets" / "agent-lewi"
     secret.write_text("another-than-influxdb-knows", encoding="utf-8")
 
     pushed = desk.push("ronflex", "lewi")
 
-    assert pushed.outcomes == {"ronflex": "proven", "lewi": "refused"}, pushed
+    assert pushed.outcomes == {"ronflex": "verified", "lewi": "refused"}, pushed
     assert pushed.code == 5
-    assert pushed.why("lewi") == "InfluxDB refuses the password of agent-lewi"
+    assert pushed.why("lewi") == "InfluxDB rejected the password of user agent-lewi (401)"
     assert "another-than-influxdb-knows" not in pushed.result.out + pushed.result.err
     assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
 
 
 @pytest.mark.parametrize("how", ["stop", "pause"])
 def test_without_influxdb_no_host_is_begun(desk: Desk, ronflex: Server, lewi: Server, how: str) -> None:
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     desk.own(ronflex, lewi)
     influxdb = desk.site.containers()["influxdb"]
 

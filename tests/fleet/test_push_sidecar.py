@@ -38,7 +38,7 @@ def seen_inside(site: Site) -> str:
 def test_a_push_and_up_leave_nothing_for_each_other_to_do(beside: Site) -> None:
     beside.override("agents/box.conf", QUICK + "[[inputs.swap]]\n")
 
-    assert outcome(beside) == (0, "proven")
+    assert outcome(beside) == (0, "verified")
 
     before = beside.ids()
     assert "[[inputs.swap]]" in seen_inside(beside)
@@ -52,14 +52,14 @@ def test_only_the_agent_is_made_anew(beside: Site) -> None:
     before = beside.ids()
     beside.override("agents/box.conf", QUICK + "[[inputs.swap]]\n")
 
-    assert outcome(beside) == (0, "proven")
+    assert outcome(beside) == (0, "verified")
 
     after = beside.ids()
     assert {name for name in after if after[name] != before[name]} == {"telegraf"}
 
 
 def test_what_does_not_deliver_is_taken_back_and_up_agrees(beside: Site) -> None:
-    assert outcome(beside) == (0, "proven")
+    assert outcome(beside) == (0, "verified")
     seen = seen_inside(beside)
     beside.override("agents/box.conf", ELSEWHERE)
 
@@ -88,7 +88,7 @@ def test_a_configuration_that_was_mounted_as_a_file_is_read_anew(beside: Site) -
     beside.up()
     beside.override("agents/box.conf", QUICK + "[[inputs.swap]]\n")
 
-    assert outcome(beside) == (0, "proven")
+    assert outcome(beside) == (0, "verified")
 
     assert "[[inputs.swap]]" in seen_inside(beside)
 
@@ -98,7 +98,7 @@ def test_a_dollar_in_a_configuration_means_itself(beside: Site) -> None:
     price = '[[inputs.mock.constant]]\n    name = "price"\n    value = "$5 $$"\n'
     beside.override("agents/box.conf", QUICK + purse + price)
 
-    assert outcome(beside) == (0, "proven")
+    assert outcome(beside) == (0, "verified")
 
     assert 'value = "$5 $$"' in seen_inside(beside)
     (series,) = beside.query('SELECT last("price") AS "price" FROM "purse"')

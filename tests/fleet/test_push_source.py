@@ -9,7 +9,7 @@ from tests.fleet.repository import Repository
 from tests.fleet.servers import Server
 
 NO_TOML = "[agent\n"
-SKIPPED = "not begun: 1 host failed before it"
+SKIPPED = "not started: 1 other host failed"
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def test_what_is_pushed_is_the_branchs_newest_commit_and_is_remembered_with_it(
     second = desk.push("ronflex", "lewi")
     history = desk.run("history", "lewi")
 
-    assert first.outcomes == {"ronflex": "proven", "lewi": "proven"}, first
-    assert second.outcomes == {"ronflex": "unchanged", "lewi": "proven"}, second
+    assert first.outcomes == {"ronflex": "verified", "lewi": "verified"}, first
+    assert second.outcomes == {"ronflex": "unchanged", "lewi": "verified"}, second
     assert second.hosts["lewi"]["commit"] == commit
     assert commit[:7] in history.out
     assert "[[inputs.swap]]" in lewi.read("/etc/telegraf/telegraf.conf")
@@ -40,7 +40,7 @@ def test_what_is_pushed_is_the_branchs_newest_commit_and_is_remembered_with_it(
 def test_a_file_that_is_no_toml_is_refused_before_any_host_is_begun(
     desk: Desk, configs: Repository, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     configs.commit({"ronflex.conf": OTHER, "lewi.conf": NO_TOML})
 
     pushed = desk.push("ronflex", "lewi")
@@ -52,14 +52,14 @@ def test_a_file_that_is_no_toml_is_refused_before_any_host_is_begun(
     assert "line 1" in pushed.why("lewi")
     assert pushed.why("ronflex") == SKIPPED
     assert after == {"ronflex": "untouched", "lewi": "untouched"}
-    assert (going_on.code, going_on.outcomes) == (5, {"ronflex": "proven", "lewi": "refused"}), going_on
+    assert (going_on.code, going_on.outcomes) == (5, {"ronflex": "verified", "lewi": "refused"}), going_on
     assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
 
 
 def test_a_failed_canary_keeps_the_others_from_being_begun(
     desk: Desk, configs: Repository, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(ronflex, lewi)
+    before = desk.verified(ronflex, lewi)
     configs.commit({"ronflex.conf": OTHER + "  no_such_field = 1\n", "lewi.conf": OTHER})
 
     pushed = desk.push("--canary", "1", "ronflex", "lewi")
@@ -72,7 +72,7 @@ def test_a_failed_canary_keeps_the_others_from_being_begun(
 def test_what_telegraf_would_take_and_nobody_can_mean_is_refused(
     desk: Desk, configs: Repository, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     token = '[[inputs.http_response]]\n  urls = ["http://edge"]\n  bearer_token = "${GITLAB_TOKEN}"\n'
     configs.commit(
         {
@@ -98,14 +98,14 @@ def test_what_telegraf_would_take_and_nobody_can_mean_is_refused(
 def test_a_file_is_completed_with_what_it_lacks_unless_it_is_empty(
     desk: Desk, configs: Repository, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     no_inputs = QUICK[: QUICK.index("[[inputs")] + output("ronflex")
     configs.commit({"biere.conf": "# later\n", "ronflex.conf": no_inputs, "lewi.conf": OTHER})
 
     pushed = desk.push("biere", "ronflex", "lewi", "--max-fail", "1")
 
     assert pushed.code == 5
-    assert pushed.outcomes == {"biere": "refused", "ronflex": "proven", "lewi": "proven"}, pushed
+    assert pushed.outcomes == {"biere": "refused", "ronflex": "verified", "lewi": "verified"}, pushed
     assert pushed.why("biere") == "biere.conf: is empty"
     assert pushed.hosts["ronflex"]["silent"] == ["mem"]
     assert "[[inputs.internal]]" in ronflex.read("/etc/telegraf/telegraf.conf")
@@ -114,7 +114,7 @@ def test_a_file_is_completed_with_what_it_lacks_unless_it_is_empty(
 
 
 def test_a_repository_that_cannot_be_had_touches_nothing(desk: Desk, configs: Repository, lewi: Server) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     configs.commit({"lewi.conf": OTHER})
 
     desk.site.configure(configs={"git": configs.url, "branch": "mater"})
@@ -136,7 +136,7 @@ def test_a_history_that_was_rewritten_is_shown_and_pushed_nowhere(
     desk: Desk, configs: Repository, lewi: Server
 ) -> None:
     configs.commit({"lewi.conf": QUICK + "# lost\n"}, "Work of somebody's")
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     configs.force_push({"lewi.conf": OTHER}, "Another one in its place")
 
     result = desk.run("push-config", "lewi")
@@ -151,7 +151,7 @@ def test_a_history_that_was_rewritten_is_shown_and_pushed_nowhere(
 def test_a_checkout_that_is_dirty_ahead_or_diverged_is_refused(desk: Desk, configs: Repository, lewi: Server) -> None:
     configs.git("branch", "--set-upstream-to", "origin/master")
     desk.site.configure(configs={"git": str(configs.clone)})
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
 
     (configs.clone / "lewi.conf").write_text(OTHER, encoding="utf-8")
     dirty = desk.run("push-config", "lewi")
@@ -168,5 +168,5 @@ def test_a_checkout_that_is_dirty_ahead_or_diverged_is_refused(desk: Desk, confi
     assert "it has commits that origin/master has not" in ahead.err
     assert "it and origin/master have diverged" in diverged.err
     assert "lewi: connect" not in dirty.out + ahead.out + diverged.out
-    assert even.outcomes == {"lewi": "proven"}, even
+    assert even.outcomes == {"lewi": "verified"}, even
     assert desk.kept(before) == {"lewi": "new"}

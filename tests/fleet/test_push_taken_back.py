@@ -12,7 +12,7 @@ from tests.fleet.standing import kept
 def test_an_output_that_influxdb_refuses_is_taken_back(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = [desk.by_hand(biere), *desk.proven(ronflex, lewi)]
+    before = [desk.by_hand(biere), *desk.verified(ronflex, lewi)]
     desk.kept(before[0])  # its data arrives
     desk.own(biere, text=OTHER + output("biere", literal="l1teral-and-wrong"))
     desk.own(ronflex, text=OTHER + output("ronflex", database="nope"))
@@ -24,9 +24,9 @@ def test_an_output_that_influxdb_refuses_is_taken_back(
     # The edge closes the connection with its 403 while the agent may still be sending, and then sees no answer.
     forbidden = "403 Forbidden|broken pipe|connection reset|could not write any address"
     for host, words in {"biere": "401 Unauthorized", "ronflex": forbidden, "lewi": "401 Unauthorized"}.items():
-        assert pushed.why(host).startswith("none of its data arrived within 5 s. It said: ["), pushed
+        assert pushed.why(host).startswith("no data arrived within 5 s. Telegraf logged: ["), pushed
         assert re.search(words, pushed.why(host)), pushed
-        assert pushed.why(host).endswith("The former configuration runs again and its data arrives")
+        assert pushed.why(host).endswith("The previous configuration is running and its data arrives")
     assert "l1teral" not in pushed.result.out + pushed.result.err
     assert desk.kept(*before) == {"biere": "restored", "ronflex": "restored", "lewi": "restored"}
 
@@ -39,28 +39,28 @@ def test_a_configuration_whose_points_bear_another_name_is_taken_back(desk: Desk
     pushed = desk.push("lewi", "--deadline", "5")
 
     assert (pushed.code, pushed.outcomes) == (3, {"lewi": "rolled back"}), pushed
-    assert "The former configuration runs again; it sent nothing here before either" in pushed.why("lewi")
-    assert pushed.notes("lewi") == ["telegraf.d/ there is read besides: name.conf"]
+    assert "The previous configuration is running; it sent no data before the push either" in pushed.why("lewi")
+    assert pushed.notes("lewi") == ["Telegraf also reads telegraf.d/: name.conf"]
     assert kept(desk.site, before, name="other") == "restored"
 
 
 def test_a_host_whose_former_data_does_not_come_back_is_broken_and_the_command_is_told(
     desk: Desk, lewi: Server
 ) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     lewi.write("/etc/telegraf/telegraf.d/name.conf", '[agent]\n  hostname = "other"\n')
     desk.own(lewi)
 
     pushed = desk.push("lewi", "--deadline", "5")
 
     assert (pushed.code, pushed.outcomes) == (4, {"lewi": "broken"}), pushed
-    assert "The former configuration runs again, but its data does not arrive either" in pushed.why("lewi")
-    assert pushed.next("lewi") == "on lewi: journalctl -u telegraf -n 50"
+    assert "The previous configuration is running, but its data does not arrive either" in pushed.why("lewi")
+    assert pushed.next("lewi") == "on lewi, run: journalctl -u telegraf -n 50"
     assert kept(desk.site, before, name="other") == "restored"
 
 
 def test_a_disk_that_fills_up_in_the_middle_brings_the_former_back(desk: Desk, lewi: Server) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     desk.own(lewi)
 
     with lewi.hold("systemctl", matching="^restart") as hold:
@@ -71,5 +71,7 @@ def test_a_disk_that_fills_up_in_the_middle_brings_the_former_back(desk: Desk, l
             pushed = pushed_by(pushing)
 
     assert (pushed.code, pushed.outcomes) == (3, {"lewi": "rolled back"}), pushed
-    assert "has no room to remember it. The former configuration runs again and its data arrives" in pushed.why("lewi")
+    assert "has no room to remember it. The previous configuration is running and its data arrives" in pushed.why(
+        "lewi"
+    )
     assert desk.kept(before) == {"lewi": "restored"}

@@ -54,7 +54,7 @@ def test_a_host_that_wrote_in_the_clear_writes_by_tls_once_its_push_is_proven(de
 
     pushed = desk.push("lewi")
 
-    assert pushed.outcomes == {"lewi": "proven"}, pushed
+    assert pushed.outcomes == {"lewi": "verified"}, pushed
     assert lewi.read(KNOWN) == trusted(desk.site).read_text()
     assert lewi.run(f"stat -c '%a %U:%G' {KNOWN}").split() == ["644", "root:root"]
     assert url(lewi) == "https://edge:8086"
@@ -90,7 +90,7 @@ def test_a_killed_controller_leaves_an_authority_nowhere_that_it_was_not(desk: D
 def test_an_agent_that_would_trust_another_authority_is_not_left_without_an_edge(
     desk: Desk, lewi: Server, tmp_path: Path
 ) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     own = trusted(desk.site).read_bytes()
     ca.ensure(tmp_path, ["edge"], datetime.now(UTC))
     trusted(desk.site).write_text(ca.trusted(tmp_path))

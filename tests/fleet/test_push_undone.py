@@ -24,7 +24,7 @@ SPARE = '[[outputs.influxdb]]\n  urls = ["http://edge:9"]\n  skip_database_creat
 def test_an_agent_is_judged_by_what_becomes_of_it_and_not_by_what_systemd_says(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     ronflex.hang_stop(seconds=90)
     lewi.write("/etc/systemd/system/telegraf.service.d/limit.conf", LIMIT)
     lewi.run("systemctl daemon-reload && systemctl reset-failed telegraf")
@@ -34,10 +34,12 @@ def test_an_agent_is_judged_by_what_becomes_of_it_and_not_by_what_systemd_says(
 
     pushed = desk.push("biere", "ronflex", "lewi", "--deadline", "30")
 
-    assert (pushed.code, pushed.outcomes) == (3, {"biere": "rolled back", "ronflex": "proven", "lewi": "proven"}), (
+    assert (pushed.code, pushed.outcomes) == (3, {"biere": "rolled back", "ronflex": "verified", "lewi": "verified"}), (
         pushed
     )
-    assert re.match(r"the agent exited 1[5-9] s after its start\. It said: .*not-for-telegraf", pushed.why("biere"))
+    assert re.match(
+        r"the agent exited 1[5-9] s after its start\. Telegraf logged: .*not-for-telegraf", pushed.why("biere")
+    )
     assert 25 <= pushed.hosts["ronflex"]["seconds"] < 60
     assert "Start request repeated too quickly" in lewi.journal(lines=200, unit="telegraf")
     assert desk.kept(*before) == {"biere": "restored", "ronflex": "new", "lewi": "new"}
@@ -48,7 +50,7 @@ def test_an_input_that_falls_silent_is_named_and_with_strict_is_a_reason(
 ) -> None:
     for one in (ronflex, lewi):
         one.write("/usr/local/bin/room", "#!/bin/sh\necho room degrees=21\n", mode="0755")
-    before = desk.proven(ronflex, lewi, text=ROOM)
+    before = desk.verified(ronflex, lewi, text=ROOM)
     for one in (ronflex, lewi):
         one.run("rm /usr/local/bin/room")
     desk.own(ronflex, lewi, text=ROOM + "# new\n")
@@ -56,7 +58,9 @@ def test_an_input_that_falls_silent_is_named_and_with_strict_is_a_reason(
     named = desk.push("ronflex")
     strict = desk.push("lewi", "--strict")
 
-    assert (named.code, named.outcomes, named.hosts["ronflex"]["silent"]) == (0, {"ronflex": "proven"}, ["room"]), named
+    assert (named.code, named.outcomes, named.hosts["ronflex"]["silent"]) == (0, {"ronflex": "verified"}, ["room"]), (
+        named
+    )
     assert named.why("ronflex") == "nothing from room since"
     assert (strict.code, strict.outcomes) == (3, {"lewi": "rolled back"}), strict
     assert strict.why("lewi").startswith("nothing came from room")
@@ -64,7 +68,7 @@ def test_an_input_that_falls_silent_is_named_and_with_strict_is_a_reason(
 
 
 def test_a_way_back_that_fails_is_said_loudly_with_what_to_do(desk: Desk, lewi: Server) -> None:
-    (before,) = desk.proven(lewi)
+    (before,) = desk.verified(lewi)
     desk.own(lewi, text=NEW)
     with lewi.hold("systemctl", matching="^restart telegraf") as hold:
         pushing = desk.start("push-config", "lewi", "--json")
@@ -78,21 +82,21 @@ def test_a_way_back_that_fails_is_said_loudly_with_what_to_do(desk: Desk, lewi: 
     forced = desk.push("lewi", "--force")
 
     assert (pushed.code, pushed.outcomes) == (4, {"lewi": "broken"}), pushed
-    assert pushed.next("lewi") == "on lewi: journalctl -u telegraf -n 50"
+    assert pushed.next("lewi") == "on lewi, run: journalctl -u telegraf -n 50"
     assert (still.code, still.outcomes) == (1, {"lewi": "refused"}), still
     assert re.match("its agent is (failed|activating) already", still.why("lewi"))
-    assert (forced.code, forced.outcomes) == (0, {"lewi": "proven"}), forced
+    assert (forced.code, forced.outcomes) == (0, {"lewi": "verified"}), forced
     assert desk.kept(before) == {"lewi": "new"}
 
 
 def test_points_that_wait_on_the_disk_for_another_output_are_told(desk: Desk, lewi: Server) -> None:
-    desk.proven(lewi, text=BUFFERED + output("lewi") + SPARE)
+    desk.verified(lewi, text=BUFFERED + output("lewi") + SPARE)
     lewi.run("until [ $(du -sb /var/lib/telegraf/wait | cut -f 1) -gt 20000 ]; do sleep 0.2; done")
     desk.own(lewi, text=BUFFERED + output("lewi"))
 
     pushed = desk.push("lewi")
 
-    assert pushed.outcomes == {"lewi": "proven"}, pushed
+    assert pushed.outcomes == {"lewi": "verified"}, pushed
     (note,) = pushed.notes("lewi")
     assert re.fullmatch(r"\d+ bytes wait in /var/lib/telegraf/wait for the former output; .*nobody sends them", note)
 
@@ -104,7 +108,7 @@ def test_after_a_canary_that_was_taken_back_no_other_host_is_begun(
     desk.site.configure(
         server="box", hosts={**{name: hosts[name] for name in hosts if name != "box"}, "box": hosts["box"]}
     )
-    before = desk.proven(biere, ronflex, lewi)
+    before = desk.verified(biere, ronflex, lewi)
     desk.own(biere, text=ELSEWHERE)
     desk.own(ronflex, lewi, text=NEW)
 
@@ -114,14 +118,14 @@ def test_after_a_canary_that_was_taken_back_no_other_host_is_begun(
 
     assert stopped.code == 3, stopped
     assert stopped.outcomes == {"biere": "rolled back", "ronflex": "skipped", "lewi": "skipped", "box": "skipped"}
-    assert stopped.why("lewi") == "not begun: 1 host failed before it"
+    assert stopped.why("lewi") == "not started: 1 other host failed"
     assert kept == {"biere": "restored", "ronflex": "untouched", "lewi": "untouched"}
     assert allowed.code == 3, allowed
-    assert allowed.outcomes == {"biere": "rolled back", "ronflex": "proven", "lewi": "proven"}
+    assert allowed.outcomes == {"biere": "rolled back", "ronflex": "verified", "lewi": "verified"}
 
 
 def test_after_a_push_there_is_nothing_for_up_to_do(desk: Desk, lewi: Server) -> None:
-    desk.proven(lewi, text=NEW)
+    desk.verified(lewi, text=NEW)
     before = desk.site.ids()
 
     up = desk.site.up()

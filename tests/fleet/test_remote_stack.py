@@ -50,7 +50,7 @@ def test_a_push_from_elsewhere_is_proven_through_the_connection_to_the_server(
     pushed = workstation.run("push-config", "lewi", env=traveller.env())
 
     assert pushed.code == 0, pushed
-    assert "lewi: proven" in pushed.out
+    assert "lewi: verified" in pushed.out
     assert lewi.is_active
     assert not (workstation.state / "secrets").exists() or not list((workstation.state / "secrets").iterdir())
 
@@ -65,7 +65,7 @@ def test_an_agents_password_is_rotated_from_elsewhere_and_left_nowhere_there(
     refused = workstation.run("secrets", "rotate", "influxdb-admin", env=traveller.env())
 
     new = fleet_site.secret("agent-lewi")
-    assert (rotated.code, "lewi: proven" in rotated.out) == (0, True), rotated
+    assert (rotated.code, "lewi: verified" in rotated.out) == (0, True), rotated
     assert new != old
     assert f"'{new}'" in lewi.read("/etc/default/telegraf") or f"={new}\n" in lewi.read("/etc/default/telegraf")
     assert len(before ^ fleet_site.users()) == 2
@@ -121,7 +121,7 @@ def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(
     assert running == {service["name"]: service["state"] for service in here["services"]}
     assert next(host["age"] for host in status["hosts"] if host["name"] == "lewi") < 60
     assert (logs.code, "agents" in logs.out) == (0, True)
-    assert [line["outcome"] for line in history] == ["proven"]
+    assert [line["outcome"] for line in history] == ["verified"]
     assert (drift.code, drift.out) == (0, "lewi: as it was pushed\n")
     assert [one for one in doctor["not_looked_at"] if not one["expected"]] == []
     assert {"database-silent", "series-host", "port-differs", "push-failed"} <= set(doctor["passed"])

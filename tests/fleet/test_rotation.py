@@ -44,7 +44,7 @@ def counting(desk: Desk, *servers: Server) -> None:
     """Have these servers' agents count, and be proven."""
     for one in servers:
         one.write("/usr/local/bin/count", COUNT, mode="0755")
-    desk.proven(*servers, text=COUNTING)
+    desk.verified(*servers, text=COUNTING)
     assert eventually(lambda: all(counted(desk.site, one) for one in servers))
 
 
@@ -99,12 +99,12 @@ def test_agents_get_other_passwords_and_not_a_point_is_lost(desk: Desk, ronflex:
 
     first = rotate(desk, *names)
     middle = site.secret("agent-lewi")
-    desk.proven(lewi, text=COUNTING + "# newer\n")
+    desk.verified(lewi, text=COUNTING + "# newer\n")
     second = rotate(desk, "agent-lewi")
     back = desk.run("rollback-config", "lewi")
 
-    assert first == (0, dict.fromkeys(names, "proven"))
-    assert second == (0, {"agent-lewi": "proven"})
+    assert first == (0, dict.fromkeys(names, "verified"))
+    assert second == (0, {"agent-lewi": "verified"})
     assert back.code == 0, back
     assert "# newer" not in lewi.read("/etc/telegraf/telegraf.conf")
     assert [nothing_is_missing(site, one) for one in (ronflex, lewi)] == [True, True]
@@ -133,11 +133,11 @@ def test_a_host_that_is_not_reached_keeps_its_password_and_goes_on_later(
     finally:
         ronflex.run("systemctl start ssh")
 
-    assert (code, outcomes) == (5, {"agent-ronflex": "unreachable", "agent-lewi": "proven"})
+    assert (code, outcomes) == (5, {"agent-ronflex": "unreachable", "agent-lewi": "verified"})
     assert up.statements == []
     assert takes(site, "agent-ronflex", old["agent-ronflex"])
     assert not takes(site, "agent-lewi", old["agent-lewi"])
-    assert rotate(desk, "agent-ronflex") == (0, {"agent-ronflex": "proven"})
+    assert rotate(desk, "agent-ronflex") == (0, {"agent-ronflex": "verified"})
     assert not takes(site, "agent-ronflex", old["agent-ronflex"])
     assert [nothing_is_missing(site, one) for one in (ronflex, lewi)] == [True, True]
 

@@ -263,7 +263,7 @@ def test_a_machine_with_another_host_key_gets_nothing(open_store: Open, lewi: Se
     place = open_store("sftp")
 
     operator.wrong_key(lewi)
-    with pytest.raises(StoreError, match="lewi shows another host key than"):
+    with pytest.raises(StoreError, match="lewi: its host key differs from the one in"):
         place.put(NAME, [b"x"])
     operator.forget_key(lewi)
     with pytest.raises(StoreError, match=r"its host key is not in ~/\.ssh/known_hosts"):

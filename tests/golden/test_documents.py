@@ -79,9 +79,9 @@ ALONE = Status(
 )
 
 PUSHED = [
-    PushResult("biere", PushOutcome.PROVEN, mark="286516e580b2-20261124T071434-3d814bbb", seconds=12.8),
-    PushResult("ronflex", PushOutcome.PROVEN, mark="8197ade1b4f5-20261124T071434-46f7670b", seconds=10.9),
-    PushResult("lewi", PushOutcome.PROVEN, mark="d0057367c154-20261124T071434-44f3aab4", seconds=12.9),
+    PushResult("biere", PushOutcome.VERIFIED, mark="286516e580b2-20261124T071434-3d814bbb", seconds=12.8),
+    PushResult("ronflex", PushOutcome.VERIFIED, mark="8197ade1b4f5-20261124T071434-46f7670b", seconds=10.9),
+    PushResult("lewi", PushOutcome.VERIFIED, mark="d0057367c154-20261124T071434-44f3aab4", seconds=12.9),
 ]
 
 SAMPLES: dict[tuple[str, str], tuple[int, Show]] = {

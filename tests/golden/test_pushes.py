@@ -19,57 +19,79 @@ COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 LONG = "ronflex.ares-ensiie.example.org"
 
 RESULTS = [
-    PushResult("biere", PushOutcome.PROVEN, mark=MARK, commit=COMMIT, seconds=14.2),
+    PushResult("biere", PushOutcome.VERIFIED, mark=MARK, commit=COMMIT, seconds=14.2),
     PushResult(
-        "quiet", PushOutcome.PROVEN, "nothing from docker, zfs since", mark=MARK, seconds=24.0, silent=("docker", "zfs")
+        "quiet",
+        PushOutcome.VERIFIED,
+        "no data from docker, zfs since the push",
+        mark=MARK,
+        seconds=24.0,
+        silent=("docker", "zfs"),
     ),
     PushResult(
         "same", PushOutcome.UNCHANGED, mark=MARK, seconds=1.0, notes=("its clock is 7 s ahead of this machine's",)
     ),
-    PushResult(
-        "unseen", PushOutcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at", mark=MARK
-    ),
+    PushResult("unseen", PushOutcome.UNVERIFIED, "the agent is running; its data was not verified", mark=MARK),
     PushResult(
         "silent",
         PushOutcome.SILENT,
-        "there is nothing to push, and its data does not arrive",
-        "on silent: journalctl …",
+        "the configuration is already deployed, but no data arrives from this host",
+        "on silent, run: journalctl -u telegraf -n 50",
     ),
     PushResult(
         LONG,
         PushOutcome.ROLLED_BACK,
-        "none of its data arrived within 40 s. It said: [outputs.influxdb] 401 Unauthorized. The former configuration "
-        "runs again and its data arrives",
+        "no data arrived within 40 s. Telegraf logged: [outputs.influxdb] 401 Unauthorized. The previous configuration "
+        "is running and its data arrives",
         mark=MARK,
         commit=COMMIT,
         seconds=61.9,
     ),
-    PushResult("wrong", PushOutcome.REFUSED, "Telegraf refuses the configuration: [bold] is no plugin", "mend it"),
+    PushResult(
+        "wrong",
+        PushOutcome.REFUSED,
+        "Telegraf rejects the configuration: [bold] is no plugin",
+        "correct the configuration and push again; the running configuration is unchanged",
+    ),
     PushResult(
         "edited",
         PushOutcome.DRIFTED,
-        "/etc/telegraf/telegraf.conf was edited there",
-        "`aresmon drift edited` shows how",
+        "/etc/telegraf/telegraf.conf changed on the host since the last push",
+        "`aresmon drift edited` shows the changes; keep them with --adopt, or discard them with --overwrite",
     ),
     PushResult(
-        "away1", PushOutcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"
+        "away1",
+        PushOutcome.UNREACHABLE,
+        "no answer within 15 s",
+        "try `ssh away1`; the address is set by `ssh:` in aresmon.yml and by ~/.ssh/config",
     ),
     PushResult(
-        "away2", PushOutcome.UNREACHABLE, "it did not answer within 15 s", "`ssh away1` shows what is in the way"
+        "away2",
+        PushOutcome.UNREACHABLE,
+        "no answer within 15 s",
+        "try `ssh away1`; the address is set by `ssh:` in aresmon.yml and by ~/.ssh/config",
     ),
-    PushResult("left", PushOutcome.SKIPPED, "not begun: 3 hosts failed before it", "mend that, and push again"),
+    PushResult(
+        "left",
+        PushOutcome.SKIPPED,
+        "not started: 3 other hosts failed",
+        "correct the failed hosts and push again; --max-fail N continues until more than N hosts have failed",
+    ),
     PushResult(
         "dead",
         PushOutcome.BROKEN,
-        "It does not start with its former configuration either",
-        "on dead: journalctl …",
+        "The agent does not start with its previous configuration either",
+        "on dead, run: journalctl -u telegraf -n 50",
         MARK,
     ),
     PushResult(
-        "gone", PushOutcome.UNKNOWN, "the connection broke, and it has not been reached since", "`aresmon drift gone`"
+        "gone",
+        PushOutcome.UNKNOWN,
+        "the connection to gone was lost, and gone has been unreachable since",
+        "run `aresmon drift gone` when it is reachable again, to see which configuration is running",
     ),
 ]
-MANY = [PushResult(f"host{number:02}", PushOutcome.PROVEN, mark=MARK, seconds=12.0) for number in range(25)]
+MANY = [PushResult(f"host{number:02}", PushOutcome.VERIFIED, mark=MARK, seconds=12.0) for number in range(25)]
 PLAN = [
     PlannedPush("biere", "[agent]\n  interval = '10s'\n", "[agent]\n  interval = '30s'\n# [bold]x[/]\n", commit=COMMIT),
     PlannedPush("same", "[agent]\n", "[agent]\n"),
@@ -86,13 +108,17 @@ DRIFT = [
         "to keep the edit: `aresmon push-config edited --adopt`; to discard it: --overwrite instead",
     ),
     Drift("new", "never pushed to from this site", next="`aresmon push-config new`"),
-    Drift("away", "away is not reached: it did not answer within 15 s", next="`ssh away` shows what is in the way"),
+    Drift(
+        "away",
+        "away is unreachable: no answer within 15 s",
+        next="try `ssh away`; the address is set by `ssh:` in aresmon.yml and by ~/.ssh/config",
+    ),
 ]
 HISTORY: list[dict[str, Any]] = [
     {
         "at": "2026-01-01T12:00:00+00:00",
         "host": "biere",
-        "outcome": "proven",
+        "outcome": "verified",
         "release": 7,
         "commit": COMMIT,
         "by": "ada",
@@ -126,7 +152,7 @@ def crowded(console: Console) -> None:
     shown = Rollout(console, [f"host{n}" for n in range(40)], quiet=True)
     for number in range(30):
         shown.started(f"host{number}")("stage")
-    shown.finished(PushResult("host0", PushOutcome.PROVEN))
+    shown.finished(PushResult("host0", PushOutcome.VERIFIED))
     console.out.print(shown.table())
 
 

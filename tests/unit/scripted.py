@@ -116,5 +116,5 @@ class _Talk:
     async def end(self) -> None:
         """Nobody says anything to it any more."""
 
-    async def complaint(self) -> str:
+    async def stderr(self) -> str:
         return self.host.said

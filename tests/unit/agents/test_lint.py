@@ -224,13 +224,13 @@ def test_a_password_that_stands_elsewhere_is_well(password: str) -> None:
     ],
 )
 def test_how_long_to_wait_follows_from_the_agents_pace(agent: str, pace: AgentTiming, deadline: int) -> None:
-    found = lint.pace(f"[agent]\n{agent}\n")
+    found = lint.read_timing(f"[agent]\n{agent}\n")
 
     assert (found, found.deadline) == (pace, deadline)
 
 
 def test_the_pace_of_a_configuration_without_an_agent_is_telegrafs_own() -> None:
-    assert lint.pace(INPUT) == AgentTiming(10, 10, 0)
+    assert lint.read_timing(INPUT) == AgentTiming(10, 10, 0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(sorted(["ms", "s", "m", "h"]))), min_size=1, max_size=4))
@@ -250,8 +250,8 @@ def test_any_text_is_a_duration_or_none(text: str) -> None:
 def test_outputs_are_told_apart_by_their_settings_and_not_by_their_order() -> None:
     file = '[[outputs.file]]\n  files = ["stdout"]\n'
 
-    assert lint.output_of(WELL + file) == lint.output_of(file + WELL.replace(INPUT, "[[inputs.mem]]\n"))
-    assert lint.output_of(WELL) != lint.output_of(WELL.replace("biere", "other"))
+    assert lint.output_settings(WELL + file) == lint.output_settings(file + WELL.replace(INPUT, "[[inputs.mem]]\n"))
+    assert lint.output_settings(WELL) != lint.output_settings(WELL.replace("biere", "other"))
 
 
 @pytest.mark.parametrize(
@@ -264,4 +264,4 @@ def test_outputs_are_told_apart_by_their_settings_and_not_by_their_order() -> No
     ],
 )
 def test_an_output_in_the_clear_is_found(urls: str, found: list[str]) -> None:
-    assert lint.in_clear(f"{AGENT}{INPUT}[[outputs.influxdb]]\n  urls = {urls}\n") == found
+    assert lint.unencrypted_urls(f"{AGENT}{INPUT}[[outputs.influxdb]]\n  urls = {urls}\n") == found

@@ -28,7 +28,7 @@ from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 SITE = "hosts: {biere: {agent: systemd}, lewi: , ronflex: }\n"
-PROVEN = PushResult("lewi", PushOutcome.PROVEN, mark="c0ffee-1", commit="0123456789", seconds=12.3)
+PROVEN = PushResult("lewi", PushOutcome.VERIFIED, mark="c0ffee-1", commit="0123456789", seconds=12.3)
 
 
 class Run:
@@ -67,7 +67,7 @@ class Run:
     ) -> list[PushResult]:
         self.asked.append(SimpleNamespace(hosts=[target.host.name for target in wanted], options=options, pace=pace))
         results = [
-            self.ends.get(target.host.name, PushResult(target.host.name, PushOutcome.PROVEN)) for target in wanted
+            self.ends.get(target.host.name, PushResult(target.host.name, PushOutcome.VERIFIED)) for target in wanted
         ]
         for one in results:
             observer.started(one.host)("connect")
@@ -209,7 +209,7 @@ def test_two_pushes_of_one_site_do_not_go_at_once(run: Run) -> None:
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
-        (PushOutcome.PROVEN, 0),
+        (PushOutcome.VERIFIED, 0),
         (PushOutcome.UNCHANGED, 0),
         (PushOutcome.UNVERIFIED, 0),
         (PushOutcome.REFUSED, 1),
@@ -234,9 +234,9 @@ def test_what_became_of_a_host_is_told_in_words(run: Run) -> None:
 
     result = run("push-config", "lewi", "ronflex")
 
-    assert "lewi: connect\nlewi: proven\n" in result.stdout
+    assert "lewi: connect\nlewi: verified\n" in result.stdout
     assert "! ronflex: ROLLED BACK: it died\n  next: look there\n  note: ronflex: clock\n" in result.stdout
-    assert "2 hosts: 1 proven, 1 rolled back\n" in result.stdout
+    assert "2 hosts: 1 verified, 1 rolled back\n" in result.stdout
     assert result.exit_code == 3
 
 
@@ -248,7 +248,7 @@ def test_for_scripts_it_is_json_and_nothing_else(run: Run) -> None:
 
     told = json.loads(result.stdout)
     assert (told["ok"], result.exit_code) == (False, 5)
-    assert [(one["host"], one["outcome"]) for one in told["hosts"]] == [("biere", "refused"), ("lewi", "proven")]
+    assert [(one["host"], one["outcome"]) for one in told["hosts"]] == [("biere", "refused"), ("lewi", "verified")]
     assert told["hosts"][1] == push_run.as_json(PROVEN)
 
 
@@ -263,7 +263,7 @@ def test_a_refusal_beforehand_leaves_the_others_alone(run: Run) -> None:
 
     assert run.asked == []
     assert "! biere: REFUSED: biere.conf: not TOML" in result.stdout
-    assert "! lewi, ronflex: SKIPPED: not begun: 1 host failed before it" in result.stdout
+    assert "! lewi, ronflex: SKIPPED: not started: 1 other host failed" in result.stdout
     assert result.exit_code == 1
 
 
@@ -277,7 +277,7 @@ def test_a_refusal_beforehand_may_be_allowed(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "why", ["not begun: it was interrupted", "it was interrupted. The former configuration runs again"]
+    "why", ["not started: aresmon was interrupted", "aresmon was interrupted. The previous configuration is running"]
 )
 def test_an_interruption_has_its_own_exit_code(run: Run, why: str) -> None:
     run.ends["lewi"] = PushResult("lewi", PushOutcome.ROLLED_BACK, why)
@@ -384,7 +384,7 @@ def test_the_history_is_that_of_the_host_and_the_newest_lines(run: Run) -> None:
     site = Site(run.folder)
     site.make_state()
     for number in range(1, 4):
-        site.record(command="push-config", host="lewi", outcome="proven", release=number, commit="abcdef0123")
+        site.record(command="push-config", host="lewi", outcome="verified", release=number, commit="abcdef0123")
         site.record(command="push-config", host="biere", outcome="refused", release=0, commit="")
     site.record(command="up")
 

@@ -17,7 +17,7 @@ from aresmon.cli import common, main, secrets
 from aresmon.config.model import Host
 from aresmon.push import result as push_result
 from aresmon.push import rollout, rotate_passwords
-from aresmon.push.host import Terms
+from aresmon.push.host import VerificationTerms
 from aresmon.push.order import Target
 from aresmon.push.result import PushOutcome
 from aresmon.push.rollout import RolloutJob, RolloutPace
@@ -87,14 +87,14 @@ def result_of(how: PushOutcome) -> push_result.PushResult:
 @pytest.mark.parametrize(
     ("hosts", "others", "code"),
     [
-        ([PushOutcome.PROVEN], [], ExitCode.DONE),
+        ([PushOutcome.VERIFIED], [], ExitCode.DONE),
         ([PushOutcome.UNCHANGED], [RotationResult("site-key")], ExitCode.DONE),
         ([PushOutcome.UNREACHABLE], [], ExitCode.REFUSED),
-        ([PushOutcome.PROVEN, PushOutcome.UNREACHABLE], [], ExitCode.DEGRADED),
+        ([PushOutcome.VERIFIED, PushOutcome.UNREACHABLE], [], ExitCode.DEGRADED),
         ([PushOutcome.UNREACHABLE], [RotationResult("site-key")], ExitCode.DEGRADED),
-        ([PushOutcome.PROVEN], [RotationResult("grafana-admin", "Grafana does not answer")], ExitCode.DEGRADED),
+        ([PushOutcome.VERIFIED], [RotationResult("grafana-admin", "Grafana does not answer")], ExitCode.DEGRADED),
         ([], [RotationResult("grafana-admin", "Grafana does not answer")], ExitCode.REFUSED),
-        ([PushOutcome.PROVEN, PushOutcome.ROLLED_BACK], [RotationResult("site-key")], ExitCode.ROLLED_BACK),
+        ([PushOutcome.VERIFIED, PushOutcome.ROLLED_BACK], [RotationResult("site-key")], ExitCode.ROLLED_BACK),
         ([PushOutcome.BROKEN, PushOutcome.ROLLED_BACK], [], ExitCode.BROKEN),
     ],
 )
@@ -113,9 +113,9 @@ def test_the_exit_code_is_that_of_the_worst(
     ],
 )
 def test_an_interruption_is_told_as_one_unless_a_host_is_broken(how: PushOutcome, code: ExitCode) -> None:
-    interrupted = push_result.PushResult("lewi", how, "taken back: it was interrupted")
+    interrupted = push_result.PushResult("lewi", how, "rolled back: aresmon was interrupted")
 
-    assert secrets._code([result_of(PushOutcome.PROVEN), interrupted], []) is code
+    assert secrets._code([result_of(PushOutcome.VERIFIED), interrupted], []) is code
 
 
 def test_a_host_that_refuses_does_not_keep_the_others_from_their_new_passwords(
@@ -128,7 +128,10 @@ def test_a_host_that_refuses_does_not_keep_the_others_from_their_new_passwords(
     async def rotated(_: Any, hosts: Sequence[Host], *, pace: RolloutPace, observer: Any, **__: Any) -> Any:
         jobs = [
             RolloutJob(
-                Target(one, ""), order(one.name), Scripted([says[one.name]], name=one.name), Terms(AgentPace(10, 10, 0))
+                Target(one, ""),
+                order(one.name),
+                Scripted([says[one.name]], name=one.name),
+                VerificationTerms(AgentPace(10, 10, 0)),
             )
             for one in hosts
         ]

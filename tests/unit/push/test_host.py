@@ -12,10 +12,10 @@ import pytest
 from aresmon.agents.lint import AgentTiming
 from aresmon.influxdb.client import InfluxDBUnreachableError
 from aresmon.push import host as push_host
-from aresmon.push.host import Terms
+from aresmon.push.host import VerificationTerms
 from aresmon.push.protocol import WriteAccess
 from aresmon.push.result import PushOutcome, PushResult
-from aresmon.push.verification import Delivery
+from aresmon.push.verification import Verifier
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from tests.unit.points import Clock, Points, fake_clock
 from tests.unit.scripted import BACK, CLOCK, PROBE, STARTED, Await, Observed, Scripted, Step, agent, order
@@ -51,8 +51,8 @@ class Pushed:
             asked = asyncio.Event()
             if stop:
                 asked.set()
-            delivery = None if points is None else Delivery(points)
-            terms = Terms(AgentTiming(10.0, 10.0, 2.0), strict)
+            delivery = None if points is None else Verifier(points)
+            terms = VerificationTerms(AgentTiming(10.0, 10.0, 2.0), strict)
             return await push_host.push(
                 order(**changes),
                 host,
@@ -85,7 +85,7 @@ def test_a_host_whose_data_arrives_is_told_to_keep_it(points: Points) -> None:
 
     pushed = Pushed(host, points)
 
-    assert pushed.told == (PushOutcome.PROVEN, "")
+    assert pushed.told == (PushOutcome.VERIFIED, "")
     assert (pushed.result.mark, pushed.result.silent, host.sent) == ("new-1", (), ["commit"])
     assert pushed.states == [
         *("connect", "lock", "probe", "stage", "check", "prepare", "switch", "restart", "verify", "commit")
@@ -98,7 +98,7 @@ def test_a_measurement_that_fell_silent_is_named(points: Points) -> None:
 
     pushed = Pushed(host, points)
 
-    assert pushed.told == (PushOutcome.PROVEN, "nothing from disk since")
+    assert pushed.told == (PushOutcome.VERIFIED, "no data from disk since the push")
     assert pushed.result.silent == ("disk",)
 
 
@@ -116,7 +116,7 @@ def test_strictly_it_is_taken_back(points: Points) -> None:
 def test_without_a_proof_nothing_is_promised() -> None:
     pushed = Pushed(Scripted([[*STARTED[:-1], "@committed 7"]]), None, verify=False)
 
-    assert pushed.told == (PushOutcome.UNVERIFIED, "the agent runs; whether its data arrives was not looked at")
+    assert pushed.told == (PushOutcome.UNVERIFIED, "the agent is running; its data was not verified")
 
 
 def test_lines_that_are_not_ours_do_not_matter(points: Points) -> None:
@@ -124,7 +124,7 @@ def test_lines_that_are_not_ours_do_not_matter(points: Points) -> None:
     noise = ["Welcome to lewi!", "", "bash: warning: setlocale", "@", "@later thing=1"]
     host = Scripted([[*noise, *STARTED, *noise, Await("commit"), *noise, "@committed 7"]])
 
-    assert Pushed(host, points).result.outcome is PushOutcome.PROVEN
+    assert Pushed(host, points).result.outcome is PushOutcome.VERIFIED
 
 
 # Unchanged --------------------------------------------------------------------------------------------
@@ -142,8 +142,11 @@ def test_nothing_to_do_is_held_to_the_same_proof(points: Points, clock: Clock) -
 def test_nothing_to_do_where_no_data_arrives_is_told(points: Points) -> None:
     pushed = Pushed(Scripted([[PROBE, "@unchanged old-1"]]), points)
 
-    assert pushed.told == (PushOutcome.SILENT, "there is nothing to push, and its data does not arrive")
-    assert pushed.result.next == "on lewi: journalctl -u telegraf -n 50"
+    assert pushed.told == (
+        PushOutcome.SILENT,
+        "the configuration is already deployed, but no data arrives from this host",
+    )
+    assert pushed.result.next == "on lewi, run: journalctl -u telegraf -n 50"
 
 
 def test_nothing_to_do_without_a_proof_is_simply_that() -> None:
@@ -155,7 +158,7 @@ def test_nothing_to_do_without_a_proof_is_simply_that() -> None:
 
 def test_data_that_does_not_arrive_is_the_reason_that_is_given(points: Points) -> None:
     points.mark("old-1", "lewi", CLOCK + 50, seen_from=CLOCK + 50)
-    why = "none of its data arrived within 38 s"
+    why = "no data arrived within 38 s"
     host = Scripted([[*REMEMBERED, *STARTED, Await("rollback"), *BACK, f"@rolled-back {why}"]])
 
     pushed = Pushed(host, points)
@@ -163,9 +166,9 @@ def test_data_that_does_not_arrive_is_the_reason_that_is_given(points: Points) -
     assert host.sent == [f"rollback {why}"]
     assert pushed.told == (
         PushOutcome.ROLLED_BACK,
-        f"{why}. The former configuration runs again and its data arrives",
+        f"{why}. The previous configuration is running and its data arrives",
     )
-    assert pushed.states[-1] == "verify the former"
+    assert pushed.states[-1] == "verify previous"
 
 
 def test_what_the_agent_said_goes_with_the_reason(points: Points) -> None:
@@ -176,7 +179,7 @@ def test_what_the_agent_said_goes_with_the_reason(points: Points) -> None:
     _, why = Pushed(host, points).told
 
     assert why.startswith(
-        "the agent died 3 s after its start. It said: [outputs.influxdb] When writing: 401 Unauthorized."
+        "the agent died 3 s after its start. Telegraf logged: [outputs.influxdb] When writing: 401 Unauthorized."
     )
 
 
@@ -186,8 +189,8 @@ def test_a_former_configuration_whose_data_does_not_arrive_either_needs_a_person
     pushed = Pushed(host, points)
 
     assert pushed.result.outcome is PushOutcome.BROKEN
-    assert pushed.result.why.endswith("The former configuration runs again, but its data does not arrive either")
-    assert pushed.result.next == "on lewi: journalctl -u telegraf -n 50"
+    assert pushed.result.why.endswith("The previous configuration is running, but its data does not arrive either")
+    assert pushed.result.next == "on lewi, run: journalctl -u telegraf -n 50"
 
 
 def test_a_former_configuration_without_a_mark_is_known_by_any_data(points: Points) -> None:
@@ -197,7 +200,7 @@ def test_a_former_configuration_without_a_mark_is_known_by_any_data(points: Poin
     pushed = Pushed(host, points)
 
     assert pushed.result.outcome is PushOutcome.ROLLED_BACK
-    assert pushed.result.why.endswith("runs again and its data arrives")
+    assert pushed.result.why.endswith("is running and its data arrives")
 
 
 def test_one_that_sent_nothing_before_is_not_waited_for(clock: Clock) -> None:
@@ -206,7 +209,7 @@ def test_one_that_sent_nothing_before_is_not_waited_for(clock: Clock) -> None:
     pushed = Pushed(host, Points(clock=clock.read))
 
     assert pushed.result.outcome is PushOutcome.ROLLED_BACK
-    assert pushed.result.why.endswith("it sent nothing here before either")
+    assert pushed.result.why.endswith("it sent no data before the push either")
     assert clock.now < CLOCK + 42
 
 
@@ -215,14 +218,14 @@ def test_an_agent_that_did_not_run_before_has_nothing_to_prove(points: Points) -
 
     pushed = Pushed(Scripted([[*began, *BACK, "@rolled-back the agent died"]]), points)
 
-    assert pushed.told == (PushOutcome.ROLLED_BACK, "the agent died. The former configuration is back")
+    assert pushed.told == (PushOutcome.ROLLED_BACK, "the agent died. The previous configuration is restored")
 
 
 def test_an_agent_that_starts_with_neither_is_broken(points: Points) -> None:
     pushed = Pushed(Scripted([[*STARTED, *BACK, "@broken the agent does not start: x"]]), points)
 
     assert pushed.result.outcome is PushOutcome.BROKEN
-    assert "It does not start with its former configuration either" in pushed.result.why
+    assert "The agent does not start with its previous configuration either" in pushed.result.why
 
 
 def test_an_interruption_asks_for_the_former_configuration(points: Points) -> None:
@@ -245,7 +248,7 @@ def test_while_influxdb_is_away_the_host_is_asked_to_wait(points: Points, clock:
 
     pushed = Pushed(host, points)
 
-    assert pushed.result.outcome is PushOutcome.PROVEN
+    assert pushed.result.outcome is PushOutcome.VERIFIED
     assert host.sent[0] == "extend 98"
     assert host.sent[-1] == "commit"
     assert "paused: InfluxDB does not answer" in pushed.states
@@ -257,7 +260,7 @@ def test_a_host_is_asked_to_wait_as_soon_as_the_pause_begins(points: Points, clo
     points.fail(lambda: InfluxDBUnreachableError("away") if clock.now < CLOCK + 2 else None)
     host = Scripted([[*STARTED, Await("extend"), Await("commit"), "@committed 7"]])
 
-    assert Pushed(host, points, deadline=2).result.outcome is PushOutcome.PROVEN
+    assert Pushed(host, points, deadline=2).result.outcome is PushOutcome.VERIFIED
     assert host.sent[0] == "extend 62"
 
 
@@ -267,8 +270,8 @@ def test_a_host_is_asked_to_wait_as_soon_as_the_pause_begins(points: Points, clo
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("@locked 12 Ada as root", "Ada as root pushes to it, for 12 s now"),
-        ("@refused check E! bad", "Telegraf refuses the configuration: bad"),
+        ("@locked 12 Ada as root", "Ada as root has been pushing to this host for 12 s"),
+        ("@refused check E! bad", "Telegraf rejects the configuration: bad"),
         ("@refused stage /etc/x cannot be written: full", "/etc/x cannot be written: full"),
     ],
 )
@@ -280,7 +283,7 @@ def test_drift_and_strangers_are_told(points: Points) -> None:
     drifted = Pushed(Scripted([[PROBE, "@drift /etc/a", "@drift /etc/b"]]), points)
     stranger = Pushed(Scripted([[PROBE, "@unmanaged TOKEN PROXY"]]), points)
 
-    assert drifted.told == (PushOutcome.DRIFTED, "/etc/a, /etc/b was edited there since the last push")
+    assert drifted.told == (PushOutcome.DRIFTED, "/etc/a, /etc/b changed on the host since the last push")
     assert stranger.result.outcome is PushOutcome.REFUSED
     assert "TOKEN, PROXY" in stranger.result.why
 
@@ -294,7 +297,7 @@ def test_a_refusal_wins_over_the_drift_that_was_looked_past(points: Points) -> N
 def test_sudo_that_asks_is_told_with_the_way_in(points: Points) -> None:
     pushed = Pushed(Scripted([[]], said="sudo: a password is required"), points)
 
-    assert pushed.told == (PushOutcome.REFUSED, "lewi: sudo does not let us in: sudo: a password is required")
+    assert pushed.told == (PushOutcome.REFUSED, "lewi: sudo failed: sudo: a password is required")
     assert "--ask-sudo" in pushed.result.next
 
 
@@ -302,7 +305,7 @@ def test_a_shell_that_runs_nothing_for_us_is_told(points: Points) -> None:
     pushed = Pushed(Scripted([["This account is not available."]]), points)
 
     assert pushed.result.outcome is PushOutcome.REFUSED
-    assert "its login shell must run bash" in pushed.result.next
+    assert "login shell must be able to run bash" in pushed.result.next
 
 
 # Lost -------------------------------------------------------------------------------------------------
@@ -327,7 +330,7 @@ def look(outcome: str = "", *, pending: str = "", tx: str = "t1") -> list[Step]:
 def test_a_connection_that_breaks_before_anything_is_changed_changed_nothing(points: Points, state: str) -> None:
     host = Scripted([[PROBE, f"@state {state}", LOST], look("committed", tx="t0")])
 
-    assert Pushed(host, points).told == (PushOutcome.REFUSED, f"{LOST.message}. Nothing was changed there")
+    assert Pushed(host, points).told == (PushOutcome.REFUSED, f"{LOST.message}. Nothing was changed on the host")
 
 
 def test_as_long_as_the_host_is_busy_with_it_nothing_is_told_of_its_end(points: Points) -> None:
@@ -348,14 +351,14 @@ def test_a_broken_connection_is_followed_up_until_the_host_says_how_it_ended(poi
     assert pushed.result.outcome is PushOutcome.ROLLED_BACK
     assert pushed.result.why.startswith(f"{LOST.message}.")
     assert host.conversations == []
-    assert "lost: asking again" in pushed.states
+    assert "connection lost: reconnecting" in pushed.states
 
 
 def test_a_push_that_was_proven_as_the_connection_broke_is_proven(points: Points) -> None:
     arrive(points, "mem", "disk")
     host = Scripted([[*STARTED, Await("commit"), LOST], look("committed")])
 
-    assert Pushed(host, points).result.outcome is PushOutcome.PROVEN
+    assert Pushed(host, points).result.outcome is PushOutcome.VERIFIED
 
 
 def test_one_that_broke_is_broken(points: Points) -> None:
@@ -381,7 +384,7 @@ def test_a_host_that_stays_away_is_unknown_and_a_person_is_told_what_it_does(poi
     pushed = Pushed(host, points)
 
     assert pushed.result.outcome is PushOutcome.UNKNOWN
-    assert "It takes its former configuration back by itself" in pushed.result.why
+    assert "It restores its previous configuration automatically" in pushed.result.why
     assert "aresmon drift lewi" in pushed.result.next
     assert CLOCK + 98 <= clock.now < CLOCK + 105
 
@@ -395,7 +398,7 @@ def test_a_password_is_in_no_reason(points: Points) -> None:
 
     pushed = Pushed(host, points, access=access)
 
-    assert pushed.result.why == "Telegraf refuses the configuration: bad password ***"
+    assert pushed.result.why == "Telegraf rejects the configuration: bad password ***"
 
 
 def test_the_live_file_goes_with_the_result_and_is_in_no_printed_form_of_it(points: Points) -> None:
@@ -412,7 +415,7 @@ def test_what_is_worth_knowing_is_noted(points: Points) -> None:
 
     notes = " | ".join(Pushed(host, points).result.notes)
 
-    for part in ("own.conf", "t0", "not tried beforehand", "eve"):
+    for part in ("own.conf", "t0", "not tested before the push", "eve"):
         assert part in notes
 
 
@@ -428,4 +431,4 @@ def test_a_container_is_looked_at_by_docker(points: Points) -> None:
 
     pushed = Pushed(Scripted([[*STARTED, "@broken x"]]), points, agent=box)
 
-    assert pushed.result.next == "on lewi: docker logs --tail 50 ares-lewi-telegraf-1"
+    assert pushed.result.next == "on lewi, run: docker logs --tail 50 ares-lewi-telegraf-1"

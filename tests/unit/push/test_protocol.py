@@ -119,7 +119,7 @@ def test_a_password_is_in_no_printed_form_of_an_order() -> None:
 
 
 def test_a_look_asks_for_nothing_to_be_done() -> None:
-    lines, rest = split(protocol.look_request(AGENT, shown=["/etc/telegraf/telegraf.conf"]))
+    lines, rest = split(protocol.survey_request(AGENT, shown=["/etc/telegraf/telegraf.conf"]))
 
     assert rest == b""
     assert [name for name, _ in lines] == [
@@ -146,7 +146,7 @@ def test_a_line_break_comes_into_no_header_by_a_name_or_a_path_either() -> None:
         with pytest.raises(ValueError, match="a line break"):
             protocol.push_request(one)
     with pytest.raises(ValueError, match="a line break"):
-        protocol.look_request(AGENT, shown=["/a\nb"])
+        protocol.survey_request(AGENT, shown=["/a\nb"])
 
 
 WORDS = st.text(st.characters(exclude_characters="\n\0", exclude_categories=["Cs"]), max_size=20)
@@ -177,17 +177,17 @@ def test_any_order_can_be_taken_apart_again(by: str, contents: list[bytes]) -> N
     ],
 )
 def test_an_event_is_a_word_and_the_rest(line: str, event: HostMessage) -> None:
-    assert protocol.event(line) == event
+    assert protocol.parse_message(line) == event
 
 
 @pytest.mark.parametrize("line", ["", "Last login: Mon", " @state lock", "bash: @x", "state lock"])
 def test_a_line_that_is_not_ours_is_no_event(line: str) -> None:
-    assert protocol.event(line) is None
+    assert protocol.parse_message(line) is None
 
 
 @given(st.text())
 def test_no_line_breaks_the_reading(line: str) -> None:
-    told = protocol.event(line)
+    told = protocol.parse_message(line)
 
     assert (told is None) == (not line.startswith("@"))
     if told is not None:
@@ -204,17 +204,17 @@ def test_a_file_that_was_shown_has_its_hash_and_its_content() -> None:
     content = b"[agent]\n\xff"
     line = f"@file {hashlib.sha256(content).hexdigest()} {base64.b64encode(content).decode()} /etc/a b.conf"
 
-    told = protocol.event(line)
+    told = protocol.parse_message(line)
 
     assert told is not None
-    assert protocol.shown_file(told) == ("/etc/a b.conf", hashlib.sha256(content).hexdigest(), content)
+    assert protocol.parse_file(told) == ("/etc/a b.conf", hashlib.sha256(content).hexdigest(), content)
 
 
 def test_a_file_that_is_not_there_has_no_content_and_an_empty_one_has_an_empty_one() -> None:
     empty = hashlib.sha256(b"").hexdigest()
 
-    assert protocol.shown_file(HostMessage("file", "-  /etc/a")) == ("/etc/a", "-", None)
-    assert protocol.shown_file(HostMessage("file", f"{empty}  /etc/a")) == ("/etc/a", empty, b"")
+    assert protocol.parse_file(HostMessage("file", "-  /etc/a")) == ("/etc/a", "-", None)
+    assert protocol.parse_file(HostMessage("file", f"{empty}  /etc/a")) == ("/etc/a", empty, b"")
 
 
 def test_what_a_host_remembers_is_told_line_by_line() -> None:
@@ -224,7 +224,7 @@ def test_what_a_host_remembers_is_told_line_by_line() -> None:
         *("content=c0ffee", "gen=c0ffee-1", "output=0123", "tx=t-1", "by=Ada as root", "at=1700000000"),
         *("sha=aaaa /etc/default/telegraf", "sha=bbbb /etc/telegraf/with space.conf", "", "garbage", "later=thing"),
     ]:
-        remembered = remembered.told(line)
+        remembered = remembered.with_line(line)
 
     assert remembered == LastPush(
         content="c0ffee",
@@ -236,5 +236,5 @@ def test_what_a_host_remembers_is_told_line_by_line() -> None:
 
 
 def test_a_host_that_remembers_nothing_is_told_by_nothing() -> None:
-    assert LastPush().told("") == LastPush()
+    assert LastPush().with_line("") == LastPush()
     assert not LastPush().content

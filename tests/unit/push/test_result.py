@@ -19,40 +19,40 @@ ACCESS = WriteAccess("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
     [
         (
             HostMessage("locked", "12 Ada Lovelace"),
-            "Ada Lovelace pushes to it, for 12 s now",
-            "wait for them; if they are gone for good: --break-lock",
+            "Ada Lovelace has been pushing to this host for 12 s",
+            "wait until that push has ended, or take over its lock with --break-lock if it never will",
         ),
         (
             HostMessage("refused", "write 401 http://biere:8086"),
-            "InfluxDB refuses the password of agent-lewi",
-            "`aresmon up` on the server mends that; then push again",
+            "InfluxDB rejected the password of user agent-lewi (401)",
+            "run `aresmon up` on the server to repair the database's users, then push again",
         ),
         (
             HostMessage("refused", "write 403 http://biere:8086"),
-            "agent-lewi may not write",
-            "`aresmon up` on the server mends that; then push again",
+            "InfluxDB user agent-lewi has no write permission (403)",
+            "run `aresmon up` on the server to repair the database's users, then push again",
         ),
         (
             HostMessage("refused", "write 404 http://biere:8086"),
-            "InfluxDB has no such database",
-            "`aresmon up` on the server mends that; then push again",
+            "InfluxDB has no such database (404)",
+            "run `aresmon up` on the server to repair the database's users, then push again",
         ),
         (
             HostMessage("refused", "write 503 http://biere:8086"),
-            "the edge at http://biere:8086 answers 503",
-            "`aresmon logs edge` on the server says more",
+            "the edge at http://biere:8086 answered with status 503",
+            "see `aresmon logs edge` on the server",
         ),
         (
             HostMessage(
                 "refused", "check 2026-01-01T00:00:00Z E! error loading /etc/telegraf/.telegraf.conf.aresmon: bad. "
             ),
-            "Telegraf refuses the configuration: error loading /etc/telegraf/telegraf.conf: bad",
-            "the running configuration is untouched",
+            "Telegraf rejects the configuration: error loading /etc/telegraf/telegraf.conf: bad",
+            "correct the configuration and push again; the running configuration is unchanged",
         ),
         (
             HostMessage("refused", "stage /etc/x cannot be written: its filesystem is mounted read-only"),
             "/etc/x cannot be written: its filesystem is mounted read-only",
-            "nothing was changed there",
+            "correct this and push again; nothing was changed on the host",
         ),
         (
             HostMessage(
@@ -60,23 +60,25 @@ ACCESS = WriteAccess("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
                 "recover an earlier push was interrupted, and the agent does not start with its previous files",
             ),
             "an earlier push was interrupted, and the agent does not start with its previous files",
-            "on lewi: journalctl -u telegraf -n 50",
+            "on lewi, run: journalctl -u telegraf -n 50",
         ),
         (
             HostMessage("refused", "lock /var/lib/aresmon/ares has no room left"),
             "/var/lib/aresmon/ares has no room left",
-            "nothing was changed there",
+            "correct this and push again; nothing was changed on the host",
         ),
     ],
 )
 def test_a_refusal_says_why_and_what_next(event: HostMessage, why: str, what_next: str) -> None:
-    assert result.refusal(event, order(access=ACCESS)) == (why, what_next)
+    assert result.describe_refusal(event, order(access=ACCESS)) == (why, what_next)
 
 
 def test_an_edge_that_is_not_reached_is_told_with_its_address_and_what_to_look_at() -> None:
-    why, what_next = result.refusal(HostMessage("refused", "write 000 http://biere:8086"), order(access=ACCESS))
+    why, what_next = result.describe_refusal(
+        HostMessage("refused", "write 000 http://biere:8086"), order(access=ACCESS)
+    )
 
-    assert why == "the edge is not reached from there (http://biere:8086)"
+    assert why == "lewi cannot connect to the edge at http://biere:8086"
     assert "edge.url" in what_next
     assert "firewall" in what_next
 
@@ -84,12 +86,16 @@ def test_an_edge_that_is_not_reached_is_told_with_its_address_and_what_to_look_a
 @pytest.mark.parametrize(
     ("word", "why", "what_next"),
     [
-        ("x509", "its certificate is not one that lewi takes for https://biere:8086", "aresmon authority show"),
-        ("clear", "what answers at https://biere:8086 speaks no TLS, or another", "`aresmon up` on the server"),
+        ("x509", "lewi does not trust the certificate of https://biere:8086", "aresmon authority show"),
+        (
+            "clear",
+            "https://biere:8086 does not support TLS, or no TLS version that lewi supports",
+            "`aresmon up` on the server",
+        ),
     ],
 )
 def test_an_edge_that_is_not_who_it_should_be_is_told(word: str, why: str, what_next: str) -> None:
-    told = result.refusal(HostMessage("refused", f"write {word} https://biere:8086"), order(access=ACCESS))
+    told = result.describe_refusal(HostMessage("refused", f"write {word} https://biere:8086"), order(access=ACCESS))
 
     assert told[0] == why
     assert what_next in told[1]
@@ -98,37 +104,37 @@ def test_an_edge_that_is_not_who_it_should_be_is_told(word: str, why: str, what_
 def test_of_an_agent_s_words_those_on_a_certificate_tell_most() -> None:
     words = ["E! [outputs.influxdb] tls: x509: certificate has expired", "E! [agent] could not write any address"]
 
-    assert result.said(words) == "[outputs.influxdb] tls: x509: certificate has expired"
+    assert result.explain_log(words) == "[outputs.influxdb] tls: x509: certificate has expired"
 
 
 def test_a_machine_without_telegraf_is_told_how_to_get_it() -> None:
-    why, what_next = result.refusal(HostMessage("refused", "probe Telegraf is not installed"), order())
+    why, what_next = result.describe_refusal(HostMessage("refused", "probe Telegraf is not installed"), order())
 
     assert why == "Telegraf is not installed"
-    assert what_next.startswith("`aresmon hosts add lewi")
+    assert what_next.startswith("install it with `aresmon hosts add lewi`")
 
 
 def test_an_agent_that_is_down_is_told_where_to_look_and_how_to_go_on() -> None:
-    why, what_next = result.refusal(HostMessage("refused", "probe its agent is failed already"), order())
+    why, what_next = result.describe_refusal(HostMessage("refused", "probe its agent is failed already"), order())
 
     assert why == "its agent is failed already"
-    assert what_next.startswith("on lewi: journalctl -u telegraf -n 50; ")
+    assert what_next.startswith("on lewi, run: journalctl -u telegraf -n 50; ")
     assert "--force" in what_next
 
 
 def test_strangers_are_named_with_where_they_belong() -> None:
     where = dataclasses.replace(agent(), environment="/etc/default/telegraf")
 
-    why, what_next = result.strangers("TOKEN PROXY", where)
+    why, what_next = result.describe_unmanaged("TOKEN PROXY", where)
 
-    assert why == "/etc/default/telegraf sets TOKEN, PROXY, and aresmon.yml does not"
-    assert what_next == "put them under hosts.lewi.env, or let them go with --overwrite"
+    assert why == "/etc/default/telegraf sets TOKEN, PROXY, which aresmon.yml does not"
+    assert what_next == "add them to hosts.lewi.env in aresmon.yml, or remove them from the host with --overwrite"
 
 
 def test_drift_names_the_files_and_both_ways_out() -> None:
-    why, what_next = result.drift(["/etc/a", "/etc/b"], "lewi")
+    why, what_next = result.describe_drift(["/etc/a", "/etc/b"], "lewi")
 
-    assert why == "/etc/a, /etc/b was edited there since the last push"
+    assert why == "/etc/a, /etc/b changed on the host since the last push"
     assert all(part in what_next for part in ("`aresmon drift lewi`", "--adopt", "--overwrite"))
 
 
@@ -137,29 +143,29 @@ def test_drift_names_the_files_and_both_ways_out() -> None:
     [
         (
             HostMessage("untested", "https://x (curl is not installed)"),
-            ["not tried beforehand", "curl is not installed"],
+            ["not tested before the push", "curl is not installed"],
         ),
         (HostMessage("buffered", "1234 /var/lib/telegraf"), ["1234 bytes", "/var/lib/telegraf"]),
-        (HostMessage("recovered", "20260101T000000-ab"), ["20260101T000000-ab", "taken back first"]),
+        (HostMessage("recovered", "20260101T000000-ab"), ["20260101T000000-ab", "rolled back first"]),
         (HostMessage("lock-broken", "eve"), ["eve"]),
         (HostMessage("lock-broken", ""), ["somebody"]),
     ],
 )
 def test_what_is_worth_knowing_is_a_sentence(event: HostMessage, parts: list[str]) -> None:
-    (note,) = result.note(event)
+    (note,) = result.describe_note(event)
 
     assert [part for part in parts if part not in note] == []
 
 
 def test_a_word_that_nobody_knows_is_no_note() -> None:
-    assert list(result.note(HostMessage("later", "thing"))) == []
+    assert list(result.describe_note(HostMessage("later", "thing"))) == []
 
 
 def seen(*lines: str, asked_at: float = CLOCK) -> HostSurvey:
     found = HostSurvey()
     for line in lines:
         word, _, rest = line.removeprefix("@").partition(" ")
-        found.take(HostMessage(word, rest))
+        found.add(HostMessage(word, rest))
     found.asked_at = asked_at
     return found
 
@@ -175,21 +181,24 @@ def seen(*lines: str, asked_at: float = CLOCK) -> HostSurvey:
     ],
 )
 def test_clocks_apart_are_told(apart: float, note: str | None) -> None:
-    assert list(result.circumstances(seen(PROBE, asked_at=CLOCK + apart))) == ([note] if note else [])
+    assert list(result.survey_notes(seen(PROBE, asked_at=CLOCK + apart))) == ([note] if note else [])
 
 
 def test_what_telegraf_reads_besides_is_told() -> None:
-    (note,) = result.circumstances(seen("@included a.conf", "@included b.conf"))
+    (note,) = result.survey_notes(seen("@included a.conf", "@included b.conf"))
 
-    assert note == "telegraf.d/ there is read besides: a.conf, b.conf"
+    assert note == "Telegraf also reads telegraf.d/: a.conf, b.conf"
 
 
 @pytest.mark.parametrize(
     ("kind", "command"),
-    [("systemd", "on lewi: journalctl -u telegraf -n 50"), ("docker", "on lewi: docker logs --tail 50 p-telegraf-1")],
+    [
+        ("systemd", "on lewi, run: journalctl -u telegraf -n 50"),
+        ("docker", "on lewi, run: docker logs --tail 50 p-telegraf-1"),
+    ],
 )
 def test_a_person_is_sent_to_the_agents_log(kind: str, command: str) -> None:
-    assert result.look_there(dataclasses.replace(agent(), kind=kind, project="p")) == command  # type: ignore[arg-type]
+    assert result.log_command(dataclasses.replace(agent(), kind=kind, project="p")) == command  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +214,7 @@ def test_a_person_is_sent_to_the_agents_log(kind: str, command: str) -> None:
     ],
 )
 def test_telegrafs_words_are_made_short(said: str, words: str) -> None:
-    assert result.readable(said) == words
+    assert result.clean_log_line(said) == words
 
 
 CONFIGURATION = """\
@@ -223,7 +232,7 @@ CONFIGURATION = """\
 
 
 def test_secrets_that_stand_in_clear_are_not_shown() -> None:
-    text = result.without_secrets(CONFIGURATION)
+    text = result.mask_secrets(CONFIGURATION)
 
     assert "hunter2" not in text
     assert text.count("***") == 6
@@ -237,7 +246,7 @@ def test_secrets_that_stand_in_clear_are_not_shown() -> None:
 def test_what_has_no_secret_stays_byte_for_byte() -> None:
     text = "[agent]\r\n  interval = '10s'\n\n[[inputs.ping]]\n  urls = ['https://[::1]:80/@x', 'a:b@c']\n"
 
-    assert result.without_secrets(text) == text
+    assert result.mask_secrets(text) == text
 
 
 def test_a_file_that_was_shown_is_known_by_its_path() -> None:

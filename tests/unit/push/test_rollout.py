@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from aresmon.agents.lint import AgentTiming as AgentPace
 from aresmon.influxdb.client import InfluxDBUnreachableError
 from aresmon.push import rollout
-from aresmon.push.host import Terms
+from aresmon.push.host import VerificationTerms
 from aresmon.push.order import Target
 from aresmon.push.result import GOOD, PushOutcome, PushResult
 from aresmon.push.rollout import RolloutJob, RolloutPace
-from aresmon.push.verification import Delivery
+from aresmon.push.verification import Verifier
 from aresmon.ssh.transport import UnreachableHostError
 from aresmon.system import signals
 from aresmon.system.errors import AresmonError, ExitCode
@@ -39,13 +39,15 @@ AWAY = UnreachableHostError("is not reached")
 
 def job(name: str, steps: Sequence[Step] | AresmonError = GOES, **changes: Any) -> RolloutJob:
     target = Target(FLEET.host(name), "[agent]\n", commit=f"commit-of-{name}", notes=("unwise",))
-    return RolloutJob(target, order(name, **changes), Scripted([steps], name=name), Terms(AgentPace(10, 10, 0)))
+    return RolloutJob(
+        target, order(name, **changes), Scripted([steps], name=name), VerificationTerms(AgentPace(10, 10, 0))
+    )
 
 
 class Rolled:
     """What a roll-out told, in the order in which it did."""
 
-    def __init__(self, jobs: Sequence[RolloutJob], delivery: Delivery | None = None, **pace: Any) -> None:
+    def __init__(self, jobs: Sequence[RolloutJob], delivery: Verifier | None = None, **pace: Any) -> None:
         observed = Observed()
         self.results = asyncio.run(
             rollout.roll_out(jobs, delivery, pace=RolloutPace(**{"canary": 0, **pace}), observer=observed)
@@ -120,7 +122,12 @@ def test_only_so_many_hosts_are_under_way_at_once() -> None:
             under_way -= 1
 
     jobs = [
-        RolloutJob(Target(FLEET.host(name), ""), order(name), Counting([GOES], name=name), Terms(AgentPace(10, 10, 0)))
+        RolloutJob(
+            Target(FLEET.host(name), ""),
+            order(name),
+            Counting([GOES], name=name),
+            VerificationTerms(AgentPace(10, 10, 0)),
+        )
         for name in NAMES
     ]
 
@@ -138,7 +145,7 @@ def test_a_canary_that_fails_leaves_the_others_alone() -> None:
 
     assert rolled.begun == ["host0"]
     assert rolled.outcomes == [PushOutcome.REFUSED, *[PushOutcome.SKIPPED] * 4]
-    assert {result.why for result in rolled.results[1:]} == {"not begun: 1 host failed before it"}
+    assert {result.why for result in rolled.results[1:]} == {"not started: 1 other host failed"}
     assert all("--max-fail" in result.next for result in rolled.results[1:])
 
 
@@ -151,7 +158,7 @@ def test_as_many_may_fail_as_is_allowed() -> None:
 
     assert going.outcomes[2:] == [PushOutcome.UNCHANGED] * 3
     assert stopped.outcomes[2:] == [PushOutcome.SKIPPED] * 3
-    assert stopped.results[-1].why == "not begun: 2 hosts failed before it"
+    assert stopped.results[-1].why == "not started: 2 other hosts failed"
 
 
 def test_within_a_wave_too_nobody_is_begun_past_the_limit() -> None:
@@ -199,11 +206,11 @@ def test_where_no_data_could_be_seen_nothing_is_begun() -> None:
     points.fail(lambda: InfluxDBUnreachableError("InfluxDB does not answer"))
 
     with pytest.raises(InfluxDBUnreachableError):
-        Rolled([job("host0")], Delivery(points))
+        Rolled([job("host0")], Verifier(points))
 
 
 def test_without_any_host_there_is_nothing_to_do() -> None:
-    assert Rolled([], Delivery(Points())).results == []
+    assert Rolled([], Verifier(Points())).results == []
 
 
 # Interruptions ----------------------------------------------------------------------------------------
@@ -246,13 +253,13 @@ def test_an_interruption_takes_back_what_is_under_way_and_begins_nothing_more(ki
     host.kind = kind
     began = [line.replace("active=active", "active=inactive") if isinstance(line, str) else line for line in STARTS]
     host.conversations = [began]
-    first = RolloutJob(Target(FLEET.host("host0"), ""), order("host0"), host, Terms(AgentPace(10, 10, 0)))
+    first = RolloutJob(Target(FLEET.host("host0"), ""), order("host0"), host, VerificationTerms(AgentPace(10, 10, 0)))
 
-    rolled = Rolled([first, job("host1"), job("host2")], Delivery(Points()), canary=1)
+    rolled = Rolled([first, job("host1"), job("host2")], Verifier(Points()), canary=1)
 
     assert host.sent == ["rollback aresmon was interrupted"]
     assert rolled.outcomes == [PushOutcome.ROLLED_BACK, PushOutcome.SKIPPED, PushOutcome.SKIPPED]
-    assert rolled.results[-1].why == "not begun: it was interrupted"
+    assert rolled.results[-1].why == "not started: aresmon was interrupted"
 
 
 def test_a_second_interruption_ends_it_at_once() -> None:
@@ -267,7 +274,9 @@ def test_a_second_interruption_ends_it_at_once() -> None:
     host = Twice([[PROBE, Await("never")]], name="host0")
 
     with pytest.raises(KeyboardInterrupt):
-        Rolled([RolloutJob(Target(FLEET.host("host0"), ""), order("host0"), host, Terms(AgentPace(10, 10, 0)))])
+        Rolled(
+            [RolloutJob(Target(FLEET.host("host0"), ""), order("host0"), host, VerificationTerms(AgentPace(10, 10, 0)))]
+        )
 
 
 def test_afterwards_every_interruption_is_what_it_was_before() -> None:
@@ -294,7 +303,7 @@ def code(*outcomes: PushOutcome) -> ExitCode:
 @pytest.mark.parametrize(
     ("outcome", "alone"),
     [
-        (PushOutcome.PROVEN, ExitCode.DONE),
+        (PushOutcome.VERIFIED, ExitCode.DONE),
         (PushOutcome.UNCHANGED, ExitCode.DONE),
         (PushOutcome.UNVERIFIED, ExitCode.DONE),
         (PushOutcome.REFUSED, ExitCode.REFUSED),

@@ -12,7 +12,7 @@ import pytest
 
 from aresmon.influxdb.client import InfluxDBError, InfluxDBUnreachableError
 from aresmon.push import verification
-from aresmon.push.verification import Arrival, Delivery, ExpectedData
+from aresmon.push.verification import Arrival, ExpectedData, Verifier
 from aresmon.system.errors import AresmonError
 from tests.unit.points import START, Clock, Points, fake_clock
 
@@ -37,8 +37,8 @@ def wait(points: Points, *several: ExpectedData, paused: Callable[[bool], None] 
     """What becomes of these hosts; what arrived of them before is left out."""
 
     async def all_of_them() -> list[Arrival]:
-        waiting = Delivery(points)
-        return list(await asyncio.gather(*(waiting.arrived(one, paused) for one in several)))
+        waiting = Verifier(points)
+        return list(await asyncio.gather(*(waiting.wait_for(one, paused) for one in several)))
 
     return [dataclasses.replace(arrival, before=None) for arrival in asyncio.run(all_of_them())]
 
@@ -66,7 +66,7 @@ def test_a_host_is_there_as_soon_as_the_mark_of_its_configuration_is(points: Poi
 def test_without_a_mark_nothing_has_arrived_whatever_else_does(points: Points, clock: Clock) -> None:
     after(points, "cpu", "mem")
 
-    assert wait(points, wanted()) == [Arrival(False, why="none of its data arrived", is_late=True)]
+    assert wait(points, wanted()) == [Arrival(False, why="no data arrived", is_late=True)]
     assert START + 30 <= clock.now < START + 32
 
 
@@ -132,7 +132,7 @@ def test_what_arrived_before_is_told_and_that_nobody_could_tell(points: Points, 
     points.mark("new-1", "lewi", START + 5)
 
     async def arrival(**changes: Any) -> Arrival:
-        return await Delivery(points).arrived(wanted(**changes))
+        return await Verifier(points).wait_for(wanted(**changes))
 
     assert asyncio.run(arrival()).before == frozenset({"mem", "disk"})
     assert asyncio.run(arrival(host="other")).before == frozenset()
@@ -268,7 +268,7 @@ def test_after_ten_minutes_nobody_waits_any_longer(points: Points, clock: Clock)
 
     (arrival,) = wait(points, wanted())
 
-    assert arrival == Arrival(False, why=f"{AWAY.message}, for ten minutes")
+    assert arrival == Arrival(False, why=f"{AWAY.message}, for more than ten minutes")
     assert START + 600 <= clock.now < START + 610
 
 
@@ -286,9 +286,9 @@ def test_nothing_is_begun_where_influxdb_is_away(points: Points, clock: Clock) -
     away(points, clock, START, START + 1)
 
     with pytest.raises(InfluxDBUnreachableError):
-        asyncio.run(Delivery(points).check())
+        asyncio.run(Verifier(points).check_connection())
     clock.now += 2
-    asyncio.run(Delivery(points).check())
+    asyncio.run(Verifier(points).check_connection())
 
 
 def test_an_influxdb_that_hangs_is_one_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +296,7 @@ def test_an_influxdb_that_hangs_is_one_that_does_not_answer(monkeypatch: pytest.
     points = Points()
     points.mark("new-1", "lewi", START + 1)
     points.fail(lambda: None if hang.wait(20) else AWAY)
-    monkeypatch.setattr(verification, "_PATIENCE", 0.05)
+    monkeypatch.setattr(verification, "_QUERY_TIMEOUT", 0.05)
     told: list[bool] = []
 
     def paused(now: bool) -> None:
@@ -358,11 +358,11 @@ def test_a_host_that_comes_later_is_waited_for_with_the_others(points: Points, c
     points.mark("new-1", "second", START + 15, seen_from=START + 15)
 
     async def both() -> list[bool]:
-        waiting = Delivery(points)
-        first = asyncio.ensure_future(waiting.arrived(wanted("first")))
+        waiting = Verifier(points)
+        first = asyncio.ensure_future(waiting.wait_for(wanted("first")))
         while clock.now < START + 10:
             await asyncio.sleep(0)
-        arrivals = await asyncio.gather(first, waiting.arrived(wanted("second", since=START + 10)))
+        arrivals = await asyncio.gather(first, waiting.wait_for(wanted("second", since=START + 10)))
         return [arrival.arrived for arrival in arrivals]
 
     assert asyncio.run(both()) == [True, True]
@@ -372,9 +372,9 @@ def test_whoever_gives_up_is_not_asked_for_any_more(points: Points, clock: Clock
     points.mark("new-1", "second", START + 20, seen_from=START + 20)
 
     async def one_gives_up() -> Arrival:
-        waiting = Delivery(points)
-        first = asyncio.ensure_future(waiting.arrived(wanted("first")))
-        second = asyncio.ensure_future(waiting.arrived(wanted("second")))
+        waiting = Verifier(points)
+        first = asyncio.ensure_future(waiting.wait_for(wanted("first")))
+        second = asyncio.ensure_future(waiting.wait_for(wanted("second")))
         while clock.now < START + 5:
             await asyncio.sleep(0)
         first.cancel()
@@ -389,13 +389,13 @@ def test_nothing_is_asked_once_nobody_waits(points: Points, clock: Clock) -> Non
     points.mark("new-1", "lewi", START + 1)
 
     async def wait_twice() -> tuple[int, int]:
-        waiting = Delivery(points)
-        await waiting.arrived(wanted())
+        waiting = Verifier(points)
+        await waiting.wait_for(wanted())
         asked = len(points.asked)
         for _ in range(20):
             await asyncio.sleep(1)
         idle = len(points.asked)
-        await waiting.arrived(wanted())
+        await waiting.wait_for(wanted())
         return asked, idle
 
     asked, idle = asyncio.run(wait_twice())

@@ -110,7 +110,7 @@ class World:
 
     def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         self.site, self.power = site, Power()
-        self.outcome = PushOutcome.PROVEN
+        self.outcome = PushOutcome.VERIFIED
         site.make_state()
         for name in ("agent-biere", "agent-lewi", "influxdb-grafana", "influxdb-admin", "site-key"):
             site_secrets.replace(site.secrets, name, f"first-{name}", site.root.stat().st_uid)
@@ -132,7 +132,7 @@ class World:
     async def _push(self, session: Session, wanted: Sequence[Target], **_: Any) -> list[PushResult]:
         self.power.step()  # before the switch
         (password,) = [target.password for target in wanted]
-        if self.outcome is PushOutcome.PROVEN:
+        if self.outcome is PushOutcome.VERIFIED:
             self.host = (site_secrets.account("agent-lewi", password), password)
             assert self.is_valid
         self.power.step()  # switched and proven, and nobody here knows it
@@ -201,7 +201,7 @@ def test_wherever_it_is_cut_off_the_host_can_write_and_the_next_run_ends_it(
         world.up()
         assert world.is_valid
         assert world.up() == []
-    assert world.rotate() is PushOutcome.PROVEN
+    assert world.rotate() is PushOutcome.VERIFIED
     assert world.is_settled()
     assert world.up() == []
 
@@ -216,7 +216,7 @@ def test_a_second_cut_finds_it_no_less_valid(world: World, at: int) -> None:
         assert world.is_valid
     world.power.at = 0
 
-    assert world.rotate() is PushOutcome.PROVEN
+    assert world.rotate() is PushOutcome.VERIFIED
     assert world.is_settled()
 
 
@@ -231,8 +231,8 @@ def test_a_host_that_does_not_end_well_keeps_its_password_until_it_does(world: W
     assert world.host == before
     assert world.up() == []
     assert world.is_valid
-    world.outcome = PushOutcome.PROVEN
-    assert world.rotate() is PushOutcome.PROVEN
+    world.outcome = PushOutcome.VERIFIED
+    assert world.rotate() is PushOutcome.VERIFIED
     assert world.is_settled()
     assert not world.influxdb.knows([before])[0]
 
@@ -240,7 +240,7 @@ def test_a_host_that_does_not_end_well_keeps_its_password_until_it_does(world: W
 def test_rotating_again_and_again_goes_to_and_fro_between_two_users(world: World) -> None:
     seen = []
     for _ in range(3):
-        assert world.rotate() is PushOutcome.PROVEN
+        assert world.rotate() is PushOutcome.VERIFIED
         seen.append(world.host)
 
     assert [user for user, _ in seen] == ["agent-lewi~2", "agent-lewi", "agent-lewi~2"]
@@ -252,7 +252,7 @@ def test_a_next_password_for_the_same_user_is_not_used(world: World) -> None:
     """It would shut out who writes with the present one."""
     site_secrets.replace(world.site.secrets, "agent-lewi~next", "by-hand", world.site.root.stat().st_uid)
 
-    assert world.rotate() is PushOutcome.PROVEN
+    assert world.rotate() is PushOutcome.VERIFIED
 
     assert world.host[0] == "agent-lewi~2"
     assert world.is_settled()

@@ -59,8 +59,8 @@ class _Listening:
     async def end(self) -> None:
         await self.conversation.end()
 
-    async def complaint(self) -> str:
-        return await self.conversation.complaint()
+    async def stderr(self) -> str:
+        return await self.conversation.stderr()
 
 
 @dataclass(frozen=True)

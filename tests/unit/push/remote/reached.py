@@ -90,8 +90,8 @@ class _Faulty:
     async def end(self) -> None:
         await self.inner.end()
 
-    async def complaint(self) -> str:
-        return await self.inner.complaint()
+    async def stderr(self) -> str:
+        return await self.inner.stderr()
 
 
 @dataclass(frozen=True)

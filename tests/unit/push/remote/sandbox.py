@@ -251,7 +251,7 @@ class Sandbox:
 
     def look(self, **changes: Any) -> list[HostMessage]:
         """Look at the host, and hear it to its end."""
-        given = protocol.look_request(dataclasses.replace(self.agent, **changes), shown=[str(self.config)])
+        given = protocol.survey_request(dataclasses.replace(self.agent, **changes), shown=[str(self.config)])
         with Talk(self, given) as talk:
             return talk.hear()
 
@@ -309,7 +309,7 @@ class Talk:
     def heard(self) -> Iterator[HostMessage]:
         assert self._process.stdout
         for line in self._process.stdout:
-            told = protocol.event(line.decode().rstrip("\n"))
+            told = protocol.parse_message(line.decode().rstrip("\n"))
             assert told is not None, f"no event: {line!r}"
             self.events.append(told)
             yield told

@@ -21,7 +21,7 @@ STATES = ["lock", "probe", "stage", "check", "prepare", "switch", "restart", "ve
 def gathered(box: Sandbox) -> HostSurvey:
     found = HostSurvey()
     for told in box.look():
-        assert found.take(told)
+        assert found.add(told)
     return found
 
 
@@ -75,7 +75,7 @@ def test_the_live_file_is_shown_as_it_was(box: Sandbox) -> None:
     (shown,) = [one for one in box.bring() if one.word == "file"]
 
     digest = hashlib.sha256(OLD.encode()).hexdigest()
-    assert protocol.shown_file(shown) == (str(box.config), digest, OLD.encode())
+    assert protocol.parse_file(shown) == (str(box.config), digest, OLD.encode())
 
 
 def test_new_files_have_their_mode_and_old_folders_stay_as_they_are(box: Sandbox) -> None:
@@ -122,7 +122,7 @@ def test_the_host_remembers_what_was_brought(box: Sandbox) -> None:
 
     seen = gathered(box)
 
-    remembered = seen.remembered
+    remembered = seen.last_push
     assert (remembered.content, remembered.mark, remembered.by) == (order.content, order.mark, "ada")
     assert abs(remembered.at - time.time()) < 60
     assert remembered.hashes == {one.path: hashlib.sha256(one.content).hexdigest() for one in order.files}
@@ -160,7 +160,7 @@ def test_another_content_takes_the_place_of_the_first(box: Sandbox) -> None:
 
     assert told[-1].word == "committed"
     assert box.loaded == "# Another.\n"
-    assert gathered(box).remembered.mark.endswith("-1")
+    assert gathered(box).last_push.mark.endswith("-1")
 
 
 def test_files_that_were_not_there_are_made_with_their_folders(box: Sandbox) -> None:
@@ -243,7 +243,7 @@ def test_a_look_changes_nothing_not_even_on_a_host_that_aresmon_never_saw(box: S
     seen = gathered(box)
 
     assert everything() == before
-    assert (seen.content(str(box.config)), seen.remembered.content, seen.last) == (OLD.encode(), "", {})
+    assert (seen.content(str(box.config)), seen.last_push.content, seen.last) == (OLD.encode(), "", {})
     assert not box.state.exists()
 
 
@@ -322,4 +322,4 @@ def test_what_is_no_order_is_refused(box: Sandbox, given: bytes) -> None:
 def test_a_value_keeps_what_looks_like_a_separator(box: Sandbox) -> None:
     box.bring(by="=a = b==")
 
-    assert gathered(box).remembered.by == "=a = b=="
+    assert gathered(box).last_push.by == "=a = b=="

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 
 from aresmon.agents.lint import AgentTiming as AgentPace
 from aresmon.push import host, rollout
-from aresmon.push.host import Terms
+from aresmon.push.host import VerificationTerms
 from aresmon.push.order import Target
 from aresmon.push.protocol import PushedFile
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutJob, RolloutPace
-from aresmon.push.verification import Delivery
+from aresmon.push.verification import Verifier
 from aresmon.system import poll
 from tests.unit.conftest import load
 from tests.unit.push.remote.reached import Fault, Reached, Sent
@@ -89,7 +89,7 @@ HOSTS = st.lists(ROUNDS, min_size=1, max_size=4 if IS_THOROUGH else 2)
 def test_whatever_goes_wrong_what_is_told_of_a_host_is_so(hosts: list[list[Attempt]], away: list[int]) -> None:
     fast = SimpleNamespace(monotonic=lambda: time.monotonic() * 20)
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(host, "_ASK_AGAIN", 0.05))
+        stack.enter_context(mock.patch.object(host, "_RECONNECT_INTERVAL", 0.05))
         stack.enter_context(mock.patch.object(poll, "time", fast))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         tried = [_Tried(Sandbox(folder / name), name) for name, _ in zip(NAMES, hosts, strict=False)]
@@ -132,7 +132,7 @@ async def _round(going: Sequence[tuple[_Tried, Attempt]], sent: Sent, silent: in
             sent.away[0] = max(sent.away[0], silent)
 
     results = await rollout.roll_out(
-        jobs, Delivery(sent, every=0.02), pace=RolloutPace(0, max_fail=99), observer=Observed(report)
+        jobs, Verifier(sent, every=0.02), pace=RolloutPace(0, max_fail=99), observer=Observed(report)
     )
     await asyncio.gather(
         *(asyncio.to_thread(one.check, attempt, result) for (one, attempt), result in zip(going, results, strict=True))
@@ -183,7 +183,7 @@ class _Tried:
         )
         self.box.trip(attempt.step if attempt.trip else 9999, attempt.trip or "fail")
         way = Reached(self.box, stack, self.name, attempt.fault)
-        return RolloutJob(Target(FLEET.host(self.name), ""), order, way, Terms(AgentPace(1.0, 1.0, 0.0)))
+        return RolloutJob(Target(FLEET.host(self.name), ""), order, way, VerificationTerms(AgentPace(1.0, 1.0, 0.0)))
 
     def _by_hand(self, what: str) -> None:
         if what == "edit":
@@ -204,14 +204,14 @@ class _Tried:
             return
         assert now in (self.before, self.wanted), about
         is_new = now == self.wanted
-        if result.outcome is PushOutcome.PROVEN:
+        if result.outcome is PushOutcome.VERIFIED:
             assert is_new, about
         elif result.outcome is PushOutcome.UNKNOWN:
             assert tripped or attempt.fault.kind, about
         else:
             assert result.outcome in _OLD, about
             assert not is_new or self.before == self.wanted, about
-        if result.outcome is not PushOutcome.PROVEN:
+        if result.outcome is not PushOutcome.VERIFIED:
             assert bool(self.box.pid) == bool(self.pid) or is_new or attempt.after, about
         if self.box.pid and self.box.pid != self.pid:
             assert self.box.loaded.encode() == now[0], about
