@@ -1,4 +1,4 @@
-"""Telegraf's own check of a configuration, by the very image that will run it."""
+"""Telegraf's own check of a configuration, run in the image that will use it."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
 from aresmon.system.yaml_document import read_text
 
-_ANSWER = re.compile(r"E! (?:loading config file \S+ failed: )?(?P<said>.*)", re.DOTALL)
+_ANSWER = re.compile(r"E! (?:loading config file \S+ failed: )?(?P<message>.*)", re.DOTALL)
 
 
 def check(
     engine: Engine, image: str, host: str, configuration: bytes, variables: Mapping[str, str], *, project: str
 ) -> None:
-    """Run `telegraf config check --strict-env-handling` in a container that is removed again.
+    """Run `telegraf config check --strict-env-handling` in a temporary container.
 
-    The configuration is copied in, since the bundle on disk is still the running one. The site's certificate
-    authority is not, since Telegraf would only read it.
+    The configuration is copied into it, since the bundle on disk still has the running one. The site's CA certificate
+    is left out: the check would only read it.
 
-    Raises AresmonError with Telegraf's words if it is refused.
+    Raises AresmonError with Telegraf's message if it rejects the configuration.
     """
-    given = {name: "" if name == "ARESMON_CA" else value for name, value in variables.items()}
-    code, said = engine.run_once(
+    environment = {name: "" if name == "ARESMON_CA" else value for name, value in variables.items()}
+    code, output = engine.run_once(
         image,
         ["telegraf", "config", "check", "--strict-env-handling", "--config", "/etc/telegraf/telegraf.conf"],
         files=_tar({"etc/telegraf/telegraf.conf": configuration, "run/secrets/agent": b"none"}),
-        environment=[f"{name}={value}" for name, value in given.items()],
+        environment=[f"{name}={value}" for name, value in environment.items()],
         project=project,
     )
     if code != 0:
-        match = _ANSWER.search(said)
+        match = _ANSWER.search(output)
         raise AresmonError(
-            f"{host}: Telegraf refuses the configuration: {_readable(match['said'] if match else said)}",
-            hint="nothing was changed; the collectors are named in aresmon.yml, your own are in overrides/. An image "
-            "built here has the inputs of its day: `aresmon images build telegraf` adds the new ones",
+            f"{host}: Telegraf rejects the configuration: {_shorten(match['message'] if match else output)}",
+            hint="nothing was changed; check the collectors in aresmon.yml and the files in overrides/. An older image "
+            "lacks newer inputs: `aresmon images build telegraf` adds them",
         )
 
 
-def _readable(said: str) -> str:
-    """Telegraf prints the parser's own tables in the middle of its message; without them it can be read."""
-    without = re.sub(r"(processing (field|value|table|element) [^:]*? failed: )|with value \S*&?\{.*?\}\S* ", "", said)
-    return " ".join(without.split())[-400:]
+def _shorten(message: str) -> str:
+    """Remove the parser's internal tables, which Telegraf prints in the middle of its message."""
+    text = re.sub(r"(processing (field|value|table|element) [^:]*? failed: )|with value \S*&?\{.*?\}\S* ", "", message)
+    return " ".join(text.split())[-400:]
 
 
 def _tar(files: dict[str, bytes]) -> bytes:
@@ -68,9 +68,9 @@ def _tar(files: dict[str, bytes]) -> bytes:
 def check_folder(
     folder: Path, config: Config, catalogue: Catalogue, *, engine: Engine, image: str
 ) -> tuple[list[str], list[str]]:
-    """The hosts whose configurations in this folder are sound, and what is not wise in them.
+    """Check the configurations in this folder; returns their hosts, and warnings.
 
-    With an image, Telegraf's own check looks at each too. Raises SiteError with everything that is wrong.
+    With an image, each also passes Telegraf's own check. Raises SiteError with all errors.
     """
     texts = _texts(folder)
     errors, warnings = list(_check_names(texts, config)), list[str]()
@@ -92,7 +92,9 @@ def check_folder(
 def _texts(folder: Path) -> Mapping[str, str]:
     texts = {path.stem: read_text(path) for path in sorted(folder.glob("*.conf"))}
     if not texts:
-        raise AresmonError(f"{folder} has no .conf", hint="name the folder of `configs`, with one <host>.conf each")
+        raise AresmonError(
+            f"{folder} has no .conf file", hint="give the folder of `configs`, which has a <host>.conf for each host"
+        )
     return texts
 
 
@@ -100,7 +102,7 @@ def _check_names(texts: Mapping[str, str], config: Config) -> Iterator[str]:
     known = [host.name for host in config.hosts]
     for name in texts:
         if name not in known:
-            yield f"{name}.conf: there is no host {name}{did_you_mean(name, known)}"
+            yield f"{name}.conf: aresmon.yml has no host {name}{did_you_mean(name, known)}"
 
 
 def _check_with_telegraf(host: Host, body: str, config: Config, engine: Engine, image: str) -> None:

@@ -1,4 +1,4 @@
-"""A checkout on this machine, held to have nothing that others do not see."""
+"""Check that a checkout on this machine has no changes that only exist here."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from aresmon.system.process import Completed
 
 
 def check(folder: Path, branch: str) -> None:
-    """Raise AresmonError if this is no repository, or has work that others do not see."""
+    """Raise AresmonError if this is not a repository, or has changes that were not committed and pushed."""
     if not os.access(folder, os.R_OK):
         raise AresmonError(
-            f"{folder} is not there, or not for us to read",
-            hint="correct configs.git in aresmon.yml; a folder in it is absolute, starts with ~/, or is relative to "
-            "the folder of aresmon.yml",
+            f"{folder} does not exist, or cannot be read",
+            hint="correct configs.git in aresmon.yml; a folder is absolute, starts with ~/, or is relative to that of "
+            "aresmon.yml",
         )
     if folder.is_file():  # a bundle
         return
@@ -37,12 +37,12 @@ def _check_clean(top: Path) -> None:
     if done.code != 0:
         raise _unreadable(top, done)
     lines = [line for line in done.out.split("\0") if line]
-    # Any file that is tracked may be what a link leads to; of the others only a configuration would be missed.
+    # A tracked file may be the target of a link; of untracked ones only configurations matter.
     changed = [system_git.plain(line[3:]) for line in lines if not line.startswith("??") or line.endswith(".conf")]
     if changed:
         raise AresmonError(
-            f"{top} has changes that are in no commit: {system_git.listed(changed)}",
-            hint=f"commit and push them, or put them aside: `{_command(top)} stash --include-untracked`",
+            f"{top} has uncommitted changes: {system_git.listed(changed)}",
+            hint=f"commit and push them, or set them aside: `{_command(top)} stash --include-untracked`",
         )
 
 
@@ -52,28 +52,28 @@ def _check_upstream(top: Path, branch: str) -> None:
     if done.code != 0:
         raise _unreadable(top, done)
     if done.out.count("\0") != 2:
-        return  # no such branch: the fetch tells which there are
+        return  # no such branch: the fetch reports the existing ones
     head, upstream, track = done.out.rstrip("\n").split("\0")
     if not upstream or not track:
         return
     git = _command(top)
     switch = "" if head == "*" else f"{git} switch {branch} && "
     if "gone" in track:
-        what, then = f"{upstream}, which it follows, is not there", f"{git} push --set-upstream origin {branch}"
+        what, then = f"its upstream {upstream} does not exist", f"{git} push --set-upstream origin {branch}"
     elif "ahead" in track and "behind" in track:
         what, then = f"it and {upstream} have diverged ({track})", f"{git} pull --rebase && {git} push"
     elif "ahead" in track:
-        what, then = f"it has commits that {upstream} has not ({track})", f"{git} push"
+        what, then = f"it has commits that are not in {upstream} ({track})", f"{git} push"
     else:
         what, then = f"it lacks commits of {upstream} ({track})", f"{git} pull --ff-only"
     raise AresmonError(
-        f"{top}, branch {branch}: {what}; nobody else could repeat this push",
-        hint=f"`{switch}{then}`, and push again",
+        f"{top}, branch {branch}: {what}, so nobody else could repeat this push",
+        hint=f"run `{switch}{then}` and push again",
     )
 
 
 def _in_checkout(top: Path, *arguments: str) -> Completed:
-    # A repository around the folder is not the one that was named.
+    # Without this, git would use a repository that contains the folder.
     return system_git.ask(
         arguments, cwd=top, env={"GIT_CEILING_DIRECTORIES": str(top.resolve().parent)}, timeout=system_git.LOCALLY
     )
@@ -84,5 +84,5 @@ def _command(top: Path) -> str:
 
 
 def _unreadable(top: Path, done: Completed) -> AresmonError:
-    again = f"`{_command(top)} status` asks the same"
-    return AresmonError(f"{top} cannot be looked at: {system_git.words(done.err)}", hint=again)
+    again = f"try it by hand: `{_command(top)} status`"
+    return AresmonError(f"{top}: git status failed: {system_git.words(done.err)}", hint=again)

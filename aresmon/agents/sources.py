@@ -15,8 +15,10 @@ from aresmon.system.json_file import JsonFile
 
 @dataclass(frozen=True, slots=True)
 class ConfigSources:
-    """The whole configurations that stand for collectors, by host, and the commits that those of `configs` are of;
-    `unmatched` are those that no host of the site has."""
+    """The complete configurations by host, which replace its collectors, and the commits of those from `configs`.
+
+    `unmatched` are the names in `configs` that are no hosts of the site.
+    """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     commits: Mapping[str, str] = field(default_factory=dict)
@@ -24,7 +26,7 @@ class ConfigSources:
 
 
 def repository(project: Project) -> agents_repository.ConfigsRepository | None:
-    """The site's repository of configurations, if it has one."""
+    """Return the site's repository of configurations; None if it has none."""
     return (
         None
         if project.config.configs is None
@@ -33,9 +35,9 @@ def repository(project: Project) -> agents_repository.ConfigsRepository | None:
 
 
 def fetch(project: Project) -> ConfigSources:
-    """What the repository says now, which is fetched, and of `overrides/agents/` what it does not.
+    """Fetch the repository; returns its configurations, and those in `overrides/agents/` of other hosts.
 
-    Raises AresmonError where the repository cannot be had, or not without losing something.
+    Raises AresmonError if the repository cannot be fetched, or its history was rewritten.
     """
     texts, commits = dict(project.site.own_agents()), dict[str, str]()
     source = repository(project)
@@ -52,14 +54,14 @@ def fetch(project: Project) -> ConfigSources:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPushes:
-    """What was pushed and proven last, by host: the marks, and the configurations that came from `configs`."""
+    """The last verified push of each host: its config ID, and its configuration if it came from `configs`."""
 
     marks: Mapping[str, str]
     bodies: Mapping[str, str]
 
 
 def read_verified(project: Project) -> VerifiedPushes:
-    """What is known of earlier pushes; nothing is fetched."""
+    """Read the last verified push of each host; nothing is fetched."""
     marks, bodies = dict[str, str](), dict[str, str]()
     for host in project.config.hosts:
         kept = Releases(project.site.releases(host.name))
@@ -72,13 +74,15 @@ def read_verified(project: Project) -> VerifiedPushes:
 
 
 KEPT = 50
-"""Releases of one host that stay; the oldest go first."""
+"""The number of releases that are kept of each host; the oldest are deleted first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One configuration of a host, without its mark. `number` counts from 1; 0 is what was there before the first
-    push. `commit` is that of the `configs` repository, `at` in seconds since 1970."""
+    """A configuration of a host that was verified, and its config ID, `mark`.
+
+    `number` counts from 1; 0 is the configuration before the first push. `commit` is that of the `configs` repository,
+    `at` in seconds since 1970. The fields are the keys of the release's JSON file."""
 
     number: int
     mark: str
@@ -94,27 +98,27 @@ class Releases:
     folder: Path
 
     def all(self) -> list[Release]:
-        """Every release that is kept, the oldest first."""
+        """All releases, the oldest first."""
         return sorted(self._read(), key=lambda one: one.number)
 
     def newest(self) -> Release | None:
-        """The one that was proven last."""
+        """The last release, or None."""
         found = self.all()
         return found[-1] if found else None
 
     def body(self, number: int) -> str:
-        """The configuration of a release. Raises AresmonError where it is not kept."""
+        """Return the configuration of a release, without its config ID. Raises AresmonError if it does not exist."""
         try:
-            return self._conf(number).read_bytes().decode()  # the line ends as they were
+            return self._conf(number).read_bytes().decode()  # keeps the line ends
         except (OSError, UnicodeDecodeError):
             known = ", ".join(str(one.number) for one in self.all()) or "none"
             raise AresmonError(
-                f"no release {number} of {self.folder.name} is kept",
-                hint=f"there are: {known}; `aresmon history` tells more",
+                f"{self.folder.name} has no release {number}",
+                hint=f"its releases are: {known}; `aresmon history {self.folder.name}` lists them",
             ) from None
 
     def add(self, body: str, release: Release) -> None:
-        """Keep a configuration, and let the oldest go."""
+        """Store a release, and delete the oldest ones above the limit."""
         files.write(self._conf(release.number), body.encode(), mode=0o600)
         self._about(release.number).write(release)
         for old in self.all()[:-KEPT]:

@@ -47,7 +47,7 @@ def test_what_telegraf_does_not_know_is_refused_before_anything_is_switched(site
     mine.unlink()
     site.configure(hosts=FIRST)
     assert result.code == 1, result
-    assert "box: Telegraf refuses the configuration:" in result.err
+    assert "box: Telegraf rejects the configuration:" in result.err
     assert "no_such_plugin" in result.err
     assert (running_agent(site), site.ids()) == (before, ids)
     assert (site.bundle / "manifest.json").read_bytes() == bundle

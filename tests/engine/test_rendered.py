@@ -87,7 +87,7 @@ def test_what_telegraf_does_not_know_is_refused_in_its_words(
     with pytest.raises(AresmonError, match=word) as refused:
         check.check(engine, IMAGE, "biere", configuration, variables("biere"), project=PROJECT)
 
-    assert refused.value.message.startswith("biere: Telegraf refuses the configuration: ")
+    assert refused.value.message.startswith("biere: Telegraf rejects the configuration: ")
     assert len(refused.value.message) < 500
 
 

@@ -135,7 +135,7 @@ def test_going_back_to_what_was_found_is_held_to_the_same_rules(desk: Desk, lewi
     missing = desk.run("rollback-config", "lewi", "--to", "7")
 
     assert result.code == 1, result
-    assert "[agent] names itself None" in json.loads(result.out)["hosts"][0]["why"] if result.out else result.err
+    assert "[agent] hostname is None" in json.loads(result.out)["hosts"][0]["why"] if result.out else result.err
     assert missing.code == 1
-    assert "no release 7 of lewi is kept" in missing.err
-    assert "there are: 0, 1" in missing.err
+    assert "lewi has no release 7" in missing.err
+    assert "its releases are: 0, 1" in missing.err

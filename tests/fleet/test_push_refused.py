@@ -45,8 +45,8 @@ def test_a_host_without_room_for_the_journal_keeps_its_old_files(desk: Desk, ron
         pushed = desk.push("ronflex", "lewi")
 
     assert (pushed.code, pushed.outcomes) == (1, {"ronflex": "refused", "lewi": "refused"}), pushed
-    assert pushed.why("ronflex") == f"/var/lib/aresmon/{desk.site.name} has no room left"
-    assert "has no room for the former files" in pushed.why("lewi")
+    assert pushed.why("ronflex") == f"no space left in /var/lib/aresmon/{desk.site.name}"
+    assert "the previous files could not be saved in /var/lib/aresmon" in pushed.why("lewi")
     assert desk.kept(by_hand, pushed_before) == {"ronflex": "untouched", "lewi": "untouched"}
 
 

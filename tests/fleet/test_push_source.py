@@ -88,9 +88,9 @@ def test_what_telegraf_would_take_and_nobody_can_mean_is_refused(
     assert pushed.code == 1
     assert pushed.outcomes == {"biere": "refused", "ronflex": "refused", "lewi": "refused"}, pushed
     assert "interval = '0s': must be a duration above zero" in pushed.why("biere")
-    assert "[agent] names itself 'other'" in pushed.why("ronflex")
-    assert "the variable GITLAB_TOKEN is set nowhere" in pushed.why("lewi")
-    assert "'htp://edge:8086' starts with none of http://" in pushed.why("lewi")
+    assert "[agent] hostname is 'other'" in pushed.why("ronflex")
+    assert "the variable GITLAB_TOKEN is not set" in pushed.why("lewi")
+    assert "'htp://edge:8086' must start with one of http://" in pushed.why("lewi")
     assert "s3cr3t" not in pushed.result.out + pushed.result.err
     assert set(desk.kept(*before).values()) == {"untouched"}
 
@@ -126,7 +126,7 @@ def test_a_repository_that_cannot_be_had_touches_nothing(desk: Desk, configs: Re
 
     assert (no_branch.code, no_folder.code, nobody_there.code) == (1, 1, 1)
     assert "has no branch mater (did you mean 'master'?)" in no_branch.err
-    assert "is not there, or not for us to read" in no_folder.err
+    assert "does not exist, or cannot be read" in no_folder.err
     assert "cannot be reached" in nobody_there.err
     assert "lewi: connect" not in no_branch.out + no_folder.out + nobody_there.out
     assert desk.kept(before) == {"lewi": "untouched"}
@@ -164,8 +164,8 @@ def test_a_checkout_that_is_dirty_ahead_or_diverged_is_refused(desk: Desk, confi
     even = desk.push("lewi")
 
     assert (dirty.code, ahead.code, diverged.code) == (1, 1, 1)
-    assert "has changes that are in no commit: lewi.conf" in dirty.err
-    assert "it has commits that origin/master has not" in ahead.err
+    assert "has uncommitted changes: lewi.conf" in dirty.err
+    assert "it has commits that are not in origin/master" in ahead.err
     assert "it and origin/master have diverged" in diverged.err
     assert "lewi: connect" not in dirty.out + ahead.out + diverged.out
     assert even.outcomes == {"lewi": "verified"}, even

@@ -48,9 +48,9 @@ def test_a_configuration_is_checked_by_its_own_image_with_its_variables_and_no_s
         (
             "2025-01-01T00:00:00Z I! Loading config\n2025-01-01T00:00:00Z E! loading config file "
             "/etc/telegraf/telegraf.conf failed: error parsing cpus, undefined but requested input: cpus",
-            "biere: Telegraf refuses the configuration: error parsing cpus, undefined but requested input: cpus",
+            "biere: Telegraf rejects the configuration: error parsing cpus, undefined but requested input: cpus",
         ),
-        ("exec: telegraf: not found", "biere: Telegraf refuses the configuration: exec: telegraf: not found"),
+        ("exec: telegraf: not found", "biere: Telegraf rejects the configuration: exec: telegraf: not found"),
     ],
 )
 def test_a_refusal_is_told_in_telegrafs_words(said: str, words: str) -> None:

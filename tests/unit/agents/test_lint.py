@@ -45,25 +45,25 @@ def test_an_agent_names_itself_as_aresmon_does(name: str) -> None:
 def test_another_name_would_count_as_another_host(name: str) -> None:
     told = errors(WELL.replace("lewi", name), "HOSTNAME")
 
-    assert told == [f"[agent] names itself {name!r}: its points would count as another host's; it is 'lewi'"]
+    assert told == [f"[agent] hostname is {name!r}: its points would be attributed to another host; it must be 'lewi'"]
 
 
 def test_an_agent_without_a_name_would_take_that_of_its_machine() -> None:
     (told,) = errors(INPUT + OUTPUT)
 
-    assert told.startswith("[agent] names itself None")
+    assert told.startswith("[agent] hostname is None")
 
 
 @pytest.mark.parametrize(("value", "is_wrong"), [("true", True), ("false", False)])
 def test_points_without_a_host_are_nobodys(value: str, is_wrong: bool) -> None:
     told = errors(f"{AGENT}  omit_hostname = {value}\n{INPUT}{OUTPUT}")
 
-    assert told == (["[agent] has omit_hostname: its points would be nobody's"] if is_wrong else [])
+    assert told == (["[agent] has omit_hostname: its points would belong to no host"] if is_wrong else [])
 
 
 @pytest.mark.parametrize("agent", ["agent = 3\n", "[[agent]]\n", 'agent = "x"\n'])
 def test_an_agent_is_a_table(agent: str) -> None:
-    assert errors(agent + INPUT + OUTPUT) == ["agent is a table, as [agent]"]
+    assert errors(agent + INPUT + OUTPUT) == ["agent must be a table: [agent]"]
 
 
 GOOD_DURATIONS = ["'10s'", "'1m30s'", "'500ms'", "'1h'", "'1.5s'", "10", "2.5", "'250us'", "'250µs'", "'1d'"]
@@ -82,12 +82,12 @@ def test_a_duration_that_is_none_or_nothing_is_refused(key: str, value: str) -> 
     (told,) = errors(f"{AGENT}  {key} = {value}\n{INPUT}{OUTPUT}")
 
     assert told.startswith(f"[agent] {key} = ")
-    assert told.endswith(": must be a duration above zero, as '10s'")
+    assert told.endswith(": must be a duration above zero, such as '10s'")
 
 
 def test_an_inputs_own_interval_is_looked_at_too() -> None:
     assert errors(f"{AGENT}[[inputs.cpu]]\n[[inputs.disk]]\n  interval = '0s'\n{OUTPUT}") == [
-        "inputs.disk: interval = '0s': must be a duration above zero, as '10s'"
+        "inputs.disk: interval = '0s': must be a duration above zero, such as '10s'"
     ]
     assert errors(f"{AGENT}[[inputs.disk]]\n  interval = '5m'\n{OUTPUT}") == []
 
@@ -95,9 +95,9 @@ def test_an_inputs_own_interval_is_looked_at_too() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (AGENT + INPUT, "it has no output: nothing would arrive anywhere"),
-        (AGENT + OUTPUT, "it has no input: there would be nothing to send"),
-        (f"outputs = {{}}\n{AGENT}{INPUT}", "it has no output: nothing would arrive anywhere"),
+        (AGENT + INPUT, "it has no output: its data would be sent nowhere"),
+        (AGENT + OUTPUT, "it has no input: there would be no data to send"),
+        (f"outputs = {{}}\n{AGENT}{INPUT}", "it has no output: its data would be sent nowhere"),
     ],
 )
 def test_a_configuration_that_sends_nothing_is_refused(text: str, told: str) -> None:
@@ -114,13 +114,13 @@ def test_a_url_that_telegraf_can_open(url: str) -> None:
 @pytest.mark.parametrize("url", ["biere:8086", "htp://biere", "", "//biere", "tcp://biere"])
 def test_a_url_that_telegraf_would_end_at_is_refused(url: str) -> None:
     assert errors(WELL.replace("http://biere:8086", url)) == [
-        f"outputs.influxdb: '{url}' starts with none of http://, https://, udp://, unix://"
+        f"outputs.influxdb: '{url}' must start with one of http://, https://, udp://, unix://"
     ]
 
 
 def test_a_single_url_is_not_taken_letter_by_letter() -> None:
     assert errors(WELL.replace('["http://biere:8086"]', '"biere"')) == [
-        "outputs.influxdb: 'biere' starts with none of http://, https://, udp://, unix://"
+        "outputs.influxdb: 'biere' must start with one of http://, https://, udp://, unix://"
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_single_url_is_not_taken_letter_by_letter() -> None:
 def test_a_variable_that_nobody_sets_is_named(reference: str) -> None:
     text = f'{WELL}[[inputs.ping]]\n  urls = ["{reference}"]\n'
 
-    assert errors(text) == ["the variable TOKEN is set nowhere: hosts.<host>.env in aresmon.yml is its place"]
+    assert errors(text) == ["the variable TOKEN is not set: add it to hosts.<host>.env in aresmon.yml"]
     assert errors(text, "TOKEN") == []
 
 
@@ -202,7 +202,7 @@ def test_a_password_in_clear_is_warned_of_and_so_is_a_database_by_mistake() -> N
     clear = lint.warnings(f'{WELL}  password = "hunter2"\n')
 
     assert len(clear) == 2
-    assert "a password stands in it in clear" in clear[0]
+    assert "it contains a password in plain text" in clear[0]
     assert "hunter2" not in "".join(clear)
     assert "skip_database_creation" in clear[1]
 

@@ -166,7 +166,7 @@ def test_what_is_no_text_is_refused_with_file_and_commit(site: Site, work: Repos
 
     error = refusal(lambda: configurations.read(sha, "biere"))
 
-    assert error.message == f"biere.conf at commit {sha[:7]} is no text: byte 5 is not UTF-8"
+    assert error.message == f"biere.conf at commit {sha[:7]} is not text: byte 5 is not UTF-8"
 
 
 def test_a_file_of_a_mebibyte_is_read_and_a_larger_one_refused(site: Site, work: Repository) -> None:
@@ -201,7 +201,7 @@ def test_a_link_that_leads_elsewhere_is_refused(site: Site, work: Repository, ta
 
     error = refusal(lambda: configurations.read(sha, "lewi"))
 
-    assert error.message == f"lewi.conf at commit {sha[:7]} is a link to {target!r}"
+    assert error.message == f"lewi.conf at commit {sha[:7]} is a link to {target!r}, which is not followed"
 
 
 def test_the_log_has_the_commits_that_touched_the_hosts_file(site: Site, work: Repository) -> None:
@@ -280,7 +280,7 @@ def test_a_rewritten_history_is_refused_and_the_pin_kept(site: Site, work: Repos
 
     error = refusal(configurations.fetch)
 
-    assert f"was at {had.short} when it was last fetched, and {now[:7]} (Instead) does not follow" in error.message
+    assert f"the last fetch was at {had.short}, which is not an ancestor of {now[:7]} (Instead)" in error.message
     assert error.message.endswith(
         f":\n  {had.short} Lost two\n  {work.git('rev-parse', '--short=7', 'ORIG_HEAD~')} Lost one"
     )
@@ -487,7 +487,7 @@ def test_a_folder_that_is_not_there_is_named(site: Site, address: str) -> None:
     error = refusal(source(site, address).fetch)
 
     assert "nonexistent" in error.message
-    assert "is not there" in error.message
+    assert "does not exist, or cannot be read" in error.message
     assert "configs.git in aresmon.yml" in error.hint
 
 
@@ -526,7 +526,7 @@ def test_a_branch_that_is_not_there_is_told_with_those_that_are(site: Site, work
     error = refusal(source(site, work, "mater").fetch)
 
     assert error.message == f"{work.folder} has no branch mater (did you mean 'master'?)"
-    assert error.hint == "set configs.branch in aresmon.yml to one that it has: master, next"
+    assert error.hint == "set configs.branch in aresmon.yml to one of its branches: master, next"
 
 
 def test_a_name_that_no_branch_can_have_is_an_unknown_branch(site: Site, work: Repository) -> None:
@@ -566,7 +566,7 @@ def test_a_repository_that_does_not_come_to_an_end_is_left(
 
     error = refusal(source(site, "git@example.org:configs.git").fetch)
 
-    assert "git@example.org:configs.git did not answer to the end within" in error.message
+    assert "the fetch from git@example.org:configs.git did not finish within" in error.message
 
 
 def test_a_repository_of_another_user_is_explained(
@@ -795,7 +795,7 @@ def test_changes_in_no_commit_are_refused_and_listed(site: Site, checkout: Repos
 
     error = refusal(source(site, checkout).fetch)
 
-    assert error.message.endswith("has changes that are in no commit: biere.conf, ronflex.conf, lewi.conf")
+    assert error.message.endswith("has uncommitted changes: biere.conf, ronflex.conf, lewi.conf")
     assert f"git -C {checkout.folder} stash" in error.hint
 
 
@@ -852,14 +852,14 @@ def gone(work: Repository, checkout: Repository) -> None:
 @pytest.mark.parametrize(
     ("become", "what", "then"),
     [
-        (ahead, "it has commits that origin/master has not (ahead 1)", "git -C {} push"),
+        (ahead, "it has commits that are not in origin/master (ahead 1)", "git -C {} push"),
         (behind, "it lacks commits of origin/master (behind 1)", "git -C {} pull --ff-only"),
         (
             diverged,
             "it and origin/master have diverged (ahead 1, behind 1)",
             "git -C {0} pull --rebase && git -C {0} push",
         ),
-        (gone, "origin/master, which it follows, is not there", "git -C {} push --set-upstream origin master"),
+        (gone, "its upstream origin/master does not exist", "git -C {} push --set-upstream origin master"),
     ],
 )
 def test_a_checkout_that_differs_from_its_upstream_is_refused(
@@ -875,8 +875,8 @@ def test_a_checkout_that_differs_from_its_upstream_is_refused(
 
     error = refusal(source(site, checkout).fetch)
 
-    assert error.message == f"{checkout.folder}, branch master: {what}; nobody else could repeat this push"
-    assert error.hint == f"`{then.format(checkout.folder)}`, and push again"
+    assert error.message == f"{checkout.folder}, branch master: {what}, so nobody else could repeat this push"
+    assert error.hint == f"run `{then.format(checkout.folder)}` and push again"
 
 
 def test_the_way_out_for_a_branch_that_is_not_checked_out_goes_there_first(

@@ -77,17 +77,17 @@ def test_a_release_that_is_not_kept_is_told_with_those_that_are(kept: Releases) 
     kept.add("x", release(1))
     kept.add("x", release(2))
 
-    with pytest.raises(AresmonError, match="no release 7 of lewi is kept") as caught:
+    with pytest.raises(AresmonError, match="lewi has no release 7") as caught:
         kept.body(7)
 
-    assert caught.value.hint == "there are: 1, 2; `aresmon history` tells more"
+    assert caught.value.hint == "its releases are: 1, 2; `aresmon history lewi` lists them"
 
 
 def test_where_there_are_none_that_is_told(kept: Releases) -> None:
     with pytest.raises(AresmonError) as caught:
         kept.body(1)
 
-    assert caught.value.hint.startswith("there are: none;")
+    assert caught.value.hint.startswith("its releases are: none;")
 
 
 @pytest.mark.parametrize(

@@ -370,14 +370,14 @@ def test_going_back_pushes_the_former_release_over_whatever_is_there(run: Run) -
 
 def test_going_back_to_what_is_not_kept_is_refused(run: Run) -> None:
     def former(*_: Any) -> Target:
-        raise AresmonError("no release 7 of lewi is kept", hint="there are: 1")
+        raise AresmonError("lewi has no release 7", hint="there are: 1")
 
     run.patch.setattr(push_run, "previous_target", former)
 
     result = run("rollback-config", "lewi", "--to", "7")
 
     assert (result.exit_code, run.asked) == (1, [])
-    assert result.stderr == "no release 7 of lewi is kept\nnext: there are: 1\n"
+    assert result.stderr == "lewi has no release 7\nnext: there are: 1\n"
 
 
 def test_the_history_is_that_of_the_host_and_the_newest_lines(run: Run) -> None:

@@ -178,7 +178,7 @@ def test_a_configuration_that_must_not_be_brought_refuses_its_host_alone(hosts: 
 
     assert [target.host.name for target in found] == ["biere", "ronflex"]
     assert [(one.host, one.outcome) for one in refused] == [("lewi", PushOutcome.REFUSED)]
-    assert "lewi.conf: [agent] names itself 'biere'" in refused[0].why
+    assert "lewi.conf: [agent] hostname is 'biere'" in refused[0].why
 
 
 def test_what_is_not_wise_is_noted(hosts: Hosts) -> None:
@@ -380,7 +380,7 @@ def test_any_release_that_is_kept_can_be_named(hosts: Hosts) -> None:
     keep(hosts, whole("zero"), whole("one"), whole("two"))
 
     assert run.previous_target(hosts.session, FLEET.host("lewi"), 0).body == whole("zero")
-    with pytest.raises(AresmonError, match="no release 7 of lewi is kept"):
+    with pytest.raises(AresmonError, match="lewi has no release 7"):
         run.previous_target(hosts.session, FLEET.host("lewi"), 7)
 
 
