@@ -6,7 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -26,25 +26,33 @@ from aresmon.system.yaml_document import bad_mapping, read_text
 
 @dataclass(frozen=True)
 class Project:
-    """A site's folder and its configuration. The collectors and their views are read on first use, once."""
+    """A site's folder and its configuration. The collectors and their views are read on first use, once.
+
+    `digest` is that of the validated text, the schema and the release; empty for a text that is in no file.
+    """
 
     site: Site
     config: Config
+    digest: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def load(cls, site: Site) -> Project:
         """Read aresmon.yml and overrides/. Raises SiteError with everything that is wrong with them."""
         text = read_text(site.file)
         digest = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
-        is_valid = _was_valid(site, digest)
-        config = parse(site, text, checked=is_valid)
+        config = parse(site, text, checked=_was_valid(site, digest))
         wrong = list(_wrong_overrides(site, config))
         if wrong:
             raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
-        if not is_valid and site.state.is_dir():
+        project = cls(site, config, digest)
+        project.remember_valid()
+        return project
+
+    def remember_valid(self) -> None:
+        """Note in `.aresmon`, once there is one, that this text is valid; the next command then need not validate it."""
+        if self.digest and self.site.state.is_dir() and not _was_valid(self.site, self.digest):
             with suppress(AresmonError):  # it only saves time
-                files.write(site.state / "checked", digest.encode(), sync=False)
-        return cls(site, config)
+                files.write(self.site.state / "checked", self.digest.encode(), sync=False)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -120,6 +120,7 @@ def up_locked(
 ) -> UpResult:
     """The same for who holds the site's lock."""
     site, config = project.site, project.config
+    project.remember_valid()  # on a first run there was no folder for it when the file was read
     upgrade_journal.check_none(site)
     folder_swap.complete(site, engine, progress)
     folder_swap.tidy(project, engine)

@@ -103,15 +103,16 @@ def break_off(site: Site, with_signal: signal.Signals) -> None:
     """Have another process bring an archive, and send it a signal in the middle."""
     program = f"""
         from pathlib import Path
-        from aresmon.archives import destinations
-        from aresmon.site import Site
-        site = Site(Path({str(site.root)!r}))
+        from aresmon.backup.storage import destinations
+        from aresmon.site.folder import Site
+        from aresmon.site.project import Project
+        project = Project.load(Site(Path({str(site.root)!r})))
         def pieces():
             for number in range(10**4):
                 if number == 40:
                     print("going", flush=True)
                 yield b"x" * 1048576
-        destinations.stores(site, site.fleet())[0].put({LATER!r}, pieces())
+        destinations.stores(project)[0].put({LATER!r}, pieces())
     """
     argv = [sys.executable, "-c", textwrap.dedent(program)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
