@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import command, group, the_console, the_engine, the_project
 from aresmon.cli.options import Json
 from aresmon.system.errors import AresmonError
@@ -55,6 +56,7 @@ def try_command(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
+            autocompletion=completion.contact_points,
             show_default=False,
             help="Contact points, such as email or discord-2; all of them by default.",
         ),
@@ -84,7 +86,12 @@ def try_command(
 
 @command(app, name="secret", example="aresmon alerts secret discord")
 def secret(
-    name: Annotated[str, typer.Argument(metavar="SECRET", help="The secret's name in aresmon.yml.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SECRET", autocompletion=completion.alert_secrets, help="The secret's name in aresmon.yml."
+        ),
+    ],
 ) -> None:
     """Set a secret of alerts: a webhook URL, a token or a password.
 

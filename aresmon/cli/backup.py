@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import command, group, group_command, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode
@@ -38,6 +39,7 @@ def backup(
         typer.Option(
             "--verify",
             metavar="ARCHIVE",
+            autocompletion=completion.archives,
             show_default=False,
             help="Verify that this archive can be restored: its name, a file, or `latest`.",
         ),
@@ -47,6 +49,7 @@ def backup(
         typer.Option(
             "--schedule",
             metavar="KIND",
+            autocompletion=completion.choice("systemd", "cron"),
             show_default=False,
             help="Print the units or the crontab for scheduled backups: `systemd` or `cron`.",
         ),
@@ -208,7 +211,12 @@ def prune(
 @command(app, name="secret", example="aresmon backup secret s3")
 def secret(
     name: Annotated[
-        str, typer.Argument(metavar="SECRET", help="The secret's name in `backup.to`; `s3` if it names none.")
+        str,
+        typer.Argument(
+            metavar="SECRET",
+            autocompletion=completion.backup_secrets,
+            help="The secret's name in `backup.to`; `s3` if it names none.",
+        ),
     ],
 ) -> None:
     """Set the S3 secret access key.

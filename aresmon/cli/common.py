@@ -45,7 +45,7 @@ def group(summary: str = "") -> typer.Typer:
     """
     made = typer.Typer(cls=HelpGroup, no_args_is_help=bool(summary), rich_markup_mode=None)
     if summary:
-        made.info.help = summary
+        made.info.help = made.info.short_help = summary
     return made
 
 
@@ -62,8 +62,10 @@ def command(
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         told = _told(function)
+        summary = (function.__doc__ or "").partition("\n")[0]
         for each in (name, *aliases):
-            group.command(name=each, epilog=epilog, cls=HelpCommand, hidden=each in aliases)(told)
+            hidden = each in aliases
+            group.command(each, cls=HelpCommand, short_help=summary, epilog=epilog, hidden=hidden)(told)
         return told
 
     return register
@@ -77,7 +79,8 @@ def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[P, 
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         told = _told(function)
-        group.callback(invoke_without_command=True, epilog=f"Example: {example}")(told)
+        summary = (function.__doc__ or "").partition("\n")[0]
+        group.callback(invoke_without_command=True, short_help=summary, epilog=f"Example: {example}")(told)
         return told
 
     return register

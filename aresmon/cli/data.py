@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import command, confirm_by_name, group, the_console, the_project, the_stack
 from aresmon.cli.options import DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode
@@ -117,6 +118,7 @@ def backfill(
         typer.Option(
             "--policy",
             metavar="POLICY",
+            autocompletion=completion.choice("1m", "1h"),
             show_default=False,
             help="Only this retention policy, 1m or 1h; can be repeated.",
         ),
@@ -124,7 +126,11 @@ def backfill(
     measurement: Annotated[
         list[str] | None,
         typer.Option(
-            "--measurement", metavar="MEASUREMENT", show_default=False, help="Only this measurement; can be repeated."
+            "--measurement",
+            metavar="MEASUREMENT",
+            autocompletion=completion.measurements,
+            show_default=False,
+            help="Only this measurement; can be repeated.",
         ),
     ] = None,
     dry_run: DryRun = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
-    from typer._click.core import Command, Context
+    from typer._click.core import Context
     from typer._click.formatting import HelpFormatter
 
 
@@ -39,12 +39,7 @@ class HelpGroup(TyperGroup):
         width = max(map(len, names))
         for heading, listed in (self.sections or {"Commands": names}).items():
             with formatter.section(heading):
-                formatter.write_dl([(name.ljust(width), summary(self.commands[name])) for name in listed])
-
-
-def summary(command: Command) -> str:
-    """The first line of a command's help."""
-    return (command.help or "").partition("\n")[0]
+                formatter.write_dl([(name.ljust(width), self.commands[name].get_short_help_str()) for name in listed])
 
 
 def _usage(command: TyperCommand, ctx: Context) -> list[str]:

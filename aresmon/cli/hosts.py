@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import (
     command,
     confirm_by_name,
@@ -66,6 +67,7 @@ def add(
         typer.Option(
             "--agent",
             metavar="KIND",
+            autocompletion=completion.choice("systemd", "docker"),
             show_default=False,
             help="How Telegraf runs: systemd or docker; by default, as found on the host.",
         ),
@@ -75,6 +77,7 @@ def add(
         typer.Option(
             "--collect",
             metavar="COLLECTORS",
+            autocompletion=completion.collectors,
             show_default=False,
             help="Collectors, separated by commas; by default, those for the services found on the host.",
         ),

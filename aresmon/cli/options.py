@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aresmon.cli import completion
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without changing anything.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
@@ -15,13 +17,21 @@ ShortenRetention = Annotated[
     bool, typer.Option("--shorten-retention", help="Allow a shorter storage.keep to delete older points.")
 ]
 
-Host = Annotated[str, typer.Argument(metavar="HOST", help="A host in aresmon.yml.")]
-Hosts = Annotated[list[str] | None, typer.Argument(metavar="HOST", help="Hosts in aresmon.yml.", show_default=False)]
+Host = Annotated[str, typer.Argument(metavar="HOST", help="A host in aresmon.yml.", autocompletion=completion.hosts)]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="HOST", help="Hosts in aresmon.yml.", autocompletion=completion.hosts, show_default=False),
+]
 Services = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SERVICE", help="Services of the stack; all of them by default.", show_default=False),
+    typer.Argument(
+        metavar="SERVICE",
+        show_default=False,
+        autocompletion=completion.services,
+        help="Services of the stack; all of them by default.",
+    ),
 ]
-Login = Annotated[str, typer.Argument(metavar="LOGIN", help="The user's login.")]
+Login = Annotated[str, typer.Argument(metavar="LOGIN", help="The user's login.", autocompletion=completion.logins)]
 ImageArchive = Annotated[Path, typer.Argument(metavar="FILE", help="The tar file.")]
 
 # A push.

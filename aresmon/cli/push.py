@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import run_in_session, the_console, the_project
 from aresmon.cli.options import AskSudo, BreakLock, Deadline, DryRun, Force, Host, Hosts, Json, NoVerify
 from aresmon.system.errors import AresmonError, ExitCode
@@ -100,7 +101,12 @@ def rollback_config(
     to: Annotated[
         int | None,
         typer.Option(
-            "--to", metavar="RELEASE", min=0, show_default=False, help="The release; by default, the previous one."
+            "--to",
+            metavar="RELEASE",
+            min=0,
+            show_default=False,
+            autocompletion=completion.releases,
+            help="The release; by default, the previous one.",
         ),
     ] = None,
     no_verify: NoVerify = False,
@@ -134,7 +140,12 @@ def rollback_config(
 def history(
     host: Annotated[
         str | None,
-        typer.Argument(metavar="HOST", help="A host in aresmon.yml; all of them by default.", show_default=False),
+        typer.Argument(
+            metavar="HOST",
+            show_default=False,
+            autocompletion=completion.hosts,
+            help="A host in aresmon.yml; all of them by default.",
+        ),
     ] = None,
     last: Annotated[int, typer.Option("--last", metavar="N", min=1, help="Number of entries to show.")] = 20,
     as_json: Json = False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import confirm_by_name, the_console, the_engine, the_site
 from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
 from aresmon.system.errors import AresmonError, ExitCode
@@ -27,12 +28,20 @@ _NAMES = {"influxdb": "the points", "grafana": "Grafana", "site": "the site's ow
 def restore(
     archive: Annotated[
         str,
-        typer.Argument(metavar="ARCHIVE", help="A name that `aresmon backup list` shows, a file, or `latest`."),
+        typer.Argument(
+            metavar="ARCHIVE",
+            autocompletion=completion.archives,
+            help="A name that `aresmon backup list` shows, a file, or `latest`.",
+        ),
     ],
     only: Annotated[
         str,
         typer.Option(
-            "--only", metavar="PART", show_default=False, help="Restore only this part: influxdb, grafana or site."
+            "--only",
+            metavar="PART",
+            show_default=False,
+            autocompletion=completion.choice("influxdb", "grafana", "site"),
+            help="Restore only this part: influxdb, grafana or site.",
         ),
     ] = "",
     dry_run: DryRun = False,

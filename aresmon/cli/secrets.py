@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import command, group, run_in_session, the_console, the_engine, the_project
 from aresmon.cli.options import AskSudo, DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode
@@ -40,7 +41,10 @@ def rotate(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SECRET", show_default=False, help="Names of secrets, as `aresmon secrets list` shows them."
+            metavar="SECRET",
+            show_default=False,
+            autocompletion=completion.secrets,
+            help="Names of secrets, as `aresmon secrets list` shows them.",
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", "-a", help="Rotate every secret that can be rotated.")] = False,

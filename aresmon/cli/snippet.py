@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import the_console, the_project
 from aresmon.system.errors import AresmonError, ExitCode
 
 
 def snippet(
-    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="The proxy: haproxy, nginx or caddy.")] = "haproxy",
+    proxy: Annotated[
+        str,
+        typer.Argument(metavar="PROXY", autocompletion=completion.proxies, help="The proxy: haproxy, nginx or caddy."),
+    ] = "haproxy",
 ) -> None:
     """Print the configuration of a reverse proxy for Grafana.
 

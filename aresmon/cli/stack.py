@@ -17,7 +17,7 @@ from aresmon.cli.common import (
     the_stack,
     until_interrupted,
 )
-from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
+from aresmon.cli.options import DryRun, Json, Services, ShortenRetention, Yes
 from aresmon.cli.site import _tell_doubts
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -142,25 +142,35 @@ def status(
 
 
 def logs(
-    service: Annotated[str, typer.Argument(metavar="SERVICE", help="influxdb, grafana, edge or telegraf.")],
+    services: Services = None,
     tail: Annotated[
         int, typer.Option("--tail", "-n", metavar="LINES", min=0, help="Number of lines to show from the end.")
     ] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until interrupted.")] = False,
 ) -> None:
-    """Show the logs of services."""
-    from aresmon.engine.images import services
+    """Show the logs of services.
+
+    With several services, each line begins with the service's name, and the lines are in the order of their time.
+    """
+    from aresmon.engine import images
+    from aresmon.engine.logs import merged
     from aresmon.system import json_schema
 
     project = the_project()
     config = project.config
     with the_stack(project) as (engine, _):
-        known = list(dict.fromkeys([*services(config), *engine.containers(config.site)]))
-        if service not in known:
-            meant = json_schema.did_you_mean(service, known) or f"; there are {', '.join(known)}"
-            raise AresmonError(f"no service '{service}'{meant}")
+        there = engine.containers(config.site)
+        known = list(dict.fromkeys([*images.services(config), *there]))
+        for service in services or ():
+            if service not in known:
+                meant = json_schema.did_you_mean(service, known) or f"; there are {', '.join(known)}"
+                raise AresmonError(f"no service '{service}'{meant}")
+        chosen = list(dict.fromkeys(services or [name for name in known if name in there]))
+        if not chosen:
+            raise AresmonError("no service has a container, so there are no logs", hint="`aresmon up` starts the stack")
+        pieces = {name: engine.logs(config.site, name, tail=tail, follow=follow) for name in chosen}
         with until_interrupted():
-            for piece in engine.logs(config.site, service, tail=tail, follow=follow):
+            for piece in merged(pieces, follow=follow) if len(chosen) > 1 else pieces[chosen[0]]:
                 the_console().raw(piece)
 
 

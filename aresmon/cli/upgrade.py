@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli.common import the_console, the_engine, the_site
-from aresmon.cli.options import DryRun
+from aresmon.cli.options import DryRun, Json
 from aresmon.system.errors import AresmonError
+from aresmon.system.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
     from aresmon.engine.docker import Engine
@@ -28,6 +29,7 @@ def upgrade(
             "--within", metavar="SECONDS", help="Time for each service to be verified with its new image.", min=1
         ),
     ] = 180,
+    as_json: Json = False,
 ) -> None:
     """Upgrade the site to this release of aresmon.
 
@@ -47,11 +49,19 @@ def upgrade(
     if dry_run:
         recover(site, engine, dry_run=True)
         decided = run.plan(site, engine)
+        if as_json:
+            console.data(decided.as_json())
+            return
         _tell(decided)
         console.say("Nothing was changed." if not decided.is_empty else "Nothing to do.")
         return
-    backup = None if no_backup else _backup(site, engine)
-    done = run.upgrade(site, engine, console, announce=_tell, backup=backup, within=within)
+    backup = None if no_backup else _backup(site, engine, NoProgress() if as_json else console)
+    progress = NoProgress() if as_json else console
+    announce = _tell if not as_json else lambda _: None
+    done = run.upgrade(site, engine, progress, announce=announce, backup=backup, within=within)
+    if as_json:
+        console.data(done.as_json())
+        raise typer.Exit(done.code)
     for service, why in done.missing.items():
         console.warn(f"{service} is left as it is: {why}", hint=f"`aresmon images pull {service}`, then the same again")
     if done.unproven:
@@ -134,11 +144,11 @@ def _tell(decided: UpgradePlan) -> None:
         console.say(line)
 
 
-def _backup(site: Site, engine: Engine) -> Backup:
+def _backup(site: Site, engine: Engine, progress: Progress) -> Backup:
     def make() -> str:
         from aresmon.backup import create
         from aresmon.site.project import Project
 
-        return create.make(Project.load(site), engine, the_console()).archive
+        return create.make(Project.load(site), engine, progress).archive
 
     return make

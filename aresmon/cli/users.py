@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aresmon.cli import completion
 from aresmon.cli.common import command, confirm_by_name, group, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json, Login, Yes
 from aresmon.system.errors import AresmonError, ExitCode
@@ -93,7 +94,15 @@ def set_password(
 @command(app, name="add", example="aresmon users add marie --role editor")
 def add(
     login: Login,
-    role: Annotated[str, typer.Option("--role", metavar="ROLE", help="The role: viewer, editor or admin.")] = "viewer",
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            autocompletion=completion.choice("viewer", "editor", "admin"),
+            help="The role: viewer, editor or admin.",
+        ),
+    ] = "viewer",
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", show_default=False, help="The name shown in Grafana.")
     ] = "",

@@ -49,7 +49,7 @@ class Project:
         return project
 
     def remember_valid(self) -> None:
-        """Note in `.aresmon`, once there is one, that this text is valid; the next command then need not validate it."""
+        """Note in `.aresmon`, once it exists, that this text is valid: the next command need not validate it."""
         if self.digest and self.site.state.is_dir() and not _was_valid(self.site, self.digest):
             with suppress(AresmonError):  # it only saves time
                 files.write(self.site.state / "checked", self.digest.encode(), sync=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from aresmon import __version__
 from aresmon.config import migrations as config_migrations
@@ -51,6 +52,10 @@ class UpgradeStep:
     wanted: ServiceHistory
     weight: SnapshotSize | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for scripts."""
+        return {"service": self.service, "from": self.former.image, "to": self.wanted.image}
+
 
 @dataclass(frozen=True, slots=True)
 class UpgradePlan:
@@ -69,6 +74,18 @@ class UpgradePlan:
     def is_empty(self) -> bool:
         return not (self.turns or self.migrations or self.up.changed or self.was not in ("", __version__))
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for scripts."""
+        return {
+            "changed": not self.is_empty,
+            "from": self.was,
+            "to": __version__,
+            "migrations": [step.why for step in self.migrations],
+            "steps": [asdict(step) for step in self.up.steps],
+            "upgrades": [step.as_json() for step in self.turns],
+            "missing": dict(self.missing),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class UpgradeResult:
@@ -84,6 +101,17 @@ class UpgradeResult:
     @property
     def code(self) -> ExitCode:
         return ExitCode.DEGRADED if self.missing or self.unproven else ExitCode.DONE
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for scripts."""
+        return {
+            "code": self.code,
+            "changed": self.changed,
+            "upgraded": [step.as_json() for step in self.turns],
+            "backup": self.archive,
+            "missing": dict(self.missing),
+            "unverified": self.unproven,
+        }
 
 
 def load(site: Site) -> Project:

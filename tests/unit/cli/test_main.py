@@ -53,7 +53,7 @@ def test_the_version_is_told(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["chekc"], ["check", "--nothing"], ["logs"], ["images"], ["logs", "edge", "--tail", "x"]]
+    "arguments", [[], ["chekc"], ["check", "--nothing"], ["images"], ["logs", "edge", "--tail", "x"]]
 )
 def test_a_wrong_command_line_ends_with_2(run: Run, arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
@@ -181,6 +181,9 @@ def test_logs_of_a_service_that_is_not_there_suggest_the_right_one(run: Run, fol
     assert run("logs", "egde").stderr == "no service 'egde' (did you mean 'edge'?)\n"
     assert "there are influxdb, grafana, edge, telegraf" in run("logs", "xyz").stderr
     assert run("logs", "edge").stderr.startswith("edge has no container, so it wrote nothing\n")
+    assert (
+        run("logs").stderr == "no service has a container, so there are no logs\nnext: `aresmon up` starts the stack\n"
+    )
 
 
 def test_status_ends_with_5_where_something_is_wrong_in_words_and_in_json(run: Run, folder: Path) -> None:

@@ -266,6 +266,23 @@ def test_a_dry_run_shows_the_plan(run: Callable[..., Any]) -> None:
     assert result.stdout.endswith("Nothing was changed.\n")
 
 
+def test_for_scripts_plan_and_result_are_json_and_nothing_else(run: Callable[..., Any]) -> None:
+    planned = run("--dry-run", "--json", plan=FULL)
+    done = run("--json", plan=FULL, done=UpgradeResult((TURN,), "a.tar", "", {}, changed=True))
+
+    upgraded = [{"service": "edge", "from": "haproxy:3.2.22", "to": "haproxy:3.4.0"}]
+    assert json.loads(planned.stdout)["upgrades"] == upgraded
+    assert json.loads(planned.stdout)["changed"] is True
+    assert json.loads(done.stdout) == {
+        "code": 0,
+        "changed": True,
+        "upgraded": upgraded,
+        "backup": "a.tar",
+        "missing": {},
+        "unverified": "",
+    }
+
+
 def test_a_site_of_this_release_has_nothing_to_do(run: Callable[..., Any]) -> None:
     assert run("--dry-run", plan=EMPTY).stdout == "Nothing to do.\n"
     result = run(plan=EMPTY, done=UpgradeResult((), "", "", {}))
