@@ -114,7 +114,7 @@ def render(
     folder = (output or site.bundle).resolve()
     if output is None:
         with site.lock("render"):
-            bundle.write(bundle.read(folder), files)
+            bundle.write(bundle.read_of(site), files)
     else:
         found = bundle.read(folder)
         if found.files and not found.exists:

@@ -54,7 +54,7 @@ def folder(project: Project, *, influxdb_runs: bool) -> facts.FolderFacts:
 
 def plan(project: Project, engine: Engine) -> facts.PlanFacts:
     """What `up` would do. Nothing is fetched, and nothing changed."""
-    on_disk = bundle.read(project.site.bundle)
+    on_disk = bundle.read_of(project.site)
     if not on_disk.exists:
         return facts.PlanFacts("", (), (), ())
     found, _ = image_versions.held(project, engine, images.local(engine, images.used_pins(project.config)))

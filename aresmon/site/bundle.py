@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aresmon import __version__
+from aresmon.config.layout import Layout
 from aresmon.system import files as system_files
 from aresmon.system.errors import AresmonError
+from aresmon.system.json_file import JsonFile
 
 MANIFEST = "manifest.json"
+_RECORD = "bundle.json"  # in the site's state: the bundle itself has nothing in it that depends on the clock
 FORMAT = 1
 # A sync takes some milliseconds. For the thousands of files of a large site, one sync for all of them is enough,
 # provided that it comes before the manifest.
@@ -26,14 +29,16 @@ _SYNCED_ONE_BY_ONE = 50
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A rendered folder. `files` is the content on disk, `hashes` that of the files as aresmon wrote them; `made` is
-    when the folder was created, in seconds since 1970, 0 if there is none."""
+    """A rendered folder. `files` is what is on disk, `hashes` what aresmon wrote there, by path; `version` is the
+    aresmon that wrote it. `created` is when the folder was created, in seconds since 1970, and 0 where that is not
+    known; `record` is the file outside the folder that keeps this time, None for a folder that no container mounts."""
 
     folder: Path
-    files: Mapping[str, bytes]
-    hashes: Mapping[str, str]
-    version: str
-    made: float
+    files: Mapping[str, bytes] = field(repr=False)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    created: float = 0.0
+    record: JsonFile[float] | None = None
 
     @property
     def exists(self) -> bool:
@@ -59,19 +64,34 @@ class BundleDifference:
         return "".join(line for path in (*self.changed, *self.removed) for line in _describe(self, path))
 
 
-def read(folder: Path) -> Bundle:
-    """Read the bundle in this folder; an empty bundle if there is none.
+def read_of(site: Layout) -> Bundle:
+    """The bundle of a site. Raises AresmonError as `read` does."""
+    return read(site.bundle, record=site.state / _RECORD)
 
-    Raises AresmonError if a newer aresmon wrote it in an unknown format.
+
+def version_of(folder: Path) -> str:
+    """The aresmon that wrote the bundle in this folder; empty where there is none, or none that can be read."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_bytes())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def read(folder: Path, *, record: Path | None = None) -> Bundle:
+    """The bundle in this folder, or an empty one. `record` is the file that keeps the time of the folder's creation.
+
+    Raises AresmonError where a newer aresmon wrote it in a format that this one does not know.
     """
+    file = None if record is None else JsonFile(record, lambda data: float(data["created"]), _created, mode=0o644)
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         form, hashes = int(manifest["format"]), {str(k): str(v) for k, v in manifest["files"].items()}
-        version, made = str(manifest["version"]), float(manifest["made"])
+        # aresmon 0.4.0 and before kept the time in the manifest, as `made`.
+        version, created = str(manifest["version"]), float(manifest.get("made", 0))
     except FileNotFoundError:
-        return Bundle(folder, _on_disk(folder), {}, "", 0)
+        return Bundle(folder, _on_disk(folder), record=file)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Bundle(folder, _on_disk(folder), {}, "an unreadable manifest", 0)
+        return Bundle(folder, _on_disk(folder), version="an unreadable manifest", record=file)
     except OSError as error:
         raise AresmonError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
     if form > FORMAT:
@@ -79,7 +99,8 @@ def read(folder: Path) -> Bundle:
             f"{folder} was written by aresmon {version}, which is newer than this one ({__version__})",
             hint="use that version, or delete the folder and run `aresmon up`: data and secrets are not in it",
         )
-    return Bundle(folder, _on_disk(folder), hashes, version, made)
+    created = created or (file.read_or(0.0) if file else 0.0)
+    return Bundle(folder, _on_disk(folder), hashes, version, created, file)
 
 
 def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> BundleDifference:
@@ -111,11 +132,27 @@ def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
         (bundle.folder / path).unlink(missing_ok=True)
         _remove_empty(bundle.folder, (bundle.folder / path).parent)
     _let_containers_in(bundle.folder, wanted)
-    hashes = {path: hashes_to(content) for path, content in wanted.items()}
-    if difference or dict(bundle.hashes) != hashes or bundle.version != __version__:
-        manifest = {"format": FORMAT, "version": __version__, "made": bundle.made or time.time(), "files": hashes}
-        system_files.write(bundle.folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    _record(bundle)
+    content, manifest = _manifest(wanted), bundle.folder / MANIFEST
+    if not manifest.is_file() or manifest.read_bytes() != content:
+        system_files.write(manifest, content)
     return aside
+
+
+def _manifest(wanted: Mapping[str, bytes]) -> bytes:
+    hashes = {path: hashes_to(content) for path, content in sorted(wanted.items())}
+    return (json.dumps({"format": FORMAT, "version": __version__, "files": hashes}, indent=1) + "\n").encode()
+
+
+def _record(bundle: Bundle) -> None:
+    """Keep when the folder was created. Before the manifest is written, which has the time in 0.4.0 and before."""
+    created = bundle.created or time.time()
+    if bundle.record is not None and bundle.record.read_or(0.0) != created:
+        bundle.record.write(created)
+
+
+def _created(created: float) -> dict[str, float]:
+    return {"created": created}
 
 
 def manifest_with(manifest: bytes, changed: Mapping[str, bytes]) -> bytes:

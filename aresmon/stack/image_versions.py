@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import tarfile
 from collections.abc import Callable, Collection, Mapping
@@ -16,6 +15,7 @@ from aresmon.config.layout import Layout
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import Images
+from aresmon.site import bundle
 from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
@@ -248,7 +248,7 @@ def read(site: Layout) -> Versions:
         found = _file(site).read()
     except AresmonError:
         found = None
-    return found or Versions(_of_bundle(site))
+    return found or Versions(bundle.version_of(site.bundle))
 
 
 def write(site: Layout, versions: Versions) -> None:
@@ -332,10 +332,3 @@ def doubt(site: Layout) -> tuple[str, str] | None:
     if numbers(wrote) > numbers(__version__):
         return f"the site was brought up by aresmon {wrote}, and this is {__version__}", f"use aresmon {wrote}"
     return f"the site was brought up by aresmon {wrote}, and this is {__version__}", "`aresmon upgrade` (`--dry-run`)"
-
-
-def _of_bundle(site: Layout) -> str:
-    try:
-        return str(json.loads((site.bundle / "manifest.json").read_bytes())["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

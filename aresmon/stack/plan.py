@@ -121,7 +121,7 @@ def look(project: Project, engine: Engine) -> None:
         preflight.check_folder(folder, users()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:
         preflight.check_room(project.site.root / project.config.data)
-    if project_of(site_bundle.read(project.site.bundle)) in ("", project.config.site):
+    if project_of(site_bundle.read_of(project.site)) in ("", project.config.site):
         edge = running.get("edge")
         ours = edge.published if edge and edge.state == "running" else frozenset()
         wanted = {"edge.agents": project.config.edge.agents, "edge.grafana": project.config.edge.grafana}
@@ -148,7 +148,7 @@ def check_name(project: Project, running: Mapping[str, Container]) -> None:
 def decide(project: Project, engine: Engine, found: Images) -> DesiredState:
     """The bundle as it should be, how it differs from the one on disk, and the steps to take."""
     rendered = render_site(project, engine, found.references)
-    on_disk = site_bundle.read(project.site.bundle)
+    on_disk = site_bundle.read_of(project.site)
     difference = site_bundle.compare(on_disk, rendered)
     hashes = compose_hashes(project.site, rendered)
     wanted = {
@@ -160,7 +160,7 @@ def decide(project: Project, engine: Engine, found: Images) -> DesiredState:
         service: ServiceSpec(hashes[service], "") for service in hashes if service not in SERVICES
     }  # from overrides/
     running = {name: one for name, one in engine.containers(project.config.site).items() if name not in found.missing}
-    steps = plan(wanted, running, bundle_made=on_disk.made or time.time(), cut_off=_cut_off(project.site, running))
+    steps = plan(wanted, running, bundle_made=on_disk.created or time.time(), cut_off=_cut_off(project.site, running))
     former = project_of(on_disk) if project_of(on_disk) != project.config.site else ""
     if former:
         strays = engine.containers(former)

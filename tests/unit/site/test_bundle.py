@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from aresmon import __version__
+from aresmon.config.layout import Layout
 from aresmon.site import bundle
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
@@ -24,8 +26,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / ".aresmon" / "bundle"
 
 
+def read(folder: Path) -> bundle.Bundle:
+    return bundle.read_of(Layout(folder.parent.parent))
+
+
 def write(folder: Path, wanted: dict[str, bytes]) -> Path | None:
-    return bundle.write(bundle.read(folder), wanted)
+    return bundle.write(read(folder), wanted)
 
 
 def on_disk(folder: Path) -> dict[str, bytes]:
@@ -47,16 +53,16 @@ def manifest(folder: Path, **changes: Any) -> None:
 
 
 def test_nothing_is_there_before_the_first_write(folder: Path) -> None:
-    found = bundle.read(folder)
+    found = read(folder)
 
-    assert (found.exists, found.made, dict(found.files)) == (False, 0, {})
+    assert (found.exists, found.created, dict(found.files)) == (False, 0, {})
     assert bundle.compare(found, WANTED).changed == tuple(WANTED)
 
 
 def test_the_first_write_brings_every_file_and_a_manifest(folder: Path) -> None:
     aside = write(folder, WANTED)
 
-    found = bundle.read(folder)
+    found = read(folder)
     assert aside is None
     assert on_disk(folder) == WANTED
     assert dict(found.hashes) == {path: bundle.hashes_to(content) for path, content in WANTED.items()}
@@ -74,10 +80,10 @@ def test_a_second_write_touches_nothing(folder: Path) -> None:
 
 def test_a_change_is_shown_as_a_diff_and_written_without_touching_the_rest(folder: Path) -> None:
     write(folder, WANTED)
-    before, made = marks(folder), bundle.read(folder).made
+    before, created = marks(folder), read(folder).created
     wanted = {**WANTED, "edge/haproxy.cfg": b"three\n", "edge/new.cfg": b"four\n"}
 
-    difference = bundle.compare(bundle.read(folder), wanted)
+    difference = bundle.compare(read(folder), wanted)
     write(folder, wanted)
 
     assert (difference.changed, difference.removed, difference.edited) == (("edge/haproxy.cfg", "edge/new.cfg"), (), ())
@@ -87,13 +93,13 @@ def test_a_change_is_shown_as_a_diff_and_written_without_touching_the_rest(folde
     after = marks(folder)
     assert after[folder / ".env"] == before[folder / ".env"]
     assert after[folder / "edge"][0] == before[folder / "edge"][0]
-    assert bundle.read(folder).made == made
+    assert read(folder).created == created
 
 
 def test_what_is_rendered_for_grafana_is_told_in_a_line_a_file(folder: Path) -> None:
     write(folder, {"a.json": b"[\n1,\n2\n]\n", "gone.json": b"[]\n"})
 
-    difference = bundle.compare(bundle.read(folder), {"a.json": b"[\n1,\n3,\n4\n]\n", "new.json": b"{}\n"})
+    difference = bundle.compare(read(folder), {"a.json": b"[\n1,\n3,\n4\n]\n", "new.json": b"{}\n"})
 
     assert difference.text() == "@@@ a.json: 2 lines instead of 1\n+++ new.json: new\n--- gone.json: removed\n"
 
@@ -102,7 +108,7 @@ def test_a_file_that_is_no_longer_wanted_goes_with_its_empty_folders(folder: Pat
     write(folder, WANTED)
     wanted = {path: content for path, content in WANTED.items() if not path.startswith("agents/")}
 
-    difference = bundle.compare(bundle.read(folder), wanted)
+    difference = bundle.compare(read(folder), wanted)
     write(folder, wanted)
 
     assert difference.removed == ("agents/lewi/telegraf.conf",)
@@ -115,7 +121,7 @@ def test_a_file_of_somebody_elses_in_the_folder_is_left_alone(folder: Path) -> N
     write(folder, WANTED)
     (folder / "notes.txt").write_text("mine")
 
-    difference = bundle.compare(bundle.read(folder), WANTED)
+    difference = bundle.compare(read(folder), WANTED)
     write(folder, WANTED)
 
     assert not difference
@@ -126,7 +132,7 @@ def test_a_file_edited_by_hand_is_kept_aside_and_put_back(folder: Path) -> None:
     write(folder, WANTED)
     (folder / "edge/haproxy.cfg").write_bytes(b"by hand\n")
 
-    difference = bundle.compare(bundle.read(folder), WANTED)
+    difference = bundle.compare(read(folder), WANTED)
     aside = write(folder, WANTED)
 
     assert difference.edited == ("edge/haproxy.cfg",)
@@ -139,7 +145,7 @@ def test_a_file_removed_by_hand_comes_back_and_is_not_called_edited(folder: Path
     write(folder, WANTED)
     (folder / ".env").unlink()
 
-    difference = bundle.compare(bundle.read(folder), WANTED)
+    difference = bundle.compare(read(folder), WANTED)
     write(folder, WANTED)
 
     assert (difference.changed, difference.edited) == ((".env",), ())
@@ -177,10 +183,10 @@ def test_a_crash_in_the_middle_is_no_edit_and_the_next_write_completes_it(
         with pytest.raises(KeyboardInterrupt):
             write(folder, wanted)
 
-    assert bundle.compare(bundle.read(folder), wanted).edited == ()
+    assert bundle.compare(read(folder), wanted).edited == ()
     assert write(folder, wanted) is None
     assert on_disk(folder) == wanted
-    assert not bundle.compare(bundle.read(folder), wanted)
+    assert not bundle.compare(read(folder), wanted)
 
 
 @pytest.mark.parametrize(
@@ -199,11 +205,11 @@ def test_a_broken_manifest_is_written_anew_over_the_files(folder: Path, content:
     write(folder, WANTED)
     (folder / bundle.MANIFEST).write_text(content)
 
-    found = bundle.read(folder)
+    found = read(folder)
     write(folder, WANTED)
 
     assert (found.exists, found.version) == (False, "an unreadable manifest")
-    assert bundle.read(folder).exists
+    assert read(folder).exists
     assert on_disk(folder) == WANTED
 
 
@@ -212,17 +218,17 @@ def test_the_form_of_a_newer_version_is_refused_with_both_versions(folder: Path)
     manifest(folder, format=bundle.FORMAT + 1, version="9.9.9")
 
     with pytest.raises(AresmonError, match=r"by aresmon 9\.9\.9, which is newer than this one"):
-        bundle.read(folder)
+        read(folder)
 
 
 def test_a_bundle_of_another_version_gets_this_versions_manifest(folder: Path) -> None:
     write(folder, WANTED)
     manifest(folder, version="0.0.1")
 
-    assert bundle.read(folder).version == "0.0.1"
+    assert read(folder).version == "0.0.1"
     write(folder, WANTED)
 
-    assert bundle.read(folder).version == __version__
+    assert read(folder).version == __version__
 
 
 @pytest.fixture
@@ -239,3 +245,47 @@ def test_a_strict_umask_does_not_lock_the_containers_out(folder: Path) -> None:
     modes = {path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
     assert {mode for name, mode in modes.items() if (folder / name).is_dir()} == {0o755}
     assert {mode for name, mode in modes.items() if (folder / name).is_file()} == {0o644}
+
+
+def test_the_time_of_the_folder_is_kept_outside_of_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
+    write(folder, WANTED)
+    first = (folder / bundle.MANIFEST).read_bytes()
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    write(folder, {**WANTED, ".env": b"A='2'\n"})
+    write(folder, WANTED)
+
+    assert (folder / bundle.MANIFEST).read_bytes() == first
+    assert read(folder).created == 1_700_000_000.0
+
+
+def test_a_folder_that_was_deleted_has_a_time_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers that are older look into the deleted one."""
+    write(folder, WANTED)
+    shutil.rmtree(folder)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+
+    assert read(folder).created == 0
+    write(folder, WANTED)
+
+    assert read(folder).created == 1_800_000_000.0
+
+
+def test_a_manifest_of_0_4_0_is_no_difference_and_gives_its_time(folder: Path) -> None:
+    write(folder, WANTED)
+    manifest(folder, version="0.4.0", made=1_700_000_000.5)
+    (folder.parent / "bundle.json").unlink()
+
+    found = read(folder)
+
+    assert (found.exists, found.version, found.created) == (True, "0.4.0", 1_700_000_000.5)
+    assert not bundle.compare(found, WANTED)
+    write(folder, WANTED)
+    assert read(folder).created == 1_700_000_000.5
+    assert "made" not in json.loads((folder / bundle.MANIFEST).read_bytes())
+
+
+def test_a_folder_that_is_only_rendered_gets_nothing_beside_it(tmp_path: Path) -> None:
+    bundle.write(bundle.read(tmp_path / "output"), WANTED)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["output"]
