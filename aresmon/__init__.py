@@ -1,3 +1,3 @@
-"""aresmon: watch a few servers, from one file, on proven data."""
+"""Monitor your servers with Telegraf, InfluxDB and Grafana, configured from one file."""
 
 __version__ = "0.4.0"

@@ -11,7 +11,7 @@ from aresmon.config.model import Config
 from aresmon.doctor.facts import DatabaseFacts, DataFacts, HostFacts, PushFacts, SeriesCount
 from aresmon.doctor.findings import Finding
 from aresmon.push import enroll
-from aresmon.push.result import GOOD
+from aresmon.push.result import is_good
 from aresmon.system.git import listed, plain
 
 _MANY, _FAR_TOO_MANY = 100_000, 1_000_000
@@ -125,7 +125,7 @@ def pushes(seen: PushFacts, config: Config) -> Iterator[Finding]:
     """Check the outcome of the last push to each host."""
     for host in config.hosts:
         outcome, why = seen.last.get(host.name, ("", ""))
-        if outcome and outcome not in GOOD:
+        if outcome and not is_good(outcome):
             what = f"the last push to {host.name} did not succeed ({outcome})" + (f": {plain(why)}" if why else "")
             yield Finding("push-failed", what, f"`aresmon push-config {host.name}`")
         elif not outcome and host != config.sidecar:

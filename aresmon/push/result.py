@@ -30,6 +30,11 @@ GOOD = frozenset({PushOutcome.VERIFIED, PushOutcome.UNCHANGED, PushOutcome.UNVER
 """The outcomes that need no further action."""
 
 
+def is_good(outcome: str) -> bool:
+    """Whether an outcome in a site's history needs no further action; 0.4.0 recorded `proven` for `verified`."""
+    return outcome in GOOD or outcome == "proven"
+
+
 @dataclass(frozen=True, slots=True)
 class PushResult:
     """The result of a push to one host.

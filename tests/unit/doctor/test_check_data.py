@@ -113,7 +113,7 @@ def test_agents_that_are_old_or_differ_are_found(told: Mapping[str, str], found:
 
 
 def test_the_last_push_that_did_not_hold_is_found(ares: Config) -> None:
-    last = {"ronflex": ("rolled back", "no data arrived"), "lewi": ("proven", "")}
+    last = {"ronflex": ("rolled back", "no data arrived"), "lewi": ("verified", ""), "biere": ("proven", "")}
 
     (one,) = pushes(PushFacts(last), ares)
 
