@@ -194,7 +194,7 @@ def _write(scratch: Scratch, policy: str, size: Size, days: Sequence[int], work:
 
 def _downsample(line: Line, one: Downsampling, work: Work, *, since: int, until: int) -> float:
     """Seconds that it took; what InfluxDB ends after half a minute is done again in halves."""
-    answer = line.ask(one.fill(since, until))
+    answer = line.ask(one.backfill_statement(since, until))
     work.longest = max(work.longest, (answer.seconds, f"`{one.measurement.name}` into `{one.tier.policy}`"))
     if not answer.error:
         return answer.seconds

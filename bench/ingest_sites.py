@@ -92,7 +92,7 @@ def _downsample(site: Site) -> tuple[float, int]:
     begun, failed = time.monotonic(), 0
     for one in ones:
         try:
-            service.influxdb(site).query(one.fill(until - 15 * 60, until), database=DATABASE)
+            service.influxdb(site).query(one.backfill_statement(until - 15 * 60, until), database=DATABASE)
         except AresmonError:
             failed += 1
     return time.monotonic() - begun, failed

@@ -161,7 +161,7 @@ def backfill(
             )
             return
         filled = influxdb_backfill.run(influxdb, config, views, tasks, journal=journal, progress=console)
-        site.record(command="data backfill", points=filled.points, refused=filled.refused)
+        site.record(command="data backfill", points=filled.points, refused=filled.rejected)
     _tell_filled(filled)
 
 
@@ -271,6 +271,6 @@ def _tell_filled(filled: BackfillResult) -> None:
     from aresmon.influxdb import backfill as influxdb_backfill
 
     console = the_console()
-    for refused in filled.refused:
-        console.warn(f"{refused}: its points of these days stay as they were", hint=influxdb_backfill.OTHER_TYPE_HINT)
+    for rejected in filled.rejected:
+        console.warn(f"{rejected}; existing points there are unchanged", hint=influxdb_backfill.OTHER_TYPE_HINT)
     console.say("; ".join(f"{policy}: {points:,} points made" for policy, points in filled.points.items()) + ".")

@@ -35,8 +35,8 @@ def differences(influxdb: InfluxDB, project: Project) -> facts.DatabaseFacts:
     """What `up` would change in the database."""
     changes, coarser = service.differences(project, influxdb, folder.users(), shorten=True)
     return facts.DatabaseFacts(
-        tuple(change.what for change in changes),
-        tuple(change.what for change in coarser),
+        tuple(change.description for change in changes),
+        tuple(change.description for change in coarser),
         _unknown(influxdb, project.views),
     )
 

@@ -1,8 +1,8 @@
-"""How much the data takes, how fast it grows, and where that ends: told by InfluxDB's own account of its shards.
+"""Disk usage of the database, its growth, and when the disk will be full, from InfluxDB's statistics of its shards.
 
-A shard whose time is over holds a known span, so its bytes a day need no history. A policy grows until its oldest
-shard is due to go, and no further. Source: InfluxDB 1.x, "InfluxQL reference" (SHOW SHARDS, SHOW STATS); `diskBytes`
-counts points and the write-ahead log, not the indexes. Both statements read what is in memory.
+A completed shard covers a known time range, so its bytes a day follow without any history. A policy grows until its
+oldest shard expires. Source: InfluxDB 1.x, "InfluxQL reference" (SHOW SHARDS, SHOW STATS); `diskBytes` counts points
+and the write-ahead log, not the indexes. Both statements read values that InfluxDB has in memory.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from aresmon.influxdb.influxql import identifier
 from aresmon.site.preflight import LEAST_ROOM
 
 HORIZON = 3650
-"""Days: what is not full by then counts as never full."""
+"""Days: a disk that is not full by then is reported as never full."""
 _DAY = 86400.0
-_MOST_SHARDS = 7  # shards that tell today's pace
-_WITHIN = 10.0  # seconds; it takes some thousandths of one
+_MOST_SHARDS = 7  # newest shards from which the present rate is taken
+_WITHIN = 10.0  # seconds; usually some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSize:
-    """One shard of a policy: its span, in seconds since 1970, and its size in bytes."""
+    """One shard of a policy: its time range, in seconds since 1970, and its size in bytes."""
 
     policy: str
     start: float
@@ -40,8 +40,8 @@ class ShardSize:
 
 @dataclass(frozen=True, slots=True)
 class PolicySize:
-    """One retention policy. `keep` and `span` (of one shard) are in hours, `keep` 0 is for ever; `bytes_a_day` is None
-    until a shard of it is full."""
+    """One retention policy. `keep` and `span` (of one shard) are in hours, `keep` 0 means forever; `bytes_a_day` is
+    None until its first shard is complete."""
 
     policy: str
     keep: int
@@ -53,9 +53,9 @@ class PolicySize:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the database takes. `bytes_a_day` is None as long as it is not known; `settles` is what all of it comes to
-    within ten years; `days_left` is when the room is used up, None if it is not, or not known. `free` is None where
-    the filesystem is not this machine's."""
+    """Disk usage of the database. `bytes_a_day` is None until it is known; `settles` is the size that the database
+    reaches within ten years; `days_left` is the number of days until the disk is full, None if never or not known.
+    `free` is None if the filesystem is on another machine."""
 
     bytes: int
     bytes_a_day: float | None
@@ -67,7 +67,7 @@ class Capacity:
 
 
 def measure(influxdb: InfluxDB, *, now: float, free: int | None) -> Capacity:
-    """Ask InfluxDB, in one request that reads no point. `free` is what its filesystem has left, in bytes."""
+    """Query InfluxDB, in one request that reads no points. `free` is the free space on its filesystem, in bytes."""
     policies, shards, sizes, series = influxdb.query(
         f"SHOW RETENTION POLICIES ON {identifier(DATABASE)}",
         "SHOW SHARDS",
@@ -85,7 +85,7 @@ def list_shards(influxdb: InfluxDB) -> list[ShardSize]:
 
 
 def estimate(policies: Sequence[PolicySize], *, series: int, free: int | None) -> Capacity:
-    """What follows from the policies' sizes and paces."""
+    """Compute the capacity from the sizes and growth rates of the policies."""
     taken = sum(one.bytes for one in policies)
     raw = next((one for one in policies if one.policy == "raw"), None)
     if raw is None or raw.bytes_a_day is None:
@@ -97,17 +97,17 @@ def estimate(policies: Sequence[PolicySize], *, series: int, free: int | None) -
 
 
 def bytes_a_day(shards: Iterable[ShardSize], now: float) -> float | None:
-    """Bytes a day of one policy, by the newest of its shards whose time is over.
+    """Bytes a day of one policy: the median of its newest completed shards; None without any.
 
-    The oldest one began when the site did, somewhere in the middle of its span: it counts only where it is alone.
+    The oldest shard began with the site, somewhere within its time range, so it counts only if it is the only one.
     """
-    over = sorted((one for one in shards if one.end <= now), key=lambda one: one.start)
-    known = (over[1:] or over)[-_MOST_SHARDS:]
+    completed = sorted((one for one in shards if one.end <= now), key=lambda one: one.start)
+    known = (completed[1:] or completed)[-_MOST_SHARDS:]
     return median(one.bytes / ((one.end - one.start) / _DAY) for one in known) if known else None
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that are free on the filesystem of this folder, or of the nearest one above it that is there."""
+    """Free bytes on the filesystem of this folder, or of its nearest existing parent."""
     return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
@@ -120,22 +120,22 @@ def format_size(count: float) -> str:
 
 
 def describe(capacity: Capacity) -> str:
-    """One line for a person."""
+    """Describe the capacity in one line."""
     line = f"Data: {format_size(capacity.bytes)}, {capacity.series} series"
     if capacity.bytes_a_day is None or capacity.settles is None:
-        line += "; its growth is known after the first whole day"
-        return line if capacity.free is None else f"{line}; {format_size(capacity.free)} are free"
+        line += "; growth rate available after 24 hours"
+        return line if capacity.free is None else f"{line}; {format_size(capacity.free)} free"
     line += f", {format_size(capacity.bytes_a_day)} a day"
     if capacity.free is None:
-        return f"{line}; comes to {format_size(capacity.settles)}"
-    room = f"{format_size(capacity.free)} are free"
+        return f"{line}; grows to {format_size(capacity.settles)}"
+    room = f"{format_size(capacity.free)} free"
     if capacity.days_left is None:
-        return f"{line}; stays within {format_size(capacity.settles)}, {room}"
-    return f"{line}; full in {capacity.days_left:.0f} days, {room}"
+        return f"{line}; grows to {format_size(capacity.settles)}, {room}"
+    return f"{line}; disk full in {capacity.days_left:.0f} days, {room}"
 
 
 def _growing_days(policy: PolicySize) -> float:
-    """For how many days a policy still grows. A whole shard goes at once, when the last of it is old enough."""
+    """The number of days that a policy still grows. A shard is deleted as a whole, when its newest point expires."""
     if not policy.bytes_a_day:
         return 0.0
     if policy.keep == FOREVER:
@@ -145,12 +145,12 @@ def _growing_days(policy: PolicySize) -> float:
 
 
 def _growth(policy: PolicySize, days: float) -> float:
-    """Bytes by which a policy grows in so many days."""
+    """The growth of a policy in so many days, in bytes."""
     return (policy.bytes_a_day or 0.0) * min(days, _growing_days(policy))
 
 
 def _days_until(room: int, policies: Sequence[PolicySize]) -> float | None:
-    """When the growth of all has used up the room; None if it never does, or not within the horizon."""
+    """The number of days until the growth of all policies fills the room; None if not within HORIZON."""
     grown = passed = 0.0
     for end in sorted({min(_growing_days(one), HORIZON) for one in policies}):
         daily = sum(one.bytes_a_day or 0.0 for one in policies if _growing_days(one) >= end > passed)
@@ -188,10 +188,10 @@ def _shards(shards: Sequence[Series], sizes: Sequence[Series]) -> list[ShardSize
 
 
 def _hours(duration: str) -> int:
-    """InfluxDB's `168h0m0s`; `0s` is for ever."""
+    """Convert InfluxDB's `168h0m0s` to hours; `0s` means forever."""
     return int(duration.partition("h")[0]) if "h" in duration else FOREVER
 
 
-def _seconds(told: str) -> float:
-    """`2026-11-21T00:00:00Z`"""
-    return datetime.fromisoformat(told.replace("Z", "+00:00")).timestamp()
+def _seconds(time: str) -> float:
+    """Convert `2026-11-21T00:00:00Z` to seconds since 1970."""
+    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()

@@ -1,4 +1,4 @@
-"""InfluxDB 1.x over its HTTP API, through the socket that only the site's owner can reach.
+"""Client for the InfluxDB 1.x HTTP API, over the Unix socket that only the site's owner can open.
 
 Source: InfluxDB 1.x, "InfluxDB API reference" (/query, /ping).
 """
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 _BASE = "http+unix://influxdb"
 _PING_TIMEOUT, _QUERY_TIMEOUT = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
-_CHUNK_POINTS = 2000  # points of an answer that comes in parts
-_DISK_FULL = "no space left on device"  # as Linux says it, and InfluxDB repeats it
+_CHUNK_POINTS = 2000  # points in each part of a chunked response
+_DISK_FULL = "no space left on device"  # the kernel's message, which InfluxDB passes on
 _DISK_FULL_HINT = (
-    "make room where storage.data is (`df -h`), then run the same command again; `aresmon doctor` says more"
+    "free disk space where storage.data is (`df -h`), then rerun the command; `aresmon doctor` has details"
 )
-_LONGEST_SOCKET_PATH = 100  # bytes; Linux takes 108, the SDK's adapter needs a few
+_LONGEST_SOCKET_PATH = 100  # bytes; Linux allows 108, and the SDK's adapter adds a few
 
 
 class InfluxDBError(AresmonError):
-    """InfluxDB answered, and refused."""
+    """InfluxDB answered with an error; `status` is the HTTP status, 0 for an error in the response body."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
         super().__init__(f"InfluxDB: {message}", hint=_DISK_FULL_HINT if _DISK_FULL in message else "")
@@ -44,7 +44,7 @@ class InfluxDBUnreachableError(AresmonError):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series of an answer: its tags, and one mapping of columns for each row."""
+    """One series of a query result: its tags, and one mapping from column to value for each row."""
 
     name: str
     tags: dict[str, str]
@@ -53,17 +53,17 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class InfluxDB:
-    """An InfluxDB behind a Unix socket, and who we are there."""
+    """An InfluxDB behind a Unix socket, and the user to authenticate as; anonymous without one."""
 
     socket: Path
     user: str = ""
     password: str = field(default="", repr=False)
 
     def query(self, *statements: str, database: str = "", within: float = _QUERY_TIMEOUT) -> list[list[Series]]:
-        """Send statements in one request; the series of each. Times are in seconds since 1970.
+        """Send statements in one request and return the series of each. Times are in seconds since 1970.
 
-        Raises InfluxDBError if one is refused (the others may have been carried out), UnreachableError if
-        nobody answers within so many seconds.
+        Raises InfluxDBError if a statement fails (the others may have been executed), InfluxDBUnreachableError if
+        there is no response within `within` seconds.
         """
         if not statements:
             return []
@@ -76,15 +76,15 @@ class InfluxDB:
         return [_series(result) for result in answer.get("results", [])]
 
     def stream(self, statement: str, *, database: str, within: float = _QUERY_TIMEOUT) -> Iterator[Series]:
-        """The series that one statement answers with, as they come; a long one comes in several parts.
+        """Yield the series of one statement as they arrive; a long series arrives in several parts.
 
-        Raises as `query` does, also after the first ones.
+        Raises the errors of `query`, possibly after the first series.
         """
         form = {"q": statement, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK_POINTS)}
-        with self._session() as session, self._send(session, "POST", "/query", within, data=form, stream=True) as told:
-            if told.status_code != HTTPStatus.OK:
-                raise InfluxDBError(str(_json(told).get("error", told.reason)), status=told.status_code)
-            for line in self._lines(told):
+        with self._session() as session, self._send(session, "POST", "/query", within, data=form, stream=True) as sent:
+            if sent.status_code != HTTPStatus.OK:
+                raise InfluxDBError(str(_json(sent).get("error", sent.reason)), status=sent.status_code)
+            for line in self._lines(sent):
                 answer = json.loads(line)
                 if "error" in answer:
                     raise InfluxDBError(str(answer["error"]))
@@ -97,33 +97,35 @@ class InfluxDB:
         try:
             yield from (line for line in response.iter_lines(chunk_size=1 << 16) if line)
         except requests.exceptions.RequestException as error:
-            raise InfluxDBUnreachableError(f"InfluxDB stopped in the middle of an answer ({self.socket})") from error
+            raise InfluxDBUnreachableError(
+                f"InfluxDB closed the connection before the response was complete ({self.socket})"
+            ) from error
 
     def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY_TIMEOUT) -> None:
-        """Write points, as lines of InfluxDB's protocol whose times are in seconds since 1970.
+        """Write points in InfluxDB's line protocol, with times in seconds since 1970.
 
-        Raises InfluxDBError if they are refused, UnreachableError if nobody answers.
+        Raises InfluxDBError if they are rejected, InfluxDBUnreachableError if there is no response.
         """
-        place = {"db": database, "rp": policy, "precision": "s"}
+        parameters = {"db": database, "rp": policy, "precision": "s"}
         with self._session() as session:
-            response = self._send(session, "POST", "/write", within, params=place, data=lines.encode())
+            response = self._send(session, "POST", "/write", within, params=parameters, data=lines.encode())
         if response.status_code != HTTPStatus.NO_CONTENT:
             raise InfluxDBError(str(_json(response).get("error", response.reason)), status=response.status_code)
 
-    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
-        """Which of these users and passwords it takes, in the same order."""
+    def check_credentials(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+        """Return for each user and password whether InfluxDB accepts it, in the same order."""
         with self._session() as session:
             return [
                 self._send(session, "GET", "/ping", _PING_TIMEOUT, auth=pair).status_code == HTTPStatus.NO_CONTENT
                 for pair in credentials
             ]
 
-    def is_empty(self) -> bool:
-        """Whether it has no admin yet: until then it lets anyone past the door, and do nothing but make one."""
-        return self.knows([("nobody", "nothing")]) == [True]
+    def has_no_admin(self) -> bool:
+        """Whether no admin exists yet. Until then InfluxDB authenticates anyone, and allows only creating an admin."""
+        return self.check_credentials([("nobody", "nothing")]) == [True]
 
     def version(self) -> str:
-        """The version it says it is."""
+        """The version that InfluxDB reports."""
         with self._session() as session:
             return str(self._send(session, "GET", "/ping", _PING_TIMEOUT).headers.get("X-Influxdb-Version", ""))
 
@@ -139,7 +141,7 @@ class InfluxDB:
         except requests.exceptions.RequestException as error:
             raise InfluxDBUnreachableError(
                 f"InfluxDB does not answer on {self.socket}",
-                hint="`aresmon status` says whether it runs, `aresmon up` starts it",
+                hint="`aresmon status` shows whether it is running; `aresmon up` starts it",
             ) from error
 
     @contextmanager
@@ -154,21 +156,21 @@ class InfluxDB:
 
 
 def preload_docker_sdk() -> None:
-    """Read Docker's SDK now: threads that would do so at the same time meet it half read."""
+    """Import the Docker SDK now: threads that import it at the same time may find it half initialised."""
     import docker.errors
     import docker.transport  # noqa: F401
 
 
 @contextmanager
 def _short_path(socket: Path) -> Iterator[str]:
-    """A path to the socket that fits into an address of the kernel's."""
+    """A path to the socket that fits into a Unix socket address, which is limited to 108 bytes."""
     if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
         yield str(socket)
         return
     try:
         folder = os.open(socket.parent, os.O_PATH | os.O_DIRECTORY)
     except OSError as error:
-        raise InfluxDBUnreachableError(f"{socket.parent}: {error.strerror}", hint="`aresmon up` makes it") from None
+        raise InfluxDBUnreachableError(f"{socket.parent}: {error.strerror}", hint="`aresmon up` creates it") from None
     try:
         yield f"/proc/self/fd/{folder}/{socket.name}"
     finally:
@@ -181,9 +183,7 @@ def _json(response: requests.Response) -> dict[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise InfluxDBError(
-            f"answered {response.status_code} with something that is no JSON", status=response.status_code
-        )
+        raise InfluxDBError(f"the response is not JSON (status {response.status_code})", status=response.status_code)
     return answer
 
 

@@ -1,8 +1,11 @@
-"""Continuous queries: from each measurement's points, one a minute and one an hour, under the same names.
+"""Downsampling by continuous queries: one point a minute and one an hour of each measurement, with the same names.
 
-So a dashboard asks the same of every retention policy. `SELECT mean(*)` would rename the fields and lose texts,
-therefore each field is named: the mean of a gauge, the greatest of a peak, the least of a low, the last value of a
-counter or a state, which stays an integer.
+Because the names are the same, a dashboard's query works on every retention policy. `SELECT mean(*)` would rename the
+fields and drop strings, so each field is selected by name: the mean of a gauge, the maximum of a peak, the minimum of
+a low, the last value of a counter or a state, which stays an integer.
+
+`plan` compares InfluxDB with what the site needs, `apply` executes the result. Both also register for the dashboards
+which hosts exist and which retention policy serves which time range.
 
 Source: InfluxDB 1.x, "InfluxQL continuous queries"; influxdb#7332.
 """
@@ -23,14 +26,14 @@ from aresmon.influxdb.influxql import identifier
 from aresmon.influxdb.users import DatabaseChange
 
 FOREVER_POLICY = builtin_alerts.FOREVER
-"""The retention policy of what is not measured: tiers, hosts, events and backups."""
+"""The retention policy of what is not a measurement of a host: tiers, hosts, events and backups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Points of one resolution: made from those of the policy `source`, looked back for `span`, each `every`.
+    """One resolution: `policy` is filled from `source`, every `every`, over the last `span` (InfluxQL durations).
 
-    `late` is a second look at what the first one made already, for points that an agent held back meanwhile.
+    `late` marks the second query of a tier, which looks further back for points that an agent had buffered.
     """
 
     policy: str
@@ -41,53 +44,53 @@ class Tier:
 
     @property
     def bucket(self) -> int:
-        """Seconds of points that become one."""
+        """The length in seconds of the interval that becomes one point."""
         return {"1m": 60, "1h": 3600}[self.policy]
 
 
 TIERS = (Tier("1m", "raw", "5m", "15m"), Tier("1h", "1m", "1h", "9h"))
-# An agent holds 50,000 points, which is two to five and a half hours of them. To look back so far each five
-# minutes would read each point 84 times; once an hour, seven times. The hours are made of what this leaves, hence
-# their longer look.
+# An agent buffers 50,000 points, which are two to five and a half hours. Looking back that far every five minutes
+# would read each point 84 times; once an hour reads it seven times. The hourly points are made from the result, so
+# their query looks back further.
 LATE_TIER = Tier("1m", "raw", "1h", "7h", late=True)
 _AGGREGATES: Mapping[FieldKind, str] = {
     "gauge": "mean({})",
-    # A float, as a mean is: within a shard, InfluxDB drops points whose field has another type than before.
+    # A float, like a mean: within a shard, InfluxDB drops points whose field has another type than before.
     "peak": "max({}) * 1.0",
     "low": "min({})",
     "counter": "last({})",
     "state": "last({})",
 }
-# How long a time each policy serves, in milliseconds: so that no dashboard asks for steps finer than its points,
-# nor for more than some ten thousand of a series.
+# The time ranges that each policy serves, in milliseconds, so that no dashboard requests intervals shorter than those
+# of the points, nor more than about ten thousand points of a series.
 _HOUR = 3_600_000
 SERVED_SPANS = (("raw", 0, 12 * _HOUR), ("1m", 12 * _HOUR, 21 * 24 * _HOUR), ("1h", 21 * 24 * _HOUR, 2**53))
 
 
 @dataclass(frozen=True, slots=True)
 class Downsampling:
-    """One measurement into one tier."""
+    """The downsampling of one measurement into one tier."""
 
     tier: Tier
     measurement: Measurement
 
     @property
     def name(self) -> str:
-        """Its name tells what it does from what another version would: InfluxDB writes statements its own way."""
-        does = self._select() if self.tier == TIERS[0] else f"{self.tier.every} {self.tier.span} {self._select()}"
-        mark = hashlib.sha256(does.encode()).hexdigest()[:8]
-        return f"{self.tier.policy}_{self.measurement.name}_{'late_' if self.tier.late else ''}{mark}"
+        """The name of the continuous query. It contains a hash of the query, because InfluxDB reformats statements."""
+        query = self._select() if self.tier == TIERS[0] else f"{self.tier.every} {self.tier.span} {self._select()}"
+        digest = hashlib.sha256(query.encode()).hexdigest()[:8]
+        return f"{self.tier.policy}_{self.measurement.name}_{'late_' if self.tier.late else ''}{digest}"
 
-    def create(self) -> str:
-        """The statement that makes it."""
+    def create_statement(self) -> str:
+        """The statement that creates the continuous query."""
         resample = f"RESAMPLE EVERY {self.tier.every} FOR {self.tier.span}"
         return (
             f"CREATE CONTINUOUS QUERY {identifier(self.name)} ON {identifier(DATABASE)} {resample} "
             f"BEGIN {self._select()} GROUP BY time({self.tier.policy}), * END"
         )
 
-    def fill(self, since: int, until: int) -> str:
-        """The same for points that are there already, from one time to another, in seconds since 1970."""
+    def backfill_statement(self, since: int, until: int) -> str:
+        """The query that downsamples existing points, from `since` to before `until`, in seconds since 1970."""
         return f"{self._select()} WHERE time >= {since}s AND time < {until}s GROUP BY time({self.tier.policy}), *"
 
     def _select(self) -> str:
@@ -104,29 +107,29 @@ class Downsampling:
 
 
 def downsamplings(views: Views) -> list[Downsampling]:
-    """Every measurement into every tier, the finer tier first: the coarser one is made from it."""
+    """Every measurement into every tier; the finer tier first, because the coarser one is made from it."""
     known: dict[str, Measurement] = {}
     for _, view in sorted(views.items()):
         for name, one in view.measurements.items():
-            # Two collectors may read one measurement, and each know other fields of it.
+            # Two collectors may produce the same measurement with different fields.
             fields = {**(known[name].fields if name in known else {}), **one.fields}
             known[name] = replace(one, fields=fields)
     return [Downsampling(tier, known[name]) for tier in TIERS for name in sorted(known)]
 
 
 def continuous_queries(views: Views) -> list[Downsampling]:
-    """All that runs by itself: those, and the second look at what arrived late."""
-    ones = downsamplings(views)
-    return [*ones, *(replace(one, tier=LATE_TIER) for one in ones if one.tier.policy == LATE_TIER.policy)]
+    """Everything that needs a continuous query: all downsamplings, and the second queries for late points."""
+    regular = downsamplings(views)
+    return [*regular, *(replace(one, tier=LATE_TIER) for one in regular if one.tier.policy == LATE_TIER.policy)]
 
 
 def drop_statement(name: str) -> str:
-    """The statement that removes one."""
+    """The statement that drops a continuous query."""
     return f"DROP CONTINUOUS QUERY {identifier(name)} ON {identifier(DATABASE)}"
 
 
 def tier_points() -> str:
-    """Which policy serves how long a time, as lines of InfluxDB's protocol, for the dashboards' variable `rp`."""
+    """The time ranges that each policy serves, in line protocol, for the dashboards' variable `rp`."""
     return "\n".join(
         f'aresmon_tier rp="{policy}",start={start}i,end={end}i {second}'
         for second, (policy, start, end) in enumerate(SERVED_SPANS, start=1)
@@ -134,12 +137,12 @@ def tier_points() -> str:
 
 
 def host_points(uids: Iterable[tuple[str, str]]) -> str:
-    """The hosts that should be there, and their dashboards' uids, in the same form."""
+    """The hosts of the site and the uids of their dashboards, in line protocol."""
     return "\n".join(f'aresmon_host,host={host} uid="{uid}" 1' for host, uid in uids)
 
 
 def plan(influxdb: InfluxDB, config: Config, views: Views) -> list[DatabaseChange]:
-    """What is missing or different. Nothing is changed."""
+    """Return the changes that InfluxDB needs; changes nothing."""
     policies, queries = influxdb.query(
         f"SHOW RETENTION POLICIES ON {influxql.identifier(DATABASE)}", "SHOW CONTINUOUS QUERIES"
     )
@@ -148,20 +151,20 @@ def plan(influxdb: InfluxDB, config: Config, views: Views) -> list[DatabaseChang
     if is_new:
         statement = influxql.create_policy(DATABASE, FOREVER_POLICY, FOREVER)
         changes.append(DatabaseChange(f"create the retention policy {FOREVER_POLICY}", statement))
-    there = {row["name"] for series in queries if series.name == DATABASE for row in series.rows}
-    changes.extend(_plan_queries(views, there))
+    existing = {row["name"] for series in queries if series.name == DATABASE for row in series.rows}
+    changes.extend(_plan_queries(views, existing))
     tiers, hosts = _registered(influxdb) if not is_new else ([], [])
-    told = [(row["rp"], row["start"], row["end"]) for series in tiers for row in series.rows]
-    if told != list(SERVED_SPANS):
-        lines = tier_points()
-        changes.append(DatabaseChange("tell the dashboards which points serve how long a time", lines=lines))
+    registered = [(row["rp"], row["start"], row["end"]) for series in tiers for row in series.rows]
+    if registered != list(SERVED_SPANS):
+        what = "register for the dashboards which retention policy serves which time range"
+        changes.append(DatabaseChange(what, lines=tier_points()))
     known = {series.tags["host"]: series.rows[-1]["uid"] for series in hosts}
     changes.extend(_plan_hosts(config, known))
     return changes
 
 
 def apply(influxdb: InfluxDB, changes: list[DatabaseChange]) -> None:
-    """Carry out a plan: statements first, since points need their policy."""
+    """Execute a plan: statements first, because the points need their retention policy."""
     influxdb.query(*(change.statement for change in changes if change.statement), database=DATABASE)
     lines = [change.lines for change in changes if change.lines]
     if lines:
@@ -169,17 +172,18 @@ def apply(influxdb: InfluxDB, changes: list[DatabaseChange]) -> None:
 
 
 def added_with_points(influxdb: InfluxDB, changes: list[DatabaseChange], views: Views) -> list[Downsampling]:
-    """What a plan adds of downsampling for which there are points already."""
+    """The downsamplings that a plan adds for measurements that already have points."""
     added = {statement for change in changes for statement in change.statement.split("; ")}
-    new = [one for one in downsamplings(views) if one.create() in added]
+    new = [one for one in downsamplings(views) if one.create_statement() in added]
     if not new:
         return []
-    there = {row["name"] for series in influxdb.query("SHOW MEASUREMENTS", database=DATABASE)[0] for row in series.rows}
-    return [one for one in new if one.measurement.name in there]
+    (found,) = influxdb.query("SHOW MEASUREMENTS", database=DATABASE)
+    existing = {row["name"] for series in found for row in series.rows}
+    return [one for one in new if one.measurement.name in existing]
 
 
 def _registered(influxdb: InfluxDB) -> list[list[Series]]:
-    """What the dashboards are told now: the tiers, and the hosts."""
+    """The tiers and the hosts that are registered for the dashboards now."""
     return influxdb.query(
         f'SELECT "rp", "start", "end" FROM "{FOREVER_POLICY}"."aresmon_tier"',
         f'SELECT "uid" FROM "{FOREVER_POLICY}"."aresmon_host" GROUP BY "host"',
@@ -187,24 +191,27 @@ def _registered(influxdb: InfluxDB) -> list[list[Series]]:
     )
 
 
-def _plan_queries(views: Views, there: set[str]) -> Iterator[DatabaseChange]:
+def _plan_queries(views: Views, existing: set[str]) -> Iterator[DatabaseChange]:
     wanted = {one.name: one for one in continuous_queries(views)}
-    gone = sorted(name for name in there - wanted.keys() if name.startswith(("1m_", "1h_")))
-    if gone:
-        yield DatabaseChange(f"end {len(gone)} former ways of downsampling", "; ".join(map(drop_statement, gone)))
+    outdated = sorted(name for name in existing - wanted.keys() if name.startswith(("1m_", "1h_")))
+    if outdated:
+        statement = "; ".join(map(drop_statement, outdated))
+        yield DatabaseChange(f"drop {len(outdated)} outdated continuous queries", statement)
     for tier in (*TIERS, LATE_TIER):
-        new = [one for name, one in wanted.items() if one.tier == tier and name not in there]
+        new = [one for name, one in wanted.items() if one.tier == tier and name not in existing]
         if new:
-            what = f"downsample {len(new)} measurements into {tier.policy}{', late points too' if tier.late else ''}"
-            yield DatabaseChange(what, "; ".join(one.create() for one in new))
+            late = ", including late points" if tier.late else ""
+            what = f"downsample {len(new)} measurements into {tier.policy}{late}"
+            yield DatabaseChange(what, "; ".join(one.create_statement() for one in new))
 
 
 def _plan_hosts(config: Config, known: dict[str, str]) -> Iterator[DatabaseChange]:
     wanted = {host.name: uid_of_host(host.name) for host in config.hosts}
     for host in sorted(known.keys() - wanted.keys()):
         statement = f'DROP SERIES FROM "aresmon_host" WHERE "host" = {influxql.string(host)}'
-        yield DatabaseChange(f"tell the dashboards that {host} is gone", statement)
+        yield DatabaseChange(f"unregister host {host} from the dashboards", statement)
     missing = [(host, uid) for host, uid in wanted.items() if known.get(host) != uid]
     if missing:
         names = ", ".join(host for host, _ in missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
-        yield DatabaseChange(f"tell the dashboards of {names}", lines=host_points(missing))
+        noun = "host" if len(missing) == 1 else "hosts"
+        yield DatabaseChange(f"register {noun} {names} for the dashboards", lines=host_points(missing))

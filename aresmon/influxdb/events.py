@@ -1,4 +1,4 @@
-"""What happened to the hosts and to the backups, told to dashboards and alerts as points that are kept for ever."""
+"""Events of hosts and backups, written as points that are kept forever, for dashboards and alerts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WITHIN = 5.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class HostEvent:
-    """Something that happened to a host: its kind, what, and how it ended."""
+    """An event of a host, shown as an annotation: its kind, its title and its outcome as text."""
 
     host: str
     kind: str
@@ -27,18 +27,18 @@ class HostEvent:
     text: str
 
     def line(self, at: int) -> str:
-        """As a line of InfluxDB's protocol; `at` is in seconds since 1970."""
+        """The event in line protocol; `at` is in seconds since 1970."""
         fields = f"title={_field_text(self.title)},text={_field_text(self.text)}"
         return f"{EVENT},host={self.host},kind={self.kind} {fields} {at}"
 
 
-def record_events(influxdb: InfluxDB, happened: Iterable[HostEvent]) -> None:
-    """Write them down. Where the database does not answer they are left out: the site's history has them all."""
-    _write(influxdb, [event.line(int(time.time())) for event in happened])
+def record_events(influxdb: InfluxDB, events: Iterable[HostEvent]) -> None:
+    """Write the events. If InfluxDB does not respond they are dropped: the site's history has all of them."""
+    _write(influxdb, [event.line(int(time.time())) for event in events])
 
 
 def record_backup(influxdb: InfluxDB, server: str, kind: Literal["made", "proven"], archive: str) -> None:
-    """Write down that an archive was stored, or was restored for trial and holds; the alerts miss it otherwise."""
+    """Record that an archive was stored or verified. Without a recent record, an alert reports the missing backup."""
     _write(influxdb, [f"{BACKUP},host={server},kind={kind} archive={_field_text(archive)} {int(time.time())}"])
 
 
@@ -49,6 +49,6 @@ def _write(influxdb: InfluxDB, lines: Sequence[str]) -> None:
 
 
 def _field_text(text: str) -> str:
-    """A text field on one line; what is no text in it, as a byte of a file's name, becomes a question mark."""
+    """Quote a string field, on one line. Bytes that are not text, as in a file name, become question marks."""
     escaped = text.encode(errors="replace").decode().replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
     return f'"{escaped}"'

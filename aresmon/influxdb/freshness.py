@@ -1,4 +1,4 @@
-"""The only proof that an agent works: its points, seen in InfluxDB."""
+"""Whether data arrives: the newest points of hosts in InfluxDB. This is the only evidence that an agent works."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.system.poll import poll
 
 FRESH_WITHIN = 40.0
-"""Seconds: an agent whose newest point is older is late. Interval, flush and jitter are 22 together."""
+"""Seconds: an agent whose newest point is older is late. Interval, flush interval and jitter add up to 22."""
 
 _WITHIN = 60.0
 _EVERY = 0.5
 
 
 def wait_for_data(influxdb: InfluxDB, host: str, since: float) -> str:
-    """Wait until a point of this host, newer than `since` (seconds since 1970), is in the database.
+    """Wait until the database has a point of this host that is newer than `since`, in seconds since 1970.
 
-    Returns nothing once it is, or after a minute what is known of why not.
+    Returns an empty string once it has, or after a minute a message about the missing data.
     """
     seen = 0.0
 
@@ -33,14 +33,14 @@ def wait_for_data(influxdb: InfluxDB, host: str, since: float) -> str:
 
     if poll(has_arrived, within=_WITHIN, every=_EVERY):
         return ""
-    when = f"the newest is {time.time() - seen:.0f} s old" if seen else "there is none at all"
-    return f"no data of {host} arrived within {_WITHIN:.0f} s; {when}"
+    when = f"the newest point is {time.time() - seen:.0f} s old" if seen else "the database has no data from it"
+    return f"no data from {host} arrived within {_WITHIN:.0f} s; {when}"
 
 
 def newest_point(influxdb: InfluxDB, host: str) -> float:
-    """When the host's newest point was taken, in seconds since 1970; 0 if there is none.
+    """The time of the host's newest point, in seconds since 1970; 0 if there is none.
 
-    What is dated in the future was written while a clock was wrong: it proves nothing of now.
+    Points dated in the future are ignored: they were written while a clock was wrong.
     """
     statement = (
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE "host" = {influxql.string(host)} '
@@ -51,7 +51,7 @@ def newest_point(influxdb: InfluxDB, host: str) -> float:
 
 
 def hosts_with_data(influxdb: InfluxDB, since: float) -> frozenset[str]:
-    """The hosts of which a point is there that was taken since (seconds since 1970), and not in the future."""
+    """The hosts with a point since `since` (seconds since 1970) that is not dated in the future."""
     now = int(time.time() + FRESH_WITHIN)
     statement = (
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time >= {int(since * 1000)}ms AND time <= {now}s '

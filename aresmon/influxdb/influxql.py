@@ -1,4 +1,4 @@
-"""InfluxQL statements. Identifiers and strings are quoted here and nowhere else.
+"""InfluxQL statements. Only this module quotes identifiers and strings.
 
 Source: InfluxDB 1.x, "Influx Query Language specification".
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from aresmon.config.model import FOREVER, RetentionSettings
 
 POLICIES: Mapping[str, str] = {"raw": "raw", "1m": "minute", "1h": "hour"}
-"""Retention policy → field of `Keep`. `raw` is the database's default."""
+"""Retention policy → field of `RetentionSettings`. `raw` is the database's default policy."""
 
 
 def identifier(name: str) -> str:
@@ -29,14 +29,14 @@ def duration(hours: int) -> str:
 
 
 def create_database(database: str, hours: int) -> str:
-    """A database with the policy `raw`, its default; does nothing where it exists."""
+    """Create a database with `raw` as its default policy; no effect on an existing database."""
     return (
         f"CREATE DATABASE {identifier(database)} WITH DURATION {duration(hours)} REPLICATION 1 NAME {identifier('raw')}"
     )
 
 
 def create_policy(database: str, policy: str, hours: int) -> str:
-    """A retention policy; `raw` becomes the default one."""
+    """Create a retention policy; `raw` becomes the default."""
     default = " DEFAULT" if policy == "raw" else ""
     return (
         f"CREATE RETENTION POLICY {identifier(policy)} ON {identifier(database)} "
@@ -45,10 +45,10 @@ def create_policy(database: str, policy: str, hours: int) -> str:
 
 
 def alter_policy(database: str, policy: str, hours: int) -> str:
-    """Another duration for a policy, and the shards that InfluxDB would have given it; what is older than it goes at
-    the next check.
+    """Change a policy's duration, and its shard duration to the one that InfluxDB would choose for it.
 
-    Left alone, shards keep their length: InfluxDB refuses a duration below it, and a longer one would have thousands.
+    InfluxDB deletes older points at its next retention check. Without the new shard duration InfluxDB rejects a
+    retention that is shorter than a shard, and a longer retention would consist of thousands of shards.
     """
     default = " DEFAULT" if policy == "raw" else ""
     return (
@@ -58,32 +58,32 @@ def alter_policy(database: str, policy: str, hours: int) -> str:
 
 
 def create_admin(user: str, password: str) -> str:
-    """The one statement that a database without any admin takes from anyone."""
+    """Create the first admin: the only statement that an InfluxDB without an admin accepts from anyone."""
     return f"CREATE USER {identifier(user)} WITH PASSWORD {string(password)} WITH ALL PRIVILEGES"
 
 
 def create_user(user: str, password: str) -> str:
-    """A user without any right."""
+    """Create a user without privileges."""
     return f"CREATE USER {identifier(user)} WITH PASSWORD {string(password)}"
 
 
 def set_password(user: str, password: str) -> str:
-    """Another password."""
+    """Change a user's password."""
     return f"SET PASSWORD FOR {identifier(user)} = {string(password)}"
 
 
-def grant(right: str, database: str, user: str) -> str:
-    """`READ` or `WRITE` on a database; replaces the right that the user has there."""
-    return f"GRANT {right} ON {identifier(database)} TO {identifier(user)}"
+def grant(privilege: str, database: str, user: str) -> str:
+    """Grant `READ` or `WRITE` on a database; replaces the privilege that the user has there."""
+    return f"GRANT {privilege} ON {identifier(database)} TO {identifier(user)}"
 
 
 def _shard_hours(hours: int) -> int:
-    """How long a shard of such a policy is, by InfluxDB's own rule (shardGroupDuration in services/meta/data.go)."""
+    """The shard duration that InfluxDB chooses for a retention (shardGroupDuration in services/meta/data.go)."""
     if hours == FOREVER or hours >= 180 * 24:
         return 7 * 24
     return 24 if hours >= 2 * 24 else 1
 
 
 def retention_hours(keep: RetentionSettings, policy: str) -> int:
-    """How many hours a policy keeps; 0 is for ever."""
+    """The retention of a policy, in hours; 0 means forever."""
     return int(getattr(keep, POLICIES[policy]))

@@ -1,4 +1,8 @@
-"""What a shorter `storage.keep` deletes, looked at before anything is changed, and told."""
+"""Retention policies: what each one holds, and what a shorter `storage.keep` would delete.
+
+`shortened_policies` and `measure_losses` find the loss before anything is changed, `describe` puts it into a sentence.
+`list_policies` is what `aresmon data` shows of each policy: its oldest and newest point, its size and its rate.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,12 @@ from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.users import SHORTEN_HINT, describe_shorter_retention, is_shorter, parse_hours
 from aresmon.system.errors import AresmonError
 
-_COUNT_TIMEOUT = 30.0  # seconds that somebody waits for a number
+_COUNT_TIMEOUT = 30.0  # seconds that a user waits for a number
 
 
 @dataclass(frozen=True, slots=True)
 class PointCount:
-    """How many points there are, of how many hosts and measurements."""
+    """A number of points, and of how many hosts and measurements they are."""
 
     points: int
     hosts: int
@@ -31,9 +35,9 @@ class PointCount:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What one policy loses: `shards` are the groups that go at once, as whole ones; None where nobody could be asked.
+    """What one policy loses. `shards` are deleted at once, as a whole; None if InfluxDB could not be queried.
 
-    `kept` and `wanted` are in hours, 0 for ever. `points` is None where they could not be counted in time.
+    `kept` (the current retention) and `wanted` are in hours, 0 for forever. `points` is None if counting took too long.
     """
 
     policy: str
@@ -44,7 +48,7 @@ class Loss:
 
 
 def shortened_policies(kept: Mapping[str, int], config: Config) -> tuple[Loss, ...]:
-    """The policies, kept for so many hours until now, that get shorter; of their points nothing is known."""
+    """The policies whose retention gets shorter; `kept` are the current ones, in hours. Queries nothing."""
     return tuple(
         Loss(policy, kept[policy], wanted)
         for policy in influxql.POLICIES
@@ -53,7 +57,7 @@ def shortened_policies(kept: Mapping[str, int], config: Config) -> tuple[Loss, .
 
 
 def measure_losses(influxdb: InfluxDB, config: Config, views: Views, *, now: float) -> tuple[Loss, ...]:
-    """The same by the database itself, with what each policy loses. Nothing is changed."""
+    """The policies whose retention gets shorter, with the points that each one loses; changes nothing."""
     databases = influxdb.query("SHOW DATABASES")[0]
     if DATABASE not in {row["name"] for series in databases for row in series.rows}:
         return ()
@@ -67,25 +71,22 @@ def measure_losses(influxdb: InfluxDB, config: Config, views: Views, *, now: flo
 
 
 def describe(loss: Loss) -> str:
-    """All of it in a sentence or two."""
-    asked = describe_shorter_retention(loss.policy, loss.kept, loss.wanted)
+    """Describe the loss in a sentence or two."""
+    change = describe_shorter_retention(loss.policy, loss.kept, loss.wanted)
     if loss.shards is None:
-        return asked
-    rest = "; each later group follows when all of it is that old"
+        return change
+    rest = "; each later shard is deleted when all of its points are that old"
     if not loss.shards:
-        return f"{asked}. No group of points is that old yet{rest}"
-    begin, end = (
-        _format_time(pick) for pick in (min(one.start for one in loss.shards), max(one.end for one in loss.shards))
-    )
-    size = capacity.format_size(sum(one.bytes for one in loss.shards))
-    groups = "1 whole group" if len(loss.shards) == 1 else f"{len(loss.shards)} whole groups"
-    return (
-        f"{asked}. At once go {groups}, from {begin} to {end} UTC: {_describe_count(loss.points)}, {size} on disk{rest}"
-    )
+        return f"{change}. No shard is that old yet{rest}"
+    begin = _format_time(min(one.start for one in loss.shards))
+    end = _format_time(max(one.end for one in loss.shards))
+    shards = "1 shard" if len(loss.shards) == 1 else f"{len(loss.shards)} shards"
+    lost = f"{_describe_count(loss.points)}, {capacity.format_size(sum(one.bytes for one in loss.shards))} on disk"
+    return f"{change}. Deleted at once: {shards}, from {begin} to {end} UTC, with {lost}{rest}"
 
 
 def shortening_error(losses: Sequence[Loss]) -> AresmonError:
-    """The error that says so."""
+    """The error about these losses, which names the option to accept them."""
     return AresmonError("\n".join(map(describe, losses)), hint=SHORTEN_HINT)
 
 
@@ -93,15 +94,15 @@ def _measure_loss(
     influxdb: InfluxDB, loss: Loss, fields: Mapping[str, str], shards: Sequence[ShardSize], now: float
 ) -> Loss:
     oldest = now - loss.wanted * 3600
-    going = tuple(one for one in shards if one.policy == loss.policy and one.end <= oldest)
-    if not going:
+    expired = tuple(one for one in shards if one.policy == loss.policy and one.end <= oldest)
+    if not expired:
         return replace(loss, shards=())
-    span = (min(one.start for one in going), max(one.end for one in going))
-    return replace(loss, shards=going, points=_count_points(influxdb, fields, loss.policy, span))
+    span = (min(one.start for one in expired), max(one.end for one in expired))
+    return replace(loss, shards=expired, points=_count_points(influxdb, fields, loss.policy, span))
 
 
 def _count_points(influxdb: InfluxDB, fields: Mapping[str, str], policy: str, span: Span) -> PointCount | None:
-    """The points of a time; of each measurement as many as one of its fields has."""
+    """Count the points of a time range; of each measurement the values of one field."""
     found: list[Series] = []
     begun = time.monotonic()
     try:
@@ -110,14 +111,14 @@ def _count_points(influxdb: InfluxDB, fields: Mapping[str, str], policy: str, sp
             if time.monotonic() - begun > _COUNT_TIMEOUT:
                 return None
     except InfluxDBError:
-        return None  # one alone takes half a minute
+        return None  # a single query exceeded InfluxDB's timeout
     counted = sum(int(row["count"]) for one in found for row in one.rows)
     return PointCount(counted, len({one.tags.get("host") for one in found}), len({one.name for one in found}))
 
 
 def _describe_count(points: PointCount | None) -> str:
     if points is None:
-        return "too many points to be counted in half a minute"
+        return "too many points to count within 30 s"
     hosts = "1 host" if points.hosts == 1 else f"{points.hosts} hosts"
     return f"about {points.points:,} points of {hosts} in {points.measurements} measurements"
 
@@ -127,18 +128,18 @@ def _format_time(moment: float) -> str:
 
 
 Span = tuple[float, float]
-"""From when to when, in seconds since 1970; the end is not included."""
+"""Start and end of a time range, in seconds since 1970; the end is not included."""
 _DAY = 86400
-# From which span before now a day's points are reckoned, in seconds: the continuous queries are done with it, and
-# to count a whole day of a large fleet's points would take too long.
+# The time range, in seconds before now, from which the points a day are estimated: the continuous queries have
+# completed it, and counting a whole day of a large site would take too long.
 _SAMPLE_SPANS: Mapping[str, tuple[int, int]] = {"raw": (900, 300), "1m": (2 * 3600, 3600), "1h": (26 * 3600, 2 * 3600)}
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyUsage:
-    """One policy. `keep` is in hours, 0 for ever; `oldest` and `newest` are seconds since 1970, None without points.
+    """One policy. `keep` is in hours, 0 for forever; `oldest` and `newest` are seconds since 1970, None without points.
 
-    `queries` are the continuous queries into it that are there, `missing` those that should be and are not.
+    `queries` is the number of continuous queries into it that exist, `missing` of those that should exist and do not.
     """
 
     policy: str
@@ -152,12 +153,12 @@ class PolicyUsage:
     missing: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The same, for scripts."""
+        """The fields for `--json`."""
         return asdict(self)
 
 
 def list_policies(influxdb: InfluxDB, config: Config, views: Views, *, now: float) -> list[PolicyUsage]:
-    """What is in every policy that points are made for. Nothing is changed."""
+    """Return the usage of every policy of measurements; changes nothing."""
     shards = capacity.list_shards(influxdb)
     (found,) = influxdb.query("SHOW CONTINUOUS QUERIES")
     names = {row["name"] for series in found if series.name == DATABASE for row in series.rows}
@@ -201,27 +202,29 @@ def _policy_usage(
 def _end_points(
     influxdb: InfluxDB, fields: Mapping[str, str], policy: str, shards: Sequence[ShardSize], *, newest: bool
 ) -> Iterator[int]:
-    """The oldest or newest point of each shard that has any."""
-    how = "last" if newest else "first"
+    """Yield the time of the oldest or newest point of each shard that has points."""
+    function = "last" if newest else "first"
     for shard in shards:
-        found = query_fields(influxdb, fields, policy, how, (shard.start, shard.end))
+        found = query_fields(influxdb, fields, policy, function, (shard.start, shard.end))
         times = [int(row["time"]) for one in found for row in one.rows]
         if times:
             yield max(times) if newest else min(times)
 
 
 def field_of_each_measurement(influxdb: InfluxDB, views: Views) -> dict[str, str]:
-    """Of each measurement one field that tells of its points: `*` would read all fields of all of them."""
+    """Return one field for each measurement. Counting that field is enough; `*` would read all fields."""
     keys = influxdb.query("SHOW FIELD KEYS", database=DATABASE)[0]
     known = {name: next(iter(one.fields)) for view in views.values() for name, one in view.measurements.items()}
     return {one.name: known.get(one.name, one.rows[0]["fieldKey"]) for one in keys}
 
 
-def query_fields(influxdb: InfluxDB, fields: Mapping[str, str], policy: str, how: str, span: Span) -> Iterator[Series]:
-    """What a function gives of one field of each measurement, by host, in a time."""
+def query_fields(
+    influxdb: InfluxDB, fields: Mapping[str, str], policy: str, function: str, span: Span
+) -> Iterator[Series]:
+    """Apply an InfluxQL function to one field of each measurement in a time range, by host."""
     since, until = map(int, span)
     for name, field in fields.items():
         place = f"{influxql.identifier(policy)}.{influxql.identifier(name)}"
         where = f'WHERE time >= {since}s AND time < {until}s GROUP BY "host"'
-        statement = f"SELECT {how}({influxql.identifier(field)}) FROM {place} {where}"
+        statement = f"SELECT {function}({influxql.identifier(field)}) FROM {place} {where}"
         yield from influxdb.query(statement, database=DATABASE)[0]

@@ -1,4 +1,7 @@
-"""A second InfluxDB for trial: a one-off container of the stack's image, which nothing reaches but through a socket."""
+"""A scratch InfluxDB: a temporary container of the stack's image, without a network, reached through a socket.
+
+Backups are restored into it, to verify them before anything of the site is replaced.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.poll import retry
 
 FOLDER = ".aresmon-scratch"
-"""In the data folder, so that what proved itself there is moved into place, and not copied."""
+"""Its folder, inside the data folder, so that verified data is moved into place and not copied."""
 
 _INSIDE = "/var/lib/influxdb"
 _CONFIGURATION = "influxdb.conf"
@@ -32,7 +35,7 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """One that runs. `folder` is its data folder, `incoming` what of it is read when it restores."""
+    """A running scratch InfluxDB. `folder` is its data folder; `restore` reads a backup from `incoming` in it."""
 
     engine: Engine
     container: str
@@ -44,19 +47,21 @@ class Scratch:
         return self.folder / "incoming"
 
     def restore(self) -> None:
-        """Take in what `influxd backup -portable` wrote, from `incoming`, and remove it there."""
+        """Restore what `influxd backup -portable` wrote from `incoming`, and delete that folder."""
         place = f"{_INSIDE}/{self.incoming.name}"
         command = ["influxd", "restore", "-portable", "-db", DATABASE, place]
         done = self.engine.execute(self.container, command, given="", within=_DAY)
         if done.code != 0:
-            raise process.ProcessError(done, hint="the archive's points cannot be restored; take another archive")
+            raise process.ProcessError(
+                done, hint="InfluxDB cannot restore this archive; use another one (`aresmon backup list`)"
+            )
         remove_folder(self.incoming)
 
 
 @dataclass(frozen=True, slots=True)
 class ScratchOptions:
-    """How one is run: on this folder, with this image, as this user id, within this memory (`512m`), as a one-off of
-    this project."""
+    """How to run a scratch InfluxDB: its data folder, its image, its user id, its memory limit (`512m`), and the
+    Compose project that the container belongs to."""
 
     folder: Path
     image: str
@@ -66,26 +71,26 @@ class ScratchOptions:
 
 
 @contextmanager
-def running(site: Site, engine: Engine, form: ScratchOptions) -> Iterator[Scratch]:
-    """Run one; gone at the end, and its folder left."""
+def running(site: Site, engine: Engine, options: ScratchOptions) -> Iterator[Scratch]:
+    """Run a scratch InfluxDB; afterwards its container is removed and its data folder is kept."""
     sockets = site.state / "run" / "scratch"
-    create_folder(form.folder, form.user)
-    create_folder(sockets, form.user)
-    container = _start(engine, form, sockets)
+    create_folder(options.folder, options.user)
+    create_folder(sockets, options.user)
+    container = _start(engine, options, sockets)
     try:
         influxdb = InfluxDB(sockets / SOCKET)
         _wait_until_ready(engine, container, influxdb)
-        yield Scratch(engine, container, form.folder, influxdb)
+        yield Scratch(engine, container, options.folder, influxdb)
     finally:
         engine.remove_container(container)
         remove_folder(sockets)
 
 
-def _start(engine: Engine, form: ScratchOptions, sockets: Path) -> str:
-    """Start its container, as closed as the stack's own; what a killed run left of another goes first."""
-    engine.remove_leftovers(form.project)
+def _start(engine: Engine, options: ScratchOptions, sockets: Path) -> str:
+    """Start the container, confined like the stack's own. A container left by a killed command is removed first."""
+    engine.remove_leftovers(options.project)
     files.write(sockets / _CONFIGURATION, (package_data.COMPOSE / _CONFIGURATION).read_bytes())
-    mounts = {form.folder: _INSIDE, sockets: "/run/influxdb"}
+    mounts = {options.folder: _INSIDE, sockets: "/run/influxdb"}
     api = engine.client.api
     with told():
         config = api.create_host_config(
@@ -96,45 +101,45 @@ def _start(engine: Engine, form: ScratchOptions, sockets: Path) -> str:
             tmpfs={"/tmp": ""},  # noqa: S108 (inside)
             init=True,
             pids_limit=512,
-            mem_limit=form.memory,
+            mem_limit=options.memory,
             binds={str(outside): {"bind": inside, "mode": "rw"} for outside, inside in mounts.items()},
         )
         made = api.create_container(
-            form.image,
+            options.image,
             entrypoint="",
             command=["influxd", "-config", f"/run/influxdb/{_CONFIGURATION}"],
-            user=f"{form.user}:{form.user}",
-            # Nothing asks who anybody is, and old points stay, however long ago their policy would have let them go.
+            user=f"{options.user}:{options.user}",
+            # No authentication, and no retention: points that have expired meanwhile are kept.
             environment=["INFLUXDB_HTTP_AUTH_ENABLED=false", "INFLUXDB_RETENTION_ENABLED=false"],
             host_config=config,
-            labels={"com.docker.compose.project": form.project, "com.docker.compose.oneoff": "True"},
+            labels={"com.docker.compose.project": options.project, "com.docker.compose.oneoff": "True"},
         )["Id"]
         api.start(made)
     return str(made)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder of ours, if it is there."""
+    """Delete a folder, if it exists."""
     for tries_left in reversed(range(_TRIES)):
         try:
             shutil.rmtree(folder)
         except OSError as error:
             if not folder.exists():
                 return
-            # A program that was left behind may still be writing, and removing, there.
+            # A process that is still ending may be writing and deleting files there.
             if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or not tries_left:
                 raise files.cannot_write(folder, error) from error
 
 
 def chown_contents(folder: Path, user: int) -> None:
-    """Give all that is in a folder to this user id."""
+    """Make this user id the owner of everything in a folder."""
     if os.getuid() == 0:
         for path in folder.rglob("*"):
             os.chown(path, user, user)
 
 
 def create_folder(folder: Path, user: int) -> None:
-    """Make a folder that is for this user id alone."""
+    """Create a folder that only this user id can access."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -155,7 +160,7 @@ def _wait_until_ready(engine: Engine, container: str, influxdb: InfluxDB) -> Non
         )
     except InfluxDBUnreachableError:
         raise AresmonError(
-            "the second InfluxDB, for trial, does not answer",
-            hint="look whether memory and disk suffice (`free -m`, `df -h`); the stack's own goes on",
+            "the scratch InfluxDB does not respond",
+            hint="check memory and disk space (`free -m`, `df -h`); the stack's InfluxDB is not affected",
             code=ExitCode.BROKEN,
         ) from None

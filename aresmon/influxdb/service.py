@@ -85,7 +85,7 @@ def ensure(
     if filling:
         filled = backfill.run(admin, project.config, views, filling, journal=journal, progress=progress)
         _tell_filled(admin, project.config, filling, filled, progress)
-    return tuple(change.what for change in [*changes, *coarser])
+    return tuple(change.description for change in [*changes, *coarser])
 
 
 def foresee(
@@ -96,7 +96,7 @@ def foresee(
         return (), "InfluxDB does not run"
     try:
         changes, coarser = differences(project, influxdb(project.site), users, shorten=shorten)
-        return tuple(change.what for change in [*changes, *coarser]), ""
+        return tuple(change.description for change in [*changes, *coarser]), ""
     except AresmonError as error:
         return (), error.message
 
@@ -132,9 +132,9 @@ def due(admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseCha
 def _tell_filled(
     admin: InfluxDB, config: Config, tasks: list[BackfillTask], filled: BackfillResult, progress: Progress
 ) -> None:
-    for refused in filled.refused:
+    for rejected in filled.rejected:
         progress.warn(
-            f"{refused}: its points of these days stay as they were",
+            f"{rejected}; existing points there are unchanged",
             hint=backfill.OTHER_TYPE_HINT,
         )
     more = backfill.unfilled_before(tasks, capacity.list_shards(admin), config, now=time.time())
@@ -156,7 +156,7 @@ def adopt_admin(site: Site, unnamed: InfluxDB) -> str:
     following = site_secrets.under_way(site.secrets, [name]).get(site_secrets.upcoming(name))
     if following is None:
         return current
-    if unnamed.knows([(influxdb_users.ADMIN, current), (influxdb_users.ADMIN, following)]) == [False, True]:
+    if unnamed.check_credentials([(influxdb_users.ADMIN, current), (influxdb_users.ADMIN, following)]) == [False, True]:
         site_secrets.replace(site.secrets, name, following, os.getuid())
         current = following
     site_secrets.remove(site.secrets, site_secrets.upcoming(name))

@@ -1,4 +1,10 @@
-"""Shards that InfluxDB cannot read: the days that they hold are missing from every answer, without a word in it."""
+"""Damaged shards: InfluxDB leaves their days out of query results without reporting an error.
+
+`list_unopened` finds shards that InfluxDB could not open, `list_quarantined` files that it renamed to `.bad`, and
+`find_corrupt` files whose checksums do not match. The last reads InfluxDB's TSM files itself.
+
+Source: InfluxDB 1.x, tsdb/engine/tsm1/DESIGN.md (the TSM file format).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ _WITHIN = 10.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class ShardLocation:
-    """A shard: its policy, its number, and its span in seconds since 1970."""
+    """A shard: its policy, its number, and its time range in seconds since 1970."""
 
     policy: str
     number: int
@@ -27,12 +33,12 @@ class ShardLocation:
 
     @property
     def path(self) -> str:
-        """Where it is, from the data folder."""
+        """Its path, relative to the data folder."""
         return f"data/{DATABASE}/{self.policy}/{self.number}"
 
     @property
     def days(self) -> str:
-        """`2026-11-22`, `2026-11-16 to 2026-11-22`; days of UTC, as shards are cut."""
+        """`2026-11-22`, `2026-11-16 to 2026-11-22`; days of UTC, on whose boundaries shards begin."""
         first = datetime.fromtimestamp(self.start, UTC).date()
         last = datetime.fromtimestamp(max(self.start, self.end - 1), UTC).date()
         return f"{first}" if first == last else f"{first} to {last}"
@@ -40,7 +46,7 @@ class ShardLocation:
 
 @dataclass(frozen=True, slots=True)
 class ShardDamage:
-    """What of a shard cannot be read: one of its files, from the data folder, or with `file` empty all of it."""
+    """A damaged shard: what is wrong with it, in which file, relative to the data folder; empty for a whole shard."""
 
     place: ShardLocation
     file: str = ""
@@ -48,22 +54,21 @@ class ShardDamage:
 
 
 def list_unopened(influxdb: InfluxDB, folder: Path | None, *, now: float) -> list[ShardDamage]:
-    """The shards that InfluxDB knows of at `now` (seconds since 1970) and could not open.
+    """Return the shards that InfluxDB lists but could not open. `now` is in seconds since 1970.
 
-    Such a one has no statistics. Neither has one that nothing was written into yet: it is left out as long as its time
-    is to come, and afterwards where `folder`, the data folder, shows that it is not on the disk. None is a data folder
-    that cannot be seen from here.
+    Such a shard has no statistics. Neither has a shard without any points: one in the future is left out, and a past
+    one if `folder`, the data folder, does not contain it. `folder` is None if it cannot be read from here.
     """
     places, statistics = _query_shards(influxdb)
     opened = {int(one.tags["id"]) for one in statistics if one.tags.get("database") == DATABASE}
-    left = [one for one in places if one.number not in opened and one.start <= now]
-    return [ShardDamage(one) for one in left if folder is None or _may_exist(folder / one.path)]
+    unopened = [one for one in places if one.number not in opened and one.start <= now]
+    return [ShardDamage(one) for one in unopened if folder is None or _may_exist(folder / one.path)]
 
 
 def list_quarantined(folder: Path, places: Iterable[ShardLocation]) -> list[ShardDamage]:
-    """The files of these shards that InfluxDB put aside as `.bad` since it could not read them.
+    """Return the files of these shards that InfluxDB could not read and renamed to `.bad`.
 
-    `folder` is the data folder. Raises OSError where it cannot be looked into.
+    `folder` is the data folder. Raises OSError if it cannot be read.
     """
     return [
         ShardDamage(place, str(path.relative_to(folder)))
@@ -73,9 +78,9 @@ def list_quarantined(folder: Path, places: Iterable[ShardLocation]) -> list[Shar
 
 
 def find_corrupt(folder: Path, places: Sequence[ShardLocation]) -> Iterator[ShardDamage]:
-    """The files of these shards whose points are not what was written. Reads all of them, which takes its time.
+    """Yield the files of these shards whose checksums do not match. Reads all files, which takes long.
 
-    Files that InfluxDB removes meanwhile, since it made one of several, are passed over.
+    Files that InfluxDB deletes meanwhile, because it compacted them into another, are skipped.
     """
     for place in places:
         for path in sorted((folder / place.path).glob("*.tsm")):
@@ -88,7 +93,7 @@ def find_corrupt(folder: Path, places: Sequence[ShardLocation]) -> Iterator[Shar
 
 
 def list_locations(influxdb: InfluxDB) -> list[ShardLocation]:
-    """All shards of the database, the oldest first."""
+    """All shards of the database, oldest first."""
     return _query_shards(influxdb)[0]
 
 
@@ -98,7 +103,7 @@ def _may_exist(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
-        return True  # not ours to look into
+        return True  # no permission to look
     return True
 
 
@@ -134,8 +139,8 @@ _NANO = 10**9
 
 @dataclass(frozen=True, slots=True)
 class BadBlock:
-    """Points that are not what was written, or cannot be found: of which series and field, from when to when (seconds
-    since 1970). A file whose index cannot be read has one, without a key, and without times."""
+    """A block of points that is corrupt or missing: its series and field, and its time range in seconds since 1970.
+    A file whose index cannot be read has one such block, without a key and without times."""
 
     key: str
     since: float
@@ -144,12 +149,12 @@ class BadBlock:
 
 
 def find_bad_blocks(path: Path) -> list[BadBlock]:
-    """What is damaged in a file; reads all of it. Raises OSError where it cannot be read."""
+    """Return the bad blocks of a TSM file; reads all of it. Raises OSError if it cannot be read."""
     if path.stat().st_size <= len(_MAGIC) + _FOOTER.size:
-        return [BadBlock("", 0, 0, "it is cut short")]
+        return [BadBlock("", 0, 0, "the file is truncated")]
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content[: len(_MAGIC)] != _MAGIC:
-            return [BadBlock("", 0, 0, "it does not begin as a file of points does")]
+            return [BadBlock("", 0, 0, "the file does not begin with the TSM header")]
         try:
             return list(_bad_blocks(content))
         except (struct.error, ValueError):
@@ -163,10 +168,10 @@ def _bad_blocks(content: mmap.mmap) -> Iterator[BadBlock]:
     for key, since, until, offset, size in _entries(content, begin):
         if offset < len(_MAGIC) or size < _SUM.size or offset + size > begin or since > until:
             raise ValueError("a block is not within the file")
-        (told,) = _SUM.unpack_from(content, offset)
-        if zlib.crc32(content[offset + _SUM.size : offset + size]) != told:
+        (expected,) = _SUM.unpack_from(content, offset)
+        if zlib.crc32(content[offset + _SUM.size : offset + size]) != expected:
             name = key.decode(errors="replace").replace("#!~#", " ")
-            yield BadBlock(name, since / _NANO, until / _NANO, "its points are not what was written")
+            yield BadBlock(name, since / _NANO, until / _NANO, "checksum mismatch")
 
 
 def _entries(content: mmap.mmap, begin: int) -> Iterator[tuple[bytes, int, int, int, int]]:

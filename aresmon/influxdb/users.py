@@ -1,4 +1,11 @@
-"""The database, its policies, users and rights: brought to what the site wants, as often as one likes."""
+"""The database, its retention policies, users and privileges; hosts whose writes are blocked.
+
+`plan` compares InfluxDB with aresmon.yml and the site's secrets, `apply` executes the result; both are idempotent.
+While a secret is being rotated, both its users exist. A blocked host has no user; the list of blocked hosts is in
+`blocked.json` in the site's `.aresmon/`.
+
+Source: InfluxDB 1.x, "Authentication and authorization".
+"""
 
 from __future__ import annotations
 
@@ -20,42 +27,44 @@ from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
 
 ADMIN = "aresmon"
-SHORTEN_HINT = "put the longer time back into aresmon.yml, or say that you mean it: `aresmon up --shorten-retention`"
-"""What to do about a retention that gets shorter."""
+SHORTEN_HINT = (
+    "restore the longer retention in aresmon.yml, or confirm the shorter one: `aresmon up --shorten-retention`"
+)
+"""The hint of an error about a retention that gets shorter."""
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A database user and the one right it has."""
+    """A database user, its privilege (`READ` or `WRITE`) and the name of the secret with its password."""
 
     name: str
-    right: str
+    privilege: str
     secret: str
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseChange:
-    """A statement to send or lines of points to write, and how it reads to a person, who is never shown the
-    statement: it may hold a password."""
+    """A statement to execute, or points to write in line protocol. Only `description` is printed: the statement may
+    contain a password."""
 
-    what: str
+    description: str
     statement: str = ""
     lines: str = ""
 
 
 class AdminUnknownError(AresmonError):
-    """InfluxDB has an admin already, and it is not ours or has another password."""
+    """InfluxDB has an admin, but not aresmon's, or aresmon's with another password."""
 
 
 def wanted_users(config: Config, secrets: Mapping[str, str]) -> list[User]:
-    """Everybody who may use the database, but its admin: of a secret that is being rotated, both its users."""
+    """The users that should exist, except the admin; two for a secret that is being rotated."""
     names = [INFLUXDB_GRAFANA, *(agent(host.name) for host in config.hosts)]
     return [one for name in names for one in _users_for_secret(name, secrets)]
 
 
 def _users_for_secret(name: str, secrets: Mapping[str, str]) -> Iterator[User]:
-    """The users that a secret is for: the one of its value, and the one of its next."""
+    """The user of a secret's current value, and while it is being rotated also that of its next value."""
     current = _user(name, secrets[name])
     yield current
     if upcoming(name) in secrets:
@@ -69,9 +78,9 @@ def _user(name: str, password: str) -> User:
 
 
 def connect_as_admin(influxdb: InfluxDB, secrets: Mapping[str, str]) -> InfluxDB:
-    """InfluxDB as its admin; the first one is made where there is none.
+    """Connect as aresmon's admin, which is created if InfluxDB has no admin yet.
 
-    Raises AdminUnknownError where the data folder has another admin, or ours with another password.
+    Raises AdminUnknownError if the data folder has another admin, or aresmon's with another password.
     """
     password = secrets[INFLUXDB_ADMIN]
     ours = InfluxDB(influxdb.socket, ADMIN, password)
@@ -79,17 +88,17 @@ def connect_as_admin(influxdb: InfluxDB, secrets: Mapping[str, str]) -> InfluxDB
         ours.query("SHOW USERS")
     except InfluxDBError as error:
         if error.status == _UNAUTHORIZED:
-            raise AdminUnknownError("InfluxDB's admin has another password than the site's secrets say") from None
+            raise AdminUnknownError("InfluxDB rejects the admin password in the site's secrets") from None
         if error.status != _FORBIDDEN:
             raise
-        if not ours.is_empty():
-            raise AdminUnknownError(f"InfluxDB has a user {ADMIN} who is no admin") from None
+        if not ours.has_no_admin():
+            raise AdminUnknownError(f"InfluxDB's user {ADMIN} is not an admin") from None
         influxdb.query(influxql.create_admin(ADMIN, password))
     return ours
 
 
 def reset_admin(open_influxdb: InfluxDB, secrets: Mapping[str, str]) -> None:
-    """Give our admin its password and rights in an InfluxDB that runs without authentication."""
+    """Set aresmon's admin password and privileges in an InfluxDB that runs without authentication."""
     known = _column(open_influxdb.query("SHOW USERS")[0], "user")
     password = secrets[INFLUXDB_ADMIN]
     if ADMIN in known:
@@ -103,9 +112,9 @@ def reset_admin(open_influxdb: InfluxDB, secrets: Mapping[str, str]) -> None:
 def plan(
     influxdb: InfluxDB, config: Config, secrets: Mapping[str, str], *, shorten: bool = False
 ) -> list[DatabaseChange]:
-    """What is missing or different in the database. Nothing is changed.
+    """Return the changes that the database needs; changes nothing.
 
-    Raises AresmonError where a retention would get shorter, which deletes points, and `shorten` is not set.
+    Raises AresmonError if a retention would get shorter, which deletes points, and `shorten` is not set.
     """
     databases, known_users = influxdb.query("SHOW DATABASES", "SHOW USERS")
     changes = list(_plan_policies(influxdb, config, _column(databases, "name"), shorten=shorten))
@@ -121,15 +130,17 @@ def plan(
 def _drop_obsolete_users(
     known: set[str], wanted: Sequence[User], secrets: Mapping[str, str]
 ) -> Iterator[DatabaseChange]:
-    """The users of hosts that are gone, and of passwords that were rotated away: not while that is under way, since
-    either of the two may be what a host writes with."""
+    """Drop the users of removed hosts and of passwords replaced by a rotation.
+
+    While a rotation is in progress both its users stay, because the host may write as either.
+    """
     names = {one.name for one in wanted}
-    moving = {other(one.name) for one in wanted if upcoming(one.secret) in secrets}
-    for name in sorted(known - names - moving):
+    rotating = {other(one.name) for one in wanted if upcoming(one.secret) in secrets}
+    for name in sorted(known - names - rotating):
         if other(name) in names:
-            yield DatabaseChange(f"remove the user {name}, whose password was rotated away", _drop_statement(name))
+            yield DatabaseChange(f"drop the user {name}: its password was rotated", _drop_statement(name))
         elif name.startswith("agent-"):
-            yield DatabaseChange(f"remove the user {name}, whose host is gone", _drop_statement(name))
+            yield DatabaseChange(f"drop the user {name}: its host is no longer in aresmon.yml", _drop_statement(name))
 
 
 def _drop_statement(name: str) -> str:
@@ -137,7 +148,7 @@ def _drop_statement(name: str) -> str:
 
 
 def plan_user(influxdb: InfluxDB, name: str, password: str) -> list[DatabaseChange]:
-    """What is missing or different of the user that this password is for, by its secret's name. Nothing is changed."""
+    """Return the changes that the user of one secret needs; changes nothing. `name` is the secret's name."""
     wanted = [_user(name, password)]
     known_users = influxdb.query("SHOW USERS")[0]
     known = _column(known_users, "user")
@@ -146,18 +157,18 @@ def plan_user(influxdb: InfluxDB, name: str, password: str) -> list[DatabaseChan
 
 
 def list_other_admins(influxdb: InfluxDB) -> list[str]:
-    """The admins that aresmon did not make, who may do everything."""
+    """The names of the admins that aresmon did not create."""
     return sorted(_admins(influxdb.query("SHOW USERS")[0]) - {ADMIN})
 
 
 def remove_users(influxdb: InfluxDB, *names: str) -> None:
-    """Remove those of these users that are there: their passwords are worth nothing from then on."""
+    """Drop those of these users that exist; their passwords are rejected from then on."""
     known = _column(influxdb.query("SHOW USERS")[0], "user")
     influxdb.query(*(_drop_statement(name) for name in names if name in known))
 
 
 def apply(influxdb: InfluxDB, changes: Sequence[DatabaseChange]) -> None:
-    """Carry out a plan."""
+    """Execute a plan."""
     influxdb.query(*(change.statement for change in changes))
 
 
@@ -189,24 +200,24 @@ def _plan_users(
     influxdb: InfluxDB, wanted: Sequence[User], known: set[str], secrets: Mapping[str, str]
 ) -> Iterator[DatabaseChange]:
     there = [one for one in wanted if one.name in known]
-    right = influxdb.knows([(one.name, secrets[one.secret]) for one in there])
+    accepted = influxdb.check_credentials([(one.name, secrets[one.secret]) for one in there])
     for one in wanted:
         if one.name not in known:
             yield DatabaseChange(f"create the user {one.name}", influxql.create_user(one.name, secrets[one.secret]))
-    for one, knows in zip(there, right, strict=True):
-        if not knows:
+    for one, is_accepted in zip(there, accepted, strict=True):
+        if not is_accepted:
             yield DatabaseChange(
                 f"set the password of {one.name}", influxql.set_password(one.name, secrets[one.secret])
             )
 
 
 def _plan_revocations(wanted: Sequence[User], known_users: Sequence[Series]) -> Iterator[DatabaseChange]:
-    """An admin may do everything, whatever rights it was given on databases."""
+    """Revoke admin privileges, which override the privileges on single databases."""
     admins = _admins(known_users)
     for one in wanted:
         if one.name in admins:
             statement = f"REVOKE ALL PRIVILEGES FROM {influxql.identifier(one.name)}"
-            yield DatabaseChange(f"take from {one.name} the care of InfluxDB itself", statement)
+            yield DatabaseChange(f"revoke admin privileges from {one.name}", statement)
 
 
 def _plan_grants(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iterator[DatabaseChange]:
@@ -217,12 +228,14 @@ def _plan_grants(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) ->
         for one, answer in zip(there, answers, strict=True)
     }
     for one in wanted:
-        rights = {database: right for database, right in granted.get(one.name, {}).items() if right != "NO PRIVILEGES"}
-        for database in sorted(set(rights) - {DATABASE}):
+        found = granted.get(one.name, {})
+        held = {database: privilege for database, privilege in found.items() if privilege != "NO PRIVILEGES"}
+        for database in sorted(set(held) - {DATABASE}):
             statement = f"REVOKE ALL ON {influxql.identifier(database)} FROM {influxql.identifier(one.name)}"
-            yield DatabaseChange(f"take from {one.name} its right on {database}", statement)
-        if rights.get(DATABASE) != one.right:
-            yield DatabaseChange(f"let {one.name} {one.right.lower()}", influxql.grant(one.right, DATABASE, one.name))
+            yield DatabaseChange(f"revoke all privileges on {database} from {one.name}", statement)
+        if held.get(DATABASE) != one.privilege:
+            statement = influxql.grant(one.privilege, DATABASE, one.name)
+            yield DatabaseChange(f"grant {one.privilege} to {one.name}", statement)
 
 
 def _column(series: Sequence[Series], column: str) -> set[str]:
@@ -233,20 +246,20 @@ def _admins(known_users: Sequence[Series]) -> set[str]:
     return {str(row["user"]) for one in known_users for row in one.rows if row.get("admin")}
 
 
-def parse_hours(told: str) -> int:
-    """InfluxDB's `168h0m0s`, or `0s` for ever, in hours."""
-    return int(told.partition("h")[0]) if "h" in told else FOREVER
+def parse_hours(duration: str) -> int:
+    """Convert InfluxDB's `168h0m0s` to hours; `0s` is forever."""
+    return int(duration.partition("h")[0]) if "h" in duration else FOREVER
 
 
 def is_shorter(wanted: int, kept: int) -> bool:
-    """Whether so many hours are less than so many others; 0 is for ever."""
+    """Whether a wanted retention is shorter than the current one, both in hours; 0 means forever."""
     return wanted != FOREVER and (kept == FOREVER or wanted < kept)
 
 
 def describe_shorter_retention(policy: str, kept: int, wanted: int) -> str:
-    """What it means that a policy keeps its points for so many hours, and no longer for so many others."""
+    """Describe the effect of a shorter retention; `kept` is the current one and `wanted` the new one, in hours."""
     times = f"from {as_written(kept)} to {as_written(wanted)}"
-    return f"storage.keep.{policy} goes {times}: InfluxDB would delete the points in between, for good"
+    return f"storage.keep.{policy} changes {times}: InfluxDB would permanently delete the points in between"
 
 
 BLOCKED_FILE = "blocked.json"
@@ -254,7 +267,7 @@ BLOCKED_FILE = "blocked.json"
 
 
 def blocked_hosts(site: Site) -> Mapping[str, str]:
-    """The hosts that may not write, and since when (ISO 8601, UTC). Raises AresmonError where that cannot be known."""
+    """The blocked hosts, and since when (ISO 8601, UTC). Raises AresmonError if the file cannot be read."""
     return _blocked_file(site.state / BLOCKED_FILE).read() or {}
 
 
@@ -282,8 +295,8 @@ def block_host(site: Site, influxdb: InfluxDB, host: str) -> bool:
 
 
 def unblock_host(site: Site, influxdb: InfluxDB, secrets: Mapping[str, str], host: str) -> bool:
-    """Let a host of the site write again, with the password that it has; whether it could not before."""
-    # The users first: interrupted, the host is still blocked, and the same command goes on.
+    """Allow a host to write again, with its present password; return whether it was blocked."""
+    # Users first: if interrupted here, the host is still blocked and the same command continues.
     for name in (agent(host), upcoming(agent(host))):
         if name in secrets:
             apply(influxdb, plan_user(influxdb, agent(host), secrets[name]))
@@ -310,7 +323,7 @@ def _blocked_file(path: Path) -> JsonFile[Mapping[str, str]]:
         path,
         lambda data: {str(host): str(since) for host, since in data.items()},
         dict,
-        description="the hosts that may not write",
-        hint="remove it, and block those again: `aresmon hosts block HOST`",
+        description="the list of blocked hosts",
+        hint="delete it, then block those hosts again: `aresmon hosts block HOST`",
         mode=0o644,
     )

@@ -89,7 +89,7 @@ def wait_for_any_host(influxdb: InfluxDB, hosts: Collection[str], since: float, 
 
     if poll(has_arrived, within=within, every=_EVERY):
         return ""
-    return f"no data of {format_hosts(hosts)} arrived within {within:.0f} s"
+    return f"no data from {format_hosts(hosts)} arrived within {within:.0f} s"
 
 
 def format_hosts(hosts: Collection[str]) -> str:

@@ -123,7 +123,7 @@ class Site:
         """Hold an `up` to its promise: everything runs and its data arrived; only Grafana may be missing."""
         assert result.code == up_code(), result
         assert ("aresmon images pull grafana" in result.out + result.err) == (not has_grafana()), result
-        assert "no data of" not in result.err, result
+        assert "no data from" not in result.err, result
         states = {name: container.status for name, container in self.containers().items()}
         assert states == dict.fromkeys(self.services(), "running"), states
 

@@ -161,7 +161,7 @@ def test_a_user_of_ours_that_was_made_an_admin_is_no_longer_after_up(site: Site)
 
     result = site.up()
 
-    assert result.statements == ["take from grafana the care of InfluxDB itself"]
+    assert result.statements == ["revoke admin privileges from grafana"]
     with pytest.raises(InfluxDBError):
         grafana.query("SHOW USERS")
     assert grafana.query("SHOW SERIES FROM nothing", database="telegraf") == [[]]

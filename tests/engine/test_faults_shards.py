@@ -183,7 +183,7 @@ def test_points_that_were_changed_on_the_disk_are_found_though_influxdb_tells_th
     assert verified.code == 5
     assert (only["policy"], only["days"]) == ("raw", time.strftime("%Y-%m-%d", time.gmtime(day)))
     assert only["file"] == str(path.relative_to(days.data))
-    assert only["what"].startswith("its points are not what was written")
+    assert only["what"].startswith("checksum mismatch")
 
 
 def test_files_that_are_whole_are_said_to_be(days: Days) -> None:

@@ -137,7 +137,7 @@ def test_a_grafana_that_starts_slowly_is_waited_for(made: Grafanas) -> None:
     process = made.site.start("up")
     try:
         for line in process.stdout or ():
-            if "looking after Grafana's users" in line:
+            if "configuring Grafana: users" in line:
                 made.standin.mode = "well"
                 break
         out, err = process.communicate(timeout=120)
@@ -164,7 +164,7 @@ def test_a_grafana_that_ends_while_it_is_waited_for_is_told_at_once(made: Grafan
     process = made.site.start("up")
     try:
         for line in process.stdout or ():
-            if "looking after Grafana's users" in line:
+            if "configuring Grafana: users" in line:
                 made.site.containers()["grafana"].stop(timeout=1)
                 break
         out, err = process.communicate(timeout=120)

@@ -60,7 +60,7 @@ def test_an_interruption_before_anything_began_is_told_in_one_line(site: Site, k
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-@pytest.mark.parametrize("word", ["starting influxdb", "looking after", "starting edge"])
+@pytest.mark.parametrize("word", ["starting influxdb", "configuring InfluxDB", "starting edge"])
 def test_an_interrupted_up_is_finished_by_the_next(site: Site, kind: signal.Signals, word: str) -> None:
     process = site.start("up")
     seen = read_until(process, word)
@@ -198,7 +198,7 @@ def test_an_interrupted_reset_of_the_admin_leaves_no_open_database(site: Site, k
     site.mark(1)
     (site.state / "secrets/influxdb-admin").write_text("another-password-than-before")
     process = site.start("up")
-    seen = read_until(process, "looking after")
+    seen = read_until(process, "configuring InfluxDB")
     assert eventually(lambda: bool(one_off(site)), within=60, every=0.05), seen
     process.send_signal(kind)
     ended(process)

@@ -137,7 +137,7 @@ def fill(site: Site) -> None:
     fleet, views, now = own.config, own.views, time.time()
     tasks = backfill.plan(site.influxdb, fleet, downsampling.downsamplings(views), backfill.BackfillOptions(), now=now)
     journal = own.site.state / backfill.JOURNAL
-    assert not backfill.run(site.influxdb, fleet, views, tasks, journal=journal, progress=NoProgress()).refused
+    assert not backfill.run(site.influxdb, fleet, views, tasks, journal=journal, progress=NoProgress()).rejected
 
 
 def copies(series: Series, row: dict[str, Any], floats: set[tuple[str, str]]) -> Iterator[str]:
@@ -306,8 +306,8 @@ def test_a_host_that_never_sent_anything_stands_in_the_overview_and_goes_with_it
         site.configure(hosts=former)
         gone = site.up().statements
 
-    assert "tell the dashboards of never.seen" in added
-    assert "tell the dashboards that never.seen is gone" in gone
+    assert "register host never.seen for the dashboards" in added
+    assert "unregister host never.seen from the dashboards" in gone
     assert [one.tags["host"] for one in site.query('SELECT "uid" FROM "forever"."aresmon_host" GROUP BY "host"')] == [
         HOST
     ]

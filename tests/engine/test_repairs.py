@@ -156,7 +156,7 @@ def test_a_host_taken_out_of_the_file_may_write_no_longer(site: Site) -> None:
 
     result = site.up()
 
-    assert "remove the user agent-gone, whose host is gone" in result.statements
+    assert "drop the user agent-gone: its host is no longer in aresmon.yml" in result.statements
     assert site.users() == {"aresmon", "grafana", "agent-box"}
     assert knock(site.agents, "POST", "/write?db=telegraf", authorization=[credentials]).status == 401
     assert site.query('SELECT * FROM "knock"'), "its points stay"

@@ -305,9 +305,9 @@ def test_a_shorter_retention_says_what_it_deletes(filled: Site) -> None:
     assert refused.code == 1
     for told in (refused.err, shown.err):
         words = " ".join(told.split())
-        assert "storage.keep.raw goes from 90d to 20d" in words
+        assert "storage.keep.raw changes from 90d to 20d" in words
         assert re.search(
-            rf"At once go \d+ whole groups, from {last} 00:00 to .* UTC: about [0-9,]+ points of \d hosts?", words
+            rf"Deleted at once: \d+ shards, from {last} 00:00 to .* UTC, with about [0-9,]+ points of \d hosts?", words
         )
     assert "Nothing was changed" in shown.out
     counted = int(re.search(r"about ([0-9,]+) points", refused.err)[1].replace(",", ""))  # type: ignore[index]
@@ -318,7 +318,7 @@ def test_a_shorter_retention_says_what_it_deletes(filled: Site) -> None:
 def hurry(site: Site, one: Downsampling) -> None:
     """Make its continuous query, every few seconds."""
     name = f"hurried_{one.tier.policy}{'_late' if one.tier.late else ''}"
-    text = one.create().replace(f'"{one.name}"', f'"{name}"').replace(f"EVERY {one.tier.every} ", "EVERY 5s ")
+    text = one.create_statement().replace(f'"{one.name}"', f'"{name}"').replace(f"EVERY {one.tier.every} ", "EVERY 5s ")
     site.influxdb.query(text, database=DATABASE)
 
 

@@ -237,7 +237,7 @@ def test_everything_destroyed_is_back_in_an_empty_folder_point_by_point(
     assert {path.name: path.read_text() for path in (site.state / "secrets").iterdir() if path.is_file()} == secrets
     again = site.run("up")
     assert (again.steps, again.statements) == ([], []), again
-    assert site.influxdb.knows([("agent-box", site.secret("agent-box"))]) == [True]
+    assert site.influxdb.check_credentials([("agent-box", site.secret("agent-box"))]) == [True]
     nothing_is_left(site)
 
 
@@ -260,7 +260,7 @@ def test_coarser_points_that_the_archive_lacks_are_made_and_an_undone_restore_le
     restored = site.run("restore", str(archive), "--yes")
 
     assert restored.code == 0, restored
-    assert "filling 1m from raw" in restored.out
+    assert "backfilling 1m from raw" in restored.out
     assert coarser(site, "1m") == [minute + 0.5 for minute in range(60)]
     assert coarser(site, "1h") == [59.5]
     assert backfill.read_journal(site.state / backfill.JOURNAL) == []

@@ -355,5 +355,5 @@ def test_an_agent_of_which_no_data_arrives_gives_way_to_the_former_one(stack: Si
     result = stack.run("upgrade", *IMPATIENT)
 
     assert result.code == TAKEN_BACK, result
-    assert "no data of box arrived within 8 s" in result.err
+    assert "no data from box arrived within 8 s" in result.err
     assert runs(stack, "telegraf") == former

@@ -56,9 +56,15 @@ def test_a_site_that_runs_as_wanted_has_nothing_to_do(up: Up) -> None:
 
 
 def test_what_changes_is_shown_before_what_came_of_it(up: Up) -> None:
-    result = up(outcome=UpResult((STEP,), OTHER, ("let grafana read",), {}))
+    result = up(outcome=UpResult((STEP,), OTHER, ("grant READ to grafana",), {}))
 
-    words = ["-A='1'", "+A='2'", "recreate edge  its configuration changed", "database: let grafana read", "SERVICE"]
+    words = [
+        "-A='1'",
+        "+A='2'",
+        "recreate edge  its configuration changed",
+        "database: grant READ to grafana",
+        "SERVICE",
+    ]
     places = [result.stdout.index(word) for word in words]
     assert result.exit_code == 0
     assert places == sorted(places)
@@ -82,10 +88,10 @@ def test_a_missing_service_alone_leaves_nothing_else_to_do(up: Up) -> None:
 
 
 def test_data_that_is_not_seen_degrades_the_stack_and_is_told(up: Up) -> None:
-    result = up(outcome=UpResult((), SAME, (), {}, "no data of biere arrived within 60 s"))
+    result = up(outcome=UpResult((), SAME, (), {}, "no data from biere arrived within 60 s"))
 
     assert result.exit_code == 5
-    assert "warning: no data of biere arrived within 60 s" in result.stderr
+    assert "warning: no data from biere arrived within 60 s" in result.stderr
     assert "Nothing to do" not in result.stdout
 
 
@@ -106,7 +112,7 @@ def test_a_shorter_retention_is_passed_on_only_where_it_is_asked_for(up: Up) -> 
         (UpResult((), SAME, (), {}), "Nothing to do."),
         (UpResult((STEP,), OTHER, (), {}), "Nothing was changed."),
         (UpResult((), SAME, (), {"grafana": "not here"}), "Nothing was changed."),
-        (UpResult((), SAME, ("let grafana read",), {}), "Nothing was changed."),
+        (UpResult((), SAME, ("grant READ to grafana",), {}), "Nothing was changed."),
         (UpResult((), SAME, (), {}, unseen="it hangs"), "Nothing was changed."),
     ],
 )
@@ -117,5 +123,5 @@ def test_a_dry_run_shows_the_plan_and_says_that_nothing_was_changed(up: Up, outc
     assert result.stdout.splitlines()[-1] == last
     assert ("recreate edge" in result.stdout) == bool(outcome.steps)
     assert ("image grafana" in result.stdout) == bool(outcome.missing)
-    assert ("database: let grafana read" in result.stdout) == bool(outcome.statements)
+    assert ("database: grant READ to grafana" in result.stdout) == bool(outcome.statements)
     assert ("cannot be told: it hangs" in result.stdout) == bool(outcome.unseen)

@@ -326,7 +326,7 @@ class Knowing(InfluxDB):
 
     users: Mapping[str, str]
 
-    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+    def check_credentials(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
         return [True for _ in credentials]
 
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
@@ -365,4 +365,4 @@ def test_a_blocked_host_and_a_rotation_under_way_are_no_difference_and_a_new_hos
 
     found = probe_database.differences(influxdb, Project(site, Project.load(site).config))
 
-    assert found == DatabaseFacts(("create the user agent-new", "let agent-new write"), (), ())
+    assert found == DatabaseFacts(("create the user agent-new", "grant WRITE to agent-new"), (), ())

@@ -207,7 +207,7 @@ def test_a_field_of_another_type_is_told_and_the_rest_is_filled(fill: Callable[.
 
     filled = fill(influxdb, tasks, shards(("raw", 3)))
 
-    assert filled.refused == ["cpu into 1m: InfluxDB: partial write: field type conflict: x"]
+    assert filled.rejected == ["cpu into 1m: InfluxDB: partial write: field type conflict: x"]
     assert {one.measurement for one in influxdb.made} == {"mem"}
 
 

@@ -39,7 +39,7 @@ class FakeInfluxDB(InfluxDB):
             raise InfluxDBUnreachableError("InfluxDB does not answer")
         return [self._answer(statement) for statement in statements]
 
-    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+    def check_credentials(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
         return [True for _ in credentials]
 
     def _answer(self, statement: str) -> list[Series]:
@@ -207,7 +207,7 @@ def test_where_nobody_was_ever_blocked_nobody_is(site: Site, influxdb: FakeInflu
 def test_a_list_without_sense_lets_nobody_in(site: Site, influxdb: FakeInfluxDB, tmp_path: Path, listed: bytes) -> None:
     elsewhere = Elsewhere(site, influxdb, tmp_path / "server", listed=listed)
 
-    with pytest.raises(AresmonError, match=r"blocked\.json on biere, the hosts that may not write, cannot be read"):
+    with pytest.raises(AresmonError, match=r"blocked\.json on biere, the list of blocked hosts, cannot be read"):
         elsewhere.push()
     with pytest.raises(AresmonError, match="cannot be read"):
         elsewhere.rotate()

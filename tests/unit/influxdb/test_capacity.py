@@ -64,9 +64,7 @@ def test_nothing_is_said_of_growth_before_a_day_is_whole() -> None:
     found = measure([day("raw", 0, 5 * MB)])
 
     assert (found.bytes, found.bytes_a_day, found.settles, found.days_left) == (5 * MB, None, None, None)
-    assert capacity.describe(found) == (
-        "Data: 5.0 MB, 0 series; its growth is known after the first whole day; 100 GB are free"
-    )
+    assert capacity.describe(found) == ("Data: 5.0 MB, 0 series; growth rate available after 24 hours; 100 GB free")
 
 
 def test_a_day_on_which_hardly_anything_came_does_not_change_the_pace() -> None:
@@ -79,7 +77,7 @@ def test_a_policy_that_is_as_old_as_it_gets_grows_no_more() -> None:
     found = capacity.estimate([room(bytes=8 * GB)], series=0, free=LEAST_ROOM + 1)
 
     assert (found.settles, found.days_left) == (8 * GB, None)
-    assert "stays within 8.0 GB" in capacity.describe(found)
+    assert "grows to 8.0 GB" in capacity.describe(found)
 
 
 def test_the_growth_ends_when_the_oldest_shard_goes_with_all_that_is_in_it() -> None:
@@ -92,7 +90,7 @@ def test_the_room_is_used_up_by_all_policies_together_each_as_long_as_it_grows()
     found = capacity.estimate([short, long], series=0, free=LEAST_ROOM + 10 * GB)
 
     assert found.days_left == pytest.approx(8)  # two days at 2 GB, then 6 at 1 GB
-    assert capacity.describe(found).endswith("full in 8 days, 10 GB are free")
+    assert capacity.describe(found).endswith("disk full in 8 days, 10 GB free")
 
 
 def test_what_is_kept_for_ever_fills_any_disk_and_what_is_ten_years_off_is_never() -> None:
@@ -111,7 +109,7 @@ def test_a_filesystem_elsewhere_is_not_judged() -> None:
     found = measure([day("raw", 1, 100 * MB)], free=None)
 
     assert (found.days_left, found.free) == (None, None)
-    assert capacity.describe(found).endswith("100 MB a day; comes to 800 MB")
+    assert capacity.describe(found).endswith("100 MB a day; grows to 800 MB")
 
 
 sizes = st.integers(0, 10**12)

@@ -32,12 +32,12 @@ def seconds(span: str) -> int:
 def test_a_measurement_becomes_two_continuous_queries_under_its_own_name() -> None:
     fine, coarse = downsampling.downsamplings({"disk": view("disk", DISK)})
 
-    assert fine.create() == (
+    assert fine.create_statement() == (
         f'CREATE CONTINUOUS QUERY "{fine.name}" ON "telegraf" RESAMPLE EVERY 5m FOR 15m BEGIN '
         'SELECT mean("free") AS "free", last("reads") AS "reads", last("mode") AS "mode" '
         'INTO "telegraf"."1m"."disk" FROM "telegraf"."raw"."disk" GROUP BY time(1m), * END'
     )
-    assert coarse.create() == (
+    assert coarse.create_statement() == (
         f'CREATE CONTINUOUS QUERY "{coarse.name}" ON "telegraf" RESAMPLE EVERY 1h FOR 9h BEGIN '
         'SELECT mean("free") AS "free", last("reads") AS "reads", last("mode") AS "mode" '
         'INTO "telegraf"."1h"."disk" FROM "telegraf"."1m"."disk" GROUP BY time(1h), * END'
@@ -47,10 +47,10 @@ def test_a_measurement_becomes_two_continuous_queries_under_its_own_name() -> No
 def test_what_is_there_already_is_downsampled_by_the_same_selection() -> None:
     fine, _ = downsampling.downsamplings({"disk": view("disk", DISK)})
 
-    filled = fine.fill(1000, 2000)
+    filled = fine.backfill_statement(1000, 2000)
 
     selected = filled.partition(" WHERE ")[0]
-    assert selected in fine.create()
+    assert selected in fine.create_statement()
     assert filled.endswith(" WHERE time >= 1000s AND time < 2000s GROUP BY time(1m), *")
 
 
@@ -63,7 +63,7 @@ def test_the_finer_points_are_made_before_those_that_are_made_of_them() -> None:
 
 def test_every_field_that_is_described_is_downsampled_once_under_its_name() -> None:
     for one in downsampling.downsamplings(VIEWS):
-        found = re.findall(r'(mean|last|min|max)\("([^"]+)"\)( \* 1\.0)? AS "([^"]+)"', one.create())
+        found = re.findall(r'(mean|last|min|max)\("([^"]+)"\)( \* 1\.0)? AS "([^"]+)"', one.create_statement())
         fields = one.measurement.fields
 
         assert [name for _, name, _, _ in found] == [name for _, _, _, name in found] == list(fields)
@@ -103,8 +103,8 @@ def test_a_name_that_needs_quoting_is_quoted_everywhere() -> None:
 
     fine = Downsampling(TIERS[0], odd)
 
-    assert fine.create().count('we\\"ather') == 3
-    assert 'last("http_response.5xx") AS "http_response.5xx"' in fine.create()
+    assert fine.create_statement().count('we\\"ather') == 3
+    assert 'last("http_response.5xx") AS "http_response.5xx"' in fine.create_statement()
     assert downsampling.drop_statement(fine.name).startswith('DROP CONTINUOUS QUERY "1m_we\\"ather_')
 
 
@@ -124,7 +124,9 @@ def test_late_points_count_for_as_long_as_an_agent_holds_them() -> None:
     late = [one for one in downsampling.continuous_queries(VIEWS) if one.tier == LATE_TIER]
     finer = [one for one in downsampling.downsamplings(VIEWS) if one.tier.policy == LATE_TIER.policy]
 
-    assert [one.fill(0, 60) for one in late] == [one.fill(0, 60) for one in finer], "they make the same points"
+    assert [one.backfill_statement(0, 60) for one in late] == [one.backfill_statement(0, 60) for one in finer], (
+        "they make the same points"
+    )
     assert {one.name for one in late} & {one.name for one in finer} == set()
     # An agent of `system` alone has 26 points every ten seconds, and holds 50,000.
     assert seconds(LATE_TIER.span) - seconds(LATE_TIER.every) >= 50_000 / 26 * 10

@@ -82,21 +82,21 @@ def test_points_that_cannot_be_counted_in_time_are_not(
     (loss,) = retention.measure_losses(Kept(Path("/nonexistent")), FLEET, VIEWS, now=NOW)
 
     assert loss.points is None
-    assert "too many points to be counted" in retention.describe(loss)
+    assert "too many points to count" in retention.describe(loss)
 
 
 def test_all_of_it_is_told() -> None:
     assert retention.describe(LOSS) == (
-        "storage.keep.raw goes from 7d to 2d: InfluxDB would delete the points in between, for good. "
-        "At once go 2 whole groups, from 1970-01-01 00:00 to 1970-01-03 00:00 UTC: about 5,000 points of 2 hosts in 3 "
-        "measurements, 1.5 MB on disk; each later group follows when all of it is that old"
+        "storage.keep.raw changes from 7d to 2d: InfluxDB would permanently delete the points in between. "
+        "Deleted at once: 2 shards, from 1970-01-01 00:00 to 1970-01-03 00:00 UTC, with about 5,000 points of 2 hosts "
+        "in 3 measurements, 1.5 MB on disk; each later shard is deleted when all of its points are that old"
     )
 
 
 def test_what_is_not_that_old_yet_is_told_too() -> None:
-    assert "No group of points is that old yet" in retention.describe(Loss("1h", 0, 48, ()))
+    assert "No shard is that old yet" in retention.describe(Loss("1h", 0, 48, ()))
     assert retention.describe(Loss("1h", 0, 48)).endswith(
-        "from forever to 2d: InfluxDB would delete the points in between, for good"
+        "from forever to 2d: InfluxDB would permanently delete the points in between"
     )
 
 

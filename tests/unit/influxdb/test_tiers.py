@@ -16,7 +16,7 @@ from tests.unit.conftest import VIEWS, load
 from tests.unit.lines import points
 
 FLEET = load("hosts: {biere: , lewi.x: }\n")
-WANTED = {one.name: one.create() for one in downsampling.continuous_queries(VIEWS)}
+WANTED = {one.name: one.create_statement() for one in downsampling.continuous_queries(VIEWS)}
 HOSTS = {"biere": "host-biere", "lewi.x": "host-lewi_x"}
 
 
@@ -70,7 +70,7 @@ def plan(config: Config = FLEET, **there: Any) -> list[DatabaseChange]:
 
 
 def told(changes: list[DatabaseChange]) -> list[str]:
-    return [change.what for change in changes]
+    return [change.description for change in changes]
 
 
 def test_a_database_that_is_as_wanted_needs_nothing() -> None:
@@ -85,9 +85,9 @@ def test_a_new_database_gets_everything_and_is_asked_of_no_policy_that_is_not_th
         "create the retention policy forever",
         f"downsample {number} measurements into 1m",
         f"downsample {number} measurements into 1h",
-        f"downsample {number} measurements into 1m, late points too",
-        "tell the dashboards which points serve how long a time",
-        "tell the dashboards of biere, lewi.x",
+        f"downsample {number} measurements into 1m, including late points",
+        "register for the dashboards which retention policy serves which time range",
+        "register hosts biere, lewi.x for the dashboards",
     ]
     assert [one for change in changes for one in change.statement.split("; ") if one][1:] == list(WANTED.values())
     assert changes[0].statement == 'CREATE RETENTION POLICY "forever" ON "telegraf" DURATION INF REPLICATION 1'
@@ -96,7 +96,7 @@ def test_a_new_database_gets_everything_and_is_asked_of_no_policy_that_is_not_th
 def test_what_is_no_longer_wanted_ends_and_what_others_made_stays() -> None:
     (change,) = plan(queries=(*WANTED, "1m_gone_00000000", "1h_gone_00000000", "theirs", "1d_theirs"))
 
-    assert change.what == "end 2 former ways of downsampling"
+    assert change.description == "drop 2 outdated continuous queries"
     assert change.statement == (
         'DROP CONTINUOUS QUERY "1h_gone_00000000" ON "telegraf"; DROP CONTINUOUS QUERY "1m_gone_00000000" ON "telegraf"'
     )
@@ -107,7 +107,7 @@ def test_a_measurement_with_another_field_ends_the_former_query_before_its_own()
     queries = tuple(one for one in WANTED if one != name)
 
     assert told(plan(queries=(*queries, "1h_swap_00000000"))) == [
-        "end 1 former ways of downsampling",
+        "drop 1 outdated continuous queries",
         "downsample 1 measurements into 1h",
     ]
 
@@ -121,14 +121,14 @@ def test_other_tiers_than_before_are_told_anew() -> None:
 def test_a_host_that_is_new_and_one_with_another_uid_are_told() -> None:
     (change,) = plan(hosts={"biere": "another"})
 
-    assert change.what == "tell the dashboards of biere, lewi.x"
+    assert change.description == "register hosts biere, lewi.x for the dashboards"
     assert {one.tags["host"]: one.fields["uid"] for one in points(change.lines)} == HOSTS
 
 
 def test_a_host_that_is_gone_is_forgotten() -> None:
     (change,) = plan(hosts={**HOSTS, "old": "host-old", "it's": "x"})[:1]
 
-    assert change.what == "tell the dashboards that it's is gone"
+    assert change.description == "unregister host it's from the dashboards"
     assert change.statement == 'DROP SERIES FROM "aresmon_host" WHERE "host" = \'it\\\'s\''
 
 
@@ -137,7 +137,7 @@ def test_many_hosts_are_told_in_a_few_words() -> None:
 
     (change,) = plan(many, hosts={})
 
-    assert change.what == "tell the dashboards of h0, h1, h2, h3, h4 and 4 more"
+    assert change.description == "register hosts h0, h1, h2, h3, h4 and 4 more for the dashboards"
     assert len(points(change.lines)) == 9
 
 

@@ -34,7 +34,7 @@ class FakeInfluxDB(InfluxDB):
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         return [self._answer(statement) for statement in statements]
 
-    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+    def check_credentials(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
         assert all(password.startswith("pw-of-") for _, password in credentials)
         return [user not in self.wrong for user, _ in credentials]
 
@@ -59,7 +59,7 @@ def plan(config: Config = FLEET, *, shorten: bool = False, **there: object) -> l
 
 
 def told(changes: list[influxdb_users.DatabaseChange]) -> list[str]:
-    return [change.what for change in changes]
+    return [change.description for change in changes]
 
 
 def test_a_database_that_is_as_wanted_needs_nothing() -> None:
@@ -74,9 +74,9 @@ def test_an_empty_influxdb_gets_everything() -> None:
         "create the user grafana",
         "create the user agent-biere",
         "create the user agent-lewi",
-        "let grafana read",
-        "let agent-biere write",
-        "let agent-lewi write",
+        "grant READ to grafana",
+        "grant WRITE to agent-biere",
+        "grant WRITE to agent-lewi",
     ]
 
 
@@ -84,7 +84,7 @@ def test_the_words_of_a_change_never_hold_its_password() -> None:
     changes = plan(users={"aresmon": {}}, wrong=frozenset({"grafana"}))
 
     assert any("pw-of-" in change.statement for change in changes)
-    assert [change.what for change in changes if "pw-of-" in change.what] == []
+    assert [change.description for change in changes if "pw-of-" in change.description] == []
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_a_longer_retention_is_simply_set(keep: str, change: str) -> None:
 @pytest.mark.parametrize(
     ("policies", "message"),
     [
-        ({"raw": "336h0m0s"}, "storage.keep.raw goes from 14d to 7d"),
-        ({"1h": "0s"}, "storage.keep.1h goes from forever to 2y"),
+        ({"raw": "336h0m0s"}, "storage.keep.raw changes from 14d to 7d"),
+        ({"1h": "0s"}, "storage.keep.1h changes from forever to 2y"),
     ],
 )
 def test_a_shorter_retention_is_refused_until_it_is_meant(policies: dict[str, str], message: str) -> None:
@@ -120,8 +120,8 @@ def test_another_password_and_another_right_are_put_right() -> None:
 
     assert told(plan(users=users, wrong=frozenset({"agent-biere"}))) == [
         "set the password of agent-biere",
-        "take from agent-lewi its right on other",
-        "let agent-lewi write",
+        "revoke all privileges on other from agent-lewi",
+        "grant WRITE to agent-lewi",
     ]
 
 
@@ -132,8 +132,8 @@ def test_users_of_ours_that_were_made_admins_are_no_longer_and_strangers_are_let
     changes = plan(users=users, admins=admins)
 
     assert told(changes) == [
-        "take from grafana the care of InfluxDB itself",
-        "take from agent-lewi the care of InfluxDB itself",
+        "revoke admin privileges from grafana",
+        "revoke admin privileges from agent-lewi",
     ]
     assert [change.statement for change in changes] == [
         'REVOKE ALL PRIVILEGES FROM "grafana"',
@@ -141,7 +141,7 @@ def test_users_of_ours_that_were_made_admins_are_no_longer_and_strangers_are_let
     ]
     there = FakeInfluxDB(Path("/nonexistent"), users=users, admins=admins)
     assert told(influxdb_users.plan_user(there, "agent-lewi", "pw-of-agent-lewi")) == [
-        "take from agent-lewi the care of InfluxDB itself"
+        "revoke admin privileges from agent-lewi"
     ]
     assert influxdb_users.list_other_admins(there) == ["agent-lewi", "boss", "grafana"]
 
@@ -158,7 +158,7 @@ def test_an_admin_with_another_password_is_told_apart_from_none(monkeypatch: pyt
 
     monkeypatch.setattr(InfluxDB, "query", refuse)
 
-    with pytest.raises(influxdb_users.AdminUnknownError, match="another password"):
+    with pytest.raises(influxdb_users.AdminUnknownError, match="rejects the admin password"):
         influxdb_users.connect_as_admin(InfluxDB(Path("/nonexistent")), SECRETS)
 
 
@@ -172,7 +172,7 @@ def test_an_influxdb_without_any_admin_gets_ours(monkeypatch: pytest.MonkeyPatch
         return []
 
     monkeypatch.setattr(InfluxDB, "query", first)
-    monkeypatch.setattr(InfluxDB, "is_empty", lambda _: True)
+    monkeypatch.setattr(InfluxDB, "has_no_admin", lambda _: True)
 
     ours = influxdb_users.connect_as_admin(InfluxDB(Path("/nonexistent")), SECRETS)
 

@@ -63,7 +63,7 @@ class Users(InfluxDB):
     def query(self, *statements: str, database: str = "", within: float = 60.0) -> list[list[Series]]:
         return [self._answer(statement) for statement in statements]
 
-    def knows(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
+    def check_credentials(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
         return [self.passwords.get(user) == password for user, password in credentials]
 
     def _answer(self, statement: str) -> list[Series]:
@@ -142,7 +142,7 @@ class World:
 
     @property
     def is_valid(self) -> bool:
-        return self.influxdb.knows([self.host]) == [True]
+        return self.influxdb.check_credentials([self.host]) == [True]
 
     def rotate(self) -> PushOutcome:
         async def run() -> list[PushResult]:
@@ -164,7 +164,7 @@ class World:
         secrets |= site_secrets.under_way(self.site.secrets, names)
         changes = users.plan(self.influxdb, FLEET, secrets)
         users.apply(self.influxdb, changes)
-        return [change.what for change in changes]
+        return [change.description for change in changes]
 
     def is_settled(self) -> bool:
         """Whether the host writes with the one password that there is."""
@@ -234,7 +234,7 @@ def test_a_host_that_does_not_end_well_keeps_its_password_until_it_does(world: W
     world.outcome = PushOutcome.VERIFIED
     assert world.rotate() is PushOutcome.VERIFIED
     assert world.is_settled()
-    assert not world.influxdb.knows([before])[0]
+    assert not world.influxdb.check_credentials([before])[0]
 
 
 def test_rotating_again_and_again_goes_to_and_fro_between_two_users(world: World) -> None:
@@ -270,8 +270,8 @@ def test_a_user_whose_host_is_gone_is_removed_whichever_of_the_two_it_is(world: 
     world.influxdb.passwords.update({"agent-gone": "x", "agent-left~2": "y", "somebody": "z"})
 
     assert world.up() == [
-        "remove the user agent-gone, whose host is gone",
-        "remove the user agent-left~2, whose host is gone",
+        "drop the user agent-gone: its host is no longer in aresmon.yml",
+        "drop the user agent-left~2: its host is no longer in aresmon.yml",
     ]
     assert "somebody" in world.influxdb.passwords
 

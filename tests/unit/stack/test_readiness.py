@@ -107,10 +107,12 @@ def test_data_is_waited_for_through_a_database_that_is_away_for_a_moment() -> No
     assert time.monotonic() == pytest.approx(1015, abs=1)
 
 
-@pytest.mark.parametrize(("first", "why"), [(900.0, r"the newest is 1\d\d s old"), (9999.0, "there is none at all")])
+@pytest.mark.parametrize(
+    ("first", "why"), [(900.0, r"the newest point is 1\d\d s old"), (9999.0, "the database has no data from it")]
+)
 def test_data_that_does_not_arrive_is_told_after_a_minute_with_what_is_known(first: float, why: str) -> None:
     said = freshness.wait_for_data(arriving(first), "biere", since=1000.0)
 
-    assert said.startswith("no data of biere arrived within 60 s; ")
+    assert said.startswith("no data from biere arrived within 60 s; ")
     assert re.search(why, said)
     assert 1060 <= time.monotonic() < 1062
