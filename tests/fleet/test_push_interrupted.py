@@ -181,5 +181,5 @@ def test_an_interruption_of_the_only_host_is_told_as_one(desk: Desk, six: list[S
     result = push.ended()
 
     assert result.code == 130, result
-    assert "biere: ROLLED BACK: it was interrupted" in result.out
+    assert "biere: ROLLED BACK: aresmon was interrupted" in result.out
     assert desk.kept(*before) == {"biere": "restored"}

@@ -93,7 +93,7 @@ def test_a_lock_whose_holder_hangs_is_broken_when_that_is_meant(desk: Desk, coll
 
     assert refused.outcomes == {"lewi": "refused"}, refused
     assert broken.outcomes == {"lewi": "verified"}, broken
-    assert "the lock of root was broken" in broken.notes("lewi")
+    assert "the lock of root was taken over" in broken.notes("lewi")
     assert any("was rolled back first" in note for note in broken.notes("lewi")), broken
     assert "# of the colleague" in lewi.read("/etc/telegraf/telegraf.conf")
     assert desk.kept(*before) == {"lewi": "new"}
@@ -113,7 +113,7 @@ def test_an_interruption_brings_the_former_configurations_back_in_good_order(
     out, err = process.communicate(timeout=120)
 
     assert process.returncode == 130, (out, err)
-    assert "ronflex: ROLLED BACK: it was interrupted" in out
+    assert "ronflex: ROLLED BACK: aresmon was interrupted" in out
     assert "lewi: SKIPPED: not started: aresmon was interrupted" in out
     assert "Traceback" not in err
     assert desk.kept(*before) == {"ronflex": "restored", "lewi": "untouched"}

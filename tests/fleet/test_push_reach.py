@@ -32,7 +32,7 @@ def test_a_host_that_is_away_does_not_hold_up_the_others(
     assert pushed.outcomes == {"biere": "verified", "ronflex": "unreachable", "lewi": "verified"}, pushed
     assert pushed.code == 5
     assert pushed.why("ronflex").startswith("ronflex is unreachable: ")
-    assert "`ssh ronflex` shows what is in the way" in pushed.next("ronflex")
+    assert "try `ssh ronflex`" in pushed.next("ronflex")
     assert desk.kept(before[0], before[2]) == {"biere": "new", "lewi": "new"}
     assert desk.push("ronflex").outcomes == {"ronflex": "verified"}
 
@@ -50,7 +50,7 @@ def test_a_host_that_is_unknown_or_shows_another_key_is_left_alone(
 
     assert pushed.outcomes == {"biere": "verified", "ronflex": "unreachable", "lewi": "unreachable"}, pushed
     assert pushed.code == 5
-    assert pushed.why("ronflex") == "ronflex: its host key differs from the one in ~/.ssh/known_hosts has"
+    assert pushed.why("ronflex") == "ronflex: its host key differs from the one in ~/.ssh/known_hosts"
     assert "`ssh-keygen -R ronflex`" in pushed.next("ronflex")
     assert pushed.why("lewi").startswith("lewi: its host key is not in ~/.ssh/known_hosts")
     assert desk.operator.known_hosts.read_bytes() == known
@@ -99,7 +99,7 @@ def test_a_sudo_that_wants_a_password_fails_at_once_and_is_answered_with_ask_sud
     assert "sudo failed: sudo: a password is required" in unasked.why("lewi")
     assert "--ask-sudo" in unasked.next("lewi")
     assert wrong.code == 1, wrong
-    assert "sudo does not let us in" in wrong.out
+    assert "sudo failed" in wrong.out
     assert (after_refusal, after_mistake) == ({"lewi": "untouched"}, {"lewi": "untouched"})
     assert right.code == 0, right
     assert "verified" in right.out
@@ -124,9 +124,9 @@ def test_a_line_that_breaks_in_the_copy_leaves_the_old_files(desk: Desk, ronflex
     out, err = pushing.communicate(timeout=120)
 
     assert pushing.returncode == 1, (out, err)
-    assert "ronflex: REFUSED: the connection to ronflex broke" in out
-    assert "lewi: REFUSED: the connection to lewi broke" in out
-    assert out.count("Nothing was changed there") == 2
+    assert "ronflex: REFUSED: the connection to ronflex was lost" in out
+    assert "lewi: REFUSED: the connection to lewi was lost" in out
+    assert out.count("Nothing was changed on the host") == 2
     assert desk.kept(*before) == {"ronflex": "untouched", "lewi": "untouched"}
 
 

@@ -71,7 +71,7 @@ def test_a_disk_that_fills_up_in_the_middle_brings_the_former_back(desk: Desk, l
             pushed = pushed_by(pushing)
 
     assert (pushed.code, pushed.outcomes) == (3, {"lewi": "rolled back"}), pushed
-    assert "has no room to remember it. The previous configuration is running and its data arrives" in pushed.why(
+    assert "for the record of the push. The previous configuration is running and its data arrives" in pushed.why(
         "lewi"
     )
     assert desk.kept(before) == {"lewi": "restored"}
