@@ -67,7 +67,7 @@ def test_no_recipe_adds_what_copy_would_do() -> None:
 
 def test_no_command_in_a_container_asks_for_more_than_the_container_has() -> None:
     """`docker exec` of ours is in one place."""
-    code = {path.name: path.read_text(encoding="utf-8") for path in package_data.ROOT.glob("aresmon/*.py")}
+    code = {path.name: path.read_text(encoding="utf-8") for path in package_data.ROOT.glob("aresmon/**/*.py")}
     execs = [re.search(r'\["docker", "exec"[^\]]*\]', text) for text in code.values()]
 
     assert any(execs)

@@ -204,6 +204,7 @@ def test_a_query_over_too_many_series_is_refused(seen: Site) -> None:
     assert "max-select-series" in answer["results"][0]["error"]
 
 
+@pytest.mark.serial
 def test_many_people_looking_at_once_wait_for_each_other_and_none_is_refused(seen: Site) -> None:
     begun = (int(time.time()) - 4000) * 10**9
     points = (f"crowd,of={number % 40} value={number}i {begun + number * 10**7}" for number in range(200_000))

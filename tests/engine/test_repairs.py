@@ -10,6 +10,7 @@ import pytest
 
 from tests.engine.door import basic, knock
 from tests.engine.sites import ADDRESS, OTHER_ADDRESS, Site, containers_of
+from tests.harness import names
 
 
 def manifest(site: Site, **changes: Any) -> dict[str, Any]:
@@ -178,7 +179,7 @@ def test_a_renamed_site_takes_its_data_along(site: Site) -> None:
     site.up()
     site.mark(1)
     former = site.name
-    site.name = f"{former}-new"
+    site.name = names.fresh()
     site.configure()
 
     result = site.up()

@@ -106,9 +106,9 @@ def test_a_change_of_the_certificate_s_setting_without_up_is_told_with_up_as_the
     with grafana_for(site):
         up = site.run("up")
         assert up.code == 0, up
-        assert "grafana.tls.certificate: certificate.pem ends on" in up.err
+        assert "grafana.tls.certificate: certificate.pem expires on" in up.err
         status = site.run("status")
-        assert (status.code, "certificate.pem ends on" in status.out) == (ExitCode.DEGRADED, True), status
+        assert (status.code, "certificate.pem expires on" in status.out) == (ExitCode.DEGRADED, True), status
         assert site.run("users", "list").code == 0
 
         site.configure(grafana=plain)
