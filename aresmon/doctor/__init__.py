@@ -1,4 +1,4 @@
-"""`status` and `doctor`: probes collect facts, then pure checks judge them.
+"""`status` and `doctor`: probes collect facts, then pure checks decide what is wrong.
 
 Public: status.look(), run.examine(), problems, findings.
 Imports: push, backup, stack, influxdb, site, engine, config, system.

@@ -1,7 +1,7 @@
-"""What arrives in InfluxDB of every host: how old, how much, and from which inputs nothing.
+"""What arrives in InfluxDB from each host: the age of its newest point, its points, and the inputs without data.
 
-Two accounts are held against each other: the agent's own of its reads (measurement `internal_gather`), and
-the points that are in the database.
+Two sources are compared: the agent's own count of collections (measurement `internal_gather`), and the points in the
+database.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from aresmon.influxdb.freshness import FRESH_WITHIN
 
 _INTERVAL = 10  # seconds, as in telegraf/agent.conf
 _WINDOW = 60
-# A point is in the database after its interval's flush and jitter, and the slowest input's reading.
+# A point is in the database after its interval's flush and jitter, and the slowest input's collection.
 _ARRIVED_AFTER = 24
-# Seconds: a point that is dated later than this from now is of a clock that is wrong. It says nothing of now.
+# Seconds: a point dated further in the future has a wrong clock, and does not show that the host is sending now.
 _AHEAD = 30
 _LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
 
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """One host. `age` is that of its newest point, in seconds, None if there is none. `points` arrived in the
-    last whole minute, in which its inputs were read `reads` times of `expected` (0: it has only just begun).
-    `refused` is how often its writes failed in it, `silent` are the inputs of which nothing arrived in it. `ahead` is
-    by how many seconds its points are dated in the future, where none are of now."""
+    """One host. `age` is that of its newest point in seconds, None without points. In the last whole minute, `points`
+    arrived, its inputs were collected `reads` of `expected` times (0: it has only just started), `refused` writes
+    failed, and no data arrived from the `silent` inputs. `ahead` is by how many seconds its points are dated in the
+    future, 0 if it has current points."""
 
     name: str
     agent: str
@@ -45,8 +45,8 @@ class HostStatus:
 def look(
     influxdb: InfluxDB, config: Config, catalogue: Catalogue, now: float, begun: Mapping[str, float]
 ) -> tuple[HostStatus, ...]:
-    """Every host of the fleet at `now`. `begun` is when an agent was started, where that is known, by host;
-    both in seconds since 1970."""
+    """Return the state of each host at `now`. `begun` is when agents were started, by host, where known; both are in
+    seconds since 1970."""
     known = _ask(influxdb, now)
     return tuple(
         _host(host, catalogue, now, known.get(host.name, _Known()), begun.get(host.name, 0.0)) for host in config.hosts
@@ -55,9 +55,8 @@ def look(
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database knows of one host: when its newest point was taken and when it began to send (seconds
-    since 1970, looking back five minutes), and in the window the points by measurement, the reads by input
-    and the failed writes."""
+    """One host in the database: the time of its newest point and when it started to send (seconds since 1970, looking
+    back five minutes), and in the window its points by measurement, its collections by input and its failed writes."""
 
     newest: float | None = None
     began: float = 0.0
@@ -70,20 +69,20 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """How often an input was read in the window, and whether it gave anything."""
+    """How many times an input was collected in the window, and whether it returned metrics."""
 
     times: int
     gave: bool
 
 
 def _window(now: float) -> tuple[int, int]:
-    """The last whole minute whose points must have arrived: after its start, up to its end."""
+    """Return start (exclusive) and end (inclusive) of the last whole minute whose points must have arrived."""
     end = int(now - _ARRIVED_AFTER) // _INTERVAL * _INTERVAL
     return end - _WINDOW, end
 
 
 def _ask(influxdb: InfluxDB, now: float) -> dict[str, _Known]:
-    """One request for all hosts; a second, which counts no points, where there are more series than one may touch."""
+    """Query all hosts in one request; without counting points if there are more series than a query may read."""
     try:
         return _answered(influxdb, now, counted=True)
     except InfluxDBError as error:
@@ -103,7 +102,7 @@ def _answered(influxdb: InfluxDB, now: float, *, counted: bool) -> dict[str, _Kn
         f'SELECT count(*) FROM {asked} WHERE {inside} GROUP BY "host"',
         'SELECT count("metrics_gathered"), spread("metrics_gathered"), first("metrics_gathered") '
         f'FROM "internal_gather" WHERE {inside} GROUP BY "host", "input"',
-        # Of its counters this is the only one that a refused batch moves.
+        # Of its counters, this is the only one that a rejected batch increments.
         f'SELECT spread("errors") FROM "internal_write" WHERE "output" = \'influxdb\' AND {inside} GROUP BY "host"',
         database=DATABASE,
     )
@@ -125,12 +124,12 @@ def _answered(influxdb: InfluxDB, now: float, *, counted: bool) -> dict[str, _Kn
 
 
 def _only_values(series: Sequence[Series], column: str) -> dict[str, float]:
-    """The one value of each host."""
+    """Return the single value of each host."""
     return {one.tags["host"]: float(one.rows[0][column] or 0) for one in series}
 
 
 def _points(series: Sequence[Series]) -> dict[str, dict[str, int]]:
-    """Points by host and measurement. A point has many fields: the fullest one counts the points."""
+    """Return the points by host and measurement: the count of the field with the most values."""
     points: dict[str, dict[str, int]] = {}
     for one in series:
         fullest = max((int(value or 0) for row in one.rows for name, value in row.items() if name != "time"), default=0)
@@ -142,7 +141,7 @@ def _reads(series: Sequence[Series]) -> dict[str, dict[str, _Read]]:
     reads: dict[str, dict[str, _Read]] = {}
     for one in series:
         row = one.rows[0]
-        # `metrics_gathered` counts since the agent's start: one read alone shows it by not being zero.
+        # `metrics_gathered` counts from the agent's start: with one value, non-zero means that it returned metrics.
         gave = bool(row["spread"]) or (row["count"] == 1 and bool(row["first"]))
         reads.setdefault(one.tags["host"], {})[one.tags["input"]] = _Read(int(row["count"]), gave)
     return reads
@@ -151,7 +150,7 @@ def _reads(series: Sequence[Series]) -> dict[str, dict[str, _Read]]:
 def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: float) -> HostStatus:
     inputs = sorted({plugin for name in host.collect for plugin in catalogue[name].inputs})
     start, end = _window(at)
-    # A host that has just begun to send, or whose agent we saw start, owes only what came due since.
+    # For a host that has just started to send, only the collections since then are expected.
     due = max(0, end - max(start, int(known.began) - _INTERVAL, int(begun))) // _INTERVAL
     reads = sum(read.times for name, read in known.reads.items() if name in inputs)
     is_current = known.newest is not None and at - known.newest <= FRESH_WITHIN
@@ -161,20 +160,20 @@ def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: flo
         age=None if known.newest is None else max(0.0, at - known.newest),
         points=sum(known.points.values()),
         reads=reads,
-        # The reads of an agent that was replaced within the window count too, and were not due.
+        # Collections of an agent that was replaced within the window count too, but were not expected.
         expected=max(len(inputs) * due, reads),
         refused=known.refused if due > 1 else 0,
         silent=tuple(sorted(set(_silent(host, catalogue, known)))) if due > 1 else (),
-        # A clock that was wrong and is not any more is nothing to worry about.
+        # A clock that was wrong and has been corrected is not a problem.
         ahead=0.0 if is_current else max(0.0, known.future - at),
     )
 
 
 def _silent(host: Host, catalogue: Catalogue, known: _Known) -> Iterator[str]:
-    """Inputs that were not read, gave nothing, or of which nothing arrived.
+    """Return the inputs that were not collected, returned no metrics, or whose points did not arrive.
 
-    An input names its measurements after itself, as `docker` and `docker_container_cpu`. A site's own may
-    have another name, so of those only the agent's account counts.
+    An input's measurements have its name as prefix, such as `docker` and `docker_container_cpu`. Those of a site's own
+    collectors may have other names, so for them only the agent's count is used.
     """
     for collector in (catalogue[name] for name in host.collect):
         for plugin in collector.inputs:

@@ -1,4 +1,4 @@
-"""Every check: what must have been seen for it, what it may find, and how it judges."""
+"""The table of all checks: the probes that each one needs, the kinds of findings it may return, and its function."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from aresmon.doctor.findings import Finding
 from aresmon.doctor.problems import Kind
 from aresmon.doctor.status import Status
 
-Seen = Mapping[str, Any]
-"""What the looks told, by their names; a `Failed` of one that told nothing."""
+ProbeResults = Mapping[str, Any]
+"""The results of the probes by name; a `FailedProbe` for one that failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A judgement: which looks it needs, which kinds of findings it may give, and how; `moot` are the kinds that say
-    nothing in this case, as the age of a backup where there is none."""
+    """One check: the probes it needs, the kinds of findings it may return, and its function. `moot` returns the kinds
+    that do not apply, such as the age of the last backup if there is none."""
 
     needs: tuple[str, ...]
     kinds: tuple[str, ...]
-    judge: Callable[[Seen], Iterator[Finding]]
-    moot: Callable[[Seen], Set[str]] = lambda _: frozenset()
+    judge: Callable[[ProbeResults], Iterator[Finding]]
+    moot: Callable[[ProbeResults], Set[str]] = lambda _: frozenset()
 
 
 def _check(
     needs: str,
     kinds: str,
-    judge: Callable[[Seen], Iterator[Finding]],
-    moot: Callable[[Seen], Set[str]] = lambda _: frozenset(),
+    judge: Callable[[ProbeResults], Iterator[Finding]],
+    moot: Callable[[ProbeResults], Set[str]] = lambda _: frozenset(),
 ) -> Check:
-    """One with its looks, between commas, and its kinds, between spaces."""
+    """Return a check. `needs` are probes separated by commas, `kinds` are separated by spaces."""
     return Check(tuple(needs.split(", ")), tuple(kinds.split()), judge, moot)
 
 
 def _only(kinds: str, *, moot: bool) -> Set[str]:
-    """These kinds, if they say nothing."""
+    """Return these kinds if `moot`, else none."""
     return frozenset(kinds.split()) if moot else frozenset()
 
 
@@ -58,7 +58,7 @@ MACHINE = (
         ),
     ),
 )
-"""Those that need no aresmon.yml."""
+"""The checks that need no valid aresmon.yml."""
 
 _STACK = (
     _check(
@@ -156,7 +156,7 @@ _DATA = (
 
 
 def checks(config: Config) -> tuple[Check, ...]:
-    """Every check of this site."""
+    """Return all checks for this site."""
     pushes = _check("the pushes", "push-failed push-never", lambda seen: check_data.pushes(seen["the pushes"], config))
     return (*MACHINE, *_STACK, *_SITE, *_DATA, pushes)
 
@@ -169,11 +169,11 @@ _KINDS: Mapping[Kind, str] = {
     "shard": "shard",
     "host": "host",
 }
-"""The kinds of `status`'s problems, here; those that are not among them have a check of their own."""
+"""The kind of finding for each kind of problem of `status`. The kinds that are missing here have their own checks."""
 
 
 def _status_findings(seen: Status) -> Iterator[Finding]:
-    """What `status` finds, as findings."""
+    """Return the problems of `status` as findings."""
     for problem in seen.problems:
         if problem.kind in _KINDS:
             yield Finding(_KINDS[problem.kind], problem.what, problem.next)

@@ -1,4 +1,4 @@
-"""What is in the database, asked at a known cost: no statement reads more than a day, or more series than it may."""
+"""Probes of the database at a limited cost: no query reads more than a day, or more series than the limit."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
 _WITHIN = 15.0  # seconds
-_ASKED_AT_ONCE = 20  # measurements: from elsewhere each request is a session of ssh
-_GROWTH_OF = 3  # measurements whose growth is asked for
-_MOST_GROWTH = 20_000  # series of one of them: more take seconds, and say enough by being there
-_ROUND = 12.0  # seconds, in which an agent that works sends something newer
-_AHEAD = 30  # seconds: a point that is dated later than this from now says nothing of now
+_ASKED_AT_ONCE = 20  # measurements: from a workstation, each request is an ssh session
+_GROWTH_OF = 3  # measurements whose growth is queried
+_MOST_GROWTH = 20_000  # series in one of them: counting more takes seconds, and they are a finding in any case
+_ROUND = 12.0  # seconds in which a working agent sends newer points
+_AHEAD = 30  # seconds: a point dated further in the future does not show that the host is sending now
 _DAY, _HOUR = 86400, 3600
 
 
 def differences(influxdb: InfluxDB, project: Project) -> facts.DatabaseFacts:
-    """What `up` would change in the database."""
+    """Return what `up` would change in the database, and the unmanaged continuous queries."""
     changes, coarser = service.differences(project, influxdb, folder.users(), shorten=True)
     return facts.DatabaseFacts(
         tuple(change.description for change in changes),
@@ -44,7 +44,7 @@ def differences(influxdb: InfluxDB, project: Project) -> facts.DatabaseFacts:
 def look(
     influxdb: InfluxDB, config: Config, *, free: int | None, wait: Callable[[float], None] = time.sleep
 ) -> facts.DataFacts:
-    """How much there is, of what, of when and by which agents. `wait` lets some seconds pass."""
+    """Read the size, the series, the hosts' clocks and the agents' versions. `wait` sleeps for some seconds."""
     taken = capacity.measure(influxdb, now=time.time(), free=free)
     counts = _with_growth(influxdb, _counts(influxdb))
     most = worst(counts)
@@ -67,14 +67,14 @@ def _unknown(influxdb: InfluxDB, views: Views) -> tuple[str, ...]:
 
 
 def _counts(influxdb: InfluxDB) -> list[SeriesCount]:
-    """Series by host, measurement by measurement: a statement over all of them is refused when it is needed most."""
+    """Count series by host, one measurement at a time: with many series InfluxDB rejects a query over all of them."""
     names = [str(row["name"]) for one in _ask(influxdb, "SHOW MEASUREMENTS") for row in one.rows]
     pieces = [names[start : start + _ASKED_AT_ONCE] for start in range(0, len(names), _ASKED_AT_ONCE)]
     return [count for piece in pieces for count in _of_measurements(influxdb, piece)]
 
 
 def _of_measurements(influxdb: InfluxDB, names: Sequence[str]) -> list[SeriesCount]:
-    """Some measurements in one request; one by one where InfluxDB refuses to count one of them."""
+    """Count some measurements in one request, or one at a time if InfluxDB rejects the request."""
     statements = [f'SHOW SERIES EXACT CARDINALITY FROM {identifier(name)} GROUP BY "host"' for name in names]
     try:
         return [count for found in _ask_all(influxdb, *statements) for count in _counted(found)]
@@ -89,7 +89,7 @@ def _of_measurements(influxdb: InfluxDB, names: Sequence[str]) -> list[SeriesCou
 
 
 def _of_host(influxdb: InfluxDB, name: str, host: str) -> SeriesCount:
-    """One host's series in one measurement: InfluxDB stops counting where a query may read no more."""
+    """Count one host's series in one measurement, up to the number that a query may read."""
     try:
         where = f'WHERE "host" = {string(host)}'
         found = _ask(influxdb, f"SHOW SERIES EXACT CARDINALITY FROM {identifier(name)} {where}")
@@ -107,7 +107,7 @@ def _counted(found: Sequence[Series]) -> Iterator[SeriesCount]:
 
 
 def _with_growth(influxdb: InfluxDB, counts: Sequence[SeriesCount]) -> list[SeriesCount]:
-    """The same, with how many the largest measurements had within an hour a day ago, and within the last one."""
+    """Add the series of the last hour, and of the same hour a day ago, to the largest measurements."""
     sizes: Counter[str] = Counter()
     for one in counts:
         sizes[one.measurement] += one.count
@@ -129,8 +129,8 @@ def _with_growth(influxdb: InfluxDB, counts: Sequence[SeriesCount]) -> list[Seri
 
 
 def _active(influxdb: InfluxDB, measurement: str, since: int) -> Mapping[str, int] | None:
-    """Series that had a point in the hour from then on, by host; None where that is more than a query may read, or
-    where there was nothing at all."""
+    """Count the series with a point in the hour from `since` on, by host; None if there are none, or more than a query
+    may read."""
     name = identifier(measurement)
     try:
         fields = _ask(influxdb, f"SHOW FIELD KEYS FROM {name}")
@@ -143,7 +143,7 @@ def _active(influxdb: InfluxDB, measurement: str, since: int) -> Mapping[str, in
 
 
 def _tags(influxdb: InfluxDB, most: SeriesCount) -> dict[str, int]:
-    """How many values each tag has where there are the most series."""
+    """Count the values of each tag in the host and measurement with the most series."""
     name, where = identifier(most.measurement), f'WHERE "host" = {string(most.host)}'
     keys = [str(row["tagKey"]) for one in _ask(influxdb, f"SHOW TAG KEYS FROM {name}") for row in one.rows]
     found = {}
@@ -160,7 +160,7 @@ def _tags(influxdb: InfluxDB, most: SeriesCount) -> dict[str, int]:
 
 
 def _values_at_limit(influxdb: InfluxDB, error: InfluxDBError, *, name: str, key: str) -> int:
-    """Where the series are too many to count a tag's values by, whether it has many of them at all."""
+    """Return a lower bound of a tag's values if there are too many series to count them, at most a thousand."""
     limit = _limit(error)
     try:
         listed = _ask(influxdb, f"SHOW TAG VALUES FROM {name} WITH KEY = {identifier(key)} LIMIT 1000")
@@ -179,10 +179,10 @@ def _limit(error: InfluxDBError) -> int:
 
 
 def _clocks(influxdb: InfluxDB, hosts: Sequence[str], wait: Callable[[float], None]) -> dict[str, float]:
-    """By how many seconds each host's newest point is ahead of now.
+    """Return by how many seconds each host's newest point is ahead of now, for hosts whose clock is wrong.
 
-    One whose points are of now was ahead once at the most. One that is late is silent, or its clock is behind: a second
-    look tells, since silence does not move on.
+    A host with current points has a correct clock. A host with late points has stopped sending, or its clock is
+    behind: a second query shows which, since the newest point of a silent host does not change.
     """
     asked = time.time()
     current, future = _newest(influxdb, f"<= {int(asked) + _AHEAD}s"), _newest(influxdb, f"> {int(asked) + _AHEAD}s")
@@ -205,7 +205,7 @@ def _newest(influxdb: InfluxDB, of: str) -> dict[str, float]:
 
 
 def _versions(influxdb: InfluxDB) -> dict[str, str]:
-    """The Telegraf of each host that sent something within the last hour; the one it was sent by last."""
+    """Return the latest Telegraf version of each host that sent data in the last hour."""
     where = "WHERE time > now() - 1h AND time < now() + 1h"
     found = _ask(influxdb, f'SELECT last("metrics_gathered") FROM "internal_agent" {where} GROUP BY "host", "version"')
     ordered = sorted(found, key=lambda one: float(one.rows[0]["time"]))
@@ -222,4 +222,4 @@ def _ask_all(influxdb: InfluxDB, *statements: str) -> list[list[Series]]:
     except InfluxDBError:
         raise
     except AresmonError as error:
-        raise AresmonError(f"{error.message} (it was asked for its contents)", hint=error.hint) from None
+        raise AresmonError(f"{error.message} (while querying the database's contents)", hint=error.hint) from None

@@ -1,4 +1,4 @@
-"""Each host, visited: whether ssh and sudo let us in, and what its agent does. Nothing is changed there."""
+"""Probe of the hosts over ssh: whether ssh and sudo work, and the state of the agent. Nothing is changed there."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _AT_ONCE = 50
 
 
 async def visit(session: Session) -> tuple[facts.HostFacts, ...]:
-    """Visit every host of the site, many at a time, each within its time."""
-    places = asyncio.Semaphore(_AT_ONCE)
+    """Visit every host of the site, fifty at a time, each with a time limit."""
+    slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(host: Host) -> facts.HostFacts:
-        async with places:
+        async with slots:
             try:
                 return await asyncio.wait_for(_look(session, host), _WITHIN)
             except TimeoutError:
-                return facts.HostFacts(host.name, error=f"{host.name} did not answer within {_WITHIN:.0f} s")
+                return facts.HostFacts(host.name, error=f"{host.name} did not respond within {_WITHIN:.0f} s")
             except AresmonError as error:
                 return facts.HostFacts(host.name, error=_named(host.name, error.message), next=error.hint)
 

@@ -1,4 +1,4 @@
-"""The engine, the machine, its disks and the stack's containers, looked at."""
+"""Probes of the engine, the machine, its disks and the stack's containers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from aresmon.system import process
 from aresmon.system.errors import AresmonError
 
 _DAEMON = Path("/etc/docker/daemon.json")
-_BOUNDED_BY_ITSELF = frozenset({"local", "journald", "syslog", "none"})
+_LIMITED_DRIVERS = frozenset({"local", "journald", "syslog", "none"})
 _WITHIN = 5.0  # seconds
 _LOOK_BACK = 7  # days of growth
-_LEAST_SPAN = 6 * 3600  # seconds of points that tell growth
+_LEAST_SPAN = 6 * 3600  # seconds of points that are enough to estimate growth
 
 
 def engine(of: Engine) -> facts.EngineFacts:
-    """What the engine tells of itself, and which Compose is here."""
+    """Read the engine's state and settings, and Compose's version."""
     with told():
         info = of.client.info()
     asked = time.time()
@@ -52,13 +52,13 @@ def engine(of: Engine) -> facts.EngineFacts:
 
 
 def engine_root(of: Engine) -> str:
-    """The folder in which the engine keeps images and containers."""
+    """Return the folder in which the engine stores images and containers."""
     with told():
         return str(of.client.info().get("DockerRootDir", ""))
 
 
 def recent(lines: Iterable[str], *, now: float | None = None, within: float = 86400.0) -> Iterator[str]:
-    """The lines of a log that are not older than so many seconds, by the engine's time stamp in front of each."""
+    """Yield the lines of a log that are not older than `within` seconds, by the engine's timestamp at their start."""
     oldest = (time.time() if now is None else now) - within
     for line in lines:
         if _time(line.partition(" ")[0], oldest) >= oldest:
@@ -66,7 +66,7 @@ def recent(lines: Iterable[str], *, now: float | None = None, within: float = 86
 
 
 def machine(of: Engine) -> facts.MachineFacts:
-    """What this machine tells of itself."""
+    """Read this machine's settings, memory and listening ports."""
     has_systemd = Path("/run/systemd/system").is_dir()
     memory = _memory()
     try:
@@ -84,22 +84,22 @@ def machine(of: Engine) -> facts.MachineFacts:
 
 
 def stack(of: Engine, config: Config) -> facts.StackFacts:
-    """The containers of the site, those of interrupted commands too."""
+    """Read the containers of the site, including those of interrupted commands."""
     pins = used_pins(config)
-    seen = []
+    services = []
     with told():
         found = of.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={config.site}"})
     for one in found:
-        with suppress(AresmonError), told():  # gone in between
-            seen.append(service(of.client.api.inspect_container(one["Id"]), pins))
-    return facts.StackFacts(tuple(seen), {"edge.agents": config.edge.agents, "edge.grafana": config.edge.grafana})
+        with suppress(AresmonError), told():  # it was removed in the meantime
+            services.append(service(of.client.api.inspect_container(one["Id"]), pins))
+    return facts.StackFacts(tuple(services), {"edge.agents": config.edge.agents, "edge.grafana": config.edge.grafana})
 
 
 def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.ServiceFacts:
-    """What an inspection of a container says."""
+    """Parse the inspection of a container."""
     one, host = containers.container(details), details["HostConfig"]
     log = host.get("LogConfig") or {}
-    bounded = log.get("Type") in _BOUNDED_BY_ITSELF or "max-size" in (log.get("Config") or {})
+    limited = log.get("Type") in _LIMITED_DRIVERS or "max-size" in (log.get("Config") or {})
     return facts.ServiceFacts(
         name=one.service,
         state=one.state,
@@ -109,16 +109,16 @@ def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.Servic
         restarts=one.restarts,
         out_of_memory=one.out_of_memory,
         memory_limit=one.memory_limit,
-        limits_log=bounded,
+        limits_log=limited,
         published=one.published,
         is_leftover=details["Config"]["Labels"].get("com.docker.compose.oneoff") == "True",
     )
 
 
 def disks(project: Project, root: str, influxdb: InfluxDB | None) -> tuple[facts.DiskFacts, ...]:
-    """The filesystems of the site's folders, and of the engine's own, where that can be seen."""
+    """Read the filesystems of the site's folders, and of the engine's if `root` is not empty."""
     folders = project.data_folders()
-    wanted = [
+    listed = [
         ("InfluxDB's data", folders["influxdb"], "storage.data"),
         ("Grafana's data", folders["grafana"], "grafana.data"),
         ("the site's folder", project.site.root, ""),
@@ -126,33 +126,33 @@ def disks(project: Project, root: str, influxdb: InfluxDB | None) -> tuple[facts
     ]
     growths: dict[str, float | None] = {}
     found = []
-    for what, folder, setting in wanted:
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        mount = _mount(there)
+    for what, folder, setting in listed:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        mount = _mount(existing)
         if mount not in growths:
             growths[mount] = _growth(influxdb, project.config.server, mount)
-        found.append(_disk(what, there, setting, growths[mount]))
+        found.append(_disk(what, existing, setting, growths[mount]))
     return tuple(found)
 
 
 def _disk(what: str, folder: Path, setting: str, growth: float | None) -> facts.DiskFacts:
-    room = os.statvfs(folder)
+    status = os.statvfs(folder)
     return facts.DiskFacts(
         what=what,
         folder=str(folder),
         device=folder.stat().st_dev,
-        total=room.f_blocks * room.f_frsize,
-        free=room.f_bavail * room.f_frsize,
-        inodes=room.f_files,
-        inodes_free=room.f_favail,
-        writable=not room.f_flag & os.ST_RDONLY,
+        total=status.f_blocks * status.f_frsize,
+        free=status.f_bavail * status.f_frsize,
+        inodes=status.f_files,
+        inodes_free=status.f_favail,
+        writable=not status.f_flag & os.ST_RDONLY,
         setting=setting,
         growth=growth,
     )
 
 
 def _growth(influxdb: InfluxDB | None, server: str, mount: str) -> float | None:
-    """Bytes that a filesystem of the server took more a day lately, by the server's own points; None for too few."""
+    """Return the recent growth of a filesystem in bytes a day, from the server's own points; None with too few."""
     if influxdb is None:
         return None
     where = (
@@ -178,7 +178,7 @@ def _mount(folder: Path) -> str:
 
 
 def _limits_logs() -> bool | None:
-    """Whether the engine gives every container's log an end, unless it says otherwise."""
+    """Return whether the engine limits container logs by default; None if its settings cannot be read."""
     try:
         settings = json.loads(_DAEMON.read_bytes())
         return "max-size" in (settings.get("log-opts") or {})
@@ -197,7 +197,7 @@ def _compose() -> str:
 
 
 def _said(*argv: str) -> str:
-    """What a program says, in a word; empty where it is not there or says nothing in time."""
+    """Run a program and return its output; empty if it is not installed or does not finish in time."""
     if shutil.which(argv[0]) is None:
         return ""
     try:
@@ -207,7 +207,7 @@ def _said(*argv: str) -> str:
 
 
 def _memory() -> dict[str, int]:
-    """/proc/meminfo, in bytes."""
+    """Read /proc/meminfo, in bytes."""
     found = {}
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         name, _, rest = line.partition(":")
@@ -226,15 +226,15 @@ def _listening() -> tuple[facts.ListenerFacts, ...]:
 
 
 def _owners(inodes: set[int]) -> dict[int, str]:
-    """Whose these sockets are: `nginx, process 123`, of the processes that this one may look at."""
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    """Return the process of each socket, such as `nginx, process 123`, if this process may read its descriptors."""
+    inode_of = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[int, str] = {}
     for process_folder in Path("/proc").iterdir():
         if not process_folder.name.isdigit():
             continue
         for link in _links(process_folder / "fd"):
-            if link in wanted and wanted[link] not in owners:
-                owners[wanted[link]] = f"{_name(process_folder)}, process {process_folder.name}"
+            if link in inode_of and inode_of[link] not in owners:
+                owners[inode_of[link]] = f"{_name(process_folder)}, process {process_folder.name}"
     return owners
 
 
@@ -243,11 +243,11 @@ def _links(folder: Path) -> Sequence[str]:
     try:
         for path in folder.iterdir():
             try:
-                found.append(os.readlink(path))  # noqa: PTH115 (what it leads to is no path)
+                found.append(os.readlink(path))  # noqa: PTH115 (the link's target is not a path)
             except OSError:
                 continue
     except OSError:
-        pass  # another user's process, or one that ended
+        pass  # another user's process, or one that has ended
     return found
 
 
@@ -259,10 +259,13 @@ def _name(process_folder: Path) -> str:
 
 
 def _time(stamp: str, otherwise: float) -> float:
-    """The engine's time stamp as seconds since 1970: its own clock's in a log, its machine's with the offset in what
-    it tells of itself. Of its nanoseconds Python takes six digits."""
+    """Return an engine's timestamp as seconds since 1970, `otherwise` if it is not one.
+
+    Timestamps in logs are in UTC, the one in the engine's info has an offset. Python reads six digits of the
+    nanoseconds.
+    """
     try:
-        told = datetime.fromisoformat(stamp)
+        parsed = datetime.fromisoformat(stamp)
     except ValueError:
         return otherwise
-    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""The site's folder, its secrets, its bundle and its history, looked at. No secret leaves this module."""
+"""Probes of the site's folder, secrets, bundle and history. No secret's value leaves this module."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from aresmon.system import git
 from aresmon.system.errors import AresmonError
 
 _WEEK = 7 * 86400.0
-_OLD = 3600.0  # seconds: what is younger may belong to a command that runs now
-_KEPT = (".aresmon-former-", ".aresmon-rejected-", ".aresmon-failed-")  # whole, by a restore or an upgrade
+_OLD = 3600.0  # seconds: younger files may belong to a command that is running
+_KEPT = (".aresmon-former-", ".aresmon-rejected-", ".aresmon-failed-")  # kept intact by a restore or an upgrade
 _LARGEST = 1 << 20  # bytes of a file that is searched for secrets
 
 
 def folder(project: Project, *, influxdb_runs: bool) -> facts.FolderFacts:
-    """The folder as it stands."""
+    """Read the state of the site's folder."""
     in_git = _git(project.site, "rev-parse", "--is-inside-work-tree") == ["true"]
     tracked = _git(project.site, "ls-files", "-z", "--", ".aresmon") if in_git else []
     return facts.FolderFacts(
@@ -53,7 +53,7 @@ def folder(project: Project, *, influxdb_runs: bool) -> facts.FolderFacts:
 
 
 def plan(project: Project, engine: Engine) -> facts.PlanFacts:
-    """What `up` would do. Nothing is fetched, and nothing changed."""
+    """Return what `up` would do. Nothing is fetched or changed."""
     on_disk = bundle.read_of(project.site)
     if not on_disk.exists:
         return facts.PlanFacts("", (), (), ())
@@ -65,7 +65,7 @@ def plan(project: Project, engine: Engine) -> facts.PlanFacts:
 
 
 def pushes(site: Site) -> facts.PushFacts:
-    """How the last push to each host ended, by the site's history."""
+    """Read the outcome of the last push to each host from the site's history."""
     last = {}
     for event in site.history("push-config"):
         last[str(event.get("host", ""))] = str(event.get("outcome", "")), str(event.get("why", ""))
@@ -73,14 +73,14 @@ def pushes(site: Site) -> facts.PushFacts:
 
 
 def backups(project: Project) -> facts.BackupFacts:
-    """What is known of the backups, and how often they should be made."""
+    """Read the record of backups, and how old the last one may be."""
     has_one = (project.site.secrets / secrets.BACKUP).exists()
     mark = record.mark_of(secrets.read(project.site.secrets, secrets.BACKUP)) if has_one else ""
     return facts.BackupFacts(record.read(project.site), time.time(), project.config.backup.every.missed_after, mark)
 
 
 def _secrets(project: Project) -> Iterator[facts.SecretFacts]:
-    """Every file that is a secret, and the folders that keep others out."""
+    """Read the permissions of each secret, and of the folders that protect them."""
     users = site_folder.users()
     owners = secrets.owners(project.config, users)
     for path in (project.site.state, project.site.secrets):
@@ -111,7 +111,7 @@ def _values(site: Site) -> list[tuple[str, str]]:
 
 
 def _texts(site: Site) -> list[tuple[str, str]]:
-    """The files of the site that people read and share."""
+    """Read the files of the site that people read and share."""
     paths = [site.file, *site.overrides.rglob("*"), *site.bundle.rglob("*")]
     return [
         (str(path.relative_to(site.root)), path.read_text("utf-8", "replace"))
@@ -121,7 +121,7 @@ def _texts(site: Site) -> list[tuple[str, str]]:
 
 
 def _leftovers(project: Project) -> Iterator[str]:
-    """What a command writes for a moment, or a restore keeps aside, and is still there."""
+    """Return temporary files of interrupted commands, and folders that a restore or an upgrade kept."""
     now = time.time()
     written = (*project.site.state.glob(".*.????????"), *project.site.secrets.glob(".*.????????"))
     aside = (path for folder in project.data_folders().values() for path in folder.glob(".aresmon-*"))
@@ -133,7 +133,7 @@ def _leftovers(project: Project) -> Iterator[str]:
 
 
 def _unfinished(site: Site) -> Iterator[tuple[str, str]]:
-    """What the journals of interrupted commands say is still to be done; `status` tells of an upgrade's."""
+    """Return what interrupted commands have left to do, by their journals; `status` reports an upgrade's."""
     try:
         if folder_swap.pending(site):
             yield "a restore was interrupted while it moved the data into place", "`aresmon up` completes it"
@@ -157,7 +157,7 @@ def _socket(site: Site) -> facts.SocketFacts:
 
 
 def _git(site: Site, *arguments: str) -> list[str]:
-    """What git answers, a line or a name each; nothing where there is no git, or it refuses."""
+    """Run git and return its output's lines or names; none if git is not installed or fails."""
     try:
         done = git.ask(arguments, cwd=site.root, env=None, timeout=git.LOCALLY / 3)
     except AresmonError:

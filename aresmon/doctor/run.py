@@ -1,4 +1,4 @@
-"""All looks and all checks: what is seen at once, each within its time, then judged, with nothing changed."""
+"""Run `doctor`: all probes at the same time, each with a time limit, then all checks. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from typing import Any
 from aresmon.config.model import Config
 from aresmon.doctor import facts, findings, probe_database, probe_machine, probe_site
 from aresmon.doctor import status as doctor_status
-from aresmon.doctor.checks import MACHINE, Check, Seen, checks
+from aresmon.doctor.checks import MACHINE, Check, ProbeResults, checks
 from aresmon.doctor.findings import Finding, Report, SkippedCheck
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import capacity, service
-from aresmon.influxdb.client import InfluxDB, preload_docker_sdk
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError, preload_docker_sdk
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, SiteError
 
 WITHIN = 30.0
-"""Seconds for the looks that are made at once; with visits to hosts twice that. `status` comes after them."""
+"""Seconds for the probes that run at the same time; twice that with visits to hosts. `status` runs after them."""
 _LOG_LINES = 500
 _AT_ONCE = 32
-_THROUGH_SSH = 2  # sshd lets ten sessions into a connection (MaxSessions), and each question is one
-_STATUS = "services and hosts"
+_THROUGH_SSH = 2  # sshd allows ten sessions on a connection (MaxSessions), and each request is one
+_STATUS, _ENGINE = "services and hosts", "the engine"
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What is examined, and by which ways: the site, its engine, its InfluxDB; `is_here` is whether the stack is on
-    this machine, `visit` visits the hosts if that is wanted."""
+    """A site to examine, with connections to its engine and InfluxDB. `is_here`: the stack is on this machine; `visit`
+    visits the hosts over ssh, None with no `--hosts`."""
 
     site: Site
     engine: Engine
@@ -41,54 +41,54 @@ class Examination:
 
 
 def examine(case: Examination) -> Report:
-    """Look at everything that can be looked at from here. Never raises for what is wrong with the site."""
+    """Run every probe and check that is possible from here. Problems of the site become findings, never exceptions."""
     try:
         project = Project.load(case.site)
     except AresmonError as error:
         return _without_a_file(case, error)
     preload_docker_sdk()
-    config, looks = project.config, _looks(case, project)
-    # Last: it counts every point of a minute, which too many series make so dear that no other question is answered.
-    status = {_STATUS: looks.pop(_STATUS)}
+    config, probes = project.config, _probes(case, project)
+    # Last: it counts all points of a minute, and with too many series InfluxDB answers nothing else meanwhile.
+    status = {_STATUS: probes.pop(_STATUS)}
     at_once = _AT_ONCE if case.is_here else _THROUGH_SSH
-    seen = gather(looks, within=WITHIN * (2 if case.visit else 1), at_once=at_once)
-    seen |= gather(status, within=WITHIN / 2)
+    results = gather(probes, within=WITHIN * (2 if case.visit else 1), at_once=at_once)
+    results |= gather(status, within=WITHIN / 2)
     found = [Finding("file-notice", notice) for notice in config.notices]
-    looked_for = ["file-wrong", "file-notice"]
-    _judge(checks(config), seen, found, looked_for)
-    return findings.report(config.site, found, looked_for, _skipped(case, config, seen))
+    checked_kinds = ["file-wrong", "file-notice"]
+    _run_checks(checks(config), results, found, checked_kinds)
+    return findings.report(config.site, found, checked_kinds, _skipped(case, config, results))
 
 
 def _without_a_file(case: Examination, error: AresmonError) -> Report:
-    """What can be known where the file says nothing: the machine and its engine."""
+    """Check what needs no valid aresmon.yml: the machine and its engine."""
     preload_docker_sdk()
-    looks = {
+    probes = {
         "the engine": lambda: probe_machine.engine(case.engine),
         "this machine": lambda: probe_machine.machine(case.engine),
     }
-    seen = gather(looks, within=WITHIN)
+    results = gather(probes, within=WITHIN)
     wrong = error.errors if isinstance(error, SiteError) else (error.message,)
     found = [Finding("file-wrong", one, "" if isinstance(error, SiteError) else error.hint) for one in wrong]
-    looked_for = ["file-wrong"]
-    _judge(MACHINE, seen, found, looked_for)
-    skipped = [SkippedCheck("everything that aresmon.yml names", "the file cannot be read", is_expected=True)]
-    return findings.report(str(case.site.root), found, looked_for, skipped)
+    checked_kinds = ["file-wrong"]
+    _run_checks(MACHINE, results, found, checked_kinds)
+    skipped = [SkippedCheck("everything that aresmon.yml configures", "the file is invalid", is_expected=True)]
+    return findings.report(str(case.site.root), found, checked_kinds, skipped)
 
 
-def _judge(made: Sequence[Check], seen: Seen, found: list[Finding], looked_for: list[str]) -> None:
-    """Make the checks whose facts are there; what does not answer is a finding itself."""
+def _run_checks(made: Sequence[Check], results: ProbeResults, found: list[Finding], checked_kinds: list[str]) -> None:
+    """Run the checks whose probes succeeded, and add a finding for an engine or database that does not respond."""
     for check in made:
-        if all(name in seen and not isinstance(seen[name], FailedProbe) for name in check.needs):
-            found.extend(check.judge(seen))
-            looked_for.extend(set(check.kinds) - check.moot(seen))
-    found.extend(_silences(seen))
+        if all(name in results and not isinstance(results[name], FailedProbe) for name in check.needs):
+            found.extend(check.judge(results))
+            checked_kinds.extend(set(check.kinds) - check.moot(results))
+    found.extend(_unreachable(results))
 
 
-# Looks -----------------------------------------------------------------------------------------------
+# Probes ----------------------------------------------------------------------------------------------
 
 
-def _looks(case: Examination, project: Project) -> dict[str, Callable[[], Any]]:
-    """Every look that can be made from here, by its name."""
+def _probes(case: Examination, project: Project) -> dict[str, Callable[[], Any]]:
+    """Return every probe that is possible from here, by name."""
     site, config, engine = project.site, project.config, case.engine
 
     def influxdb() -> InfluxDB:
@@ -98,7 +98,7 @@ def _looks(case: Examination, project: Project) -> dict[str, Callable[[], Any]]:
         free = capacity.free_bytes(site.root / config.data) if case.is_here else None
         return probe_database.look(influxdb(), config, free=free)
 
-    looks: dict[str, Callable[[], Any]] = {
+    probes: dict[str, Callable[[], Any]] = {
         "the engine": lambda: probe_machine.engine(engine),
         "the containers": lambda: probe_machine.stack(engine, config),
         _STATUS: lambda: doctor_status.look(project, engine, influxdb=case.influxdb),
@@ -107,7 +107,7 @@ def _looks(case: Examination, project: Project) -> dict[str, Callable[[], Any]]:
         "the pushes": lambda: probe_site.pushes(site),
     }
     if case.is_here:
-        looks |= {
+        probes |= {
             "this machine": lambda: probe_machine.machine(engine),
             "the disks": lambda: probe_machine.disks(project, *_engine_root(engine), _or_none(influxdb)),
             "the site's folder": lambda: probe_site.folder(project, influxdb_runs=_runs(engine, config)),
@@ -116,8 +116,8 @@ def _looks(case: Examination, project: Project) -> dict[str, Callable[[], Any]]:
             "the backups": lambda: probe_site.backups(project),
         }
     if case.visit is not None:
-        looks["the hosts"] = case.visit
-    return looks
+        probes["the hosts"] = case.visit
+    return probes
 
 
 def _log(engine: Engine, config: Config) -> tuple[str, ...]:
@@ -146,65 +146,64 @@ def _runs(engine: Engine, config: Config) -> bool:
         return False
 
 
-def _silences(seen: Seen) -> Iterator[Finding]:
-    """What could not be looked at because the engine or the database does not answer: that is the finding."""
-    engine, data = seen.get("the engine"), seen.get("what is in the database")
+def _unreachable(results: ProbeResults) -> Iterator[Finding]:
+    """Report an engine or database that does not respond."""
+    engine, data = results.get(_ENGINE), results.get("what is in the database")
     if isinstance(engine, FailedProbe):
         yield Finding("engine-unreachable", engine.why, engine.next)
-    if isinstance(data, FailedProbe) and data.error == "UnreachableError":
+    if isinstance(data, FailedProbe) and data.error == InfluxDBUnreachableError.__name__:
         yield Finding("database-silent", data.why, data.next)
 
 
-def _skipped(case: Examination, config: Config, seen: Seen) -> list[SkippedCheck]:
-    told = {"the engine"}
-    skipped = [
-        SkippedCheck(name, one.why) for name, one in seen.items() if isinstance(one, FailedProbe) and name not in told
-    ]
+def _skipped(case: Examination, config: Config, results: ProbeResults) -> list[SkippedCheck]:
+    """Return the checks that did not run. A failed probe of the engine is left out: it is a finding already."""
+    failed = {name: one.why for name, one in results.items() if isinstance(one, FailedProbe) and name != _ENGINE}
+    skipped = [SkippedCheck(name, why) for name, why in failed.items()]
     if not case.is_here:
-        why = f"the stack is on {config.server}; `aresmon doctor` there looks at them"
+        why = f"the stack is on {config.server}; run `aresmon doctor` there"
         skipped.append(SkippedCheck("disks, secrets, ports and clock of the server", why, is_expected=True))
     if case.visit is None:
-        skipped.append(SkippedCheck("ssh and sudo on the hosts", "--hosts looks at them", is_expected=True))
+        skipped.append(SkippedCheck("ssh and sudo on the hosts", "use --hosts", is_expected=True))
     return skipped
 
 
 @dataclass(frozen=True, slots=True)
 class FailedProbe:
-    """A look that told nothing, and why; `error` is the kind of error that it was."""
+    """A probe that failed, and why; `error` is the class name of the exception."""
 
     why: str
     next: str = ""
     error: str = ""
 
 
-def gather(looks: Mapping[str, Callable[[], Any]], *, within: float, at_once: int = 32) -> dict[str, Any]:
-    """What each look tells, or a Failed, by name. After `within` seconds the rest is left behind.
+def gather(probes: Mapping[str, Callable[[], Any]], *, within: float, at_once: int = 32) -> dict[str, Any]:
+    """Run all probes and return their results, or a FailedProbe, by name. Waits at most `within` seconds.
 
-    In threads that end with the process: one that hangs in the kernel cannot be ended.
+    The threads are daemons, since a thread that hangs in the kernel cannot be stopped.
     """
-    told: dict[str, Any] = {}
-    places = threading.Semaphore(at_once)
+    results: dict[str, Any] = {}
+    slots = threading.Semaphore(at_once)
 
-    def run(name: str, look: Callable[[], Any]) -> None:
-        with places:
-            told[name] = _told(name, look)
+    def run(name: str, probe: Callable[[], Any]) -> None:
+        with slots:
+            results[name] = _run_probe(name, probe)
 
-    threads = [threading.Thread(target=run, args=each, daemon=True) for each in looks.items()]
+    threads = [threading.Thread(target=run, args=each, daemon=True) for each in probes.items()]
     deadline = time.monotonic() + within
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    known = dict(told)
-    return {name: known.get(name, FailedProbe(f"no answer within {within:.0f} s")) for name in looks}
+    finished = dict(results)
+    return {name: finished.get(name, FailedProbe(f"no answer within {within:.0f} s")) for name in probes}
 
 
-def _told(name: str, look: Callable[[], Any]) -> Any:
+def _run_probe(name: str, probe: Callable[[], Any]) -> Any:
     try:
-        return look()
+        return probe()
     except AresmonError as error:
         return FailedProbe(error.message.replace("\n", "; "), error.hint, type(error).__name__)
     except OSError as error:
         return FailedProbe(f"{error.filename or name}: {error.strerror or error}")
-    except Exception as error:  # one look's fault must not hide what the others saw
-        return FailedProbe(f"the check itself failed: {type(error).__name__}: {error}", "please report it")
+    except Exception as error:  # a bug in one probe must not hide the results of the others
+        return FailedProbe(f"the probe crashed: {type(error).__name__}: {error}", "please report it")

@@ -1,4 +1,4 @@
-"""What is there and what is wrong with it: containers from the engine, hosts from their points in InfluxDB."""
+"""The state of a site: services from the engine, hosts from their points in InfluxDB, and the problems found."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from aresmon.system.errors import AresmonError, ExitCode
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A site at one moment (seconds since 1970). `capacity` is None where the database does not tell, `backups` where
-    the site's folder is elsewhere."""
+    """The state of a site at one time (seconds since 1970). `capacity` is None if the database does not respond,
+    `backups` if the site's folder is on another machine."""
 
     site: str
     server: str
@@ -47,13 +47,13 @@ class Status:
         return ExitCode.DEGRADED if self.problems else ExitCode.DONE
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, for scripts."""
+        """Return the state as plain data, for `status --json`."""
         return {"ok": not self.problems, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """What the database tells; as much as it could."""
+    """What could be read from the database."""
 
     hosts: tuple[HostStatus, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -63,9 +63,9 @@ class _Data:
 def look(
     project: Project, engine: Engine, *, influxdb: Callable[[], InfluxDB] | None = None, now: float | None = None
 ) -> Status:
-    """Look at a site, whose InfluxDB is the one here unless it is given.
+    """Read the state of a site. Without `influxdb` its InfluxDB is on this machine.
 
-    Raises AresmonError only where nothing can be known: no file, no engine.
+    Raises AresmonError only if nothing can be read, such as without an engine.
     """
     config = project.config
     at = time.time() if now is None else now
@@ -77,7 +77,7 @@ def look(
     data = _Data()
     if "influxdb" in containers and containers["influxdb"].state == "running":
         begun = {config.server: containers["telegraf"].started} if "telegraf" in containers else {}
-        data = _told(project, influxdb, begun=begun, at=at)
+        data = _read_database(project, influxdb, begun=begun, at=at)
     wrong = (*found, *_of_site(project, at, influxdb), *data.problems)
     return Status(config.site, config.server, at, services, data.hosts, wrong, data.capacity, record)
 
@@ -85,7 +85,7 @@ def look(
 def _services(
     engine: Engine, config: Config, containers: dict[str, Container]
 ) -> tuple[tuple[ServiceStatus, ...], list[Problem]]:
-    """Each service, the site's own in `overrides/` too, and what is wrong with them."""
+    """Return each service, including those of `overrides/`, and their problems."""
     pins = used_pins(config)
     services = tuple(_service(engine, pin, containers.get(name)) for name, pin in pins.items())
     services += tuple(
@@ -96,33 +96,35 @@ def _services(
 
 
 def _of_site(project: Project, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Problem]:
-    """What is wrong in the site's folder, where it is this machine's."""
+    """Return the problems of the site's folder, if it is on this machine."""
     if influxdb is None:
         yield from doctor_problems.of_certificates(project, at)
         yield from doctor_problems.of_release(project.site)
         yield from doctor_problems.of_backups(project, at)
 
 
-def _told(project: Project, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float) -> _Data:
-    """What the database tells, up to where it fails."""
+def _read_database(
+    project: Project, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float
+) -> _Data:
+    """Read the database; on an error, return what was read so far with the error as a problem."""
     folder = project.site.root / project.config.data if influxdb is None else None
     data = _Data()
     try:
         asked = service.influxdb(project.site) if influxdb is None else influxdb()
-        # First, since it costs nothing: where there are too many series, the rest may not be answered.
+        # First, since it is cheap: with too many series, the other queries may be rejected.
         taken = _capacity(asked, folder, at)
         data = _Data(problems=tuple(doctor_problems.of_capacity(taken)) if taken else (), capacity=taken)
         hosts = activity.look(asked, project.config, project.catalogue, at, begun)
         wrong = [*_of_hosts(project, hosts), *doctor_problems.of_shards(asked, folder, at)]
         return replace(data, hosts=hosts, problems=(*data.problems, *wrong))
     except AresmonError as error:
-        what = f"nothing is known of the hosts: {error.message}"
-        unknown = Problem("influxdb", what, error.hint or "`aresmon doctor` says what is in the way", "database")
+        what = f"the hosts' state is unknown: {error.message}"
+        unknown = Problem("influxdb", what, error.hint or "`aresmon doctor` shows the reason", "database")
         return replace(data, problems=(*data.problems, unknown))
 
 
 def _of_hosts(project: Project, hosts: tuple[HostStatus, ...]) -> Iterator[Problem]:
-    """Of a host that was blocked, this alone."""
+    """Return the problems of each host; for a blocked host, only that it is blocked."""
     out = users.blocked_hosts(project.site)
     for host in hosts:
         if host.name not in out:
@@ -146,7 +148,7 @@ def _service(engine: Engine, pin: Pin, container: Container | None) -> ServiceSt
 
 
 def _capacity(influxdb: InfluxDB, folder: Path | None, at: float) -> Capacity | None:
-    """What the data takes; `folder` is where it is, if that is on this machine. The rest of the status does without."""
+    """Return the size and growth of the data, None on an error. `folder` is the data's, None if on another machine."""
     try:
         return influxdb_capacity.measure(
             influxdb, now=at, free=influxdb_capacity.free_bytes(folder) if folder else None

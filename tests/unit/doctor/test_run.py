@@ -18,6 +18,7 @@ from aresmon.doctor import findings, run
 from aresmon.doctor.checks import checks
 from aresmon.doctor.findings import Finding, Report, SkippedCheck, kinds
 from aresmon.doctor.run import Examination, FailedProbe
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.site.folder import Site
 from aresmon.system.errors import AresmonError, ExitCode
 from tests.unit.conftest import REPOSITORY, FakeEngine
@@ -148,7 +149,7 @@ def no_disk() -> None:
         (no_disk, FailedProbe("disk: Input/output error")),
         (
             lambda: 1 / 0,
-            FailedProbe("the check itself failed: ZeroDivisionError: division by zero", "please report it"),
+            FailedProbe("the probe crashed: ZeroDivisionError: division by zero", "please report it"),
         ),
     ],
     ids=["refused", "no disk", "a fault of ours"],
@@ -168,6 +169,19 @@ def test_without_an_engine_the_folder_is_still_looked_at(site: Site) -> None:
     assert {"secret-open", "leftovers"} <= set(found.passed)
     assert "service" not in found.passed
     assert found.code == ExitCode.DEGRADED
+
+
+def test_a_database_that_does_not_respond_is_a_finding(site: Site) -> None:
+    def influxdb() -> InfluxDB:
+        raise InfluxDBUnreachableError("InfluxDB does not respond", hint="start it")
+
+    site.file.write_text("hosts: {biere: {collect: [disk]}}\n")
+
+    found = run.examine(Examination(site, NoEngine(), influxdb))
+
+    assert [(one.what, one.next) for one in found.findings if one.kind == "database-silent"] == [
+        ("InfluxDB does not respond", "start it")
+    ]
 
 
 @pytest.mark.parametrize("text", ["hosts: {biere: {collekt: [disk]}}\n", None], ids=["wrong", "missing"])

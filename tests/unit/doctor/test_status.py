@@ -292,7 +292,7 @@ def test_a_silent_database_hides_the_hosts_and_not_the_services(status: Look, er
     found = status(error=error)
 
     assert (found.hosts, len(found.services)) == ((), 4)
-    assert told(found) == [f"nothing is known of the hosts: {error}"]
+    assert told(found) == [f"the hosts' state is unknown: {error}"]
     assert found.problems[0].next
 
 
