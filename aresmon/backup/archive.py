@@ -175,11 +175,11 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
         entry = None
     if entry is None or entry.name != NAME or not 0 < entry.size <= _LONGEST_MANIFEST:
         raise DamagedError(f"it does not begin with its {NAME}")
-    told = b"".join(_content(tar, entry, NAME))
-    if len(told) != entry.size:
+    details = b"".join(_content(tar, entry, NAME))
+    if len(details) != entry.size:
         raise DamagedError(f"it is cut short in its {NAME}")
     try:
-        said = read(told)
+        said = read(details)
     except UnreadableError:
         raise DamagedError(f"its {NAME} is not what it was") from None
     for name in _wrong_names(one.name for one in said.members):
@@ -288,30 +288,30 @@ def _differences(days: Days, found: Fingerprint) -> Iterator[DataMismatch]:
         before, after = days.get(key, (Checksum(), Checksum()))
         is_now = found.get(key, Checksum())
         least, most = sorted((before.values, after.values))
-        told = f"{is_now.values} values"
+        details = f"{is_now.values} values"
         if before == after and is_now == before:
             continue
         if before != after and least <= is_now.values <= most:
             continue
         if before != after:
-            yield _difference(key, f"{least} to {most} values", told)
+            yield _difference(key, f"{least} to {most} values", details)
         elif before.values == is_now.values:
-            yield _difference(key, f"{told} with the mark {before.mark:016x}", f"other values ({is_now.mark:016x})")
+            yield _difference(key, f"{details} with the mark {before.mark:016x}", f"other values ({is_now.mark:016x})")
         else:
-            yield _difference(key, f"{before.values} values", told)
+            yield _difference(key, f"{before.values} values", details)
 
 
 def write(manifest: Manifest) -> bytes:
     """As JSON."""
-    told: dict[str, Any] = {"format": FORMAT, **asdict(manifest.origin)}
-    told |= {"members": [asdict(member) for member in manifest.members], "windows": dict(manifest.windows)}
+    details: dict[str, Any] = {"format": FORMAT, **asdict(manifest.origin)}
+    details |= {"members": [asdict(member) for member in manifest.members], "windows": dict(manifest.windows)}
     points: dict[str, dict[str, dict[str, list[Any]]]] = {}
     for (policy, measurement, day), marks in sorted(manifest.days.items()):
         kept = marks[:1] if marks[0] == marks[1] else marks
         row = [part for mark in kept for part in (mark.values, f"{mark.mark:016x}")]
         points.setdefault(policy, {}).setdefault(measurement, {})[_date(day)] = row
-    told["points"] = points
-    return _json({**told, "sha256": _digest(told)})
+    details["points"] = points
+    return _json({**details, "sha256": _digest(details)})
 
 
 def read(content: bytes) -> Manifest:

@@ -192,15 +192,15 @@ def _rows(series: Series) -> Iterator[tuple[int, Checksum]]:
     """Each window of a series, its beginning in seconds since 1970, and its mark."""
     tags = sorted((name, value) for name, value in series.tags.items() if value)
     for row in series.rows:
-        told = {name: value for name, value in row.items() if value is not None and name != "time"}
-        values = sum(value for name, value in told.items() if name.startswith("count_"))
-        content = json.dumps([tags, row["time"], sorted(told.items())], separators=(",", ":"))
+        details = {name: value for name, value in row.items() if value is not None and name != "time"}
+        values = sum(value for name, value in details.items() if name.startswith("count_"))
+        content = json.dumps([tags, row["time"], sorted(details.items())], separators=(",", ":"))
         yield int(row["time"]), Checksum(values, int.from_bytes(hashlib.sha256(content.encode()).digest()[:8], "big"))
 
 
-def _second(told: str) -> int:
+def _second(details: str) -> int:
     """InfluxDB's `2026-11-21T00:00:00Z` in seconds since 1970."""
-    return int(datetime.fromisoformat(told.replace("Z", "+00:00")).astimezone(UTC).timestamp())
+    return int(datetime.fromisoformat(details.replace("Z", "+00:00")).astimezone(UTC).timestamp())
 
 
 _FILE = "fingerprints.json"

@@ -154,10 +154,10 @@ def _state(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in _files(folder):
         try:
-            told = path.stat()
+            details = path.stat()
         except FileNotFoundError:
             return os.urandom(16).hex()
-        digest.update(f"{path}\0{told.st_size}\0{told.st_mtime_ns}\0{told.st_ino}\n".encode())
+        digest.update(f"{path}\0{details.st_size}\0{details.st_mtime_ns}\0{details.st_ino}\n".encode())
     return digest.hexdigest()[:32]
 
 

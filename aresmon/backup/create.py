@@ -103,9 +103,9 @@ def make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
         record.note_failed(site, FailedBackup(time.time(), error.message))
         raise
     except OSError as error:
-        told = f"{error.filename or 'a file'}: {error.strerror}"
-        record.note_failed(site, FailedBackup(time.time(), told))
-        raise AresmonError(f"no backup was made: {told}", hint="mend it, then `aresmon backup` again") from None
+        details = f"{error.filename or 'a file'}: {error.strerror}"
+        record.note_failed(site, FailedBackup(time.time(), details))
+        raise AresmonError(f"no backup was made: {details}", hint="mend it, then `aresmon backup` again") from None
 
 
 def is_passphrase_kept(site: Site) -> bool:
@@ -220,13 +220,13 @@ def _store(
                 why = error.message.removeprefix(f"{one.where}: ")
                 failed[one.where] = f"{why}; {error.hint}" if error.hint else why
     if not stored:
-        told = "; ".join(f"{where}: {why}" for where, why in failed.items())
-        raise AresmonError(f"no place took the archive: {told}", hint="mend it, then `aresmon backup` again")
+        details = "; ".join(f"{where}: {why}" for where, why in failed.items())
+        raise AresmonError(f"no place took the archive: {details}", hint="mend it, then `aresmon backup` again")
     record.note_made(project.site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
     events.record_backup(service.influxdb(project.site), project.config.server, "made", name)
     if failed:
-        told = "; ".join(f"{where}: {why}" for where, why in failed.items())
-        record.note_failed(project.site, FailedBackup(time.time(), told))
+        details = "; ".join(f"{where}: {why}" for where, why in failed.items())
+        record.note_failed(project.site, FailedBackup(time.time(), details))
     return BackupResult(
         archive=name,
         bytes=size,

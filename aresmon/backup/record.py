@@ -57,7 +57,7 @@ def read(site: Layout) -> BackupRecord:
     return _file(site).read_or(BackupRecord())
 
 
-def doubts(record: BackupRecord, *, due: float, now: float) -> Iterator[tuple[str, str]]:
+def find_problems(record: BackupRecord, *, due: float, now: float) -> Iterator[tuple[str, str]]:
     """What is wrong with the backups, and what to do; `due` is how many seconds may pass between two, 0 for any.
 
     A site that never made any has made its choice: `aresmon doctor` says so, and nothing else does.
@@ -74,7 +74,7 @@ def doubts(record: BackupRecord, *, due: float, now: float) -> Iterator[tuple[st
         )
 
 
-def told(record: BackupRecord, *, now: float) -> str:
+def describe(record: BackupRecord, *, now: float) -> str:
     """The last backup and the last proof, in one line."""
     made, verified = record.last_made, record.last_verified
     if made is None:

@@ -352,17 +352,17 @@ def _undo(work: _Work, moves: list[FolderSwap], why: str) -> None:
     rejected = f".aresmon-rejected-{_stamp()}"
     work.progress.warn(f"the restored data is taken out again: {why}")
     back = _exchange(work, [one.back(one.folder / rejected) for one in moves], work.owed)
-    told = f"the archive was restored and taken out again: {why}"
+    details = f"the archive was restored and taken out again: {why}"
     where = f"what was restored is in {', '.join(_kept(back))}"
     try:
         up.up_locked(work.project, work.engine, work.progress, announce=lambda _: None, hold=True)
     except AresmonError as error:
         raise AresmonError(
-            f"{told}. The former data is back, and does not run either: {error.message}",
+            f"{details}. The former data is back, and does not run either: {error.message}",
             hint=f"{error.hint or '`aresmon up` goes on from here'}; {where}",
             code=ExitCode.BROKEN,
         ) from None
-    raise AresmonError(told, hint=f"the former data runs again; {where}", code=ExitCode.ROLLED_BACK)
+    raise AresmonError(details, hint=f"the former data runs again; {where}", code=ExitCode.ROLLED_BACK)
 
 
 def _stamp() -> str:

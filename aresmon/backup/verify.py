@@ -61,9 +61,9 @@ class VerifyResult:
         """In one line."""
         if self.ok:
             return f"{self.values} values on {self.days} days of measurements are as they were"
-        told = [*self.faults, *map(str, self.differences[:1])]
+        details = [*self.faults, *map(str, self.differences[:1])]
         more = len(self.differences) - 1
-        return "; ".join(told) + (f" and {more} more days" if more > 0 else "")
+        return "; ".join(details) + (f" and {more} more days" if more > 0 else "")
 
 
 def verify(project: Project, engine: Engine, archive: str, progress: Progress) -> VerifyResult:
@@ -201,23 +201,23 @@ def find(project: Project, archive: str) -> ArchiveSource:
     """
     if archive != LATEST and Path(archive).is_file():
         return of_file(Path(archive))
-    told: list[str] = []
+    details: list[str] = []
     found: list[tuple[StoredArchive, ArchiveSource]] = []
     for store in stores(project):
         try:
             listed = store.list()
         except AresmonError as error:
-            told.append(f"{store.where}: {error.message}")
+            details.append(f"{store.where}: {error.message}")
             continue
         wanted = listed[-1:] if archive == LATEST else [one for one in listed if one.name == archive]
         found.extend((one, ArchiveSource(one.name, store.where, _opener(store, one.name))) for one in wanted)
-    if archive == LATEST and told and found:
+    if archive == LATEST and details and found:
         raise AresmonError(
-            f"which archive is the latest cannot be told: {'; '.join(told)}",
+            f"which archive is the latest cannot be told: {'; '.join(details)}",
             hint="name one: `aresmon backup list` shows those of the other places; nothing was changed",
         )
     if not found:
-        silent = f" ({'; '.join(told)})" if told else ""
+        silent = f" ({'; '.join(details)})" if details else ""
         what = "there is no archive yet" if archive == LATEST else f"there is no archive {archive}"
         raise AresmonError(f"{what}{silent}", hint="`aresmon backup list` shows those there are")
     return max(found, key=lambda pair: pair[0].at)[1]

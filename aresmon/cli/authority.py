@@ -106,12 +106,14 @@ def rotate(
             raise AresmonError(
                 f"the next authority is not known yet to {waiting}", hint=_WAITS[step].removeprefix("next: ")
             )
-        told = "make the next authority" if step == "prepare" else "let the next authority sign, and forget the former"
+        details = (
+            "make the next authority" if step == "prepare" else "let the next authority sign, and forget the former"
+        )
         if dry_run:
-            the_console().say(f"would {told}; nothing was changed")
+            the_console().say(f"would {details}; nothing was changed")
             return
         tls_migration.rotate(project, datetime.now(UTC))
-    the_console().say(f"done: {told}")
+    the_console().say(f"done: {details}")
     _tell_step(project)
 
 

@@ -294,7 +294,7 @@ def _counted(number: int) -> str:
 def _tell_doubts(project: Project) -> None:
     from aresmon.backup.storage import destinations
 
-    for what, hint in destinations.doubts(project):
+    for what, hint in destinations.warnings_of(project):
         the_console().warn(what, hint=hint)
 
 

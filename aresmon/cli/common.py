@@ -61,12 +61,12 @@ def command(
         epilog += f"\n\nAlias: {', '.join(f'aresmon {alias}' for alias in aliases)}"
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        told = _told(function)
+        details = _with_errors_printed(function)
         summary = (function.__doc__ or "").partition("\n")[0]
         for each in (name, *aliases):
             hidden = each in aliases
-            group.command(each, cls=HelpCommand, short_help=summary, epilog=epilog, hidden=hidden)(told)
-        return told
+            group.command(each, cls=HelpCommand, short_help=summary, epilog=epilog, hidden=hidden)(details)
+        return details
 
     return register
 
@@ -78,19 +78,19 @@ def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[P, 
     """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        told = _told(function)
+        details = _with_errors_printed(function)
         summary = (function.__doc__ or "").partition("\n")[0]
-        group.callback(invoke_without_command=True, short_help=summary, epilog=f"Example: {example}")(told)
-        return told
+        group.callback(invoke_without_command=True, short_help=summary, epilog=f"Example: {example}")(details)
+        return details
 
     return register
 
 
-def _told(function: Callable[P, R]) -> Callable[P, R]:
+def _with_errors_printed(function: Callable[P, R]) -> Callable[P, R]:
     """The same function; what goes wrong in it is told to a person, and is the exit code."""
 
     @functools.wraps(function)
-    def told(*arguments: P.args, **options: P.kwargs) -> R:
+    def details(*arguments: P.args, **options: P.kwargs) -> R:
         try:
             return function(*arguments, **options)
         except AresmonError as error:
@@ -110,7 +110,7 @@ def _told(function: Callable[P, R]) -> Callable[P, R]:
         except Exception:
             raise typer.Exit(_unexpected(traceback.format_exc())) from None
 
-    return told
+    return details
 
 
 @contextmanager

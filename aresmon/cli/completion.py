@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aresmon.config.model import Config
     from aresmon.site.folder import Site
 
+
 _SECONDS = 1.0  # at the most: a folder of archives may be on a file server that does not answer
 _ARCHIVE = re.compile(r"[a-z0-9][a-z0-9-]*-[0-9]{8}T[0-9]{6}Z\.tar")
 
@@ -148,9 +149,9 @@ def collectors(ctx: typer.Context, incomplete: str) -> list[str]:
 
 @_completion
 def _collectors(ctx: typer.Context) -> Iterable[str]:
-    from aresmon.config import collectors
+    from aresmon.config import collectors as config_collectors
 
-    return collectors.load(_site(ctx).overrides)
+    return config_collectors.load(_site(ctx).overrides)
 
 
 def _site(ctx: typer.Context) -> Site:

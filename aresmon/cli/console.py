@@ -243,7 +243,7 @@ class Console:
         if status.capacity is not None:
             self.say(capacity.describe(status.capacity))
         if status.backups is not None:
-            self.say(record.told(status.backups, now=status.at))
+            self.say(record.describe(status.backups, now=status.at))
         for problem in status.problems:
             self.out.print(Text.assemble(("! ", "bold yellow"), problem.what), soft_wrap=True)
             self.out.print(Text.assemble(("  next: ", "bold"), problem.next), soft_wrap=True)

@@ -121,10 +121,10 @@ def _reasons(report: Report) -> dict[str, list[str]]:
 def _summary(report: Report) -> str:
     words = {"bad": "bad", "warning": "warning", "note": "note"}
     counts = report.counts()
-    told = [
+    details = [
         f"{number} {words[severity]}{'s' if number > 1 and severity != 'bad' else ''}"
         for severity, number in counts.items()
         if number
     ]
     passed = f"{len(report.passed)} checks found nothing"
-    return f"{', '.join(told)}; {passed}." if told else f"{passed}: all is well."
+    return f"{', '.join(details)}; {passed}." if details else f"{passed}: all is well."

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from aresmon.cli import completion
-from aresmon.cli.common import (
-    command,
-    confirm_by_name,
-    group,
-    run_in_session,
-    the_console,
-    the_engine,
-    the_project,
-)
+from aresmon.cli.common import command, confirm_by_name, group, run_in_session, the_console, the_engine, the_project
 from aresmon.cli.options import AskSudo, Host, Json, Yes
 from aresmon.system.errors import AresmonError, ExitCode
 

@@ -146,7 +146,7 @@ def _globals(
 
 def main() -> NoReturn:
     """Run the command line; never returns."""
-    signals.heed()
+    signals.install_handlers()
     os.umask(os.umask(0o022) | 0o022)  # a looser one would let others write into the site's and the data folders
     if "_ARESMON_COMPLETE" in os.environ:
         sys.modules["rich"] = None  # type: ignore[assignment]  # Typer would load it to remove markup that is not there

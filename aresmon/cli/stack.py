@@ -194,8 +194,8 @@ def _tell_outcome(project: Project, outcome: UpResult) -> None:
         console.say()
         found = look(project, the_engine())
         # Said once, below, with the reason, which only this run knows.
-        told = tuple(problem for problem in found.problems if problem.about not in outcome.missing)
-        console.status(replace(found, problems=told), well="All else is well." if outcome.code else "All is well.")
+        details = tuple(problem for problem in found.problems if problem.about not in outcome.missing)
+        console.status(replace(found, problems=details), well="All else is well." if outcome.code else "All is well.")
         console.say()
     for host in users.blocked_hosts(site) if not outcome.changed else ():  # else `status` has said so
         console.warn(f"{host} is blocked, and its data is refused", hint=f"`aresmon hosts unblock {host}`")

@@ -98,9 +98,9 @@ def tell_kept(outcome: UpResult, *, dry_run: bool = False) -> None:
             )
         elif kept.lacks_other:
             hint = f"where a registry answers: `aresmon images pull {kept.service}`, then `aresmon up`"
-            the_console().warn(kept.told, hint=hint)
+            the_console().warn(kept.description, hint=hint)
         else:
-            the_console().note(kept.told)
+            the_console().note(kept.description)
 
 
 def tell_foreseen(outcome: UpResult) -> None:
@@ -117,9 +117,9 @@ def tell_release() -> None:
     from aresmon.stack import image_versions
 
     with suppress(AresmonError):
-        doubt = image_versions.doubt(find(Path()))
-        if doubt:
-            typer.echo(f"{doubt[0]}; next: {doubt[1]}", err=True)
+        warning = image_versions.version_warning(find(Path()))
+        if warning:
+            typer.echo(f"{warning[0]}; next: {warning[1]}", err=True)
 
 
 def _tell(decided: UpgradePlan) -> None:

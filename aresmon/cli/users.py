@@ -168,9 +168,9 @@ def _site_with_grafana() -> Project:
 def _apply(project: Project, name: str, *, nothing: str = "") -> None:
     from aresmon.grafana import manage_users
 
-    told = manage_users.apply(project, the_engine(), the_console(), command=name)
-    _tell(told)
-    if not told and nothing:
+    details = manage_users.apply(project, the_engine(), the_console(), command=name)
+    _tell(details)
+    if not details and nothing:
         the_console().say(nothing)
 
 

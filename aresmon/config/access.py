@@ -69,7 +69,9 @@ def is_address(name: str) -> bool:
 def door(document: Document, settings: Mapping[str, Any], file: str) -> EdgeAccess:
     """The door among Grafana's settings, which have been checked."""
     pair = settings.get("tls")
-    at = tuple((name, document.problem((*TLS, name), "").told(file).rstrip(": ")) for name in ("certificate", "key"))
+    at = tuple(
+        (name, document.problem((*TLS, name), "").describe(file).rstrip(": ")) for name in ("certificate", "key")
+    )
     return EdgeAccess(
         tls=KeyPair(pair["certificate"], pair["key"], at) if pair else None,
         anonymous=settings.get("anonymous", False),

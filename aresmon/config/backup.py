@@ -112,15 +112,15 @@ def schedule(text: str) -> Schedule:
 def _destination(settings: Mapping[str, Any]) -> Destination:
     if "s3" not in settings:
         return Destination(folder=settings["folder"], ssh=settings.get("ssh", ""))
-    told = settings["s3"]
+    details = settings["s3"]
     return Destination(
         bucket=Bucket(
-            name=told["bucket"],
-            access_key=told["access_key"],
-            secret=told.get("secret", _s3_default("secret")),
-            endpoint=told.get("endpoint", "").rstrip("/"),
-            prefix=told.get("prefix", "").strip("/"),
-            region=told.get("region", _s3_default("region")),
+            name=details["bucket"],
+            access_key=details["access_key"],
+            secret=details.get("secret", _s3_default("secret")),
+            endpoint=details.get("endpoint", "").rstrip("/"),
+            prefix=details.get("prefix", "").strip("/"),
+            region=details.get("region", _s3_default("region")),
         )
     )
 

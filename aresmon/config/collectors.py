@@ -82,10 +82,10 @@ def read(path: Path) -> Collector:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise AresmonError(f"{path}: not TOML: {error}") from None
-    strangers = sorted(set(tables) - {"inputs", "processors"})
-    if strangers:
+    unknown = sorted(set(tables) - {"inputs", "processors"})
+    if unknown:
         raise AresmonError(
-            f"{path}: has [{strangers[0]}]; the agent and its output are aresmon's, a collector has inputs"
+            f"{path}: has [{unknown[0]}]; the agent and its output are aresmon's, a collector has inputs"
         )
     plugins = tables.get("inputs", {})
     if not isinstance(plugins, dict) or not all(_is_tables(settings) for settings in plugins.values()):

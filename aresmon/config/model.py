@@ -125,7 +125,7 @@ class Config:
     configs: ConfigsSettings | None = None
     alerts: Alerts = field(default_factory=Alerts)
     backup: Backup = field(default_factory=lambda: config_backup.read({}))
-    afar: bool = False
+    is_remote: bool = False
     notices: tuple[str, ...] = ()
 
     def host(self, name: str) -> Host:
@@ -167,8 +167,10 @@ def load(
         document.problems.extend(_contradictions(document, sound, dropped, catalogue))
         document.problems.extend(config_alerts.problems(document, sound.get("alerts") or {}, sound["hosts"], views))
     if document.problems:
-        told = [problem.told(file) for problem in sorted(set(document.problems))]
-        raise SiteError(told, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md")
+        details = [problem.describe(file) for problem in sorted(set(document.problems))]
+        raise SiteError(
+            details, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md"
+        )
     return _fleet(document, file, views)
 
 
@@ -259,8 +261,8 @@ def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProble
     storage = data.get("storage", {}).get("data", _default("storage", "data"))
     grafana = data.get("grafana", {}).get("data", _default("grafana", "data"))
     named = {("storage", "data"): PurePath(normpath(storage)), ("grafana", "data"): PurePath(normpath(grafana))}
-    told = {".".join(keys): folder for keys, folder in named.items()}
-    yield from config_backup.problems(document, data.get("backup") or {}, told)
+    details = {".".join(keys): folder for keys, folder in named.items()}
+    yield from config_backup.problems(document, data.get("backup") or {}, details)
     for keys, folder in named.items():
         if len(folder.parts) < 2 and (folder.is_absolute() or not folder.name or folder.name == ".."):
             yield document.problem(keys, f"'{folder}' is no folder to give away; name one below it")
@@ -312,7 +314,7 @@ def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Config:
         configs=_configs(data.get("configs")),
         alerts=config_alerts.read(data.get("alerts", {})),
         backup=config_backup.read(data.get("backup", {})),
-        afar="ssh" in (data["hosts"][_server(data)] or {}),
+        is_remote="ssh" in (data["hosts"][_server(data)] or {}),
         notices=tuple(_notices(document, file, edge, views)),
     )
 
@@ -369,18 +371,20 @@ def _notices(document: Document, file: str, edge: EdgeSettings, views: Callable[
     is_alone = len(document.data["hosts"]) == 1
     if not edge.agents.is_loopback and not edge.channel.is_tls:
         message = f"agents write to {edge.agents} without TLS: say `tls: site`, or keep that port private"
-        yield document.problem(("edge", "agents"), message).told(file)
+        yield document.problem(("edge", "agents"), message).describe(file)
     elif edge.agents.is_loopback and not is_alone and "url" not in document.data.get("edge", {}):
         message = f"the other hosts cannot reach {edge.agents}; leave it out, or say in edge.url how they do"
-        yield document.problem(("edge", "agents"), message).told(file)
-    yield from (notice.told(file) for notice in access.notices(document, edge.grafana.is_loopback))
-    yield from (notice.told(file) for notice in config_alerts.notices(document, document.data.get("alerts", {}), views))
-    told: set[tuple[str, ...]] = set()
+        yield document.problem(("edge", "agents"), message).describe(file)
+    yield from (notice.describe(file) for notice in access.notices(document, edge.grafana.is_loopback))
+    yield from (
+        notice.describe(file) for notice in config_alerts.notices(document, document.data.get("alerts", {}), views)
+    )
+    details: set[tuple[str, ...]] = set()
     for keys, reason in json_schema.unused(document.data, package_data.site_schema()):
         general = tuple("*" if len(keys) > 1 and keys[0] == "hosts" and i == 1 else str(k) for i, k in enumerate(keys))
-        if general not in told:
-            told.add(general)
-            yield document.problem(keys, f"no effect: {reason}").told(file)
+        if general not in details:
+            details.add(general)
+            yield document.problem(keys, f"no effect: {reason}").describe(file)
 
 
 def _default(*keys: str) -> str:

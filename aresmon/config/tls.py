@@ -36,7 +36,9 @@ def channel(document: Document, settings: Mapping[str, Any], file: str) -> Agent
     said = settings.get("tls")
     if not isinstance(said, dict):
         return AgentTls(by_site=said == "site")
-    at = tuple((name, document.problem((*TLS, name), "").told(file).rstrip(": ")) for name in ("certificate", "key"))
+    at = tuple(
+        (name, document.problem((*TLS, name), "").describe(file).rstrip(": ")) for name in ("certificate", "key")
+    )
     return AgentTls(pair=KeyPair(said["certificate"], said["key"], at, door="edge"))
 
 

@@ -73,7 +73,7 @@ def read(text: str, name: str, *, file: str, checked: bool = False) -> View:
         if not document.problems:
             document.problems.extend(view_checks.contradictions(document, _measurements(document.data)))
     if document.problems:
-        raise SiteError([problem.told(file) for problem in sorted(set(document.problems))])
+        raise SiteError([problem.describe(file) for problem in sorted(set(document.problems))])
     return _view(document.data, name)
 
 

@@ -176,7 +176,7 @@ def parsed(text: str) -> Document:
     """The data of an aresmon.yml. Raises SiteError where it is not YAML."""
     document = parse(text)
     if document.problems:
-        errors = [problem.told(FILE) for problem in document.problems]
+        errors = [problem.describe(FILE) for problem in document.problems]
         raise SiteError(errors, hint="`aresmon check` looks at it again")
     return document
 

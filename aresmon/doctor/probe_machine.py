@@ -17,7 +17,7 @@ from aresmon.config.names import DATABASE
 from aresmon.doctor import facts
 from aresmon.doctor.check_machine import parse_listening
 from aresmon.engine import containers
-from aresmon.engine.docker import Engine, told
+from aresmon.engine.docker import Engine, engine_errors
 from aresmon.engine.images import used_pins
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB
@@ -34,7 +34,7 @@ _LEAST_SPAN = 6 * 3600  # seconds of points that are enough to estimate growth
 
 def engine(of: Engine) -> facts.EngineFacts:
     """Read the engine's state and settings, and Compose's version."""
-    with told():
+    with engine_errors():
         info = of.client.info()
     asked = time.time()
     return facts.EngineFacts(
@@ -53,7 +53,7 @@ def engine(of: Engine) -> facts.EngineFacts:
 
 def engine_root(of: Engine) -> str:
     """Return the folder in which the engine stores images and containers."""
-    with told():
+    with engine_errors():
         return str(of.client.info().get("DockerRootDir", ""))
 
 
@@ -87,10 +87,10 @@ def stack(of: Engine, config: Config) -> facts.StackFacts:
     """Read the containers of the site, including those of interrupted commands."""
     pins = used_pins(config)
     services = []
-    with told():
+    with engine_errors():
         found = of.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={config.site}"})
     for one in found:
-        with suppress(AresmonError), told():  # it was removed in the meantime
+        with suppress(AresmonError), engine_errors():  # it was removed in the meantime
             services.append(service(of.client.api.inspect_container(one["Id"]), pins))
     return facts.StackFacts(tuple(services), {"edge.agents": config.edge.agents, "edge.grafana": config.edge.grafana})
 

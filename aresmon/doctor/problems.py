@@ -94,24 +94,29 @@ def of_service(
 
 def of_certificates(project: Project, at: float) -> Iterator[Problem]:
     door, now = project.config.grafana.door, datetime.fromtimestamp(at, UTC)
-    for doubt in certificates.troubles(
+    for warning in certificates.find_problems(
         project.site.root, door.tls, project.config.grafana.url, project.site.tls, now=now
     ):
-        yield Problem("edge", doubt.what, doubt.next, "certificate")
+        yield Problem("edge", warning.what, warning.next, "certificate")
     edge = project.config.edge
-    for doubt in certificates.troubles(project.site.root, edge.channel.pair, edge.url, project.site.tls, now=now):
-        yield Problem("edge", doubt.what, doubt.next, "certificate")
+    for warning in certificates.find_problems(
+        project.site.root, edge.channel.pair, edge.url, project.site.tls, now=now
+    ):
+        yield Problem("edge", warning.what, warning.next, "certificate")
     if edge.channel.by_site:
         agents = project.site.tls / certificates.FILES["edge"]
-        for doubt in ca.troubles(project.site.authority, ca.names(project.config), agents, now):
-            yield Problem("edge", doubt.what, doubt.next, "channel")
-    yield from (Problem(about, doubt.what, doubt.next, "channel") for about, doubt in tls_migration.troubles(project))
+        for warning in ca.find_problems(project.site.authority, ca.names(project.config), agents, now):
+            yield Problem("edge", warning.what, warning.next, "channel")
+    yield from (
+        Problem(about, warning.what, warning.next, "channel") for about, warning in tls_migration.find_problems(project)
+    )
 
 
 def of_backups(project: Project, at: float) -> Iterator[Problem]:
     due = project.config.backup.every.missed_after
     yield from (
-        Problem("backup", *doubt, "backup") for doubt in record.doubts(record.read(project.site), due=due, now=at)
+        Problem("backup", *warning, "backup")
+        for warning in record.find_problems(record.read(project.site), due=due, now=at)
     )
 
 
@@ -170,9 +175,9 @@ def of_release(site: Site) -> Iterator[Problem]:
     left = upgrade_journal.interrupted(site)
     if left:
         yield Problem("aresmon", left, "`aresmon upgrade` or `aresmon up` completes or reverts it", "release")
-    doubt = image_versions.doubt(site)
-    if doubt:
-        yield Problem("aresmon", *doubt, "release")
+    warning = image_versions.version_warning(site)
+    if warning:
+        yield Problem("aresmon", *warning, "release")
 
 
 def _ending(container: Container) -> str:

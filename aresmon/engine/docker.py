@@ -93,7 +93,7 @@ class Engine:
         """The containers of a Compose project by service; of several, the newest."""
         import docker.errors
 
-        with told():
+        with engine_errors():
             found = self.client.api.containers(all=True, filters={"label": f"com.docker.compose.project={project}"})
             wanted = [one for one in found if one["Labels"].get("com.docker.compose.oneoff") != "True"]
             inspected = []
@@ -110,7 +110,7 @@ class Engine:
         seen = 0 if not container.pid else None if self.far else engine_containers.memory(container.pid)
         if seen is not None:
             return seen
-        with told():
+        with engine_errors():
             stats = self.client.api.stats(container.id, stream=False, one_shot=True)["memory_stats"]
         details = stats.get("stats", {})
         inactive = details.get("total_inactive_file", details.get("inactive_file", 0))
@@ -125,7 +125,7 @@ class Engine:
         """Whether this one container runs."""
         import docker.errors
 
-        with told():
+        with engine_errors():
             try:
                 return bool(self.client.api.inspect_container(container)["State"]["Running"])
             except docker.errors.NotFound:
@@ -133,13 +133,13 @@ class Engine:
 
     def unpause(self, container: Container) -> None:
         """Let a paused container run on; Compose takes it for a running one."""
-        with told():
+        with engine_errors():
             self.client.api.unpause(container.id)
 
     def stop(self, container: Container) -> None:
         """Bring a container to rest, whatever it does now, and let the engine not start it again; as long as it takes
         to end well. Raises AresmonError if it does not."""
-        with told():
+        with engine_errors():
             if container.state == "paused":
                 self.client.api.unpause(container.id)
             # One that dies again and again is between two starts, where it does not run and soon will.
@@ -152,7 +152,7 @@ class Engine:
         """Stop a container, give it time to end well, and remove it."""
         import docker.errors
 
-        with told(), suppress(docker.errors.NotFound):
+        with engine_errors(), suppress(docker.errors.NotFound):
             self.client.api.stop(container, timeout=_STOP_TIMEOUT)
             try:
                 self.client.api.remove_container(container, force=True)
@@ -174,7 +174,7 @@ class Engine:
         for service in reversed(self.containers(project)):
             self.remove_service(project, service)
         self._remove(label)
-        with told():
+        with engine_errors():
             for network in self.client.networks.list(filters={"label": label}):
                 with suppress(docker.errors.NotFound):
                     engine_containers.remove(network)
@@ -184,7 +184,7 @@ class Engine:
         self._remove(f"com.docker.compose.project={project}", "com.docker.compose.oneoff=True")
 
     def _remove(self, *labels: str) -> None:
-        with told():
+        with engine_errors():
             found = self.client.api.containers(all=True, filters={"label": list(labels)})
         for one in found:
             self.remove_container(one["Id"])
@@ -193,7 +193,7 @@ class Engine:
         """The id of a local image; empty where it is not here."""
         import docker.errors
 
-        with told():
+        with engine_errors():
             try:
                 return str(self.client.images.get(reference).id)
             except docker.errors.ImageNotFound:
@@ -201,7 +201,7 @@ class Engine:
 
     def tag(self, image_id: str, reference: str) -> None:
         """Give an image that is here one more name."""
-        with told():
+        with engine_errors():
             self.client.images.get(image_id).tag(reference)
 
     def pull(self, reference: str, progress: Callable[[str], None] = lambda _: None) -> None:
@@ -219,7 +219,7 @@ class Engine:
         """Build an image from a tar with its Dockerfile."""
         import docker.errors
 
-        with told():
+        with engine_errors():
             try:
                 self.client.images.build(fileobj=context, custom_context=True, tag=reference, rm=True, forcerm=True)
             except docker.errors.BuildError as error:
@@ -228,7 +228,7 @@ class Engine:
 
     def import_tree(self, reference: str, tree: Path) -> None:
         """Make an image of a root file system in a tar file."""
-        with told():
+        with engine_errors():
             self.client.api.import_image_from_file(
                 str(tree), repository=reference.partition(":")[0], tag=reference.partition(":")[2]
             )
@@ -238,7 +238,7 @@ class Engine:
         container = self.containers(project).get(service)
         if container is None:
             raise AresmonError(f"{service} has no container, so it wrote nothing", hint="`aresmon status` says why")
-        with told():
+        with engine_errors():
             found = self.client.api.logs(container.id, stream=True, follow=follow, tail=tail, timestamps=True)
             for piece in found:
                 yield piece.decode(errors="replace")
@@ -252,7 +252,7 @@ class Engine:
         Returns its exit code and what it printed.
         """
         labels = {"com.docker.compose.project": project, "com.docker.compose.oneoff": "True"}
-        with told():
+        with engine_errors():
             api = self.client.api
             config = api.create_host_config(network_mode="none", cap_drop=["ALL"])
             made = api.create_container(
@@ -283,17 +283,17 @@ class Engine:
 
     def archive(self, reference: str) -> bytes:
         """An image as `docker load` takes it."""
-        with told():
+        with engine_errors():
             return b"".join(self.client.images.get(reference).save(named=True))
 
     def architecture(self, reference: str) -> str:
         """The architecture of an image that is here, as amd64."""
-        with told():
+        with engine_errors():
             return str(self.client.images.get(reference).attrs["Architecture"])
 
     def file_of(self, reference: str, path: str) -> bytes:
         """A file of an image that is here, which is not run for it."""
-        with told():
+        with engine_errors():
             api = self.client.api
             made = api.create_container(reference, entrypoint="", command=["true"])["Id"]
             try:
@@ -313,12 +313,12 @@ class Engine:
 
     def load(self, archive: IO[bytes]) -> list[str]:
         """Take in the images of a tar made by `save`; their references."""
-        with told():
+        with engine_errors():
             return sorted({tag for image in self.client.images.load(archive) for tag in image.tags})
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def engine_errors() -> Iterator[None]:
     """Turn the SDK's exceptions into errors that a person can act on."""
     import docker.errors
     import requests.exceptions

@@ -49,8 +49,8 @@ def connect_as_admin(project: Project, engine: Engine, progress: Progress) -> tu
             raise
     found = _list_server_admins(project.site.root / project.config.grafana.data / "grafana.db")
     user, login = _choose_admin(found, project.config.grafana.admin)
-    way, told = _log_in(ours, user, login, engine=engine, config=project.config, progress=progress)
-    return ours, [*told, *_set_up_admin(way, ours)]
+    way, details = _log_in(ours, user, login, engine=engine, config=project.config, progress=progress)
+    return ours, [*details, *_set_up_admin(way, ours)]
 
 
 def admin_client(project: Project) -> Grafana:

@@ -142,8 +142,8 @@ def _instances(answer: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     for instance in (answer or {}).get("alerts", []):
         if str(instance.get("state", "")).startswith(("Alerting", "Pending", "Recovering", "Error")):
             # Those with two underscores are Grafana's own, and say by which way somebody is told.
-            told = {key: value for key, value in instance.get("labels", {}).items() if not key.startswith("__")}
-            labels = {key: value for key, value in told.items() if key not in _INTERNAL_LABELS}
+            details = {key: value for key, value in instance.get("labels", {}).items() if not key.startswith("__")}
+            labels = {key: value for key, value in details.items() if key not in _INTERNAL_LABELS}
             named = [labels.pop(HOST, ""), *(value for _, value in sorted(labels.items()))]
             yield " ".join(word for word in named if word), str(instance.get("annotations", {}).get("summary", ""))
 
@@ -160,15 +160,15 @@ def _grouped(several: Sequence[RuleStatus]) -> RuleStatus:
     )  # fmt: skip
 
 
-def _contact_points(told: Alerts, site: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _contact_points(details: Alerts, site: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Each way of telling by its name, as the contact point that Grafana knows it by."""
     known = {
         receiver["uid"]: (point["name"], receiver)
-        for point in contact_points.contact_points(told, site)
+        for point in contact_points.contact_points(details, site)
         for receiver in point["receivers"]
     }
-    uids = {one.name: contact_points.receiver_uid(one, one.severity) for one in told.reachable}
-    if told.heartbeat is not None:
+    uids = {one.name: contact_points.receiver_uid(one, one.severity) for one in details.reachable}
+    if details.heartbeat is not None:
         uids[HEARTBEAT] = contact_points.HEARTBEAT
     for name, uid in uids.items():
         point, receiver = known[uid]

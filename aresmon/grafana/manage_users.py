@@ -77,10 +77,10 @@ def apply(project: Project, engine: Engine, progress: Progress, *, command: str)
     site, wanted = project.site, project.config
     with site.lock(command):
         secrets = site_secrets.ensure(site.secrets, site_secrets.owners(wanted, folder.users()))
-        told = users.ensure(project, engine, secrets, progress)
-        if told:
-            site.record(command=command, grafana=told)
-        return told
+        details = users.ensure(project, engine, secrets, progress)
+        if details:
+            site.record(command=command, grafana=details)
+        return details
 
 
 def add(project: Project, engine: Engine, progress: Progress, settings: Mapping[str, str]) -> None:

@@ -98,14 +98,14 @@ def ensure(project: Project, engine: Engine, secrets: Mapping[str, str], progres
 
     Raises SilentGrafanaError where it does not get ready, GrafanaError where it refuses.
     """
-    with progress.stage("looking after Grafana's users"):
-        grafana, told = admin_access.connect_as_admin(project, engine, progress)
+    with progress.stage("configuring Grafana: users"):
+        grafana, details = admin_access.connect_as_admin(project, engine, progress)
         accounts = grafana.accounts()
         changes = look(project, grafana, accounts, secrets)
         apply(grafana, changes)
         _forget_secrets(project, changes)
         _remember(project.site, wanted(project.config, secrets), grafana.accounts() if changes else accounts)
-        return (*told, *(change.what for change in changes))
+        return (*details, *(change.what for change in changes))
 
 
 def look(

@@ -16,7 +16,7 @@ from pathlib import Path
 from aresmon.config import package_data
 from aresmon.config.layout import SOCKET
 from aresmon.config.names import DATABASE
-from aresmon.engine.docker import Engine, told
+from aresmon.engine.docker import Engine, engine_errors
 from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.site.folder import Site
 from aresmon.system import files, process
@@ -92,7 +92,7 @@ def _start(engine: Engine, options: ScratchOptions, sockets: Path) -> str:
     files.write(sockets / _CONFIGURATION, (package_data.COMPOSE / _CONFIGURATION).read_bytes())
     mounts = {options.folder: _INSIDE, sockets: "/run/influxdb"}
     api = engine.client.api
-    with told():
+    with engine_errors():
         config = api.create_host_config(
             network_mode="none",
             cap_drop=["ALL"],

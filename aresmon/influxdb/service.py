@@ -57,7 +57,7 @@ def ensure(
     def is_running() -> bool:
         return engine.is_running(project.config.site, "influxdb")
 
-    with progress.stage("looking after the database, its users and rights"):
+    with progress.stage("configuring InfluxDB: users and permissions"):
         _wait(unnamed, is_running)
         secrets = {**secrets, site_secrets.INFLUXDB_ADMIN: adopt_admin(project.site, unnamed)}
         _tell_under_way(secrets, progress)

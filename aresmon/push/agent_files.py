@@ -12,7 +12,7 @@ from aresmon.config.model import Config, Host
 from aresmon.push.protocol import AgentPaths, PushedFile
 from aresmon.render import compose, telegraf
 from aresmon.site import bundle as site_bundle
-from aresmon.site import secrets as site_secrets
+from aresmon.site import secrets
 from aresmon.stack.access import Stack
 from aresmon.system import dotenv
 from aresmon.system.errors import AresmonError
@@ -60,9 +60,9 @@ class AgentFiles:
 
         Raises AresmonError where the agent has no password yet, or the site no certificate authority.
         """
-        name = site_secrets.agent(host.name)
+        name = secrets.agent(host.name)
         password = new_password or self.stack.secret(name)
-        account = site_secrets.account(name, password)
+        account = secrets.account(name, password)
         return PreparedAgent(
             self,
             host,
@@ -164,15 +164,15 @@ class PreparedAgent:
 
     def _fingerprint(self) -> str:
         """A keyed fingerprint of the password, as the bundle has it."""
-        name = site_secrets.agent(self.host.name)
-        known = {site_secrets.SITE_KEY: self.site.stack.secret(site_secrets.SITE_KEY), name: self.password}
-        return site_secrets.mark(known.__getitem__, name)
+        name = secrets.agent(self.host.name)
+        known = {secrets.SITE_KEY: self.site.stack.secret(secrets.SITE_KEY), name: self.password}
+        return secrets.mark(known.__getitem__, name)
 
     def _sidecar_secret(self) -> list[PushedFile]:
         """The secret of the server's own agent, which its container has mounted, where it is replaced."""
         if not self.is_rotated:
             return []
-        path = f"{self.site.stack.root}/.aresmon/secrets/{site_secrets.agent(self.host.name)}"
+        path = f"{self.site.stack.root}/.aresmon/secrets/{secrets.agent(self.host.name)}"
         return [PushedFile(path, self.password.encode(), "0600", self.site.stack.agent_owner)]
 
     def _container(self, text: bytes) -> list[PushedFile]:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from aresmon.agents import lint
-from aresmon.config import names as config_names
+from aresmon.config import names
 from aresmon.config.model import Host
 from aresmon.push.agent_files import AgentFiles, PreparedAgent
 from aresmon.push.protocol import PushOrder, WriteAccess
@@ -78,7 +78,7 @@ def _access(agent: PreparedAgent) -> WriteAccess | None:
     """How the permission to write is tested before the switch; not where the edge's certificate is for another name."""
     if agent.variables["ARESMON_EDGE"]:
         return None
-    return WriteAccess(agent.variables["ARESMON_URL"], agent.account, agent.password, config_names.DATABASE)
+    return WriteAccess(agent.variables["ARESMON_URL"], agent.account, agent.password, names.DATABASE)
 
 
 def _content(body: str, agent: PreparedAgent) -> str:

@@ -81,7 +81,7 @@ def snippet(proxy: str, config: Config) -> str:
     )
 
 
-def doubts(config: Config) -> Iterator[tuple[str, str]]:
+def warnings_of(config: Config) -> Iterator[tuple[str, str]]:
     """Why a snippet would not work yet as it stands, each with the next step."""
     door, url = config.grafana.door, config.grafana.url
     if not _is_believed(config):

@@ -128,7 +128,7 @@ def bring(folder: Path, target: Path, owner: int) -> None:
         files.write(target, content, mode=0o600, owner=owner)
 
 
-def troubles(folder: Path, names: Sequence[str], target: Path, now: datetime) -> Iterator[CertificateWarning]:
+def find_problems(folder: Path, names: Sequence[str], target: Path, now: datetime) -> Iterator[CertificateWarning]:
     """Return what is wrong for agents now, or will be soon. Files that this process may not read are skipped."""
     facts = known(folder)
     if facts is None:

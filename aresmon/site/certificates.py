@@ -45,7 +45,9 @@ def look(root: Path, pair: KeyPair | None, url: str, *, now: datetime | None = N
     return _warnings(pair, leaf, url, now)
 
 
-def troubles(root: Path, pair: KeyPair | None, url: str, folder: Path, *, now: datetime) -> list[CertificateWarning]:
+def find_problems(
+    root: Path, pair: KeyPair | None, url: str, folder: Path, *, now: datetime
+) -> list[CertificateWarning]:
     """Return what is wrong for clients now: with the certificate in aresmon.yml, and with the edge's copy in `folder`.
 
     Files that this process may not read are skipped.

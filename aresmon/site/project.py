@@ -94,7 +94,7 @@ def _wrong_overrides(site: Site, config: Config) -> Iterator[str]:
     # Its form alone; Compose judges the rest.
     problem = bad_mapping(read_text(path)) if path.exists() else None
     if problem:
-        yield problem.told("overrides/compose.yml")
+        yield problem.describe("overrides/compose.yml")
 
 
 def _wrong_fragments(folder: str, fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:

@@ -46,7 +46,7 @@ def without_next(project: Project) -> frozenset[str]:
     )
 
 
-def troubles(project: Project) -> Iterator[tuple[str, CertificateWarning]]:
+def find_problems(project: Project) -> Iterator[tuple[str, CertificateWarning]]:
     """Whom or what it concerns, what is still to be done, and how."""
     behind = in_clear(project)
     for name in sorted(behind):

@@ -44,7 +44,7 @@ class KeptImage:
     lacks_other: bool = False
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return f"{self.service} keeps {self.now.image}: {self.why}"
 
 
@@ -69,10 +69,10 @@ def note(project: Project, engine: Engine, chosen: Images) -> None:
     running = {service: ServiceHistory(image, chosen.ids[service]) for service, image in chosen.references.items()}
     for service, ran in running.items():
         before = known.of(service)
-        told = before.version if before.id == ran.id else ""
-        if not told and service in KEEPS_DATA and before.id != ran.id:
-            told = version(engine, project.config.site, service, ran.image, ran.id)
-        running[service] = replace(ran, version=told or of_reference(ran.image))
+        details = before.version if before.id == ran.id else ""
+        if not details and service in KEEPS_DATA and before.id != ran.id:
+            details = version(engine, project.config.site, service, ran.image, ran.id)
+        running[service] = replace(ran, version=details or of_reference(ran.image))
     write(project.site, with_running(known, running))
 
 
@@ -145,9 +145,9 @@ def name(engine: Engine, service: str, ran: ServiceHistory) -> ServiceHistory:
 
 def version(engine: Engine, project: str, service: str, reference: str, image_id: str) -> str:
     """The version of an image that is here: what its name tells, else what its program says; empty if nobody knows."""
-    told = of_reference(reference)
-    if told or service not in _ASKED:
-        return told
+    details = of_reference(reference)
+    if details or service not in _ASKED:
+        return details
     try:
         code, said = engine.run_once(image_id, _ASKED[service], project=project, files=_nothing(), environment=())
     except AresmonError:
@@ -324,7 +324,7 @@ def check_release(site: Layout) -> None:
         )
 
 
-def doubt(site: Layout) -> tuple[str, str] | None:
+def version_warning(site: Layout) -> tuple[str, str] | None:
     """What a person should know where another release of aresmon brought the site up, and what to do."""
     wrote = read(site).aresmon
     if not wrote or wrote == __version__:

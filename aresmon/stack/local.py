@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from aresmon.influxdb import service
 from aresmon.influxdb.client import InfluxDB
-from aresmon.site import bundle, ca, secrets
+from aresmon.site import bundle as site_bundle
+from aresmon.site import ca, secrets
 from aresmon.site.folder import Site
 from aresmon.stack.access import Stack
 from aresmon.system import files as system_files
@@ -29,7 +30,7 @@ class LocalStack(Stack):
     @classmethod
     def open(cls, site: Site) -> LocalStack:
         """Read what a push needs. Raises AresmonError where InfluxDB's secret or the bundle cannot be read."""
-        files = {**bundle.read(site.bundle).files, **_manifest(site)}
+        files = {**site_bundle.read(site.bundle).files, **_manifest(site)}
         return cls(site, str(site.root), files, service.influxdb(site))
 
     @property
@@ -60,6 +61,6 @@ class LocalStack(Stack):
 
 def _manifest(site: Site) -> Mapping[str, bytes]:
     try:
-        return {bundle.MANIFEST: (site.bundle / bundle.MANIFEST).read_bytes()}
+        return {site_bundle.MANIFEST: (site.bundle / site_bundle.MANIFEST).read_bytes()}
     except OSError:
         return {}

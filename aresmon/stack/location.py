@@ -9,7 +9,7 @@ from aresmon.system.errors import AresmonError
 
 def is_local(project: Project) -> bool:
     """Whether the stack is on this machine: it is, unless the server has an `ssh` and nothing ran here yet."""
-    return not project.config.afar or project.site.socket_folder.is_dir()
+    return not project.config.is_remote or project.site.socket_folder.is_dir()
 
 
 def require_local(project: Project, *, force: bool = False) -> None:

@@ -64,8 +64,8 @@ def failure(service: str, container: Container | None) -> AresmonError:
         why += f", exit code {container.exit_code}"
     if container.out_of_memory:
         why += f", out of memory: raise memory.{service} in aresmon.yml"
-    told = f"{service} does not come up ({why}). {container.error or container.last_check}"
-    return AresmonError(told.rstrip(". "), hint=hint, code=ExitCode.BROKEN)
+    details = f"{service} does not come up ({why}). {container.error or container.last_check}"
+    return AresmonError(details.rstrip(". "), hint=hint, code=ExitCode.BROKEN)
 
 
 def _is_up(container: Container | None) -> bool:

@@ -32,6 +32,7 @@ from aresmon.system.errors import AresmonError
 if TYPE_CHECKING:
     from aresmon.ssh.client import Ssh
 
+
 _DOCKER = "docker.sock"
 _DOCKER_THERE = f"/var/run/{_DOCKER}"
 _SECRETS, _BUNDLE = "secrets/", "bundle/"

@@ -150,8 +150,8 @@ def words(said: str) -> str:
     """What git said, in a line, without its advice and without secrets."""
     dull = re.compile(r"Please make sure|and the repository exists|hint:|From |To add an exception|\s*git config|@@@")
     lines = [line.strip() for line in said.splitlines() if line.strip() and not dull.match(line)]
-    told = [line for line in lines if "Could not read from remote" not in line] or lines
-    return plain(masked("; ".join(told[-3:]))) or "git said nothing"
+    details = [line for line in lines if "Could not read from remote" not in line] or lines
+    return plain(masked("; ".join(details[-3:]))) or "git said nothing"
 
 
 def masked(text: str) -> str:

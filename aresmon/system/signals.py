@@ -16,7 +16,7 @@ def kinds() -> tuple[signal.Signals, ...]:
     return (signal.SIGINT, signal.SIGTERM, *hangup)
 
 
-def heed() -> None:
+def install_handlers() -> None:
     """From now on each of them is a KeyboardInterrupt, so that what is under way is put in order."""
     for kind in kinds():
         signal.signal(kind, _interrupt)

@@ -31,7 +31,7 @@ class YamlProblem:
     where: str
     message: str
 
-    def told(self, file: str) -> str:
+    def describe(self, file: str) -> str:
         """`aresmon.yml:12 hosts.lewi.collect: unknown collector 'sytem'`"""
         place = f"{file}:{self.line}" if self.line else file
         message = self.message.replace("\n", "\\n")

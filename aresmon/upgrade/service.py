@@ -73,12 +73,12 @@ def execute(work: UpgradeWork, turn: UpgradeJournal) -> None:
         _start_new_image(work, turn)
         _VERIFICATIONS[turn.service](work, turn, had)
     except AresmonError as error:
-        told = upgrade_journal.read(work.project.site) or turn
-        roll_back(work, replace(told, failed=error.message))
+        details = upgrade_journal.read(work.project.site) or turn
+        roll_back(work, replace(details, failed=error.message))
     except KeyboardInterrupt:
-        told = upgrade_journal.read(work.project.site) or turn
-        if told.stage in ("copying", "trying"):
-            roll_back(work, told)
+        details = upgrade_journal.read(work.project.site) or turn
+        if details.stage in ("copying", "trying"):
+            roll_back(work, details)
         raise
     else:
         _complete(work, turn)

@@ -110,8 +110,8 @@ def _fingerprints(folder: Path, name: str) -> JsonFile[Mapping[str, list[int]]]:
 
 
 def _fingerprint(path: Path) -> list[int]:
-    told = path.stat()
-    return [told.st_size, told.st_mtime_ns]
+    details = path.stat()
+    return [details.st_size, details.st_mtime_ns]
 
 
 def _is_immutable(path: Path) -> bool:
@@ -121,12 +121,12 @@ def _is_immutable(path: Path) -> bool:
 def _sizes(path: Path) -> Iterator[tuple[Path, int]]:
     """A file, or those in a folder, with their bytes; without those that are gone by the time they are looked at."""
     with suppress(FileNotFoundError):
-        told = path.lstat()
-        if stat.S_ISDIR(told.st_mode):
+        details = path.lstat()
+        if stat.S_ISDIR(details.st_mode):
             for inner in path.iterdir():
                 yield from _sizes(inner)
         elif _is_included(path):
-            yield path, told.st_size
+            yield path, details.st_size
 
 
 def _walk(path: Path) -> Iterator[Path]:
@@ -149,8 +149,8 @@ def _copy(path: Path, copy: Path) -> None:
     else:
         shutil.copy2(path, copy)
     if os.getuid() == 0:
-        told = path.lstat()
-        os.chown(copy, told.st_uid, told.st_gid, follow_symlinks=False)
+        details = path.lstat()
+        os.chown(copy, details.st_uid, details.st_gid, follow_symlinks=False)
 
 
 def _is_included(path: Path) -> bool:
@@ -161,7 +161,7 @@ def _is_included(path: Path) -> bool:
 def _create_like(folder: Path, place: Path) -> None:
     """Make a place inside the folder, with the folder's own owner and mode."""
     place.mkdir()
-    told = folder.stat()
+    details = folder.stat()
     if os.getuid() == 0:
-        os.chown(place, told.st_uid, told.st_gid)
-    place.chmod(stat.S_IMODE(told.st_mode))
+        os.chown(place, details.st_uid, details.st_gid)
+    place.chmod(stat.S_IMODE(details.st_mode))

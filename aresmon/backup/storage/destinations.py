@@ -22,7 +22,7 @@ def stores(project: Project) -> list[Store]:
     return [_store(project.site, project.config.site, one, memory) for one in project.config.backup.to]
 
 
-def doubts(project: Project) -> Iterator[tuple[str, str]]:
+def warnings_of(project: Project) -> Iterator[tuple[str, str]]:
     """What is no error and yet to be known of the destinations: what, and what to do."""
     local = [_folder(project.site, one) for one in project.config.backup.to if one.folder and not one.ssh]
     if len(local) == len(project.config.backup.to) and all(

@@ -129,8 +129,8 @@ class FolderStore:
         except OSError as error:
             if reading:
                 raise StoreError(f"{path} cannot be read: {error.strerror}", hint=f"look at `ls -ld {path}`") from None
-            told = files.cannot_write(path, error)
-            raise StoreError(told.message, hint=told.hint or "look at the disk: `dmesg` may say more") from None
+            details = files.cannot_write(path, error)
+            raise StoreError(details.message, hint=details.hint or "look at the disk: `dmesg` may say more") from None
 
 
 def _write_all(handle: int, piece: bytes) -> None:

@@ -147,8 +147,8 @@ class S3Store:
     def _key(self, name: str) -> str:
         return f"{self.bucket.prefix}/{name}" if self.bucket.prefix else name
 
-    def _call(self, operation: str, key: str, **told: Any) -> Any:
-        return getattr(self._client, operation)(Bucket=self.bucket.name, Key=key, **told)
+    def _call(self, operation: str, key: str, **details: Any) -> Any:
+        return getattr(self._client, operation)(Bucket=self.bucket.name, Key=key, **details)
 
     @functools.cached_property
     def _client(self) -> Any:

@@ -96,13 +96,13 @@ def render(config: Config, views: Views, *, formerly: Iterable[str] = ()) -> dic
     """The provisioning files. `formerly` are the uids of all rules and receivers that Grafana ever had of us: those
     that are no more are deleted there, which leaving them out would not do."""
     known = frozenset(formerly)
-    rules, told = _rules_file(config, views), _contacts_file(config, known)
-    gone = sorted(known - _uids(rules, "groups", "rules") - _uids(told, "contactPoints", "receivers"))
+    rules, details = _rules_file(config, views), _contacts_file(config, known)
+    gone = sorted(known - _uids(rules, "groups", "rules") - _uids(details, "contactPoints", "receivers"))
     if gone:
         # A uid that was a rule's is no receiver's, and deleting what is not there is no error.
         deleted = [{"orgId": 1, "uid": uid} for uid in gone]
-        rules, told = rules | {"deleteRules": deleted}, told | {"deleteContactPoints": deleted}
-    return {RULES: _written(rules), CONTACTS: _written(told)}
+        rules, details = rules | {"deleteRules": deleted}, details | {"deleteContactPoints": deleted}
+    return {RULES: _written(rules), CONTACTS: _written(details)}
 
 
 def uids(files: Mapping[str, bytes]) -> set[str]:

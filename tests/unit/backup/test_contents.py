@@ -68,20 +68,20 @@ MADE = CompletedBackup(10 * DAY, "a.tar", 2_500_000, "/mnt/nas")
     ],
 )
 def test_what_is_wrong_with_backups_is_told_with_what_to_do(record: BackupRecord, told: list[str]) -> None:
-    found = list(backup_record.doubts(record, due=2 * DAY, now=11 * DAY))
+    found = list(backup_record.find_problems(record, due=2 * DAY, now=11 * DAY))
 
     assert [what.removeprefix("the archive ") for what, _ in found] == told
     assert all("`aresmon backup" in next_step for _, next_step in found)
 
 
 def test_without_a_schedule_no_backup_is_too_old() -> None:
-    assert list(backup_record.doubts(BackupRecord(MADE), due=0, now=999 * DAY)) == []
+    assert list(backup_record.find_problems(BackupRecord(MADE), due=0, now=999 * DAY)) == []
 
 
 def test_the_last_backup_and_its_proof_are_one_line() -> None:
-    assert backup_record.told(BackupRecord(), now=1.0) == "Backup: none yet"
+    assert backup_record.describe(BackupRecord(), now=1.0) == "Backup: none yet"
     assert (
-        backup_record.told(BackupRecord(MADE, None, Verification(10 * DAY, "a.tar", True, "")), now=10 * DAY + 7200)
+        backup_record.describe(BackupRecord(MADE, None, Verification(10 * DAY, "a.tar", True, "")), now=10 * DAY + 7200)
         == "Backup: 2 h ago, 2.5 MB, in /mnt/nas; a.tar was proven 2 h ago"
     )
 

@@ -109,11 +109,11 @@ def test_a_host_is_reached_by_its_name_unless_the_file_says_how() -> None:
     config = load("hosts:\n  a:\n  b: {ssh: admin@10.0.0.2}\n")
 
     assert [host.ssh for host in config.hosts] == ["a", "admin@10.0.0.2"]
-    assert not config.afar
+    assert not config.is_remote
 
 
 def test_a_server_with_an_ssh_may_be_operated_from_elsewhere() -> None:
-    assert load("hosts: {a: {ssh: a}}").afar
+    assert load("hosts: {a: {ssh: a}}").is_remote
 
 
 def test_the_repository_of_configurations_has_a_branch() -> None:

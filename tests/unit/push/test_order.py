@@ -22,8 +22,7 @@ from aresmon.push.protocol import PushOrder
 from aresmon.render import telegraf
 from aresmon.render.bundle import render
 from aresmon.render.telegraf import TelegrafTemplates
-from aresmon.site import bundle
-from aresmon.site import secrets as site_secrets
+from aresmon.site import bundle, secrets
 from aresmon.system import dotenv
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, VIEWS, load, place
@@ -279,7 +278,7 @@ def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent() -> None
         FLEET,
         SHIPPED,
         VIEWS,
-        place(marks=marks, fingerprints={"agent-biere": site_secrets.mark(stack().secret, "agent-biere")}),
+        place(marks=marks, fingerprints={"agent-biere": secrets.mark(stack().secret, "agent-biere")}),
         shipped_files=FILES,
     )
 

@@ -130,7 +130,7 @@ def test_no_certificate_outlives_its_authority(tmp_path: Path) -> None:
 
 
 def troubles(folder: Path, target: Path, *, days: int = 0, names: Sequence[str] = NAMES) -> list[str]:
-    return [one.what for one in ca.troubles(folder, names, target, NOW + timedelta(days=days))]
+    return [one.what for one in ca.find_problems(folder, names, target, NOW + timedelta(days=days))]
 
 
 def test_an_end_another_name_and_a_former_certificate_are_troubles(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, p
 
 
 def troubles(root: Path, pair: KeyPair | None) -> list[str]:
-    return [doubt.what for doubt in certificates.troubles(root, pair, URL, root / "tls", now=datetime.now(UTC))]
+    return [doubt.what for doubt in certificates.find_problems(root, pair, URL, root / "tls", now=datetime.now(UTC))]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_pair_for_agents_is_looked_at_in_their_words(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "tls").iterdir()] == ["agents.pem"]
     assert [
         one.what
-        for one in certificates.troubles(
+        for one in certificates.find_problems(
             tmp_path, found, f"https://{made.NAME}", tmp_path / "tls", now=datetime.now(UTC)
         )
     ] == []

@@ -36,7 +36,7 @@ def before_tls(site: Site, *hosts: str) -> None:
 
 
 def told(site: Site, config: Config) -> list[str]:
-    return [doubt.what for _, doubt in tls_migration.troubles(Project(site, config))]
+    return [doubt.what for _, doubt in tls_migration.find_problems(Project(site, config))]
 
 
 def test_a_new_site_has_nobody_in_the_clear(site: Site, config: Config) -> None:
@@ -150,7 +150,7 @@ def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(changing:
     changing.up()
     assert changing.step == "wait"
     changing.push("biere")
-    assert [name for name, _ in tls_migration.troubles(Project(site, config))] == ["lewi"]
+    assert [name for name, _ in tls_migration.find_problems(Project(site, config))] == ["lewi"]
     changing.push("lewi")
     assert changing.step == "promote"
     following = ca.shown(site.authority)[1]

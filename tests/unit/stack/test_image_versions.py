@@ -54,7 +54,7 @@ def test_another_version_is_kept_from_data_and_from_nothing_else(
     assert chosen.references[service] == (f"x:{now}" if is_kept else f"x:{then}")
     assert chosen.ids[service] == f"id of {chosen.references[service]}"
     assert [one.service for one in kept] == [service] * is_kept
-    assert all(one.told.startswith(f"{service} keeps x:{now}: x:{then} is there") for one in kept)
+    assert all(one.description.startswith(f"{service} keeps x:{now}: x:{then} is there") for one in kept)
 
 
 def test_the_image_that_runs_already_is_no_question() -> None:
@@ -71,7 +71,7 @@ def test_what_an_upgrade_took_back_is_not_tried_by_up() -> None:
     )
 
     assert chosen.references == {"edge": "x:3.2.22"}
-    assert "an upgrade to x:3.4.0 was taken back" in kept[0].told
+    assert "an upgrade to x:3.4.0 was taken back" in kept[0].description
 
 
 def test_everything_is_kept_where_an_upgrade_comes_to_it_in_its_turn() -> None:
@@ -100,7 +100,7 @@ def test_what_runs_goes_on_though_its_pinned_image_cannot_be_had_and_up_says_so(
     chosen, kept = image_versions.hold(found, now, Versions(), version_of=unasked)
 
     assert (chosen.references, chosen.missing) == ({"influxdb": "x:1.13.1"}, {"grafana": "no registry answers"})
-    assert [one.told for one in kept] == ["influxdb keeps x:1.13.1: x:1.14.0 could not be pulled"]
+    assert [one.description for one in kept] == ["influxdb keeps x:1.13.1: x:1.14.0 could not be pulled"]
     assert UpResult((), SAME, (), {}, kept=kept).code is ExitCode.DEGRADED
 
 

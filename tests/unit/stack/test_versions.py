@@ -104,7 +104,7 @@ def test_before_it_was_remembered_the_bundle_tells_the_release(site: Site) -> No
     (site.bundle / "manifest.json").write_text('{"version": "0.1.0"}')
 
     assert image_versions.read(site).aresmon == "0.1.0"
-    assert image_versions.doubt(site) == (
+    assert image_versions.version_warning(site) == (
         f"the site was brought up by aresmon 0.1.0, and this is {__version__}",
         "`aresmon upgrade` (`--dry-run`)",
     )
@@ -115,14 +115,14 @@ def test_a_site_of_a_newer_release_is_refused_and_one_of_a_newer_patch_is_not(si
     with pytest.raises(AresmonError, match="newer than this one") as caught:
         image_versions.check_release(site)
     assert "use aresmon 99.1.0" in caught.value.hint
-    assert image_versions.doubt(site) == (
+    assert image_versions.version_warning(site) == (
         f"the site was brought up by aresmon 99.1.0, and this is {__version__}",
         "use aresmon 99.1.0",
     )
 
     image_versions.write(site, Versions(__version__))
     image_versions.check_release(site)
-    assert image_versions.doubt(site) is None
+    assert image_versions.version_warning(site) is None
 
 
 def test_data_that_is_gone_was_written_by_nobody() -> None:

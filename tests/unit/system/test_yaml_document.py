@@ -16,7 +16,7 @@ from aresmon.system.yaml_document import YamlProblem, dotted, parse, read_text
 
 
 def told(text: str) -> list[str]:
-    return [problem.told("f.yml") for problem in parse(text).problems]
+    return [problem.describe("f.yml") for problem in parse(text).problems]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_missing_key_has_the_line_of_the_nearest_one_above_it() -> None:
 
 def test_a_place_reads_as_a_person_would_write_it() -> None:
     assert dotted(("hosts", "lewi", "collect", 2)) == "hosts.lewi.collect[2]"
-    assert YamlProblem(0, "", "is empty").told("f.yml") == "f.yml: is empty"
+    assert YamlProblem(0, "", "is empty").describe("f.yml") == "f.yml: is empty"
 
 
 def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
