@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from aresmon.config import alerts
-from aresmon.config.alerts import FORMS, Form
+from aresmon.config import secret_forms
+from aresmon.config.secret_forms import FORMS, Form
 from aresmon.site import secrets as site_secrets
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, SiteError
@@ -29,7 +29,7 @@ def put_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses: 
         raise AresmonError(f"{name!r} is no name for a secret", hint="lower-case letters, digits and hyphens")
     value = value.strip()
     forms = (uses or {}).get(name, ())
-    if found := alerts.fault(value, *forms):
+    if found := secret_forms.fault(value, *forms):
         raise AresmonError(f"{name}: what was given {found}", hint=f"{_wanted(forms)}; nothing was changed")
     prepare(secrets, owner)
     path = secrets / ALERTS / name
@@ -71,7 +71,7 @@ def problems(secrets: Path, uses: Uses) -> Iterator[tuple[str, str]]:
     for name, forms in uses.items():
         path = secrets / ALERTS / name
         try:
-            found = alerts.fault(path.read_text(encoding="ascii"), *forms)
+            found = secret_forms.fault(path.read_text(encoding="ascii"), *forms)
         except FileNotFoundError:
             yield name, f"alerts: no secret named {name} yet; it is {_wanted(forms)}"
         except OSError as error:
@@ -91,7 +91,7 @@ def read_alert_secret(secrets: Path, name: str) -> str:
         value = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         raise AresmonError(f"{path} cannot be read", hint=again) from None
-    if found := alerts.fault(value):
+    if found := secret_forms.fault(value):
         raise AresmonError(f"{path} {found}", hint=again)
     return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.config.alerts import Form, fault
+from aresmon.config.secret_forms import Form, fault
 
 ADDRESS = "https://hooks.example.org/services/T0/B0/very-secret"
 
