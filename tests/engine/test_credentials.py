@@ -264,7 +264,7 @@ def test_a_shorter_retention_is_refused_until_it_is_meant(site: Site, keep: dict
     refused = site.run("up")
 
     assert refused.code == 1, refused
-    assert "would delete the points in between" in refused.err
+    assert "would permanently delete the points in between" in refused.err
     assert "--shorten-retention" in refused.err
     assert durations(site) == policies
     assert site.users() == {"aresmon", "grafana", "agent-box"}

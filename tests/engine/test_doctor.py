@@ -120,7 +120,7 @@ def test_what_was_broken_is_found_and_up_mends_what_it_says_it_does(site: Site) 
     assert kinds["bundle-edited"] == ["edited by hand: edge/haproxy.cfg"]
     assert any("edge is exited" in what for what in kinds["service"])
     assert any(f"another process listens on {site.grafana}" in what for what in kinds["port-taken"])
-    assert any("other writes points of" in what for what in kinds["clock-host"])
+    assert any("other: its points are dated" in what for what in kinds["clock-host"])
     assert any("other has Telegraf 1.30.0" in what for what in kinds["agent-old"])
     assert {"database-differs", "downsampling", "downsampling-unknown", "socket"} <= set(kinds)
 
