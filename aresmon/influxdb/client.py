@@ -53,11 +53,15 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class InfluxDB:
-    """An InfluxDB behind a Unix socket, and the user to authenticate as; anonymous without one."""
+    """An InfluxDB behind a Unix socket, and the user to authenticate as; anonymous without one.
+
+    `ping_timeout` is in seconds.
+    """
 
     socket: Path
     user: str = ""
     password: str = field(default="", repr=False)
+    ping_timeout: float = _PING_TIMEOUT
 
     def query(self, *statements: str, database: str = "", within: float = _QUERY_TIMEOUT) -> list[list[Series]]:
         """Send statements in one request and return the series of each. Times are in seconds since 1970.
@@ -116,7 +120,7 @@ class InfluxDB:
         """Return for each user and password whether InfluxDB accepts it, in the same order."""
         with self._session() as session:
             return [
-                self._send(session, "GET", "/ping", _PING_TIMEOUT, auth=pair).status_code == HTTPStatus.NO_CONTENT
+                self._send(session, "GET", "/ping", self.ping_timeout, auth=pair).status_code == HTTPStatus.NO_CONTENT
                 for pair in credentials
             ]
 
@@ -127,7 +131,7 @@ class InfluxDB:
     def version(self) -> str:
         """The version that InfluxDB reports."""
         with self._session() as session:
-            return str(self._send(session, "GET", "/ping", _PING_TIMEOUT).headers.get("X-Influxdb-Version", ""))
+            return str(self._send(session, "GET", "/ping", self.ping_timeout).headers.get("X-Influxdb-Version", ""))
 
     def _send(
         self, session: requests.Session, method: str, path: str, within: float, **request: Any

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aresmon.ssh.client import Ssh
 
 
+_PING_TIMEOUT = 20.0  # seconds: each connection starts a process on the server, through ssh and sudo
 _DOCKER = "docker.sock"
 _DOCKER_THERE = f"/var/run/{_DOCKER}"
 _SECRETS, _BUNDLE = "secrets/", "bundle/"
@@ -79,7 +80,7 @@ class RemoteStack(Stack):
                 hint=f"on {config.server}: `aresmon up`",
             )
         bundle = {path.removeprefix(_BUNDLE): content for path, content in found.items() if path.startswith(_BUNDLE)}
-        influxdb = InfluxDB(sockets / SOCKET, users.ADMIN, secrets[site_secrets.INFLUXDB_ADMIN])
+        influxdb = InfluxDB(sockets / SOCKET, users.ADMIN, secrets[site_secrets.INFLUXDB_ADMIN], _PING_TIMEOUT)
         return cls(root, owner, transport, influxdb, sockets / _DOCKER, bundle, secrets)
 
     @property

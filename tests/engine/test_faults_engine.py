@@ -55,7 +55,7 @@ def test_after_the_engine_ends_all_comes_back_by_itself_and_agents_elsewhere_los
         strike(engine_of_its_own)
 
         back = time.time()
-        assert eventually(lambda: {one.status for one in site.containers().values()} == {"running"})
+        assert eventually(lambda: {one.status for one in site.containers().values()} == {"running"}, within=150)
         assert site.ids() == before  # the same containers: nobody ran `up`
         own = 'SELECT last("metrics_gathered") FROM "internal_agent" WHERE "host" = \'box\''
         assert eventually(lambda: float(site.query(own)[0].rows[0]["time"]) > back, within=90)
