@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Tests that run at once, mostly waiting for each other's time to pass; those of one file stay together, the longest first.
-WORKERS ?= 5
+WORKERS ?= 4
 BY_FILE := --dist loadfile --no-loadscope-reorder
 
 help: ## List the targets.
