@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from aresmon.agents import repository as agents_repository
+from aresmon.config.model import Host
 from aresmon.site.project import Project
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
@@ -60,10 +61,10 @@ class VerifiedPushes:
     bodies: Mapping[str, str]
 
 
-def read_verified(project: Project) -> VerifiedPushes:
-    """Read the last verified push of each host; nothing is fetched."""
+def read_verified(project: Project, hosts: Iterable[Host]) -> VerifiedPushes:
+    """Read the last verified push of each of these hosts; nothing is fetched."""
     marks, bodies = dict[str, str](), dict[str, str]()
-    for host in project.config.hosts:
+    for host in hosts:
         kept = Releases(project.site.releases(host.name))
         newest_of = kept.newest()
         if newest_of is not None:
@@ -103,8 +104,7 @@ class Releases:
 
     def newest(self) -> Release | None:
         """The last release, or None."""
-        found = self.all()
-        return found[-1] if found else None
+        return next(self._read(), None)
 
     def body(self, number: int) -> str:
         """Return the configuration of a release, without its config ID. Raises AresmonError if it does not exist."""
@@ -131,7 +131,8 @@ class Releases:
         return newest.number + 1 if newest else 1
 
     def _read(self) -> Iterator[Release]:
-        for path in self.folder.glob("*.json"):
+        """The releases, the newest first: most callers want no other."""
+        for path in sorted(self.folder.glob("*.json"), key=lambda path: path.stem.zfill(9), reverse=True):
             try:
                 release = _file(path).read()
             except AresmonError:

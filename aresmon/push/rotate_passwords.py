@@ -15,7 +15,7 @@ from aresmon.agents import lint
 from aresmon.config.model import Host
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
-from aresmon.push import protocol, run
+from aresmon.push import bundle_files, protocol, run
 from aresmon.push.observer import PushObserver
 from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import GOOD, PushOutcome, PushResult
@@ -67,7 +67,9 @@ async def rotate(
     rotated = [replace(target, password=one.password) for target, one in zip(targets, rotations, strict=True)]
     results = await run.push(session, rotated, options=options, pace=pace, observer=observer)
     by_host = {one.host.name: one for one in rotations}
-    return [*refused, *[await _complete(session, by_host[one.host], one) for one in results]]
+    completed = [await _complete(session, by_host[one.host], one) for one in results]
+    await bundle_files.update(session, completed)  # again: they name the database user, which is another one now
+    return [*refused, *completed]
 
 
 def _blocked(session: Session, host: Host) -> PushResult:

@@ -15,8 +15,8 @@ from aresmon.config import package_data
 from aresmon.config.model import Config, Host
 from aresmon.influxdb import events
 from aresmon.influxdb.events import HostEvent
+from aresmon.push import bundle_files, rollout
 from aresmon.push import order as push_order
-from aresmon.push import rollout
 from aresmon.push.agent_files import AgentFiles
 from aresmon.push.host import VerificationTerms
 from aresmon.push.observer import PushObserver
@@ -113,6 +113,7 @@ async def push(
         events.record_events, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL]
     )
     await _record_tls(session, ready, results)
+    await bundle_files.update(session, results)
     return [*refused, *results]
 
 

@@ -9,7 +9,7 @@ from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
 from aresmon.config.views import Views
 from aresmon.render import compose, telegraf
-from aresmon.render.compose import RenderContext
+from aresmon.render.compose import AgentContext, RenderContext
 from aresmon.render.grafana import alert_rules
 from aresmon.render.grafana.dashboards import dashboards
 
@@ -38,23 +38,36 @@ def render(
         files[name] = shipped_files[f"compose/{name}"]
     frame = telegraf.TelegrafTemplates.of(shipped_files)
     for host in config.hosts:
-        folder, account = f"agents/{host.name}", place.accounts.get(f"agent-{host.name}", "")
-        files[f"{folder}/telegraf.conf"] = agent(host, catalogue, place, frame).encode()
-        if config.edge.channel.by_site:
-            files[f"{folder}/{names.AUTHORITY}"] = (place.trusted or _NOT_YET).encode()
+        files |= agent_files(host, config, catalogue, place.agents, frame)
         if host == config.sidecar:
+            account = place.agents.account(host)
             variables = telegraf.variables(host, config, account=account, in_clear=host.name in place.in_clear)
             files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()
-        else:
-            files[f"{folder}/agent.env"] = telegraf.environment(host, config, account=account).encode()
     files[".env"] = compose.environment(config, place, files).encode()
     return dict(sorted(files.items()))
 
 
-def agent(host: Host, catalogue: Catalogue, place: RenderContext, frame: telegraf.TelegrafTemplates) -> str:
-    """A host's configuration with its mark: the one under which it was last pushed, if it is still the same."""
-    own, extra = place.own_agents.get(host.name), place.host_fragments.get(host.name, "")
-    body = place.proven.get(host.name) or telegraf.configuration(host, catalogue, frame, own=own, extra=extra)
+def agent_files(
+    host: Host, config: Config, catalogue: Catalogue, agents: AgentContext, frame: telegraf.TelegrafTemplates
+) -> Files:
+    """The files of one host's agent: `up` writes them with all others, a push those of its host."""
+    folder = f"agents/{host.name}"
+    live = agents.sidecar_mark if host == config.sidecar else ""
+    files: Files = {f"{folder}/telegraf.conf": agent(host, catalogue, agents, frame, live=live).encode()}
+    if config.edge.channel.by_site:
+        files[f"{folder}/{names.AUTHORITY}"] = (agents.trusted or _NOT_YET).encode()
+    if host != config.sidecar:
+        files[f"{folder}/agent.env"] = telegraf.environment(host, config, account=agents.account(host)).encode()
+    return files
+
+
+def agent(
+    host: Host, catalogue: Catalogue, agents: AgentContext, frame: telegraf.TelegrafTemplates, *, live: str = ""
+) -> str:
+    """A host's configuration with its mark: the one under which it was last pushed, or with which it runs (`live`), if
+    it is still the same."""
+    own, extra = agents.own_agents.get(host.name), agents.host_fragments.get(host.name, "")
+    body = agents.proven.get(host.name) or telegraf.configuration(host, catalogue, frame, own=own, extra=extra)
     content = telegraf.fingerprint(body)
-    pushed = place.marks.get(host.name, "")
-    return telegraf.marked(body, pushed if pushed.startswith(f"{content}-") else f"{content}-up", frame)
+    known = (mark for mark in (agents.marks.get(host.name, ""), live) if mark.startswith(f"{content}-"))
+    return telegraf.marked(body, next(known, f"{content}-up"), frame)

@@ -64,7 +64,7 @@ def environment(config: Config, place: RenderContext, files: Mapping[str, bytes]
         "GRAFANA_DATA": str(place.root / config.grafana.data),
         "GRAFANA_URL": config.grafana.url,
         "GRAFANA_ADMIN": config.grafana.admin,
-        "GRAFANA_DATABASE_USER": place.accounts.get("influxdb-grafana", "grafana"),
+        "GRAFANA_DATABASE_USER": place.agents.accounts.get("influxdb-grafana", "grafana"),
         "EDGE_AGENTS": str(config.edge.agents),
         "EDGE_GRAFANA": str(config.edge.grafana),
         "EDGE_TLS_FOLDER": str(place.tls),
@@ -185,29 +185,41 @@ def _digest(*parts: str | bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RenderContext(Layout):
-    """A site's places on its server. `users` are user ids by service, `images` image references by service,
-    `fingerprints` tell one value of a secret from another by its name, `host_fragments` are the site's
-    own Telegraf fragments by host, `own_agents` what stands for its collectors, `proven` what was last pushed to
-    it from `configs`, `marks` the mark of its last push; `certificate` changes with Grafana's;
-    `provisioned` are the uids of all alert rules and receivers that Grafana ever had of us; `accounts` are the
-    database users by the secrets that are for them, where they are not the first; `trusted` are the
-    certificates by which agents know the edge, `edge` changes with the edge's own, `in_clear` are the hosts that
-    may still write without TLS."""
+class AgentContext:
+    """What a site knows of its agents besides aresmon.yml. `host_fragments` are the site's own Telegraf fragments by
+    host, `own_agents` what stands for its collectors, `proven` what was last pushed to it from `configs`, `marks` the
+    mark of its last push; `accounts` are the database users by the secrets that are for them, where they are not the
+    first; `trusted` are the certificates by which agents know the edge; `sidecar_mark` is the mark that the server's
+    own agent runs with: a push from another machine leaves no other trace here."""
 
-    users: Mapping[str, int]
-    images: Mapping[str, str]
-    docker_socket: Path = Path("/var/run/docker.sock")
-    docker_group: int = 0
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
     host_fragments: Mapping[str, str] = field(default_factory=dict)
     own_agents: Mapping[str, str] = field(default_factory=dict)
     proven: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    trusted: str = ""
+    sidecar_mark: str = ""
+
+    def account(self, host: Host) -> str:
+        """The database user of a host's agent, if it is not the first; else empty."""
+        return self.accounts.get(f"agent-{host.name}", "")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderContext(Layout):
+    """A site's places on its server. `users` are user ids by service, `images` image references by service,
+    `fingerprints` tell one value of a secret from another by its name; `certificate` changes with Grafana's;
+    `provisioned` are the uids of all alert rules and receivers that Grafana ever had of us; `edge` changes with the
+    certificate of the edge's port for agents, `in_clear` are the hosts that may still write without TLS."""
+
+    users: Mapping[str, int]
+    images: Mapping[str, str]
+    agents: AgentContext = field(default_factory=AgentContext)
+    docker_socket: Path = Path("/var/run/docker.sock")
+    docker_group: int = 0
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
     has_compose_override: bool = False
     certificate: str = ""
     provisioned: frozenset[str] = frozenset()
-    accounts: Mapping[str, str] = field(default_factory=dict)
-    trusted: str = ""
     edge: str = ""
     in_clear: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,11 +123,7 @@ def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
     """
     difference = compare(bundle, wanted)
     aside = _keep_aside(bundle, difference.edited)
-    is_large = len(difference.changed) > _SYNCED_ONE_BY_ONE
-    for path in difference.changed:
-        system_files.write(bundle.folder / path, wanted[path], sync=not is_large)
-    if is_large:
-        os.sync()
+    _write_files(bundle.folder, {path: wanted[path] for path in difference.changed})
     for path in difference.removed:
         (bundle.folder / path).unlink(missing_ok=True)
         _remove_empty(bundle.folder, (bundle.folder / path).parent)
@@ -137,6 +133,40 @@ def write(bundle: Bundle, wanted: Mapping[str, bytes]) -> Path | None:
     if not manifest.is_file() or manifest.read_bytes() != content:
         system_files.write(manifest, content)
     return aside
+
+
+def update(folder: Path, wanted: Mapping[str, bytes]) -> None:
+    """Write these files, and their hashes in the manifest, as a `write` of the whole bundle would.
+
+    What somebody edited is left for `write`, which keeps it aside; so are files that the bundle does not have, and
+    a folder without a manifest that can be read.
+    """
+    found = read_files(folder, wanted)
+    changed = {path: content for path, content in wanted.items() if found.get(path, content) != content}
+    if not changed:
+        return
+    _write_files(folder, changed)
+    manifest = folder / MANIFEST
+    system_files.write(manifest, manifest_with(manifest.read_bytes(), changed))
+
+
+def read_files(folder: Path, paths: Iterable[str]) -> Mapping[str, bytes]:
+    """The content of those of these files that are as aresmon wrote them."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        hashes = manifest["files"] if int(manifest["format"]) <= FORMAT else {}
+        found = {path: (folder / path).read_bytes() for path in paths if path in hashes and (folder / path).is_file()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {path: content for path, content in found.items() if hashes_to(content) == hashes[path]}
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    is_large = len(files) > _SYNCED_ONE_BY_ONE
+    for path, content in files.items():
+        system_files.write(folder / path, content, sync=not is_large)
+    if is_large:
+        os.sync()
 
 
 def _manifest(wanted: Mapping[str, bytes]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +14,15 @@ from aresmon.agents import sources
 from aresmon.config.collectors import Catalogue
 from aresmon.config.collectors import plugins as plugins_of
 from aresmon.config.layout import FILE, SOCKET
-from aresmon.config.model import Config, ListenAddress
+from aresmon.config.model import Config, Host, ListenAddress
 from aresmon.config.package_data import package_files
 from aresmon.engine.compose import Compose
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import SERVICES, Images, pins, services
+from aresmon.render import telegraf
 from aresmon.render.bundle import Files, agent, render
-from aresmon.render.compose import RenderContext
+from aresmon.render.compose import AgentContext, RenderContext
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle as site_bundle
 from aresmon.site import ca, certificates, external_secrets, preflight, secrets, tls_migration
@@ -51,30 +52,42 @@ class DesiredState:
 
 def render_site(project: Project, engine: Engine, references: Mapping[str, str]) -> Files:
     """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
-    pushed = sources.read_verified(project)
     place = RenderContext(
         root=project.site.root,
         users=users(),
         images={service: pin.pull for service, pin in pins(project.config).items()} | dict(references),
+        agents=agent_context(project, project.config.hosts),
         docker_socket=engine.socket,
         docker_group=engine.socket_group,
         fingerprints=secrets.fingerprints(project.site.secrets, secrets.owners(project.config, users()))
         | external_secrets.fingerprints(project.site.secrets, project.config.alerts.secrets),
-        host_fragments=project.site.host_fragments(),
-        own_agents=project.site.own_agents(),
-        proven=pushed.bodies,
-        marks=pushed.marks,
         has_compose_override=(project.site.overrides / "compose.yml").exists(),
         certificate=certificates.mark(project.site.root, project.config.grafana.door.tls),
         provisioned=project.site.provisioned(),
-        accounts=_accounts(project),
-        trusted=ca.trusted(project.site.authority),
         edge=_edge_mark(project),
         in_clear=tls_migration.in_clear(project),
     )
     ours = package_files()
     place = replace(place, in_clear=place.in_clear - _follows_by_itself(project.config, project.catalogue, place, ours))
     return render(project.config, project.catalogue, project.views, place, shipped_files=ours)
+
+
+def agent_context(project: Project, hosts: Sequence[Host]) -> AgentContext:
+    """What the site's folder says of these hosts' agents."""
+    sidecar = project.config.sidecar
+    live = project.site.bundle / "agents" / sidecar.name / "telegraf.conf" if sidecar in hosts and sidecar else None
+    text = live.read_text("utf-8", "replace") if live is not None and live.is_file() else ""
+    pushed = sources.read_verified(project, hosts)
+    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in hosts)]
+    return AgentContext(
+        host_fragments=project.site.host_fragments(),
+        own_agents=project.site.own_agents(),
+        proven=pushed.bodies,
+        marks=pushed.marks,
+        accounts=secrets.accounts(project.site.secrets, names),
+        trusted=ca.trusted(project.site.authority),
+        sidecar_mark=telegraf.mark_in(text, TelegrafTemplates.of(package_files())),
+    )
 
 
 def _edge_mark(project: Project) -> str:
@@ -91,14 +104,8 @@ def _follows_by_itself(
     """The server's own agent, which `up` brings to TLS, unless what was pushed to it knows of no authority yet."""
     if config.sidecar is None:
         return frozenset()
-    text = agent(config.sidecar, catalogue, place, TelegrafTemplates.of(shipped_files))
+    text = agent(config.sidecar, catalogue, place.agents, TelegrafTemplates.of(shipped_files))
     return frozenset({config.sidecar.name}) if "ARESMON_CA" in text else frozenset()
-
-
-def _accounts(project: Project) -> dict[str, str]:
-    """The database users of Grafana and of the agents, as their secrets say."""
-    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in project.config.hosts)]
-    return secrets.accounts(project.site.secrets, names)
 
 
 def plugins(project: Project) -> list[str]:

@@ -139,3 +139,16 @@ def test_going_back_to_what_was_found_is_held_to_the_same_rules(desk: Desk, lewi
     assert missing.code == 1
     assert "lewi has no release 7" in missing.err
     assert "its releases are: 0, 1" in missing.err
+
+
+def test_after_a_push_there_is_nothing_for_up_to_do(desk: Desk, lewi: Server) -> None:
+    desk.site.up()
+    desk.own(lewi)
+    assert "agents/lewi/telegraf.conf" in desk.run("up", "--dry-run").out
+
+    (_,) = desk.verified(lewi, text=OTHER)
+
+    planned, report = desk.run("up", "--dry-run"), json.loads(desk.run("doctor", "--json").out)
+    assert "agents/lewi/" not in planned.out, planned
+    assert planned.steps == []
+    assert {one["kind"] for one in report["findings"]} & {"plan-pending", "bundle-edited"} == set(), report

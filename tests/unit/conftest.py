@@ -21,7 +21,7 @@ from aresmon.config.views import Views
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import SERVICES, pins
-from aresmon.render.compose import RenderContext
+from aresmon.render.compose import AgentContext, RenderContext
 from aresmon.site.folder import Site
 from aresmon.system import poll
 from aresmon.system.errors import SiteError
@@ -60,6 +60,8 @@ def place(root: str = "/srv/ares", **changes: Any) -> RenderContext:
             for name in ("agent-biere", "grafana-admin", "grafana-secret-key", "influxdb-grafana")
         },
     }
+    agents = {field.name for field in dataclasses.fields(AgentContext)}
+    fixed["agents"] = AgentContext(**{name: changes.pop(name) for name in agents & changes.keys()})
     return RenderContext(**(fixed | changes))
 
 

@@ -270,15 +270,16 @@ def test_the_manifest_knows_the_bundle_as_it_will_be() -> None:
     assert told == {path: bundle.hashes_to(content) for path, content in there.items() if path != bundle.MANIFEST}
 
 
-def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent() -> None:
+@pytest.mark.parametrize("from_here", [True, False], ids=["here", "from elsewhere"])
+def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent(from_here: bool) -> None:
     order = made("biere")
-    marks = {"biere": order.mark}
+    known = {"marks": {"biere": order.mark}} if from_here else {"sidecar_mark": order.mark}
 
     wanted = render(
         FLEET,
         SHIPPED,
         VIEWS,
-        place(marks=marks, fingerprints={"agent-biere": secrets.mark(stack().secret, "agent-biere")}),
+        place(**known, fingerprints={"agent-biere": secrets.mark(stack().secret, "agent-biere")}),
         shipped_files=FILES,
     )
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -19,10 +19,13 @@ from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
 from aresmon.push.session import Session
 from aresmon.render import telegraf
+from aresmon.render.bundle import agent_files
 from aresmon.render.telegraf import TelegrafTemplates
+from aresmon.site import bundle
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
 from aresmon.ssh.transport import LostError, UnreachableHostError
+from aresmon.stack.plan import agent_context
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, load
 from tests.unit.scripted import PROBE, Observed, Scripted, Step
@@ -306,6 +309,59 @@ def test_a_host_that_is_blocked_is_refused_with_what_lets_it_in_again(hosts: Hos
     assert result.outcome == PushOutcome.REFUSED
     assert "blocked since 2026-11-24" in result.why
     assert "`aresmon hosts unblock lewi`" in result.next
+
+
+# The bundle -------------------------------------------------------------------------------------------
+
+
+def wanted_by_up(hosts: Hosts) -> Mapping[str, bytes]:
+    """The files of the site's agents, as `up` would write them now."""
+    session, agents = hosts.session, agent_context(hosts.session.project, FLEET.hosts)
+    files = dict[str, bytes]()
+    for host in FLEET.hosts:
+        files |= agent_files(host, FLEET, SHIPPED, agents, session.templates)
+    return files
+
+
+def pending(hosts: Hosts) -> tuple[str, ...]:
+    """The files of the bundle that `up` would change."""
+    return bundle.compare(bundle.read_of(hosts.session.site), wanted_by_up(hosts)).changed
+
+
+def test_a_push_leaves_the_bundle_as_up_would_write_it(hosts: Hosts) -> None:
+    bundle.write(bundle.read_of(hosts.session.site), wanted_by_up(hosts))
+    write(hosts.session.site, "agents/biere.conf", INPUT)
+    write(hosts.session.site, "agents/lewi.conf", INPUT)
+    assert pending(hosts) == ("agents/biere/telegraf.conf", "agents/lewi/telegraf.conf")
+    hosts.say("lewi", COMMITTED)
+    hosts.say("biere", REFUSED)
+
+    hosts.push(hosts.targets("lewi", "biere"), max_fail=1)
+
+    assert pending(hosts) == ("agents/biere/telegraf.conf",)
+    found = bundle.read_of(hosts.session.site)
+    assert bundle.compare(found, found.files).edited == ()
+
+
+def test_a_rolled_back_release_does_not_stand_in_the_bundle_where_up_would_write_another(hosts: Hosts) -> None:
+    bundle.write(bundle.read_of(hosts.session.site), wanted_by_up(hosts))
+    keep(hosts, whole("zero"), whole("one"))
+    hosts.say("lewi", COMMITTED)
+
+    hosts.push([run.previous_target(hosts.session, FLEET.host("lewi"), None)])
+
+    assert pending(hosts) == ()
+
+
+def test_a_push_leaves_an_edited_file_of_the_bundle_for_up_to_keep_aside(hosts: Hosts) -> None:
+    site = hosts.session.site
+    bundle.write(bundle.read_of(site), wanted_by_up(hosts))
+    (site.bundle / "agents/lewi/telegraf.conf").write_text("# mine\n")
+    hosts.say("lewi", COMMITTED)
+
+    hosts.push(hosts.targets("lewi"))
+
+    assert bundle.compare(bundle.read_of(site), wanted_by_up(hosts)).edited == ("agents/lewi/telegraf.conf",)
 
 
 # The plan ---------------------------------------------------------------------------------------------

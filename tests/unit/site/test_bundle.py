@@ -289,3 +289,26 @@ def test_a_folder_that_is_only_rendered_gets_nothing_beside_it(tmp_path: Path) -
     bundle.write(bundle.read(tmp_path / "output"), WANTED)
 
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
+
+
+def test_an_update_of_some_files_is_as_if_all_had_been_written(folder: Path) -> None:
+    write(folder, WANTED)
+
+    bundle.update(folder, {"edge/haproxy.cfg": b"three\n", "new.cfg": b"of nobody\n"})
+
+    wanted = {**WANTED, "edge/haproxy.cfg": b"three\n"}
+    difference = bundle.compare(read(folder), wanted)
+    assert (on_disk(folder), difference.edited) == (wanted, ())
+    assert not difference
+
+
+def test_an_update_changes_no_edited_file_and_none_without_a_manifest(folder: Path) -> None:
+    write(folder, WANTED)
+    (folder / "edge/haproxy.cfg").write_bytes(b"mine\n")
+
+    bundle.update(folder, {"edge/haproxy.cfg": b"three\n"})
+
+    assert bundle.compare(read(folder), WANTED).found["edge/haproxy.cfg"] == b"mine\n"
+    (folder / bundle.MANIFEST).write_text("{")
+    bundle.update(folder, {".env": b"three\n"})
+    assert on_disk(folder)[".env"] == WANTED[".env"]
