@@ -11,7 +11,7 @@ from aresmon.config.model import Config
 from aresmon.doctor.facts import DatabaseFacts, DataFacts, HostFacts, PushFacts, SeriesCount
 from aresmon.doctor.findings import Finding
 from aresmon.push import enroll
-from aresmon.push.result import is_good
+from aresmon.push.result import describe_damaged, is_good
 from aresmon.system.git import listed, plain
 
 _MANY, _FAR_TOO_MANY = 100_000, 1_000_000
@@ -144,6 +144,9 @@ def hosts(seen: Sequence[HostFacts]) -> Iterator[Finding]:
             yield Finding("host-agent", what, f"`aresmon push-config {one.name}`")
         if one.pending:
             what = f"{one.name}: a push ({one.pending}) is in progress, or was interrupted"
+            yield Finding("host-drift", what, f"`aresmon push-config {one.name}`")
+        if one.damaged:
+            what = f"{one.name}: {describe_damaged(one.damaged)}"
             yield Finding("host-drift", what, f"`aresmon push-config {one.name}`")
         if one.drifted:
             what = f"{one.name}: edited since the last push: {listed(one.drifted)}"

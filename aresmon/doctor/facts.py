@@ -197,6 +197,7 @@ class HostFacts:
     clock_offset: float = 0.0
     drifted: tuple[str, ...] = ()
     pending: str = ""
+    damaged: str = ""
 
 
 @dataclass(frozen=True, slots=True)

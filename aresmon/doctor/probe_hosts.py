@@ -41,6 +41,7 @@ async def _look(session: Session, host: Host) -> facts.HostFacts:
         clock_offset=float(clock) - seen.asked_at if clock.replace(".", "", 1).isdigit() else 0.0,
         drifted=() if is_sidecar else tuple(seen.drifted),
         pending=seen.pending,
+        damaged=seen.damaged,
     )
 
 

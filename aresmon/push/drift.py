@@ -109,6 +109,8 @@ def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
     live = _text(survey.content(paths.watched))
     if survey.pending:
         return Drift(host.name, f"a push ({survey.pending}) is running, or was interrupted", next="push again")
+    if survey.damaged and not survey.drifted:
+        return Drift(host.name, result.describe_damaged(survey.damaged), next=f"`aresmon push-config {host.name}`")
     newest = session.releases(host).newest()
     if not survey.last_push.content or newest is None:
         return Drift(host.name, "never pushed to from this site", next=f"`aresmon push-config {host.name}`", live=live)

@@ -141,7 +141,7 @@ class LastPush:
             case "by":
                 return replace(self, by=value)
             case "at":
-                return replace(self, at=float(value))
+                return replace(self, at=float(value) if value.isdecimal() else 0.0)
         return self
 
 
@@ -229,7 +229,8 @@ class HostSurvey:
 
     `files` are those that were asked for: hash and content by path, None for a missing file. `drifted` are the files
     that changed since the last push, `included` those that Telegraf reads from telegraf.d/. `pending` is a transaction
-    that has not ended, `last` describes the end of the last one; `is_busy` says that a push is running.
+    that has not ended, `last` describes the end of the last one; `damaged` is the path of a journal that is not whole,
+    from which nothing was restored. `is_busy` says that a push is running.
     """
 
     def __init__(self) -> None:
@@ -240,6 +241,7 @@ class HostSurvey:
         self.drifted: list[str] = []
         self.included: list[str] = []
         self.pending = ""
+        self.damaged = ""
         self.is_busy = False
         self.last: dict[str, str] = {}
 
@@ -264,8 +266,8 @@ class HostSurvey:
                 self.drifted.append(message.rest)
             case "included":
                 self.included.append(message.rest)
-            case "pending":
-                self.pending = message.rest
+            case "pending" | "damaged":
+                setattr(self, message.word, message.rest)
             case "busy":
                 self.is_busy = True
             case "last":

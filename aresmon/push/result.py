@@ -104,6 +104,11 @@ def _next_step(step: str, why: str, order: PushOrder) -> str:
             f"{log_command(order.agent)}; start the agent first, or push with --force, which cannot tell whether the "
             "new configuration is at fault if the agent fails again"
         )
+    if step == "journal":
+        return (
+            "compare those files with the ones in place, and copy back what is missing; then push with --overwrite, "
+            "which removes them"
+        )
     if step == "recover":
         return log_command(order.agent)
     return "correct this and push again; nothing was changed on the host"
@@ -177,12 +182,19 @@ def survey_notes(found: HostSurvey) -> Iterator[str]:
     """Warnings about the state of a host before the push."""
     if found.last.get("outcome") in ("undone", "broken"):  # a word of the state file: rolled back
         yield f"the previous push to this host was rolled back: {found.last['why']}"
+    if found.damaged:
+        yield describe_damaged(found.damaged)
     if found.included:
         yield f"Telegraf also reads telegraf.d/: {', '.join(found.included)}"
     if "asked" in found.facts:
         lag = found.asked_at - float(found.facts["asked"])
         if abs(lag) > _CLOCK_TOLERANCE:
             yield f"its clock is {abs(lag):.0f} s {'behind' if lag > 0 else 'ahead of'} this machine's"
+
+
+def describe_damaged(journal: str) -> str:
+    """Say that an interrupted push left a journal from which nothing can be restored."""
+    return f"an earlier push was interrupted, and its journal {journal} is damaged: nothing was restored from it"
 
 
 def mask_secrets(text: str) -> str:

@@ -10,10 +10,11 @@
 # a push that a power failure interrupted).
 #
 # STATE is a folder for root alone. `pending`, the journal, exists from before the first file is changed until the
-# transaction has ended, and `undo/` has the previous files for the same time; `current` describes the last deployed
-# configuration, `last` the end of the last transaction, `host.bash` is this text. Hosts keep these files across
-# upgrades of aresmon, so the file names, their keys (`gen`, `tx`, `watched`, …), their values (`undone`, `committed`,
-# `broken`) and the unit's name `aresmon-undo-SITE.service` stay as version 0.4.0 wrote them.
+# transaction has ended, and `undo/` has the previous files for the same time. Nothing is restored from a journal that is
+# not whole; it is reported instead. `current` describes the last deployed configuration, `last` the end of the last
+# transaction, `host.bash` is this text. Hosts keep these files across upgrades of aresmon, so the file names, their keys
+# (`gen`, `tx`, `watched`, …), their values (`undone`, `committed`, `broken`) and the unit's name
+# `aresmon-undo-SITE.service` stay as version 0.4.0 wrote them.
 set -u -o pipefail
 umask 077
 export LC_ALL=C

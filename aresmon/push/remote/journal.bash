@@ -1,35 +1,89 @@
 # The journal ------------------------------------------------------------------------------------------------
 # This part owns `pending`, `undo/`, `current` and `last`, and who reads them later: the watchdog and the boot unit.
 
+journal='' # the text of the journal of this transaction, or of the one that is rolled back
+
 prepare() { # save the previous files, write the journal, start the watchdog
-  local journal=${request[state]}/pending
   emit "state prepare"
   rm -rf -- "${request[state]}/undo"
   mkdir -p "${request[state]}/undo" 2>/dev/null || refuse "prepare ${request[state]} cannot be written"
-  if ! { save_previous_files >"$journal.new" && sync "$journal.new" "${request[state]}"/undo/* "${request[state]}/undo" &&
-    mv -T -- "$journal.new" "$journal" && sync "${request[state]}"; } 2>/dev/null; then
-    rm -f -- "$journal.new" "$journal"
-    refuse "prepare the previous files could not be saved in ${request[state]}: $(describe_free_space "$journal")"
+  if ! { save_previous_files && write_journal; } 2>/dev/null; then
+    rm -f -- "${request[state]}/pending.new" "${request[state]}/pending"
+    refuse "prepare the previous files could not be saved in ${request[state]}: $(describe_free_space "${request[state]}/pending")"
   fi
-  start_watchdog || { rm -f -- "$journal"; refuse "prepare the watchdog could not be started"; }
+  start_watchdog || { rm -f -- "${request[state]}/pending"; refuse "prepare the watchdog could not be started"; }
 }
 
-save_previous_files() { # copies them, and prints the journal
-  local spec path index=0
-  printf '%s=%s\n' tx "${request[tx]}" kind "${request[kind]}" by "${request[by]:-}" was "$active" \
+save_previous_files() { # copies them, and sets the journal's text
+  local spec path previous index=0
+  printf -v journal '%s=%s\n' format 2 tx "${request[tx]}" kind "${request[kind]}" by "${request[by]:-}" was "$active" \
     project "${request[project]:-}" folder "${request[folder]:-}" watched "${request[watched]}" \
     deadline $(($(uptime_seconds) + ${request[deadline]} + 30))
   for spec in "${files[@]}"; do
     path=${spec#* * * * }
     if [ -e "$path" ]; then
       cp -p -- "$path" "${request[state]}/undo/$index" || return
-      printf 'file=%s present %s\n' $index "$path"
+      journal+="file=$index present $path"$'\n'
     else
       : >"${request[state]}/undo/$index" || return
-      printf 'file=%s absent %s\n' $index "$path"
+      journal+="file=$index absent $path"$'\n'
     fi
     index=$((index + 1))
   done
+  sync "${request[state]}"/undo/* "${request[state]}/undo" && previous=$(sha256sum -- "${request[state]}"/undo/*) || return
+  journal+=saved=${previous//$'\n'/$'\n'saved=}$'\n'
+}
+
+write_journal() { # with a hash of all lines as the last one; complete and on the disk before it gets its name
+  local path=${request[state]}/pending
+  printf '%s' "$journal" >"$path.new" && printf 'end=%s\n' "$(sha256_of "$path.new")" >>"$path.new" &&
+    sync "$path.new" && mv -T -- "$path.new" "$path" && sync "${request[state]}"
+}
+
+load_journal() { # the text of `pending`; fails if that is not whole, or if the files that were saved with it are not
+  local text='' sum
+  journal=''
+  { IFS= read -r -d '' text <"${request[state]}/pending"; } 2>/dev/null && return 1 # it contains a null byte
+  case $text in
+    format=2$'\n'*)
+      journal=${text%end=*}
+      sum=$(printf '%s' "$journal" | sha256sum)
+      [ "$text" = "${journal}end=${sum%% *}"$'\n' ] && journal_values saved | sha256sum --check --status 2>/dev/null && return
+      ;;
+    tx=*$'\n') # of 0.4.0, which wrote neither hashes nor an end
+      journal=$text
+      [[ $(journal_value deadline) =~ ^[0-9]+$ && -n $(journal_value watched) ]] && has_saved_files && return
+      ;;
+  esac
+  journal=''
+  return 1
+}
+
+has_saved_files() { # whether `undo/` has as many files as the journal names
+  local named saved
+  named=$(journal_values file | wc -l) saved=("${request[state]}"/undo/*)
+  [ "$named" -gt 0 ] && [ "$named" -eq ${#saved[@]} ]
+}
+
+journal_values() { # NAME
+  printf '%s' "$journal" | sed -n "s/^$1=//p"
+}
+
+journal_value() { # NAME
+  local value=$'\n'$journal
+  [[ $value == *$'\n'"$1="* ]] || return
+  value=${value#*$'\n'"$1="}
+  printf '%s' "${value%%$'\n'*}"
+}
+
+extend_journal() { # SECONDS: the watchdog waits this much longer
+  local deadline
+  deadline=$(($(uptime_seconds) + $1 + 30))
+  exec 8<>"${request[state]}/turn"
+  flock 8
+  journal=${journal/$'\n'deadline=$(journal_value deadline)$'\n'/$'\n'deadline=$deadline$'\n'}
+  [ ! -e "${request[state]}/pending" ] || write_journal 2>/dev/null
+  exec 8>&-
 }
 
 delete_previous_files() { # they contain a password; after a failed rollback an administrator may need them
@@ -61,10 +115,10 @@ install_boot_unit() { # replaces the unit of another version, which has the same
     { rm -f -- "/etc/systemd/system/$unit"; return 1; }
 }
 
-read_journal() { # takes the request of the pending transaction, for those who roll it back later
+adopt_journal() { # takes the request of the pending transaction, for those who roll it back later
   local name
   for name in kind by project folder watched; do
-    request[$name]=$(read_value "${request[state]}/pending" $name)
+    request[$name]=$(journal_value $name)
   done
 }
 
@@ -85,7 +139,7 @@ write_current() { # describes the deployed configuration
 close_journal() { # TX OUTCOME WHY; OUTCOME is committed, undone (rolled back) or broken. Also writes a line to syslog
   local outcome=$2
   printf '%s=%s\n' tx "$1" outcome "$2" why "$3" at "$EPOCHSECONDS" >"${request[state]}/last.new" 2>/dev/null &&
-    mv -T -- "${request[state]}/last.new" "${request[state]}/last" || rm -f -- "${request[state]}/last.new"
+    sync "${request[state]}/last.new" && mv -T -- "${request[state]}/last.new" "${request[state]}/last" || rm -f -- "${request[state]}/last.new"
   rm -f -- "${request[state]}/pending" "${request[state]}"/*.new
   sync "${request[state]}"
   delete_previous_files

@@ -10,7 +10,10 @@ push() {
   probe
   [ "$loaded" = loaded ] || refuse "probe Telegraf is not installed"
   if [ "${request[overwrite]:-0}" != 1 ] && { has_drifted || has_unmanaged_variables; }; then exit 0; fi
+  check_journal
   if is_deployed; then
+    rm -f -- "${request[state]}/pending" # a damaged one
+    delete_previous_files
     emit "unchanged $(read_value "${request[state]}/current" gen)"
     exit 0
   fi
@@ -41,15 +44,14 @@ look() {
 
 watchdog() {
   exec 0</dev/null 1>/dev/null 2>&1
-  local tx left
-  tx=$(read_value "${request[state]}/pending" tx)
-  read_journal
-  while [ -n "$tx" ] && [ "$(read_value "${request[state]}/pending" tx)" = "$tx" ]; do
-    left=$(($(read_value "${request[state]}/pending" deadline) - $(uptime_seconds)))
+  local tx='' left
+  while load_journal && [ "${tx:=$(journal_value tx)}" = "$(journal_value tx)" ]; do
+    left=$(($(journal_value deadline) - $(uptime_seconds)))
     if [ "$left" -le 0 ]; then
       exec 8<>"${request[state]}/turn"
       flock 8
-      [ "$(read_value "${request[state]}/pending" tx)" = "$tx" ] && rollback_locked "the push was not committed in time"
+      adopt_journal
+      load_journal && [ "$(journal_value tx)" = "$tx" ] && rollback_locked "the push was not committed in time"
       return
     fi
     sleep $((left < 5 ? left : 5))
@@ -57,7 +59,11 @@ watchdog() {
 }
 
 boot() {
-  read_journal
+  if ! load_journal; then
+    logger -t aresmon -- "the journal ${request[state]}/pending is damaged: nothing was restored" 2>/dev/null
+    return
+  fi
+  adopt_journal
   rollback "the machine restarted during the push"
 }
 

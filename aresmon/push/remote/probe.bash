@@ -12,7 +12,8 @@ take_lock() {
     local holder since owner
     { read -r holder since owner <"${request[state]}/lock"; } 2>/dev/null
     if [ "${request[break_lock]:-0}" != 1 ]; then
-      emit "locked $(($(uptime_seconds) - ${since:-0})) ${owner:-somebody}"
+      [[ ${since:-} =~ ^[0-9]+$ ]] || since=$(uptime_seconds)
+      emit "locked $(($(uptime_seconds) - since)) ${owner:-somebody}"
       exit 0
     fi
     holds_lock "${holder:-}" && kill -KILL "$holder" 2>/dev/null
@@ -41,16 +42,33 @@ probe() {
     while IFS= read -r line; do emit "current $line"; done <"${request[state]}/current"
   fi
   [ -e "${request[state]}/last" ] && emit "last $(tr '\n' ' ' <"${request[state]}/last")"
-  [ -e "${request[state]}/pending" ] && emit "pending $(read_value "${request[state]}/pending" tx)"
-  return 0
+  if load_journal; then
+    emit "pending $(journal_value tx)"
+  elif [ -e "${request[state]}/pending" ]; then
+    emit "damaged ${request[state]}/pending"
+  fi
+  journal=''
 }
 
-has_drifted() { # whether a deployed file was changed by somebody else; reports each
-  local line hash path found=1
+check_journal() { # a damaged one on a host without a record of the last push: whose files these are cannot be known
+  [ -e "${request[state]}/pending" ] && [ ! -e "${request[state]}/current" ] && [ "${request[overwrite]:-0}" != 1 ] ||
+    return 0
+  [ -z "$(ls -A "${request[state]}/undo" 2>/dev/null)" ] ||
+    refuse "journal the journal of an interrupted push, ${request[state]}/pending, is damaged; the files that it replaced are in ${request[state]}/undo"
+}
+
+has_drifted() { # whether a deployed file, or the record of them, was changed by somebody else; reports each
+  local line hash path content='' deployed=0 found=1 record=${request[state]}/current
   while IFS= read -r line; do
-    hash=${line%% *} path=${line#* }
-    [ "$(sha256_of "$path")" = "$hash" ] || { emit "drift $path"; found=0; }
-  done < <(sed -n 's/^sha=//p' "${request[state]}/current" 2>/dev/null)
+    case $line in
+      content=?*) content=known ;;
+      sha=*)
+        line=${line#sha=} hash=${line%% *} path=${line#* } deployed=1
+        [ "$(sha256_of "$path")" = "$hash" ] || { emit "drift $path"; found=0; }
+        ;;
+    esac
+  done 2>/dev/null <"$record"
+  [ ! -e "$record" ] || [ "$content$deployed" = known1 ] || { emit "drift $record"; found=0; }
   return $found
 }
 

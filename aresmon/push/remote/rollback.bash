@@ -7,13 +7,13 @@ rollback() { # REASON
   rollback_locked "$1"
 }
 
-rollback_locked() { # REASON; with the lock `turn` held
+rollback_locked() { # REASON; with the lock `turn` held, and the journal written or loaded
   local tx was code=0
   if [ ! -e "${request[state]}/pending" ]; then
     emit "rolled-back ${1:-}"
     return 0
   fi
-  tx=$(read_value "${request[state]}/pending" tx) was=$(read_value "${request[state]}/pending" was)
+  tx=$(journal_value tx) was=$(journal_value was)
   if [ "$(read_value "${request[state]}/current" tx)" = "$tx" ]; then # committed; only the journal was not closed yet
     close_journal "$tx" committed ''
     emit committed
@@ -54,17 +54,18 @@ restore_files() {
       rm -f -- "$path" "$target" || code=1
     fi
     folders+=("${path%/*}")
-  done < <(sed -n 's/^file=//p' "${request[state]}/pending")
+  done < <(journal_values file)
   sync "${folders[@]}" 2>/dev/null
   return $code
 }
 
 recover() { # roll back an earlier push that was killed, or cut off by a power failure
   [ -e "${request[state]}/pending" ] || { delete_previous_files; return 0; }
+  load_journal || return 0 # the probe reports it
   local -A own=()
   local name
   for name in "${!request[@]}"; do own[$name]=${request[$name]}; done
-  read_journal
+  adopt_journal
   rollback "the push was interrupted" >/dev/null
   [ "$(read_value "${request[state]}/last" outcome)" = committed ] ||
     emit "recovered $(read_value "${request[state]}/last" tx)"

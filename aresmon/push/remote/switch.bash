@@ -48,8 +48,7 @@ await_command() { # until a command arrives, the agent exits, the connection end
           ;;
         extend)
           deadline=$((SECONDS + argument))
-          flock "${request[state]}/turn" sed -i \
-            "s/^deadline=.*/deadline=$(($(uptime_seconds) + argument + 30))/" "${request[state]}/pending"
+          extend_journal "$argument"
           ;;
       esac
     elif [ $code -le 128 ]; then
@@ -77,7 +76,7 @@ commit() {
   emit "state commit"
   exec 8<>"${request[state]}/turn"
   flock 8
-  if [ "$(read_value "${request[state]}/pending" tx)" != "${request[tx]}" ]; then
+  if [ ! -e "${request[state]}/pending" ]; then
     emit "rolled-back the watchdog was first"
     exit 0
   fi

@@ -134,6 +134,7 @@ def test_a_host_that_was_never_pushed_to_is_a_note_and_the_sidecar_none(ares: Co
         (HostFacts("lewi"), [("host-agent", "bad")]),
         (HostFacts("lewi", active="active", drifted=("a.conf",)), [("host-drift", "warning")]),
         (HostFacts("lewi", active="active", pending="tx"), [("host-drift", "warning")]),
+        (HostFacts("lewi", active="active", damaged="/var/x/pending"), [("host-drift", "warning")]),
         (HostFacts("lewi", active="active", clock_offset=-30), [("clock-host", "warning")]),
     ],
 )
