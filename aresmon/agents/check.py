@@ -80,7 +80,8 @@ def check_folder(
         try:
             body = telegraf.configuration(host, catalogue, frame, own=texts[host.name])
             lint.check(host, body, config)
-            warnings += [f"{host.name}.conf: {one}" for one in lint.warnings(body)]
+            environment = lint.environment(host, config)
+            warnings += [f"{host.name}.conf: {one}" for one in lint.warnings(body, environment)]
             _check_with_telegraf(host, body, config, engine, image)
         except AresmonError as error:
             errors.append(error.message)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aresmon.config import package_data
+from aresmon.config import package_data, telegraf_text
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import read_text
 
@@ -17,7 +17,7 @@ ALWAYS = "internal"
 """The collector that every agent runs: without it nobody could tell a silent input from a quiet one."""
 
 # Telegraf's own syntax, which is Compose's: ${NAME}, ${NAME:-default}, ${NAME:?what is missing}
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<kind>:?[-?])(?P<rest>[^}]*))?\}")
+_VARIABLE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<kind>:?[-?])(?P<rest>[^}]*))?\}")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,40}$")
 
 
@@ -77,7 +77,7 @@ def read(path: Path) -> Collector:
     """One collector. Raises AresmonError with the file, and the line where it is known."""
     if not _NAME.match(path.stem):
         raise AresmonError(f"{path}: a collector's name is lower-case letters, digits, hyphens and underscores")
-    text = read_text(path)
+    text = telegraf_text.without_bom(read_text(path))
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -129,9 +129,8 @@ def _title(text: str, path: Path) -> str:
 
 def _required(text: str) -> Iterator[Variable]:
     seen: set[str] = set()
-    for line in text.splitlines():
-        for match in _VARIABLE.finditer(line.partition("#")[0] if line.lstrip().startswith("#") else line):
-            name, kind = match["name"], match["kind"] or ""
-            if not kind.endswith("-") and name not in seen:
-                seen.add(name)
-                yield Variable(name, match["rest"] or "")
+    for match in _VARIABLE.finditer(telegraf_text.without_comments(text)):
+        name, kind = match["name"], match["kind"] or ""
+        if name and not kind.endswith("-") and name not in seen:  # $$ is a dollar
+            seen.add(name)
+            yield Variable(name, match["rest"] or "")

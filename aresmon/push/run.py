@@ -64,7 +64,7 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
         try:
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
             lint.check(host, body, session.config)
-            notes = (*lint.warnings(body), *_unencrypted(body, session.config), *_unused(origin.unmatched, host))
+            notes = (*_warnings(host, body, session.config), *_unused(origin.unmatched, host))
             found.append(Target(host, body, origin.commits.get(host.name, ""), notes))
         except AresmonError as error:
             refused.append(_refused(host, error))
@@ -88,7 +88,8 @@ async def prepare_jobs(
         except AresmonError as error:
             refused.append(_refused(target.host, error))
             continue
-        terms = VerificationTerms(lint.read_timing(target.body), options.strict)
+        environment = lint.environment(target.host, session.config)
+        terms = VerificationTerms(lint.read_timing(target.body, environment), options.strict)
         found.append(RolloutJob(target, order, session.transport(target.host), terms))
     return found, refused
 
@@ -140,7 +141,8 @@ async def _record_tls(session: Session, ready: Sequence[RolloutJob], results: Se
         return
     verified = {one.host for one in results if one.outcome in (PushOutcome.VERIFIED, PushOutcome.UNCHANGED)}
     for job in ready:
-        if job.host in verified and not lint.unencrypted_urls(job.target.body):
+        environment = lint.environment(job.target.host, session.config)
+        if job.host in verified and not lint.unencrypted_urls(job.target.body, environment):
             trusted = (file.content for file in job.order.files if file.path.endswith(f"/{config_names.AUTHORITY}"))
             await session.stack.record_tls(job.host, next(trusted, b""))
 
@@ -161,9 +163,11 @@ def _refused(host: Host, error: AresmonError) -> PushResult:
     return PushResult(host.name, PushOutcome.REFUSED, error.message, error.hint)
 
 
-def _unencrypted(body: str, config: Config) -> Iterator[str]:
-    """A warning for each output that writes without TLS although the site has it."""
-    for url in lint.unencrypted_urls(body) if config.edge.channel.is_tls else ():
+def _warnings(host: Host, body: str, config: Config) -> Iterator[str]:
+    """The lint's warnings, and one for each output that writes without TLS although the site has it."""
+    environment = lint.environment(host, config)
+    yield from lint.warnings(body, environment)
+    for url in lint.unencrypted_urls(body, environment) if config.edge.channel.is_tls else ():
         yield f'it writes to {url} unencrypted: use `${{ARESMON_URL}}` as its URL and `tls_ca = "${{ARESMON_CA}}"`'
 
 

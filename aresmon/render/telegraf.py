@@ -7,7 +7,9 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from aresmon.config import telegraf_text
 from aresmon.config.access import name_of
 from aresmon.config.collectors import ALWAYS, Catalogue
 from aresmon.config.model import Config, Host
@@ -17,6 +19,8 @@ from aresmon.system.errors import AresmonError
 """The file by which agents know the edge."""
 """The measurement of the marker, and `gen` its field."""
 
+_WITH_NAME = r'\g<0>\n  hostname = "${ARESMON_HOST}"'
+_HOSTNAME = re.compile(r"""^([ \t]*hostname[ \t]*=[ \t]*)(?:\"{6}|'{6}|""|'')""", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*\[[ \t]*agent[ \t]*\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
 
 
@@ -49,12 +53,13 @@ def configuration(
     """
     parts = [_heading(host.name)]
     if own is not None:
-        parts.extend(_completed(host, unmarked(own, frame), catalogue, frame))  # it may be a copy of the live one
+        own = telegraf_text.without_bom(unmarked(own, frame))  # it may be a copy of the live one
+        parts.extend(_completed(host, own, catalogue, frame))
     else:
         parts.extend([frame.agent, frame.output, *([frame.in_container] if host.agent == "docker" else [])])
         parts.extend(catalogue[name].text for name in host.collect)
     if extra:
-        parts.append(f"# From overrides/hosts/{host.name}.conf\n{extra}")
+        parts.append(f"# From overrides/hosts/{host.name}.conf\n{telegraf_text.without_bom(extra)}")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -93,7 +98,7 @@ def mark_in(text: str, frame: TelegrafTemplates) -> str:
 def _completed(host: Host, own: str, catalogue: Catalogue, frame: TelegrafTemplates) -> Iterator[str]:
     """The host's own file first: what it says outside any table must not fall into one of ours."""
     try:
-        tables = tomllib.loads(own)
+        tables = _parsed(own)
     except tomllib.TOMLDecodeError as error:
         raise AresmonError(f"{host.name}.conf: not TOML: {error}") from None
     if not tables:
@@ -123,19 +128,29 @@ def _named(host: Host, own: str, tables: Mapping[str, object]) -> str:
     agent = tables["agent"]
     if not isinstance(agent, dict):
         raise AresmonError(f"{host.name}.conf: agent is a table, as [agent]")
-    if "hostname" in agent:
+    if agent.get("hostname"):
         return own
-    named = _HEADING.sub(lambda found: f'{found[0]}\n  hostname = "${{ARESMON_HOST}}"', own, count=1)
+    named = agent | {"hostname": "${ARESMON_HOST}"}
+    pattern, with_name = (_HOSTNAME, r'\1"${ARESMON_HOST}"') if "hostname" in agent else (_HEADING, _WITH_NAME)
+    for found in pattern.finditer(own):  # not every match is a setting: some may be in a string
+        text = f"{own[: found.start()]}{found.expand(with_name)}{own[found.end() :]}"
+        if _is(text, {**tables, "agent": named}):
+            return text
+    raise AresmonError(
+        f"{host.name}.conf: [agent] has no hostname, and aresmon finds no place for it",
+        hint='put `hostname = "${ARESMON_HOST}"` below a line that says [agent] and nothing else',
+    )
+
+
+def _is(text: str, tables: Mapping[str, object]) -> bool:
     try:
-        same = tomllib.loads(named) == {**tables, "agent": {**agent, "hostname": "${ARESMON_HOST}"}}
+        return _parsed(text) == tables
     except tomllib.TOMLDecodeError:
-        same = False
-    if not same:
-        raise AresmonError(
-            f"{host.name}.conf: [agent] has no hostname, and aresmon finds no place for it",
-            hint='put `hostname = "${ARESMON_HOST}"` below a line that says [agent] and nothing else',
-        )
-    return named
+        return False
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    return tomllib.loads(telegraf_text.without_comments(text))
 
 
 def trust(host: Host) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from aresmon.agents import check
 from aresmon.system.errors import AresmonError
-from tests.unit.conftest import FakeEngine
+from tests.unit.conftest import SHIPPED, FakeEngine, load
+
+FLEET = load("hosts: {biere: , lewi: , ronflex: {agent: docker}}\n")
 
 
 class Telegraf(FakeEngine):
@@ -59,3 +62,24 @@ def test_a_refusal_is_told_in_telegrafs_words(said: str, words: str) -> None:
 
     assert caught.value.message == words
     assert "nothing was changed" in caught.value.hint
+
+
+REAL = {
+    "an empty name": '[global_tags]\n[agent]\n  hostname = ""\n  omit_hostname = false\n[[inputs.mem]]\n',
+    "a byte order mark": "\ufeff[agent]\n  interval = '1s'\n[[inputs.mem]]\n",
+    "variables in comments": "[agent]\n  interval = '1s' # was ${OLD_INTERVAL}\n[[inputs.mem]] # the box of $USER\n",
+    "a shell's variable": "[[inputs.exec]]\n  commands = [\"sh -c 'for a in b; do echo x,part=$a used=1i; done'\"]\n",
+    "an escaped one": "[[inputs.exec]]\n  commands = [\"sh -c 'for a in b; do echo x,part=$$a used=1i; done'\"]\n",
+    "awk's": "[[inputs.exec]]\n  commands = ['''sh -c \"uptime | awk '{print $NF}'\"''']\n",
+    "a name with a default": '[agent]\n  hostname = "${HOSTNAME:-lewi}"\n[[inputs.mem]]\n',
+    "a password": '[[inputs.redis]]\n  servers = ["tcp://a:6379"]\n  password = "pa$$word"\n',
+}
+
+
+@pytest.mark.parametrize("text", REAL.values(), ids=REAL)
+def test_what_telegraf_takes_passes(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lewi.conf").write_text(text, encoding="utf-8")
+
+    found = check.check_folder(tmp_path, FLEET, SHIPPED, engine=FakeEngine(), image="")
+
+    assert found == (["lewi"], [])

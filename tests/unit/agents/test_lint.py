@@ -14,15 +14,27 @@ from aresmon.agents.lint import AgentTiming
 AGENT = '[agent]\n  hostname = "lewi"\n'
 INPUT = "[[inputs.cpu]]\n"
 OUTPUT = '[[outputs.influxdb]]\n  urls = ["http://biere:8086"]\n'
+SCHEMES = "http://, https://, udp://, udp4://, udp6://, unix://"
 WELL = AGENT + INPUT + OUTPUT
 
 
-def errors(text: str, *known: str) -> list[str]:
-    return lint.errors(text, "lewi", known)
+ENVIRONMENT = {"ARESMON_HOST": "lewi", "ARESMON_PASSWORD": "none"}
+
+
+def errors(text: str, *known: str, **environment: str) -> list[str]:
+    return lint.errors(text, "lewi", ENVIRONMENT | dict.fromkeys(known, "x") | environment)
+
+
+def warnings(text: str) -> list[str]:
+    return lint.warnings(text, ENVIRONMENT)
 
 
 def test_a_sound_configuration_has_nothing_wrong_with_it() -> None:
     assert errors(WELL) == []
+
+
+def test_a_byte_order_mark_is_none_of_the_configuration() -> None:
+    assert errors("\ufeff" + WELL) == []
 
 
 def test_what_is_no_toml_is_told_with_its_line_and_nothing_else() -> None:
@@ -38,12 +50,20 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["lewi", "$ARESMON_HOST", "${ARESMON_HOST}", "${ARESMON_HOST:?the host's name}"])
 def test_an_agent_names_itself_as_aresmon_does(name: str) -> None:
-    assert errors(WELL.replace("lewi", name), "ARESMON_HOST") == []
+    assert errors(WELL.replace("lewi", name)) == []
+
+
+@pytest.mark.parametrize("name", ["${HOSTNAME:-lewi}", "${HOSTNAME-lewi}", "${NAME}", "$NAME", "${NAME:+lewi}"])
+def test_a_name_is_judged_by_what_it_becomes(name: str) -> None:
+    assert errors(WELL.replace("lewi", name), NAME="lewi") == []
+
+    (told,) = errors(WELL.replace("lewi", name), HOSTNAME="other", NAME="") or [""]
+    assert told == "" or told.startswith(f"[agent] hostname is {name!r}: its points")
 
 
 @pytest.mark.parametrize("name", ["Lewi", "", "ronflex", "${HOSTNAME}", "lewi.example.org"])
 def test_another_name_would_count_as_another_host(name: str) -> None:
-    told = errors(WELL.replace("lewi", name), "HOSTNAME")
+    told = errors(WELL.replace("lewi", name), HOSTNAME="other")
 
     assert told == [f"[agent] hostname is {name!r}: its points would be attributed to another host; it must be 'lewi'"]
 
@@ -66,8 +86,38 @@ def test_an_agent_is_a_table(agent: str) -> None:
     assert errors(agent + INPUT + OUTPUT) == ["agent must be a table: [agent]"]
 
 
-GOOD_DURATIONS = ["'10s'", "'1m30s'", "'500ms'", "'1h'", "'1.5s'", "10", "2.5", "'250us'", "'250µs'", "'1d'"]
-BAD_DURATIONS = ["'0s'", "0", "-1", "''", "'10'", "'ten'", "'10 s'", "'s'", "'1.5.2s'", "'.s'", "'-5s'", "nan", "inf"]
+GOOD_DURATIONS = [
+    "'10'",
+    "'+10s'",
+    "'${NONE:-10s}'",
+    "'10s'",
+    "'1m30s'",
+    "'500ms'",
+    "'1h'",
+    "'1.5s'",
+    "10",
+    "2.5",
+    "'250us'",
+    "'250µs'",
+    "'1d'",
+]
+BAD_DURATIONS = [
+    "'0s'",
+    "0",
+    "-1",
+    "''",
+    "'-10'",
+    "true",
+    "' 10s'",
+    "'ten'",
+    "'10 s'",
+    "'s'",
+    "'1.5.2s'",
+    "'.s'",
+    "'-5s'",
+    "nan",
+    "inf",
+]
 
 
 @pytest.mark.parametrize("key", ["interval", "flush_interval"])
@@ -86,10 +136,11 @@ def test_a_duration_that_is_none_or_nothing_is_refused(key: str, value: str) -> 
 
 
 def test_an_inputs_own_interval_is_looked_at_too() -> None:
-    assert errors(f"{AGENT}[[inputs.cpu]]\n[[inputs.disk]]\n  interval = '0s'\n{OUTPUT}") == [
-        "inputs.disk: interval = '0s': must be a duration above zero, such as '10s'"
+    assert errors(f"{AGENT}[[inputs.cpu]]\n[[inputs.disk]]\n  interval = 'soon'\n{OUTPUT}") == [
+        "inputs.disk: interval = 'soon': must be a duration, such as '10s'"
     ]
-    assert errors(f"{AGENT}[[inputs.disk]]\n  interval = '5m'\n{OUTPUT}") == []
+    for length in ("5m", "0s", ""):  # nothing is the agent's own interval
+        assert errors(f"{AGENT}[[inputs.disk]]\n  interval = '{length}'\n{OUTPUT}") == []
 
 
 @pytest.mark.parametrize(
@@ -105,27 +156,34 @@ def test_a_configuration_that_sends_nothing_is_refused(text: str, told: str) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://a:1", "https://a", "udp://a:8089", "unix:///run/influxdb.sock", "${URL}", "$URL"]
+    "url",
+    ["http://a:1", "https://a", "udp://a:8089", "udp6://[::1]:8089", "unix:///run/influxdb.sock", "${URL}", "$URL"],
 )
 def test_a_url_that_telegraf_can_open(url: str) -> None:
-    assert errors(WELL.replace("http://biere:8086", url), "URL") == []
+    assert errors(WELL.replace("http://biere:8086", url), URL="http://a:1") == []
+
+
+def test_a_url_is_judged_by_what_it_becomes_and_shown_as_it_is_written() -> None:
+    (told,) = errors(WELL.replace("http://biere:8086", "${URL}"), URL="secret:8086")
+
+    assert told == f"outputs.influxdb: '${{URL}}' must start with one of {SCHEMES}"
 
 
 @pytest.mark.parametrize("url", ["biere:8086", "htp://biere", "", "//biere", "tcp://biere"])
 def test_a_url_that_telegraf_would_end_at_is_refused(url: str) -> None:
     assert errors(WELL.replace("http://biere:8086", url)) == [
-        f"outputs.influxdb: '{url}' must start with one of http://, https://, udp://, unix://"
+        f"outputs.influxdb: '{url}' must start with one of {SCHEMES}"
     ]
 
 
 def test_a_single_url_is_not_taken_letter_by_letter() -> None:
     assert errors(WELL.replace('["http://biere:8086"]', '"biere"')) == [
-        "outputs.influxdb: 'biere' must start with one of http://, https://, udp://, unix://"
+        f"outputs.influxdb: 'biere' must start with one of {SCHEMES}"
     ]
 
 
 @pytest.mark.parametrize(
-    "reference", ["${TOKEN}", "$TOKEN", "${TOKEN:?what to put there}", "${TOKEN:+x}", "x${TOKEN}y", "a $TOKEN b"]
+    "reference", ["${TOKEN}", "$TOKEN", " ${TOKEN} ", "${TOKEN:?what to put there}", "x${TOKEN?}y"]
 )
 def test_a_variable_that_nobody_sets_is_named(reference: str) -> None:
     text = f'{WELL}[[inputs.ping]]\n  urls = ["{reference}"]\n'
@@ -134,12 +192,55 @@ def test_a_variable_that_nobody_sets_is_named(reference: str) -> None:
     assert errors(text, "TOKEN") == []
 
 
+@pytest.mark.parametrize("reference", ["http://${TOKEN}:8086", "${TOKEN}"])
+def test_a_variable_that_decides_where_points_go_is_set(reference: str) -> None:
+    text = WELL.replace("http://biere:8086", reference)
+
+    assert "the variable TOKEN is not set: add it to hosts.<host>.env in aresmon.yml" in errors(text)
+
+
+SHELL = [
+    "sh -c 'for part in one two; do echo slots,part=$part used=1i; done'",
+    "sh -c 'for part in one two; do echo slots,part=$$part used=1i; done'",
+    "sh -c 'for part in one two; do echo slots,part=${part} used=1i; done'",
+    "awk '{print $NF}'",
+    "$NF",
+    "$part",
+    "$$TOKEN",
+    "${1} ${TOKEN",
+    "a $TOKEN b",
+]
+
+
+@pytest.mark.parametrize("command", SHELL)
+def test_what_is_a_shells_or_awks_is_no_variable(command: str) -> None:
+    text = f'{WELL}  skip_database_creation = true\n[[inputs.exec]]\n  commands = ["{command}"]\n'
+
+    assert errors(text) == []
+    assert warnings(text) == []
+
+
+def test_a_name_inside_a_text_that_looks_meant_is_noted() -> None:
+    text = f'{WELL}  skip_database_creation = true\n[[inputs.ping]]\n  urls = ["x${{TOKEN}}y", "${{TOKEN}}.org"]\n'
+
+    assert errors(text) == []
+    assert warnings(text) == ["nobody sets the variable TOKEN, so Telegraf leaves ${TOKEN} as it is written"]
+
+
+@pytest.mark.parametrize("password", ["pa$$word", "pa$word", "$ecret", "$", "pa${1}"])
+def test_a_password_may_have_a_dollar(password: str) -> None:
+    assert errors(f"{WELL}  password = '{password}'\n") == []
+    assert len(warnings(f"{WELL}  password = '{password}'\n  skip_database_creation = true\n")) == 1
+
+
 @pytest.mark.parametrize("reference", ["${TOKEN:-none}", "${TOKEN-none}", "${TOKEN:-}"])
 def test_a_variable_with_a_default_needs_nobody(reference: str) -> None:
     assert errors(f'{WELL}[[inputs.ping]]\n  urls = ["{reference}"]\n') == []
 
 
-@pytest.mark.parametrize("line", ["# ${TOKEN}", "   # $TOKEN", "#${TOKEN:?x}"])
+@pytest.mark.parametrize(
+    "line", ["# ${TOKEN}", "   # $TOKEN", "#${TOKEN:?x}", "timeout = '#' # ${TOKEN:?x}", "[tags] # ${TOKEN}"]
+)
 def test_a_variable_in_a_comment_is_none(line: str) -> None:
     assert errors(f"{WELL}{line}\n") == []
 
@@ -150,9 +251,9 @@ def test_a_dollar_alone_is_no_variable(text: str) -> None:
 
 
 def test_a_variable_is_told_once_however_often_it_is_used() -> None:
-    text = f'{WELL}[[inputs.ping]]\n  urls = ["$A", "${{A}}", "$B"]\n  binary = "${{A:?}}"\n'
+    text = f'{WELL}[[inputs.ping]]\n  urls = ["$ABC", "${{ABC}}", "$BCD"]\n  binary = "${{ABC:?}}"\n'
 
-    assert [told.split()[2] for told in errors(text)] == ["A", "B"]
+    assert [told.split()[2] for told in errors(text)] == ["ABC", "BCD"]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +300,7 @@ def test_settings_of_any_type_are_judged_and_break_nothing(settings: dict[str, s
 
 
 def test_a_password_in_clear_is_warned_of_and_so_is_a_database_by_mistake() -> None:
-    clear = lint.warnings(f'{WELL}  password = "hunter2"\n')
+    clear = warnings(f'{WELL}  password = "hunter2"\n')
 
     assert len(clear) == 2
     assert "it contains a password in plain text" in clear[0]
@@ -207,9 +308,9 @@ def test_a_password_in_clear_is_warned_of_and_so_is_a_database_by_mistake() -> N
     assert "skip_database_creation" in clear[1]
 
 
-@pytest.mark.parametrize("password", ["", "${ARESMON_PASSWORD}", "$PASSWORD", "@{aresmon:agent}"])
+@pytest.mark.parametrize("password", ["", "${ARESMON_PASSWORD}", "$ARESMON_PASSWORD", "@{aresmon:agent}"])
 def test_a_password_that_stands_elsewhere_is_well(password: str) -> None:
-    assert lint.warnings(f'{WELL}  password = "{password}"\n  skip_database_creation = true\n') == []
+    assert warnings(f'{WELL}  password = "{password}"\n  skip_database_creation = true\n') == []
 
 
 @pytest.mark.parametrize(
@@ -221,6 +322,7 @@ def test_a_password_that_stands_elsewhere_is_well(password: str) -> None:
         ('collection_jitter = "3s"\nflush_jitter = "2s"', AgentTiming(10, 10, 5), 43),
         ("interval = 5\nflush_jitter = 1.5", AgentTiming(5, 10, 1.5), 34),
         ('flush_jitter = "nonsense"', AgentTiming(10, 10, 0), 38),
+        ('interval = "${NONE:-30s}"', AgentTiming(30, 10, 0), 58),
     ],
 )
 def test_how_long_to_wait_follows_from_the_agents_pace(agent: str, pace: AgentTiming, deadline: int) -> None:

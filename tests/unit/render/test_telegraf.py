@@ -66,6 +66,23 @@ def test_an_agent_without_a_name_gets_that_of_its_host(heading: str) -> None:
     assert tables["agent"] == {"hostname": "${ARESMON_HOST}", "interval": "30s"}
 
 
+@pytest.mark.parametrize("name", ['""', "''", '"" # the machine\'s', '""""""', "''''''"])
+def test_an_empty_name_is_none_and_gets_that_of_the_host(name: str) -> None:
+    own = f'[[inputs.ping]]\n  text = """\n hostname = ""\n"""\n[agent]\n  interval = "30s"\n  hostname = {name}\n'
+
+    text = completed(own)
+
+    assert tomllib.loads(text)["agent"] == {"hostname": "${ARESMON_HOST}", "interval": "30s"}
+    assert tomllib.loads(text)["inputs"]["ping"] == [{"text": ' hostname = ""\n'}]
+
+
+def test_a_byte_order_mark_does_not_stand_in_the_middle() -> None:
+    text = completed(f"\ufeff{INPUT}", extra="\ufeff[[inputs.mem]]\n")
+
+    assert "\ufeff" not in text
+    assert {"cpu", "mem"} <= tomllib.loads(text)["inputs"].keys()
+
+
 def test_an_agent_that_has_a_name_keeps_it_for_the_linter_to_judge() -> None:
     assert tomllib.loads(completed(f'[agent]\nhostname = "other"\n{INPUT}'))["agent"] == {"hostname": "other"}
 
