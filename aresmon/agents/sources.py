@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,12 +18,23 @@ from aresmon.system.json_file import JsonFile
 class ConfigSources:
     """The complete configurations by host, which replace its collectors, and the commits of those from `configs`.
 
-    `unmatched` are the names in `configs` that are no hosts of the site.
+    `errors` are why the file of a host cannot be used; it concerns no other host. `unmatched` are the names in
+    `configs` that are no hosts of the site.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     commits: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, AresmonError] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
+
+    def text(self, host: str) -> str | None:
+        """The configuration that replaces a host's collectors; None if there is none.
+
+        Raises AresmonError if there is one that cannot be used.
+        """
+        if host in self.errors:
+            raise self.errors[host]
+        return self.texts.get(host)
 
 
 def repository(project: Project) -> agents_repository.ConfigsRepository | None:
@@ -35,22 +46,29 @@ def repository(project: Project) -> agents_repository.ConfigsRepository | None:
     )
 
 
-def fetch(project: Project) -> ConfigSources:
-    """Fetch the repository; returns its configurations, and those in `overrides/agents/` of other hosts.
+def fetch(project: Project, hosts: Sequence[Host]) -> ConfigSources:
+    """Fetch the repository; returns its configurations of these hosts, and those in `overrides/agents/` of the others.
 
     Raises AresmonError if the repository cannot be fetched, or its history was rewritten.
     """
-    texts, commits = dict(project.site.own_agents()), dict[str, str]()
+    own = project.site.own_agents()
+    texts, commits, errors = dict(own.texts), dict[str, str](), dict(own.errors)
     source = repository(project)
-    if source is not None:
-        sha = source.fetch().sha
-        known, named = {host.name for host in project.config.hosts}, source.hosts(sha)
-        for host in named:
-            text = source.read(sha, host) if host in known else None
-            if text is not None:
-                texts[host], commits[host] = text, sha
-        return ConfigSources(texts, commits, tuple(host for host in named if host not in known))
-    return ConfigSources(texts, commits)
+    if source is None:
+        return ConfigSources(texts, commits, errors)
+    sha = source.fetch().sha
+    named = source.hosts(sha)
+    for name in {host.name for host in hosts} & set(named):
+        errors.pop(name, None)
+        try:
+            text = source.read(sha, name)
+        except AresmonError as error:
+            errors[name] = error
+            continue
+        if text is not None:
+            texts[name], commits[name] = text, sha
+    known = {host.name for host in project.config.hosts}
+    return ConfigSources(texts, commits, errors, tuple(name for name in named if name not in known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +79,24 @@ class VerifiedPushes:
     bodies: Mapping[str, str]
 
 
-def read_verified(project: Project, hosts: Iterable[Host]) -> VerifiedPushes:
-    """Read the last verified push of each of these hosts; nothing is fetched."""
+def read_verified(project: Project, hosts: Iterable[Host], *, unusable: Collection[str] = ()) -> VerifiedPushes:
+    """Read the last verified push of each of these hosts; nothing is fetched.
+
+    The configuration of a host in `unusable` is returned wherever it came from. Raises AresmonError if the server's own
+    cannot be read.
+    """
     marks, bodies = dict[str, str](), dict[str, str]()
     for host in hosts:
         kept = Releases(project.site.releases(host.name))
         newest_of = kept.newest()
         if newest_of is not None:
             marks[host.name] = newest_of.mark
-            if newest_of.commit and project.config.configs is not None:
-                bodies[host.name] = kept.body(newest_of.number)
+            if host.name in unusable or (newest_of.commit and project.config.configs is not None):
+                try:
+                    bodies[host.name] = kept.body(newest_of.number)
+                except AresmonError:
+                    if host == project.config.sidecar:
+                        raise
     return VerifiedPushes(marks, bodies)
 
 

@@ -204,10 +204,7 @@ async def _push(
     with console.rollout(names, quiet=as_json) as shown:
         for one in refused:
             shown.finished(one)
-        if len(refused) > pace.max_fail:
-            pushed = [rollout.skipped(target.host.name, len(refused)) for target in wanted]
-        else:
-            pushed = await push_run.push(session, wanted, options=options, pace=pace, observer=shown)
+        pushed = await push_run.push(session, wanted, options=options, pace=pace, observer=shown) if wanted else []
     results = [*refused, *pushed]
     code = rollout.exit_code(results)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli.common import the_console, the_engine, the_project, the_site
-from aresmon.system.errors import AresmonError
+from aresmon.system.errors import AresmonError, SiteError
 
 if TYPE_CHECKING:
     from aresmon.site.project import Project
@@ -44,6 +44,8 @@ def check(
     """
     project, console = the_project(), the_console()
     site, config = project.site, project.config
+    if wrong := project.wrong_overrides():
+        raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
     project.views  # noqa: B018 (which raises, for a view of the site's own that is wrong)
     _tell_doubts(project)
     _tell_secrets(project)
@@ -149,7 +151,7 @@ def _tell_doubts(project: Project, *, is_server: bool = False) -> None:
     from aresmon.stack import location
 
     console = the_console()
-    for notice in project.config.notices:
+    for notice in (*project.config.notices, *project.wrong_overrides()):
         console.warn(notice)
     if is_server or location.is_local(project):
         found = certificates.look(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)

@@ -53,7 +53,8 @@ def examine(case: Examination) -> Report:
     at_once = _AT_ONCE if case.is_here else _THROUGH_SSH
     results = gather(probes, within=WITHIN * (2 if case.visit else 1), at_once=at_once)
     results |= gather(status, within=WITHIN / 2)
-    found = [Finding("file-notice", notice) for notice in config.notices]
+    found = [Finding("file-wrong", one) for one in project.wrong_overrides()]
+    found += [Finding("file-notice", notice) for notice in config.notices]
     checked_kinds = ["file-wrong", "file-notice"]
     _run_checks(checks(config), results, found, checked_kinds)
     return findings.report(config.site, found, checked_kinds, _skipped(case, config, results))

@@ -71,7 +71,10 @@ async def drift(session: Session, hosts: Sequence[Host]) -> list[Drift]:
         survey = await _survey(session, host)
         if isinstance(survey, PushResult):
             return Drift(host.name, survey.why, next=survey.next)
-        return _drift(session, host, survey)
+        try:
+            return _drift(session, host, survey)
+        except AresmonError as error:  # its last release cannot be read
+            return Drift(host.name, error.message, next=error.hint)
 
     return list(await asyncio.gather(*(one(host) for host in hosts)))
 

@@ -56,12 +56,12 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
 
     Fetches the repository of configurations first. Raises AresmonError if that fails, or would lose something.
     """
-    origin = sources.fetch(session.project)
+    origin = sources.fetch(session.project, hosts)
     fragments = session.site.host_fragments()
     found, refused = list[Target](), list[PushResult]()
     for host in hosts:
-        own, extra = origin.texts.get(host.name), fragments.get(host.name, "")
         try:
+            own, extra = origin.text(host.name), fragments.text(host.name) or ""
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
             lint.check(host, body, session.config)
             notes = (*_warnings(host, body, session.config), *_unused(origin.unmatched, host))
@@ -99,14 +99,13 @@ async def push(
 ) -> list[PushResult]:
     """Deploy each target to its host, and record each result at once.
 
-    If more than `pace.max_fail` targets cannot be prepared, no host is contacted.
+    A target that cannot be prepared concerns its host alone: the others are pushed.
     """
     ready, refused = await prepare_jobs(session, wanted, options)
     for one in refused:
         observer.finished(one)
-    if len(refused) > pace.max_fail:
-        return [*refused, *(rollout.skipped(job.host, len(refused)) for job in ready)]
-
+    if not ready:
+        return refused
     verifier = Verifier(session.influxdb) if options.verify else None
     recorder = _Recorder(session, {job.host: job for job in ready}, observer)
     results = await rollout.roll_out(ready, verifier, pace=pace, observer=recorder)

@@ -7,9 +7,10 @@ import getpass
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,46 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
 
 
 @dataclass(frozen=True, slots=True)
+class HostFiles:
+    """One folder of `overrides/`: the content of each host's file, and why the others cannot be used. A host is in
+    one of the two."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, AresmonError] = field(default_factory=dict)
+
+    def text(self, host: str) -> str | None:
+        """A host's file; None if it has none. Raises AresmonError if it has one that cannot be used."""
+        if host in self.errors:
+            raise self.errors[host]
+        return self.texts.get(host)
+
+
+def _host_files(folder: Path) -> HostFiles:
+    texts, errors = dict[str, str](), dict[str, AresmonError]()
+    for path in sorted(folder.glob("*.conf")):
+        try:
+            text = read_text(path)
+            tomllib.loads(text)
+            texts[path.stem] = text
+        except tomllib.TOMLDecodeError as error:
+            where = f"overrides/{folder.name}/{path.name}"
+            errors[path.stem] = AresmonError(f"{where}: not TOML: {error}", hint=f"correct {where}")
+        except AresmonError as error:
+            errors[path.stem] = error
+    return HostFiles(texts, errors)
+
+
+@dataclass(frozen=True, slots=True)
 class Site(Layout):
     """A site's folder. Nothing is read or made until a method asks for it."""
 
-    def host_fragments(self) -> Mapping[str, str]:
+    def host_fragments(self) -> HostFiles:
         """The site's own Telegraf fragments, by host: `overrides/hosts/<host>.conf`."""
-        return {path.stem: read_text(path) for path in sorted((self.overrides / "hosts").glob("*.conf"))}
+        return _host_files(self.overrides / "hosts")
 
-    def own_agents(self) -> Mapping[str, str]:
+    def own_agents(self) -> HostFiles:
         """Whole configurations of the site's own, by host: `overrides/agents/<host>.conf` stands for its collectors."""
-        return {path.stem: read_text(path) for path in sorted((self.overrides / "agents").glob("*.conf"))}
+        return _host_files(self.overrides / "agents")
 
     def provisioned(self) -> frozenset[str]:
         """The uids of all alert rules and receivers that Grafana ever had of us; it keeps what leaves its files."""

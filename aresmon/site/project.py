@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,7 @@ from aresmon.config.layout import FILE
 from aresmon.config.model import Config
 from aresmon.config.package_data import SCHEMA
 from aresmon.config.views import Views
-from aresmon.site.folder import Site
+from aresmon.site.folder import HostFiles, Site
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
@@ -37,11 +36,12 @@ class Project:
 
     @classmethod
     def load(cls, site: Site) -> Project:
-        """Read aresmon.yml and overrides/. Raises SiteError with everything that is wrong with them."""
+        """Read aresmon.yml. Raises SiteError with everything that is wrong with it, and with what concerns the stack in
+        overrides/. A host's own file there concerns that host alone: see `wrong_overrides`."""
         text = read_text(site.file)
         digest = hashlib.sha256(f"{__version__}\0{text}".encode() + SCHEMA.read_bytes()).hexdigest()
         config = parse(site, text, checked=_was_valid(site, digest))
-        wrong = list(_wrong_overrides(site, config))
+        wrong = list(_wrong_compose_override(site))
         if wrong:
             raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
         project = cls(site, config, digest)
@@ -63,6 +63,14 @@ class Project:
     def views(self) -> Views:
         """The panels and alerts of each collector. Raises SiteError for a view of the site's own that is wrong."""
         return view_files.load(self.site.overrides)
+
+    def wrong_overrides(self) -> list[str]:
+        """What is wrong with the hosts' own files in overrides/. Each line concerns one host."""
+        hosts = [host.name for host in self.config.hosts]
+        return [
+            *_wrong_host_files("hosts", self.site.host_fragments(), hosts),
+            *_wrong_host_files("agents", self.site.own_agents(), hosts),
+        ]
 
     def data_folders(self) -> dict[str, Path]:
         """The folders with the site's data, by service."""
@@ -86,22 +94,17 @@ def _was_valid(site: Site, digest: str) -> bool:
         return False
 
 
-def _wrong_overrides(site: Site, config: Config) -> Iterator[str]:
-    hosts = [host.name for host in config.hosts]
-    yield from _wrong_fragments("hosts", site.host_fragments(), hosts)
-    yield from _wrong_fragments("agents", site.own_agents(), hosts)
+def _wrong_compose_override(site: Site) -> Iterator[str]:
+    """The form alone; Compose judges the rest."""
     path = site.overrides / "compose.yml"
-    # Its form alone; Compose judges the rest.
     problem = bad_mapping(read_text(path)) if path.exists() else None
     if problem:
         yield problem.describe("overrides/compose.yml")
 
 
-def _wrong_fragments(folder: str, fragments: Mapping[str, str], hosts: Sequence[str]) -> Iterator[str]:
-    for name, text in fragments.items():
+def _wrong_host_files(folder: str, found: HostFiles, hosts: Sequence[str]) -> Iterator[str]:
+    for name in sorted({*found.texts, *found.errors}):
         if name not in hosts:
             yield f"overrides/{folder}/{name}.conf: there is no host {name}{did_you_mean(name, hosts)}"
-        try:
-            tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            yield f"overrides/{folder}/{name}.conf: not TOML: {error}"
+        if name in found.errors:
+            yield found.errors[name].message

@@ -27,7 +27,7 @@ from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle as site_bundle
 from aresmon.site import ca, certificates, external_secrets, preflight, secrets, tls_migration
 from aresmon.site.bundle import Bundle, BundleDifference
-from aresmon.site.folder import Site, users
+from aresmon.site.folder import HostFiles, Site, users
 from aresmon.site.project import Project
 from aresmon.system import files as system_files
 from aresmon.system.dotenv import variables
@@ -51,7 +51,11 @@ class DesiredState:
 
 
 def render_site(project: Project, engine: Engine, references: Mapping[str, str]) -> Files:
-    """The bundle of a site on this machine. `references` are the images in use; the others are as pinned."""
+    """The bundle of a site on this machine. `references` are the images in use; the others are as pinned.
+
+    A host whose own file cannot be used has its last release there. Raises AresmonError if that host is the server,
+    whose agent is part of the stack.
+    """
     place = RenderContext(
         root=project.site.root,
         users=users(),
@@ -73,21 +77,47 @@ def render_site(project: Project, engine: Engine, references: Mapping[str, str])
 
 
 def agent_context(project: Project, hosts: Sequence[Host]) -> AgentContext:
-    """What the site's folder says of these hosts' agents."""
+    """What the site's folder says of these hosts' agents.
+
+    Raises AresmonError if the server's own file in overrides/ cannot be used.
+    """
+    own, fragments = project.site.own_agents(), project.site.host_fragments()
+    templates = TelegrafTemplates.of(package_files())
+    unusable = _unusable(project, hosts, own, fragments, templates)
     sidecar = project.config.sidecar
     live = project.site.bundle / "agents" / sidecar.name / "telegraf.conf" if sidecar in hosts and sidecar else None
     text = live.read_text("utf-8", "replace") if live is not None and live.is_file() else ""
-    pushed = sources.read_verified(project, hosts)
+    pushed = sources.read_verified(project, hosts, unusable=unusable)
     names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in hosts)]
     return AgentContext(
-        host_fragments=project.site.host_fragments(),
-        own_agents=project.site.own_agents(),
+        host_fragments=fragments.texts,
+        own_agents={host: text for host, text in own.texts.items() if host not in unusable},
         proven=pushed.bodies,
         marks=pushed.marks,
         accounts=secrets.accounts(project.site.secrets, names),
         trusted=ca.trusted(project.site.authority),
-        sidecar_mark=telegraf.mark_in(text, TelegrafTemplates.of(package_files())),
+        sidecar_mark=telegraf.mark_in(text, templates),
     )
+
+
+def _unusable(
+    project: Project, hosts: Sequence[Host], own: HostFiles, fragments: HostFiles, templates: TelegrafTemplates
+) -> frozenset[str]:
+    """Those of the hosts whose own files in overrides/ make no configuration.
+
+    Raises AresmonError if the server is one.
+    """
+    found = set[str]()
+    for host in hosts:
+        try:
+            text, _ = own.text(host.name), fragments.text(host.name)
+            if text is not None:
+                telegraf.configuration(host, project.catalogue, templates, own=text)
+        except AresmonError:
+            if host == project.config.sidecar:
+                raise
+            found.add(host.name)
+    return frozenset(found)
 
 
 def _edge_mark(project: Project) -> str:
@@ -113,7 +143,7 @@ def plugins(project: Project) -> list[str]:
     if project.config.sidecar is None:
         return []
     fragments = [project.catalogue[name].text for name in project.config.sidecar.collect]
-    fragments.append(project.site.host_fragments().get(project.config.sidecar.name, ""))
+    fragments.append(project.site.host_fragments().text(project.config.sidecar.name) or "")
     return sorted({plugin for fragment in fragments for plugin in plugins_of(fragment)})
 
 

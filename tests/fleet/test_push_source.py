@@ -10,6 +10,7 @@ from tests.fleet.servers import Server
 
 NO_TOML = "[agent\n"
 SKIPPED = "not started: 1 other host failed"
+LATIN_1 = b"# caf\xe9\n"
 
 
 @pytest.fixture
@@ -37,22 +38,41 @@ def test_what_is_pushed_is_the_branchs_newest_commit_and_is_remembered_with_it(
     assert "[[inputs.swap]]" not in ronflex.read("/etc/telegraf/telegraf.conf")
 
 
-def test_a_file_that_is_no_toml_is_refused_before_any_host_is_begun(
+def test_a_file_that_cannot_be_used_refuses_its_host_and_the_others_go_on(
     desk: Desk, configs: Repository, ronflex: Server, lewi: Server
 ) -> None:
     before = desk.verified(ronflex, lewi)
     configs.commit({"ronflex.conf": OTHER, "lewi.conf": NO_TOML})
 
     pushed = desk.push("ronflex", "lewi")
-    after = desk.kept(*before)
-    going_on = desk.push("ronflex", "lewi", "--max-fail", "1")
 
-    assert (pushed.code, pushed.outcomes) == (1, {"ronflex": "skipped", "lewi": "refused"}), pushed
+    assert (pushed.code, pushed.outcomes) == (5, {"ronflex": "verified", "lewi": "refused"}), pushed
     assert pushed.why("lewi").startswith("lewi.conf: not TOML: ")
     assert "line 1" in pushed.why("lewi")
-    assert pushed.why("ronflex") == SKIPPED
-    assert after == {"ronflex": "untouched", "lewi": "untouched"}
-    assert (going_on.code, going_on.outcomes) == (5, {"ronflex": "verified", "lewi": "refused"}), going_on
+    assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
+
+
+def test_what_is_wrong_with_one_hosts_files_stops_neither_a_push_nor_drift_elsewhere(
+    desk: Desk, configs: Repository, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.verified(ronflex, lewi)
+    (configs.clone / "lewi.conf").write_bytes(LATIN_1)
+    (configs.clone / "biere.conf").symlink_to("/etc/passwd")
+    configs.commit({"ronflex.conf": OTHER})
+    desk.site.override("hosts/lewi.conf", "[[inputs.ping]\n")
+
+    drift = desk.run("drift", "ronflex")
+    pushed = desk.push("ronflex")
+    others = desk.push("biere", "ronflex", "lewi")
+    checked = desk.run("check")
+
+    assert drift.code == 0, drift
+    assert (pushed.code, pushed.outcomes) == (0, {"ronflex": "verified"}), pushed
+    assert others.outcomes == {"biere": "refused", "ronflex": "unchanged", "lewi": "refused"}, others
+    assert "is a link to '/etc/passwd'" in others.why("biere")
+    assert "is not text: byte 5 is not UTF-8" in others.why("lewi")
+    assert checked.code == 1, checked
+    assert "overrides/hosts/lewi.conf: not TOML" in checked.err
     assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
 
 

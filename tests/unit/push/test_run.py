@@ -184,6 +184,23 @@ def test_a_configuration_that_must_not_be_brought_refuses_its_host_alone(hosts: 
     assert "lewi.conf: [agent] hostname is 'biere'" in refused[0].why
 
 
+def test_a_file_that_cannot_be_read_refuses_its_host_alone(hosts: Hosts) -> None:
+    for path, content in {
+        "agents/biere.conf": b"# caf\xe9\n[[inputs.cpu]]\n",
+        "hosts/lewi.conf": b"[[inputs.ping]\n",
+        "hosts/nobody.conf": b"[",
+    }.items():
+        write(hosts.session.site, path, "")
+        (hosts.session.site.overrides / path).write_bytes(content)
+
+    found, refused = run.build_targets(hosts.session, list(FLEET.hosts))
+
+    assert [target.host.name for target in found] == ["ronflex"]
+    assert [one.host for one in refused] == ["biere", "lewi"]
+    assert "biere.conf is no text: byte 5 is not UTF-8" in refused[0].why
+    assert refused[1].why.startswith("overrides/hosts/lewi.conf: not TOML: ")
+
+
 def test_what_is_not_wise_is_noted(hosts: Hosts) -> None:
     write(
         hosts.session.site,
@@ -276,7 +293,7 @@ def test_a_host_that_was_not_begun_has_no_line(hosts: Hosts) -> None:
     assert [line["host"] for line in hosts.session.site.history("push-config")] == ["biere"]
 
 
-def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_allowed(hosts: Hosts) -> None:
+def test_a_host_that_lacks_its_secret_is_refused_and_the_others_go_on(hosts: Hosts) -> None:
     def secret(name: str) -> str:
         if name == "agent-lewi":
             raise AresmonError("the server has no secret agent-lewi")
@@ -286,13 +303,8 @@ def test_a_host_that_lacks_its_secret_is_refused_and_others_go_on_as_far_as_is_a
     object.__setattr__(hosts.session, "stack", stack)
     hosts.say("biere", COMMITTED)
 
-    stopped, _ = hosts.push(hosts.targets("biere", "lewi"))
-    going, told = hosts.push(hosts.targets("biere", "lewi"), max_fail=1)
+    going, told = hosts.push(hosts.targets("biere", "lewi"))
 
-    assert {result.host: result.outcome for result in stopped} == {
-        "lewi": PushOutcome.REFUSED,
-        "biere": PushOutcome.SKIPPED,
-    }
     assert {result.host: result.outcome for result in going} == {
         "lewi": PushOutcome.REFUSED,
         "biere": PushOutcome.UNVERIFIED,
@@ -471,6 +483,18 @@ def test_a_host_that_is_as_it_was_pushed_has_no_drift(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
 
     assert drift(hosts, "@current content=x", live(telegraf.marked(whole("one"), "m", FRAME))).what == ""
+
+
+def test_a_release_that_cannot_be_read_is_told_for_its_host_and_the_others_are_compared(hosts: Hosts) -> None:
+    keep(hosts, whole("one"))
+    (hosts.session.releases(FLEET.host("lewi")).folder / "00000.conf").write_bytes(b"\xe9")
+    hosts.say("biere", [PROBE, live(None)])
+    hosts.say("lewi", [PROBE, "@current content=x", live("x")])
+
+    biere, lewi = asyncio.run(push_drift.drift(hosts.session, [FLEET.host("biere"), FLEET.host("lewi")]))
+
+    assert biere.what == "never pushed to from this site"
+    assert lewi.what == "lewi has no release 0"
 
 
 def test_an_edit_is_shown_with_both_ways_out(hosts: Hosts) -> None:

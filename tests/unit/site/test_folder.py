@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aresmon.site import folder as site_folder
-from aresmon.site.folder import Site
+from aresmon.site.folder import HostFiles, Site
 from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError
 
@@ -166,9 +167,32 @@ def test_who_stands_behind_sudo_is_named(site: Site, monkeypatch: pytest.MonkeyP
 def test_a_sites_own_fragments_are_read_by_host(site: Site) -> None:
     folder = site.overrides / "hosts"
     folder.mkdir(parents=True)
-    (folder / "lewi.example.org.conf").write_text("x")
+    (folder / "lewi.example.org.conf").write_text("x = 1")
 
-    assert site.host_fragments() == {"lewi.example.org": "x"}
+    assert site.host_fragments() == HostFiles({"lewi.example.org": "x = 1"})
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"# caf\xe9\n", "is no text: byte 5 is not UTF-8"),
+        (b"[[inputs.cpu]\n", "overrides/agents/h4.conf: not TOML: "),
+        (None, "is a folder, not a file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_for_its_host_alone(site: Site, content: bytes | None, why: str) -> None:
+    folder = site.overrides / "agents"
+    folder.mkdir(parents=True)
+    (folder / "h1.conf").write_text("x = 1")
+    path = folder / "h4.conf"
+    path.mkdir() if content is None else path.write_bytes(content)
+
+    found = site.own_agents()
+
+    assert (found.text("h1"), found.text("h2")) == ("x = 1", None)
+    with pytest.raises(AresmonError, match=re.escape(why)) as caught:
+        found.text("h4")
+    assert caught.value.hint
 
 
 def test_the_sites_own_collectors_are_known_to_its_fleet(site: Site) -> None:

@@ -75,8 +75,35 @@ def test_an_override_for_no_host_and_one_that_is_no_toml_are_both_reported(tmp_p
     (tmp_path / "overrides" / "hosts").mkdir(parents=True)
     (tmp_path / "overrides" / "hosts" / "bier.conf").write_text("[[inputs.cpu]\n")
 
-    with pytest.raises(SiteError) as caught:
-        Project.load(Site(tmp_path))
+    wrong = Project.load(Site(tmp_path)).wrong_overrides()
 
-    assert len(caught.value.errors) == 2
-    assert "there is no host bier (did you mean 'biere'?)" in caught.value.errors[0]
+    assert len(wrong) == 2
+    assert wrong[0] == "overrides/hosts/bier.conf: there is no host bier (did you mean 'biere'?)"
+    assert wrong[1].startswith("overrides/hosts/bier.conf: not TOML: ")
+
+
+def test_an_override_of_one_host_refuses_check_and_no_command_about_others(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("hosts: {biere: , lewi: }\n")
+    (tmp_path / "overrides" / "agents").mkdir(parents=True)
+    (tmp_path / "overrides" / "agents" / "lewi.conf").write_bytes(b"# caf\xe9\n")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        common.the_console.cache_clear()
+        result = CliRunner().invoke(main.app, ["--site", str(tmp_path), *arguments])
+        common.the_console.cache_clear()
+        return result.exit_code, result.stderr
+
+    listed, history, checked = run("hosts", "list"), run("history"), run("check")
+
+    assert (listed, history) == ((0, ""), (0, ""))
+    assert checked[0] == 1
+    assert "lewi.conf is no text: byte 5 is not UTF-8" in checked[1]
+
+
+def test_an_override_of_the_stack_refuses_every_command(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("hosts: {biere: }\n")
+    (tmp_path / "overrides").mkdir()
+    (tmp_path / "overrides" / "compose.yml").write_text("[")
+
+    with pytest.raises(SiteError, match=r"overrides/compose\.yml"):
+        Project.load(Site(tmp_path))

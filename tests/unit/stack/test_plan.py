@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from aresmon.stack.plan import ServiceSpec, Step, plan
-from tests.unit.conftest import container
+from aresmon.agents.sources import Release, Releases
+from aresmon.site.folder import Site
+from aresmon.site.project import Project
+from aresmon.stack.plan import ServiceSpec, Step, agent_context, plan
+from aresmon.system.errors import AresmonError
+from tests.unit.conftest import container, load
 
 WANTED = ServiceSpec(config_hash="hash", image_id="sha256:image")
 MADE = 500.0
@@ -62,3 +66,25 @@ def test_steps_come_in_the_order_in_which_services_start_and_strays_last() -> No
     steps = plan(wanted, {"old": container("old"), "grafana": container("grafana", state="exited")}, bundle_made=MADE)
 
     assert [step.service for step in steps] == ["influxdb", "grafana", "edge", "old"]
+
+
+def test_a_host_whose_own_file_cannot_be_used_has_its_last_release_in_the_bundle(site: Site) -> None:
+    config = load("server: biere\nhosts: {biere: {agent: docker}, h1: , h4: , h5: }\n")
+    for name, content in {"h1": "[[inputs.cpu]]\n", "h4": "[", "h5": "inputs = 1\n"}.items():
+        (site.overrides / "agents").mkdir(parents=True, exist_ok=True)
+        (site.overrides / "agents" / f"{name}.conf").write_text(content)
+        Releases(site.releases(name)).add(f"# {name}\n", Release(1, "m", "ada", 0.0))
+
+    found = agent_context(Project(site, config), config.hosts)
+
+    assert found.own_agents == {"h1": "[[inputs.cpu]]\n"}
+    assert found.proven == {"h4": "# h4\n", "h5": "# h5\n"}
+
+
+def test_a_file_of_the_servers_own_agent_that_cannot_be_used_refuses_up(site: Site) -> None:
+    config = load("server: biere\nhosts: {biere: {agent: docker}}\n")
+    (site.overrides / "hosts").mkdir(parents=True)
+    (site.overrides / "hosts" / "biere.conf").write_text("[")
+
+    with pytest.raises(AresmonError, match=r"overrides/hosts/biere\.conf: not TOML"):
+        agent_context(Project(site, config), config.hosts)
