@@ -157,7 +157,7 @@ class StackContract:
             path.write_text(str(next(numbers)))
             return b"ours"
 
-        with pytest.raises(AresmonError, match=r"list.* was changed by somebody else"):
+        with pytest.raises(AresmonError, match=r"list.* was changed by another process"):
             case.run(case.stack.update_file("list", change))
 
         assert path.read_text().isdigit()

@@ -20,7 +20,7 @@ from aresmon.influxdb.scratch import create_folder
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
-from aresmon.stack.folder_swap import STAGING, _own, _staging
+from aresmon.stack.folder_swap import STAGING, site_staging_folder, staging_folder
 from aresmon.system import files, process
 from aresmon.system.errors import AresmonError
 
@@ -43,7 +43,7 @@ def take_influxdb(project: Project, engine: Engine, *, user: int) -> dict[str, P
     if container is None or container.state != "running":
         raise AresmonError("InfluxDB does not run, and only a running one can be backed up", hint="`aresmon up`")
     # Another name each time: the program goes on in the container when an aresmon is killed, and must find no place.
-    folder = _staging(project) / secrets.token_hex(4)
+    folder = staging_folder(project) / secrets.token_hex(4)
     create_folder(folder.parent, user)
     create_folder(folder, user)
     command = ["influxd", "backup", "-portable", "-db", DATABASE, f"/var/lib/influxdb/{STAGING}/{folder.name}"]
@@ -59,7 +59,7 @@ def take_grafana(project: Project) -> dict[str, Path]:
     live = folder / "grafana.db"
     if not live.is_file():
         return {}
-    copy = _own(project.site) / "grafana.db"
+    copy = site_staging_folder(project.site) / "grafana.db"
     create_folder(copy.parent, os.getuid())
     try:
         with (
@@ -73,7 +73,7 @@ def take_grafana(project: Project) -> dict[str, Path]:
     for path in (path for path in _files(folder) if _is_grafanas(path, folder)):
         inner = path.relative_to(folder)
         with suppress(FileNotFoundError):  # Grafana has just removed it
-            found[f"grafana/{inner}"] = _copied(path, _own(project.site) / "grafana" / inner)
+            found[f"grafana/{inner}"] = _copied(path, site_staging_folder(project.site) / "grafana" / inner)
     return found
 
 
@@ -83,7 +83,7 @@ def take_site(site: Site) -> dict[str, Path]:
     for name in _KEPT:
         found.extend([site.state / name] if (site.state / name).is_file() else _files(site.state / name))
     inner = [path.relative_to(site.root) for path in found]
-    return {f"site/{path}": _copied(site.root / path, _own(site) / "site" / path) for path in inner}
+    return {f"site/{path}": _copied(site.root / path, site_staging_folder(site) / "site" / path) for path in inner}
 
 
 def _copied(path: Path, copy: Path) -> Path:
@@ -103,7 +103,7 @@ def take_secrets(site: Site) -> dict[str, Path]:
                 entry = tarfile.TarInfo(str(path.relative_to(site.state)))
                 entry.size, entry.mode, entry.uid = len(content), 0o600, path.stat().st_uid
                 tar.addfile(entry, io.BytesIO(content))
-    path = _own(site) / SECRETS
+    path = site_staging_folder(site) / SECRETS
     sealed = seal(packed.getvalue(), site_secrets.read(site.secrets, site_secrets.BACKUP))
     files.write(path, sealed, mode=0o600)
     return {SECRETS: path}

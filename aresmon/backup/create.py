@@ -162,11 +162,11 @@ def _make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
 @contextmanager
 def _staging(project: Project) -> Iterator[None]:
     """Clear of what an interrupted backup left, and cleared at the end."""
-    folder_swap.clear(project)
+    folder_swap.remove_staging(project)
     try:
         yield
     finally:
-        folder_swap.clear(project)
+        folder_swap.remove_staging(project)
 
 
 def _take(project: Project, engine: Engine, progress: Progress) -> dict[str, Path]:

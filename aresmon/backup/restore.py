@@ -153,7 +153,7 @@ def restore(
     active: list[str] = []
     with site.lock("restore"):
         upgrade_journal.check_none(site)
-        folder_swap.complete(site, engine, progress)
+        folder_swap.finish_locked(site, engine, progress)
         if "site" in planned.parts:
             moves += restore_site.bring(site, source, site.state / former.removeprefix(".aresmon-"), wish.key, progress)
             if wish.key.wanted:
@@ -237,18 +237,22 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
         if fault := verify.grafana_fault(grafana / "grafana.db"):
             raise AresmonError(f"{work.source.name}: {fault}", hint="take another archive; nothing was changed")
         scratch.chown_contents(grafana, users["grafana"])
-    moves = [folder_swap.move(folders[one], folders[one] / FOLDER, folders[one] / former, NAMES[one]) for one in parts]
+    moves = [
+        folder_swap.plan_swap(folders[one], folders[one] / FOLDER, folders[one] / former, NAMES[one]) for one in parts
+    ]
     return moves, filling
 
 
 def _check_images(work: _Work, parts: list[str]) -> None:
     """Raise AresmonError where there is no image that may meet the data: the stack would not start afterwards."""
     # A folder that is empty now was written by nobody, also once it is filled.
-    image_versions.write(work.project.site, image_versions.remembered(work.project))
+    image_versions.write(work.project.site, image_versions.read_current(work.project))
     pinned = images.used_pins(work.project.config)
     wanted = {"influxdb": pinned["influxdb"]} if "influxdb" in parts else {}
     lacking = images.obtain(work.engine, wanted, work.progress).missing
-    found, _ = image_versions.held(work.project, work.engine, images.local(work.engine, pinned), everything=True)
+    found, _ = image_versions.select_images(
+        work.project, work.engine, images.local(work.engine, pinned), everything=True
+    )
     if "influxdb" in found.missing:
         why = lacking.get("influxdb", found.missing["influxdb"])
         raise AresmonError(f"InfluxDB cannot run: {why}", hint="`aresmon images pull influxdb`; nothing was changed")
@@ -301,7 +305,7 @@ def _exchange(work: _Work, moves: list[FolderSwap], filling: list[BackfillTask])
     there = [name for name in services if name in work.engine.containers(work.project.config.site)]
     if there:
         with work.progress.stage(f"stopping {', '.join(there)}"):
-            folder_swap.stop(work.engine, work.project.config.site, there)
+            folder_swap.stop_services(work.engine, work.project.config.site, there)
     with work.progress.stage("moving the data into place"):
         # Before they move: interrupted, the next `up` fills whichever data are there, and to do it again changes none.
         backfill.write_journal(work.project.site.state / backfill.JOURNAL, filling)
@@ -320,10 +324,10 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
         )
     except AresmonError as error:
         return _Started(failed=error.message)
-    code = ExitCode.DEGRADED if outcome.missing or outcome.unproven else ExitCode.DONE
+    code = ExitCode.DEGRADED if outcome.missing or outcome.unverified else ExitCode.DONE
     lacking = [f"{service} does not run: {why}" for service, why in outcome.missing.items()]
     if not active:
-        why = outcome.unproven or "no host was sending before, so that there was no data to wait for"
+        why = outcome.unverified or "no host was sending before, so that there was no data to wait for"
         return _Started(unproven="; ".join([why, *lacking]), code=code)
     with work.progress.stage(f"waiting for data of {', '.join(active[:5])}"):
         failed = _wait_for(influxdb_service.influxdb(work.project.site), active, since)
@@ -351,7 +355,7 @@ def _undo(work: _Work, moves: list[FolderSwap], why: str) -> None:
     """Bring the former data back; always raises."""
     rejected = f".aresmon-rejected-{_stamp()}"
     work.progress.warn(f"the restored data is taken out again: {why}")
-    back = _exchange(work, [one.back(one.folder / rejected) for one in moves], work.owed)
+    back = _exchange(work, [one.reversed(one.folder / rejected) for one in moves], work.owed)
     details = f"the archive was restored and taken out again: {why}"
     where = f"what was restored is in {', '.join(_kept(back))}"
     try:
@@ -371,4 +375,4 @@ def _stamp() -> str:
 
 def _kept(moves: list[FolderSwap]) -> list[str]:
     """The folders with what was there before."""
-    return [str(one.former) for one in moves if one.former.is_dir()]
+    return [str(one.previous) for one in moves if one.previous.is_dir()]

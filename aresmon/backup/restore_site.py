@@ -49,8 +49,8 @@ def bring(site: Site, source: ArchiveSource, former: Path, key: Key, progress: P
         former.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The file first: as soon as it is there, `up` is about this site, and finishes what is left.
         moves = [
-            folder_swap.move(site.root, folder / "root", former / "root", _OF_SITE),
-            folder_swap.move(site.state, folder / "state", former / "state", ()),
+            folder_swap.plan_swap(site.root, folder / "root", former / "root", _OF_SITE),
+            folder_swap.plan_swap(site.state, folder / "state", former / "state", ()),
         ]
         folder_swap.begin(site, moves)
         folder_swap.finish(site)

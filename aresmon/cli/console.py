@@ -224,7 +224,7 @@ class Console:
             self.diff(difference.text(), longest=None if whole else _LONGEST_DIFF)
         for step in steps:
             style = _STEP_COLOURS[step.action]
-            self.out.print(Text.assemble((f"{step.action:>9} ", style), step.service, (f"  {step.because}", "dim")))
+            self.out.print(Text.assemble((f"{step.action:>9} ", style), step.service, (f"  {step.reason}", "dim")))
 
     def diff(self, diff: str, *, longest: int | None = None) -> None:
         """A unified diff."""

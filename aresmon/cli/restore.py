@@ -96,7 +96,7 @@ def restore(
     if dry_run:
         folder_swap.check_none(site)
     else:
-        folder_swap.recover(site, the_engine(), NoProgress() if as_json else console)
+        folder_swap.finish_interrupted(site, the_engine(), NoProgress() if as_json else console)
     if site.file.exists():
         location.require_local(Project.load(site))
     source = backup_restore.find(site, archive)

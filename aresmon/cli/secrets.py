@@ -146,12 +146,14 @@ def _tell(results: Sequence[PushResult], done: Sequence[RotationResult], *, as_j
         rows: list[dict[str, Any]] = [
             {"name": secrets.agent(one.host), **push_run.as_json(one), "rotated": _is_rotated(one)} for one in results
         ]
-        rows += [{"name": one.name, "why": one.why, "next": one.next, "rotated": not one.why} for one in done]
+        rows += [{"name": one.name, "why": one.reason, "next": one.next, "rotated": not one.reason} for one in done]
         console.data({"ok": code == ExitCode.DONE, "secrets": rows})
     else:
         console.results(results, quiet=not results)
         for one in done:
-            console.warn(f"{one.name}: {one.why}", hint=one.next) if one.why else console.say(f"{one.name}: rotated")
+            console.warn(f"{one.name}: {one.reason}", hint=one.next) if one.reason else console.say(
+                f"{one.name}: rotated"
+            )
     raise typer.Exit(code)
 
 
@@ -174,8 +176,8 @@ def _code(results: Sequence[PushResult], done: Sequence[RotationResult]) -> Exit
         return ExitCode.INTERRUPTED
     if code in (ExitCode.BROKEN, ExitCode.ROLLED_BACK):
         return code
-    failed = code != ExitCode.DONE or any(one.why for one in done)
-    some = any(_is_rotated(one) for one in results) or any(not one.why for one in done)
+    failed = code != ExitCode.DONE or any(one.reason for one in done)
+    some = any(_is_rotated(one) for one in results) or any(not one.reason for one in done)
     return ExitCode.DONE if not failed else ExitCode.DEGRADED if some else ExitCode.REFUSED
 
 

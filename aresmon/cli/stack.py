@@ -50,7 +50,7 @@ def up(
 
     site, console, engine = the_site(), the_console(), the_engine()
     if not dry_run:
-        folder_swap.recover(site, engine, console)
+        folder_swap.finish_interrupted(site, engine, console)
     if not site.file.exists():
         if dry_run:
             raise AresmonError(
@@ -96,16 +96,16 @@ def down(
 
     The data is kept; `aresmon up` starts the stack with it again.
     """
+    from aresmon.stack import down as stack_down
     from aresmon.stack import location
-    from aresmon.stack import up as stack_up
 
     project, console, engine = the_project(), the_console(), the_engine()
     config = project.config
     location.require_local(project)
-    doomed = stack_up.deletable_folders(project) if volumes else []
+    doomed = stack_down.deletable_folders(project) if volumes else []
     if doomed and not yes:
         confirm_by_name(config.site, f"This deletes {', '.join(map(str, doomed))}")
-    gone = stack_up.down(project, engine, console, volumes=volumes)
+    gone = stack_down.down(project, engine, console, volumes=volumes)
     is_there = any(folder.exists() for folder in project.data_folders().values())
     kept = "The data is kept; `aresmon up` goes on with it." if is_there else "There is no data."
     console.say("The stack is down. " + (f"Deleted: {', '.join(map(str, gone))}." if gone else kept))
@@ -182,9 +182,9 @@ def _tell_outcome(project: Project, outcome: UpResult) -> None:
     site, console = project.site, the_console()
     for statement in outcome.statements:
         console.say(f"database: {statement}")
-    for change in outcome.people:
+    for change in outcome.grafana_changes:
         console.say(f"grafana: {change}")
-    if not outcome.changed and not outcome.unproven:
+    if not outcome.changed and not outcome.unverified:
         console.say(
             "Nothing to do: everything runs as aresmon.yml says, and its data arrives."
             if not outcome.code
@@ -199,8 +199,8 @@ def _tell_outcome(project: Project, outcome: UpResult) -> None:
         console.say()
     for host in users.blocked_hosts(site) if not outcome.changed else ():  # else `status` has said so
         console.warn(f"{host} is blocked, and its data is refused", hint=f"`aresmon hosts unblock {host}`")
-    if outcome.unproven:
-        console.warn(outcome.unproven, hint="`aresmon logs telegraf` and `aresmon status` say more")
+    if outcome.unverified:
+        console.warn(outcome.unverified, hint="`aresmon logs telegraf` and `aresmon status` say more")
     for service, why in outcome.missing.items():
         hint = f"where a registry answers, `aresmon images pull {service} && aresmon up` completes the stack"
         console.warn(f"{service} does not run: {why}", hint=hint)

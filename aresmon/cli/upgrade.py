@@ -92,11 +92,11 @@ def recover(site: Site, engine: Engine, *, dry_run: bool) -> None:
 def tell_kept(outcome: UpResult, *, dry_run: bool = False) -> None:
     """Which services run another image than the pinned one."""
     for kept in outcome.kept:
-        if kept.lacks_other and dry_run:
+        if kept.is_pinned_missing and dry_run:
             the_console().say(
-                f"    image {kept.service}  {kept.why}: to be pulled or built; else it keeps {kept.now.image}"
+                f"    image {kept.service}  {kept.reason}: to be pulled or built; else it keeps {kept.current.image}"
             )
-        elif kept.lacks_other:
+        elif kept.is_pinned_missing:
             hint = f"where a registry answers: `aresmon images pull {kept.service}`, then `aresmon up`"
             the_console().warn(kept.description, hint=hint)
         else:
@@ -127,7 +127,7 @@ def _tell(decided: UpgradePlan) -> None:
 
     console = the_console()
     if decided.was not in ("", __version__):
-        console.say(f"The site was brought up by aresmon {decided.was}; this is {__version__}.")
+        console.say(f"The site was last started by aresmon {decided.was}; this is {__version__}.")
     for step in decided.migrations:
         console.say(f"aresmon.yml: {step.why}")
     if decided.difference:

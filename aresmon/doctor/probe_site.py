@@ -57,10 +57,10 @@ def plan(project: Project, engine: Engine) -> facts.PlanFacts:
     on_disk = bundle.read_of(project.site)
     if not on_disk.exists:
         return facts.PlanFacts("", (), (), ())
-    found, _ = image_versions.held(project, engine, images.local(engine, images.used_pins(project.config)))
+    found, _ = image_versions.select_images(project, engine, images.local(engine, images.used_pins(project.config)))
     wanted = stack_plan.decide(project, engine, found)
     difference = wanted.difference
-    steps = tuple(f"{step.action} {step.service} ({step.because})" for step in wanted.steps)
+    steps = tuple(f"{step.action} {step.service} ({step.reason})" for step in wanted.steps)
     return facts.PlanFacts(on_disk.version, difference.edited, (*difference.changed, *difference.removed), steps)
 
 

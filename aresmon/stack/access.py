@@ -1,4 +1,4 @@
-"""The site's stack as pushes and enrolments use it, on this machine or on its server over ssh."""
+"""The interface through which pushes and enrolments use the site's stack, on this machine or over ssh."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Stack(Protocol):
     """The site's stack, wherever it runs. Paths are relative to the site's `.aresmon` folder there.
 
     `root` is the site's folder, `owner` the owner of its files as `user:group` or `-` for whoever writes them,
-    `bundle` what is there of the bundle, by path, as far as pushes need it. What changes a file raises AresmonError,
-    with nothing changed, where it cannot be read or written.
+    `bundle` the files of the bundle that pushes need, by path. Methods that change a file raise AresmonError, with
+    nothing changed, if it cannot be read or written.
     """
 
     root: str
@@ -38,7 +38,7 @@ class Stack(Protocol):
 
     @abstractmethod
     def describe(self, path: str) -> str:
-        """A path as an error names it."""
+        """A path as errors show it."""
 
     @abstractmethod
     def secret(self, name: str) -> str:
@@ -69,9 +69,9 @@ class Stack(Protocol):
         return _TELEGRAF if self.runs_as_root else self.owner
 
     async def update_file(self, path: str, change: Change, *, mode: int | None = None) -> None:
-        """Change a file that somebody else may be changing too: read it, compute, and write it if it is still the same.
+        """Change a file that others may be changing too: read it, compute, and write it if it is still the same.
 
-        Raises AresmonError where it is another one each time.
+        Raises AresmonError if it has changed each time.
         """
         for _ in range(_TRIES):
             before = await self.read_file(path)
@@ -79,7 +79,7 @@ class Stack(Protocol):
             if after is None or after == before or await self.swap_file(path, before, after, mode=mode):
                 return
         raise AresmonError(
-            f"{self.describe(path)} was changed by somebody else {_TRIES} times in a row",
+            f"{self.describe(path)} was changed by another process {_TRIES} times in a row",
             hint="run the same command again",
         )
 

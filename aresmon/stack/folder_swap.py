@@ -1,7 +1,7 @@
-"""Folders' contents exchanged by renames, with a journal: interrupted anywhere, the rest is done by whoever comes next.
+"""Exchange the contents of folders by renames, with a journal: after an interruption the next command completes it.
 
-The journal is written when what comes in has proved itself, and removed when all is in its place. In between, what
-is under the service's names may be neither the old nor the new; `finish` makes it the new.
+The journal is written once the new contents are verified, and deleted when all are in their places. In between, a
+service's folder may contain a mixture of old and new; `finish` makes it the new.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aresmon.system.json_file import JsonFile
 from aresmon.system.progress import Progress
 
 SERVICES = ("influxdb", "grafana")
-"""Those whose folders are exchanged."""
+"""The services whose folders are exchanged."""
 
 _FILE = "restore.json"
 
@@ -34,39 +34,39 @@ Rename = Callable[[Path, Path], object]
 
 @dataclass(frozen=True, slots=True)
 class FolderSwap:
-    """What is to be exchanged in one folder, all on one file system: `brought` comes from `incoming`, where each of
-    these is; `taken`, and whatever `brought` stands in for, goes to `former`."""
+    """What to exchange in one folder, all on one file system: the names in `added` come from the folder `incoming`;
+    those in `removed`, and what `added` replaces, go to the folder `previous`."""
 
     folder: Path
     incoming: Path
-    former: Path
-    brought: tuple[str, ...]
-    taken: tuple[str, ...]
+    previous: Path
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
 
-    def back(self, rejected: Path) -> FolderSwap:
-        """The move that brings back what this one, when it was complete, took away."""
-        names = (*self.brought, *self.taken)
-        returned = tuple(name for name in names if (self.former / name).exists())
+    def reversed(self, rejected: Path) -> FolderSwap:
+        """The swap that undoes this one after its completion; what this one added goes to the folder `rejected`."""
+        names = (*self.added, *self.removed)
+        returned = tuple(name for name in names if (self.previous / name).exists())
         return FolderSwap(
-            self.folder, self.former, rejected, returned, tuple(one for one in names if one not in returned)
+            self.folder, self.previous, rejected, returned, tuple(one for one in names if one not in returned)
         )
 
 
-def move(folder: Path, incoming: Path, former: Path, names: Sequence[str]) -> FolderSwap:
-    """The move that brings everything in `incoming`, and takes away what there is of these names when it is done: a
-    service that ends may leave files that it did not have before."""
+def plan_swap(folder: Path, incoming: Path, former: Path, names: Sequence[str]) -> FolderSwap:
+    """The swap that adds everything in `incoming` and removes what exists of these names at that time: a service that
+    stops may leave files that it did not have before."""
     brought = tuple(sorted(path.name for path in incoming.iterdir()))
     return FolderSwap(folder, incoming, former, brought, tuple(name for name in names if name not in brought))
 
 
 def begin(site: Layout, moves: Iterable[FolderSwap], *, project: str = "") -> None:
-    """Write the journal: from here on, `finish` is what has to be done. `project` is the one of the services that use
-    the folders; empty where none does."""
+    """Write the journal: from here on, `finish` must be run. `project` is the Compose project of the services that use
+    the folders; empty if none does."""
     _file(site).write((project, list(moves)))
 
 
 def pending(site: Layout) -> list[FolderSwap]:
-    """The moves that are to be finished; none where no restore was interrupted within them.
+    """The swaps of an interrupted restore; none if there is no such restore.
 
     Raises AresmonError for a journal that cannot be read.
     """
@@ -74,7 +74,7 @@ def pending(site: Layout) -> list[FolderSwap]:
 
 
 def _journal(site: Layout) -> tuple[str, list[FolderSwap]]:
-    """The project whose services use the folders, and the moves."""
+    """The Compose project whose services use the folders, and the swaps."""
     return _file(site).read() or ("", [])
 
 
@@ -110,9 +110,9 @@ def _serialise(journal: tuple[str, list[FolderSwap]]) -> Any:
             {
                 "folder": str(one.folder),
                 "incoming": str(one.incoming),
-                "former": str(one.former),
-                "brought": one.brought,
-                "taken": one.taken,
+                "former": str(one.previous),
+                "brought": one.added,
+                "taken": one.removed,
             }
             for one in swaps
         ],
@@ -120,7 +120,7 @@ def _serialise(journal: tuple[str, list[FolderSwap]]) -> Any:
 
 
 def check_none(site: Layout) -> None:
-    """Raise AresmonError where a restore was interrupted within its moves."""
+    """Raise AresmonError if a restore was interrupted while it moved folders."""
     if pending(site):
         raise AresmonError(
             "a restore was interrupted while it moved the data into place", hint="`aresmon up` completes it first"
@@ -128,7 +128,7 @@ def check_none(site: Layout) -> None:
 
 
 def finish(site: Layout, *, rename: Rename = os.rename) -> list[FolderSwap]:
-    """Do what the journal says and is not done yet, then remove it; the moves. Nobody may use the folders meanwhile."""
+    """Complete the swaps of the journal, then delete it; return them. The folders must not be in use."""
     moves = pending(site)
     for one in moves:
         try:
@@ -137,56 +137,56 @@ def finish(site: Layout, *, rename: Rename = os.rename) -> list[FolderSwap]:
             raise files.cannot_write(one.folder, error) from error
     if moves:
         for one in moves:
-            drop_if_empty(one.former)
+            drop_if_empty(one.previous)
         (site.state / _FILE).unlink(missing_ok=True)
         files.sync_folder(site.state)
     return moves
 
 
-def recover(site: Site, engine: Engine, progress: Progress) -> None:
-    """Finish what an interrupted restore began: first of all, since aresmon.yml itself may be what was on its way."""
+def finish_interrupted(site: Site, engine: Engine, progress: Progress) -> None:
+    """Complete an interrupted restore. Call it before anything else: aresmon.yml itself may be among the files."""
     if pending(site):
         with site.lock("restore"):
-            complete(site, engine, progress)
+            finish_locked(site, engine, progress)
 
 
-def complete(site: Site, engine: Engine, progress: Progress) -> None:
-    """The same for who holds the site's lock; its services are stopped for it."""
+def finish_locked(site: Site, engine: Engine, progress: Progress) -> None:
+    """Complete an interrupted restore if the site's lock is already held; its services are stopped first."""
     project, moves = _journal(site)
     if not moves:
         return
     with progress.stage("completing an interrupted restore"):
         if project:
-            stop(engine, project, SERVICES)
+            stop_services(engine, project, SERVICES)
         moves = finish(site)
-    kept = [str(one.former) for one in moves if one.former.is_dir()]
+    kept = [str(one.previous) for one in moves if one.previous.is_dir()]
     progress.note(
-        "an interrupted restore was completed" + (f"; what was there before is in {', '.join(kept)}" if kept else "")
+        "an interrupted restore was completed" + (f"; the previous data is in {', '.join(kept)}" if kept else "")
     )
 
 
-def stop(engine: Engine, project: str, services: Sequence[str]) -> None:
-    """Bring those of these services to rest that have a container. Raises AresmonError if one goes on."""
+def stop_services(engine: Engine, project: str, services: Sequence[str]) -> None:
+    """Stop those of these services that have a container. Raises AresmonError if one keeps running."""
     for name, one in engine.containers(project).items():
         if name in services:
             engine.stop(one)
 
 
 def _exchange(one: FolderSwap, rename: Rename) -> None:
-    one.former.mkdir(mode=0o700, exist_ok=True)
-    for name in one.brought:
+    one.previous.mkdir(mode=0o700, exist_ok=True)
+    for name in one.added:
         if (one.incoming / name).exists():
             _put_away(one, name, rename)
             rename(one.incoming / name, one.folder / name)
-    for name in one.taken:
-        if not (one.former / name).exists():
+    for name in one.removed:
+        if not (one.previous / name).exists():
             _put_away(one, name, rename)
-    for folder in (one.folder, one.former):
+    for folder in (one.folder, one.previous):
         files.sync_folder(folder)
 
 
 def drop_if_empty(folder: Path) -> None:
-    """Remove a folder in which is no file: nothing that was there before was worth keeping."""
+    """Delete a folder that contains no file."""
     if folder.is_dir() and all(path.is_dir() for path in folder.rglob("*")):
         shutil.rmtree(folder)
 
@@ -194,8 +194,8 @@ def drop_if_empty(folder: Path) -> None:
 def _put_away(one: FolderSwap, name: str, rename: Rename) -> None:
     if not (one.folder / name).exists():
         return
-    place = one.former / name
-    while place.exists():  # made in between by a service that somebody started: neither is lost
+    place = one.previous / name
+    while place.exists():  # written in between by a service that somebody started: keep both
         place = place.with_name(f"{place.name}~")
     rename(one.folder / name, place)
 
@@ -203,16 +203,16 @@ def _put_away(one: FolderSwap, name: str, rename: Rename) -> None:
 STAGING = ".aresmon-backup"
 
 
-def clear(project: Project) -> None:
-    """Remove what an interrupted backup left."""
-    for folder in (_staging(project), _own(project.site)):
+def remove_staging(project: Project) -> None:
+    """Delete the staging folders of an interrupted backup."""
+    for folder in (staging_folder(project), site_staging_folder(project.site)):
         remove_folder(folder)
 
 
-def tidy(project: Project, engine: Engine) -> None:
-    """Remove what an interrupted backup, verification or restore left, as far as that can be done now."""
+def remove_leftovers(project: Project, engine: Engine) -> None:
+    """Delete what an interrupted backup, verification or restore left, as far as possible."""
     data = (project.site.root / project.config.data, project.site.root / project.config.grafana.data)
-    left = [_staging(project), _own(project.site), *(folder / FOLDER for folder in data)]
+    left = [staging_folder(project), site_staging_folder(project.site), *(folder / FOLDER for folder in data)]
     if any(folder.exists() for folder in left):
         engine.remove_leftovers(project.config.site)
         for folder in left:
@@ -220,9 +220,11 @@ def tidy(project: Project, engine: Engine) -> None:
                 remove_folder(folder)
 
 
-def _staging(project: Project) -> Path:
+def staging_folder(project: Project) -> Path:
+    """The folder inside InfluxDB's data folder in which a backup collects its files."""
     return project.site.root / project.config.data / STAGING
 
 
-def _own(site: Site) -> Path:
+def site_staging_folder(site: Site) -> Path:
+    """The folder in the site's state in which a backup collects the site's files."""
     return site.state / "staging"

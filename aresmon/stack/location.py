@@ -15,11 +15,11 @@ def is_local(project: Project) -> bool:
 def require_local(project: Project, *, force: bool = False) -> None:
     """Raise AresmonError if the stack is not on this machine, and this machine's name is not the server's.
 
-    `force` skips the check: a person said that this machine is the server.
+    `force` skips the check: the user said that this machine is the server.
     """
     if force or is_local(project) or init.this_host() == project.config.server.partition(".")[0]:
         return
     raise AresmonError(
         f"the stack of this site runs on {project.config.server}, and this machine is {init.this_host()}",
-        hint=f"run it there; if this is {project.config.server} under another name: `aresmon up --here`",
+        hint=f"run the command there; if this machine is {project.config.server}: `aresmon up --here`",
     )

@@ -1,4 +1,4 @@
-"""What `up` wants and what is there: looked at, compared and decided, with nothing changed."""
+"""Compare the desired state with what is there, and plan the steps of `up`. Changes nothing."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from aresmon.system.json_file import JsonFile
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """Everything `up` has decided before it changes anything. `former` is the project that the bundle on disk
-    was written for, if the site had another name then."""
+    """Everything that `up` decides before it changes anything. `previous_name` is the Compose project of the bundle on
+    disk, if the site had another name then."""
 
     config: Config
     images: Images
@@ -46,12 +46,12 @@ class DesiredState:
     bundle: Bundle
     difference: BundleDifference
     steps: list[Step]
-    former: str
+    previous_name: str
     hashes: Mapping[str, str]
 
 
 def render_site(project: Project, engine: Engine, references: Mapping[str, str]) -> Files:
-    """The bundle of a site on this machine. `references` are the images in use; the others are as pinned.
+    """Render the bundle of a site on this machine. `references` are the images in use; the others are as pinned.
 
     A host whose own file cannot be used has its last release there. Raises AresmonError if that host is the server,
     whose agent is part of the stack.
@@ -68,11 +68,11 @@ def render_site(project: Project, engine: Engine, references: Mapping[str, str])
         has_compose_override=(project.site.overrides / "compose.yml").exists(),
         certificate=certificates.mark(project.site.root, project.config.grafana.door.tls),
         provisioned=project.site.provisioned(),
-        edge=_edge_mark(project),
+        edge=_edge_fingerprint(project),
         in_clear=tls_migration.in_clear(project),
     )
     ours = package_files()
-    place = replace(place, in_clear=place.in_clear - _follows_by_itself(project.config, project.catalogue, place, ours))
+    place = replace(place, in_clear=place.in_clear - _updated_by_up(project.config, project.catalogue, place, ours))
     return render(project.config, project.catalogue, project.views, place, shipped_files=ours)
 
 
@@ -120,18 +120,18 @@ def _unusable(
     return frozenset(found)
 
 
-def _edge_mark(project: Project) -> str:
-    """What changes with the edge's certificate for agents; `due` where `up` is about to make one."""
+def _edge_fingerprint(project: Project) -> str:
+    """What changes with the edge's certificate for agents; `due` if `up` is about to issue one."""
     if not project.config.edge.channel.by_site:
         return certificates.mark(project.site.root, project.config.edge.channel.pair)
     names = ca.names(project.config)
     return "due" if ca.due(project.site.authority, names, datetime.now(UTC)) else ca.mark(project.site.authority)
 
 
-def _follows_by_itself(
+def _updated_by_up(
     config: Config, catalogue: Catalogue, place: RenderContext, shipped_files: Mapping[str, bytes]
 ) -> frozenset[str]:
-    """The server's own agent, which `up` brings to TLS, unless what was pushed to it knows of no authority yet."""
+    """The server's own agent, which `up` changes to TLS, unless the configuration pushed to it has no CA yet."""
     if config.sidecar is None:
         return frozenset()
     text = agent(config.sidecar, catalogue, place.agents, TelegrafTemplates.of(shipped_files))
@@ -147,8 +147,8 @@ def plugins(project: Project) -> list[str]:
     return sorted({plugin for fragment in fragments for plugin in plugins_of(fragment)})
 
 
-def look(project: Project, engine: Engine) -> None:
-    """Raise AresmonError for everything that can be known to be in the way before anything is touched."""
+def check_preconditions(project: Project, engine: Engine) -> None:
+    """Raise AresmonError for everything that would make `up` fail and can be known before it changes anything."""
     running = engine.containers(project.config.site)
     check_name(project, running)
     external_secrets.check(project.site.secrets, project.config.alerts.secrets)
@@ -162,28 +162,28 @@ def look(project: Project, engine: Engine) -> None:
         edge = running.get("edge")
         ours = edge.published if edge and edge.state == "running" else frozenset()
         wanted = {"edge.agents": project.config.edge.agents, "edge.grafana": project.config.edge.grafana}
-        preflight.check_ports((name, listen) for name, listen in wanted.items() if not _makes_room(ours, listen))
+        preflight.check_ports((name, listen) for name, listen in wanted.items() if not _is_own_port(ours, listen))
 
 
-def _makes_room(ours: frozenset[str], listen: ListenAddress) -> bool:
-    """Whether our own edge is what is in the way there: it goes before its successor listens."""
+def _is_own_port(ours: frozenset[str], listen: ListenAddress) -> bool:
+    """Whether it is our own edge that listens there: it is stopped before the new one starts."""
     split = (address.rpartition(":") for address in ours)
     return any(ListenAddress(host.strip("[]") or "::", int(port)).overlaps(listen) for host, _, port in split)
 
 
 def check_name(project: Project, running: Mapping[str, Container]) -> None:
-    """Raise AresmonError if a site of this name runs on this engine from another folder, which is still a site."""
+    """Raise AresmonError if a site of this name runs on this engine from another folder that still has a site."""
     for container in running.values():
         other = container.folder.parents[1] if len(container.folder.parents) > 1 else container.folder
         if container.folder != project.site.bundle and (other / FILE).exists():
             raise AresmonError(
-                f"a site named {project.config.site} runs on this engine already, from {other}",
-                hint="work in that folder, or give this one another name: `site:` in aresmon.yml",
+                f"another site named {project.config.site} already runs on this engine, from {other}",
+                hint="use that folder, or set another name for this site: `site:` in aresmon.yml",
             )
 
 
 def decide(project: Project, engine: Engine, found: Images) -> DesiredState:
-    """The bundle as it should be, how it differs from the one on disk, and the steps to take."""
+    """Compute the bundle, its difference from the one on disk, and the steps to take."""
     rendered = render_site(project, engine, found.references)
     on_disk = site_bundle.read_of(project.site)
     difference = site_bundle.compare(on_disk, rendered)
@@ -200,13 +200,14 @@ def decide(project: Project, engine: Engine, found: Images) -> DesiredState:
     steps = plan(wanted, running, bundle_made=on_disk.created or time.time(), cut_off=_cut_off(project.site, running))
     former = project_of(on_disk) if project_of(on_disk) != project.config.site else ""
     if former:
-        strays = engine.containers(former)
-        steps = [Step(service, "remove", f"the site was named {former}") for service in strays] + steps
+        steps = [
+            Step(service, "remove", f"the site was named {former}") for service in engine.containers(former)
+        ] + steps
     return DesiredState(project.config, found, rendered, on_disk, difference, steps, former, hashes)
 
 
 def _cut_off(site: Site, running: Mapping[str, Container]) -> tuple[str, ...]:
-    """The services that meet at InfluxDB's socket, if its folder was deleted: they hold on to the old one."""
+    """The services that share InfluxDB's socket, if its folder was deleted: they still mount the deleted one."""
     influxdb = running.get("influxdb")
     is_gone = not site.socket_folder.is_dir()
     is_healthy = influxdb is not None and influxdb.state == "running" and influxdb.health == "healthy"
@@ -215,32 +216,33 @@ def _cut_off(site: Site, running: Mapping[str, Container]) -> tuple[str, ...]:
 
 
 def project_of(on_disk: Bundle) -> str:
-    """The Compose project that this bundle was written for; empty where there is none."""
+    """The Compose project of this bundle; empty if there is no bundle."""
     return variable_of(on_disk.files, "ARESMON_PROJECT")
 
 
 def variable_of(rendered: Mapping[str, bytes], name: str) -> str:
-    """A variable of the `.env` among these files; empty where there is none."""
+    """A variable of the `.env` among these files; empty if it is not there."""
     return variables(rendered.get(".env", b"").decode(errors="replace")).get(name, "")
 
 
 def compose_hashes(site: Site, rendered: Files) -> Mapping[str, str]:
-    """Compose's hash of each service, as these files would have it: remembered, or asked of Compose."""
-    remembered = _remembered(site).get(_mark(site, rendered))
-    return remembered if isinstance(remembered, dict) else _ask_compose(site, rendered)
+    """Compose's configuration hash of each service in these files: from the cache, or computed by Compose."""
+
+    cached = _cached(site).get(_hash_files(site, rendered))
+    return cached if isinstance(cached, dict) else _ask_compose(site, rendered)
 
 
 def remember_hashes(site: Site, intent: DesiredState) -> None:
-    """Keep what Compose said of these files: asking it takes a good part of a second.
+    """Cache Compose's hashes for these files: computing them takes most of a second.
 
-    Not where the site has an `overrides/compose.yml`, which may draw in files that we know nothing of.
+    Nothing is cached if the site has an `overrides/compose.yml`, which may include files unknown to aresmon.
     """
-    mark = _mark(site, intent.files)
-    if mark and mark not in _remembered(site):
-        _hashes_file(site).write({mark: intent.hashes})
+    digest = _hash_files(site, intent.files)
+    if digest and digest not in _cached(site):
+        _hashes_file(site).write({digest: intent.hashes})
 
 
-def _remembered(site: Site) -> Mapping[str, Any]:
+def _cached(site: Site) -> Mapping[str, Any]:
     return _hashes_file(site).read_or({})
 
 
@@ -248,8 +250,8 @@ def _hashes_file(site: Site) -> JsonFile[Mapping[str, Any]]:
     return JsonFile(site.state / "compose-hashes.json", lambda data: dict(data.items()), dict, mode=0o644)
 
 
-def _mark(site: Site, rendered: Files) -> str:
-    """What tells one set of Compose's files from another; empty where it cannot be told."""
+def _hash_files(site: Site, rendered: Files) -> str:
+    """A hash of Compose's files; empty if it would not cover all of them."""
     if (site.overrides / "compose.yml").exists():
         return ""
     return site_bundle.hashes_to(
@@ -262,7 +264,7 @@ def _compose_files(rendered: Files) -> list[str]:
 
 
 def _ask_compose(site: Site, rendered: Files) -> Mapping[str, str]:
-    """Ask on a copy, before anything is written; its relative paths mean the bundle's folder all the same."""
+    """Run Compose on a copy, before anything is written; relative paths are relative to the bundle's folder."""
     with tempfile.TemporaryDirectory(prefix="aresmon-") as name:
         for path in _compose_files(rendered):
             system_files.write(Path(name) / path, rendered[path], sync=False)
@@ -274,17 +276,17 @@ Action = Literal["create", "recreate", "start", "remove"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change to make, and how it reads to a person."""
+    """One change that `up` makes to a service, and why."""
 
     service: str
     action: Action
-    because: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """One service as it should run: Compose's hash of its configuration, and the id of its image (empty where
-    the image is not ours to choose)."""
+    """One service as it should run: Compose's hash of its configuration, and the id of its image (empty if aresmon does
+    not choose the image)."""
 
     config_hash: str
     image_id: str
@@ -299,28 +301,28 @@ def plan(
 ) -> list[Step]:
     """The steps from `running` to `wanted`, in the order of `wanted`; empty if there is nothing to do.
 
-    `bundle_made` is when the bundle's folder came to be, in seconds since 1970: a container older than it
-    looks into a folder that was deleted, as do the services that are `cut_off`.
+    `bundle_made` is when the bundle's folder was created, in seconds since 1970: a container older than it
+    mounts a folder that was deleted, as do the services that are `cut_off`.
     """
     stale = {service for service, one in running.items() if one.created < bundle_made or service in cut_off}
     steps = [
         step
-        for service, wish in wanted.items()
-        for step in _step(service, wish, running.get(service), is_stale=service in stale)
+        for service, spec in wanted.items()
+        for step in _step(service, spec, running.get(service), is_stale=service in stale)
     ]
-    strays = (Step(service, "remove", "no longer part of the site") for service in running if service not in wanted)
-    return [*steps, *strays]
+    unwanted = (Step(service, "remove", "no longer part of the site") for service in running if service not in wanted)
+    return [*steps, *unwanted]
 
 
-def _step(service: str, wish: ServiceSpec, container: Container | None, *, is_stale: bool) -> Iterator[Step]:
+def _step(service: str, spec: ServiceSpec, container: Container | None, *, is_stale: bool) -> Iterator[Step]:
     if container is None:
         yield Step(service, "create", "there is no container")
-    elif container.config_hash != wish.config_hash:
+    elif container.config_hash != spec.config_hash:
         yield Step(service, "recreate", "its configuration changed")
-    elif wish.image_id and container.image_id != wish.image_id:
+    elif spec.image_id and container.image_id != spec.image_id:
         yield Step(service, "recreate", "its image changed")
     elif is_stale:
-        yield Step(service, "recreate", "the folder it looks into was deleted")
+        yield Step(service, "recreate", "a folder that it mounts was deleted")
     elif container.state != "running":
         yield Step(service, "start", f"it is {container.state}")
     elif container.health == "unhealthy":

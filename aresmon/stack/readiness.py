@@ -1,4 +1,4 @@
-"""Waiting until a service does its work, by asking it; sooner and surer than its container's health check."""
+"""Wait until a service is ready, by requests to it: faster and more reliable than its container's health check."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Probe = Callable[[], bool]
 
 
 def probes(config: Config, influxdb: InfluxDB) -> dict[str, Probe]:
-    """How each service is asked whether it is ready. The agent is not asked: its data is waited for."""
+    """How to find out whether each service is ready. The agent has no probe: `up` waits for its data."""
     return {
         "influxdb": lambda: _answers(influxdb),
         "edge": lambda: _status(config.edge.agents, "/ping", config.edge.channel.scheme) in (204, 401),
         "grafana": lambda: _status(config.edge.grafana, "/api/health", config.grafana.door.scheme) == 200,
-        "telegraf": _unasked,
+        "telegraf": _always_ready,
     }
 
 
@@ -42,7 +42,7 @@ def wait(
     def are_ready() -> bool | None:
         nonlocal waiting, containers
         containers = engine.containers(project) if waiting else {}
-        waiting = [name for name in waiting if not _is_up(containers.get(name)) or not ready.get(name, _unasked)()]
+        waiting = [name for name in waiting if not _is_up(containers.get(name)) or not ready.get(name, _always_ready)()]
         for name in waiting:
             if _has_failed(containers.get(name)):
                 raise failure(name, containers.get(name))
@@ -53,18 +53,18 @@ def wait(
 
 
 def failure(service: str, container: Container | None) -> AresmonError:
-    """Why a service does not come up, as far as its container tells."""
-    hint = f"`aresmon logs {service}` has its last words; mend it, then `aresmon up` goes on from here"
+    """Why a service does not start, as far as its container shows."""
+    hint = f"`aresmon logs {service}` shows why; fix it, then `aresmon up` continues from here"
     if container is None:
-        return AresmonError(f"{service} does not come up: its container was removed", hint=hint, code=ExitCode.BROKEN)
+        return AresmonError(f"{service} does not start: its container was removed", hint=hint, code=ExitCode.BROKEN)
     if service == "influxdb" and container.exit_code == _KILLED and not container.out_of_memory:
         return InfluxDBUnreachableError("InfluxDB was killed while it started")
-    why = "it runs but does not answer" if container.state == "running" else container.state
+    why = "it is running but does not respond" if container.state == "running" else container.state
     if container.state != "running":
         why += f", exit code {container.exit_code}"
     if container.out_of_memory:
         why += f", out of memory: raise memory.{service} in aresmon.yml"
-    details = f"{service} does not come up ({why}). {container.error or container.last_check}"
+    details = f"{service} does not start ({why}). {container.error or container.last_check}"
     return AresmonError(details.rstrip(". "), hint=hint, code=ExitCode.BROKEN)
 
 
@@ -72,13 +72,13 @@ def _is_up(container: Container | None) -> bool:
     return container is not None and container.state == "running"
 
 
-def _unasked() -> bool:
-    """A service of the site's own, of which nothing is known but that it should run."""
+def _always_ready() -> bool:
+    """The probe of a service without one: the agent, and services from overrides/compose.yml."""
     return True
 
 
 def _has_failed(container: Container | None) -> bool:
-    """Ended, or being started again and again by the engine."""
+    """Ended, or repeatedly restarted by the engine."""
     return container is None or container.state in ("exited", "dead") or container.restarts > 2 or bool(container.error)
 
 
@@ -94,7 +94,7 @@ def _status(listen: ListenAddress, path: str, scheme: str = "http") -> int:
     import requests
     import urllib3
 
-    # The certificate is for another name than this address; nothing secret is said here.
+    # The certificate is for another name than this address; nothing secret is sent here.
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     try:

@@ -1,4 +1,4 @@
-"""The site's stack on its server, over ssh: its files by a few commands, InfluxDB and Docker as sockets here.
+"""The site's stack on its server, over ssh: its files through a few commands, InfluxDB and Docker as local sockets.
 
 Nothing is published for this: each connection to one of the sockets becomes a channel of the one connection to the
 server, and a small relay there connects to the socket that only the site's owner may open. Secrets are in memory only.
@@ -50,7 +50,7 @@ def script() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RemoteStack(Stack):
-    """The site's stack on its server. `transport` is the way there, `docker` a socket here that leads to its Docker."""
+    """The site's stack on its server. `transport` connects to it; `docker` is a local socket to its Docker."""
 
     root: str
     owner: str
@@ -65,7 +65,7 @@ class RemoteStack(Stack):
     async def open(cls, config: Config, transport: Transport, sockets: Path) -> RemoteStack:
         """Read what a push needs. InfluxDB and Docker are reached through sockets in the folder `sockets`.
 
-        Raises UnreachableHostError, or AresmonError where there is no such site or we may not look into it.
+        Raises UnreachableHostError, or AresmonError if there is no such site or we may not read it.
         """
         root, owner = await _find(config, transport)
         found = await _read(transport, root, _wanted(config))
@@ -95,7 +95,8 @@ class RemoteStack(Stack):
             return self.secrets[name]
         except KeyError:
             raise AresmonError(
-                f"the server has no secret {name}", hint="`aresmon up` there makes it; or `aresmon hosts add` from here"
+                f"the server has no secret {name}",
+                hint="`aresmon up` there creates it; or `aresmon hosts add` from here",
             ) from None
 
     async def write_secret(self, name: str, value: str) -> None:
@@ -133,7 +134,7 @@ def _wanted(config: Config) -> list[str]:
 
 async def _find(config: Config, transport: Transport) -> tuple[str, str]:
     """The site's folder on the server, and its owner."""
-    hint = f"on {config.server}: `aresmon up`; and its user must be root, or be let by sudo"
+    hint = f"on {config.server}: `aresmon up`; the ssh user there must be root, or may use sudo"
     try:
         answers = await _run(transport, [f"find {config.site}"])
     except (UnreachableHostError, LostError):
@@ -142,7 +143,9 @@ async def _find(config: Config, transport: Transport) -> tuple[str, str]:
         raise AresmonError(error.message, hint=hint) from None
     if "site" not in answers:
         why = " ".join(answers.get("none", ())).strip()
-        raise AresmonError(f"{config.server} runs no site named {config.site}" + (f": {why}" if why else ""), hint=hint)
+        raise AresmonError(
+            f"no site named {config.site} runs on {config.server}" + (f": {why}" if why else ""), hint=hint
+        )
     if not answers["python"][0]:
         raise AresmonError(f"{config.server} has no python3", hint="install it there: InfluxDB is reached through it")
     owner, _, root = answers["site"][0].partition(" ")
@@ -157,7 +160,7 @@ async def _read(transport: Transport, root: str, paths: Sequence[str], *, verb: 
 
 
 async def _run(transport: Transport, commands: Sequence[str]) -> Answers:
-    """Run commands of `remote.bash`. Raises AresmonError with its last words if one fails."""
+    """Run commands of `remote.bash`. Raises AresmonError with its output if one fails."""
     answers: dict[str, list[str]] = {}
     given = "".join(f"{command}\n" for command in commands).encode()
     async with transport.start(script(), given, as_root=True) as conversation:
@@ -167,7 +170,9 @@ async def _run(transport: Transport, commands: Sequence[str]) -> Answers:
                 word, _, rest = line[1:].partition(" ")
                 answers.setdefault(word, []).append(rest)
         if "end" not in answers:
-            raise AresmonError(f"{transport.name}: {await conversation.stderr() or 'it said nothing'}")
+            raise AresmonError(
+                f"{transport.name}: {await conversation.stderr() or 'the script failed without a message'}"
+            )
     return answers
 
 

@@ -1,4 +1,4 @@
-"""The stack's own secrets given other values: InfluxDB's admin, Grafana's ways in, the key of the marks."""
+"""Rotate the stack's own secrets: InfluxDB's admin, Grafana's database user and administrator, the site key."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ _NEEDS_UP = frozenset({secrets.INFLUXDB_GRAFANA, secrets.GRAFANA_ADMIN, secrets.
 
 @dataclass(frozen=True, slots=True)
 class RotationResult:
-    """What became of one secret; `why` it was not rotated, empty where it was, and what is `next` then."""
+    """The result for one secret: the `reason` why it was not rotated, empty if it was, and the `next` step."""
 
     name: str
-    why: str = ""
+    reason: str = ""
     next: str = ""
 
 
 def check(project: Project, engine: Engine, chosen: Sequence[SiteSecret]) -> None:
-    """Raise AresmonError where `up` has other things to do: to rotate would do them too, unasked."""
+    """Raise AresmonError if `up` has other changes to make: the rotation would make them too."""
     reader = secrets.upcoming(secrets.INFLUXDB_GRAFANA)
     if not any(one.name in _NEEDS_UP for one in chosen) or (project.site.secrets / reader).exists():
         return
     if up.dry_run(project, engine).changed:
         raise AresmonError(
-            "`aresmon up` has something to do, which this would do too",
-            hint="`aresmon up` first (`--dry-run` shows what); nothing was changed",
+            "`aresmon up` has pending changes, which the rotation would make too",
+            hint="run `aresmon up` first (`--dry-run` shows the changes); nothing was changed",
         )
 
 
 def rotate(project: Project, engine: Engine, progress: Progress, chosen: Sequence[SiteSecret]) -> list[RotationResult]:
-    """Give these secrets other values and bring the stack to them; what became of each.
+    """Give these secrets new values and apply them to the stack; return the result for each.
 
-    Each step may be interrupted: InfluxDB's admin and Grafana's reader have two values until the new one is taken,
-    and what was only written down is brought by the next `up`.
+    Each step can be interrupted: InfluxDB's admin and Grafana's database user have two passwords until the new one is
+    accepted, and the next `up` applies what was only saved.
     """
     done = [_one(project, engine, progress, secret) for secret in chosen]
-    changed = {one.name for one in done if not one.why}
+    changed = {one.name for one in done if not one.reason}
     if changed & _NEEDS_UP:
         up.up(project, engine, progress, announce=lambda _: None)
     if secrets.INFLUXDB_GRAFANA in changed:
         with project.site.lock(COMMAND):
             _end_reader(project.site)
     for one in done:
-        if not one.why:
+        if not one.reason:
             project.site.record(command=COMMAND, secret=one.name, outcome="rotated")
     return done
 
@@ -74,7 +74,7 @@ def _one(project: Project, engine: Engine, progress: Progress, secret: SiteSecre
 
 
 def _begin_reader(site: Site) -> None:
-    """Make Grafana's other database user, and have its password be Grafana's: it is read when Grafana starts."""
+    """Create Grafana's second database user and give Grafana its password, which it reads when it starts."""
     name, owner = secrets.INFLUXDB_GRAFANA, folder.users()["grafana"]
     begun = secrets.under_way(site.secrets, [name]).get(secrets.upcoming(name), "")
     following = secrets.following(name, secrets.read(site.secrets, name), begun)
@@ -85,7 +85,7 @@ def _begin_reader(site: Site) -> None:
 
 
 def _end_reader(site: Site) -> None:
-    """Remove Grafana's former database user: no Grafana knows it any more."""
+    """Remove Grafana's previous database user, which nothing uses any more."""
     name = secrets.INFLUXDB_GRAFANA
     account = secrets.account(name, secrets.read(site.secrets, name))
     users.remove_users(service.influxdb(site), secrets.other(account))

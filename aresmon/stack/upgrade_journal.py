@@ -1,4 +1,4 @@
-"""A service's turn in an upgrade, as it is remembered while it lasts: whoever comes next knows how far it was."""
+"""The journal of an upgrade: how far the upgrade of one service is, for whoever continues after an interruption."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_file import JsonFile
 
 Stage = Literal["copying", "trying", "opened", "returning", "proven"]
-"""`copying`: the service is stopped and its folder copied. `trying`: the new image may have written, and no agent was
-let in. `opened`: agents were, so that what arrives is in the new folder alone. `returning`: the former image and folder
-are being brought back. `proven`: the copy is of no more use."""
+"""`copying`: the service is stopped and its folder copied. `trying`: the new image may have written, and the edge was
+closed. `opened`: the edge is open, so that new data is in the new folder only. `returning`: the previous image and
+folder are being restored. `proven`: the upgrade is verified, and the copy is no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpgradeJournal:
-    """One service's turn: from which image to which. `snapshot` is the name of the copy inside the data folder, empty
-    for a service without one; `begun` is in seconds since 1970; `hosts` are those that sent data at the time;
-    `archive` is the backup that was made before, if one was; `failed` says why it is taken back."""
+    """The upgrade of one service: from which image to which. `snapshot` is the name of the copy inside the data folder,
+    empty for a service without one; `begun` is in seconds since 1970; `hosts` are those that sent data at the time;
+    `archive` is the backup that was made before, if any; `failed` is why the upgrade is rolled back."""
 
     service: str
     former: ServiceHistory
@@ -37,35 +37,35 @@ class UpgradeJournal:
 
 
 def read(site: Layout) -> UpgradeJournal | None:
-    """The turn that was interrupted, if there is one. Raises AresmonError for a journal that cannot be read."""
+    """The upgrade that was interrupted, if any. Raises AresmonError for a journal that cannot be read."""
     return _file(site).read()
 
 
 def interrupted(site: Layout) -> str:
-    """What an interrupted upgrade was at, in words; empty where there is none."""
+    """Describe the interrupted upgrade; empty if there is none."""
     left = read(site)
     return f"an upgrade of {left.service} to {left.wanted.image} was interrupted" if left else ""
 
 
 def check_none(site: Layout) -> None:
-    """Raise AresmonError where an upgrade was interrupted: its way back would put former data over what comes now."""
+    """Raise AresmonError if an upgrade was interrupted: its roll-back would replace data that arrives from now on."""
     left = interrupted(site)
     if left:
-        raise AresmonError(left, hint="`aresmon up` or `aresmon upgrade` completes or undoes it first")
+        raise AresmonError(left, hint="`aresmon up` or `aresmon upgrade` completes it or rolls it back first")
 
 
 def write(site: Layout, attempt: UpgradeJournal) -> None:
-    """Remember how far it is."""
+    """Record how far it is."""
     _file(site).write(attempt)
 
 
 def forget(site: Layout) -> None:
-    """The turn is over."""
+    """Delete the journal: the upgrade has ended."""
     _file(site).delete()
 
 
 def forget_deleted(site: Layout, folders: Mapping[str, Path]) -> None:
-    """The turn is over where data was deleted, and none is left of its service in these folders."""
+    """Delete the journal if the data folder of its service, one of these, was deleted."""
     left = read(site)
     if left is not None and not (left.service in folders and folders[left.service].exists()):
         forget(site)

@@ -134,8 +134,8 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> UpgradePlan
     changed, steps = config_migrations.migrate(text)
     is_hoped = found is None
     found = found or images.local(engine, used_pins(wanted))
-    known = image_versions.remembered(migrated)
-    now = image_versions.present(engine, wanted.site, known)
+    known = image_versions.read_current(migrated)
+    now = image_versions.find_images(engine, wanted.site, known)
     if not now:
         raise AresmonError(
             "no image is left of what ran here" if known.services else "nothing of this site has run here yet",
@@ -208,7 +208,7 @@ def upgrade(
     with site.lock(COMMAND):
         work = UpgradeWork(project, engine, progress, within)
         taken = tuple(_upgrade_one(work, turn, archive) for turn in decided.turns)
-    return UpgradeResult(taken, archive, before.unproven, decided.missing, changed=True)
+    return UpgradeResult(taken, archive, before.unverified, decided.missing, changed=True)
 
 
 def _plan_services(
@@ -238,13 +238,13 @@ def _previous(engine: Engine, project: str, service: str, now: ServiceHistory, k
 
 def _version(engine: Engine, project: str, service: str, image: str, image_id: str) -> str:
     if not image_id or service not in image_versions.KEEPS_DATA:
-        return image_versions.of_reference(image)
-    return image_versions.version(engine, project, service, image, image_id)
+        return image_versions.version_in(image)
+    return image_versions.find_version(engine, project, service, image, image_id)
 
 
 def _check_data_allows(site: Site, service: str, newest: str, then: ServiceHistory) -> None:
     """Raise AresmonError where what this service's data was written by forbids the image."""
-    why = image_versions.objection(service, newest, then.version)
+    why = image_versions.find_objection(service, newest, then.version)
     if not why:
         return
     archives = (
@@ -282,7 +282,7 @@ def _upgrade_one(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeS
     hosts = verification.sending_hosts(
         influxdb_service.influxdb(work.project.site), [host.name for host in work.project.config.hosts]
     )
-    former = image_versions.name(work.engine, turn.service, turn.former)
+    former = image_versions.ensure_tag(work.engine, turn.service, turn.former)
     begun = UpgradeJournal(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)
     try:
         upgrade_service.execute(work, begun)

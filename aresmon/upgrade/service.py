@@ -154,7 +154,7 @@ def _stop_and_snapshot(
 
 def _start_new_image(work: UpgradeWork, turn: UpgradeJournal) -> None:
     found = _images_with(work, turn)
-    up.bring(work.project, work.engine, work.progress, service=turn.service, found=found, within=work.within)
+    up.recreate_service(work.project, work.engine, work.progress, service=turn.service, found=found, within=work.within)
 
 
 def _is_running(work: UpgradeWork, turn: UpgradeJournal) -> bool:
@@ -273,7 +273,7 @@ def _restore_previous(work: UpgradeWork, turn: UpgradeJournal) -> tuple[list[str
     if not work.engine.containers(work.project.config.site):
         return broken, ""  # after a `down`: alone, few services are ever ready, and whoever called starts them all
     found = _images_with(work, turn, former=True)
-    up.bring(work.project, work.engine, work.progress, service=turn.service, found=found)
+    up.recreate_service(work.project, work.engine, work.progress, service=turn.service, found=found)
     return broken, _missing_data(work, turn.hosts) if _start_edge(work) else ""
 
 
@@ -294,7 +294,7 @@ def _restore_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
         return []  # it is in its place already
     broken = snapshot.list_modified(folder, turn.snapshot)
     here = [path.name for path in snapshot.list_contents(folder)]
-    folder_swap.begin(work.project.site, [folder_swap.move(folder, kept, folder / _failed_folder(turn), here)])
+    folder_swap.begin(work.project.site, [folder_swap.plan_swap(folder, kept, folder / _failed_folder(turn), here)])
     folder_swap.finish(work.project.site)
     return broken
 
@@ -331,15 +331,15 @@ def _report_rollback(work: UpgradeWork, turn: UpgradeJournal, *, broken: list[st
 def _images_with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = False) -> Images:
     """The images of all services as they are, but for the one whose turn it is."""
     found = images.local(work.engine, used_pins(work.project.config))
-    now, kept = image_versions.held(work.project, work.engine, found, everything=True)
-    now = image_versions.named(work.engine, now, tuple(one for one in kept if one.service != turn.service))
-    chosen = image_versions.name(work.engine, turn.service, turn.former) if former else turn.wanted
+    now, kept = image_versions.select_images(work.project, work.engine, found, everything=True)
+    now = image_versions.tag_kept(work.engine, now, tuple(one for one in kept if one.service != turn.service))
+    chosen = image_versions.ensure_tag(work.engine, turn.service, turn.former) if former else turn.wanted
     missing = {service: why for service, why in now.missing.items() if service != turn.service}
     return Images({**now.references, turn.service: chosen.image}, {**now.ids, turn.service: chosen.id}, missing)
 
 
 def _remember_version(work: UpgradeWork, service: str, ran: ServiceHistory) -> None:
-    known = image_versions.remembered(work.project)
+    known = image_versions.read_current(work.project)
     image_versions.write(work.project.site, known.with_service(service, ran))
 
 

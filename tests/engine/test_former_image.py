@@ -31,7 +31,7 @@ def test_data_whose_image_was_removed_is_let_alone_until_an_image_of_its_version
     for command in (["up"], ["up", "--dry-run"], ["upgrade", *QUICK], ["restore", str(archive), "--yes"]):
         result = site.run(*command)
         assert result.code == 1, result
-        assert "its data is of 1.13.8, whose image is not here any more" in result.err
+        assert "its data was written by 1.13.8, whose image is no longer here" in result.err
         assert "nothing was changed" in result.err
     assert site.containers() == {}
 

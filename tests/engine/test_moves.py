@@ -97,5 +97,5 @@ def test_another_data_folder_says_that_the_former_one_is_left_behind(site: Site)
 
     result = site.up()
 
-    assert f"storage.data moves from {site.folder}/data/influxdb to {site.folder}/data/elsewhere" in result.err
+    assert f"storage.data changes from {site.folder}/data/influxdb to {site.folder}/data/elsewhere" in result.err
     assert (site.folder / "data" / "influxdb" / "meta").is_dir()

@@ -34,7 +34,7 @@ def test_an_edited_bundle_is_put_back_and_the_edit_is_kept_aside(site: Site) -> 
 
     result = site.up()
 
-    assert "warning: edited by hand, and put back: edge/haproxy.cfg" in result.err
+    assert "warning: these generated files were edited and have been restored: edge/haproxy.cfg" in result.err
     assert file.read_text() == rendered
     [kept] = site.state.glob("edited-*/edge/haproxy.cfg")
     assert kept.read_text() == rendered + "# mine\n"

@@ -101,7 +101,7 @@ def test_up_leaves_another_version_alone_and_names_the_command_that_does_not(sit
 
     result = site.up()
 
-    assert f"influxdb keeps {former}: {newer} is there, and only `aresmon upgrade`" in result.out
+    assert f"influxdb keeps {former}: {newer} is available, and only `aresmon upgrade`" in result.out
     assert site.ids() == before
 
 
@@ -151,8 +151,8 @@ def test_killed_on_the_way_back_the_next_command_completes_it(site: Site, agent:
 @pytest.mark.parametrize(
     ("version", "why"),
     [
-        ("1.12.4", "its data was written by InfluxDB 1.13.0, and an older one (1.12.4) may not understand it"),
-        ("2.7.1", "InfluxDB 2.7.1 does not read the data of InfluxDB 1.x"),
+        ("1.12.4", "its data was written by InfluxDB 1.13.0, and an older version (1.12.4) may not be able to read it"),
+        ("2.7.1", "InfluxDB 2.7.1 cannot read the data of InfluxDB 1.x"),
     ],
 )
 def test_what_the_data_forbids_is_refused_before_anything_is_done(
@@ -315,7 +315,7 @@ def test_the_service_that_fails_comes_back_and_those_after_it_are_left_alone(sta
     }
     stack.configure(images={**stack.settings["images"], "telegraf": former["telegraf"]})
     told = stack.run("up")
-    assert f"edge keeps {former['edge']}: an upgrade to {wanted['edge']} was taken back" in told.out
+    assert f"edge keeps {former['edge']}: an upgrade to {wanted['edge']} was rolled back" in told.out
     stack.configure(images={**stack.settings["images"], "edge": former["edge"]})
 
 
@@ -338,9 +338,7 @@ def test_a_grafana_that_spoils_its_database_gives_way_to_the_former_one(stack: S
     stack.configure(images={**stack.settings["images"], "grafana": older})
     refused = stack.run("upgrade", *QUICK)
     assert refused.code == 1, refused
-    assert "its database was written by Grafana 12.5.0, whose changes an older one (12.4.9) cannot take back" in (
-        refused.err
-    )
+    assert "its database was migrated by Grafana 12.5.0, which an older version (12.4.9) cannot undo" in (refused.err)
     archive = next((stack.folder / "data/backups").glob("*.tar")).name
     assert f"aresmon restore {archive} --only grafana" in refused.err
     stack.configure(images={**stack.settings["images"], "grafana": former})

@@ -166,7 +166,7 @@ def test_up_and_down_are_refused_where_the_stack_is_not(workstation: Site, trave
 
         assert result.code == 1, result
         assert "the stack of this site runs on box" in result.err
-        assert "run it there" in result.err
+        assert "run the command there" in result.err
 
 
 def test_a_server_that_is_not_reached_is_told_and_nothing_begins(

@@ -253,7 +253,7 @@ QUOTED = [
     ("docs/faults.md", " can be neither read nor written"),
     ("docs/faults.md", " are missing"),
     ("docs/faults.md", "the clock of "),
-    ("docs/upgrade.md", " is there, and only `aresmon upgrade` lets another version at its data"),
+    ("docs/upgrade.md", " is available, and only `aresmon upgrade` runs another version on its data"),
     ("docs/users.md", "Grafana does not run here"),
 ]
 """A part of a message that a document quotes, as it stands between two values in the code."""

@@ -214,7 +214,7 @@ def test_a_site_of_this_name_in_another_folder_is_not_taken_for_this_one(
     result = run("status")
 
     assert result.exit_code == 1
-    assert f"a site named aresmon runs on this engine already, from {folder}/other" in result.stderr
+    assert f"another site named aresmon already runs on this engine, from {folder}/other" in result.stderr
 
 
 def test_the_schema_for_editors_is_valid(run: Run) -> None:

@@ -97,9 +97,9 @@ def test_data_that_is_not_seen_degrades_the_stack_and_is_told(up: Up) -> None:
 
 @pytest.mark.parametrize("code", [ExitCode.REFUSED, ExitCode.BROKEN])
 def test_a_failure_ends_with_its_own_code(up: Up, code: ExitCode) -> None:
-    result = up(outcome=AresmonError("edge does not come up", hint="look", code=code))
+    result = up(outcome=AresmonError("edge does not start", hint="look", code=code))
 
-    assert (result.exit_code, result.stderr) == (code, "edge does not come up\nnext: look\n")
+    assert (result.exit_code, result.stderr) == (code, "edge does not start\nnext: look\n")
 
 
 def test_a_shorter_retention_is_passed_on_only_where_it_is_asked_for(up: Up) -> None:

@@ -147,7 +147,10 @@ def test_a_remote_stack_knows_its_folder_its_files_and_how_to_reach_its_services
 
 @pytest.mark.parametrize(
     ("site", "message"),
-    [("other", "biere runs no site named other"), ("broken", "biere runs no site named broken: no engine answers")],
+    [
+        ("other", "no site named other runs on biere"),
+        ("broken", "no site named broken runs on biere: no engine answers"),
+    ],
 )
 def test_a_server_without_this_site_is_an_error_that_says_so(
     server: Site, tmp_path: Path, site: str, message: str

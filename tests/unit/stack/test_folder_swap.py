@@ -76,7 +76,7 @@ def test_whenever_it_is_cut_off_the_new_is_whole_then_the_old_again(
     fill(folder / ".scratch", new, "new")
     (folder / "foreign").mkdir()
     (folder / "foreign" / "file").write_text("foreign")
-    move = folder_swap.move(folder, folder / ".scratch", folder / ".former", NAMES)
+    move = folder_swap.plan_swap(folder, folder / ".scratch", folder / ".former", NAMES)
 
     folder_swap.begin(site, [move])
     persist(site, first)
@@ -84,7 +84,7 @@ def test_whenever_it_is_cut_off_the_new_is_whole_then_the_old_again(
     assert contents(folder) == dict.fromkeys(new, "new") | {"foreign": "foreign"}
     assert contents(folder / ".former") == dict.fromkeys(old, "old")
 
-    folder_swap.begin(site, [move.back(folder / ".rejected")])
+    folder_swap.begin(site, [move.reversed(folder / ".rejected")])
     persist(site, second)
 
     assert contents(folder) == dict.fromkeys(old, "old") | {"foreign": "foreign"}
@@ -95,7 +95,7 @@ def test_what_a_service_made_in_between_is_kept_too(tmp_path: Path) -> None:
     site, folder = Layout(tmp_path), tmp_path / "data"
     fill(folder, {"meta"}, "old")
     fill(folder / ".scratch", {"meta"}, "new")
-    folder_swap.begin(site, [folder_swap.move(folder, folder / ".scratch", folder / ".former", NAMES)])
+    folder_swap.begin(site, [folder_swap.plan_swap(folder, folder / ".scratch", folder / ".former", NAMES)])
     with pytest.raises(PowerCutError):
         folder_swap.finish(site, rename=cut_after(1))
     fill(folder, {"meta"}, "between")
@@ -111,7 +111,7 @@ def test_what_a_service_leaves_when_it_ends_goes_with_the_database_that_it_is_of
     site, folder, names = Layout(tmp_path), tmp_path / "data", restore.NAMES["grafana"]
     fill(folder, {"grafana.db"}, "old")
     fill(folder / ".scratch", {"grafana.db"}, "new")
-    move = folder_swap.move(folder, folder / ".scratch", folder / ".former", names)
+    move = folder_swap.plan_swap(folder, folder / ".scratch", folder / ".former", names)
     fill(folder, {"grafana.db-journal"}, "old")
 
     folder_swap.begin(site, [move])
@@ -121,7 +121,7 @@ def test_what_a_service_leaves_when_it_ends_goes_with_the_database_that_it_is_of
     assert contents(folder / ".former") == {"grafana.db": "old", "grafana.db-journal": "old"}
 
     fill(folder, {"grafana.db-wal"}, "new")
-    folder_swap.begin(site, [move.back(folder / ".rejected")])
+    folder_swap.begin(site, [move.reversed(folder / ".rejected")])
     folder_swap.finish(site)
 
     assert contents(folder) == {"grafana.db": "old", "grafana.db-journal": "old"}
@@ -149,10 +149,12 @@ def test_an_interrupted_exchange_is_completed_with_nothing_that_uses_the_folder(
     fill(folder, {"meta"}, "old")
     fill(folder / ".scratch", {"meta"}, "new")
     site.make_state()
-    folder_swap.begin(site, [folder_swap.move(folder, folder / ".scratch", folder / ".former", NAMES)], project="ares")
+    folder_swap.begin(
+        site, [folder_swap.plan_swap(folder, folder / ".scratch", folder / ".former", NAMES)], project="ares"
+    )
     engine = Resting(influxdb="restarting", grafana="paused", edge="running")
 
-    folder_swap.recover(site, engine, NoProgress())  # type: ignore[arg-type]
+    folder_swap.finish_interrupted(site, engine, NoProgress())  # type: ignore[arg-type]
 
     assert engine.stopped == ["influxdb", "grafana"]
     assert contents(folder) == {"meta": "new"}
@@ -176,7 +178,7 @@ def test_a_journal_that_cannot_be_read_is_for_a_person(tmp_path: Path) -> None:
 
 def test_a_backup_waits_for_an_interrupted_restore(tmp_path: Path) -> None:
     fill(tmp_path / "data/.scratch", {"meta"}, "new")
-    move = folder_swap.move(tmp_path / "data", tmp_path / "data/.scratch", tmp_path / "data/.former", NAMES)
+    move = folder_swap.plan_swap(tmp_path / "data", tmp_path / "data/.scratch", tmp_path / "data/.former", NAMES)
     folder_swap.begin(Layout(tmp_path), [move])
 
     with pytest.raises(AresmonError, match="interrupted"):

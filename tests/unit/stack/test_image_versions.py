@@ -49,35 +49,37 @@ def test_another_version_is_kept_from_data_and_from_nothing_else(
 ) -> None:
     before = ran(f"x:{now}", "" if now == "latest" else now)
 
-    chosen, kept = image_versions.hold(pinned(**{service: f"x:{then}"}), {service: before}, Versions(), version_of=told)
+    chosen, kept = image_versions.select(
+        pinned(**{service: f"x:{then}"}), {service: before}, Versions(), version_of=told
+    )
 
     assert chosen.references[service] == (f"x:{now}" if is_kept else f"x:{then}")
     assert chosen.ids[service] == f"id of {chosen.references[service]}"
     assert [one.service for one in kept] == [service] * is_kept
-    assert all(one.description.startswith(f"{service} keeps x:{now}: x:{then} is there") for one in kept)
+    assert all(one.description.startswith(f"{service} keeps x:{now}: x:{then} is available") for one in kept)
 
 
 def test_the_image_that_runs_already_is_no_question() -> None:
     same = pinned(influxdb="x:1.13.1")
 
-    assert image_versions.hold(same, {"influxdb": ran("x:1.13.1", "")}, Versions(), version_of=unasked) == (same, ())
+    assert image_versions.select(same, {"influxdb": ran("x:1.13.1", "")}, Versions(), version_of=unasked) == (same, ())
 
 
 def test_what_an_upgrade_took_back_is_not_tried_by_up() -> None:
     known = Versions("", {"edge": ran("x:3.2.22", "3.2.22", refused="id of x:3.4.0")})
 
-    chosen, kept = image_versions.hold(
+    chosen, kept = image_versions.select(
         pinned(edge="x:3.4.0"), {"edge": ran("x:3.2.22", "3.2.22")}, known, version_of=told
     )
 
     assert chosen.references == {"edge": "x:3.2.22"}
-    assert "an upgrade to x:3.4.0 was taken back" in kept[0].description
+    assert "an upgrade to x:3.4.0 was rolled back" in kept[0].description
 
 
 def test_everything_is_kept_where_an_upgrade_comes_to_it_in_its_turn() -> None:
     found = pinned(edge="x:3.4.0", telegraf="x:2", grafana="x:13.0.0")
 
-    chosen, kept = image_versions.hold(
+    chosen, kept = image_versions.select(
         found, {"edge": ran("x:1", "1"), "telegraf": ran("x:1", "1")}, Versions(), version_of=told, everything=True
     )
 
@@ -88,7 +90,7 @@ def test_everything_is_kept_where_an_upgrade_comes_to_it_in_its_turn() -> None:
 def test_what_runs_goes_on_in_an_upgrade_though_its_pinned_image_cannot_be_had() -> None:
     found = Images({}, {}, {"edge": "no registry answers", "grafana": "no registry answers"})
 
-    chosen, _ = image_versions.hold(found, {"edge": ran("x:1", "1")}, Versions(), version_of=unasked, everything=True)
+    chosen, _ = image_versions.select(found, {"edge": ran("x:1", "1")}, Versions(), version_of=unasked, everything=True)
 
     assert (chosen.references, chosen.missing) == ({"edge": "x:1"}, {"grafana": "no registry answers"})
 
@@ -97,7 +99,7 @@ def test_what_runs_goes_on_though_its_pinned_image_cannot_be_had_and_up_says_so(
     found = Images({}, {}, {"influxdb": "x:1.14.0 could not be pulled", "grafana": "no registry answers"})
     now = {"influxdb": ran("x:1.13.1", "1.13.1")}
 
-    chosen, kept = image_versions.hold(found, now, Versions(), version_of=unasked)
+    chosen, kept = image_versions.select(found, now, Versions(), version_of=unasked)
 
     assert (chosen.references, chosen.missing) == ({"influxdb": "x:1.13.1"}, {"grafana": "no registry answers"})
     assert [one.description for one in kept] == ["influxdb keeps x:1.13.1: x:1.14.0 could not be pulled"]
@@ -128,22 +130,22 @@ def test_data_whose_image_is_gone_meets_its_own_version_alone(
         return "" if then == "latest" else told(name, image, image_id)
 
     if may:
-        assert image_versions.hold(found, {}, known, version_of=says, everything=everything) == (found, ())
+        assert image_versions.select(found, {}, known, version_of=says, everything=everything) == (found, ())
         return
     with pytest.raises(AresmonError, match=f"{service} cannot run as x:{then}") as caught:
-        image_versions.hold(found, {}, known, version_of=says, everything=everything)
-    assert f"under `images.{service}`" in caught.value.hint
+        image_versions.select(found, {}, known, version_of=says, everything=everything)
+    assert f"set `images.{service}`" in caught.value.hint
 
 
 def test_data_of_which_nothing_is_known_meets_what_is_pinned() -> None:
     found = pinned(influxdb="x:1.14.0", grafana="x:13.0.0")
 
-    assert image_versions.hold(found, {}, Versions(), version_of=told, everything=True) == (found, ())
+    assert image_versions.select(found, {}, Versions(), version_of=told, everything=True) == (found, ())
 
 
 def test_what_the_data_forbids_is_refused_where_nothing_older_is_left_to_keep() -> None:
     known = Versions("", {"grafana": ServiceHistory("x:12.4.5", "gone", "12.4.5", "12.4.5")})
 
-    with pytest.raises(AresmonError, match=r"grafana cannot run as x:12\.3\.0.*cannot take back") as caught:
-        image_versions.hold(pinned(grafana="x:12.3.0"), {}, known, version_of=told)
+    with pytest.raises(AresmonError, match=r"grafana cannot run as x:12\.3\.0.*cannot undo") as caught:
+        image_versions.select(pinned(grafana="x:12.3.0"), {}, known, version_of=told)
     assert "nothing was changed" in caught.value.hint

@@ -22,13 +22,13 @@ MADE = 500.0
     [
         ({"config_hash": "another"}, "recreate", "its configuration changed"),
         ({"image_id": "sha256:another"}, "recreate", "its image changed"),
-        ({"created": MADE - 1}, "recreate", "the folder it looks into was deleted"),
+        ({"created": MADE - 1}, "recreate", "a folder that it mounts was deleted"),
         ({"state": "exited", "health": ""}, "start", "it is exited"),
         ({"state": "created", "health": ""}, "start", "it is created"),
         ({"state": "paused"}, "start", "it is paused"),
         ({"health": "unhealthy"}, "recreate", "it is unhealthy"),
         ({"config_hash": "another", "state": "exited"}, "recreate", "its configuration changed"),
-        ({"health": "unhealthy", "created": MADE - 1}, "recreate", "the folder it looks into was deleted"),
+        ({"health": "unhealthy", "created": MADE - 1}, "recreate", "a folder that it mounts was deleted"),
     ],
 )
 def test_a_container_that_is_not_as_wanted_gets_one_step_with_its_reason(
@@ -36,7 +36,7 @@ def test_a_container_that_is_not_as_wanted_gets_one_step_with_its_reason(
 ) -> None:
     steps = plan({"edge": WANTED}, {"edge": container("edge", **changes)}, bundle_made=MADE)
 
-    assert [(step.action, step.because) for step in steps] == [(action, because)]
+    assert [(step.action, step.reason) for step in steps] == [(action, because)]
 
 
 @pytest.mark.parametrize("changes", [{}, {"health": ""}, {"health": "starting"}, {"restarts": 9}, {"created": MADE}])

@@ -38,15 +38,15 @@ def test_a_service_that_runs_and_answers_is_ready() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"state": "exited", "exit_code": 1}, "edge does not come up (exited, exit code 1)"),
-        ({"state": "restarting", "exit_code": 2, "restarts": 3}, "edge does not come up (restarting, exit code 2)"),
+        ({"state": "exited", "exit_code": 1}, "edge does not start (exited, exit code 1)"),
+        ({"state": "restarting", "exit_code": 2, "restarts": 3}, "edge does not start (restarting, exit code 2)"),
         (
             {"state": "exited", "exit_code": 137, "out_of_memory": True},
-            "edge does not come up (exited, exit code 137, out of memory: raise memory.edge in aresmon.yml)",
+            "edge does not start (exited, exit code 137, out of memory: raise memory.edge in aresmon.yml)",
         ),
         (
             {"state": "created", "error": "port is taken."},
-            "edge does not come up (created, exit code 0). port is taken",
+            "edge does not start (created, exit code 0). port is taken",
         ),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_service_that_ended_is_told_at_once_and_why(changes: dict[str, Any], w
 def test_a_service_that_never_answers_is_waited_for_only_so_long() -> None:
     begun = time.monotonic()
 
-    with pytest.raises(AresmonError, match="it runs but does not answer"):
+    with pytest.raises(AresmonError, match="it is running but does not respond"):
         wait(ready=False, running=container("edge"))
 
     assert readiness.WITHIN <= time.monotonic() - begun < readiness.WITHIN + 1

@@ -34,7 +34,7 @@ RELEASES = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
     ],
 )
 def test_the_version_of_an_image_is_read_from_its_name(reference: str, version: str) -> None:
-    assert image_versions.of_reference(reference) == version
+    assert image_versions.version_in(reference) == version
 
 
 @pytest.mark.parametrize(
@@ -42,31 +42,31 @@ def test_the_version_of_an_image_is_read_from_its_name(reference: str, version: 
     [
         ("influxdb", "1.13.1", "1.13.0", ""),
         ("influxdb", "1.13.1", "1.14.0", ""),
-        ("influxdb", "1.13.1", "1.12.9", "an older one"),
+        ("influxdb", "1.13.1", "1.12.9", "an older version"),
         ("influxdb", "1.9.0", "1.13.0", ""),
-        ("influxdb", "1.13.1", "2.7.1", "another database"),
-        ("influxdb", "1.13.1", "3.0.0", "another database"),
+        ("influxdb", "1.13.1", "2.7.1", "cannot read"),
+        ("influxdb", "1.13.1", "3.0.0", "cannot read"),
         ("influxdb", "1.13.1", "", ""),
         ("influxdb", "", "1.2.0", ""),
-        ("grafana", "12.4.5", "12.4.4", "cannot take back"),
-        ("grafana", "12.4.5", "11.6.0", "cannot take back"),
+        ("grafana", "12.4.5", "12.4.4", "cannot undo"),
+        ("grafana", "12.4.5", "11.6.0", "cannot undo"),
         ("grafana", "12.4.5", "13.0.0", ""),
         ("edge", "3.2.22", "2.6.0", ""),
         ("telegraf", "1.39.3", "1.30.0", ""),
     ],
 )
 def test_data_forbids_what_could_not_read_it(service: str, newest: str, wanted: str, why: str) -> None:
-    said = image_versions.objection(service, newest, wanted)
+    said = image_versions.find_objection(service, newest, wanted)
 
     assert (why in said) if why else said == ""
 
 
 @given(st.sampled_from(["influxdb", "grafana"]), RELEASES, RELEASES)
 def test_of_two_versions_one_way_at_least_is_open_within_a_major(service: str, one: str, other: str) -> None:
-    ways = [image_versions.objection(service, one, other), image_versions.objection(service, other, one)]
+    ways = [image_versions.find_objection(service, one, other), image_versions.find_objection(service, other, one)]
 
     assert "" in ways or service == "influxdb"
-    assert image_versions.objection(service, one, one) == ""
+    assert image_versions.find_objection(service, one, one) == ""
 
 
 @given(st.lists(RELEASES, min_size=1))
@@ -78,7 +78,7 @@ def test_the_newest_version_that_ever_wrote_is_never_forgotten(ran: list[str]) -
             known, {"influxdb": ServiceHistory("influxdb", f"sha256:{number}", version)}
         )
 
-    assert image_versions.numbers(known.of("influxdb").newest) == max(map(image_versions.numbers, ran))
+    assert image_versions.parse_version(known.of("influxdb").newest) == max(map(image_versions.parse_version, ran))
     assert known.of("influxdb").version == ran[-1]
     assert known.aresmon == __version__
 
@@ -105,18 +105,18 @@ def test_before_it_was_remembered_the_bundle_tells_the_release(site: Site) -> No
 
     assert image_versions.read(site).aresmon == "0.1.0"
     assert image_versions.version_warning(site) == (
-        f"the site was brought up by aresmon 0.1.0, and this is {__version__}",
+        f"the site was last started by aresmon 0.1.0, and this is {__version__}",
         "`aresmon upgrade` (`--dry-run`)",
     )
 
 
 def test_a_site_of_a_newer_release_is_refused_and_one_of_a_newer_patch_is_not(site: Site) -> None:
     image_versions.write(site, Versions("99.1.0"))
-    with pytest.raises(AresmonError, match="newer than this one") as caught:
+    with pytest.raises(AresmonError, match="newer than this release") as caught:
         image_versions.check_release(site)
     assert "use aresmon 99.1.0" in caught.value.hint
     assert image_versions.version_warning(site) == (
-        f"the site was brought up by aresmon 99.1.0, and this is {__version__}",
+        f"the site was last started by aresmon 99.1.0, and this is {__version__}",
         "use aresmon 99.1.0",
     )
 

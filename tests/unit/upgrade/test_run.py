@@ -119,7 +119,7 @@ def test_what_was_written_once_forbids_a_way_down_and_the_backup_of_then_is_name
     for archive, version in (("a.tar", "12.3.0"), ("b.tar", "12.4.0"), ("c.tar", "12.5.0")):
         site.record(command="upgrade", service="grafana", archive=archive, from_version=version)
 
-    with pytest.raises(AresmonError, match=r"its database was written by Grafana 12\.6\.1") as caught:
+    with pytest.raises(AresmonError, match=r"its database was migrated by Grafana 12\.6\.1") as caught:
         plan(images={**IMAGES, "grafana": "grafana/grafana:12.4.9"}, known=Versions("", {"grafana": ran}))
 
     assert caught.value.code == ExitCode.REFUSED
@@ -170,7 +170,7 @@ def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it
 
 
 def test_a_site_of_a_newer_release_is_refused(plan: Callable[..., UpgradePlan]) -> None:
-    with pytest.raises(AresmonError, match=r"brought up by aresmon 99\.0\.0"):
+    with pytest.raises(AresmonError, match=r"last started by aresmon 99\.0\.0"):
         plan(known=Versions("99.0.0"))
 
 
@@ -260,7 +260,7 @@ def test_a_dry_run_shows_the_plan(run: Callable[..., Any]) -> None:
     result = run("--dry-run", plan=FULL)
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert f"The site was brought up by aresmon 0.1.0; this is {__version__}." in result.stdout
+    assert f"The site was last started by aresmon 0.1.0; this is {__version__}." in result.stdout
     assert "--- a\n+++ b\n" in result.stdout
     assert "upgrade edge  haproxy:3.2.22 -> haproxy:3.4.0, to be pulled or built" in result.stdout
     assert result.stdout.endswith("Nothing was changed.\n")
@@ -330,7 +330,7 @@ def test_up_tells_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:
 def test_up_warns_of_an_image_that_it_could_not_have(capsys: pytest.CaptureFixture[str]) -> None:
     common.the_console.cache_clear()
     kept = KeptImage(
-        "influxdb", ServiceHistory("influxdb:1.13.1"), ServiceHistory(), "no registry answers", lacks_other=True
+        "influxdb", ServiceHistory("influxdb:1.13.1"), ServiceHistory(), "no registry answers", is_pinned_missing=True
     )
     outcome = UpResult((), SAME, (), {}, kept=(kept,))
 
@@ -356,4 +356,4 @@ def test_the_version_is_told_with_the_release_that_brought_the_site_up(
     result = CliRunner().invoke(main.app, ["--version"])
 
     assert (result.exit_code, result.stdout) == (0, f"aresmon {__version__}\n")
-    assert result.stderr.startswith("the site was brought up by aresmon 0.1.0")
+    assert result.stderr.startswith("the site was last started by aresmon 0.1.0")

@@ -10,7 +10,7 @@ import pytest
 from aresmon.engine.compose import Compose
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
-from aresmon.stack import up, upgrade_journal
+from aresmon.stack import down, up, upgrade_journal
 from aresmon.stack.image_versions import ServiceHistory
 from aresmon.stack.upgrade_journal import UpgradeJournal
 from aresmon.system.errors import AresmonError, ExitCode
@@ -30,10 +30,10 @@ def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[UpgradeJourna
     engine = FakeEngine({"edge": container("edge", image=FORMER.image, image_id="1")}, images={FORMER.image: "1"})
 
     def starts_nothing(*_: object, **__: object) -> None:
-        raise AresmonError("edge does not come up", hint="look")
+        raise AresmonError("edge does not start", hint="look")
 
     monkeypatch.setattr(Compose, "stop", lambda *_: None)
-    monkeypatch.setattr(up, "bring", starts_nothing)
+    monkeypatch.setattr(up, "recreate_service", starts_nothing)
     return lambda turn: upgrade_service.roll_back(UpgradeWork(Project.load(site), engine, NoProgress()), turn)
 
 
@@ -79,7 +79,7 @@ def test_a_turn_is_forgotten_with_the_data_that_it_was_about(
     upgrade_journal.write(site, UpgradeJournal(service, FORMER, WANTED, 12.5, "trying", ".aresmon-before-x"))
     monkeypatch.setattr(FakeEngine, "remove_project", lambda *_: None)
 
-    gone = up.down(Project.load(site), FakeEngine(), NoProgress(), volumes=volumes)
+    gone = down.down(Project.load(site), FakeEngine(), NoProgress(), volumes=volumes)
 
     assert len(gone) == 2 * volumes
     assert (upgrade_journal.read(site) is None) == volumes
