@@ -87,6 +87,8 @@ def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:
     step, _, why = message.rest.partition(" ")
     if step == "write":
         return _describe_write(why, order)
+    if step in ("mounted", "immutable"):
+        return _describe_irreplaceable(step, why, order)
     if step == "check":
         return (
             f"Telegraf rejects the configuration: {clean_log_line(why)}",
@@ -112,6 +114,23 @@ def _next_step(step: str, why: str, order: PushOrder) -> str:
     if step == "recover":
         return log_command(order.agent)
     return "correct this and push again; nothing was changed on the host"
+
+
+def _describe_irreplaceable(step: str, found: str, order: PushOrder) -> Explanation:
+    """Explain that a rename onto a file would fail; `found` is its path, and before it the attributes of `chattr`."""
+    host = order.agent.host
+    if step == "mounted":
+        return (
+            f"{found} is a mount point, so no other file can take its place",
+            f"on {host}, run `umount {found}` and remove the mount from where it is configured (`findmnt {found}`), or "
+            "mount the folder instead; then push again",
+        )
+    attributes, _, path = found.partition(" ")
+    meaning = "immutable" if "i" in attributes else "append-only"
+    return (
+        f"{path} is {meaning} (`lsattr -d {path}` shows the attribute), so it cannot be replaced",
+        f"on {host}, run `chattr -{attributes} {path}`, then push again",
+    )
 
 
 def _describe_write(answer: str, order: PushOrder) -> Explanation:

@@ -15,7 +15,7 @@ from tests.harness.locks import lock
 _RECIPE = Path(__file__).parent / "server"
 _PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo"),
-    *("git", "iproute2", "nftables", "procps"),
+    *("e2fsprogs", "git", "iproute2", "nftables", "procps"),
 )
 
 

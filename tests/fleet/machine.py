@@ -17,7 +17,7 @@ from tests.fleet.keys import Key, new_key
 
 # What systemd as the first process needs. `--privileged` would give more, and is refused on some machines.
 _OPTIONS = (
-    *("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cgroupns", "private"),
+    *("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "LINUX_IMMUTABLE", "--cgroupns", "private"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"),
     *("--ulimit", "memlock=8388608:8388608"),  # Telegraf's unit asks for as much

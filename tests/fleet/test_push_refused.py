@@ -35,6 +35,31 @@ def test_a_host_that_cannot_take_the_files_keeps_its_old_ones(
     assert desk.kept(*before) == UNTOUCHED
 
 
+def test_a_file_that_cannot_be_replaced_is_refused_before_anything_is_changed(
+    desk: Desk, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.verified(ronflex, lewi)
+    desk.own(ronflex, lewi)
+    config = "/etc/telegraf/telegraf.conf"
+
+    ronflex.run(f"cp -p {config} /root/kept && mount --bind /root/kept {config}")
+    lewi.run(f"chattr +i {config}")
+    try:
+        pushed = desk.push("ronflex", "lewi", "--max-fail", "1")
+        undo = [one.exists(f"/var/lib/aresmon/{desk.site.name}/undo") for one in (ronflex, lewi)]
+    finally:
+        ronflex.run(f"umount {config}")
+        lewi.run(f"chattr -i {config}")
+
+    assert (pushed.code, pushed.outcomes) == (1, {"ronflex": "refused", "lewi": "refused"}), pushed
+    assert pushed.why("ronflex").startswith(f"{config} is a mount point")
+    assert pushed.why("lewi").startswith(f"{config} is immutable")
+    assert f"chattr -i {config}" in pushed.next("lewi")
+    assert undo == [False, False]
+    assert desk.kept(*before) == {"ronflex": "untouched", "lewi": "untouched"}
+    assert desk.push("ronflex", "lewi").outcomes == {"ronflex": "verified", "lewi": "verified"}
+
+
 def test_a_host_without_room_for_the_journal_keeps_its_old_files(desk: Desk, ronflex: Server, lewi: Server) -> None:
     (pushed_before,) = desk.verified(lewi)
     start_agent(ronflex, desk.site, every="1s")

@@ -20,20 +20,18 @@ rollback_locked() { # REASON; with the lock `turn` held, and the journal written
     return 0
   fi
   emit "state rollback"
-  case ${request[mode]}/$was in
-    boot/*) restore_files || code=1 ;; # the agent starts after this unit
-    */active | */activating | */reloading)
-      restore_files || code=1
-      [ "${request[kind]}" = docker ] || systemctl reset-failed telegraf 2>/dev/null
-      restart_agent >/dev/null
-      read_agent
-      [ "$active" = active ] || code=1
-      ;;
-    *)
-      stop_agent >/dev/null
-      restore_files || code=1
-      ;;
-  esac
+  if [ "${request[mode]}" = boot ] || [ -n "$is_before_restart" ]; then # the agent starts later, or was not restarted
+    restore_files || code=1
+  elif [[ $was =~ ^(active|activating|reloading)$ ]]; then
+    restore_files || code=1
+    [ "${request[kind]}" = docker ] || systemctl reset-failed telegraf 2>/dev/null
+    restart_agent >/dev/null
+    read_agent
+    [ "$active" = active ] || code=1
+  else
+    stop_agent >/dev/null
+    restore_files || code=1
+  fi
   if [ $code -eq 0 ]; then
     close_journal "$tx" undone "$1"
     emit "clock $EPOCHREALTIME"
@@ -48,7 +46,9 @@ restore_files() {
   local index presence path target folders=() code=0
   while read -r index presence path; do
     target=$(staging_path "$path")
-    if [ "$presence" = present ]; then
+    if [ "$presence" = present ] && is_same_file "${request[state]}/undo/$index" "$path"; then
+      rm -f -- "$target" # it was not replaced, or is restored already
+    elif [ "$presence" = present ]; then
       cp -p -- "${request[state]}/undo/$index" "$target" && sync "$target" && mv -T -- "$target" "$path" || code=1
     else
       rm -f -- "$path" "$target" || code=1
@@ -57,6 +57,10 @@ restore_files() {
   done < <(journal_values file)
   sync "${folders[@]}" 2>/dev/null
   return $code
+}
+
+is_same_file() { # A B: content, mode and owner
+  [ "$(stat -c '%s %a %u %g' -- "$1" 2>/dev/null)" = "$(stat -c '%s %a %u %g' -- "$2" 2>/dev/null)" ] && cmp -s -- "$1" "$2"
 }
 
 recover() { # roll back an earlier push that was killed, or cut off by a power failure

@@ -4,6 +4,7 @@
 stage() {
   local spec size mode owner hash path target
   emit "state stage"
+  check_replaceable
   for spec in "${files[@]}"; do
     read -r size mode owner hash path <<<"$spec"
     target=$(staging_path "$path")
@@ -21,6 +22,22 @@ stage() {
     chmod "$mode" "$target" || refuse "stage $path: chmod $mode failed"
   done
   sync "${staged[@]}" 2>/dev/null || refuse "stage the new files could not be synced to the disk"
+}
+
+check_replaceable() { # no file may be a mount point or, like its folder, immutable: a rename onto it would fail
+  local spec path point attributes existing=()
+  local -A resolved=()
+  for spec in "${files[@]}"; do
+    path=${spec#* * * * }
+    [ ! -e "$path" ] || existing+=("$path")
+    [ ! -d "${path%/*}" ] || { existing+=("${path%/*}"); resolved[$(cd -P -- "${path%/*}" && pwd)/${path##*/}]=$path; }
+  done
+  while read -r _ _ _ _ point _; do
+    [ -z "${resolved[$point]:-}" ] || refuse "mounted ${resolved[$point]}"
+  done </proc/self/mountinfo
+  while read -r attributes path; do
+    [[ $attributes != *[ia]* ]] || refuse "immutable ${attributes//[^ia]/} $path"
+  done < <(lsattr -d -- "${existing[@]}" 2>/dev/null)
 }
 
 check() { # by the agent's own program, as its own user, with every file that it will read

@@ -1,12 +1,18 @@
 # Switch, restart, commit ------------------------------------------------------------------------------------
 # This part owns the time in which the new files are in place and not yet verified.
 
+is_before_restart='' # whether the agent still runs as it was before this push
+
 switch() {
-  local spec path folders=()
+  local spec path answer folders=()
   emit "state switch"
+  is_before_restart=1
   for spec in "${files[@]}"; do
     path=${spec#* * * * }
-    mv -T -- "$(staging_path "$path")" "$path" || { rollback "the new files could not be renamed into place"; exit 0; }
+    if ! answer=$(mv -T -- "$(staging_path "$path")" "$path" 2>&1); then
+      rollback "$path could not be replaced: ${answer:-mv failed}"
+      exit 0
+    fi
     folders+=("${path%/*}")
   done
   staged=()
@@ -16,6 +22,7 @@ switch() {
 restart() {
   local output
   emit "state restart"
+  is_before_restart=''
   output=$(restart_agent)
   read_agent
   if [ "$active" != active ]; then

@@ -63,6 +63,29 @@ ACCESS = WriteAccess("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
             "on lewi, run: journalctl -u telegraf -n 50",
         ),
         (
+            HostMessage("refused", "mounted /etc/telegraf/telegraf.conf"),
+            "/etc/telegraf/telegraf.conf is a mount point, so no other file can take its place",
+            "on lewi, run `umount /etc/telegraf/telegraf.conf` and remove the mount from where it is configured "
+            "(`findmnt /etc/telegraf/telegraf.conf`), or mount the folder instead; then push again",
+        ),
+        (
+            HostMessage("refused", "immutable i /etc/telegraf/telegraf.conf"),
+            "/etc/telegraf/telegraf.conf is immutable (`lsattr -d /etc/telegraf/telegraf.conf` shows the attribute), "
+            "so it cannot be replaced",
+            "on lewi, run `chattr -i /etc/telegraf/telegraf.conf`, then push again",
+        ),
+        (
+            HostMessage("refused", "immutable a /etc/telegraf"),
+            "/etc/telegraf is append-only (`lsattr -d /etc/telegraf` shows the attribute), so it cannot be replaced",
+            "on lewi, run `chattr -a /etc/telegraf`, then push again",
+        ),
+        (
+            HostMessage("refused", "journal it is damaged"),
+            "it is damaged",
+            "compare those files with the ones in place, and copy back what is missing; then push with --overwrite, "
+            "which removes them",
+        ),
+        (
             HostMessage("refused", "lock /var/lib/aresmon/ares has no room left"),
             "/var/lib/aresmon/ares has no room left",
             "correct this and push again; nothing was changed on the host",

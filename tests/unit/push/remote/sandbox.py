@@ -28,7 +28,7 @@ TRIPWIRES = (
     "timeout",
 )
 # Where the host script looks on any machine, and where instead in a sandbox.
-MOVED = ("/proc/uptime", "/run/systemd/system", "/etc/systemd/system", "/var/run/docker.sock")
+MOVED = ("/proc/uptime", "/proc/self/mountinfo", "/run/systemd/system", "/etc/systemd/system", "/var/run/docker.sock")
 OLD_ENVIRONMENT = "OLD='1'\n"
 OLD = "# The configuration that was there.\n"
 NEW = "# The configuration that is brought.\n"
@@ -49,6 +49,8 @@ class Sandbox:
                 (root / "bin" / fake.name).symlink_to(fake)
         if has_systemd:
             (root / "run/systemd/system").mkdir(parents=True)
+        (root / "self").mkdir()
+        (root / "self/mountinfo").write_text("22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n")
         (root / "var/run").mkdir()
         (root / "var/run/docker.sock").touch()
         self.state = root / "var/aresmon"
@@ -154,7 +156,9 @@ class Sandbox:
 
     @uptime.setter
     def uptime(self, seconds: int) -> None:
-        (self.root / "uptime").write_text(f"{seconds}.00 0.00\n")
+        new = self.root / f"uptime-{threading.get_ident()}"
+        new.write_text(f"{seconds}.00 0.00\n")
+        new.replace(self.root / "uptime")
 
     def hurry(self, now: bool = True) -> None:
         """Let the time of whoever sleeps go by quickly, or stand still again."""

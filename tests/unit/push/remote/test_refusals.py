@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import http.server
+import operator
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,36 @@ def test_an_agent_that_is_down_already_is_pushed_to_by_force_alone(box: Sandbox)
     assert refused(box, told) == "probe the agent is not running (inactive)"
     assert_untouched(box, told, pid=None, config=NEW)
     assert box.bring(config="# Another.\n", force=True)[-1].word == "committed"
+
+
+# Files that cannot be replaced -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", ["config", "environment", "config.parent"])
+@pytest.mark.parametrize("attributes", ["----i---------e-------", "-----a--------e-------"])
+def test_a_file_that_cannot_be_replaced_stops_the_push(box: Sandbox, which: str, attributes: str) -> None:
+    path = operator.attrgetter(which)(box)
+    box.fault("attributes", f"{path} {attributes}\n")
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told) == f"immutable {attributes.strip('-e').strip('-')} {path}"
+    assert_untouched(box, told, pid=before)
+    assert not (box.state / "undo").exists()
+
+
+def test_a_file_that_is_mounted_stops_the_push_also_behind_a_link(box: Sandbox) -> None:
+    (box.root / "etc/telegraf").rename(box.root / "real-telegraf")
+    (box.root / "etc/telegraf").symlink_to(box.root / "real-telegraf")
+    with (box.root / "self/mountinfo").open("a") as mounts:
+        mounts.write(f"40 22 8:1 /x {box.root}/real-telegraf/telegraf.conf rw - ext4 /dev/sda1 rw\n")
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told) == f"mounted {box.config}"
+    assert_untouched(box, told, pid=before)
 
 
 # Drift ------------------------------------------------------------------------------------------------

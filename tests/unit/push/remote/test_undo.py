@@ -38,6 +38,40 @@ def test_who_is_told_to_undo_brings_the_former_files_back(box: Sandbox) -> None:
     assert (box.root / "log").read_text() == "push t0 by ada: rolled back (nothing came from cpu, mem)\n"
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_file_that_cannot_be_replaced_after_all_costs_no_restart(box: Sandbox, number: int) -> None:
+    box.trip(9999, "fail")
+    box.bring(box.order("# First.\n"))
+    box.trip(9999, "fail")
+    box.bring(box.order("# Second.\n"))
+    calls = (box.root / "count").read_text().splitlines()
+    moves = [at for at, call in enumerate(calls, 1) if call.startswith("mv") and f".aresmon {box.root}/etc" in call]
+    before, restarts = box.pid, len(box.calls("systemctl restart"))
+    box.trip(moves[number], "fail")
+
+    told = box.bring(box.order("# Third.\n"))
+
+    assert told[-1].rest.startswith(f"{[box.environment, box.config][number]} could not be replaced: ")
+    assert (told[-1].word, box.pid, len(box.calls("systemctl restart"))) == ("rolled-back", before, restarts)
+    assert not (box.state / "undo").exists()
+    assert_back(box, config="# Second.\n", environment="NEW='1'\n")
+
+
+def test_a_file_that_was_not_replaced_need_not_be_replaced_to_restore_it(box: Sandbox) -> None:
+    with box.push() as talk:
+        talk.until("running")
+        talk.kill()
+    box.kill_all()
+    box.config.write_text(OLD)  # as if the push had ended before it renamed this one
+    box.config.chmod((box.state / "undo/1").stat().st_mode & 0o777)
+    before = box.config.stat().st_ino
+
+    box.boot()
+
+    assert box.config.stat().st_ino == before
+    assert_back(box)
+
+
 def test_an_undo_without_a_reason_has_one(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
