@@ -1,55 +1,53 @@
-"""Connect to hosts over SSH as ~/.ssh/config says, all of them in one event loop.
+"""Connect to hosts over SSH as OpenSSH's configuration says, all of them in one event loop.
 
-Source: asyncssh, which reads aliases, ports, users, keys, agent, ProxyJump and Include from OpenSSH's files. An
-unknown or changed host key is rejected.
+Source: asyncssh for the protocol, `ssh -G` for the configuration (configuration.py). Without the OpenSSH client,
+asyncssh reads ~/.ssh/config itself, which is less exact. An unknown or changed host key is rejected.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import random
 import shlex
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import asyncssh
-
-from aresmon.ssh import relay
+from aresmon.ssh import configuration, identities, options, proxy, relay
+from aresmon.ssh.configuration import ConfigurationError, HostConfiguration, SshDestination
+from aresmon.ssh.identities import KeyFiles
+from aresmon.ssh.library import asyncssh
+from aresmon.ssh.options import KnownHosts
 from aresmon.ssh.transport import Conversation, LostError, UnreachableHostError, read_and_run
 
 _CONNECT_TIMEOUT = 15.0
 _TRIES = 3
 _KEEPALIVE = 5  # seconds; the connection is lost after three unanswered ones
 # From ten unauthenticated connections on, sshd refuses some at random (MaxStartups); a bastion host gets them all.
-_HANDSHAKES = 8
+_HANDSHAKES_WITH_ONE = 8
+_HANDSHAKES = 64
+_JUMPS = 10
 _PIECE = 1 << 16
 _GO = "aresmon-go"
+_LIMITS: dict[str, Any] = {"keepalive_interval": _KEEPALIVE, "login_timeout": _CONNECT_TIMEOUT}
 _TRANSIENT = (ConnectionResetError, asyncssh.ConnectionLost, BrokenPipeError)
-
-
-@functools.cache
-def _words_of(line: str) -> tuple[str, ...]:
-    return tuple(shlex.split(line))
-
-
-# asyncssh reads ~/.ssh/config for each connection. With a few hundred hosts in it, splitting the same lines repeatedly
-# takes longer than everything else in a connection.
-setattr(asyncssh.config, "shlex", SimpleNamespace(split=lambda line: list(_words_of(line))))  # noqa: B010
 
 
 @dataclass(frozen=True)
 class Connections:
-    """What all connections of one command share: the limit of parallel handshakes, and sudo's password, if any."""
+    """What all connections of one command share: sudo's password, the limits of parallel handshakes, files of keys."""
 
     sudo_password: str | None = field(default=None, repr=False)
     handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_HANDSHAKES), repr=False)
+    handshakes_with: defaultdict[str, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(_HANDSHAKES_WITH_ONE)), repr=False
+    )
+    key_files: KeyFiles = field(default_factory=KeyFiles, repr=False)
+    known_hosts: KnownHosts = field(default_factory=KnownHosts, repr=False)
 
 
 @dataclass(frozen=True)
@@ -83,56 +81,134 @@ class Ssh:
             yield conversation
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
-        user, _, host = self.destination.rpartition("@")
-        host, port = _split_port(host)
-        options: dict[str, Any] = {"username": user} if user else {}
-        if port:
-            options["port"] = port
+        try:
+            way = await self._way()
+        except ConfigurationError as error:
+            raise UnreachableHostError(f"{self.name} is unreachable: {error.message}", hint=error.hint) from None
+        first = way[0].get("proxycommand") or way[0].get("hostname") if way else self.destination
         for tries_left in reversed(range(_TRIES)):
             try:
-                async with self.connections.handshakes:
-                    return await asyncio.wait_for(
-                        asyncssh.connect(
-                            host,
-                            config=_configurations(),
-                            keepalive_interval=_KEEPALIVE,
-                            login_timeout=_CONNECT_TIMEOUT,
-                            **options,
-                        ),
-                        _CONNECT_TIMEOUT,
-                    )
+                async with self.connections.handshakes_with[first], self.connections.handshakes:
+                    return await self._walk(way) if way else await self._connect_without_openssh()
             except _TRANSIENT as error:
                 if not tries_left:
                     raise self.unreachable(str(error) or "connection dropped", "") from None
                 await asyncio.sleep(random.uniform(0.3, 1.5))  # noqa: S311 (so that hosts do not retry at the same time)
-            except asyncssh.HostKeyNotVerifiable as error:
-                raise self._untrusted(str(error)) from None
-            except asyncssh.PermissionDenied:
-                hint = f"`ssh {self.destination}` must log in without a prompt: check ~/.ssh/config and your ssh agent"
-                raise self.unreachable("it accepts none of your keys", hint) from None
-            except asyncssh.ConfigParseError as error:
-                raise self.unreachable(f"~/.ssh/config: {error}", "correct that file") from None
-            except TimeoutError:
-                raise self.unreachable(f"no answer within {_CONNECT_TIMEOUT:.0f} s", "") from None
-            except (asyncssh.Error, OSError) as error:
-                raise self.unreachable(_words(error), "") from None
         raise AssertionError("unreachable")
+
+    async def _way(self) -> list[HostConfiguration]:
+        """The configurations of the jump hosts, the nearest first, and of the host; none without the OpenSSH client."""
+        if not configuration.is_available():
+            return []
+        way: list[HostConfiguration] = []
+        destination, before = SshDestination.parse(self.destination), list[str]()
+        while len(way) < _JUMPS:
+            found = await asyncio.to_thread(configuration.read, destination, jumps=before)
+            way.insert(0, found)
+            if not (hosts := options.jumps(found)):
+                return way
+            *before, last = hosts
+            destination = SshDestination.parse(last)
+        raise ConfigurationError(
+            f"{configuration.locate('ProxyJump')}: more than {_JUMPS} jump hosts, or they name each other",
+            hint=f"`ssh {self.destination}` must work; correct ProxyJump there",
+        )
+
+    async def _walk(self, way: Sequence[HostConfiguration]) -> asyncssh.SSHClientConnection:
+        """Connect to each host through the one before it."""
+        connection: asyncssh.SSHClientConnection | None = None
+        try:
+            for found in way:
+                before, connection = connection, await self._step(found, connection, is_last=found is way[-1])
+                if before is not None:
+                    connection.set_tunnel(before)  # closes it at its own end
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        if connection is None:
+            raise ValueError("a way has at least one host")
+        return connection
+
+    async def _step(
+        self, found: HostConfiguration, tunnel: asyncssh.SSHClientConnection | None, *, is_last: bool
+    ) -> asyncssh.SSHClientConnection:
+        jump = "" if is_last else f"its jump host {found.destination.host}: "
+        limit = found.seconds("connecttimeout")
+        files = self.connections.key_files
+        with self._explained(found.destination, jump, found):
+            settings = options.connection_options(found)
+            async with identities.open_keys(found, files, options.agent_socket(found)) as keys:
+
+                def connect(**way: Any) -> Awaitable[asyncssh.SSHClientConnection]:
+                    opened = asyncssh.connect(
+                        **settings,
+                        config=None,
+                        known_hosts=self.connections.known_hosts.of(found),
+                        client_keys=keys or None,
+                        agent_path=None,
+                        connect_timeout=limit or None,
+                        **_LIMITS,
+                        **way,
+                    )
+                    return asyncio.wait_for(opened, max(_CONNECT_TIMEOUT, limit))
+
+                if command := options.proxy_command(found):
+                    return await proxy.connect(command, lambda socket: connect(sock=socket))
+                return await connect(tunnel=tunnel or ())
+
+    async def _connect_without_openssh(self) -> asyncssh.SSHClientConnection:
+        to = SshDestination.parse(self.destination)
+        given = {**({"port": to.port} if to.port else {}), **({"username": to.user} if to.user else {})}
+        files = [str(path) for path in configuration.files()]
+        with self._explained(to, "", None):
+            opened = asyncssh.connect(to.host, config=files, request_pty=False, **_LIMITS, **given)
+            return await asyncio.wait_for(opened, _CONNECT_TIMEOUT)
+
+    @contextmanager
+    def _explained(self, to: SshDestination, jump: str, found: HostConfiguration | None) -> Iterator[None]:
+        """Turn what goes wrong into an error for a person, except what is worth another attempt."""
+        try:
+            yield
+        except _TRANSIENT:
+            raise
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise self._untrusted(to, jump, found, str(error)) from None
+        except asyncssh.PermissionDenied:
+            hint = f"`ssh {to}` must log in without a prompt: check ~/.ssh/config and your ssh agent"
+            more = options.keys_hint(found) if found is not None else ""
+            raise self.unreachable(f"{jump}it accepts none of your keys", more or hint) from None
+        except ConfigurationError as error:
+            raise self.unreachable(jump + error.message, error.hint) from None
+        except TimeoutError:
+            raise self.unreachable(f"{jump}no answer within {_CONNECT_TIMEOUT:.0f} s", "") from None
+        except (asyncssh.Error, OSError) as error:
+            raise self.unreachable(jump + _words(error), "") from None
+        except ValueError as error:  # asyncssh rejects an option, or a line of ~/.ssh/config that it reads itself
+            hint = "" if found is not None else "install the OpenSSH client (ssh): aresmon then reads that file with it"
+            raise self.unreachable(
+                f"{jump}~/.ssh/config: {error}", hint or f"`ssh -G {to}` shows its options"
+            ) from None
 
     def unreachable(self, why: str, hint: str) -> UnreachableHostError:
         """The error of a host that cannot be reached; without a hint, how to find out why."""
         default = f"try `ssh {self.destination}`; the address is set by `ssh:` in aresmon.yml and by ~/.ssh/config"
         return UnreachableHostError(f"{self.name} is unreachable: {why}", hint=hint or default)
 
-    def _untrusted(self, detail: str) -> UnreachableHostError:
-        if _is_known(self.destination):
+    def _untrusted(
+        self, to: SshDestination, jump: str, found: HostConfiguration | None, detail: str
+    ) -> UnreachableHostError:
+        files = found.existing("userknownhostsfile") if found is not None else []
+        file = configuration.display(files[0]) if files else "~/.ssh/known_hosts"
+        if found is not None and self.connections.known_hosts.has(found):
             return UnreachableHostError(
-                f"{self.name}: its host key differs from the one in ~/.ssh/known_hosts",
+                f"{self.name}: {jump}its host key differs from the one in {file}",
                 hint="find out whether the machine was reinstalled or the connection is intercepted. If the new key is "
-                f"right: `ssh-keygen -R {self.destination.rpartition('@')[2]}`, then `ssh {self.destination}` once",
+                f"right: `ssh-keygen -R {to.host}`, then `ssh {to}` once",
             )
         return UnreachableHostError(
-            f"{self.name}: its host key is not in ~/.ssh/known_hosts ({detail})",
-            hint=f"run `ssh {self.destination}` once, compare the fingerprint with the host's own "
+            f"{self.name}: {jump}its host key is not in {file} ({detail})",
+            hint=f"run `ssh {to}` once, compare the fingerprint with the host's own "
             "(`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on it), and answer yes",
         )
 
@@ -209,7 +285,8 @@ class SshConnection:
         else:
             command = f"bash -c {shlex.quote(command)}"
         process = await self.connection.create_process(f"exec {command}", encoding=None)
-        process.stdin.write(before + text)
+        with suppress(asyncssh.Error, OSError):  # a login shell that has exited; lines() and stderr() say how
+            process.stdin.write(before + text)
         return process
 
 
@@ -258,32 +335,6 @@ async def _last_lines(stream: asyncssh.SSHReader[bytes]) -> str:
         async for line in stream:
             last.append(line.decode(errors="replace").rstrip())
     return "\n".join(last)
-
-
-def _configurations() -> list[str]:
-    """OpenSSH reads the user's file, then the system's."""
-    files = (Path.home() / ".ssh" / "config", Path("/etc/ssh/ssh_config"))
-    return [str(path) for path in files if os.access(path, os.R_OK)]
-
-
-def _split_port(host: str) -> tuple[str, int]:
-    name, colon, port = host.rpartition(":")
-    return (name, int(port)) if colon and port.isdigit() and ":" not in name else (host, 0)
-
-
-def _is_known(destination: str) -> bool:
-    """Whether known_hosts has a key of this host, by its name and port in ~/.ssh/config."""
-    user, _, host = destination.rpartition("@")
-    host, port = _split_port(host)
-    try:
-        stdin: dict[str, Any] = {**({"port": port} if port else {}), **({"username": user} if user else {})}
-        options = asyncssh.SSHClientConnectionOptions(host=host, config=_configurations(), **stdin)
-        found = asyncssh.match_known_hosts(
-            str(Path.home() / ".ssh" / "known_hosts"), options.host or host, "", options.port
-        )
-    except (asyncssh.Error, OSError, ValueError):
-        return False
-    return bool(found[0] or found[1])
 
 
 def _words(error: BaseException) -> str:

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeVar, cast
 
-import asyncssh
-
 from aresmon.backup.storage import base
 from aresmon.backup.storage.base import MARK, PIECE, Memory, Pieces, Readable, StoredArchive, StoreError
 from aresmon.ssh.client import Connections, Ssh
+from aresmon.ssh.library import asyncssh
 from aresmon.system.errors import AresmonError
 
 T = TypeVar("T")

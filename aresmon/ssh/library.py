@@ -1,0 +1,39 @@
+"""asyncssh, imported without starting programs.
+
+When it is imported, asyncssh looks for two optional libraries with ctypes.util.find_library, which starts ldconfig,
+gcc and ld for each name: a tenth of a second on a machine with a compiler. Here the folders of libraries are read.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_FOLDERS = ("usr/local/lib", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib64", "lib64", "usr/lib", "lib")
+
+
+def find_library(name: str) -> str | None:
+    """The path of a shared library, or None: `nettle` is found as libnettle.so.8."""
+    stem = f"lib{name.removeprefix('lib')}.so"
+    found = (path for folder in _FOLDERS for path in sorted(Path("/").glob(f"{folder}/{stem}*"), reverse=True))
+    return next(map(str, found), None)
+
+
+@contextmanager
+def _without_programs() -> Iterator[None]:
+    original = ctypes.util.find_library
+    if sys.platform == "linux":
+        ctypes.util.find_library = find_library
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = original
+
+
+with _without_programs():
+    import asyncssh
+
+__all__ = ["asyncssh"]
