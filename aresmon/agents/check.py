@@ -15,6 +15,7 @@ from aresmon.config.model import Config, Host
 from aresmon.engine.docker import Engine
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
+from aresmon.system import git
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
 from aresmon.system.yaml_document import read_text
@@ -72,8 +73,9 @@ def check_folder(
 
     With an image, each also passes Telegraf's own check. Raises SiteError with all errors.
     """
-    texts = _texts(folder)
-    errors, warnings = list(_check_names(texts, config)), list[str]()
+    texts, errors = _texts(folder)
+    errors += _check_names(texts, config)
+    warnings = list[str]()
     frame = TelegrafTemplates.of(package_data.package_files())
     hosts = [host for host in config.hosts if host.name in texts]
     for host in hosts:
@@ -90,13 +92,21 @@ def check_folder(
     return [host.name for host in hosts], warnings
 
 
-def _texts(folder: Path) -> Mapping[str, str]:
-    texts = {path.stem: read_text(path) for path in sorted(folder.glob("*.conf"))}
-    if not texts:
+def _texts(folder: Path) -> tuple[Mapping[str, str], list[str]]:
+    """The files of the hosts, and why the others cannot be read."""
+    texts, errors = dict[str, str](), list[str]()
+    for path in sorted(folder.glob("*.conf")):
+        try:
+            texts[path.stem] = read_text(path)
+            git.check_content(texts[path.stem], str(path))
+        except AresmonError as error:
+            errors.append(error.message)
+            texts.pop(path.stem, None)
+    if not texts and not errors:
         raise AresmonError(
             f"{folder} has no .conf file", hint="give the folder of `configs`, which has a <host>.conf for each host"
         )
-    return texts
+    return texts, errors
 
 
 def _check_names(texts: Mapping[str, str], config: Config) -> Iterator[str]:

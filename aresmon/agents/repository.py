@@ -94,6 +94,10 @@ class ConfigsRepository:
         names = (entry.name for entry in self._entries(sha) if entry.kind == "blob")
         return [name.removesuffix(".conf") for name in names if name.endswith(".conf") and name != ".conf"]
 
+    def paths(self, sha: str) -> list[str]:
+        """The paths of all files at this commit, in sub-folders too."""
+        return [path for path in self._run("ls-tree", "-r", "-z", "--name-only", sha).split("\0") if path]
+
     def log(self, since: str, until: str, host: str) -> list[Commit]:
         """The commits after `since` up to `until` that changed the host's configuration: newest first, at most 10.
 
@@ -366,15 +370,20 @@ def _saved_refs(folder: Path) -> dict[str, str]:
 def _text(entry: _Entry, content: bytes, sha: str) -> str:
     where = f"{git.plain(entry.name)} at commit {sha[:7]}"
     if entry.kind != "blob":
-        raise AresmonError(f"{where} is a {'folder' if entry.kind == 'tree' else 'submodule'}", hint="make it a file")
+        raise AresmonError(
+            f"{where} is a {'folder' if entry.kind == 'tree' else 'submodule'}, not a file",
+            hint=f"put the configuration into a file {git.plain(entry.name)}, commit and push it; or rename the folder",
+        )
     if entry.size > _LARGEST:
         raise AresmonError(
             f"{where} has {entry.size / _LARGEST:.1f} MiB; the limit is 1 MiB",
             hint="check that the file is a configuration",
         )
     try:
-        return content.decode()
+        text = content.decode()
     except UnicodeDecodeError as error:
         raise AresmonError(
             f"{where} is not text: byte {error.start} is not UTF-8", hint="save it as UTF-8, commit and push it"
         ) from None
+    git.check_content(text, where)
+    return text

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from aresmon.agents import near_files
 from aresmon.agents import repository as agents_repository
 from aresmon.config.model import Host
 from aresmon.site.project import Project
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
+from aresmon.system.git import listed, plain
 from aresmon.system.json_file import JsonFile
 
 
@@ -18,14 +21,16 @@ from aresmon.system.json_file import JsonFile
 class ConfigSources:
     """The complete configurations by host, which replace its collectors, and the commits of those from `configs`.
 
-    `errors` are why the file of a host cannot be used; it concerns no other host. `unmatched` are the names in
-    `configs` that are no hosts of the site.
+    `errors` are why the configuration of a host cannot be used; it concerns no other host. `unmatched` are the names
+    in `configs` that are no hosts of the site; `near` are paths there, by host, that may be meant for one without a
+    file.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     commits: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, AresmonError] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
+    near: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def text(self, host: str) -> str | None:
         """The configuration that replaces a host's collectors; None if there is none.
@@ -46,19 +51,22 @@ def repository(project: Project) -> agents_repository.ConfigsRepository | None:
     )
 
 
-def fetch(project: Project, hosts: Sequence[Host]) -> ConfigSources:
+def fetch(project: Project, hosts: Sequence[Host], *, change_source: Collection[str] = ()) -> ConfigSources:
     """Fetch the repository; returns its configurations of these hosts, and those in `overrides/agents/` of the others.
 
-    Raises AresmonError if the repository cannot be fetched, or its history was rewritten.
+    A host whose last release came from `configs`, and which has no file there now, is among the `errors`, unless
+    it is in `change_source`. Raises AresmonError if the repository cannot be fetched, or its history was rewritten.
     """
-    own = project.site.own_agents()
-    texts, commits, errors = dict(own.texts), dict[str, str](), dict(own.errors)
+    own, names = project.site.own_agents(), [host.name for host in hosts]
+    texts, commits, errors, near = dict(own.texts), dict[str, str](), dict(own.errors), dict[str, Sequence[str]]()
     source = repository(project)
-    if source is None:
-        return ConfigSources(texts, commits, errors)
-    sha = source.fetch().sha
-    named = source.hosts(sha)
-    for name in {host.name for host in hosts} & set(named):
+    sha = source.fetch().sha if source else ""
+    named = source.hosts(sha) if source else []
+    paths = source.paths(sha) if source and not set(names) <= set(named) else []
+    missing = [name for name in names if name not in named and not near_files.is_top_level(paths, name)]
+    for name in names:
+        if source is None or name in missing:
+            continue
         errors.pop(name, None)
         try:
             text = source.read(sha, name)
@@ -68,7 +76,42 @@ def fetch(project: Project, hosts: Sequence[Host]) -> ConfigSources:
         if text is not None:
             texts[name], commits[name] = text, sha
     known = {host.name for host in project.config.hosts}
-    return ConfigSources(texts, commits, errors, tuple(name for name in named if name not in known))
+    for name in missing:
+        near[name] = [plain(path) for path in near_files.near(paths, name, known)]
+        newest = None if name in change_source else Releases(project.site.releases(name)).newest()
+        if newest is not None and newest.commit and name not in errors:
+            instead = f"overrides/agents/{name}.conf" if name in own.texts else "its collectors"
+            errors[name] = _gone(name, newest.commit, source, sha, near=near[name], instead=instead)
+    return ConfigSources(texts, commits, errors, tuple(name for name in named if name not in known), near)
+
+
+def _gone(
+    host: str,
+    commit: str,
+    source: agents_repository.ConfigsRepository | None,
+    sha: str,
+    *,
+    near: Sequence[str],
+    instead: str,
+) -> AresmonError:
+    """The error for a host whose last configuration came from `configs`, where there is none any more."""
+    then = f"to deploy {instead} instead, run `aresmon push-config {host} --change-source`"
+    if source is None:
+        return AresmonError(
+            f"it was last deployed from commit {commit[:7]} of `configs`, which aresmon.yml no longer has",
+            hint=f"set `configs` in aresmon.yml again; {then}",
+        )
+    removed = list[agents_repository.Commit]()
+    with suppress(AresmonError):  # the commit of that release may be of another repository
+        removed = source.log(commit, sha, host)
+    by = f" since commit {removed[0].short} ({removed[0].subject})" if removed else f" at commit {sha[:7]}"
+    found = f"; it has {listed(near)}" if near else ""
+    back = f"move {near[0]} to {host}.conf at the top of the repository" if near else f"put {host}.conf back"
+    return AresmonError(
+        f"it was last deployed from {host}.conf in `configs` (commit {commit[:7]}), and the repository "
+        f"has no {host}.conf{by}{found}",
+        hint=f"{back}, commit and push it, then deploy again; {then}",
+    )
 
 
 @dataclass(frozen=True, slots=True)

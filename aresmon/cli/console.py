@@ -155,6 +155,8 @@ class Console:
             self.diff(one.diff)
             for path in one.drifted:
                 self.say(f"  {path} was edited by hand since the last push")
+            for note in one.notes:
+                self.say(f"  note: {one.host}: {note}", style="dim")
         self.say("Nothing was changed.")
 
     def drift(self, found: Sequence[Drift]) -> None:

@@ -41,6 +41,13 @@ def push_config(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Save changes made on the host as a file of the site, and keep them.")
     ] = False,
+    change_source: Annotated[
+        bool,
+        typer.Option(
+            "--change-source",
+            help="Deploy the site's own file or the collectors to hosts whose file is no longer in `configs`.",
+        ),
+    ] = False,
     no_verify: NoVerify = False,
     force: Force = False,
     break_lock: BreakLock = False,
@@ -77,7 +84,9 @@ def push_config(
 
     async def run(session: Session) -> None:
         saved = await push_drift.adopt(session, chosen) if adopt else {}
-        wanted, refused = push_run.build_targets(session, chosen)
+        # Whoever adopts has decided where the configuration comes from.
+        names = [host.name for host in chosen] if change_source else [*saved]
+        wanted, refused = push_run.build_targets(session, chosen, change_source=names)
         if saved:
             wanted, shadowed = push_drift.split_shadowed(wanted, saved)
             refused += shadowed
@@ -220,7 +229,12 @@ def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json
     console = the_console()
     failed = [*refused, *(one.refusal for one in planned if one.refusal)]
     if as_json:
-        console.data([{"host": one.host, "changes": bool(one.diff), "diff": one.diff} for one in planned])
+        console.data(
+            [
+                {"host": one.host, "changes": bool(one.diff), "diff": one.diff, "notes": list(one.notes)}
+                for one in planned
+            ]
+        )
     else:
         console.push_plan(planned)
         console.results(failed, quiet=not failed)

@@ -32,6 +32,7 @@ class PlannedPush:
     drifted: tuple[str, ...] = ()
     refusal: PushResult | None = None
     commit: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def diff(self) -> str:
@@ -48,7 +49,9 @@ async def plan(session: Session, wanted: Sequence[Target]) -> list[PlannedPush]:
             return PlannedPush(target.host.name, None, target.body, refusal=survey, commit=target.commit)
         live = _text(survey.content(session.agent(target.host).watched))
         body = None if live is None else telegraf.unmarked(live, session.templates)
-        return PlannedPush(target.host.name, body, target.body, tuple(survey.drifted), commit=target.commit)
+        return PlannedPush(
+            target.host.name, body, target.body, tuple(survey.drifted), commit=target.commit, notes=target.notes
+        )
 
     return list(await asyncio.gather(*(one(target) for target in wanted)))
 

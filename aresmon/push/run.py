@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aresmon.agents import lint, sources
-from aresmon.agents.sources import Release, Releases
+from aresmon.agents.sources import ConfigSources, Release, Releases
 from aresmon.config import names as config_names
 from aresmon.config import package_data
 from aresmon.config.model import Config, Host
@@ -27,6 +27,7 @@ from aresmon.push.rollout import RolloutJob, RolloutPace
 from aresmon.push.session import Session
 from aresmon.push.verification import Verifier
 from aresmon.render import telegraf
+from aresmon.system import git
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_schema import did_you_mean
 
@@ -51,12 +52,15 @@ def select_hosts(config: Config, names: Sequence[str], *, every: bool) -> list[H
     return [host for host in config.hosts if every or host.name in names]
 
 
-def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target], list[PushResult]]:
-    """What each host should run, and a refusal for each host whose configuration is invalid.
+def build_targets(
+    session: Session, hosts: Sequence[Host], *, change_source: Collection[str] = ()
+) -> tuple[list[Target], list[PushResult]]:
+    """What each host should run, and a refusal for each host whose configuration is invalid, or is no longer in
+    `configs` (unless it is in `change_source`).
 
     Fetches the repository of configurations first. Raises AresmonError if that fails, or would lose something.
     """
-    origin = sources.fetch(session.project, hosts)
+    origin = sources.fetch(session.project, hosts, change_source=change_source)
     fragments = session.site.host_fragments()
     found, refused = list[Target](), list[PushResult]()
     for host in hosts:
@@ -64,7 +68,7 @@ def build_targets(session: Session, hosts: Sequence[Host]) -> tuple[list[Target]
             own, extra = origin.text(host.name), fragments.text(host.name) or ""
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
             lint.check(host, body, session.config)
-            notes = (*_warnings(host, body, session.config), *_unused(origin.unmatched, host))
+            notes = (*_warnings(host, body, session.config), *_unused(origin, host))
             found.append(Target(host, body, origin.commits.get(host.name, ""), notes))
         except AresmonError as error:
             refused.append(_refused(host, error))
@@ -170,10 +174,16 @@ def _warnings(host: Host, body: str, config: Config) -> Iterator[str]:
         yield f'it writes to {url} unencrypted: use `${{ARESMON_URL}}` as its URL and `tls_ca = "${{ARESMON_CA}}"`'
 
 
-def _unused(names: Sequence[str], host: Host) -> Iterator[str]:
-    """A warning for each file of `configs` that belongs to no host and whose name is close to this host's."""
-    for name in names:
-        if did_you_mean(name, [host.name]):
+def _unused(origin: ConfigSources, host: Host) -> Iterator[str]:
+    """Warnings about files of `configs` that no host has and that may be meant for this one."""
+    near = origin.near.get(host.name, ())
+    if near:
+        yield (
+            f"configs has no {host.name}.conf at its top, but {git.listed(near)}, which is not used: "
+            f"if it is meant for this host, move it to {host.name}.conf"
+        )
+    for name in origin.unmatched:
+        if did_you_mean(name, [host.name]) and f"{name}.conf" not in near:
             yield f"configs has {name}.conf, but there is no host {name} (did you mean {host.name}.conf?)"
 
 

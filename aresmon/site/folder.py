@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aresmon.config import telegraf_text
 from aresmon.config.layout import FILE, Layout
-from aresmon.system import files
+from aresmon.system import files, git
 from aresmon.system.errors import AresmonError
 from aresmon.system.yaml_document import read_text
 
@@ -44,7 +45,8 @@ def _host_files(folder: Path) -> HostFiles:
     for path in sorted(folder.glob("*.conf")):
         try:
             text = read_text(path)
-            tomllib.loads(text)
+            git.check_content(text, f"overrides/{folder.name}/{path.name}")
+            tomllib.loads(telegraf_text.without_comments(telegraf_text.without_bom(text)))
             texts[path.stem] = text
         except tomllib.TOMLDecodeError as error:
             where = f"overrides/{folder.name}/{path.name}"

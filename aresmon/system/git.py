@@ -26,6 +26,8 @@ _OF_A_CALLER = (
 )
 _LITERALLY = ("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
 
+_LFS_POINTER = "version https://git-lfs.github.com/spec/v1"
+
 TRY = "`git ls-remote {shown}` asks the same"
 """What a person may do to see for themselves."""
 _FAILURES = (  # what git says of it, what is the matter, what next; the first that fits
@@ -169,3 +171,13 @@ def listed(names: Sequence[str]) -> str:
     """The first ten names, and how many more there are."""
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return ", ".join(names[:10]) + more
+
+
+def check_content(text: str, where: str) -> None:
+    """Raise AresmonError if this is what Git LFS leaves in the place of a file that was not fetched."""
+    if text.startswith(_LFS_POINTER):
+        raise AresmonError(
+            f"{where} is a pointer of Git LFS, not the configuration itself",
+            hint="take it out of Git LFS: `git lfs untrack '*.conf'`, `git add --renormalize .`, then commit and push; "
+            "in a checkout, `git lfs pull` fetches the file",
+        )

@@ -52,6 +52,25 @@ def test_a_file_that_cannot_be_used_refuses_its_host_and_the_others_go_on(
     assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
 
 
+def test_a_host_whose_file_was_moved_keeps_its_configuration_until_somebody_decides(
+    desk: Desk, configs: Repository, lewi: Server
+) -> None:
+    (before,) = desk.verified(lewi)
+    configs.commit({"lewi.conf": None, "hosts/lewi.conf": QUICK}, "Sort")
+    (desk.site.folder / "overrides" / "agents" / "lewi.conf").unlink()
+
+    planned = desk.run("push-config", "lewi", "--dry-run")
+    pushed = desk.push("lewi")
+    kept = desk.kept(before)
+    changed = desk.push("lewi", "--change-source")
+
+    assert planned.code == 1, planned
+    assert "it has hosts/lewi.conf" in planned.out
+    assert (pushed.code, pushed.outcomes) == (1, {"lewi": "refused"}), pushed
+    assert kept == {"lewi": "untouched"}
+    assert changed.outcomes == {"lewi": "verified"}, changed
+
+
 def test_what_is_wrong_with_one_hosts_files_stops_neither_a_push_nor_drift_elsewhere(
     desk: Desk, configs: Repository, ronflex: Server, lewi: Server
 ) -> None:

@@ -43,6 +43,7 @@ class Run:
         self.planned: list[PlannedPush] = []
         self.drifts: list[Drift] = []
         self.kept: dict[str, str] = {}
+        self.change_source = list[str]()
 
     def __call__(self, *arguments: str, given: str | None = None) -> Invoked:
         return CliRunner().invoke(main.app, list(arguments), input=given)
@@ -52,7 +53,10 @@ class Run:
         self.passwords.append(sudo_password)
         yield SimpleNamespace(site=project.site, config=project.config)
 
-    def build_targets(self, _: Any, hosts: Sequence[Any]) -> tuple[list[Target], list[PushResult]]:
+    def build_targets(
+        self, _: Any, hosts: Sequence[Any], *, change_source: Sequence[str] = ()
+    ) -> tuple[list[Target], list[PushResult]]:
+        self.change_source = list(change_source)
         refused = {one.host for one in self.refused}
         return [Target(host, "") for host in hosts if host.name not in refused], list(self.refused)
 
@@ -163,6 +167,14 @@ def test_each_option_is_passed_on(run: Run) -> None:
     assert asked.pace == RolloutPace(canary=3, parallel=7, max_fail=2)
     assert (options.strict, options.overwrite, options.force, options.break_lock) == (True, True, True, True)
     assert (options.verify, options.deadline) == (True, 90)
+
+
+def test_another_source_is_taken_only_on_request(run: Run) -> None:
+    run("push-config", "lewi")
+    without = run.change_source
+    run("push-config", "lewi", "--change-source")
+
+    assert (without, run.change_source) == ([], ["lewi"])
 
 
 def test_a_push_without_a_proof_is_warned_of(run: Run) -> None:
@@ -299,7 +311,7 @@ def test_an_error_on_the_way_is_told_as_any_other(run: Run) -> None:
 
 def test_a_dry_run_shows_the_plan_and_pushes_nothing(run: Run) -> None:
     run.planned = [
-        PlannedPush("lewi", "old\n", "new\n", commit="0123456789"),
+        PlannedPush("lewi", "old\n", "new\n", commit="0123456789", notes=("configs has no lewi.conf",)),
         PlannedPush("ronflex", "same\n", "same\n"),
     ]
 
@@ -308,6 +320,7 @@ def test_a_dry_run_shows_the_plan_and_pushes_nothing(run: Run) -> None:
     assert (result.exit_code, run.asked) == (0, [])
     assert "lewi: would change (configs 0123456)\n" in result.stdout
     assert "-old\n+new\n" in result.stdout
+    assert "  note: lewi: configs has no lewi.conf\n" in result.stdout
     assert "ronflex: nothing to do\n" in result.stdout
     assert result.stdout.endswith("Nothing was changed.\n")
 
@@ -345,6 +358,7 @@ def test_an_adopted_edit_is_told_and_pushed(run: Run) -> None:
 
     assert "lewi: its edit was saved as overrides/agents/lewi.conf" in result.stderr
     assert run.asked[0].options.overwrite
+    assert run.change_source == ["lewi"]
 
 
 # Going back, looking back -----------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from aresmon.agents.sources import Release
+from aresmon.agents import sources
+from aresmon.agents.sources import ConfigSources, Release
 from aresmon.config.package_data import package_files
 from aresmon.push import drift as push_drift
 from aresmon.push import run
@@ -70,8 +71,9 @@ class Hosts:
     def say(self, host: str, *conversations: Sequence[Step] | AresmonError) -> None:
         self.says[host] = Scripted(list(conversations), name=host)
 
-    def targets(self, *names: str) -> list[Target]:
-        found, refused = run.build_targets(self.session, run.select_hosts(FLEET, names, every=not names))
+    def targets(self, *names: str, change_source: Sequence[str] = ()) -> list[Target]:
+        chosen = run.select_hosts(FLEET, names, every=not names)
+        found, refused = run.build_targets(self.session, chosen, change_source=change_source)
         assert refused == []
         return found
 
@@ -212,6 +214,19 @@ def test_what_is_not_wise_is_noted(hosts: Hosts) -> None:
 
     assert len(target.notes) == 2
     assert "hunter2" not in "".join(target.notes)
+
+
+def test_files_of_configs_that_may_be_meant_for_a_host_are_named(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = ConfigSources(unmatched=("Lewi", "lewy"), near={"lewi": ["Lewi.conf", "hosts/lewi.conf"]})
+    monkeypatch.setattr(sources, "fetch", lambda *_, **__: origin)
+
+    (target,) = hosts.targets("lewi")
+
+    assert target.notes == (
+        "configs has no lewi.conf at its top, but Lewi.conf, hosts/lewi.conf, which is not used: if it is meant for "
+        "this host, move it to lewi.conf",
+        "configs has lewy.conf, but there is no host lewy (did you mean lewi.conf?)",
+    )
 
 
 # The push ---------------------------------------------------------------------------------------------
@@ -557,7 +572,7 @@ def test_an_edit_that_is_adopted_becomes_a_file_of_the_sites(hosts: Hosts) -> No
     assert kept == {"lewi": str(path)}
     assert "# ONE\n" in path.read_text()
     assert "aresmon_config" not in path.read_text()
-    assert "# ONE\n" in hosts.targets("lewi")[0].body
+    assert "# ONE\n" in hosts.targets("lewi", change_source=["lewi"])[0].body
 
 
 def test_what_was_adopted_is_what_runs_already(hosts: Hosts) -> None:
@@ -565,7 +580,7 @@ def test_what_was_adopted_is_what_runs_already(hosts: Hosts) -> None:
     hosts.say("lewi", steps, steps)
 
     asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")]))
-    (planned,) = asyncio.run(push_drift.plan(hosts.session, hosts.targets("lewi")))
+    (planned,) = asyncio.run(push_drift.plan(hosts.session, hosts.targets("lewi", change_source=["lewi"])))
 
     assert planned.diff == ""
 
