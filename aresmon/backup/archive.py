@@ -24,24 +24,24 @@ _LONGEST_MANIFEST = 256 << 20
 
 
 class ByteStream(Protocol):
-    """What is read from its beginning to its end."""
+    """A stream of bytes, read from start to end."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 class DamagedError(AresmonError):
-    """An archive that is not what it was when it was made."""
+    """The archive has changed since it was created, or is incomplete."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
             f"the archive is damaged: {what}",
-            hint="take another: `aresmon backup list`; nothing was changed",
+            hint="use another archive (`aresmon backup list`); nothing was changed",
             code=ExitCode.BROKEN,
         )
 
 
-def member(name: str, path: Path) -> ArchiveMember:
-    """A file as a member of an archive. Raises AresmonError where it cannot be read."""
+def hash_member(name: str, path: Path) -> ArchiveMember:
+    """Hash a file that becomes a member of an archive. Raises AresmonError if it cannot be read."""
     digest, size = hashlib.sha256(), 0
     for piece in _read(name, path):
         digest.update(piece)
@@ -49,15 +49,15 @@ def member(name: str, path: Path) -> ArchiveMember:
     return ArchiveMember(name, size, digest.hexdigest())
 
 
-def size(content: bytes, members: Sequence[ArchiveMember]) -> int:
-    """Bytes of the archive with this manifest."""
+def archive_size(content: bytes, members: Sequence[ArchiveMember]) -> int:
+    """The size in bytes of the archive with this manifest."""
     entries = [_header(NAME, len(content)), *(_header(one.name, one.size) for one in members)]
     sizes = [len(content), *(one.size for one in members)]
     return sum(map(len, entries)) + sum(-(-one // _BLOCK) * _BLOCK for one in sizes) + 2 * _BLOCK
 
 
-def pieces(content: bytes, members: Sequence[ArchiveMember], path_of: Callable[[str], Path]) -> Iterator[bytes]:
-    """The archive, piece by piece. Raises AresmonError where a file is not what the manifest says any more."""
+def stream_archive(content: bytes, members: Sequence[ArchiveMember], path_of: Callable[[str], Path]) -> Iterator[bytes]:
+    """Yield the archive, piece by piece. Raises AresmonError if a file has changed since the manifest was made."""
     yield _header(NAME, len(content)) + content + _padding(len(content))
     for one in members:
         path = path_of(one.name)
@@ -82,7 +82,7 @@ def _read(name: str, path: Path) -> Iterator[bytes]:
 
 
 def read_manifest(stream: ByteStream) -> Manifest:
-    """The manifest alone, from the beginning of an archive."""
+    """Read only the manifest, from the beginning of an archive."""
     with _open(stream) as tar:
         return _manifest(tar)
 
@@ -94,10 +94,10 @@ def unpack(
     place: Callable[[str], Path | None],
     each: Callable[[ArchiveMember], None] = lambda _: None,
 ) -> Manifest:
-    """Write the members of an archive to their places, each held against its hash; None is a place for none.
+    """Write the members of an archive to the paths that `place` returns, None to skip one. Every hash is checked.
 
-    `accept` is shown the manifest before anything is written, and may raise. `each` is told of each member.
-    Raises DamagedError naming the member that is not what it was, or where the archive is cut short.
+    `accept` is called with the manifest before anything is written, and may raise. `each` is called with each member.
+    Raises DamagedError, which names the member, if a hash does not match or the archive is incomplete.
     """
     with _open(stream) as tar:
         said = _manifest(tar)
@@ -109,15 +109,15 @@ def unpack(
             except (tarfile.TarError, EOFError):
                 entry = None
             if entry is None:
-                raise DamagedError(f"it is cut short, or not readable, before {one.name}")
+                raise DamagedError(f"it ends or cannot be read before {one.name}")
             if entry.name != one.name or not entry.isreg():
-                raise DamagedError(f"{entry.name!r} stands where {one.name} should")
+                raise DamagedError(f"it contains {entry.name!r} where {one.name} should be")
             _take(tar, entry, one, place(one.name))
         return said
 
 
-def check_name(name: str) -> bool:
-    """Whether this is the name of a member that stays in its place."""
+def is_safe_name(name: str) -> bool:
+    """Whether this member's name stays inside the target folder."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts and str(path) == name and "\0" not in name
 
@@ -130,16 +130,16 @@ def _take(tar: tarfile.TarFile, entry: tarfile.TarInfo, wanted: ArchiveMember, p
             size += len(piece)
             sink(piece)
     if size != wanted.size:
-        raise DamagedError(f"it is cut short in {wanted.name}")
+        raise DamagedError(f"it ends within {wanted.name}")
     if digest.hexdigest() != wanted.sha256:
-        raise DamagedError(f"{wanted.name} has another hash than when it was made")
+        raise DamagedError(f"the hash of {wanted.name} does not match the manifest")
     if path is not None and entry.mode & stat.S_IXUSR:
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 @contextmanager
 def _new(path: Path | None) -> Iterator[Callable[[bytes], object]]:
-    """Where a member is written; nowhere, for None."""
+    """The function that writes a member; for None, it discards the data."""
     if path is None:
         yield lambda _: None
         return
@@ -157,7 +157,7 @@ def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo, name: str) -> Iterato
         while content is not None and (piece := content.read(_PIECE)):
             yield piece
     except (tarfile.TarError, EOFError):
-        raise DamagedError(f"it is cut short in {name}") from None
+        raise DamagedError(f"it ends within {name}") from None
 
 
 def _open(stream: ByteStream) -> tarfile.TarFile:
@@ -165,7 +165,7 @@ def _open(stream: ByteStream) -> tarfile.TarFile:
     try:
         return tarfile.open(fileobj=whole, mode="r|", format=tarfile.PAX_FORMAT)
     except (tarfile.TarError, EOFError):
-        raise DamagedError("it is no tar, or its beginning is missing") from None
+        raise DamagedError("it is not a tar archive, or its beginning is missing") from None
 
 
 def _manifest(tar: tarfile.TarFile) -> Manifest:
@@ -174,21 +174,21 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
     except (tarfile.TarError, EOFError):
         entry = None
     if entry is None or entry.name != NAME or not 0 < entry.size <= _LONGEST_MANIFEST:
-        raise DamagedError(f"it does not begin with its {NAME}")
+        raise DamagedError(f"its first member is not {NAME}")
     details = b"".join(_content(tar, entry, NAME))
     if len(details) != entry.size:
-        raise DamagedError(f"it is cut short in its {NAME}")
+        raise DamagedError(f"it ends within {NAME}")
     try:
-        said = read(details)
+        said = decode_manifest(details)
     except UnreadableError:
-        raise DamagedError(f"its {NAME} is not what it was") from None
+        raise DamagedError(f"its {NAME} has changed since it was written") from None
     for name in _wrong_names(one.name for one in said.members):
-        raise DamagedError(f"a member is named {name!r}")
+        raise DamagedError(f"it has a member with an unsafe name, {name!r}")
     return said
 
 
 def _wrong_names(names: Iterable[str]) -> Iterator[str]:
-    return (name for name in names if not check_name(name))
+    return (name for name in names if not is_safe_name(name))
 
 
 def _header(name: str, size: int, *, is_program: bool = False) -> bytes:
@@ -206,15 +206,15 @@ NAME = "manifest.json"
 
 
 class UnreadableError(AresmonError):
-    """What stands where the manifest should is none, or is not what it was."""
+    """The manifest cannot be read, or has changed since it was written."""
 
     def __init__(self) -> None:
-        super().__init__("its manifest cannot be read: this is no archive of aresmon's, or a damaged one")
+        super().__init__("its manifest cannot be read: the file is not an archive of aresmon, or is damaged")
 
 
 Days = Mapping[Key, tuple[Checksum, Checksum]]
-"""Of each day what its points added up to before the snapshot, and after. The same twice: what is restored must be
-the same too. Else points came in meanwhile, and it must have as many as something in between."""
+"""For each day the checksum of its points before the backup, and after. If they are equal, the restored day must have
+the same one. Otherwise points arrived meanwhile, and the restored number of points must be in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class ArchiveOrigin:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All of it. `windows` are the seconds by which sums were taken, by policy."""
+    """The contents of the manifest. `windows` are the seconds that one sum covers, by policy."""
 
     origin: ArchiveOrigin
     members: tuple[ArchiveMember, ...]
@@ -266,7 +266,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class DataMismatch:
-    """A day whose points are not what the manifest says; numbers are of values, fields of points."""
+    """A day whose points differ from the manifest; numbers are of values, that is, fields of points."""
 
     policy: str
     measurement: str
@@ -278,8 +278,8 @@ class DataMismatch:
         return f"{self.policy} {self.measurement} {self.day}: expected {self.expected}, found {self.found}"
 
 
-def differences(days: Days, found: Fingerprint) -> list[DataMismatch]:
-    """What does not agree; nothing where a restored database holds what it should."""
+def compare(days: Days, found: Fingerprint) -> list[DataMismatch]:
+    """The days on which a restored database differs from the manifest; none if it has what it should."""
     return list(_differences(days, found))
 
 
@@ -296,27 +296,28 @@ def _differences(days: Days, found: Fingerprint) -> Iterator[DataMismatch]:
         if before != after:
             yield _difference(key, f"{least} to {most} values", details)
         elif before.values == is_now.values:
-            yield _difference(key, f"{details} with the mark {before.mark:016x}", f"other values ({is_now.mark:016x})")
+            yield _difference(
+                key, f"{details} with the checksum {before.digest:016x}", f"other values ({is_now.digest:016x})"
+            )
         else:
             yield _difference(key, f"{before.values} values", details)
 
 
-def write(manifest: Manifest) -> bytes:
-    """As JSON."""
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The manifest as JSON."""
     details: dict[str, Any] = {"format": FORMAT, **asdict(manifest.origin)}
     details |= {"members": [asdict(member) for member in manifest.members], "windows": dict(manifest.windows)}
     points: dict[str, dict[str, dict[str, list[Any]]]] = {}
     for (policy, measurement, day), marks in sorted(manifest.days.items()):
         kept = marks[:1] if marks[0] == marks[1] else marks
-        row = [part for mark in kept for part in (mark.values, f"{mark.mark:016x}")]
+        row = [part for mark in kept for part in (mark.values, f"{mark.digest:016x}")]
         points.setdefault(policy, {}).setdefault(measurement, {})[_date(day)] = row
     details["points"] = points
     return _json({**details, "sha256": _digest(details)})
 
 
-def read(content: bytes) -> Manifest:
-    """Raises UnreadableError for what is no manifest or not what it was, AresmonError for one of a newer format than
-    this aresmon knows, whose digest is made in the same way."""
+def decode_manifest(content: bytes) -> Manifest:
+    """Parse a manifest. Raises UnreadableError if it is not one or has changed, AresmonError for a newer format."""
     try:
         data = json.loads(content)
         newest, digest = int(data["format"]), data.pop("sha256")
@@ -326,8 +327,8 @@ def read(content: bytes) -> Manifest:
         raise UnreadableError
     if newest > FORMAT:
         raise AresmonError(
-            f"the archive has the format {newest}, and this aresmon knows those up to {FORMAT}",
-            hint="restore it with the aresmon that made it, or a newer one",
+            f"the archive has format {newest}, and this release supports formats up to {FORMAT}",
+            hint="restore it with the release of aresmon that created it, or a newer one",
         )
     try:
         return Manifest(

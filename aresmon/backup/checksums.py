@@ -1,8 +1,8 @@
-"""What the points of each policy, measurement and day add up to: enough to tell whether two databases have the same.
+"""Checksums of the points of each policy, measurement and day, to compare two databases.
 
-For each series and field: how many values a day has, their sum, the first and the last; of texts and truths how many,
-the first and the last. Not told apart are two values of a day that changed places, or a point that moved within it.
-InfluxDB adds the values of a shard up in one order, so that equal points give equal sums, to the last digit.
+For each series and field they cover the number of a day's values, their sum, the first and the last; for strings and
+booleans the number, the first and the last. Two values of a day that changed places are not noticed, nor is a point
+that moved within its day. InfluxDB adds the values of a shard in a fixed order, so equal points give equal sums.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _WHAT = "count(*), sum(*), first(*), last(*)"
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """How many values there are, and what tells them from others, as a number below 2**64."""
+    """The number of values, and a digest of them below 2**64."""
 
     values: int = 0
-    mark: int = 0
+    digest: int = 0
 
     def __add__(self, other: Checksum) -> Checksum:
-        return Checksum(self.values + other.values, (self.mark + other.mark) % _ALL)
+        return Checksum(self.values + other.values, (self.digest + other.digest) % _ALL)
 
 
 Key = tuple[str, str, int]
 """Policy, measurement, and the beginning of the day (UTC) in seconds since 1970."""
 
 Fingerprint = Mapping[Key, Checksum]
-"""Days without any point are not in it."""
+"""The checksums of days; days without points are not included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ class ShardSpan:
     end: int
 
     def days(self) -> set[tuple[str, int]]:
-        """The days that it has a part of."""
+        """The days that it covers at least in part."""
         return {(self.policy, day) for day in range(self.start // DAY * DAY, self.end, DAY)}
 
 
 @dataclass(slots=True)
 class _Search:
-    """One measurement in one policy: how it is asked for, which the answers' duration decides."""
+    """Compute one measurement in one policy, with queries whose range adapts to their duration."""
 
     influxdb: InfluxDB
     policy: str
@@ -84,7 +84,7 @@ class _Search:
             try:
                 marks = list(self._marks(at, until))
             except (InfluxDBError, InfluxDBUnreachableError) as error:
-                self._ask_for_less(error)
+                self._query_less(error)
                 continue
             for key, mark in marks:
                 self.found[key] = self.found.get(key, Checksum()) + mark
@@ -92,7 +92,7 @@ class _Search:
             if took < _QUICK:
                 self.span = min(_LONGEST, self.span * 4)
             elif took > _SLOW:
-                self._ask_for_less(None)
+                self._query_less(None)
             at = until
 
     def _marks(self, start: int, end: int) -> Iterator[tuple[Key, Checksum]]:
@@ -105,9 +105,9 @@ class _Search:
                 for second, mark in _rows(series):
                     yield (self.policy, self.measurement, second // DAY * DAY), mark
 
-    def _ask_for_less(self, error: InfluxDBError | InfluxDBUnreachableError | None) -> None:
-        """Shorter pieces, then host by host; raises the error where neither is left."""
-        if error is not None and is_passing(error) and self.patience:
+    def _query_less(self, error: InfluxDBError | InfluxDBUnreachableError | None) -> None:
+        """Use shorter ranges, then one query for each host; raise the error if that has been tried."""
+        if error is not None and is_transient(error) and self.patience:
             self.patience -= 1
             time.sleep(_PAUSE)
         elif self.span > DAY:
@@ -121,7 +121,7 @@ class _Search:
             raise error
 
 
-def list_shards(influxdb: InfluxDB) -> list[ShardSpan]:
+def list_shard_spans(influxdb: InfluxDB) -> list[ShardSpan]:
     """The shards of the database, of all policies."""
     (answer,) = influxdb.query("SHOW SHARDS")
     rows = [row for series in answer if series.name == DATABASE for row in series.rows]
@@ -132,7 +132,7 @@ def list_shards(influxdb: InfluxDB) -> list[ShardSpan]:
 
 
 def shard_windows(found: Iterable[ShardSpan]) -> dict[str, int]:
-    """The seconds that one sum may cover, by policy: sums across shards have no order that could be relied on."""
+    """The seconds that one sum may cover, by policy: across shards, the order of addition is not fixed."""
     shortest: dict[str, int] = {}
     for shard in found:
         window = DAY if shard.end - shard.start >= DAY else _HOUR
@@ -141,12 +141,12 @@ def shard_windows(found: Iterable[ShardSpan]) -> dict[str, int]:
 
 
 def days(found: Iterable[ShardSpan]) -> set[tuple[str, int]]:
-    """The days that these shards have a part of, each with its policy."""
+    """The days that these shards cover at least in part, each with its policy."""
     return {day for shard in found for day in shard.days()}
 
 
-def take(influxdb: InfluxDB, wanted: Iterable[tuple[str, int]], windows: Mapping[str, int]) -> Fingerprint:
-    """The fingerprint of these days. Each query takes a fraction of the time that InfluxDB allows it."""
+def compute(influxdb: InfluxDB, wanted: Iterable[tuple[str, int]], windows: Mapping[str, int]) -> Fingerprint:
+    """Compute the checksums of these days. Each query takes a fraction of InfluxDB's query timeout."""
     measurements = _measurements(influxdb)
     found: dict[Key, Checksum] = {}
     ranges = _ranges(wanted)
@@ -158,9 +158,9 @@ def take(influxdb: InfluxDB, wanted: Iterable[tuple[str, int]], windows: Mapping
     return found
 
 
-def is_passing(error: AresmonError) -> bool:
-    """Whether InfluxDB only says that a shard is being closed: one that was just restored is opened anew, and one
-    whose time is over goes."""
+def is_transient(error: AresmonError) -> bool:
+    """Whether the error only means that a shard is being closed: a restored shard is reopened, and an expired one is
+    deleted."""
     return any(word in error.message for word in ("closing", "closed", "shard is disabled"))
 
 
@@ -170,14 +170,14 @@ def _measurements(influxdb: InfluxDB) -> list[str]:
             (answer,) = influxdb.query("SHOW MEASUREMENTS", database=DATABASE)
             return [str(row["name"]) for series in answer for row in series.rows]
         except InfluxDBError as error:
-            if not is_passing(error) or not tries_left:
+            if not is_transient(error) or not tries_left:
                 raise
         time.sleep(_PAUSE)
     return []
 
 
 def _ranges(wanted: Iterable[tuple[str, int]]) -> dict[str, list[tuple[int, int]]]:
-    """Days, joined to stretches of time."""
+    """Join adjacent days to ranges."""
     joined: dict[str, list[tuple[int, int]]] = {}
     for policy, day in sorted(set(wanted)):
         stretches = joined.setdefault(policy, [])
@@ -189,7 +189,7 @@ def _ranges(wanted: Iterable[tuple[str, int]]) -> dict[str, list[tuple[int, int]
 
 
 def _rows(series: Series) -> Iterator[tuple[int, Checksum]]:
-    """Each window of a series, its beginning in seconds since 1970, and its mark."""
+    """Yield each window of a series: its start in seconds since 1970, and its checksum."""
     tags = sorted((name, value) for name, value in series.tags.items() if value)
     for row in series.rows:
         details = {name: value for name, value in row.items() if value is not None and name != "time"}
@@ -209,7 +209,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class ChecksumCache:
-    """A fingerprint, and the state that each shard's files had before it was taken, by the shard's number."""
+    """Checksums, and the state that each shard's files had before they were computed, by the shard's number."""
 
     states: Mapping[int, str] = field(default_factory=dict)
     windows: Mapping[str, int] = field(default_factory=dict)
@@ -217,8 +217,8 @@ class ChecksumCache:
 
 
 def update(former: ChecksumCache, influxdb: InfluxDB, states: Mapping[int, str]) -> ChecksumCache:
-    """The same for the database as it is now, whose shards' files had these states a moment ago."""
-    shards = list_shards(influxdb)
+    """The checksums of the database now; `states` are the states of the shards' files just before."""
+    shards = list_shard_spans(influxdb)
     windows = shard_windows(shards)
     changed = [
         shard
@@ -230,17 +230,17 @@ def update(former: ChecksumCache, influxdb: InfluxDB, states: Mapping[int, str])
     stale = days(changed)
     same = days(shards) - stale
     kept = {key: mark for key, mark in former.days.items() if (key[0], key[2]) in same}
-    return ChecksumCache(states, windows, kept | dict(take(influxdb, stale, windows)))
+    return ChecksumCache(states, windows, kept | dict(compute(influxdb, stale, windows)))
 
 
 def read(site: Layout) -> ChecksumCache:
-    """What the last backup kept; an empty one where there is none that can be read."""
+    """The checksums that the last backup saved; empty if there are none that can be read."""
     return _file(site).read_or(ChecksumCache())
 
 
-def write(site: Layout, ledger: ChecksumCache) -> None:
-    """Keep it for the next backup."""
-    _file(site).write(ledger)
+def write(site: Layout, cache: ChecksumCache) -> None:
+    """Save the checksums for the next backup."""
+    _file(site).write(cache)
 
 
 def _file(site: Layout) -> JsonFile[ChecksumCache]:
@@ -258,5 +258,5 @@ def _parse(data: Any) -> ChecksumCache:
 
 
 def _serialise(cache: ChecksumCache) -> Any:
-    days = [[*key, mark.values, f"{mark.mark:016x}"] for key, mark in cache.days.items()]
+    days = [[*key, mark.values, f"{mark.digest:016x}"] for key, mark in cache.days.items()]
     return {"format": _FORMAT, "states": cache.states, "windows": cache.windows, "days": days}

@@ -1,4 +1,4 @@
-"""What goes into an archive, taken from what runs, and put down in staging folders."""
+"""Collect the contents of an archive from the running services, in staging folders."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _SECRET = ("secrets", "tls", "authority")
 _OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs", "unified-search")
 
 
-def take_influxdb(project: Project, engine: Engine, *, user: int) -> dict[str, Path]:
-    """The database's points by its own online backup: members by name.
+def collect_influxdb(project: Project, engine: Engine, *, user: int) -> dict[str, Path]:
+    """Collect the points of the database with InfluxDB's own online backup; members by name.
 
-    Raises AresmonError where InfluxDB does not run, or with what its program said.
+    Raises AresmonError if InfluxDB is not running, or with the output of the failed backup.
     """
     container = engine.containers(project.config.site).get("influxdb")
     if container is None or container.state != "running":
-        raise AresmonError("InfluxDB does not run, and only a running one can be backed up", hint="`aresmon up`")
-    # Another name each time: the program goes on in the container when an aresmon is killed, and must find no place.
+        raise AresmonError("InfluxDB is not running, and a backup needs it to run", hint="`aresmon up`")
+    # A new name each time: if aresmon is killed, the program continues in the container, and must not write here.
     folder = staging_folder(project) / secrets.token_hex(4)
     create_folder(folder.parent, user)
     create_folder(folder, user)
@@ -53,8 +53,8 @@ def take_influxdb(project: Project, engine: Engine, *, user: int) -> dict[str, P
     return {f"influxdb/{path.name}": path for path in sorted(folder.iterdir())}
 
 
-def take_grafana(project: Project) -> dict[str, Path]:
-    """Grafana's database, copied while it runs, and its other files; nothing where it never ran."""
+def collect_grafana(project: Project) -> dict[str, Path]:
+    """Collect a copy of Grafana's database and its other files; nothing if Grafana has never run."""
     folder = project.site.root / project.config.grafana.data
     live = folder / "grafana.db"
     if not live.is_file():
@@ -68,7 +68,7 @@ def take_grafana(project: Project) -> dict[str, Path]:
         ):
             database.backup(taken)
     except sqlite3.Error as error:
-        raise AresmonError(f"{live} cannot be copied: {error}", hint="`aresmon logs grafana` may say why") from None
+        raise AresmonError(f"{live} cannot be copied: {error}", hint="`aresmon logs grafana` may show why") from None
     found = {"grafana/grafana.db": copy}
     for path in (path for path in _files(folder) if _is_grafanas(path, folder)):
         inner = path.relative_to(folder)
@@ -77,8 +77,8 @@ def take_grafana(project: Project) -> dict[str, Path]:
     return found
 
 
-def take_site(site: Site) -> dict[str, Path]:
-    """The site's own files, and of what aresmon keeps what it could not make again."""
+def collect_site(site: Site) -> dict[str, Path]:
+    """Collect the site's own files, and those of aresmon's files that it could not generate again."""
     found = [site.file, *_files(site.overrides), *_files(site.root / "dashboards")]
     for name in _KEPT:
         found.extend([site.state / name] if (site.state / name).is_file() else _files(site.state / name))
@@ -87,14 +87,14 @@ def take_site(site: Site) -> dict[str, Path]:
 
 
 def _copied(path: Path, copy: Path) -> Path:
-    """A copy, with its right to be run: the file may change, or go, before it is packed."""
+    """A copy with the same executable bit: the file may change or be deleted before it is packed."""
     create_folder(copy.parent, os.getuid())
     shutil.copy(path, copy)
     return copy
 
 
-def take_secrets(site: Site) -> dict[str, Path]:
-    """The secrets, in one file that only the passphrase opens."""
+def collect_secrets(site: Site) -> dict[str, Path]:
+    """Collect the secrets in one file, encrypted with the passphrase."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name in _SECRET:
@@ -104,17 +104,17 @@ def take_secrets(site: Site) -> dict[str, Path]:
                 entry.size, entry.mode, entry.uid = len(content), 0o600, path.stat().st_uid
                 tar.addfile(entry, io.BytesIO(content))
     path = site_staging_folder(site) / SECRETS
-    sealed = seal(packed.getvalue(), site_secrets.read(site.secrets, site_secrets.BACKUP))
-    files.write(path, sealed, mode=0o600)
+    encrypted = encrypt(packed.getvalue(), site_secrets.read(site.secrets, site_secrets.BACKUP))
+    files.write(path, encrypted, mode=0o600)
     return {SECRETS: path}
 
 
-def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
-    """Write the secrets of such a file into a folder, for their owners alone.
+def decrypt_secrets(encrypted: Path, passphrase: str, folder: Path) -> None:
+    """Decrypt the secrets of such a file into a folder, readable only by their owners.
 
-    Raises WrongPassphraseError for another passphrase.
+    Raises WrongPassphraseError if the passphrase is wrong.
     """
-    content = unseal(sealed.read_bytes(), passphrase)
+    content = decrypt(encrypted.read_bytes(), passphrase)
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         for entry in tar:
             inner = tar.extractfile(entry)
@@ -126,9 +126,9 @@ def open_secrets(sealed: Path, passphrase: str, folder: Path) -> None:
 
 
 def shard_states(project: Project) -> dict[int, str]:
-    """A mark of each shard's files, by its number: where two are the same, its points are the same.
+    """A hash of the state of each shard's files, by the shard's number: if it has not changed, nor have the points.
 
-    Every write goes to a file at once, and every deletion makes one.
+    InfluxDB writes every point to a file at once, and every deletion creates a file.
     """
     states: dict[int, str] = {}
     for kind in ("data", "wal"):
@@ -138,8 +138,8 @@ def shard_states(project: Project) -> dict[int, str]:
     return states
 
 
-def size(folder: Path) -> int:
-    """Bytes of the files in a folder."""
+def folder_size(folder: Path) -> int:
+    """The size in bytes of the files in a folder."""
     return sum(_size(path) for path in _files(folder))
 
 
@@ -162,7 +162,7 @@ def _state(folder: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The regular files in a folder, in order; none where there is no folder."""
+    """The regular files in a folder, sorted; none if the folder does not exist."""
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
 
 
@@ -173,25 +173,25 @@ def _is_grafanas(path: Path, folder: Path) -> bool:
 
 
 class WrongPassphraseError(AresmonError):
-    """What is sealed does not open with this passphrase."""
+    """The data cannot be decrypted with this passphrase."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the archive's secrets do not open with this passphrase",
-            hint="it is the one that `aresmon backup passphrase` showed when the archive was made; without it the rest "
-            "can be restored: --without-secrets",
+            "the archive's secrets cannot be decrypted with this passphrase",
+            hint="use the passphrase that `aresmon backup passphrase` showed when the archive was created; without it, "
+            "everything else can be restored with --without-secrets",
         )
 
 
-def seal(content: bytes, passphrase: str) -> bytes:
+def encrypt(content: bytes, passphrase: str) -> bytes:
     """Encrypt with a passphrase."""
     import pyrage
 
     return bytes(pyrage.passphrase.encrypt(content, passphrase))
 
 
-def unseal(content: bytes, passphrase: str) -> bytes:
-    """Decrypt. Raises WrongPassphraseError for another passphrase, and for what was changed."""
+def decrypt(content: bytes, passphrase: str) -> bytes:
+    """Decrypt. Raises WrongPassphraseError if the passphrase is wrong or the data was changed."""
     import pyrage
 
     try:

@@ -1,4 +1,4 @@
-"""A backup from beginning to end: planned, taken, packed straight into each store, remembered."""
+"""Create a backup: collect its contents, stream the archive to each destination, record the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aresmon.backup import checksums, contents, pruning, record
 from aresmon.backup.archive import ArchiveOrigin, Manifest
 from aresmon.backup.checksums import Checksum
 from aresmon.backup.record import CompletedBackup, FailedBackup
-from aresmon.backup.storage.base import Store, named
+from aresmon.backup.storage.base import Store, archive_name
 from aresmon.backup.storage.destinations import stores
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import events, influxql, service, shards
@@ -34,8 +34,8 @@ from aresmon.system.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class BackupPlan:
-    """What a backup would do. Sizes are in bytes: `database` is what the points take now, which an archive has less
-    of; `room` is what must be free at `staging` meanwhile, `free` what is."""
+    """What a backup would do. Sizes are in bytes: `database` is the present size of the points, which is larger than
+    the archive; `room` must be free at `staging` during the backup, and `free` is."""
 
     site: str
     destinations: tuple[str, ...]
@@ -48,8 +48,8 @@ class BackupPlan:
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """What became of a backup: where it is, where not and why, and what the keep rules removed. `damaged` are the days
-    that InfluxDB could not read, so that they are not in it."""
+    """The result of a backup: the destinations that stored it, those that failed and why, and the archives that were
+    pruned. `damaged` are the days that InfluxDB could not read, which are missing from it."""
 
     archive: str
     bytes: int
@@ -67,11 +67,11 @@ class BackupResult:
 
 
 def plan(project: Project) -> BackupPlan:
-    """Look, and change nothing. Raises AresmonError where a backup cannot be made."""
+    """Return what a backup would do. Raises AresmonError if a backup cannot be made."""
     data = project.site.root / project.config.data
     if not data.is_dir():
-        raise AresmonError(f"{data} does not exist, so there is nothing to back up", hint="`aresmon up` begins it")
-    database = contents.size(data / "data") + contents.size(data / "wal")
+        raise AresmonError(f"{data} does not exist, so there is nothing to back up", hint="`aresmon up` creates it")
+    database = contents.folder_size(data / "data") + contents.folder_size(data / "wal")
     wanted = BackupPlan(
         site=project.config.site,
         destinations=tuple(one.where for one in stores(project)),
@@ -83,16 +83,16 @@ def plan(project: Project) -> BackupPlan:
     )
     if wanted.free < wanted.room:
         raise AresmonError(
-            f"{data}: {wanted.free >> 20} MiB are free, and a backup takes up to {wanted.room >> 20} there for a while",
-            hint="make room there (`df -h`, `docker system df`); nothing was changed",
+            f"{data}: {wanted.free >> 20} MiB are free, and a backup temporarily needs {wanted.room >> 20} MiB there",
+            hint="free some space there (`df -h`, `docker system df`); nothing was changed",
         )
     return wanted
 
 
 def make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
-    """Make an archive and bring it to every store that takes it.
+    """Create an archive and store it in each destination.
 
-    Raises AresmonError where none is made, or none was taken; nothing that runs is changed by it.
+    Raises AresmonError if it could not be created, or no destination stored it. The running services are not changed.
     """
     site = project.site
     try:
@@ -100,36 +100,36 @@ def make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
             folder_swap.check_none(site)
             return _make(project, engine, progress)
     except AresmonError as error:
-        record.note_failed(site, FailedBackup(time.time(), error.message))
+        record.save_failed(site, FailedBackup(time.time(), error.message))
         raise
     except OSError as error:
         details = f"{error.filename or 'a file'}: {error.strerror}"
-        record.note_failed(site, FailedBackup(time.time(), details))
-        raise AresmonError(f"no backup was made: {details}", hint="mend it, then `aresmon backup` again") from None
+        record.save_failed(site, FailedBackup(time.time(), details))
+        raise AresmonError(f"no backup was made: {details}", hint="fix it, then run `aresmon backup` again") from None
 
 
 def is_passphrase_kept(site: Site) -> bool:
-    """Whether somebody was shown the passphrase that archives are sealed with now."""
+    """Whether the present passphrase of archives has been displayed."""
     try:
         return record.read(site).kept_passphrase == _passphrase_mark(site)
     except AresmonError:
-        return True  # there is none yet, so nothing is sealed with it
+        return True  # there is none yet, so nothing is encrypted with it
 
 
 def show_passphrase(site: Site) -> str:
-    """The passphrase, which is made if there is none. Call `note_shown` once somebody has it."""
+    """The passphrase, created if there is none. Call `record_passphrase_shown` after it was displayed."""
     with site.lock("backup passphrase"):
         _ensure_secrets(site)
     return secrets.read(site.secrets, secrets.BACKUP)
 
 
-def note_shown(site: Site) -> None:
-    """Remember that somebody was shown the passphrase."""
-    record.note_passphrase(site, _passphrase_mark(site))
+def record_passphrase_shown(site: Site) -> None:
+    """Record that the passphrase was displayed."""
+    record.save_passphrase(site, _passphrase_mark(site))
 
 
 def _passphrase_mark(site: Site) -> str:
-    return record.mark_of(secrets.read(site.secrets, secrets.BACKUP))
+    return record.passphrase_digest(secrets.read(site.secrets, secrets.BACKUP))
 
 
 def _ensure_secrets(site: Site) -> None:
@@ -142,14 +142,14 @@ def _make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
     _ensure_secrets(project.site)
     influxdb = service.influxdb(project.site)
     with _staging(project):
-        with progress.stage("adding up the points"):
+        with progress.stage("computing checksums of the points"):
             before = checksums.update(checksums.read(project.site), influxdb, contents.shard_states(project))
         paths = _take(project, engine, progress)
-        with progress.stage("adding up the points that came meanwhile"):
+        with progress.stage("computing checksums of the points that arrived meanwhile"):
             after = checksums.update(before, influxdb, contents.shard_states(project))
         checksums.write(project.site, after)
         with progress.stage("hashing"):
-            members = [backup_archive.member(name, path) for name, path in paths.items()]
+            members = [backup_archive.hash_member(name, path) for name, path in paths.items()]
         days = {
             key: (before.days.get(key, Checksum()), after.days.get(key, Checksum()))
             for key in {*before.days, *after.days}
@@ -161,7 +161,7 @@ def _make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
 
 @contextmanager
 def _staging(project: Project) -> Iterator[None]:
-    """Clear of what an interrupted backup left, and cleared at the end."""
+    """Empty staging folders, which are deleted at the end."""
     folder_swap.remove_staging(project)
     try:
         yield
@@ -171,12 +171,12 @@ def _staging(project: Project) -> Iterator[None]:
 
 def _take(project: Project, engine: Engine, progress: Progress) -> dict[str, Path]:
     paths: dict[str, Path] = {}
-    with progress.stage("copying the site's files and Grafana's"):
-        paths |= contents.take_site(project.site)
-        paths |= contents.take_secrets(project.site)
-        paths |= contents.take_grafana(project)
-    with progress.stage("taking InfluxDB's points"):
-        paths |= contents.take_influxdb(project, engine, user=site_folder.users()["influxdb"])
+    with progress.stage("copying the files of the site and of Grafana"):
+        paths |= contents.collect_site(project.site)
+        paths |= contents.collect_secrets(project.site)
+        paths |= contents.collect_grafana(project)
+    with progress.stage("backing up InfluxDB"):
+        paths |= contents.collect_influxdb(project, engine, user=site_folder.users()["influxdb"])
     return paths
 
 
@@ -194,7 +194,7 @@ def _origin(project: Project, engine: Engine, influxdb: InfluxDB, begun: float) 
 
 
 def _damaged(project: Project, influxdb: InfluxDB) -> tuple[str, ...]:
-    """The days of which InfluxDB cannot read all; nothing else would say that an archive is without them."""
+    """The days with points that InfluxDB cannot read, which are missing from the archive without any other message."""
     folder = project.site.root / project.config.data
     aside = shards.list_quarantined(folder, shards.list_locations(influxdb))
     damages = [*shards.list_unopened(influxdb, folder, now=time.time()), *aside]
@@ -204,14 +204,14 @@ def _damaged(project: Project, influxdb: InfluxDB) -> tuple[str, ...]:
 def _store(
     project: Project, said: Manifest, paths: Mapping[str, Path], damaged: tuple[str, ...], progress: Progress
 ) -> BackupResult:
-    content = backup_archive.write(said)
-    name = named(project.config.site, datetime.fromtimestamp(said.origin.begun, UTC))
-    size = backup_archive.size(content, said.members)
+    content = backup_archive.encode_manifest(said)
+    name = archive_name(project.config.site, datetime.fromtimestamp(said.origin.begun, UTC))
+    size = backup_archive.archive_size(content, said.members)
     stored, failed, pruned = [], {}, {}
     for one in stores(project):
         with progress.stage(f"storing {name} in {one.where}") as stage:
             try:
-                one.put(name, backup_archive.pieces(content, said.members, paths.__getitem__), size)
+                one.put(name, backup_archive.stream_archive(content, said.members, paths.__getitem__), size)
                 stored.append(one.where)
                 if not damaged:  # else an older archive may be the only one that has those days
                     pruned[one.where] = _prune(project, one, progress)
@@ -221,12 +221,14 @@ def _store(
                 failed[one.where] = f"{why}; {error.hint}" if error.hint else why
     if not stored:
         details = "; ".join(f"{where}: {why}" for where, why in failed.items())
-        raise AresmonError(f"no place took the archive: {details}", hint="mend it, then `aresmon backup` again")
-    record.note_made(project.site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
+        raise AresmonError(
+            f"no destination stored the archive: {details}", hint="fix it, then run `aresmon backup` again"
+        )
+    record.save_made(project.site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
     events.record_backup(service.influxdb(project.site), project.config.server, "made", name)
     if failed:
         details = "; ".join(f"{where}: {why}" for where, why in failed.items())
-        record.note_failed(project.site, FailedBackup(time.time(), details))
+        record.save_failed(project.site, FailedBackup(time.time(), details))
     return BackupResult(
         archive=name,
         bytes=size,
@@ -241,9 +243,9 @@ def _store(
 
 
 def _prune(project: Project, one: Store, progress: Progress) -> list[str]:
-    """What the keep rules removed there; an archive that cannot be removed is no reason to have made none."""
+    """Delete the archives that no rule keeps; return their names. A failure is only a warning: the backup exists."""
     try:
-        return pruning.prune(one, project.config.backup.keep, pruning.proven(project.site))
+        return pruning.prune(one, project.config.backup.keep, pruning.read_verification(project.site))
     except AresmonError as error:
         progress.warn(f"older archives could not be removed: {error.message}", hint=error.hint)
         return []

@@ -1,4 +1,4 @@
-"""Archives that no rule wants any more, removed from a store."""
+"""Select the archives that no rule of `backup.keep` keeps, and delete them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aresmon.backup import record
-from aresmon.backup.storage.base import Store, StoredArchive, StoreError, in_order
+from aresmon.backup.storage.base import Store, StoredArchive, StoreError, sort_archives
 from aresmon.config.backup import KeepRules
 from aresmon.config.layout import Layout
 
@@ -16,14 +16,14 @@ FAILED = "the last verification failed"
 
 @dataclass(frozen=True, slots=True)
 class VerificationState:
-    """What is known of proofs: the archive that was proven last, and whether the last proof failed."""
+    """The archive that was verified last, and whether the last verification failed."""
 
     archive: str = ""
     failed: bool = False
 
 
-def proven(site: Layout) -> VerificationState:
-    """What verifying said last."""
+def read_verification(site: Layout) -> VerificationState:
+    """The result of the last verification."""
     verified = record.read(site).last_verified
     return (
         VerificationState()
@@ -33,26 +33,26 @@ def proven(site: Layout) -> VerificationState:
 
 
 def plan(store: Store, rules: KeepRules, proof: VerificationState) -> list[PruneDecision]:
-    """A verdict on each archive of a store, the newest last. Raises StoreError.
+    """Decide about each archive of a store, the newest last. Raises StoreError.
 
-    After a proof that failed everything stays: an older archive may be the only good one.
+    After a failed verification every archive is kept: an older one may be the only good one.
     """
     verdicts = select(store.list(), rules, verified=proof.archive)
     if not proof.failed:
         return verdicts
-    return [one if one.stays else PruneDecision(one.archive, (FAILED,)) for one in verdicts]
+    return [one if one.is_kept else PruneDecision(one.archive, (FAILED,)) for one in verdicts]
 
 
 def apply(store: Store, verdicts: list[PruneDecision]) -> list[str]:
-    """Remove what goes, the oldest first; its names. Raises StoreError, with the rest still there."""
-    gone = [one.archive.name for one in verdicts if not one.stays]
+    """Delete the archives that are not kept, the oldest first; return their names. Raises StoreError if one fails."""
+    gone = [one.archive.name for one in verdicts if not one.is_kept]
     for name in gone:
         store.delete(name)
     return gone
 
 
 def prune(store: Store, rules: KeepRules, proof: VerificationState) -> list[str]:
-    """Both, as after each backup."""
+    """Plan and apply, as each backup does."""
     return apply(store, plan(store, rules, proof))
 
 
@@ -66,22 +66,22 @@ _PERIODS: Mapping[str, Callable[[StoredArchive], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class PruneDecision:
-    """An archive and the rules that want it to stay; without any, it goes."""
+    """An archive and the rules that keep it; without any, it is deleted."""
 
     archive: StoredArchive
-    wanted: tuple[str, ...]
+    rules: tuple[str, ...]
 
     @property
-    def stays(self) -> bool:
-        return bool(self.wanted)
+    def is_kept(self) -> bool:
+        return bool(self.rules)
 
 
 def select(archives: Iterable[StoredArchive], rules: KeepRules, *, verified: str = "") -> list[PruneDecision]:
-    """A verdict on each archive, the newest last. `verified` is the name of the last one that was proven.
+    """Decide about each archive, the newest last. `verified` is the name of the last one that was verified.
 
-    The newest one stays whatever the rules say, and so does the proven one.
+    The newest archive and the verified one are always kept.
     """
-    ordered = in_order(archives)
+    ordered = sort_archives(archives)
     wanted: dict[str, list[str]] = {one.name: [] for one in ordered}
     for rule, most in (
         ("last", rules.last),
@@ -106,19 +106,19 @@ def _last_of_each(ordered: Iterable[StoredArchive], period: Callable[[StoredArch
 
 @dataclass(frozen=True, slots=True)
 class StoredArchives:
-    """A place, a verdict on each of its archives, the newest last, and its room in bytes where that is known.
+    """A destination, the decision about each of its archives, the newest last, and its free bytes if known.
 
-    `gone` are the names of what was removed; `error` says why the place could not be looked into, or pruned.
+    `removed` are the names of the deleted archives; `error` is why the destination could not be listed or pruned.
     """
 
     where: str
     verdicts: tuple[PruneDecision, ...] = ()
     free: int | None = None
-    gone: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     error: StoreError | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """As a script reads it; times in UTC."""
+        """The output of --json; times in UTC."""
         return {
             "where": self.where,
             "error": self.error.message if self.error else "",
@@ -128,31 +128,31 @@ class StoredArchives:
                     "name": one.archive.name,
                     "bytes": one.archive.size,
                     "at": one.archive.at.isoformat(),
-                    "stays": one.stays,
-                    "wanted_by": list(one.wanted),
+                    "stays": one.is_kept,
+                    "wanted_by": list(one.rules),
                 }
                 for one in self.verdicts
             ],
-            "removed": list(self.gone),
+            "removed": list(self.removed),
         }
 
 
 def inventory(stores: list[Store], rules: KeepRules, proof: VerificationState) -> list[StoredArchives]:
-    """Each place as it is; one that fails does not keep the others from being looked at."""
-    return list(_each(stores, lambda store: _looked(store, rules, proof)))
+    """List each destination; one that fails does not prevent the others from being listed."""
+    return list(_each(stores, lambda store: _list(store, rules, proof)))
 
 
 def prune_all(stores: list[Store], rules: KeepRules, proof: VerificationState) -> list[StoredArchives]:
-    """Each place, after what no rule wants was removed from it."""
+    """Delete the archives that no rule keeps from each destination."""
 
     def pruned(store: Store) -> StoredArchives:
         verdicts = plan(store, rules, proof)
-        return StoredArchives(store.where, tuple(verdicts), gone=tuple(apply(store, verdicts)))
+        return StoredArchives(store.where, tuple(verdicts), removed=tuple(apply(store, verdicts)))
 
     return list(_each(stores, pruned))
 
 
-def _looked(store: Store, rules: KeepRules, proof: VerificationState) -> StoredArchives:
+def _list(store: Store, rules: KeepRules, proof: VerificationState) -> StoredArchives:
     return StoredArchives(store.where, tuple(plan(store, rules, proof)), store.free())
 
 

@@ -1,4 +1,4 @@
-"""What became of the last backup: where it went, why it failed, what verifying it found. Kept in `backups.json`."""
+"""The record of the last backup, failure and verification, in `backups.json`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from aresmon.system.json_file import JsonFile
 
 @dataclass(frozen=True, slots=True)
 class CompletedBackup:
-    """An archive that is whole where it belongs. `at` is in seconds since 1970; `destination` is for people, and
-    names the places that took it."""
+    """A backup that was stored. `at` is in seconds since 1970; `destination` names the destinations that stored it."""
 
     at: float
     archive: str
@@ -33,7 +32,7 @@ class FailedBackup:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """An archive that was restored for trial; `what` is what was compared, or what does not hold."""
+    """The verification of an archive; `what` is what was compared, or what failed."""
 
     at: float
     archive: str
@@ -43,8 +42,8 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class BackupRecord:
-    """What is known. `last_failed` is there only where no backup was made since. `kept_passphrase` is the mark of the
-    passphrase that somebody was shown, to keep it elsewhere."""
+    """The record of a site. `last_failed` is set only if no backup was made since. `kept_passphrase` is the digest of
+    the passphrase that was displayed, to be kept elsewhere."""
 
     last_made: CompletedBackup | None = None
     last_failed: FailedBackup | None = None
@@ -53,67 +52,68 @@ class BackupRecord:
 
 
 def read(site: Layout) -> BackupRecord:
-    """The record of a site; an empty one where there is none, or none that can be read."""
+    """The record of a site; an empty one if there is none that can be read."""
     return _file(site).read_or(BackupRecord())
 
 
 def find_problems(record: BackupRecord, *, due: float, now: float) -> Iterator[tuple[str, str]]:
-    """What is wrong with the backups, and what to do; `due` is how many seconds may pass between two, 0 for any.
+    """Yield the problems of the backups, each with the next step; `due` is the longest interval in seconds, 0 for any.
 
-    A site that never made any has made its choice: `aresmon doctor` says so, and nothing else does.
+    A site that never made a backup is not reported here; `aresmon doctor` does.
     """
     made, failed, verified = record.last_made, record.last_failed, record.last_verified
     if failed is not None:
-        yield f"the last backup failed: {failed.what}", "mend it, then `aresmon backup`"
+        yield f"the last backup failed: {failed.what}", "fix it, then `aresmon backup`"
     elif made is not None and due and now - made.at > due:
-        yield f"the last backup is {_ago(now - made.at)} old", "`aresmon backup`, and see why its timer did not"
+        yield f"the last backup is {_ago(now - made.at)} old", "`aresmon backup`; check why its timer did not run it"
     if verified is not None and not verified.ok:
         yield (
-            f"the archive {verified.archive} does not hold: {verified.what}",
+            f"the archive {verified.archive} failed its verification: {verified.what}",
             "`aresmon backup`, then `aresmon backup --verify latest`",
         )
 
 
 def describe(record: BackupRecord, *, now: float) -> str:
-    """The last backup and the last proof, in one line."""
+    """The last backup and the last verification, in one line."""
     made, verified = record.last_made, record.last_verified
     if made is None:
         return "Backup: none yet"
-    proof = "none was ever proven"
+    verification = "none verified yet"
     if verified is not None:
-        proof = f"{verified.archive} {'was proven' if verified.ok else 'did not hold'} {_ago(now - verified.at)} ago"
-    return f"Backup: {_ago(now - made.at)} ago, {made.bytes / 10**6:.1f} MB, in {made.destination}; {proof}"
+        outcome = "was verified" if verified.ok else "failed its verification"
+        verification = f"{verified.archive} {outcome} {_ago(now - verified.at)} ago"
+    return f"Backup: {_ago(now - made.at)} ago, {made.bytes / 10**6:.1f} MB, in {made.destination}; {verification}"
 
 
 def _ago(seconds: float) -> str:
-    """`3 min`, `5 h`, `12 d`"""
-    size, unit = next(one for one in ((86400, "d"), (3600, "h"), (0, "min")) if seconds >= 2 * one[0])
+    """`3 min`, `5 hours`, `12 days`"""
+    size, unit = next(one for one in ((86400, "days"), (3600, "hours"), (0, "min")) if seconds >= 2 * one[0])
     return f"{seconds / (size or 60):.0f} {unit}"
 
 
-def note_made(site: Layout, made: CompletedBackup) -> None:
-    """Remember a backup that was made; what failed before is no news any more."""
+def save_made(site: Layout, made: CompletedBackup) -> None:
+    """Record a backup that was made; an earlier failure is removed."""
     _write(site, replace(read(site), last_made=made, last_failed=None))
 
 
-def note_failed(site: Layout, failed: FailedBackup) -> None:
-    """Remember that a backup was not made."""
+def save_failed(site: Layout, failed: FailedBackup) -> None:
+    """Record a backup that failed."""
     _write(site, replace(read(site), last_failed=failed))
 
 
-def note_verified(site: Layout, verified: Verification) -> None:
-    """Remember what a trial restore found."""
+def save_verified(site: Layout, verified: Verification) -> None:
+    """Record the result of a verification."""
     _write(site, replace(read(site), last_verified=verified))
 
 
-def mark_of(passphrase: str) -> str:
-    """What tells one passphrase from another. Keyed with itself: the site's key may be replaced, the passphrase not."""
+def passphrase_digest(passphrase: str) -> str:
+    """Identify a passphrase. The digest is keyed with the passphrase itself, because the site's key may be replaced."""
     return hmac.new(passphrase.encode(), b"shown", hashlib.sha256).hexdigest()[:12]
 
 
-def note_passphrase(site: Layout, mark: str) -> None:
-    """Remember that somebody was shown the passphrase with this mark."""
-    _write(site, replace(read(site), kept_passphrase=mark))
+def save_passphrase(site: Layout, digest: str) -> None:
+    """Record that the passphrase with this digest was displayed."""
+    _write(site, replace(read(site), kept_passphrase=digest))
 
 
 def _write(site: Layout, record: BackupRecord) -> None:

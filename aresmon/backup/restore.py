@@ -1,4 +1,4 @@
-"""An archive brought back: tried, compared, exchanged for what is there, and undone unless data arrives."""
+"""Restore an archive: verify it, swap it in for the present data, and roll back unless fresh data arrives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aresmon.backup import archive as backup_archive
 from aresmon.backup import create, restore_site, verify
 from aresmon.backup.archive import Manifest
 from aresmon.backup.restore_site import Key
-from aresmon.backup.verify import Also, ArchiveSource
+from aresmon.backup.verify import ArchiveSource, TrialOptions
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import backfill, downsampling, freshness, scratch
@@ -36,14 +36,14 @@ NAMES = {
     "influxdb": ("meta", "data", "wal"),
     "grafana": ("grafana.db", "grafana.db-journal", "grafana.db-wal", "grafana.db-shm"),
 }
-"""What of a data folder an archive stands in for. SQLite undoes what a journal says, of whichever database it is."""
-_PROVEN_WITHIN = 90.0
+"""The files of a data folder that an archive replaces. SQLite would apply an old journal to a new database."""
+_DATA_WITHIN = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """What is asked for. `only` is one of PARTS, or empty; `of_site` names another site whose archive is meant;
-    `accepted` takes an archive whose points differ from what it says, `shorten` lets a shorter retention delete."""
+    """What to restore. `only` is one of PARTS, or empty; `of_site` names another site whose archive is accepted;
+    `accepted` accepts points that differ from the manifest, `shorten` a shorter retention that deletes points."""
 
     only: str = ""
     of_site: str = ""
@@ -54,7 +54,7 @@ class RestoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
-    """What a restore would do. `replaced` are the folders and files that have something now, which is kept aside."""
+    """What a restore would do. `replaced` are the folders and files whose present contents are moved aside."""
 
     archive: str
     where: str
@@ -68,7 +68,7 @@ class RestorePlan:
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What was restored, where the former is kept, and why it is not proven, where it is not."""
+    """What was restored, where the previous data is kept, and why the result could not be verified, if so."""
 
     archive: str
     parts: tuple[str, ...]
@@ -79,7 +79,7 @@ class RestoreResult:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What one restore works with; `owed` is what was to be downsampled of the former data."""
+    """What one restore works with; `owed` are the backfills that the previous data still needs."""
 
     project: Project
     engine: Engine
@@ -91,37 +91,37 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class _Started:
-    """How the stack is with the restored data: why it must be taken out again, or what could not be proven."""
+    """The state of the stack with the restored data: why it must be rolled back, or what could not be verified."""
 
     failed: str = ""
     unproven: str = ""
     code: ExitCode = ExitCode.DONE
 
 
-def find(site: Site, archive: str) -> ArchiveSource:
-    """The archive: a file here, or of the site's stores. Raises AresmonError where there is none."""
+def find_source(site: Site, archive: str) -> ArchiveSource:
+    """The archive of this name: a file, or one in the site's destinations. Raises AresmonError if there is none."""
     if Path(archive).is_file():
-        return verify.of_file(Path(archive))
+        return verify.from_file(Path(archive))
     if not site.file.exists():
         raise AresmonError(
-            f"there is no file {archive}, and no {site.file} that names other places",
-            hint="copy the archive here, then `aresmon restore FILE.tar` in the folder that is to become the site's",
+            f"there is no file {archive}, and no {site.file} with destinations to search",
+            hint="copy the archive to this machine, then run `aresmon restore FILE.tar` in the folder of the new site",
         )
-    return verify.find(Project.load(site), archive)
+    return verify.find_archive(Project.load(site), archive)
 
 
 def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan:
-    """Look at the archive and at what is here. Raises AresmonError where it cannot be restored."""
+    """Return what a restore would do. Raises AresmonError if the archive cannot be restored here."""
     with source.open() as stream:
         said = backup_archive.read_manifest(stream)
-    verify.check(said)
+    verify.check_version(said)
     is_new = not site.file.exists()
     project = None if is_new else Project.load(site)
     config = None if project is None else project.config
     if config is not None and said.origin.site not in (config.site, wish.of_site):
         raise AresmonError(
-            f"{source.name} is of the site {said.origin.site}, and this is {config.site}",
-            hint=f"if that is meant: --from-site {said.origin.site}; nothing was changed",
+            f"{source.name} is an archive of the site {said.origin.site}, and this site is {config.site}",
+            hint=f"to restore it here, add --from-site {said.origin.site}; nothing was changed",
         )
     parts = _parts(said, wish, is_new=is_new)
     if "influxdb" in parts:
@@ -141,9 +141,9 @@ def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan
 def restore(
     site: Site, engine: Engine, source: ArchiveSource, wish: RestoreOptions, progress: Progress
 ) -> RestoreResult:
-    """Do it. What is there is stopped only when the archive has proven itself, and comes back if no data arrives.
+    """Restore an archive. Services are stopped only after its verification; without fresh data it is rolled back.
 
-    Raises AresmonError: code 1 and 4 with nothing changed, 3 where the former data is back, 4 where it is not.
+    Raises AresmonError: code 1 or 4 with nothing changed, 3 after a roll-back, 4 if the roll-back failed.
     """
     planned = plan(site, source, wish)
     former = f".aresmon-former-{_stamp()}"
@@ -155,9 +155,11 @@ def restore(
         upgrade_journal.check_none(site)
         folder_swap.finish_locked(site, engine, progress)
         if "site" in planned.parts:
-            moves += restore_site.bring(site, source, site.state / former.removeprefix(".aresmon-"), wish.key, progress)
+            moves += restore_site.restore_files(
+                site, source, site.state / former.removeprefix(".aresmon-"), wish.key, progress
+            )
             if wish.key.wanted:
-                create.note_shown(site)  # who restores has it
+                create.record_passphrase_shown(site)  # whoever restores an archive has it
         work = _Work(
             Project.load(site), engine, source, wish, progress, backfill.read_journal(site.state / backfill.JOURNAL)
         )
@@ -170,13 +172,14 @@ def restore(
         site.record(command="restore", archive=source.name, parts=planned.parts, former=_kept(moves))
         if not data:
             return RestoreResult(source.name, planned.parts, tuple(_kept(moves)), "", ExitCode.DONE)
-        # Within the lock: nobody else may begin something before it is clear which data stay.
+        # Within the lock: no other command may start before it is clear which data stays.
         started = _start(work, active, since)
         if started.failed and not planned.is_new:
             _undo(work, exchanged, started.failed)
     if started.failed:
         raise AresmonError(
-            f"all is restored, and the stack does not start: {started.failed}", hint="`aresmon up` goes on from here"
+            f"everything is restored, but the stack does not start: {started.failed}",
+            hint="`aresmon up` continues from here",
         )
     return RestoreResult(source.name, planned.parts, tuple(_kept(moves)), started.unproven, started.code)
 
@@ -184,9 +187,9 @@ def restore(
 def _parts(said: Manifest, wish: RestoreOptions, *, is_new: bool) -> tuple[str, ...]:
     if wish.only:
         if not said.has(wish.only):
-            raise AresmonError(f"the archive has nothing of {wish.only} in it")
+            raise AresmonError(f"the archive does not contain {wish.only}")
         if is_new and wish.only != "site":
-            raise AresmonError("there is no site here yet", hint="without --only, all of it is restored")
+            raise AresmonError("there is no site here yet", hint="without --only, everything is restored")
         return (wish.only,)
     return tuple(part for part in PARTS if said.has(part) and (part != "site" or is_new))
 
@@ -202,7 +205,7 @@ def _replaced(site: Site, project: Project | None, parts: tuple[str, ...]) -> li
 
 
 def _prepared(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwap], list[BackfillTask]]:
-    """What `_prepare` does; nothing is left of what does not get so far."""
+    """Prepare, and delete the remains if that fails."""
     try:
         return _prepare(work, parts, former)
     except BaseException:
@@ -212,8 +215,8 @@ def _prepared(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSw
 
 
 def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwap], list[BackfillTask]]:
-    """Everything up to the moment before anything is stopped: the moves that are left to be done, and what is to be
-    downsampled then."""
+    """Do everything that is possible before services are stopped; return the swaps, and the backfills to do
+    afterwards."""
     _check_images(work, parts)
     folders, users = work.project.data_folders(), site_folder.users()
     for part in parts:
@@ -228,14 +231,14 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
         wanted = "grafana" in parts and name.startswith("grafana/")
         return grafana / name.removeprefix("grafana/") if wanted else None
 
-    also, filling = Also(lambda _: None, place, points="influxdb" in parts), work.owed
+    also, filling = TrialOptions(lambda _: None, place, points="influxdb" in parts), work.owed
     if "influxdb" in parts:
         filling = backfill.merge_tasks(work.owed, _try_points(work, also))
     else:
         verify.unpack(work.source, folders["influxdb"] / FOLDER, 0, progress=work.progress, also=also)
     if "grafana" in parts:
-        if fault := verify.grafana_fault(grafana / "grafana.db"):
-            raise AresmonError(f"{work.source.name}: {fault}", hint="take another archive; nothing was changed")
+        if fault := verify.check_grafana(grafana / "grafana.db"):
+            raise AresmonError(f"{work.source.name}: {fault}", hint="use another archive; nothing was changed")
         scratch.chown_contents(grafana, users["grafana"])
     moves = [
         folder_swap.plan_swap(folders[one], folders[one] / FOLDER, folders[one] / former, NAMES[one]) for one in parts
@@ -244,8 +247,8 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
 
 
 def _check_images(work: _Work, parts: list[str]) -> None:
-    """Raise AresmonError where there is no image that may meet the data: the stack would not start afterwards."""
-    # A folder that is empty now was written by nobody, also once it is filled.
+    """Raise AresmonError if no image can run on the restored data: the stack would not start afterwards."""
+    # A folder that is empty now has no version yet; the restore must not be taken for an older one.
     image_versions.write(work.project.site, image_versions.read_current(work.project))
     pinned = images.used_pins(work.project.config)
     wanted = {"influxdb": pinned["influxdb"]} if "influxdb" in parts else {}
@@ -255,35 +258,39 @@ def _check_images(work: _Work, parts: list[str]) -> None:
     )
     if "influxdb" in found.missing:
         why = lacking.get("influxdb", found.missing["influxdb"])
-        raise AresmonError(f"InfluxDB cannot run: {why}", hint="`aresmon images pull influxdb`; nothing was changed")
+        raise AresmonError(
+            f"there is no image for InfluxDB: {why}", hint="`aresmon images pull influxdb`; nothing was changed"
+        )
 
 
-def _try_points(work: _Work, also: Also) -> list[BackfillTask]:
-    """Leave a data folder that InfluxDB can begin with beside the one that it has; what it lacks of coarser points."""
-    form = verify.form(work.project, work.engine)
-    with verify.tried(work.project.site, work.engine, work.source, form, progress=work.progress, also=also) as tried:
+def _try_points(work: _Work, also: TrialOptions) -> list[BackfillTask]:
+    """Prepare a data folder beside InfluxDB's present one; return the backfills that it needs."""
+    form = verify.scratch_options(work.project, work.engine)
+    with verify.try_restore(
+        work.project.site, work.engine, work.source, form, progress=work.progress, also=also
+    ) as tried:
         for difference in tried.differences[:20]:
             work.progress.warn(f"{work.source.name}: {difference}")
         if tried.differences and not work.wish.accepted:
             raise AresmonError(
-                f"{work.source.name} does not hold: its points differ on {len(tried.differences)} days of measurements",
-                hint="take another archive, or, where there is none: --accept-differences; nothing was changed",
+                f"{work.source.name} failed its verification: {len(tried.differences)} measurement-days differ",
+                hint="use another archive, or add --accept-differences if there is none; nothing was changed",
                 code=ExitCode.BROKEN,
             )
         return _define(work.project, tried.scratch.influxdb, shorten=work.wish.shorten)
 
 
 def _define(project: Project, influxdb: InfluxDB, *, shorten: bool) -> list[BackfillTask]:
-    """Users, rights, policies and downsampling, which archives have none of: so that the first agent that is let in
-    finds all as it was. What is due of downsampling, which nobody could tell by the database afterwards."""
+    """Create users, permissions, policies and continuous queries, which archives do not contain, so that the first
+    agent that connects is accepted. Return the backfills, which the database could not show afterwards."""
     secrets = site_secrets.ensure(project.site.secrets, site_secrets.owners(project.config, site_folder.users()))
     secrets |= site_secrets.under_way(project.site.secrets, secrets)
     influxdb_users.reset_admin(influxdb, secrets)
     influxdb_users.apply(influxdb, influxdb_users.plan(influxdb, project.config, secrets, shorten=shorten))
     views = project.views
-    coarser = downsampling.plan(influxdb, project.config, views)
-    due = influxdb_service.due(influxdb, project.config, views, coarser)
-    downsampling.apply(influxdb, coarser)
+    changes = downsampling.plan(influxdb, project.config, views)
+    due = influxdb_service.due(influxdb, project.config, views, changes)
+    downsampling.apply(influxdb, changes)
     return due
 
 
@@ -307,7 +314,7 @@ def _exchange(work: _Work, moves: list[FolderSwap], filling: list[BackfillTask])
         with work.progress.stage(f"stopping {', '.join(there)}"):
             folder_swap.stop_services(work.engine, work.project.config.site, there)
     with work.progress.stage("moving the data into place"):
-        # Before they move: interrupted, the next `up` fills whichever data are there, and to do it again changes none.
+        # Before the swap: after an interruption, the next `up` backfills whichever data is there; repeating it is safe.
         backfill.write_journal(work.project.site.state / backfill.JOURNAL, filling)
         folder_swap.begin(work.project.site, moves, project=work.project.config.site)
         folder_swap.finish(work.project.site)
@@ -317,7 +324,7 @@ def _exchange(work: _Work, moves: list[FolderSwap], filling: list[BackfillTask])
 
 
 def _start(work: _Work, active: list[str], since: float) -> _Started:
-    """Start the stack, and wait for what hosts send that sent before."""
+    """Start the stack, and wait for data of the hosts that sent before."""
     try:
         outcome = up.up_locked(
             work.project, work.engine, work.progress, announce=lambda _: None, shorten=work.wish.shorten, hold=True
@@ -325,9 +332,9 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
     except AresmonError as error:
         return _Started(failed=error.message)
     code = ExitCode.DEGRADED if outcome.missing or outcome.unverified else ExitCode.DONE
-    lacking = [f"{service} does not run: {why}" for service, why in outcome.missing.items()]
+    lacking = [f"{service} is not running: {why}" for service, why in outcome.missing.items()]
     if not active:
-        why = outcome.unverified or "no host was sending before, so that there was no data to wait for"
+        why = outcome.unverified or "no host was sending data before the restore, so none was waited for"
         return _Started(unproven="; ".join([why, *lacking]), code=code)
     with work.progress.stage(f"waiting for data of {', '.join(active[:5])}"):
         failed = _wait_for(influxdb_service.influxdb(work.project.site), active, since)
@@ -345,28 +352,28 @@ def _wait_for(influxdb: InfluxDB, hosts: list[str], since: float) -> str:
             arrived, reason = False, f" ({error.message})"
         return arrived or None
 
-    if poll(has_arrived, within=_PROVEN_WITHIN, every=0.5):
+    if poll(has_arrived, within=_DATA_WITHIN, every=0.5):
         return ""
     names = ", ".join(hosts[:5])
-    return f"nothing of {names} arrived within {_PROVEN_WITHIN:.0f} s, which sent before{reason}"
+    return f"no data of {names} arrived within {_DATA_WITHIN:.0f} s, though it did before the restore{reason}"
 
 
 def _undo(work: _Work, moves: list[FolderSwap], why: str) -> None:
-    """Bring the former data back; always raises."""
+    """Restore the previous data; always raises."""
     rejected = f".aresmon-rejected-{_stamp()}"
-    work.progress.warn(f"the restored data is taken out again: {why}")
+    work.progress.warn(f"rolling back the restore: {why}")
     back = _exchange(work, [one.reversed(one.folder / rejected) for one in moves], work.owed)
-    details = f"the archive was restored and taken out again: {why}"
-    where = f"what was restored is in {', '.join(_kept(back))}"
+    details = f"the restore was rolled back: {why}"
+    where = f"the restored data is in {', '.join(_kept(back))}"
     try:
         up.up_locked(work.project, work.engine, work.progress, announce=lambda _: None, hold=True)
     except AresmonError as error:
         raise AresmonError(
-            f"{details}. The former data is back, and does not run either: {error.message}",
-            hint=f"{error.hint or '`aresmon up` goes on from here'}; {where}",
+            f"{details}. The previous data is back, but the stack does not start with it either: {error.message}",
+            hint=f"{error.hint or '`aresmon up` continues from here'}; {where}",
             code=ExitCode.BROKEN,
         ) from None
-    raise AresmonError(details, hint=f"the former data runs again; {where}", code=ExitCode.ROLLED_BACK)
+    raise AresmonError(details, hint=f"the stack is running with the previous data; {where}", code=ExitCode.ROLLED_BACK)
 
 
 def _stamp() -> str:
@@ -374,5 +381,5 @@ def _stamp() -> str:
 
 
 def _kept(moves: list[FolderSwap]) -> list[str]:
-    """The folders with what was there before."""
+    """The folders with the previous data."""
     return [str(one.previous) for one in moves if one.previous.is_dir()]

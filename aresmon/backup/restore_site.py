@@ -1,4 +1,4 @@
-"""The site's own files and secrets, brought back from an archive by one exchange, with what was there kept aside."""
+"""Restore the site's own files and secrets from an archive in one swap; the previous ones are kept."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _OF_SITE = (FILE, "overrides", "dashboards")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """How the secrets are opened: `passphrase` is asked for when it is needed; without `wanted` they stay shut."""
+    """How to decrypt the secrets: `passphrase` is called when it is needed; without `wanted` they are not restored."""
 
     wanted: bool
     passphrase: Callable[[], str]
 
 
-def bring(site: Site, source: ArchiveSource, former: Path, key: Key, progress: Progress) -> list[FolderSwap]:
-    """Put the archive's site files in place of those that are here, which go to `former`; the moves that did it.
+def restore_files(site: Site, source: ArchiveSource, former: Path, key: Key, progress: Progress) -> list[FolderSwap]:
+    """Replace the site's files with those of the archive; the present ones are moved to `former`. Return the swaps.
 
-    Every member of the archive is held against its hash first. Raises WrongPassphraseError and DamagedError, with
+    The hash of every member of the archive is checked first. Raises WrongPassphraseError and DamagedError, with
     nothing changed.
     """
     folder = site.state / "incoming"
@@ -42,12 +42,12 @@ def bring(site: Site, source: ArchiveSource, former: Path, key: Key, progress: P
         with progress.stage(f"reading {source.name} from {source.where}"), source.open() as stream:
             archive.unpack(stream, accept=_accept, place=lambda name: _place(folder, name))
         if key.wanted:
-            with progress.stage("opening the secrets"):
-                contents.open_secrets(folder / contents.SECRETS, key.passphrase(), folder / "state")
+            with progress.stage("decrypting the secrets"):
+                contents.decrypt_secrets(folder / contents.SECRETS, key.passphrase(), folder / "state")
         for name in ("root", "state"):
             (folder / name).mkdir(exist_ok=True)
         former.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The file first: as soon as it is there, `up` is about this site, and finishes what is left.
+        # aresmon.yml first: as soon as it is there, `up` recognises the site and completes the rest.
         moves = [
             folder_swap.plan_swap(site.root, folder / "root", former / "root", _OF_SITE),
             folder_swap.plan_swap(site.state, folder / "state", former / "state", ()),

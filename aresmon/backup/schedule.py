@@ -1,4 +1,4 @@
-"""What makes backups by itself: units of systemd's, as a script that installs them, or lines for cron.
+"""Scheduled backups: systemd units, as a script that installs them, or lines for cron.
 
 Source: systemd.unit(5), systemd.timer(5), systemd.exec(5), crontab(5).
 """
@@ -20,8 +20,8 @@ _UNITS = Path(__file__).with_name("units")  # templates: `{name}` is replaced
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a site's command is run: `program` is the way to aresmon, `root` the site's folder, `user` who owns it, and
-    `writes` the folders that a backup writes to besides. All paths are absolute."""
+    """How to run aresmon for a site: `program` is its command, `root` the site's folder, `user` its owner, and `writes`
+    the other folders that a backup writes to. All paths are absolute."""
 
     site: str
     program: Sequence[str]
@@ -32,7 +32,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
-    """Something that is to be done on time: its word, the arguments of `aresmon`, and when."""
+    """A scheduled command: its name, the arguments of `aresmon`, and when it runs."""
 
     name: str
     title: str
@@ -41,16 +41,16 @@ class ScheduledJob:
 
 
 def jobs(every: Schedule, verify: Schedule) -> list[ScheduledJob]:
-    """What a site wants to be done by itself; what is `never` done is not among them."""
+    """The scheduled commands of a site, without those that run `never`."""
     wanted = [
         ScheduledJob("backup", "Backup", ("backup",), every),
-        ScheduledJob("verify", "Proof of the last backup", ("backup", "--verify", "latest"), verify),
+        ScheduledJob("verify", "Verification of the last backup", ("backup", "--verify", "latest"), verify),
     ]
     return [job for job in wanted if job.when.every != "never"]
 
 
 def systemd(run: Run, wanted: Sequence[ScheduledJob]) -> str:
-    """A shell script that writes the units, and starts the timers. A second run writes the same."""
+    """A shell script that writes the units and starts the timers. It can be run again."""
     lines = [
         "#!/bin/sh",
         f"# Backups of the site {run.site} by systemd. As root: it writes to {FOLDER}.",
@@ -65,7 +65,7 @@ def systemd(run: Run, wanted: Sequence[ScheduledJob]) -> str:
 
 
 def units(run: Run, wanted: Sequence[ScheduledJob]) -> dict[str, str]:
-    """The units by file name: a service and a timer a job. A job waits for the ones before it."""
+    """The units by file name: a service and a timer for each job. A job waits for the ones before it."""
     found: dict[str, str] = {}
     for number, job in enumerate(wanted):
         description = f"{job.title} of the site {run.site} of aresmon"
@@ -89,9 +89,9 @@ def _template(name: str) -> str:
 
 
 def cron(run: Run, wanted: Sequence[ScheduledJob]) -> str:
-    """A file for /etc/cron.d. What a job says goes nowhere; its errors are mailed as cron is set up to."""
+    """A file for /etc/cron.d. Standard output is discarded; cron mails the errors."""
     lines = [
-        f"# Backups of the site {run.site}, for /etc/cron.d; a crontab of {run.user}'s own goes without their name.",
+        f"# Backups of the site {run.site}, for /etc/cron.d; in {run.user}'s own crontab, leave out the user name.",
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     ]
     for job in wanted:
@@ -121,12 +121,12 @@ def _cron_time(when: Schedule) -> str:
 
 
 def _paths(paths: Sequence[str], prefix: str = "") -> str:
-    """As systemd takes several of them, without those that are inside of another."""
+    """A list of paths for systemd, without those inside another one."""
     kept = [one for one in dict.fromkeys(paths) if not any(one.startswith(f"{other}/") for other in paths)]
     return " ".join(_word(f"{prefix}{one}") for one in kept)
 
 
 def _word(text: str) -> str:
-    """One word, as systemd reads it."""
+    """One word, quoted for systemd."""
     plain = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{plain}"' if any(sign in plain for sign in " '\"\\") else plain

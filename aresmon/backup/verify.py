@@ -1,4 +1,4 @@
-"""An archive proven: restored into a second InfluxDB and compared, with nothing that runs touched."""
+"""Verify an archive: restore it into a second InfluxDB and compare. The running services are not touched."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from aresmon.system.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What verifying found: of how many values on how many days, and what does not hold. `notes` are what could not
-    be looked at."""
+    """The result of a verification: the number of values and days compared, and what differs or is faulty. `notes` are
+    the parts that could not be checked."""
 
     archive: str
     where: str
@@ -58,23 +58,23 @@ class VerifyResult:
 
     @property
     def what(self) -> str:
-        """In one line."""
+        """The result in one line."""
         if self.ok:
-            return f"{self.values} values on {self.days} days of measurements are as they were"
+            return f"{self.values} values in {self.days} measurement-days match the manifest"
         details = [*self.faults, *map(str, self.differences[:1])]
         more = len(self.differences) - 1
         return "; ".join(details) + (f" and {more} more days" if more > 0 else "")
 
 
 def verify(project: Project, engine: Engine, archive: str, progress: Progress) -> VerifyResult:
-    """Restore an archive for trial, compare it with its manifest, and remember what came out.
+    """Restore an archive into a second InfluxDB, compare it with its manifest, and record the result.
 
-    Raises AresmonError where it cannot be tried; that an archive is damaged is a verdict.
+    Raises AresmonError if that cannot be done. A damaged archive is a result, not an error.
     """
     site, config = project.site, project.config
     with site.lock("backup --verify"):
         folder_swap.check_none(site)
-        source = find(project, archive)
+        source = find_archive(project, archive)
         folder = site.state / "staging-verify"
         influxdb_scratch.remove_folder(folder)
         try:
@@ -84,15 +84,15 @@ def verify(project: Project, engine: Engine, archive: str, progress: Progress) -
         finally:
             influxdb_scratch.remove_folder(folder)
             influxdb_scratch.remove_folder(site.root / config.data / FOLDER)
-        record.note_verified(site, Verification(time.time(), verdict.archive, verdict.ok, verdict.what))
+        record.save_verified(site, Verification(time.time(), verdict.archive, verdict.ok, verdict.what))
         if verdict.ok:
             with suppress(AresmonError):
                 events.record_backup(service.influxdb(site), config.server, "proven", verdict.archive)
         return verdict
 
 
-def form(project: Project, engine: Engine) -> ScratchOptions:
-    """How a second InfluxDB is run here. Raises AresmonError where there is no image for it."""
+def scratch_options(project: Project, engine: Engine) -> ScratchOptions:
+    """How to run a second InfluxDB here. Raises AresmonError if there is no image for it."""
     running = engine.containers(project.config.site).get("influxdb")
     image = (
         running.image
@@ -100,7 +100,7 @@ def form(project: Project, engine: Engine) -> ScratchOptions:
         else images.local(engine, images.used_pins(project.config)).references.get("influxdb", "")
     )
     if not image:
-        raise AresmonError("there is no image of InfluxDB here", hint="`aresmon images pull influxdb`, or `build`")
+        raise AresmonError("this machine has no image of InfluxDB", hint="`aresmon images pull influxdb`, or `build`")
     return ScratchOptions(
         folder=project.site.root / project.config.data / FOLDER,
         image=image,
@@ -117,15 +117,19 @@ def _verify(
 
     def accept(said: Manifest) -> None:
         if said.origin.site != project.config.site:
-            raise AresmonError(f"{source.name} is of the site {said.origin.site}, and this is {project.config.site}")
+            raise AresmonError(
+                f"{source.name} is an archive of the site {said.origin.site}, and this site is {project.config.site}"
+            )
 
     def place(name: str) -> Path | None:
         return folder / name if name in ("grafana/grafana.db", contents.SECRETS) else None
 
-    also = Also(accept, place)
-    with tried(project.site, engine, source, form(project, engine), progress=progress, also=also) as found:
+    also = TrialOptions(accept, place)
+    with try_restore(
+        project.site, engine, source, scratch_options(project, engine), progress=progress, also=also
+    ) as found:
         said, differences = found.manifest, found.differences
-    faults, notes = _look_at_rest(project.site, said, folder)
+    faults, notes = _check_rest(project.site, said, folder)
     return VerifyResult(
         archive=source.name,
         where=source.where,
@@ -138,32 +142,32 @@ def _verify(
     )
 
 
-def _look_at_rest(site: Site, said: Manifest, folder: Path) -> tuple[list[str], list[str]]:
-    """What is wrong with Grafana's database and the secrets, and what could not be looked at."""
+def _check_rest(site: Site, said: Manifest, folder: Path) -> tuple[list[str], list[str]]:
+    """The faults of Grafana's database and of the secrets, and notes on what could not be checked."""
     faults, notes = [], []
     if said.has("grafana"):
-        fault = grafana_fault(folder / "grafana/grafana.db")
+        fault = check_grafana(folder / "grafana/grafana.db")
         faults.extend([fault] if fault else [])
     else:
-        notes.append("Grafana's database is not in it: it never ran when the archive was made")
+        notes.append("the archive has no Grafana database: Grafana had never run when it was created")
     try:
-        contents.unseal((folder / contents.SECRETS).read_bytes(), secrets.read(site.secrets, secrets.BACKUP))
+        contents.decrypt((folder / contents.SECRETS).read_bytes(), secrets.read(site.secrets, secrets.BACKUP))
     except contents.WrongPassphraseError:
-        faults.append("its secrets do not open with the passphrase that the site has now")
+        faults.append("its secrets cannot be decrypted with the site's present passphrase")
     except OSError:
-        notes.append("there are no secrets in it")
+        notes.append("the archive has no secrets")
     return faults, notes
 
 
 LATEST = "latest"
-# What is unpacked, then taken in: InfluxDB's files are packed a little tighter than they lie in its folder.
+# The unpacked files and the restored ones: InfluxDB's backup is a little smaller than its data folder.
 _ROOM = 3
-_PAUSES = (0.0, 3.0)  # seconds before the points are added up, and once more where they differ
+_PAUSES = (0.0, 3.0)  # seconds before the points are compared, and again if they differ
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSource:
-    """An archive: its name, where it is, and how it is opened, as often as one likes."""
+    """An archive: its name, its location, and how to open it, which can be done repeatedly."""
 
     name: str
     where: str
@@ -172,7 +176,7 @@ class ArchiveSource:
 
 @dataclass(frozen=True, slots=True)
 class TrialRestore:
-    """What an archive became: a running InfluxDB with its points, and in which of them it differs."""
+    """A running InfluxDB with the points of an archive, and the days on which they differ from the manifest."""
 
     manifest: Manifest
     scratch: Scratch
@@ -180,27 +184,27 @@ class TrialRestore:
 
 
 @dataclass(frozen=True, slots=True)
-class Also:
-    """What else is wanted of an archive: `accept` is shown its manifest first, `place` says where another member goes.
-    Without `points` the database's are only held against their hashes."""
+class TrialOptions:
+    """What else to do with an archive: `accept` is called with its manifest first, `place` returns the path of another
+    member. Without `points`, only the hashes of the database's files are checked."""
 
     accept: Callable[[Manifest], None]
     place: Callable[[str], Path | None]
     points: bool = True
 
 
-def of_file(path: Path) -> ArchiveSource:
-    """An archive that is a file here."""
+def from_file(path: Path) -> ArchiveSource:
+    """The archive in this file."""
     return ArchiveSource(path.name, str(path.parent.resolve()), lambda: path.open("rb"))
 
 
-def find(project: Project, archive: str) -> ArchiveSource:
-    """The archive of this name: a file here, one of the site's stores', or the newest of them all.
+def find_archive(project: Project, archive: str) -> ArchiveSource:
+    """The archive of this name: a file, an archive in one of the destinations, or the newest of them.
 
-    Raises AresmonError where there is none.
+    Raises AresmonError if there is none.
     """
     if archive != LATEST and Path(archive).is_file():
-        return of_file(Path(archive))
+        return from_file(Path(archive))
     details: list[str] = []
     found: list[tuple[StoredArchive, ArchiveSource]] = []
     for store in stores(project):
@@ -213,43 +217,43 @@ def find(project: Project, archive: str) -> ArchiveSource:
         found.extend((one, ArchiveSource(one.name, store.where, _opener(store, one.name))) for one in wanted)
     if archive == LATEST and details and found:
         raise AresmonError(
-            f"which archive is the latest cannot be told: {'; '.join(details)}",
-            hint="name one: `aresmon backup list` shows those of the other places; nothing was changed",
+            f"the latest archive cannot be determined: {'; '.join(details)}",
+            hint="name an archive: `aresmon backup list` shows those of the other destinations; nothing was changed",
         )
     if not found:
         silent = f" ({'; '.join(details)})" if details else ""
         what = "there is no archive yet" if archive == LATEST else f"there is no archive {archive}"
-        raise AresmonError(f"{what}{silent}", hint="`aresmon backup list` shows those there are")
+        raise AresmonError(f"{what}{silent}", hint="`aresmon backup list` shows the archives")
     return max(found, key=lambda pair: pair[0].at)[1]
 
 
-def check(said: Manifest) -> None:
-    """Raise AresmonError for an archive that a newer aresmon made: it may hold what this one knows nothing of."""
+def check_version(said: Manifest) -> None:
+    """Raise AresmonError for an archive of a newer release of aresmon, which may contain what this one cannot read."""
     if _numbers(said.origin.aresmon) > _numbers(__version__):
         raise AresmonError(
-            f"the archive is of aresmon {said.origin.aresmon}, and this is {__version__}",
-            hint="bring aresmon to that version first",
+            f"the archive was created by aresmon {said.origin.aresmon}, and this is {__version__}",
+            hint="install that release of aresmon first",
         )
 
 
 def check_room(folder: Path, said: Manifest) -> None:
-    """Raise AresmonError where the points of an archive would not fit in, twice over, beside what is there."""
+    """Raise AresmonError if there is not enough disk space for the archive's points, unpacked and restored."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free, needed = shutil.disk_usage(there).free, _ROOM * said.size_of("influxdb") + LEAST_ROOM
     if free < needed:
         raise AresmonError(
-            f"{there}: {free >> 20} MiB are free, and this archive needs {needed >> 20} there for a while",
-            hint="make room there (`df -h`, `docker system df`); nothing was changed",
+            f"{there}: {free >> 20} MiB are free, and this archive temporarily needs {needed >> 20} MiB there",
+            hint="free some space there (`df -h`, `docker system df`); nothing was changed",
         )
 
 
 @contextmanager
-def tried(
-    site: Site, engine: Engine, source: ArchiveSource, form: ScratchOptions, *, progress: Progress, also: Also
+def try_restore(
+    site: Site, engine: Engine, source: ArchiveSource, form: ScratchOptions, *, progress: Progress, also: TrialOptions
 ) -> Iterator[TrialRestore]:
-    """Unpack an archive, have a second InfluxDB take its points in, and add them up.
+    """Unpack an archive, restore its points into a second InfluxDB, and compare them with the manifest.
 
-    Raises DamagedError for an archive that is not what it was, AresmonError for one of a newer InfluxDB.
+    Raises DamagedError for a damaged archive, AresmonError for one of a newer InfluxDB.
     """
     influxdb_scratch.remove_folder(form.folder)
     said = unpack(source, form.folder, form.user, progress=progress, also=also)
@@ -260,33 +264,33 @@ def tried(
         version = running.influxdb.version()
         if _numbers(said.origin.influxdb) > _numbers(version):
             raise AresmonError(
-                f"the archive is of InfluxDB {said.origin.influxdb}, and the image here is {version}",
-                hint="name that version in `images:`, or upgrade first",
+                f"the archive was created by InfluxDB {said.origin.influxdb}, and the image here is {version}",
+                hint="set `images.influxdb` to that version, or upgrade first",
             )
         running.restore()
-        stage.say("adding up its points")
+        stage.say("computing checksums of its points")
         yield TrialRestore(said, running, _differences(running.influxdb, said))
 
 
 def _differences(influxdb: InfluxDB, said: Manifest) -> tuple[DataMismatch, ...]:
-    """What differs, and does so twice: InfluxDB leaves a shard that it is opening out of its answers, unsaid."""
+    """The differences, if they persist: InfluxDB silently omits a shard that it is still opening."""
     differences: list[DataMismatch] = []
     for pause in _PAUSES:
         time.sleep(pause)
-        shards = checksums.list_shards(influxdb)
-        found = checksums.take(influxdb, checksums.days(shards), said.windows)
-        differences = backup_archive.differences(said.days, found)
+        shards = checksums.list_shard_spans(influxdb)
+        found = checksums.compute(influxdb, checksums.days(shards), said.windows)
+        differences = backup_archive.compare(said.days, found)
         if not differences:
             break
     return tuple(differences)
 
 
-def unpack(source: ArchiveSource, folder: Path, user: int, *, progress: Progress, also: Also) -> Manifest:
-    """Bring the points' files to `incoming` in this folder, for InfluxDB's user, and others where they are wanted."""
+def unpack(source: ArchiveSource, folder: Path, user: int, *, progress: Progress, also: TrialOptions) -> Manifest:
+    """Unpack the files of the points to `incoming` in this folder, owned by InfluxDB's user, and others as wanted."""
     incoming = folder / "incoming"
 
     def accept(said: Manifest) -> None:
-        check(said)
+        check_version(said)
         also.accept(said)
         if also.points:
             check_room(folder, said)
@@ -308,14 +312,14 @@ def unpack(source: ArchiveSource, folder: Path, user: int, *, progress: Progress
     return said
 
 
-def grafana_fault(path: Path) -> str:
-    """What is wrong with this copy of Grafana's database; nothing for a sound one."""
+def check_grafana(path: Path) -> str:
+    """Check this copy of Grafana's database; return what is wrong, or nothing."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as database:
             said = str(database.execute("PRAGMA integrity_check").fetchone()[0])
     except sqlite3.Error as error:
         said = str(error)
-    return "" if said == "ok" else f"Grafana's database is not sound: {said}"
+    return "" if said == "ok" else f"Grafana's database is damaged: {said}"
 
 
 def _opener(store: Store, name: str) -> Callable[[], AbstractContextManager[Readable]]:
@@ -323,5 +327,5 @@ def _opener(store: Store, name: str) -> Callable[[], AbstractContextManager[Read
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """`1.13.1` as numbers that can be compared; what follows them counts for nothing."""
+    """`1.13.1` as comparable numbers; a suffix is ignored."""
     return tuple(int(part) for part in version.split("-")[0].split("+")[0].split(".") if part.isdigit())

@@ -1,4 +1,4 @@
-"""`aresmon backup`: archives made, verified, listed and pruned; when, and with which keys."""
+"""`aresmon backup`: create, verify, list and prune archives; print a schedule; set the passphrase and S3 keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 app = group()
 
-_LONGEST = 1024  # characters of a secret on standard input, with room for a slip to be told
+_LONGEST = 1024  # characters of a secret on standard input, with room for a mistake to be reported
 
 
 @group_command(app, example="aresmon backup --verify latest")
@@ -63,7 +63,9 @@ def backup(
     if context.invoked_subcommand:
         if dry_run or as_json or verify or schedule:
             raise AresmonError(
-                f"an option stands before `{context.invoked_subcommand}`", hint="put it after", code=ExitCode.USAGE
+                f"an option before `{context.invoked_subcommand}` has no effect there",
+                hint=f"put it after `{context.invoked_subcommand}`",
+                code=ExitCode.USAGE,
             )
         return
     if schedule:
@@ -78,18 +80,19 @@ def _make(*, dry_run: bool, as_json: bool) -> None:
     """`aresmon backup` itself."""
     from aresmon.backup import create
 
-    project, console = _here(), the_console()
+    project, console = _local_project(), the_console()
     if dry_run:
         plan = create.plan(project)
         console.data(asdict(plan)) if as_json else _tell_plan(plan)
         return
     result = create.make(project, the_engine(), NoProgress() if as_json else console)
     console.data({"code": result.code, **asdict(result)}) if as_json else _tell_made(result)
-    _tell_doubts(project)
+    _print_warnings(project)
     if not create.is_passphrase_kept(project.site):
         console.warn(
-            "nobody has seen the passphrase yet that the secrets in the archive are sealed with",
-            hint="`aresmon backup passphrase` shows it: keep it elsewhere than on this machine",
+            "the backup passphrase has never been displayed; without it, the secrets in archives cannot be decrypted "
+            "on another machine",
+            hint="run `aresmon backup passphrase`, and keep it somewhere other than on this machine",
         )
     raise typer.Exit(result.code)
 
@@ -99,7 +102,7 @@ def _verify(archive: str, *, as_json: bool) -> None:
     from aresmon.backup import verify as backup_verify
 
     console = the_console()
-    verdict = backup_verify.verify(_here(), the_engine(), archive, NoProgress() if as_json else console)
+    verdict = backup_verify.verify(_local_project(), the_engine(), archive, NoProgress() if as_json else console)
     if as_json:
         console.data({"ok": verdict.ok, **asdict(verdict)})
         raise typer.Exit(verdict.code)
@@ -109,19 +112,21 @@ def _verify(archive: str, *, as_json: bool) -> None:
         console.warn(problem)
     if not verdict.ok:
         raise AresmonError(
-            f"{verdict.archive} does not hold",
-            hint="`aresmon backup` makes another; keep older ones",
+            f"{verdict.archive} failed its verification",
+            hint="create another one with `aresmon backup`, and keep older archives",
             code=verdict.code,
         )
-    console.say(f"{verdict.archive} holds: {verdict.what}.", style="green")
+    console.say(f"{verdict.archive} is verified: {verdict.what}.", style="green")
 
 
 def _tell_plan(plan: BackupPlan) -> None:
-    what = "the points, Grafana, the site and its secrets" if plan.has_grafana else "the points, the site, its secrets"
+    what = (
+        "the points, Grafana, the site and its secrets" if plan.has_grafana else "the points, the site and its secrets"
+    )
     the_console().say(
-        f"An archive of {what} would go to {', '.join(plan.destinations)}.\n"
-        f"The points take {plan.database >> 20} MiB now; {plan.room >> 20} MiB must be free in {plan.staging} for a "
-        f"while, and {plan.free >> 20} are. Nothing was changed."
+        f"An archive of {what} would be stored in {', '.join(plan.destinations)}.\n"
+        f"The points use {plan.database >> 20} MiB now; the backup temporarily needs {plan.room >> 20} MiB in "
+        f"{plan.staging}, and {plan.free >> 20} MiB are free. Nothing was changed."
     )
 
 
@@ -131,17 +136,17 @@ def _tell_made(result: BackupResult) -> None:
         console.warn(f"not stored in {where}: {why}")
     for days in result.damaged:
         console.warn(
-            f"points of {days} are not in it: InfluxDB cannot read them; older archives stay",
-            hint="docs/faults.md, A damaged shard, how to go on",
+            f"points of {days} are missing from the archive: InfluxDB cannot read them; older archives are kept",
+            hint="docs/faults.md, section on damaged shards",
         )
     for where, gone in result.pruned.items():
         if gone:
-            console.say(f"{where}: removed {', '.join(gone)}, which no rule of backup.keep wants any more")
+            console.say(f"{where}: deleted {', '.join(gone)}, which no rule of backup.keep keeps")
     if not result.has_grafana:
-        console.note("Grafana's database is not in it: Grafana never ran here")
+        console.note("the archive has no Grafana database: Grafana has never run here")
     console.say(
         f"{result.archive}, {result.bytes / 2**20:.1f} MiB, is in {', '.join(result.stored)} ({result.seconds:.0f} s). "
-        f"That it can be restored: `aresmon backup --verify {result.archive}`"
+        f"To verify that it can be restored: `aresmon backup --verify {result.archive}`"
     )
 
 
@@ -154,10 +159,10 @@ def passphrase() -> None:
     """
     from aresmon.backup import create
 
-    site = _here().site
+    site = _local_project().site
     typer.echo(create.show_passphrase(site))
-    create.note_shown(site)
-    typer.echo("Keep it where the end of this machine does not take it along.", err=True)
+    create.record_passphrase_shown(site)
+    typer.echo("Keep it somewhere other than on this machine.", err=True)
 
 
 @command(app, name="list", example="aresmon backup list")
@@ -168,8 +173,8 @@ def list_archives(as_json: Json = False) -> None:
     """
     from aresmon.backup import pruning
 
-    project = _here()
-    places = pruning.inventory(_stores(project), project.config.backup.keep, pruning.proven(project.site))
+    project = _local_project()
+    places = pruning.inventory(_stores(project), project.config.backup.keep, pruning.read_verification(project.site))
     if as_json:
         the_console().data({"places": [place.as_json() for place in places]})
     else:
@@ -191,14 +196,14 @@ def prune(
     """
     from aresmon.backup import pruning
 
-    project = _here()
+    project = _local_project()
     site, stores, keep = project.site, _stores(project), project.config.backup.keep
     if dry_run:
-        places = pruning.inventory(stores, keep, pruning.proven(site))
+        places = pruning.inventory(stores, keep, pruning.read_verification(site))
     else:
         with site.lock("backup prune"):
-            places = pruning.prune_all(stores, keep, pruning.proven(site))
-            gone = {place.where: list(place.gone) for place in places if place.gone}
+            places = pruning.prune_all(stores, keep, pruning.read_verification(site))
+            gone = {place.where: list(place.removed) for place in places if place.removed}
             if gone:
                 site.record(command="backup prune", removed=gone)
     if as_json:
@@ -235,14 +240,14 @@ def secret(
     else:
         value = sys.stdin.read(_LONGEST)
     path, console = external_secrets.put_backup_secret(site.secrets, name, value), the_console()
-    console.say(f"{path} is written; `aresmon backup list` tries it.")
+    console.say(f"{path} is written; `aresmon backup list` tests it.")
     if name not in asked:
         meant = did_you_mean(name, asked) or (f"; it asks for {', '.join(asked)}" if asked else "")
         console.warn(f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint="`s3: {…}` in `backup.to`")
 
 
-def _here() -> Project:
-    """The site whose stack is on this machine: from elsewhere its folders are not these. Raises AresmonError."""
+def _local_project() -> Project:
+    """The site, whose stack must be on this machine. Raises AresmonError if it is not."""
     from aresmon.stack import location
 
     project = the_project()
@@ -264,25 +269,25 @@ def _tell_places(places: list[StoredArchives]) -> None:
         room = "" if place.free is None else f", {megabytes(place.free)} free"
         console.say(f"{place.where}: {_counted(len(place.verdicts))}{room}", style="bold")
         rows = [
-            (one.archive.name, megabytes(one.archive.size), ", ".join(one.wanted) or "nothing: it goes")
+            (one.archive.name, megabytes(one.archive.size), ", ".join(one.rules) or "none: to be deleted")
             for one in place.verdicts
         ]
         if rows:
-            console.table(("ARCHIVE", ">SIZE", "STAYS FOR"), rows)
+            console.table(("ARCHIVE", ">SIZE", "KEPT BY"), rows)
 
 
 def _tell_pruned(places: list[StoredArchives], *, dry_run: bool) -> None:
     console, going_anywhere = the_console(), False
     for place in places:
-        going = [one.archive.name for one in place.verdicts if not one.stays] if dry_run else place.gone
+        going = [one.archive.name for one in place.verdicts if not one.is_kept] if dry_run else place.removed
         going_anywhere = going_anywhere or bool(going)
         for name in going:
-            console.say(f"{place.where}: {name} {'goes' if dry_run else 'is removed'}")
+            console.say(f"{place.where}: {name} {'would be' if dry_run else 'is'} deleted")
         if place.error is None:
-            stay = len(place.verdicts) - len(going)
-            console.say(f"{place.where}: {_counted(stay)} stay{'s' * (stay == 1)}")
+            kept = len(place.verdicts) - len(going)
+            console.say(f"{place.where}: {_counted(kept)} {'is' if kept == 1 else 'are'} kept")
     if not going_anywhere and all(place.error is None for place in places):
-        console.say("Nothing to do: every archive is wanted.")
+        console.say("Nothing to do: every archive is kept by a rule.")
     elif dry_run:
         console.say("Nothing was changed.")
 
@@ -291,16 +296,16 @@ def _counted(number: int) -> str:
     return f"{number} archive{'s' * (number != 1)}"
 
 
-def _tell_doubts(project: Project) -> None:
+def _print_warnings(project: Project) -> None:
     from aresmon.backup.storage import destinations
 
-    for what, hint in destinations.warnings_of(project):
+    for what, hint in destinations.find_warnings(project):
         the_console().warn(what, hint=hint)
 
 
 def _end(project: Project, places: list[StoredArchives]) -> None:
-    """Tell what to know of the places, and end."""
-    _tell_doubts(project)
+    """Print warnings and errors of the destinations, and exit."""
+    _print_warnings(project)
     failed = [place.error for place in places if place.error is not None]
     for error in failed:
         the_console().warn(error.message, hint=error.hint)
@@ -308,21 +313,21 @@ def _end(project: Project, places: list[StoredArchives]) -> None:
 
 
 def _print_schedule(kind: str) -> None:
-    """Print what makes backups by itself; what to do with it comes on standard error."""
+    """Print the units or the crontab; instructions go to standard error."""
     from aresmon.backup import schedule as backup_schedule
 
-    project = _here()
+    project = _local_project()
     site, config = project.site, project.config
     kinds = {"systemd": backup_schedule.systemd, "cron": backup_schedule.cron}
     if kind not in kinds:
-        raise AresmonError(f"no schedule for {kind!r}", hint=f"there is {' and '.join(kinds)}", code=ExitCode.USAGE)
+        raise AresmonError(f"unknown schedule kind {kind!r}", hint=f"use {' or '.join(kinds)}", code=ExitCode.USAGE)
     jobs = backup_schedule.jobs(config.backup.every, config.backup.verify)
     if not jobs:
-        raise AresmonError("`backup.every` and `backup.verify` are `never`", hint="say when in aresmon.yml")
+        raise AresmonError("`backup.every` and `backup.verify` are `never`", hint="set one of them in aresmon.yml")
     run = _run(project)
     typer.echo(kinds[kind](run, jobs), nl=False)
     where = "sudo sh" if kind == "systemd" else f"sudo tee /etc/cron.d/aresmon-{config.site}"
-    typer.echo(f"look at it, then: aresmon --site {site.root} backup --schedule {kind} | {where}", err=True)
+    typer.echo(f"to install it: aresmon --site {site.root} backup --schedule {kind} | {where}", err=True)
 
 
 def _run(project: Project) -> Run:
@@ -334,11 +339,13 @@ def _run(project: Project) -> Run:
     owner = pwd.getpwuid(
         (project.site.state if project.site.state.is_dir() else project.site.root).stat().st_uid
     ).pw_name
-    return Run(project.config.site, _program(), str(project.site.root), owner, destinations.written_to(project))
+    return Run(
+        project.config.site, _program(), str(project.site.root), owner, destinations.list_written_folders(project)
+    )
 
 
 def _program() -> list[str]:
-    """How this very aresmon is started, by full paths."""
+    """The command of this aresmon, with full paths."""
     started = Path(sys.argv[0]).absolute()
     if started.name == "__main__.py" or not os.access(started, os.X_OK):
         return [sys.executable, "-m", "aresmon"]

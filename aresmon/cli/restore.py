@@ -1,4 +1,4 @@
-"""`aresmon restore`: an archive brought back, here or on a new machine."""
+"""`aresmon restore`: restore an archive, here or on a new machine."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def restore(
         folder_swap.finish_interrupted(site, the_engine(), NoProgress() if as_json else console)
     if site.file.exists():
         location.require_local(Project.load(site))
-    source = backup_restore.find(site, archive)
+    source = backup_restore.find_source(site, archive)
     plan = backup_restore.plan(site, source, backup_restore.RestoreOptions(only=only, of_site=from_site))
     if dry_run:
         console.data(asdict(plan)) if as_json else _tell_plan(plan, with_secrets=not without_secrets)
@@ -109,7 +109,7 @@ def restore(
     if not as_json:
         _tell_plan(plan, with_secrets=needs_key)
     if plan.replaced and not yes:
-        confirm_by_name(plan.site, f"This puts {', '.join(plan.replaced)} aside")
+        confirm_by_name(plan.site, f"This replaces the contents of {', '.join(plan.replaced)}")
     wish = backup_restore.RestoreOptions(only=only, of_site=from_site, key=key, accepted=accept, shorten=shorten)
     result = backup_restore.restore(site, the_engine(), source, wish, NoProgress() if as_json else console)
     console.data({"code": result.code, **asdict(result)}) if as_json else _tell(result)
@@ -117,7 +117,7 @@ def restore(
 
 
 def _passphrase(site: Site, file: Path | None) -> Callable[[], str]:
-    """The passphrase: of a file, of the site itself, or asked for, before anything is done."""
+    """How to get the passphrase: from a file, from the site, or by a prompt before anything is changed."""
     from aresmon.site import secrets
 
     if file is not None:
@@ -130,8 +130,8 @@ def _passphrase(site: Site, file: Path | None) -> Callable[[], str]:
         return lambda: secrets.read(site.secrets, secrets.BACKUP)
     if not sys.stdin.isatty():
         raise AresmonError(
-            "the archive's secrets want their passphrase, and without a terminal nobody can be asked",
-            hint="--passphrase-file FILE, or --without-secrets: agents then get new ones by a push",
+            "the archive's secrets need their passphrase, and no terminal is available for a prompt",
+            hint="use --passphrase-file FILE, or --without-secrets: agents then get new secrets with a push",
         )
     asked = str(typer.prompt("passphrase of the archive's secrets (it is not shown)", hide_input=True))
     return lambda: asked
@@ -143,12 +143,12 @@ def _tell_plan(plan: RestorePlan, *, with_secrets: bool) -> None:
     console.say(f"{plan.archive} of {plan.site}, made {made}, in {plan.where}: {plan.values} values.")
     parts = [_NAMES[part] for part in plan.parts]
     if "site" in plan.parts:
-        parts.append("its secrets" if with_secrets else "no secrets: others are made")
+        parts.append("its secrets" if with_secrets else "no secrets: new ones are generated")
     console.say(f"To be restored: {', '.join(parts)}.")
     if plan.replaced:
-        console.say(f"Kept aside: what is now in {', '.join(plan.replaced)}.")
+        console.say(f"Moved aside and kept: the present contents of {', '.join(plan.replaced)}.")
     if "site" not in plan.parts:
-        console.say("aresmon.yml and the secrets stay as they are here; `--only site` restores those.")
+        console.say("The present aresmon.yml and secrets are kept; `--only site` restores those of the archive.")
 
 
 def _tell(result: RestoreResult) -> None:
@@ -156,8 +156,8 @@ def _tell(result: RestoreResult) -> None:
     if result.unproven:
         console.note(result.unproven)
     for folder in result.former:
-        console.note(f"what was there before is in {folder}; once you miss nothing: `sudo rm -r {folder}`")
+        console.note(f"the previous data is in {folder}; delete it when you no longer need it: `sudo rm -r {folder}`")
     if result.parts == ("site",):
-        console.say(f"{result.archive} is restored: the site's files. Look at them, then: aresmon up")
+        console.say(f"{result.archive} is restored: the site's files. Check them, then run: aresmon up")
     else:
         console.say(f"{result.archive} is restored: {', '.join(_NAMES[part] for part in result.parts)}.", style="green")

@@ -75,7 +75,7 @@ def pushes(site: Site) -> facts.PushFacts:
 def backups(project: Project) -> facts.BackupFacts:
     """Read the record of backups, and how old the last one may be."""
     has_one = (project.site.secrets / secrets.BACKUP).exists()
-    mark = record.mark_of(secrets.read(project.site.secrets, secrets.BACKUP)) if has_one else ""
+    mark = record.passphrase_digest(secrets.read(project.site.secrets, secrets.BACKUP)) if has_one else ""
     return facts.BackupFacts(record.read(project.site), time.time(), project.config.backup.every.missed_after, mark)
 
 
@@ -129,7 +129,7 @@ def _leftovers(project: Project) -> Iterator[str]:
         is_kept = path.name.startswith(_KEPT)
         if is_kept or now - path.lstat().st_mtime > _OLD:
             name = os.path.relpath(path, project.site.root) if path.is_relative_to(project.site.root) else str(path)
-            yield f"{name} ({format_size(contents.size(path))})" if is_kept else name
+            yield f"{name} ({format_size(contents.folder_size(path))})" if is_kept else name
 
 
 def _unfinished(site: Site) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aresmon.backup import archive as backup_archive
-from aresmon.backup.archive import ArchiveMember, Days, member
+from aresmon.backup.archive import ArchiveMember, Days, hash_member
 from aresmon.backup.checksums import DAY
 from aresmon.influxdb import influxql
 from tests.engine.grafanas import grafana_for
@@ -127,14 +127,14 @@ def rewritten(
     """
     with tarfile.open(archive) as tar:
         contents = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
-    said = backup_archive.read(contents.pop(backup_archive.NAME))
+    said = backup_archive.decode_manifest(contents.pop(backup_archive.NAME))
     changed = change(contents)
     folder = target.with_suffix(".parts")
     members: list[ArchiveMember] = []
     for name, body in changed.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(body)
-        members.append(member(name, folder / name))
+        members.append(hash_member(name, folder / name))
     said = dataclasses.replace(
         said,
         members=tuple(members),
@@ -142,7 +142,7 @@ def rewritten(
         origin=dataclasses.replace(said.origin, **(origin or {})),
     )
     with tarfile.open(target, "w") as tar:
-        for name, body in {backup_archive.NAME: backup_archive.write(said), **changed}.items():
+        for name, body in {backup_archive.NAME: backup_archive.encode_manifest(said), **changed}.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(body)
             tar.addfile(entry, io.BytesIO(body))

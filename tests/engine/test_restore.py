@@ -151,7 +151,9 @@ def test_what_no_data_follows_is_taken_out_again(site: Site, archive: Path, monk
     ours = OurSite(site.folder)
 
     with pytest.raises(AresmonError, match="nothing of box arrived") as undone:
-        restore.restore(ours, Engine(), restore.find(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress())
+        restore.restore(
+            ours, Engine(), restore.find_source(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress()
+        )
 
     assert undone.value.code == ExitCode.ROLLED_BACK
     assert points(site) == old
@@ -194,7 +196,7 @@ def test_points_that_are_not_what_the_archive_says_are_not_taken_unasked(
     result = site.run("restore", str(copy), "--yes", "--only", "influxdb")
 
     assert result.code == 4, result
-    assert "does not hold" in result.err
+    assert "failed its verification" in result.err
     assert "raw later" in result.err
     assert points(site) == there
     nothing_is_left(site)
@@ -225,7 +227,7 @@ def test_everything_destroyed_is_back_in_an_empty_folder_point_by_point(
     assert "--without-secrets" in wrong.err
     assert not (site.folder / "aresmon.yml").exists()
 
-    for word in ("opening the secrets", "restoring the points"):
+    for word in ("decrypting the secrets", "restoring the points"):
         killed_at(site, word, "restore", str(archive), "--passphrase-file", str(passphrase))
 
     result = site.run("restore", str(archive), "--passphrase-file", str(passphrase))
@@ -252,8 +254,10 @@ def test_coarser_points_that_the_archive_lacks_are_made_and_an_undone_restore_le
     ours = OurSite(site.folder)
     monkeypatch.setattr(restore, "_start", lambda *_: restore._Started(failed="it does not start"))
 
-    with pytest.raises(AresmonError, match="taken out again"):
-        restore.restore(ours, Engine(), restore.find(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress())
+    with pytest.raises(AresmonError, match="the restore was rolled back"):
+        restore.restore(
+            ours, Engine(), restore.find_source(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress()
+        )
     assert backfill.read_journal(site.state / backfill.JOURNAL) == []
     assert coarser(site, "1m") == []
 

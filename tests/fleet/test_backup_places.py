@@ -43,11 +43,11 @@ def test_a_place_that_fails_is_told_and_the_others_are_listed_and_pruned(
         ("lewi", 4, False),
         ("s3", 0, False),
     ]
-    assert "lewi:backups: ares-20260101T030405Z.tar goes\n" in tried.stdout
-    assert "lewi:backups: ares-20260102T030405Z.tar is removed\n" in pruned.stdout
+    assert "lewi:backups: ares-20260101T030405Z.tar would be deleted\n" in tried.stdout
+    assert "lewi:backups: ares-20260102T030405Z.tar is deleted\n" in pruned.stdout
     assert [one["removed"] for one in json.loads(again.stdout)["places"]] == [[], [], []]
     assert [done.returncode for done in (listed, tried, pruned, again)] == [5, 5, 5, 5]
-    assert "warning: /nonexistent/backups is no folder here" in pruned.stderr
+    assert "warning: /nonexistent/backups is not a folder on this machine" in pruned.stderr
     assert names(place) == ["ares-20260103T030405Z.tar", "ares-20260104T030405Z.tar"]
 
 

@@ -1,4 +1,4 @@
-"""What each place for backups can do, and how an archive is named."""
+"""What each destination for backups can do, and how archives are named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
 PIECE = 1 << 20
-"""Bytes that are read or sent at a time; what is in memory at any moment is a few of these."""
+"""Bytes that are read or sent at a time; a few of these pieces are in memory at once."""
 
 _FORM = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(?P<site>[a-z0-9][a-z0-9-]*)-(?P<at>[0-9]{8}T[0-9]{6}Z)\.tar")
@@ -22,7 +22,7 @@ _NAME = re.compile(r"(?P<site>[a-z0-9][a-z0-9-]*)-(?P<at>[0-9]{8}T[0-9]{6}Z)\.ta
 
 @dataclass(frozen=True, slots=True)
 class StoredArchive:
-    """An archive in a store: its size in bytes, and when it was begun, as its name says, in UTC."""
+    """An archive in a store: its size in bytes, and the time of the backup in UTC, from its name."""
 
     name: str
     size: int
@@ -30,24 +30,24 @@ class StoredArchive:
 
 
 class Readable(Protocol):
-    """An archive being read, from its beginning to its end; `tarfile.open(fileobj=…, mode="r|")` takes it."""
+    """A stream of an archive, for `tarfile.open(fileobj=…, mode="r|")`."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """So many bytes at the most, all that is left for -1, and none at the end. Raises AresmonError."""
+        """Return at most so many bytes, all remaining ones for -1, none at the end. Raises AresmonError."""
 
 
 class StoreError(AresmonError):
-    """A store that could not be reached, or did not do what it was asked; which one is in the message."""
+    """A store could not be reached, or an operation failed there; the message names it."""
 
 
 class Pieces:
-    """An archive that comes in pieces, as something to read from."""
+    """A readable stream made from pieces."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces, self._rest = iter(pieces), b""
 
     def read(self, size: int = -1, /) -> bytes:
-        """As `Readable` has it; what an error of the pieces raises passes through."""
+        """See `Readable`. Exceptions of the pieces pass through."""
         if size < 0:
             rest, self._rest = self._rest, b""
             return b"".join([rest, *self._pieces])
@@ -61,40 +61,40 @@ class Pieces:
 
 
 class Store(Protocol):
-    """A place for archives of one site. Each method raises StoreError, with what to do."""
+    """A destination for the archives of one site. Each method raises StoreError, with the next step."""
 
     @property
     def where(self) -> str:
-        """What a person calls it, unique among a site's stores; no secret is in it."""
+        """Its name in messages, unique within a site and without secrets."""
 
     def put(self, name: str, pieces: Iterable[bytes], size: int | None = None) -> None:
-        """Keep an archive of this name, whole or not at all, and on the disk before this returns.
+        """Store an archive completely or not at all; it is on the disk when this returns.
 
-        An archive that is there already is not overwritten: that is an error. `size`, where it is known, is held
-        against the room there is, and against what came. What an error of `pieces` raises passes through, and nothing
-        of the archive stays. What a killed `put` left is removed by the next one.
+        An existing archive is not overwritten: that is an error. `size`, if known, is compared with the free space and
+        with the bytes received. Exceptions of `pieces` pass through, and nothing of the archive is kept. The remains of
+        a killed `put` are removed by the next one.
         """
 
     def get(self, name: str) -> AbstractContextManager[Readable]:
-        """An archive, to be read while the context lasts."""
+        """Open an archive for reading, while the context lasts."""
 
     def list(self) -> list[StoredArchive]:
-        """The site's archives, the newest last; whatever else is there is nobody's business."""
+        """The site's archives, the newest last; other files are ignored."""
 
     def delete(self, name: str) -> None:
-        """Remove an archive; one that is not there is none the less gone."""
+        """Delete an archive, if it exists."""
 
     def free(self) -> int | None:
-        """The bytes of room there, None where nobody can say."""
+        """The free bytes there, None if unknown."""
 
 
-def named(site: str, at: datetime) -> str:
-    """`ares-20260102T030405Z.tar`, for an archive of this site begun at this time."""
+def archive_name(site: str, at: datetime) -> str:
+    """The name of this site's archive of this time: `ares-20260102T030405Z.tar`."""
     return f"{site}-{at.astimezone(UTC).strftime(_FORM)}.tar"
 
 
-def stored(site: str, name: str, size: int) -> StoredArchive | None:
-    """The archive of this name, or None where it is none of this site."""
+def parse_name(site: str, name: str, size: int) -> StoredArchive | None:
+    """The archive of this name, or None if it is not one of this site."""
     found = _NAME.fullmatch(name)
     if found is None or found["site"] != site:
         return None
@@ -104,72 +104,73 @@ def stored(site: str, name: str, size: int) -> StoredArchive | None:
         return None
 
 
-def in_order(archives: Iterable[StoredArchive | None]) -> list[StoredArchive]:
-    """Those that are archives, the newest last."""
+def sort_archives(archives: Iterable[StoredArchive | None]) -> list[StoredArchive]:
+    """Those that are not None, the newest last."""
     return sorted((one for one in archives if one is not None), key=lambda one: (one.at, one.name))
 
 
 def check_name(site: str, name: str) -> None:
-    """Raise StoreError for a name that an archive of this site cannot have: a path, or another site's."""
-    if stored(site, name, 0) is None:
+    """Raise StoreError unless this can be the name of an archive of this site, rather than a path or another site's."""
+    if parse_name(site, name, 0) is None:
         raise StoreError(
-            f"{name!r} is no archive of {site}", hint=f"`aresmon backup list` has them; as {site}-20260102T030405Z.tar"
+            f"{name!r} is not the name of an archive of {site}",
+            hint=f"they are named like {site}-20260102T030405Z.tar; `aresmon backup list` shows them",
         )
 
 
 def check_room(where: str, size: int | None, free: int | None) -> None:
-    """Raise StoreError where an archive of this size does not go into that much room."""
+    """Raise StoreError if an archive of this size does not fit into the free space."""
     if size is not None and free is not None and size > free:
         raise StoreError(
-            f"{where}: the archive has {megabytes(size)}, and {megabytes(free)} are free",
-            hint="make room there, or keep fewer: `backup.keep`, then `aresmon backup prune`",
+            f"{where}: the archive needs {megabytes(size)}, and {megabytes(free)} are free",
+            hint="free some space there, or keep fewer archives: `backup.keep`, then `aresmon backup prune`",
         )
 
 
 MARK = ".aresmon-backups"
-"""Stands in every folder that archives were put into. Where it is gone, another disk is mounted there, or none."""
+"""A file in every folder that has received archives. If it is missing, another disk is mounted there, or none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """The places that archives were put into before, in a file of the site's state, one a line."""
+class KnownFolders:
+    """The folders that have received archives, in a file of the site's state, one a line."""
 
     file: Path
 
     def has(self, where: str) -> bool:
-        """Whether archives were put there."""
+        """Whether the folder has received archives."""
         try:
             return where in self.file.read_text(encoding="utf-8").splitlines()
         except OSError:
             return False
 
     def add(self, where: str) -> None:
-        """Remember that they are. Raises AresmonError where that cannot be written."""
+        """Record that the folder has received archives. Raises AresmonError if the file cannot be written."""
         if not self.has(where):
             known = self.file.read_text(encoding="utf-8") if self.file.exists() else ""
             files.write(self.file, f"{known}{where}\n".encode())
 
 
-def left_of(site: str, name: str) -> bool:
-    """Whether a hidden file is what a killed `put` left of an archive of this site."""
-    return stored(site, name.removeprefix(".").removesuffix(".part"), 0) is not None and name.endswith(".part")
+def is_leftover(site: str, name: str) -> bool:
+    """Whether a hidden file is the remains of a killed `put` of this site."""
+    return parse_name(site, name.removeprefix(".").removesuffix(".part"), 0) is not None and name.endswith(".part")
 
 
-def is_there(where: str, name: str) -> StoreError:
+def exists_error(where: str, name: str) -> StoreError:
     """The error for an archive that would be overwritten."""
-    return StoreError(f"{where}: {name} is there already", hint="it is left as it is; nothing was written")
+    return StoreError(f"{where}: {name} already exists", hint="it is not overwritten; nothing was changed")
 
 
-def missing(path: str) -> StoreError:
-    """The error for an archive that is not there, or not any more."""
-    return StoreError(f"{path} does not exist", hint="`aresmon backup list` shows what there is")
+def missing_error(path: str) -> StoreError:
+    """The error for an archive that does not exist."""
+    return StoreError(f"{path} does not exist", hint="`aresmon backup list` shows the archives")
 
 
-def unmarked(where: str, mark: str) -> StoreError:
-    """The error for a folder that had the mark and has not."""
+def unmarked_error(where: str, mark: str) -> StoreError:
+    """The error for a folder whose marker file is missing."""
     return StoreError(
-        f"{where} had archives, and its mark {MARK} is gone: is its disk not mounted?",
-        hint=f"mount it; or, if it is the right folder, `{mark}`",
+        f"{where} had archives, but its marker file {MARK} is missing: is its disk not mounted?",
+        hint=f"mount the disk; or, if it is the right folder, `{mark}`",
     )
 
 
@@ -178,11 +179,11 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def held(pieces: Iterable[bytes], size: int | None, where: str) -> Iterator[bytes]:
-    """The same pieces. Raises StoreError at their end where they were not `size` bytes."""
+def check_size(pieces: Iterable[bytes], size: int | None, where: str) -> Iterator[bytes]:
+    """Yield the same pieces. Raises StoreError at their end if they were not `size` bytes."""
     came = 0
     for piece in pieces:
         came += len(piece)
         yield piece
     if size is not None and came != size:
-        raise StoreError(f"{where}: {came} bytes came of an archive of {size}", hint="nothing is kept of it")
+        raise StoreError(f"{where}: received {came} bytes of an archive of {size}", hint="nothing of it was stored")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from aresmon.backup.storage.base import Memory, Store
+from aresmon.backup.storage.base import KnownFolders, Store
 from aresmon.backup.storage.folder import FolderStore
 from aresmon.backup.storage.s3 import S3Store
 from aresmon.backup.storage.sftp import SftpStore
@@ -17,27 +17,27 @@ from aresmon.site.project import Project
 
 
 def stores(project: Project) -> list[Store]:
-    """A store a destination; nothing is connected to, or looked at, before one is used."""
-    memory = Memory(project.site.state / "backup-folders")
+    """A store for each destination. None is opened before it is used."""
+    memory = KnownFolders(project.site.state / "backup-folders")
     return [_store(project.site, project.config.site, one, memory) for one in project.config.backup.to]
 
 
-def warnings_of(project: Project) -> Iterator[tuple[str, str]]:
-    """What is no error and yet to be known of the destinations: what, and what to do."""
+def find_warnings(project: Project) -> Iterator[tuple[str, str]]:
+    """Yield warnings about the destinations, each with the next step."""
     local = [_folder(project.site, one) for one in project.config.backup.to if one.folder and not one.ssh]
     if len(local) == len(project.config.backup.to) and all(
         _is_on_disk_of(project.site.root / project.config.data, path) for path in local
     ):
         yield (
-            "every backup is on the disk that has the data: when it is lost, both are",
-            "name a place elsewhere in `backup.to`: a mounted disk, `ssh` or `s3`",
+            "all backups are on the same disk as the data: if it fails, both are lost",
+            "add a destination elsewhere to `backup.to`: a mounted disk, `ssh` or `s3`",
         )
     for name in external_secrets.missing_backup_secrets(project.site.secrets, project.config.backup.secrets):
-        yield f"backup.to: no secret named {name} yet", f"`aresmon backup secret {name}` takes it in"
+        yield f"backup.to: the secret {name} is not set", f"`aresmon backup secret {name}` sets it"
 
 
-def written_to(project: Project) -> list[str]:
-    """The folders of this machine that a backup writes to, besides the site's own."""
+def list_written_folders(project: Project) -> list[str]:
+    """The folders of this machine that a backup writes to, in addition to the site's own."""
     places = [_folder(project.site, one) for one in project.config.backup.to if one.folder and not one.ssh]
     return [
         str(path)
@@ -45,7 +45,7 @@ def written_to(project: Project) -> list[str]:
     ]
 
 
-def _store(site: Site, name: str, to: Destination, memory: Memory) -> Store:
+def _store(site: Site, name: str, to: Destination, memory: KnownFolders) -> Store:
     if to.bucket is not None:
         bucket = to.bucket
         return S3Store(name, bucket, lambda: external_secrets.read_backup_secret(site.secrets, bucket.secret))
@@ -60,7 +60,7 @@ def _folder(site: Site, to: Destination) -> Path:
 
 
 def _is_on_disk_of(data: Path, folder: Path) -> bool:
-    """Whether both are on one file system, as far as they are there."""
+    """Whether both are on one file system, as far as they exist."""
     return _device(data) == _device(folder)
 
 

@@ -1,8 +1,8 @@
-"""Archives in a bucket of Amazon's S3, or of anything that speaks as it does.
+"""Archives in a bucket of Amazon S3 or of an S3-compatible server.
 
 Source: boto3. Nothing is taken from the environment but a proxy: no key, no profile, no endpoint, no machine's role.
 Checksums beyond MD5 are left out, since older S3-compatible servers refuse them; buckets are named in the path, as all
-of these know it. An archive is there once its upload was completed, and not before.
+of these support that. An archive exists once its upload is completed, and not before.
 """
 
 from __future__ import annotations
@@ -24,30 +24,33 @@ from aresmon.system.errors import AresmonError
 
 _LEAST_PART = 8 << 20  # bytes; 5 MiB are the least that S3 takes
 _PARTS = 1000
-"""After so many parts they get larger: 10,000 are the most that S3 takes, and nobody knows how long a stream is."""
+"""After so many parts they get larger: S3 accepts at most 10,000, and the length of a stream is not known."""
 _KEY = "aresmon backup secret"
 
-_TOLD = {
-    "InvalidAccessKeyId": ("it does not know the access key", "look at `access_key` in `backup.to`"),
-    "XAdminUserNotFound": ("it does not know the access key", "look at `access_key` in `backup.to`"),
-    "SignatureDoesNotMatch": ("the secret is not the access key's", f"`{_KEY} NAME` takes in the right one"),
-    "AccessDenied": ("the access key may not do this", "let it list, get, put and delete in this bucket"),
-    "NoSuchBucket": ("there is no bucket of this name", "make it there, or look at `bucket` in `backup.to`"),
-    "RequestTimeTooSkewed": ("this machine's clock and its differ too much", "`timedatectl` shows what sets the clock"),
-    "PermanentRedirect": ("the bucket is in another region", "say which in `region`"),
-    "AuthorizationHeaderMalformed": ("the bucket is in another region", "say which in `region`"),
-    "QuotaExceeded": ("its quota is used up", "make room there, or keep fewer: `backup.keep`"),
-    "XMinioStorageFull": ("its disk is full", "make room there, or keep fewer: `backup.keep`"),
-    "InsufficientStorage": ("its disk is full", "make room there, or keep fewer: `backup.keep`"),
-    "SlowDown": ("it has too much to do", "try again later"),
-    "403": ("the access key may not do this", "look at `access_key` and at its secret; and let it use this bucket"),
+_ERRORS = {
+    "InvalidAccessKeyId": ("the access key is unknown", "check `access_key` in `backup.to`"),
+    "XAdminUserNotFound": ("the access key is unknown", "check `access_key` in `backup.to`"),
+    "SignatureDoesNotMatch": ("the secret does not belong to the access key", f"`{_KEY} NAME` sets the right one"),
+    "AccessDenied": ("the access key lacks a permission", "allow it to list, get, put and delete in this bucket"),
+    "NoSuchBucket": ("there is no bucket of this name", "create it, or check `bucket` in `backup.to`"),
+    "RequestTimeTooSkewed": (
+        "its clock and that of this machine differ too much",
+        "`timedatectl` shows what sets the clock",
+    ),
+    "PermanentRedirect": ("the bucket is in another region", "set `region` in `backup.to`"),
+    "AuthorizationHeaderMalformed": ("the bucket is in another region", "set `region` in `backup.to`"),
+    "QuotaExceeded": ("its quota is used up", "free some space there, or keep fewer archives: `backup.keep`"),
+    "XMinioStorageFull": ("its disk is full", "free some space there, or keep fewer archives: `backup.keep`"),
+    "InsufficientStorage": ("its disk is full", "free some space there, or keep fewer archives: `backup.keep`"),
+    "SlowDown": ("it is overloaded", "try again later"),
+    "403": ("the access key lacks a permission", "check `access_key`, its secret, and its permissions for this bucket"),
 }
 _ABSENT = ("404", "NoSuchKey", "NotFound", "NoSuchUpload")
 
 
 @dataclass(frozen=True)
 class S3Store:
-    """A store (see `store.Store`). `secret` reads the secret half of the access key."""
+    """A store (see `base.Store`). `secret` returns the secret access key."""
 
     site: str
     bucket: Bucket
@@ -62,24 +65,24 @@ class S3Store:
     def put(self, name: str, pieces: Iterable[bytes], size: int | None = None) -> None:
         base.check_name(self.site, name)
         key = self._key(name)
-        with self._told(name):
+        with self._storage_errors(name):
             self._abort_unfinished()
             if self._is_there(key):
-                raise base.is_there(self.where, name)
+                raise base.exists_error(self.where, name)
             upload = self._client.create_multipart_upload(Bucket=self.bucket.name, Key=key)["UploadId"]
         try:
-            parts = self._upload(key, upload, base.held(pieces, size, self.where))
-            with self._told(name):
+            parts = self._upload(key, upload, base.check_size(pieces, size, self.where))
+            with self._storage_errors(name):
                 self._call("complete_multipart_upload", key, UploadId=upload, MultipartUpload={"Parts": parts})
         except BaseException:
-            with suppress(Exception):  # what is left of it is aborted by the next one
+            with suppress(Exception):  # the next upload aborts what is left of it
                 self._call("abort_multipart_upload", key, UploadId=upload)
             raise
 
     @contextmanager
     def get(self, name: str) -> Iterator[Readable]:
         base.check_name(self.site, name)
-        with self._told(name):
+        with self._storage_errors(name):
             found = self._call("get_object", self._key(name))
         body = found["Body"]
         try:
@@ -89,27 +92,27 @@ class S3Store:
 
     def list(self) -> listing[StoredArchive]:
         found: listing[StoredArchive | None] = []
-        with self._told():
+        with self._storage_errors():
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket.name, Prefix=self._key(f"{self.site}-"), Delimiter="/"):
                 for one in page.get("Contents", []):
-                    found.append(base.stored(self.site, one["Key"].rpartition("/")[2], one["Size"]))
-        return base.in_order(found)
+                    found.append(base.parse_name(self.site, one["Key"].rpartition("/")[2], one["Size"]))
+        return base.sort_archives(found)
 
     def delete(self, name: str) -> None:
         base.check_name(self.site, name)
-        with self._told(name):
+        with self._storage_errors(name):
             self._call("delete_object", self._key(name))
 
     def free(self) -> int | None:
         return None
 
     def _upload(self, key: str, upload: str, pieces: Iterable[bytes]) -> listing[dict[str, Any]]:
-        """Send the parts; what `complete_multipart_upload` wants to know of them."""
+        """Send the parts; return what `complete_multipart_upload` needs about them."""
         parts: listing[dict[str, Any]] = []
         for number, part in enumerate(_parts(pieces), start=1):
             md5 = base64.b64encode(hashlib.md5(part, usedforsecurity=False).digest()).decode()
-            with self._told(key):
+            with self._storage_errors(key):
                 sent = self._call("upload_part", key, UploadId=upload, PartNumber=number, Body=part, ContentMD5=md5)
             parts.append({"ETag": sent["ETag"], "PartNumber": number})
         return parts
@@ -117,31 +120,33 @@ class S3Store:
     def _pieces(self, body: Any, name: str, size: int) -> Iterator[bytes]:
         came = 0
         while True:
-            with self._told(name):
+            with self._storage_errors(name):
                 piece: bytes = body.read(PIECE)
             came += len(piece)
             if not piece:
                 break
             yield piece
         if came != size:
-            raise StoreError(f"{self.where}: {name} broke off after {came} of {size} bytes", hint="try again")
+            raise StoreError(
+                f"{self.where}: the transfer of {name} ended after {came} of {size} bytes", hint="try again"
+            )
 
     def _is_there(self, key: str) -> bool:
-        """Asked by a list: what is wrong with a key or a bucket, the answer to a HEAD has no room for."""
+        """Use a list request: the answer to HEAD has no body to say what is wrong with a key or a bucket."""
         found = self._client.list_objects_v2(Bucket=self.bucket.name, Prefix=key, MaxKeys=1)
         return any(one["Key"] == key for one in found.get("Contents", []))
 
     def _abort_unfinished(self) -> None:
-        """Give up the uploads of this site's archives that a killed run left: they cost room, and nobody sees them.
+        """Abort the uploads of this site's archives that a killed run left: they use space, and are not listed.
 
-        A store that does not tell them, or an access key that may not ask, is no hindrance.
+        A store that does not support this, or an access key without the permission, is not an error.
         """
         from botocore.exceptions import ClientError
 
         with suppress(ClientError):
             found = self._client.list_multipart_uploads(Bucket=self.bucket.name, Prefix=self._key(f"{self.site}-"))
             for one in found.get("Uploads", []):
-                if base.stored(self.site, one["Key"].rpartition("/")[2], 0):
+                if base.parse_name(self.site, one["Key"].rpartition("/")[2], 0):
                     self._call("abort_multipart_upload", one["Key"], UploadId=one["UploadId"])
 
     def _key(self, name: str) -> str:
@@ -155,8 +160,8 @@ class S3Store:
         return _connected(self.bucket, self.secret())
 
     @contextmanager
-    def _told(self, name: str = "") -> Iterator[None]:
-        """Errors of the store, as a person is told them."""
+    def _storage_errors(self, name: str = "") -> Iterator[None]:
+        """Turn errors of the store into StoreError."""
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
         try:
@@ -165,8 +170,8 @@ class S3Store:
             raise self._refused(error, name) from None
         except (BotoCoreError, HTTPClientError) as error:
             raise StoreError(
-                f"{self.where} is not reached: {_without_address(error)}",
-                hint="look at `endpoint` in `backup.to`, and whether this machine reaches it",
+                f"{self.where} cannot be reached: {_without_address(error)}",
+                hint="check `endpoint` in `backup.to`, and that this machine can reach it",
             ) from None
         except StoreError:
             raise
@@ -176,13 +181,15 @@ class S3Store:
     def _refused(self, error: Any, name: str) -> StoreError:
         code = _code(error)
         if code in _ABSENT:
-            return base.missing(f"{self.where}/{name}")
-        what, hint = _TOLD.get(code, (f"it refuses: {code} {error.response['Error'].get('Message', '')}".strip(), ""))
+            return base.missing_error(f"{self.where}/{name}")
+        what, hint = _ERRORS.get(
+            code, (f"it rejected the request: {code} {error.response['Error'].get('Message', '')}".strip(), "")
+        )
         return StoreError(f"{self.where}: {what}", hint=hint.replace("NAME", self.bucket.secret))
 
 
 def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in parts as S3 takes them; one at the least. A part is in memory at a time."""
+    """Yield the same bytes in parts for S3, at least one. One part is in memory at a time."""
     part, number = bytearray(), 0
     for piece in pieces:
         part += piece
@@ -197,7 +204,7 @@ def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _connected(bucket: Bucket, secret: str) -> Any:
-    """A client of boto3's that knows nothing but what it is given."""
+    """A boto3 client that uses only these settings."""
     import boto3
     import botocore.session
     from botocore.config import Config
@@ -232,6 +239,6 @@ def _code(error: Any) -> str:
 
 
 def _without_address(error: BaseException) -> str:
-    """What botocore says, on one line; its addresses carry the signature of the request."""
+    """The message of botocore on one line, without addresses, which contain the signature of the request."""
     words = [word for word in str(error).split() if "://" not in word]
     return " ".join(words)

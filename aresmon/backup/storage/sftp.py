@@ -1,7 +1,7 @@
-"""Archives in a folder at the other end of ssh, as ~/.ssh/config says; SFTP is all that it takes there, and no root.
+"""Archives in a folder on a server with SFTP, connected to as ~/.ssh/config says; root is not needed there.
 
-Source: asyncssh, by `hosts/ssh.py`. The rename is SFTP's own, which overwrites nothing on OpenSSH; what was written is
-synced before it where the server knows OpenSSH's `fsync`.
+Source: asyncssh, through `ssh/client.py`. SFTP's own rename overwrites nothing on OpenSSH; the file is synced before it
+if the server supports OpenSSH's `fsync`.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from pathlib import PurePosixPath
 from typing import TypeVar, cast
 
 from aresmon.backup.storage import base
-from aresmon.backup.storage.base import MARK, PIECE, Memory, Pieces, Readable, StoredArchive, StoreError
+from aresmon.backup.storage.base import MARK, PIECE, KnownFolders, Pieces, Readable, StoredArchive, StoreError
 from aresmon.ssh.client import Connections, Ssh
 from aresmon.ssh.library import asyncssh
 from aresmon.system.errors import AresmonError
 
 T = TypeVar("T")
 _CLOSED_WITHIN = 3.0  # seconds
-_FULL = 1 << 20  # bytes; a disk with less is told to be full
+_FULL = 1 << 20  # bytes; a disk with less is reported as full
 
 
 class _AbsentError(StoreError):
-    """What is not there."""
+    """The file does not exist."""
 
 
 class _UnsupportedError(StoreError):
-    """What the server does not know."""
+    """The server does not support the operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class SftpStore:
-    """A store (see `store.Store`). `destination` is an alias or user@name; `folder` is there, relative to the home."""
+    """A store (see `base.Store`). `destination` is an alias or user@name; `folder` is relative to the home there."""
 
     site: str
     destination: str
     folder: str
-    memory: Memory
+    memory: KnownFolders
 
     @property
     def where(self) -> str:
@@ -55,9 +55,9 @@ class SftpStore:
             base.check_room(self.where, size, session.free())
             target, part = self._path(name), self._path(f".{name}.part")
             if session.run(session.sftp.exists(target)):
-                raise base.is_there(self.where, name)
+                raise base.exists_error(self.where, name)
             try:
-                session.write(part, base.held(pieces, size, self.where))
+                session.write(part, base.check_size(pieces, size, self.where))
                 session.run(session.sftp.rename(part, target))
             except BaseException:
                 with suppress(Exception):  # what is left of it is removed by the next one
@@ -77,8 +77,8 @@ class SftpStore:
         with self._session() as session:
             self._check(session)
             entries = session.run(session.sftp.readdir(self.folder))
-        return base.in_order(
-            base.stored(self.site, str(one.filename), one.attrs.size or 0)
+        return base.sort_archives(
+            base.parse_name(self.site, str(one.filename), one.attrs.size or 0)
             for one in entries
             if one.attrs.type == asyncssh.FILEXFER_TYPE_REGULAR
         )
@@ -95,24 +95,24 @@ class SftpStore:
             return session.free()
 
     def _prepare(self, session: _Session) -> None:
-        """Have the folder with its mark, and without what a killed run left."""
+        """Create the marker file, and delete the remains of a killed run."""
         self._check(session)
         names = [str(one.filename) for one in session.run(session.sftp.readdir(self.folder))]
         for name in names:
-            if base.left_of(self.site, name):
+            if base.is_leftover(self.site, name):
                 session.run(session.sftp.remove(self._path(name)))
         if MARK not in names:
-            session.write(self._path(MARK), [b"Archives of aresmon are put here.\n"])
+            session.write(self._path(MARK), [b"aresmon stores its archives here.\n"])
 
     def _check(self, session: _Session) -> None:
-        """Raise StoreError where the folder is not what it was: a disk that is not mounted must not be filled."""
+        """Raise StoreError if the folder is not the same as before: an empty mount point must not be filled."""
         if not session.run(session.sftp.isdir(self.folder)):
             raise StoreError(
-                f"{self.where} is no folder there: is its disk not mounted?",
-                hint=f"mount it; or, the first time, `ssh {self.destination} mkdir -p -m 700 '{self.folder}'`",
+                f"{self.where} is not a folder on that machine: is its disk not mounted?",
+                hint=f"mount the disk; or, the first time, `ssh {self.destination} mkdir -p -m 700 '{self.folder}'`",
             )
         if self.memory.has(self.where) and not session.run(session.sftp.exists(self._path(MARK))):
-            raise base.unmarked(self.where, f"ssh {self.destination} touch '{self._path(MARK)}'")
+            raise base.unmarked_error(self.where, f"ssh {self.destination} touch '{self._path(MARK)}'")
 
     def _path(self, name: str) -> str:
         return str(PurePosixPath(self.folder) / name)
@@ -130,7 +130,7 @@ class SftpStore:
 
 
 class _Session:
-    """A connection with SFTP, for code that knows nothing of an event loop."""
+    """An SFTP connection, for code without an event loop."""
 
     sftp: asyncssh.SFTPClient
 
@@ -149,8 +149,8 @@ class _Session:
             raise StoreError(error.message, hint=error.hint) from None
         except (asyncssh.Error, OSError) as error:
             raise StoreError(
-                f"{self._place.where}: it has no SFTP: {error}",
-                hint="`Subsystem sftp internal-sftp` in its sshd_config gives it one",
+                f"{self._place.where}: the server does not offer SFTP: {error}",
+                hint="enable it with `Subsystem sftp internal-sftp` in its sshd_config",
             ) from None
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class _Session:
         return self._result(asyncio.run_coroutine_threadsafe(_awaited(work), self._loop))
 
     def write(self, path: str, pieces: Iterable[bytes]) -> None:
-        """A new file, for its owner alone, on the disk when this returns. The next piece is made while one is sent."""
+        """Write a new file, readable only by its owner, and sync it. The next piece is computed while one is sent."""
         file = self.run(self.sftp.open(path, "xb", asyncssh.SFTPAttrs(permissions=0o600)))
         sending: Future[int] | None = None
         try:
@@ -196,12 +196,12 @@ class _Session:
                 self.run(file.close())
 
     def pieces(self, file: asyncssh.SFTPClientFile) -> Iterator[bytes]:
-        """What is in a file that was opened for bytes."""
+        """Yield the contents of a file that was opened for bytes."""
         while piece := self.run(file.read(PIECE)):
             yield cast(bytes, piece)
 
     def free(self) -> int | None:
-        """The bytes of room there, None where the server does not know OpenSSH's `statvfs`."""
+        """The free bytes there, None if the server does not support OpenSSH's `statvfs`."""
         try:
             found = asyncio.run_coroutine_threadsafe(self.sftp.statvfs(self._place.folder), self._loop).result()
         except (asyncssh.Error, OSError):
@@ -213,7 +213,7 @@ class _Session:
             return future.result()
         except asyncssh.SFTPNoSuchFile:
             raise _AbsentError(
-                f"{self._place.where} has none of this name", hint="`aresmon backup list` shows what there is"
+                f"{self._place.where} has no archive of this name", hint="`aresmon backup list` shows the archives"
             ) from None
         except asyncssh.SFTPOpUnsupported as error:
             raise _UnsupportedError(f"{self._place.where}: {error.reason}") from None
@@ -229,25 +229,25 @@ class _Session:
 
     def _lost(self) -> StoreError:
         return StoreError(
-            f"{self._place.where}: the connection broke",
+            f"{self._place.where}: the connection was lost",
             hint=f"`ssh {self._place.destination}` shows whether it is back; then run the same command again",
         )
 
     def _failed(self, error: asyncssh.SFTPError) -> StoreError:
-        """What the server refused. It says `Failure` for a full disk; how full that is, it tells."""
+        """The error for a failed operation. OpenSSH says only `Failure` for a full disk, hence the check."""
         where, destination = self._place.where, self._place.destination
         if isinstance(error, asyncssh.SFTPPermissionDenied):
-            hint = f"`ssh {destination} ls -ld '{self._place.folder}'`: the folder must be that user's"
+            hint = f"`ssh {destination} ls -ld '{self._place.folder}'`: the folder must belong to that user"
             return StoreError(f"{where}: permission denied", hint=hint)
         free = self.free()
         if free is not None and free < _FULL:
             return StoreError(
                 f"{where}: its disk is full",
-                hint="make room there, or keep fewer: `backup.keep`, then `aresmon backup prune`",
+                hint="free some space there, or keep fewer archives: `backup.keep`, then `aresmon backup prune`",
             )
         return StoreError(
-            f"{where}: it says {error.reason or 'no'}",
-            hint=f"a quota that is used up, or a disk that fails: `ssh {destination} quota`, and its logs",
+            f"{where}: the server reports: {error.reason or 'failure'}",
+            hint=f"a quota may be used up, or a disk may be failing: `ssh {destination} quota`, and the server's logs",
         )
 
 
@@ -257,7 +257,7 @@ async def _awaited(work: Awaitable[T]) -> T:
 
 @contextmanager
 def _loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own; at the end, what still goes on in it is cancelled."""
+    """Run an event loop in a thread of its own; at the end, its remaining tasks are cancelled."""
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def live() -> None:

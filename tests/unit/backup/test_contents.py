@@ -36,11 +36,11 @@ def test_a_record_is_what_was_noted(site: Site) -> None:
     made, verified = CompletedBackup(1.0, "a.tar", 7, "here"), Verification(2.0, "a.tar", False, "cpu")
     assert backup_record.read(site) == BackupRecord()
 
-    backup_record.note_failed(site, FailedBackup(0.5, "no room"))
+    backup_record.save_failed(site, FailedBackup(0.5, "no room"))
     assert backup_record.read(site).last_failed == FailedBackup(0.5, "no room")
-    backup_record.note_made(site, made)
-    backup_record.note_verified(site, verified)
-    backup_record.note_passphrase(site, "mark")
+    backup_record.save_made(site, made)
+    backup_record.save_verified(site, verified)
+    backup_record.save_passphrase(site, "mark")
 
     assert backup_record.read(site) == BackupRecord(made, None, verified, "mark")
 
@@ -61,10 +61,13 @@ MADE = CompletedBackup(10 * DAY, "a.tar", 2_500_000, "/mnt/nas")
     [
         (BackupRecord(), []),
         (BackupRecord(MADE), []),
-        (BackupRecord(replace(MADE, at=7 * DAY)), ["the last backup is 4 d old"]),
+        (BackupRecord(replace(MADE, at=7 * DAY)), ["the last backup is 4 days old"]),
         (BackupRecord(MADE, FailedBackup(11 * DAY, "no room")), ["the last backup failed: no room"]),
         (BackupRecord(MADE, None, Verification(11 * DAY, "a.tar", True, "")), []),
-        (BackupRecord(MADE, None, Verification(11 * DAY, "a.tar", False, "raw cpu")), ["a.tar does not hold: raw cpu"]),
+        (
+            BackupRecord(MADE, None, Verification(11 * DAY, "a.tar", False, "raw cpu")),
+            ["a.tar failed its verification: raw cpu"],
+        ),
     ],
 )
 def test_what_is_wrong_with_backups_is_told_with_what_to_do(record: BackupRecord, told: list[str]) -> None:
@@ -82,7 +85,7 @@ def test_the_last_backup_and_its_proof_are_one_line() -> None:
     assert backup_record.describe(BackupRecord(), now=1.0) == "Backup: none yet"
     assert (
         backup_record.describe(BackupRecord(MADE, None, Verification(10 * DAY, "a.tar", True, "")), now=10 * DAY + 7200)
-        == "Backup: 2 h ago, 2.5 MB, in /mnt/nas; a.tar was proven 2 h ago"
+        == "Backup: 2 hours ago, 2.5 MB, in /mnt/nas; a.tar was verified 2 hours ago"
     )
 
 
@@ -92,15 +95,15 @@ def test_secrets_open_with_their_passphrase_alone(site: Site, tmp_path: Path) ->
     (site.secrets / "alerts/discord").write_text("https://example.org/hook")
     passphrase = secrets.read(site.secrets, secrets.BACKUP)
 
-    (sealed,) = contents.take_secrets(site).values()
+    (sealed,) = contents.collect_secrets(site).values()
 
     content = sealed.read_bytes()
     assert content.startswith(b"age-encryption.org/v1\n-> scrypt ")
     assert secrets.read(site.secrets, "agent-lewi").encode() not in content
     with pytest.raises(WrongPassphraseError):
-        contents.open_secrets(sealed, "another-passphrase", tmp_path / "out")
+        contents.decrypt_secrets(sealed, "another-passphrase", tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    contents.open_secrets(sealed, passphrase, tmp_path / "out")
+    contents.decrypt_secrets(sealed, passphrase, tmp_path / "out")
     opened = tmp_path / "out/secrets"
     assert (opened / "agent-lewi").read_text() == secrets.read(site.secrets, "agent-lewi")
     assert (opened / "alerts/discord").read_text() == "https://example.org/hook"
@@ -108,11 +111,11 @@ def test_secrets_open_with_their_passphrase_alone(site: Site, tmp_path: Path) ->
 
 
 def test_what_was_changed_does_not_open() -> None:
-    sealed = bytearray(contents.seal(b"secret", "passphrase"))
+    sealed = bytearray(contents.encrypt(b"secret", "passphrase"))
     sealed[-1] ^= 1
 
     with pytest.raises(WrongPassphraseError):
-        contents.unseal(bytes(sealed), "passphrase")
+        contents.decrypt(bytes(sealed), "passphrase")
 
 
 def test_of_the_site_goes_what_cannot_be_made_again_and_nothing_secret(site: Site) -> None:
@@ -123,7 +126,7 @@ def test_of_the_site_goes_what_cannot_be_made_again_and_nothing_secret(site: Sit
         (site.root / name).parent.mkdir(parents=True, exist_ok=True)
         (site.root / name).write_text(name)
 
-    taken = contents.take_site(site)
+    taken = contents.collect_site(site)
 
     assert sorted(taken) == sorted(f"site/{name}" for name in kept)
     assert {path.read_text() for path in taken.values()} == set(kept)
@@ -141,7 +144,7 @@ def test_of_grafana_goes_its_database_and_what_it_cannot_make_again(site: Site) 
     with closing(sqlite3.connect(folder / "grafana.db")) as database, database:
         database.execute("CREATE TABLE note (text TEXT)")
 
-    taken = contents.take_grafana(Project(site, load("hosts: {biere: {}}\n")))
+    taken = contents.collect_grafana(Project(site, load("hosts: {biere: {}}\n")))
 
     assert set(taken) == {
         "grafana/grafana.db",
@@ -201,7 +204,7 @@ def test_the_latest_archive_is_not_guessed_where_a_place_is_silent(site: Site, m
     places = [Place("/mnt/nas", trouble="it is not mounted"), Place("s3://b", (older,))]
     monkeypatch.setattr(verify, "stores", lambda *_: places)
 
-    with pytest.raises(AresmonError, match="which archive is the latest cannot be told: /mnt/nas: it is not mounted"):
-        verify.find(Project(site, config), "latest")
+    with pytest.raises(AresmonError, match="the latest archive cannot be determined: /mnt/nas: it is not mounted"):
+        verify.find_archive(Project(site, config), "latest")
 
-    assert verify.find(Project(site, config), older.name).where == "s3://b"
+    assert verify.find_archive(Project(site, config), older.name).where == "s3://b"

@@ -29,51 +29,51 @@ def said(**changes: object) -> Manifest:
 
 
 def test_what_was_written_is_read() -> None:
-    assert archive.read(archive.write(said())) == said()
+    assert archive.decode_manifest(archive.encode_manifest(said())) == said()
 
 
 def test_any_change_of_a_manifest_is_seen() -> None:
-    content = archive.write(said())
+    content = archive.encode_manifest(said())
 
     for position in range(len(content)):
         changed = bytearray(content)
         changed[position] ^= 1
         with pytest.raises(AresmonError):
-            archive.read(bytes(changed))
+            archive.decode_manifest(bytes(changed))
 
 
 def test_a_newer_format_is_refused_with_what_to_do() -> None:
-    data = json.loads(archive.write(said())) | {"format": archive.FORMAT + 1}
+    data = json.loads(archive.encode_manifest(said())) | {"format": archive.FORMAT + 1}
     del data["sha256"]
     data["sha256"] = hashlib.sha256(json.dumps(data, separators=(",", ":")).encode()).hexdigest()
 
-    with pytest.raises(AresmonError, match="knows those up to") as refused:
-        archive.read(json.dumps(data).encode())
+    with pytest.raises(AresmonError, match="supports formats up to") as refused:
+        archive.decode_manifest(json.dumps(data).encode())
 
     assert "newer" in refused.value.hint
 
 
 def test_a_damaged_number_of_the_format_is_no_newer_one() -> None:
-    damaged = json.dumps(json.loads(archive.write(said())) | {"format": archive.FORMAT + 1}).encode()
+    damaged = json.dumps(json.loads(archive.encode_manifest(said())) | {"format": archive.FORMAT + 1}).encode()
 
     with pytest.raises(UnreadableError):
-        archive.read(damaged)
+        archive.decode_manifest(damaged)
 
 
 def test_the_same_points_have_no_difference() -> None:
-    assert archive.differences({KEY: SEALED}, {KEY: Checksum(10, 0xFEED)}) == []
+    assert archive.compare({KEY: SEALED}, {KEY: Checksum(10, 0xFEED)}) == []
 
 
 def test_a_day_that_was_still_filling_may_have_anything_in_between() -> None:
     for values in (10, 12, 14):
-        assert archive.differences({KEY: OPEN}, {KEY: Checksum(values, 77)}) == []
+        assert archive.compare({KEY: OPEN}, {KEY: Checksum(values, 77)}) == []
 
 
 @pytest.mark.parametrize(
     ("expected", "found", "told"),
     [
         (SEALED, {KEY: Checksum(9, 0xFEED)}, "expected 10 values, found 9 values"),
-        (SEALED, {KEY: Checksum(10, 0xBEEF)}, "mark 000000000000feed, found other values (000000000000beef)"),
+        (SEALED, {KEY: Checksum(10, 0xBEEF)}, "checksum 000000000000feed, found other values (000000000000beef)"),
         (SEALED, {}, "expected 10 values, found 0 values"),
         (OPEN, {KEY: Checksum(15, 2)}, "expected 10 to 14 values, found 15 values"),
         (OPEN, {KEY: Checksum(9, 1)}, "expected 10 to 14 values, found 9 values"),
@@ -82,14 +82,14 @@ def test_a_day_that_was_still_filling_may_have_anything_in_between() -> None:
 def test_a_difference_names_the_day_and_both_sides(
     expected: tuple[Checksum, Checksum], found: dict[tuple[str, str, int], Checksum], told: str
 ) -> None:
-    (one,) = archive.differences({KEY: expected}, found)
+    (one,) = archive.compare({KEY: expected}, found)
 
     assert str(one).startswith("raw cpu 2024-10-04: ")
     assert told in str(one)
 
 
 def test_points_that_nobody_told_of_are_a_difference() -> None:
-    (one,) = archive.differences({}, {KEY: Checksum(1, 1)})
+    (one,) = archive.compare({}, {KEY: Checksum(1, 1)})
 
     assert (one.expected, one.found) == ("0 values", "1 values")
 

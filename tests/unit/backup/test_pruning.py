@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aresmon.backup.pruning import select
-from aresmon.backup.storage.base import StoredArchive, named
+from aresmon.backup.storage.base import StoredArchive, archive_name
 from aresmon.config.backup import KeepRules
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(  # noqa: DTZ001 (in UTC below)
@@ -21,7 +21,7 @@ NONE = KeepRules(0, 0, 0, 0)
 
 
 def archive(at: datetime) -> StoredArchive:
-    return StoredArchive(named("ares", at), 1, at)
+    return StoredArchive(archive_name("ares", at), 1, at)
 
 
 def nightly(days: int) -> list[StoredArchive]:
@@ -33,7 +33,7 @@ def nightly(days: int) -> list[StoredArchive]:
 def staying(archives: list[StoredArchive], rules: KeepRules, verified: str = "") -> list[str]:
     """The days of those that stay, the newest last."""
     verdicts = select(archives, rules, verified=verified)
-    return [f"{one.archive.at:%m-%d}" for one in verdicts if one.stays]
+    return [f"{one.archive.at:%m-%d}" for one in verdicts if one.is_kept]
 
 
 def test_the_last_ones_stay() -> None:
@@ -43,7 +43,7 @@ def test_the_last_ones_stay() -> None:
 def test_of_a_day_with_several_the_last_one_stays() -> None:
     noon = [archive(datetime(2026, 3, day, hour, tzinfo=UTC)) for day in (30, 31) for hour in (6, 12, 18)]
 
-    kept = [one.archive.at for one in select(noon, KeepRules(0, 2, 0, 0)) if one.stays]
+    kept = [one.archive.at for one in select(noon, KeepRules(0, 2, 0, 0)) if one.is_kept]
 
     assert [f"{at:%d %H}" for at in kept] == ["30 18", "31 18"]
 
@@ -62,8 +62,8 @@ def test_days_without_an_archive_are_not_counted() -> None:
 def test_each_that_stays_says_for_which_rules() -> None:
     *_, former, newest = select(nightly(9), KeepRules(2, 1, 0, 1))
 
-    assert newest.wanted == ("last 1", "daily 1", "monthly 1")
-    assert former.wanted == ("last 2",)
+    assert newest.rules == ("last 1", "daily 1", "monthly 1")
+    assert former.rules == ("last 2",)
 
 
 def test_the_last_one_that_was_verified_stays_without_any_rule() -> None:
@@ -76,7 +76,7 @@ def test_the_last_one_that_was_verified_stays_without_any_rule() -> None:
 def test_the_newest_always_stays(archives: list[StoredArchive], rules: KeepRules) -> None:
     verdicts = select(archives, rules)
 
-    assert not archives or verdicts[-1].stays
+    assert not archives or verdicts[-1].is_kept
     assert not archives or verdicts[-1].archive.at == max(one.at for one in archives)
 
 
@@ -95,7 +95,7 @@ def test_no_rule_keeps_more_than_it_says_nor_less_than_there_are(
     verdicts = select(archives, rules)
 
     days = {one.at.date() for one in archives}
-    wanted = [word for one in verdicts for word in one.wanted if word.startswith("daily")]
+    wanted = [word for one in verdicts for word in one.rules if word.startswith("daily")]
     assert len(wanted) == min(rules.daily, len(days))
 
 
@@ -105,8 +105,8 @@ def test_pruning_again_removes_nothing_more(
 ) -> None:
     verified = data.draw(st.sampled_from([one.name for one in archives]) if archives else st.just(""))
 
-    once = [one.archive for one in select(archives, rules, verified=verified) if one.stays]
-    twice = [one.archive for one in select(once, rules, verified=verified) if one.stays]
+    once = [one.archive for one in select(archives, rules, verified=verified) if one.is_kept]
+    twice = [one.archive for one in select(once, rules, verified=verified) if one.is_kept]
 
     assert twice == once
     assert not archives or verified in {one.name for one in once}
@@ -116,15 +116,15 @@ def test_pruning_again_removes_nothing_more(
 def test_a_rule_that_keeps_more_never_makes_another_archive_go(archives: list[StoredArchive], rules: KeepRules) -> None:
     more = KeepRules(rules.last + 1, rules.daily + 1, rules.weekly + 1, rules.monthly + 1)
 
-    fewer = {one.archive.name for one in select(archives, rules) if one.stays}
+    fewer = {one.archive.name for one in select(archives, rules) if one.is_kept}
 
-    assert fewer <= {one.archive.name for one in select(archives, more) if one.stays}
+    assert fewer <= {one.archive.name for one in select(archives, more) if one.is_kept}
 
 
 @given(st.integers(0, 60))
 def test_one_backup_a_day_after_another_leaves_what_one_pruning_would(days: int) -> None:
     rules, kept = KeepRules(2, 3, 2, 2), list[StoredArchive]()
     for one in reversed(nightly(days)):
-        kept = [verdict.archive for verdict in select([*kept, one], rules) if verdict.stays]
+        kept = [verdict.archive for verdict in select([*kept, one], rules) if verdict.is_kept]
 
-    assert kept == [one.archive for one in select(nightly(days), rules) if one.stays]
+    assert kept == [one.archive for one in select(nightly(days), rules) if one.is_kept]

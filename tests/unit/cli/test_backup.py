@@ -49,12 +49,12 @@ def test_a_list_says_what_each_archive_stays_for(run: Run) -> None:
 
     assert listed.exit_code == 0, listed.output
     assert [line.split()[0] for line in listed.stdout.splitlines()[2:]] == NAMES
-    assert f"{NAMES[0]}  0.0 MB  nothing: it goes" in listed.stdout
+    assert f"{NAMES[0]}  0.0 MB  none: to be deleted" in listed.stdout
     assert f"{NAMES[2]}  0.0 MB  last 1" in listed.stdout
 
 
 def test_a_backup_on_the_disk_of_the_data_is_told_to_be_none(run: Run) -> None:
-    assert "every backup is on the disk that has the data" in run("backup", "list").stderr
+    assert "all backups are on the same disk as the data" in run("backup", "list").stderr
 
 
 def test_pruning_for_trial_changes_nothing_and_in_earnest_what_it_said(run: Run, site: Site) -> None:
@@ -66,15 +66,15 @@ def test_pruning_for_trial_changes_nothing_and_in_earnest_what_it_said(run: Run,
     assert before == NAMES
     assert there(site) == NAMES[2:]
     for name in NAMES[:2]:
-        assert f"{name} goes" in tried.stdout
-        assert f"{name} is removed" in pruned.stdout
+        assert f"{name} would be deleted" in tried.stdout
+        assert f"{name} is deleted" in pruned.stdout
     assert "Nothing was changed." in tried.stdout
     assert "Nothing to do" in again.stdout
     assert len(site.history("backup prune")) == 1
 
 
 def test_the_last_archive_that_was_proven_is_not_pruned(run: Run, site: Site) -> None:
-    record.note_verified(site, Verification(1.0, NAMES[0], ok=True, what=""))
+    record.save_verified(site, Verification(1.0, NAMES[0], ok=True, what=""))
 
     run("backup", "prune")
 
@@ -82,7 +82,7 @@ def test_the_last_archive_that_was_proven_is_not_pruned(run: Run, site: Site) ->
 
 
 def test_after_a_proof_that_failed_nothing_is_pruned(run: Run, site: Site) -> None:
-    record.note_verified(site, Verification(1.0, NAMES[2], ok=False, what="a shard"))
+    record.save_verified(site, Verification(1.0, NAMES[2], ok=False, what="a shard"))
 
     pruned = run("backup", "prune")
     listed = json.loads(run("backup", "list", "--json").stdout)
@@ -105,9 +105,9 @@ def test_a_schedule_names_this_site_and_runs_both_jobs(kind: str, run: Run, site
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--schedule", "launchd"), 2, "no schedule for 'launchd'"),
-        (("--dry-run", "prune"), 2, "an option stands before `prune`"),
-        (("--json", "list"), 2, "an option stands before `list`"),
+        (("--schedule", "launchd"), 2, "unknown schedule kind 'launchd'"),
+        (("--dry-run", "prune"), 2, "an option before `prune` has no effect"),
+        (("--json", "list"), 2, "an option before `list` has no effect"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

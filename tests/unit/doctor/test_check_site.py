@@ -220,7 +220,7 @@ def test_the_last_push_of_each_host_counts(site: Site, config: Config) -> None:
 
 
 def test_the_record_of_backups_is_read(site: Site, config: Config) -> None:
-    record.note_made(site, MADE)
+    record.save_made(site, MADE)
 
     seen = probe_site.backups(Project(site, config))
 
