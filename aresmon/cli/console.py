@@ -21,7 +21,6 @@ from aresmon.doctor.activity import HostStatus
 from aresmon.doctor.problems import ServiceStatus, age
 from aresmon.doctor.status import Status
 from aresmon.influxdb import capacity
-from aresmon.influxdb.freshness import FRESH_WITHIN
 from aresmon.push.result import GOOD, PushOutcome, PushResult
 from aresmon.site.bundle import BundleDifference
 from aresmon.stack.plan import Step
@@ -385,7 +384,7 @@ def _host_row(host: HostStatus) -> list[str | Text]:
     return [
         host.name,
         host.agent,
-        Text(age(host.age), style="green" if host.age < FRESH_WITHIN else "red"),
+        Text(age(host.age), style="green" if host.age <= host.late_after else "red"),
         str(host.points),
         reads,
         silent,

@@ -6,19 +6,25 @@ database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aresmon.agents import inputs as agents_inputs
+from aresmon.agents import lint
+from aresmon.agents.inputs import AgentInputs
+from aresmon.agents.lint import AgentTiming
 from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
-from aresmon.config.names import DATABASE
+from aresmon.config.names import DATABASE, MARKER
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.freshness import FRESH_WITHIN
 
-_INTERVAL = 10  # seconds, as in telegraf/agent.conf
+_INTERVAL = 10  # seconds, as in telegraf/agent.conf; shorter ones are counted as if they were this
 _WINDOW = 60
 # A point is in the database after its interval's flush and jitter, and the slowest input's collection.
+_COLLECTED_WITHIN = 12
 _ARRIVED_AFTER = 24
+_LONGEST_WAIT = 60  # seconds; what a host sends even later is not counted
 # Seconds: a point dated further in the future has a wrong clock, and does not show that the host is sending now.
 _AHEAD = 30
 _LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
@@ -29,7 +35,7 @@ class HostStatus:
     """One host. `age` is that of its newest point in seconds, None without points. In the last whole minute, `points`
     arrived, its inputs were collected `reads` of `expected` times (0: it has only just started), `refused` writes
     failed, and no data arrived from the `silent` inputs. `ahead` is by how many seconds its points are dated in the
-    future, 0 if it has current points."""
+    future, 0 if it has current points. It is late if its newest point is more than `late_after` seconds old."""
 
     name: str
     agent: str
@@ -40,17 +46,34 @@ class HostStatus:
     refused: int
     silent: tuple[str, ...]
     ahead: float = 0.0
+    late_after: float = FRESH_WITHIN
 
 
 def look(
-    influxdb: InfluxDB, config: Config, catalogue: Catalogue, now: float, begun: Mapping[str, float]
+    influxdb: InfluxDB,
+    config: Config,
+    catalogue: Catalogue,
+    now: float,
+    begun: Mapping[str, float],
+    deployed: Callable[[Host, str], str | None],
 ) -> tuple[HostStatus, ...]:
     """Return the state of each host at `now`. `begun` is when agents were started, by host, where known; both are in
-    seconds since 1970."""
-    known = _ask(influxdb, now)
+    seconds since 1970. `deployed` returns the configuration of a host with a config ID, None if it is unknown."""
+    marks = _marks(influxdb, now)
+    inputs = {
+        host.name: _inputs(host, config, catalogue, deployed(host, marks.get(host.name, ""))) for host in config.hosts
+    }
+    timings = [one.timing for one in inputs.values() if one is not None]
+    window = _window(now, max(map(_arrived_after, timings), default=_ARRIVED_AFTER))
+    known = _ask(influxdb, now, window)
     return tuple(
-        _host(host, catalogue, now, known.get(host.name, _Known()), begun.get(host.name, 0.0)) for host in config.hosts
+        _host(host, inputs[host.name], now, window, known.get(host.name, _Known()), begun.get(host.name, 0.0))
+        for host in config.hosts
     )
+
+
+def _inputs(host: Host, config: Config, catalogue: Catalogue, body: str | None) -> AgentInputs | None:
+    return None if body is None else agents_inputs.read(body, catalogue, lint.environment(host, config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +92,44 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """How many times an input was collected in the window, and whether it returned metrics."""
+    """How many times an input was collected in the window, whether it returned metrics, and whether it logged errors
+    without returning any."""
 
     times: int
     gave: bool
+    failed: bool
 
 
-def _window(now: float) -> tuple[int, int]:
+def _arrived_after(timing: AgentTiming) -> int:
+    """The seconds after which the points of an agent must have arrived."""
+    return int(min(max(_ARRIVED_AFTER, timing.flush + timing.jitter + _COLLECTED_WITHIN), _LONGEST_WAIT))
+
+
+def _window(now: float, arrived_after: int) -> tuple[int, int]:
     """Return start (exclusive) and end (inclusive) of the last whole minute whose points must have arrived."""
-    end = int(now - _ARRIVED_AFTER) // _INTERVAL * _INTERVAL
+    end = int(now - arrived_after) // _INTERVAL * _INTERVAL
     return end - _WINDOW, end
 
 
-def _ask(influxdb: InfluxDB, now: float) -> dict[str, _Known]:
+def _marks(influxdb: InfluxDB, now: float) -> dict[str, str]:
+    """Query the config ID of the configuration that each host runs."""
+    statement = f'SELECT last("gen") FROM "{MARKER}" WHERE time <= {int(now) + _AHEAD}s GROUP BY "host"'
+    (series,) = influxdb.query(statement, database=DATABASE)
+    return {one.tags["host"]: str(one.rows[0]["last"]) for one in series}
+
+
+def _ask(influxdb: InfluxDB, now: float, window: tuple[int, int]) -> dict[str, _Known]:
     """Query all hosts in one request; without counting points if there are more series than a query may read."""
     try:
-        return _answered(influxdb, now, counted=True)
+        return _answered(influxdb, now, window, counted=True)
     except InfluxDBError as error:
         if "max-select-series" not in error.message:
             raise
-        return _answered(influxdb, now, counted=False)
+        return _answered(influxdb, now, window, counted=False)
 
 
-def _answered(influxdb: InfluxDB, now: float, *, counted: bool) -> dict[str, _Known]:
-    start, end = _window(now)
+def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counted: bool) -> dict[str, _Known]:
+    start, end = window
     inside = f"time > {start}s AND time <= {end}s"
     asked = "/.*/" if counted else '"internal_agent"'
     newest, future, began, points, reads, refused = influxdb.query(
@@ -100,8 +137,8 @@ def _answered(influxdb: InfluxDB, now: float, *, counted: bool) -> dict[str, _Kn
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time > {int(now) + _AHEAD}s GROUP BY "host"',
         f'SELECT first("metrics_gathered") FROM "internal_agent" WHERE time > {end - _LOOK_BACK}s GROUP BY "host"',
         f'SELECT count(*) FROM {asked} WHERE {inside} GROUP BY "host"',
-        'SELECT count("metrics_gathered"), spread("metrics_gathered"), first("metrics_gathered") '
-        f'FROM "internal_gather" WHERE {inside} GROUP BY "host", "input"',
+        'SELECT count("metrics_gathered"), spread("metrics_gathered"), first("metrics_gathered"), '
+        f'spread("errors") AS "errors" FROM "internal_gather" WHERE {inside} GROUP BY "host", "input", "alias"',
         # Of its counters, this is the only one that a rejected batch increments.
         f'SELECT spread("errors") FROM "internal_write" WHERE "output" = \'influxdb\' AND {inside} GROUP BY "host"',
         database=DATABASE,
@@ -143,17 +180,29 @@ def _reads(series: Sequence[Series]) -> dict[str, dict[str, _Read]]:
         row = one.rows[0]
         # `metrics_gathered` counts from the agent's start: with one value, non-zero means that it returned metrics.
         gave = bool(row["spread"]) or (row["count"] == 1 and bool(row["first"]))
-        reads.setdefault(one.tags["host"], {})[one.tags["input"]] = _Read(int(row["count"]), gave)
+        read = _Read(int(row["count"]), gave, bool(row["errors"]) and not gave)
+        of_host = reads.setdefault(one.tags["host"], {})
+        other = of_host.get(one.tags["input"], read)  # a plug-in that is used twice has a series for each alias
+        of_host[one.tags["input"]] = _Read(
+            max(read.times, other.times), read.gave or other.gave, read.failed or other.failed
+        )
     return reads
 
 
-def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: float) -> HostStatus:
-    inputs = sorted({plugin for name in host.collect for plugin in catalogue[name].inputs})
-    start, end = _window(at)
+def _host(
+    host: Host, configured: AgentInputs | None, at: float, window: tuple[int, int], known: _Known, begun: float
+) -> HostStatus:
+    # What runs on a host and is not known here is what the agent itself says that it collects.
+    inputs = configured or AgentInputs(others=frozenset(known.reads))
+    (start, end), timing = window, inputs.timing
+    interval = max(_INTERVAL, int(timing.interval))
     # For a host that has just started to send, only the collections since then are expected.
-    due = max(0, end - max(start, int(known.began) - _INTERVAL, int(begun))) // _INTERVAL
-    reads = sum(read.times for name, read in known.reads.items() if name in inputs)
-    is_current = known.newest is not None and at - known.newest <= FRESH_WITHIN
+    due = max(0, end - max(start, int(known.began) - interval, int(begun))) // interval
+    if timing.flush + timing.jitter + _COLLECTED_WITHIN > _LONGEST_WAIT:
+        due = 0  # its points of this minute need not have arrived
+    reads = sum(read.times for name, read in known.reads.items() if name in inputs.plugins)
+    late_after = max(FRESH_WITHIN, float(timing.deadline))
+    is_current = known.newest is not None and at - known.newest <= late_after
     return HostStatus(
         name=host.name,
         agent=host.agent,
@@ -161,23 +210,34 @@ def _host(host: Host, catalogue: Catalogue, at: float, known: _Known, begun: flo
         points=sum(known.points.values()),
         reads=reads,
         # Collections of an agent that was replaced within the window count too, but were not expected.
-        expected=max(len(inputs) * due, reads),
+        expected=reads if configured is None else max(len(inputs.plugins) * due, reads),
         refused=known.refused if due > 1 else 0,
-        silent=tuple(sorted(set(_silent(host, catalogue, known)))) if due > 1 else (),
+        silent=tuple(sorted(_silent(inputs, known))) if due > 1 else (),
         # A clock that was wrong and has been corrected is not a problem.
         ahead=0.0 if is_current else max(0.0, known.future - at),
+        late_after=late_after,
     )
 
 
-def _silent(host: Host, catalogue: Catalogue, known: _Known) -> Iterator[str]:
+def _silent(inputs: AgentInputs, known: _Known) -> Iterator[str]:
     """Return the inputs that were not collected, returned no metrics, or whose points did not arrive.
 
-    An input's measurements have its name as prefix, such as `docker` and `docker_container_cpu`. Those of a site's own
-    collectors may have other names, so for them only the agent's count is used.
+    The measurements of a shipped collector's input have its name as prefix, such as `docker` and
+    `docker_container_cpu`. Those of a site's own collectors may have other names, so for them only the agent's count is
+    used. An input of somebody's own configuration, such as one that waits for messages, may have nothing to return: it
+    is named if it failed.
     """
-    for collector in (catalogue[name] for name in host.collect):
-        for plugin in collector.inputs:
-            read = known.reads.get(plugin)
-            arrived = any(name == plugin or name.startswith(f"{plugin}_") for name in known.points)
-            if read is None or not read.gave or (known.counted and collector.is_shipped and not arrived):
+    for plugin in inputs.plugins:
+        read = known.reads.get(plugin)
+        if read is None:
+            if known.reads or plugin not in inputs.others:  # an own file may keep the agent's counts to itself
                 yield plugin
+        elif plugin in inputs.others:
+            if read.failed:
+                yield plugin
+        elif not read.gave or (known.counted and plugin in inputs.shipped and not _has_arrived(plugin, known)):
+            yield plugin
+
+
+def _has_arrived(plugin: str, known: _Known) -> bool:
+    return any(name == plugin or name.startswith(f"{plugin}_") for name in known.points)

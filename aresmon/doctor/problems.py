@@ -15,7 +15,6 @@ from aresmon.engine.containers import Container
 from aresmon.influxdb import capacity, shards
 from aresmon.influxdb.capacity import Capacity
 from aresmon.influxdb.client import InfluxDB
-from aresmon.influxdb.freshness import FRESH_WITHIN
 from aresmon.site import ca, certificates, tls_migration
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
@@ -199,7 +198,7 @@ def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
     elif host.age is None:
         install = read_log if is_sidecar else f"`aresmon push-config {host.name}` deploys its configuration"
         yield Problem(host.name, f"{host.name} has never sent data", install)
-    elif host.age > FRESH_WITHIN:
+    elif host.age > host.late_after:
         what = f"{host.name} is silent: its newest point is {age(host.age)} old"
         yield Problem(host.name, what, f"{read_log}; `timedatectl` shows whether its clock is behind")
     elif host.refused:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from aresmon.agents.deployed import DeployedConfigs
 from aresmon.backup import record as backup_record
 from aresmon.backup.record import BackupRecord
 from aresmon.config.model import Config
@@ -114,7 +115,7 @@ def _read_database(
         # First, since it is cheap: with too many series, the other queries may be rejected.
         taken = _capacity(asked, folder, at)
         data = _Data(problems=tuple(doctor_problems.of_capacity(taken)) if taken else (), capacity=taken)
-        hosts = activity.look(asked, project.config, project.catalogue, at, begun)
+        hosts = activity.look(asked, project.config, project.catalogue, at, begun, DeployedConfigs(project).body)
         wrong = [*_of_hosts(project, hosts), *doctor_problems.of_shards(asked, folder, at)]
         return replace(data, hosts=hosts, problems=(*data.problems, *wrong))
     except AresmonError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aresmon.agents import lint
+from aresmon.agents.inputs import InputChange
 from aresmon.agents.lint import AgentTiming
 from aresmon.push import protocol
 from aresmon.push import result as push_result
@@ -27,10 +28,12 @@ _OUTCOMES = {"committed": "committed", "undone": "rolled-back"}
 
 @dataclass(frozen=True, slots=True)
 class VerificationTerms:
-    """When a push counts as verified: the agent's timing, and whether every measurement must arrive (`strict`)."""
+    """When a push counts as verified: the agent's timing, whether every measurement must arrive (`strict`), and `body`,
+    the configuration that is pushed: what it no longer collects is not expected."""
 
     timing: AgentTiming
     strict: bool = False
+    body: str = field(default="", repr=False)
 
 
 async def push(
@@ -168,7 +171,10 @@ class _Push:
 
     def expected_data(self, config_id: str, within: float, *, before: float = 0.0) -> ExpectedData:
         since = float(self.survey.facts.get("clock", "0")) - before
-        return ExpectedData(self.host, config_id, since, within, before, self.terms.timing.interval, self.terms.strict)
+        timing, strict = self.terms.timing, self.terms.strict
+        former = (self.survey.content(self.order.agent.watched) or b"").decode(errors="replace")
+        change = InputChange(former, self.terms.body)
+        return ExpectedData(self.host, config_id, since, within, before, timing.interval, strict, change.is_removed)
 
     # Results -----------------------------------------------------------------------------------------------
 
@@ -187,6 +193,9 @@ class _Push:
         if not self.order.verify:
             return self.result(PushOutcome.UNVERIFIED, "the agent is running; its data was not verified")
         silent = self.arrival.silent if self.arrival else ()
+        for name in self.arrival.failing if self.arrival else ():
+            log = push_result.log_command(self.order.agent)
+            self.notes.append(f"inputs.{name} failed each time that it was read: {log}")
         why = f"no data from {', '.join(silent)} since the push" if silent else ""
         return replace(self.result(PushOutcome.VERIFIED, why), silent=silent)
 

@@ -93,7 +93,7 @@ async def prepare_jobs(
             refused.append(_refused(target.host, error))
             continue
         environment = lint.environment(target.host, session.config)
-        terms = VerificationTerms(lint.read_timing(target.body, environment), options.strict)
+        terms = VerificationTerms(lint.read_timing(target.body, environment), options.strict, target.body)
         found.append(RolloutJob(target, order, session.transport(target.host), terms))
     return found, refused
 

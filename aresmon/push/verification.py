@@ -33,7 +33,8 @@ _LATE = frozenset({"cpu"})
 class ExpectedData:
     """The data that is expected from a host: points with the config ID `mark`, or any points if it is empty, from
     `since` on (by the host's clock, in seconds since 1970), within `within` seconds. `back` is how many seconds ago
-    `since` is, `interval` the agent's. `strict` also waits for measurements that need a second reading."""
+    `since` is, `interval` the agent's. `strict` also waits for measurements that need a second reading. `is_removed`
+    says of a measurement that arrived before whether it was taken out of the configuration on purpose."""
 
     host: str
     mark: str
@@ -42,18 +43,21 @@ class ExpectedData:
     back: float = 0.0
     interval: float = 10.0
     strict: bool = False
+    is_removed: Callable[[str], bool] = field(default=lambda _: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """Whether the data of a host arrived, or why not. `before` are the measurements that arrived before the push, None
-    if that is unknown; `silent` are those of them that are missing now. `is_late` says that the deadline has passed."""
+    if that is unknown; `silent` are those of them that are missing now. `failing` are the inputs of which every reading
+    until now failed. `is_late` says that the deadline has passed."""
 
     arrived: bool
     before: frozenset[str] | None = None
     silent: tuple[str, ...] = ()
     why: str = ""
     is_late: bool = False
+    failing: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,10 +73,15 @@ class _Waiting:
     found: float | None = None
     found_at: float = 0.0
     seen: set[str] = field(default_factory=set)
+    removed: dict[str, bool] = field(default_factory=dict)
+    failing: tuple[str, ...] = ()
 
     @property
     def missing(self) -> frozenset[str]:
-        return (self.before or frozenset()) - self.seen
+        absent = (self.before or frozenset()) - self.seen
+        for name in absent - self.removed.keys():
+            self.removed[name] = self.expected.is_removed(name)
+        return frozenset(name for name in absent if not self.removed[name])
 
     @property
     def latest(self) -> float:
@@ -88,7 +97,7 @@ class _Waiting:
         rounds = 2 if self.expected.strict else 1
         if awaited and now < min(self.deadline, self.found_at + rounds * self.expected.interval + _GRACE):
             return None
-        return Arrival(True, self.before, silent=tuple(sorted(awaited)))
+        return Arrival(True, self.before, silent=tuple(sorted(awaited)), failing=self.failing)
 
 
 class Verifier:
@@ -162,7 +171,10 @@ class Verifier:
         new = [one for one in several if one.before is None]
         missing = [one for one in several if one.found is not None and one.missing]
         without_id = [one for one in several if not one.expected.mark and one.found is None]
-        asked = [(_config_id_query(several), partial(_update_config_ids, several))]
+        asked = [
+            (_config_id_query(several), partial(_update_config_ids, several)),
+            (_readings_query(several), partial(_update_failing, several)),
+        ]
         if new:
             end = max(one.expected.since for one in new)
             asked.append((_newest_query(new, _earliest(new) - _BEFORE, end), partial(_update_before, new)))
@@ -202,6 +214,14 @@ def _newest_query(several: Iterable[_Waiting], since: float, until: float) -> st
     return (
         f"SELECT * FROM /.*/ WHERE time >= {since:.0f}s AND time <= {until:.0f}s "
         f'AND {_host_condition(several)} GROUP BY "host" ORDER BY time DESC LIMIT 1'
+    )
+
+
+def _readings_query(several: Iterable[_Waiting]) -> str:
+    """A query for what each input of these hosts has returned and logged since its agent's start, by its own count."""
+    return (
+        'SELECT last("metrics_gathered") AS "metrics", last("errors") AS "errors" FROM "internal_gather" '
+        f'WHERE time >= {_earliest(several):.0f}s AND {_host_condition(several)} GROUP BY "host", "input", "alias"'
     )
 
 
@@ -247,3 +267,10 @@ def _update_seen(missing: Iterable[_Waiting], answer: Iterable[Series]) -> None:
         for series in found.get(one.expected.host, ()):
             if one.found is not None and series.rows[0]["time"] >= one.found:
                 one.seen.add(series.name)
+
+
+def _update_failing(several: Iterable[_Waiting], answer: Iterable[Series]) -> None:
+    found = _by_host(answer)
+    for one in several:
+        rows = [(series.tags.get("input", ""), series.rows[0]) for series in found.get(one.expected.host, ())]
+        one.failing = tuple(sorted({name for name, row in rows if row["errors"] and not row["metrics"]}))

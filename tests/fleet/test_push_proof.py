@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.desk import OTHER, Desk, output
+from tests.engine.sites import eventually
+from tests.fleet.desk import OTHER, QUICK, Desk, output
 from tests.fleet.servers import Server
 from tests.fleet.standing import kept
 
@@ -106,3 +108,26 @@ def test_a_push_waits_for_an_influxdb_that_is_gone_and_is_proven_when_it_is_back
     assert "lewi: verified" in out
     assert pushing.returncode == 0
     assert kept(desk.site, before) == "new"
+
+
+def test_what_was_pushed_is_expected_and_not_the_collectors(desk: Desk, lewi: Server) -> None:
+    """`collect` names system and its inputs; the host's own file reads memory, and by one input that always fails."""
+    desk.verified(lewi, text=OTHER)
+    failing = '[[inputs.exec]]\n  commands = ["/bin/false"]\n  data_format = "influx"\n'
+    desk.own(lewi, text=QUICK + failing)
+
+    pushed = desk.push("lewi", "--strict")
+
+    assert (pushed.code, pushed.outcomes) == (0, {"lewi": "verified"}), pushed
+    told = eventually(lambda: told_of(desk, "lewi") == ["lewi: no data from exec in the last minute"], 150, every=2)
+    assert told, desk.run("status", "--json")
+
+    desk.own(lewi, text=QUICK)
+    assert desk.push("lewi", "--strict").outcomes == {"lewi": "verified"}
+    assert eventually(lambda: told_of(desk, "lewi") == [], 150, every=2), desk.run("status", "--json")
+
+
+def told_of(desk: Desk, host: str) -> list[str]:
+    """The problems that `status` has with a host."""
+    problems = json.loads(desk.run("status", "--json").out)["problems"]
+    return [one["what"] for one in problems if one["about"] == host]

@@ -26,6 +26,10 @@ _NEWEST = re.compile(
     rf"SELECT \* FROM /\.\*/ WHERE time >= (?P<since>-?\d+)s(?: AND time <= (?P<until>-?\d+)s)? AND {_HOSTS} "
     "ORDER BY time DESC LIMIT 1"
 )
+_READINGS = re.compile(
+    r'SELECT last\("metrics_gathered"\) AS "metrics", last\("errors"\) AS "errors" FROM "internal_gather" '
+    + rf'WHERE time >= (?P<since>-?\d+)s AND {_HOSTS}, "input", "alias"'
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Points(InfluxDB):
         """A point that carries the mark of a configuration."""
         self.points.append(Point(MARKER, host, time, (("gen", mark),), seen_from))
 
+    def reading(self, plugin: str, host: str, time: float, *, metrics: int, errors: int) -> None:
+        """A point in which an agent counts what one of its inputs returned and logged."""
+        fields = (("input", plugin), ("metrics", metrics), ("errors", errors))
+        self.points.append(Point("internal_gather", host, time, fields, time))
+
     def visible(self) -> list[Point]:
         """The points that have arrived by now."""
         return [one for one in self.points if one.seen_from <= self.clock()]
@@ -75,6 +84,9 @@ class Points(InfluxDB):
         return [list(self._answer(statement)) for statement in statements]
 
     def _answer(self, statement: str) -> Iterator[Series]:
+        if readings := _READINGS.fullmatch(statement):
+            yield from self._readings(int(readings["since"]), re.compile(readings["hosts"].replace(r"\/", "/")))
+            return
         marks, newest = _MARKS.fullmatch(statement), _NEWEST.fullmatch(statement)
         found = marks or newest
         assert found, f"nobody expected: {statement}"
@@ -88,6 +100,13 @@ class Points(InfluxDB):
         for (measurement, host), points in groups.items():
             kept = points if marks else points[-1:]
             yield Series(measurement, {"host": host}, tuple({"time": int(p.time), **dict(p.fields)} for p in kept))
+
+    def _readings(self, since: int, hosts: re.Pattern[str]) -> Iterator[Series]:
+        for one in self.visible():
+            fields = dict(one.fields)
+            if "input" in fields and one.time >= since and hosts.fullmatch(one.host):
+                tags = {"host": one.host, "input": fields["input"], "alias": ""}
+                yield Series(one.measurement, tags, ({"time": 0, **fields},))
 
 
 class Clock:

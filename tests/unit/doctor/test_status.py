@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from aresmon.agents.sources import Release, Releases
 from aresmon.doctor.status import Status, look
 from aresmon.influxdb import capacity, service
 from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, InfluxDBUnreachableError, Series
+from aresmon.render import telegraf
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
 from aresmon.system.errors import ExitCode
@@ -35,6 +37,8 @@ class Sent:
     reads: dict[str, tuple[int, float, float]] = field(default_factory=lambda: dict(DISK))
     refused: int = 0
     future: float = 0
+    mark: str = ""
+    failed: dict[str, int] = field(default_factory=dict)
 
 
 class FakeInfluxDB(InfluxDB):
@@ -51,9 +55,12 @@ class FakeInfluxDB(InfluxDB):
         if statements == ("SHOW SHARDS", "SHOW STATS FOR 'shard'"):
             _, known, opened, _ = answers(self.shards)
             return [known, [one for one in opened if int(one.tags["id"]) not in self.closed]]
-        assert (len(statements), database) == (6, "telegraf")
         if self.error is not None:
             raise self.error
+        if len(statements) == 1:
+            marked = {name: sent.mark for name, sent in self.hosts.items() if sent.mark}
+            return [[_series("aresmon_config", name, time=0, last=mark) for name, mark in marked.items()]]
+        assert (len(statements), database) == (6, "telegraf")
         return [
             [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items() if sent.newest],
             [_series("internal_agent", name, time=sent.future) for name, sent in self.hosts.items() if sent.future],
@@ -64,7 +71,16 @@ class FakeInfluxDB(InfluxDB):
                 for measurement, number in sent.points.items()
             ],
             [
-                _series("internal_gather", name, {"input": plugin}, time=0, count=times, spread=spread, first=first)
+                _series(
+                    "internal_gather",
+                    name,
+                    {"input": plugin},
+                    time=0,
+                    count=times,
+                    spread=spread,
+                    first=first,
+                    errors=sent.failed.get(plugin, 0),
+                )
                 for name, sent in self.hosts.items()
                 for plugin, (times, spread, first) in sent.reads.items()
             ],
@@ -141,6 +157,81 @@ def test_an_input_of_which_nothing_came_is_named(status: Look, sent: Sent) -> No
     assert told(found) == ["lewi: no data from disk in the last minute"]
     assert found.problems[0].next == "on lewi: `journalctl -u telegraf -n 50`"
     assert found.code == ExitCode.DEGRADED
+
+
+OWN = """[agent]
+  interval = "1s"
+
+[[inputs.mem]]
+
+[[inputs.tail]]
+  files = ["/var/log/syslog"]
+"""
+QUIET = (6, 0.0, 0.0)
+
+
+@pytest.fixture
+def pushed(site: Site) -> Callable[[str], str]:
+    """Record a push to lewi of a configuration of somebody's own, and return the config ID that it sends."""
+
+    def pushed(text: str) -> str:
+        releases = Releases(site.releases("lewi"))
+        mark = f"{telegraf.fingerprint(text)}-20261124T071434-3d814bbb"
+        releases.add(text, Release(releases.next_number(), mark, "ada", 0.0, "c0ffee"))
+        return mark
+
+    return pushed
+
+
+@pytest.mark.parametrize(
+    ("reads", "failed", "silent"),
+    [
+        ({"mem": (60, 90.0, 0.0), "tail": QUIET}, {}, ()),
+        ({"mem": (60, 90.0, 0.0), "tail": QUIET}, {"tail": 6}, ("tail",)),
+        ({"mem": (60, 90.0, 0.0)}, {}, ("tail",)),
+        ({"tail": QUIET, "mem": (60, 90.0, 0.0)}, {"mem": 6}, ()),
+    ],
+    ids=["as pushed", "fails each time", "does not run", "fails at times"],
+)
+def test_what_was_pushed_is_expected_and_not_the_collectors(
+    status: Look,
+    pushed: Callable[[str], str],
+    reads: dict[str, tuple[int, float, float]],
+    failed: dict[str, int],
+    silent: tuple[str, ...],
+) -> None:
+    found = status({"lewi": Sent(mark=pushed(OWN), reads=reads, failed=failed)})
+
+    assert found.hosts[1].silent == silent
+    assert [problem.about for problem in found.problems] == ["lewi"] * len(silent)
+
+
+def test_an_older_release_that_runs_again_is_what_is_expected(status: Look, pushed: Callable[[str], str]) -> None:
+    old = pushed(OWN)
+    pushed(OWN.replace("inputs.mem", "inputs.swap"))
+
+    assert told(status({"lewi": Sent(mark=old, reads={"mem": (60, 90.0, 0.0), "tail": QUIET})})) == []
+
+
+def test_of_a_configuration_that_is_not_known_here_the_agents_own_account_counts(status: Look) -> None:
+    found = status({"lewi": Sent(mark="c0ffee-20261124T071434-3d814bbb", reads={"mem": (3, 9.0, 0.0), "tail": QUIET})})
+
+    assert (found.problems, found.hosts[1].reads, found.hosts[1].expected) == ((), 9, 9)
+    failing = status({"lewi": Sent(mark="c0ffee-x", reads={"tail": QUIET}, failed={"tail": 2})})
+    assert told(failing) == ["lewi: no data from tail in the last minute"]
+
+
+def test_a_host_that_reads_every_minute_is_not_late_at_forty_seconds(
+    status: Look, pushed: Callable[[str], str]
+) -> None:
+    slow = OWN.replace('"1s"', '"60s"')
+
+    found = status({"lewi": Sent(mark=pushed(slow), newest=NOW - 80, reads={"mem": (1, 0.0, 4.0), "tail": (1, 0, 0)})})
+
+    assert found.problems == ()
+    assert told(status({"lewi": Sent(mark=pushed(slow), newest=NOW - 100)})) == [
+        "lewi is silent: its newest point is 100 s old"
+    ]
 
 
 def test_an_input_that_was_read_once_and_gave_something_is_not_silent(status: Look) -> None:
@@ -313,6 +404,7 @@ def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
         "refused": 0,
         "silent": [],
         "ahead": 0.0,
+        "late_after": 40.0,
     }
     assert set(data["problems"][0]) == {"about", "what", "next", "kind"}
 

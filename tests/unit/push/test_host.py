@@ -45,14 +45,14 @@ class Pushed:
 
     def __init__(self, host: Scripted, points: Points | None, *, stop: bool = False, **changes: Any) -> None:
         self.host, observed = host, Observed()
-        strict = changes.pop("strict", False)
+        strict, body = changes.pop("strict", False), changes.pop("body", "")
 
         async def push() -> PushResult:
             asked = asyncio.Event()
             if stop:
                 asked.set()
             delivery = None if points is None else Verifier(points)
-            terms = VerificationTerms(AgentTiming(10.0, 10.0, 2.0), strict)
+            terms = VerificationTerms(AgentTiming(10.0, 10.0, 2.0), strict, body)
             return await push_host.push(
                 order(**changes),
                 host,
@@ -100,6 +100,32 @@ def test_a_measurement_that_fell_silent_is_named(points: Points) -> None:
 
     assert pushed.told == (PushOutcome.VERIFIED, "no data from disk since the push")
     assert pushed.result.silent == ("disk",)
+
+
+def test_strictly_what_was_taken_out_of_the_configuration_is_not_missed(points: Points) -> None:
+    arrive(points, "mem")
+    former = base64.b64encode(b"[[inputs.mem]]\n[[inputs.disk]]\n").decode()
+    shown = f"@file 00 {former} /etc/telegraf/telegraf.conf"
+    host = Scripted([[shown, *STARTED, Await("commit"), "@committed 7"]])
+
+    pushed = Pushed(host, points, strict=True, body="[[inputs.mem]]\n")
+
+    assert (pushed.told, pushed.result.silent) == ((PushOutcome.VERIFIED, ""), ())
+
+
+def test_an_input_that_fails_each_time_is_named(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    points.reading("ping", "lewi", CLOCK + 5, metrics=0, errors=1)
+    points.reading("mem", "lewi", CLOCK + 5, metrics=9, errors=1)
+    points.reading("tail", "lewi", CLOCK + 5, metrics=0, errors=0)
+    host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.told == (PushOutcome.VERIFIED, "")
+    assert [note for note in pushed.result.notes if "inputs." in note] == [
+        "inputs.ping failed each time that it was read: on lewi, run: journalctl -u telegraf -n 50"
+    ]
 
 
 def test_strictly_it_is_taken_back(points: Points) -> None:
