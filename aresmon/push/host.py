@@ -15,6 +15,7 @@ from aresmon.push.observer import PushObserver
 from aresmon.push.protocol import HostMessage, PushOrder
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.verification import Arrival, ExpectedData, Verifier
+from aresmon.ssh import transport as ssh_transport
 from aresmon.ssh.transport import Conversation, LostError, Transport, UnreachableHostError
 from aresmon.system.errors import AresmonError
 from aresmon.system.poll import poll_async
@@ -22,6 +23,9 @@ from aresmon.system.poll import poll_async
 _ROLLBACK_DEADLINE = 45.0  # seconds for the data of a previous configuration whose intervals cannot be read
 _RECONNECT_INTERVAL = 3.0
 _EXTENSION = 60
+_RETRY = "run the same command again"
+# Until the host has reported the next state, it has changed nothing that it does not restore without a `commit`.
+_BEFORE_CHANGES = frozenset({"lock", "probe", "stage", "check"})
 # The message with which a host reports an outcome, by the word that its state file has for it.
 _OUTCOMES = {"committed": "committed", "undone": "rolled-back"}
 
@@ -84,6 +88,7 @@ class _Push:
         self.refused: HostMessage | None = None
         self.unmanaged = ""
         self.stderr = ""
+        self.is_lost = False
         self.arrival: Arrival | None = None
         self.end: HostMessage | None = None
         self.verifying: asyncio.Task[None] | None = None
@@ -94,12 +99,13 @@ class _Push:
         start = self.transport.start(protocol.script(), stdin, as_root=self.order.agent.as_root)
         try:
             async with start as conversation:
-                async for line in conversation.lines():
+                async for line in ssh_transport.reported(conversation, self.host):
                     self.handle(protocol.parse_message(line), conversation)
                 self.stderr = await conversation.stderr()
         except UnreachableHostError as error:
             return self.result(PushOutcome.UNREACHABLE, error.message, error.hint)
         except LostError as error:
+            self.is_lost = True
             return await self.reconnect(error.message)
         if self.end is not None:
             return await self.finish(self.end)
@@ -248,6 +254,8 @@ class _Push:
 
     async def reconnect(self, why: str) -> PushResult:
         """The connection is lost: connect again until the host reports how the push ended."""
+        if self.state == "connect" and self.is_lost:
+            return self.result(PushOutcome.UNREACHABLE, f"{why}. Nothing was changed on the host", _RETRY)
         if self.state == "connect":
             error = protocol.login_error(self.host, why)
             return self.result(PushOutcome.REFUSED, error.message, error.hint)
@@ -257,6 +265,9 @@ class _Push:
             return await self.read_outcome(why)
 
         found = await poll_async(probe, within=self.order.deadline + 60, every=_RECONNECT_INTERVAL)
+        if found is None and self.state in _BEFORE_CHANGES and self.order.verify:
+            hint = f"when {self.host} is reachable again, run the same command again"
+            return self.result(PushOutcome.UNREACHABLE, f"{why}. It keeps its previous configuration", hint)
         return found or self.result(
             PushOutcome.UNKNOWN,
             f"{why}, and {self.host} has been unreachable since. It restores its previous configuration automatically",
@@ -272,12 +283,11 @@ class _Push:
         if found.is_busy or found.pending == self.order.transaction:
             return None
         if found.last.get("tx") != self.order.transaction:
-            return self.result(
-                PushOutcome.REFUSED, f"{why}. Nothing was changed on the host", "run the same command again"
-            )
+            outcome = PushOutcome.UNREACHABLE if self.is_lost else PushOutcome.REFUSED
+            return self.result(outcome, f"{why}. Nothing was changed on the host", _RETRY)
         self.survey.facts["clock"] = found.facts["clock"]
-        outcome = found.last.get("outcome", "")
-        return await self.finish(HostMessage(_OUTCOMES.get(outcome, "broken"), why))
+        word = _OUTCOMES.get(found.last.get("outcome", ""), "broken")
+        return await self.finish(HostMessage(word, why))
 
     def result(self, outcome: PushOutcome, why: str = "", next_step: str = "") -> PushResult:
         if self.order.access is not None:

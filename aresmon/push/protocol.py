@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from aresmon.config.model import AgentKind
-from aresmon.ssh.transport import LostError, Transport
+from aresmon.ssh.transport import LostError, Transport, reported
 from aresmon.system.errors import AresmonError
 
 Mode = Literal["push", "look"]
 
+_NO_TERMINAL = "must have a tty"  # sudo's word for requiretty, whatever the host's language: it is started in English
 _REMOTE = Path(__file__).with_name("remote")
 _PARTS = ("common", "agent", "probe", "stage", "journal", "switch", "rollback", "main")  # the last one runs the others
 
@@ -282,7 +283,7 @@ async def survey(agent: AgentPaths, transport: Transport, *, shown: Sequence[str
     found = HostSurvey()
     stdin = survey_request(agent, shown=shown)
     async with transport.start(script(), stdin, as_root=agent.as_root) as conversation:
-        async for line in conversation.lines():
+        async for line in reported(conversation, agent.host):
             message = parse_message(line)
             if message is not None:
                 found.add(message)
@@ -301,6 +302,12 @@ def _parse_last(message: HostMessage) -> dict[str, str]:
 def login_error(host: str, stderr: str) -> AresmonError:
     """The error for a host that accepted the connection and did not run the script."""
     last = stderr.strip().splitlines()[-1] if stderr.strip() else "no error message"
+    if _NO_TERMINAL in stderr:
+        return AresmonError(
+            f"{host}: sudo has the option requiretty, and refuses programs without a terminal: {last}",
+            hint="add the line `Defaults:USER !requiretty` on the host with `visudo -f /etc/sudoers.d/aresmon`, where "
+            "USER is the user that logs in",
+        )
     if "sudo" in stderr:
         return AresmonError(
             f"{host}: sudo failed: {last}",

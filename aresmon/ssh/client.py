@@ -230,16 +230,12 @@ class SshConnection:
             process = await self._run(script, as_root=as_root)
         except (asyncssh.Error, OSError) as error:
             raise self.host.unreachable(f"it cannot start a program: {_words(error)}", "") from None
-        # In pieces, since asyncssh copies its whole unsent buffer for each packet.
-        with suppress(asyncssh.Error, OSError):  # lines() reports a connection that breaks meanwhile
-            for start in range(0, len(stdin), _PIECE):
-                process.stdin.write(stdin[start : start + _PIECE])
-                if len(stdin) > _PIECE:
-                    await process.stdin.drain()
+        sending = asyncio.create_task(_send(process, stdin))  # may stall while the host reads nothing
         conversation = _Remote(self.name, process, asyncio.create_task(_last_lines(process.stderr)))
         try:
             yield conversation
         finally:
+            sending.cancel()
             await conversation.end()
 
     async def forward_socket(self, local: Path, remote: str) -> asyncio.AbstractServer:
@@ -281,7 +277,7 @@ class SshConnection:
                 command = f'while IFS= read -r line && [ "$line" != {_GO} ]; do :; done; {command}'
                 before = f"{password}\n{_GO}\n".encode()
             sudo = "sudo -n --" if password is None else "sudo -S -p '' --"
-            command = f"{sudo} bash -c {shlex.quote(command)}"
+            command = f"env LC_ALL=C {sudo} bash -c {shlex.quote(command)}"
         else:
             command = f"bash -c {shlex.quote(command)}"
         process = await self.connection.create_process(f"exec {command}", encoding=None)
@@ -327,6 +323,15 @@ class _Remote:
             return await asyncio.wait_for(self._reading, 2)
         except TimeoutError:
             return ""
+
+
+async def _send(process: asyncssh.SSHClientProcess[bytes], data: bytes) -> None:
+    """Write in pieces, since asyncssh copies its whole unsent buffer for each packet."""
+    with suppress(asyncssh.Error, OSError):  # lines() reports a connection that breaks meanwhile
+        for start in range(0, len(data), _PIECE):
+            process.stdin.write(data[start : start + _PIECE])
+            if len(data) > _PIECE:
+                await process.stdin.drain()
 
 
 async def _last_lines(stream: asyncssh.SSHReader[bytes]) -> str:

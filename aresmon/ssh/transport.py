@@ -58,7 +58,28 @@ class Transport(Protocol):
         """
 
 
+_SILENCE = 60.0
 _LONGEST_LINE = 1 << 22
+
+
+async def reported(conversation: Conversation, host: str) -> AsyncIterator[str]:
+    """The lines of a script that begins with a report, a line with `@`. Raises LostError if it does not come.
+
+    A connection may open and then stall: the server answers, but the login shell waits for a file server.
+    """
+    lines = aiter(conversation.lines())
+    is_silent = True
+    deadline = asyncio.get_running_loop().time() + _SILENCE
+    while True:
+        try:
+            left = deadline - asyncio.get_running_loop().time()
+            line = await (asyncio.wait_for(anext(lines), max(0, left)) if is_silent else anext(lines))
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise LostError(f"{host} accepted the connection, and ran nothing within {_SILENCE:.0f} s") from None
+        is_silent = is_silent and not line.startswith("@")
+        yield line
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,39 @@ def test_a_sudo_that_wants_a_password_fails_at_once_and_is_answered_with_ask_sud
     assert desk.kept(before) == {"lewi": "new"}
 
 
+def test_requiretty_is_named_with_the_line_that_ends_it(desk: Desk, lewi: Server) -> None:
+    (before,) = desk.verified(lewi)
+    desk.own(lewi)
+    lewi.write("/etc/sudoers.d/zz", "Defaults requiretty\n")
+
+    refused = desk.push("lewi")
+    after_refusal = desk.kept(before)
+    lewi.write("/etc/sudoers.d/zzz", "Defaults:ares !requiretty\n")
+    accepted = desk.push("lewi")
+
+    assert refused.outcomes == {"lewi": "refused"}, refused
+    assert "requiretty" in refused.why("lewi")
+    assert "Defaults:USER !requiretty" in refused.next("lewi")
+    assert after_refusal == {"lewi": "untouched"}
+    assert accepted.outcomes == {"lewi": "verified"}, accepted
+
+
+def test_a_host_that_stalls_in_the_middle_stops_nobody_else(
+    desk: Desk, biere: Server, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.verified(biere, ronflex, lewi)
+    desk.own(biere, ronflex, lewi)
+
+    with biere.hold("dd", matching="^bs=") as stalled:
+        pushing = desk.start("push-config", "--canary", "1", "--json", "biere", "ronflex", "lewi")
+        stalled.wait_reached()
+        with biere.unplugged():
+            pushed = pushed_by(pushing)
+
+    assert pushed.outcomes == {"biere": "unreachable", "ronflex": "verified", "lewi": "verified"}, pushed
+    assert desk.kept(*before) == {"biere": "untouched", "ronflex": "new", "lewi": "new"}
+
+
 def test_a_line_that_breaks_in_the_copy_leaves_the_old_files(desk: Desk, ronflex: Server, lewi: Server) -> None:
     before = desk.verified(ronflex, lewi)
     desk.own(ronflex)
@@ -124,8 +157,8 @@ def test_a_line_that_breaks_in_the_copy_leaves_the_old_files(desk: Desk, ronflex
     out, err = pushing.communicate(timeout=120)
 
     assert pushing.returncode == 1, (out, err)
-    assert "ronflex: REFUSED: the connection to ronflex was lost" in out
-    assert "lewi: REFUSED: the connection to lewi was lost" in out
+    assert "ronflex: UNREACHABLE: the connection to ronflex was lost" in out
+    assert "lewi: UNREACHABLE: the connection to lewi was lost" in out
     assert out.count("Nothing was changed on the host") == 2
     assert desk.kept(*before) == {"ronflex": "untouched", "lewi": "untouched"}
 

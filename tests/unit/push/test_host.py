@@ -16,6 +16,7 @@ from aresmon.push.host import VerificationTerms
 from aresmon.push.protocol import WriteAccess
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.verification import Verifier
+from aresmon.ssh import transport
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from tests.unit.points import Clock, Points, fake_clock
 from tests.unit.scripted import BACK, CLOCK, PROBE, STARTED, Await, Observed, Scripted, Step, agent, order
@@ -352,17 +353,58 @@ def look(outcome: str = "", *, pending: str = "", tx: str = "t1") -> list[Step]:
     return [*told, f"@last tx={tx} outcome={outcome} why= at=1 "] if outcome else told
 
 
+def test_a_connection_that_stalls_before_the_script_runs_is_unreachable(
+    points: Points, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_SILENCE", 0.1)
+    broken = Pushed(Scripted([[LOST]]), points)
+    silent = Pushed(Scripted([["Welcome to lewi", Await("nothing that anybody sends")]]), points)
+
+    assert broken.told == (PushOutcome.UNREACHABLE, f"{LOST.message}. Nothing was changed on the host")
+    assert silent.result.outcome is PushOutcome.UNREACHABLE
+    assert silent.result.why.startswith("lewi accepted the connection, and ran nothing within 0 s")
+    assert silent.result.next == "run the same command again"
+
+
+def test_a_script_that_ends_without_a_word_is_refused(points: Points) -> None:
+    killed = Pushed(Scripted([[PROBE, "@state stage"], look("committed", tx="t0")]), points)
+
+    assert killed.told == (PushOutcome.REFUSED, "the connection ended. Nothing was changed on the host")
+
+
+@pytest.mark.parametrize("state", ["stage", "switch"])
+def test_a_host_that_stays_away_is_unknown_only_if_it_may_have_changed(points: Points, state: str) -> None:
+    away = UnreachableHostError("lewi is away")
+    host = Scripted([[PROBE, f"@state {state}", LOST], *[away] * 60])
+
+    pushed = Pushed(host, points)
+
+    if state == "stage":
+        assert pushed.told == (PushOutcome.UNREACHABLE, f"{LOST.message}. It keeps its previous configuration")
+    else:
+        assert pushed.result.outcome is PushOutcome.UNKNOWN
+
+
+def test_requiretty_is_named_with_the_line_that_ends_it(points: Points) -> None:
+    pushed = Pushed(Scripted([[]], said="sudo: sorry, you must have a tty to run sudo"), points)
+
+    assert pushed.result.outcome is PushOutcome.REFUSED
+    assert "requiretty" in pushed.result.why
+    assert "`Defaults:USER !requiretty`" in pushed.result.next
+    assert "--ask-sudo" not in pushed.result.next
+
+
 @pytest.mark.parametrize("state", ["lock", "probe", "stage", "check", "prepare"])
 def test_a_connection_that_breaks_before_anything_is_changed_changed_nothing(points: Points, state: str) -> None:
     host = Scripted([[PROBE, f"@state {state}", LOST], look("committed", tx="t0")])
 
-    assert Pushed(host, points).told == (PushOutcome.REFUSED, f"{LOST.message}. Nothing was changed on the host")
+    assert Pushed(host, points).told == (PushOutcome.UNREACHABLE, f"{LOST.message}. Nothing was changed on the host")
 
 
 def test_as_long_as_the_host_is_busy_with_it_nothing_is_told_of_its_end(points: Points) -> None:
     host = Scripted([[PROBE, "@state check", LOST], [*look(), "@busy"], [*look(), "@busy"], look()])
 
-    assert Pushed(host, points).result.outcome is PushOutcome.REFUSED
+    assert Pushed(host, points).result.outcome is PushOutcome.UNREACHABLE
     assert host.conversations == []
 
 
