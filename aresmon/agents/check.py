@@ -82,8 +82,8 @@ def check_folder(
         try:
             body = telegraf.configuration(host, catalogue, frame, own=texts[host.name])
             lint.check(host, body, config)
-            environment = lint.environment(host, config)
-            warnings += [f"{host.name}.conf: {one}" for one in lint.warnings(body, environment)]
+            found = [*lint.warnings(body, lint.environment(host, config)), *lint.elsewhere(body, host, config)]
+            warnings += [f"{host.name}.conf: {one.text}" for one in found]
             _check_with_telegraf(host, body, config, engine, image)
         except AresmonError as error:
             errors.append(error.message)

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aresmon.agents import outputs, tables
+from aresmon.agents.tables import Configuration, LintFinding, Settings
 from aresmon.config import telegraf_text
 from aresmon.config.model import Config, Host
 from aresmon.config.telegraf_text import MissingVariableError
+from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.render import telegraf
 from aresmon.system.errors import AresmonError
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)")  # both letters for micro
-_SECONDS = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "\u00b5s": 1e-6,
-    "\u03bcs": 1e-6,
-    "ms": 1e-3,
-    "s": 1,
-    "m": 60,
-    "h": 3600,
-    "d": 86400,
-}
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS |= {"\u00b5s": 1e-6, "\u03bcs": 1e-6}
 _SCHEMES = ("http", "https", "udp", "udp4", "udp6", "unix")
 # What systemd sets for the service, and the engine for a container, besides what aresmon sets.
 _BY_SYSTEMD = {"HOME": "/etc/telegraf", "LANG": "C.UTF-8", "LOGNAME": "telegraf", "SHELL": "/bin/false"}
@@ -55,12 +47,6 @@ class AgentTiming:
         return int(self.interval + self.flush + self.jitter + _MARGIN)
 
 
-@functools.lru_cache(maxsize=4)
-def _tables_of(text: str) -> dict[str, Any]:
-    """Parse a configuration as it is written. Cached, since each is read several times in a row."""
-    return tomllib.loads(telegraf_text.without_comments(telegraf_text.without_bom(text)))
-
-
 def environment(host: Host, config: Config) -> dict[str, str]:
     """The variables that a host's Telegraf can read. The password's value is none."""
     found = _BY_ENGINE if host.agent == "docker" else _BY_SYSTEMD
@@ -69,7 +55,8 @@ def environment(host: Host, config: Config) -> dict[str, str]:
 
 def read_timing(text: str, environment: Mapping[str, str] = {}) -> AgentTiming:
     """Read the intervals of a configuration; missing ones have Telegraf's defaults."""
-    agent = _became(_tables_of(text).get("agent", {}), environment)
+    found = tables.of(text, environment).agent
+    agent = found.read if found else {}
     jitters = (seconds(agent.get(key, "0s")) or 0.0 for key in ("collection_jitter", "flush_jitter"))
     interval = seconds(agent.get("interval", "10s")) or _INTERVAL
     return AgentTiming(interval, seconds(agent.get("flush_interval", "10s")) or _FLUSH, sum(jitters))
@@ -77,46 +64,62 @@ def read_timing(text: str, environment: Mapping[str, str] = {}) -> AgentTiming:
 
 def rounded_interval(text: str, environment: Mapping[str, str] = {}) -> int:
     """The interval in whole seconds if the agent collects at multiples of it on the clock, else 0."""
-    interval = read_timing(text, environment).interval
-    is_rounded = _tables_of(text).get("agent", {}).get("round_interval", True)
+    interval, found = read_timing(text, environment).interval, tables.of(text, environment).agent
+    is_rounded = found is None or found.read.get("round_interval", True)
     return int(interval) if is_rounded and interval >= _SHORTEST and interval == int(interval) else 0
 
 
-def errors(text: str, host: str, environment: Mapping[str, str]) -> list[str]:
+def errors(text: str, host: str, environment: Mapping[str, str]) -> list[LintFinding]:
     """All errors of this configuration for this host, whose Telegraf reads these variables."""
     try:
-        tables = _tables_of(text)
-    except tomllib.TOMLDecodeError as error:
-        return [f"not TOML: {error}"]
-    found = _Written(tables, environment)
-    return [*_check_agent(found.only("agent"), host), *_check_plugins(found), *_check_variables(tables, environment)]
+        found = tables.of(text, environment)
+    except TelegrafTomlError as error:
+        return [LintFinding(f"not TOML: {error}")]
+    return [
+        *_check_agent(found.agent, host),
+        *_check_plugins(found),
+        *outputs.errors(found, host),
+        *_check_variables(found),
+    ]
 
 
-def warnings(text: str, environment: Mapping[str, str]) -> list[str]:
+def warnings(text: str, environment: Mapping[str, str]) -> list[LintFinding]:
     """Warnings about settings that work but are not advisable."""
-    tables, found = _tables_of(text), []
-    for output in _tables(tables, "outputs", "influxdb"):
-        password = str(output.get("password", ""))
-        if password and not password.startswith("@{") and _became(password, environment) == _literally(password):
-            found.append("it contains a password in plain text: use `${ARESMON_PASSWORD}` instead")
-        if output.get("skip_database_creation") is not True:
-            found.append(
-                "outputs.influxdb without `skip_database_creation = true`: a typo would ask for a new database"
-            )
-    for name in dict.fromkeys(name for name, is_error in _unset(tables, environment) if not is_error):
-        found.append(f"nobody sets the variable {name}, so Telegraf leaves ${{{name}}} as it is written")
+    configuration, found = tables.of(text, environment), list[LintFinding]()
+    for output in configuration.plugins("outputs", "influxdb"):
+        password = str(output.written.get("password", ""))
+        if password and not password.startswith("@{") and not _is_variable(password, environment):
+            what = "it contains a password in plain text: use `${ARESMON_PASSWORD}` instead"
+            found.append(LintFinding(what, output.line("password")))
+        if output.read.get("skip_database_creation") is not True:
+            what = "outputs.influxdb without `skip_database_creation = true`: a typo would ask for a new database"
+            found.append(LintFinding(what, output.line()))
+        if output.read.get("metricpass"):
+            what = "metricpass of outputs.influxdb must let aresmon_config pass: a push is verified by this measurement"
+            found.append(LintFinding(what, output.line("metricpass")))
+    for line, name, is_error in _unset(configuration):
+        if not is_error:
+            what = f"nobody sets the variable {name}, so Telegraf leaves ${{{name}}} as it is written"
+            found.append(LintFinding(what, line))
     return found
+
+
+def elsewhere(body: str, host: Host, config: Config) -> list[LintFinding]:
+    """A warning where no output of a configuration has the address of this site."""
+    here = [f"{config.edge.channel.scheme}://{config.edge.agents.here}"] if host == config.sidecar else []
+    return outputs.elsewhere(body, environment(host, config), [config.edge.url, *here])
 
 
 def unencrypted_urls(text: str, environment: Mapping[str, str] = {}) -> list[str]:
     """The URLs without TLS to which a configuration writes."""
-    outputs = _tables(_became(_tables_of(text), environment), "outputs", "influxdb")
-    return [url for output in outputs for url in _urls(output) if url.startswith("http://")]
+    found = tables.of(text, environment).plugins("outputs", "influxdb")
+    return [url for output in found for url in outputs.urls(output.read) if url.startswith("http://")]
 
 
 def output_settings(text: str) -> str:
     """The settings of the outputs as text; Telegraf names a disk buffer after them."""
-    return repr(sorted(_plugins_of(_tables_of(text), "outputs").items()))
+    found = tables.parse(text).get("outputs", {})
+    return repr(sorted(found.items())) if isinstance(found, dict) else ""
 
 
 def seconds(duration: Any) -> float | None:
@@ -135,127 +138,79 @@ def seconds(duration: Any) -> float | None:
     return sign * sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """Tables as they are written, for messages, and what they become with the variables of the host's Telegraf."""
-
-    tables: dict[str, Any]
-    environment: Mapping[str, str]
-
-    def only(self, name: str) -> tuple[Any, Any]:
-        written = self.tables.get(name, {})
-        return written, _became(written, self.environment)
-
-    def several(self, kind: str, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        return [(one, _became(one, self.environment)) for one in _tables(self.tables, kind, name)]
-
-
-def _check_agent(both: tuple[Any, Any], host: str) -> Iterator[str]:
-    written, agent = both
-    if not isinstance(agent, dict):
-        yield "agent must be a table: [agent]"
+def _check_agent(agent: Settings | None, host: str) -> Iterator[LintFinding]:
+    if agent is None:
+        yield LintFinding("agent must be a table: [agent]")
         return
-    if agent.get("hostname") != host:
-        shown = written.get("hostname")
-        yield f"[agent] hostname is {shown!r}: its points would be attributed to another host; it must be {host!r}"
-    if agent.get("omit_hostname"):
-        yield "[agent] has omit_hostname: its points would belong to no host"
+    if agent.read.get("hostname") != host:
+        shown = agent.written.get("hostname")
+        what = f"[agent] hostname is {shown!r}: its points would be attributed to another host; it must be {host!r}"
+        yield LintFinding(what, agent.line("hostname"))
+    if agent.read.get("omit_hostname"):
+        what = "[agent] has omit_hostname: its points would belong to no host"
+        yield LintFinding(what, agent.line("omit_hostname"))
     for key in ("interval", "flush_interval"):
-        length = seconds(agent.get(key, "10s"))
+        length = seconds(agent.read.get(key, "10s"))
         if length is None or length <= 0:
-            yield f"[agent] {key} = {written[key]!r}: must be a duration above zero, such as '10s'"
+            what = f"[agent] {key} = {agent.written[key]!r}: must be a duration above zero, such as '10s'"
+            yield LintFinding(what, agent.line(key))
 
 
-def _check_plugins(found: _Written) -> Iterator[str]:
-    if not _plugins_of(found.tables, "outputs"):
-        yield "it has no output: its data would be sent nowhere"
-    if not _plugins_of(found.tables, "inputs"):
-        yield "it has no input: there would be no data to send"
-    for written, output in found.several("outputs", "influxdb"):
-        for shown, url in zip(_urls(written), _urls(output), strict=True):
+def _check_plugins(found: Configuration) -> Iterator[LintFinding]:
+    if not found.names("outputs"):
+        yield LintFinding("it has no output: its data would be sent nowhere")
+    if not found.names("inputs"):
+        yield LintFinding("it has no input: there would be no data to send")
+    for output in found.plugins("outputs", "influxdb"):
+        for shown, url in zip(outputs.urls(output.written), outputs.urls(output.read), strict=True):
             scheme, separator, _ = url.partition("://")
             if not separator or scheme.lower() not in _SCHEMES:
-                yield f"outputs.influxdb: '{shown}' must start with one of {', '.join(f'{one}://' for one in _SCHEMES)}"
-    for name in _plugins_of(found.tables, "inputs"):
-        for written, one in found.several("inputs", name):
-            length = seconds(one.get("interval", "10s"))
-            if length is None or length < 0:
-                yield f"inputs.{name}: interval = {written['interval']!r}: must be a duration, such as '10s'"
+                schemes = ", ".join(f"{one}://" for one in _SCHEMES)
+                yield LintFinding(f"outputs.influxdb: '{shown}' must start with one of {schemes}", output.line("urls"))
+    for one in found.plugins("inputs"):
+        length = seconds(one.read.get("interval", "10s"))
+        if length is None or length < 0:
+            what = f"{one.name}: interval = {one.written['interval']!r}: must be a duration, such as '10s'"
+            yield LintFinding(what, one.line("interval"))
 
 
-def _check_variables(tables: Any, environment: Mapping[str, str]) -> Iterator[str]:
+def _check_variables(found: Configuration) -> Iterator[LintFinding]:
     """Variables that are not set: Telegraf would not start, or would send their names as values."""
-    missing = []
-    for _, text in _strings(tables):
+    missing = dict[str, int]()
+    for line, _, text in tables.strings(found.tables):
         try:
-            telegraf_text.substitute(text, environment)
+            telegraf_text.substitute(text, found.environment)
         except MissingVariableError as error:
-            missing.append(error.name)
-    missing += [name for name, is_error in _unset(tables, environment) if is_error]
-    for name in dict.fromkeys(missing):
-        yield f"the variable {name} is not set: add it to hosts.<host>.env in aresmon.yml"
+            missing.setdefault(error.name, line)
+    for line, name, is_error in _unset(found):
+        if is_error:
+            missing.setdefault(name, line)
+    for name, line in missing.items():
+        yield LintFinding(f"the variable {name} is not set: add it to hosts.<host>.env in aresmon.yml", line)
 
 
-def _unset(tables: Any, environment: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
-    """The variables whose name looks meant and that nobody sets, each with whether this is an error.
+def _unset(found: Configuration) -> Iterator[tuple[int, str, bool]]:
+    """The variables whose name looks meant and that nobody sets: line, name, and whether this is an error.
 
     Telegraf leaves what nobody sets as it is: most are a shell's or awk's. An error is a value that is nothing but the
     name of a variable, since it would be sent as a password or token, and a ${NAME} in what decides where points go.
     """
-    for path, text in _strings(tables):
-        for found in telegraf_text.unset(text, environment):
-            name, is_braced = found["named"] or found["braced"], found["named"] is None
+    named = set[tuple[str, bool]]()
+    for line, path, text in tables.strings(found.tables):
+        for one in telegraf_text.unset(text, found.environment):
+            name, is_braced = one["named"] or one["braced"], one["named"] is None
             if name != name.upper() or not (is_braced or len(name) >= _SHORTEST_NAME):
                 continue
-            is_whole = found[0] == text.strip()
-            if is_whole or is_braced:
-                yield name, is_whole or path[0] in _DECISIVE
+            is_whole = one[0] == text.strip()
+            is_error = is_whole or (is_braced and path[0] in _DECISIVE)
+            if (is_error or is_braced) and (name, is_error) not in named:
+                named.add((name, is_error))
+                yield line, name, is_error
 
 
-def _strings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every string of a configuration, with the keys that lead to it."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from _strings(one, (*path, key))
-    elif isinstance(value, list):
-        for one in value:
-            yield from _strings(one, path)
-
-
-def _became(value: Any, environment: Mapping[str, str]) -> Any:
-    """What Telegraf makes of a value. A string that it refuses stays as it is; `_check_variables` reports it."""
-    if isinstance(value, str):
-        try:
-            return telegraf_text.substitute(value, environment)
-        except MissingVariableError:
-            return value
-    if isinstance(value, dict):
-        return {key: _became(one, environment) for key, one in value.items()}
-    return [_became(one, environment) for one in value] if isinstance(value, list) else value
-
-
-def _literally(text: str) -> str:
-    """A string in which no variable is set."""
-    return str(_became(text, {}))
-
-
-def _urls(output: Mapping[str, Any]) -> list[str]:
-    """The addresses of an outputs.influxdb."""
-    urls = output.get("urls", [])
-    return [str(url) for url in (urls if isinstance(urls, list) else [urls])]
-
-
-def _plugins_of(tables: dict[str, Any], kind: str) -> dict[str, Any]:
-    found = tables.get(kind, {})
-    return found if isinstance(found, dict) else {}
-
-
-def _tables(tables: dict[str, Any], kind: str, name: str) -> list[dict[str, Any]]:
-    found = _plugins_of(tables, kind).get(name, [])
-    several = found if isinstance(found, list) else [found]  # [inputs.cpu], as it was written before 2016
-    return [one for one in several if isinstance(one, dict)]
+def _is_variable(text: str, environment: Mapping[str, str]) -> bool:
+    """Whether a text has a variable that is set."""
+    return bool(tables.of("", environment).read(text) != tables.of("", {}).read(text))
 
 
 def check(host: Host, body: str, config: Config) -> None:
@@ -263,6 +218,6 @@ def check(host: Host, body: str, config: Config) -> None:
     wrong = errors(body, host.name, environment(host, config))
     if wrong:
         raise AresmonError(
-            "\n".join(f"{host.name}.conf: {one}" for one in wrong),
+            "\n".join(f"{host.name}.conf: {one.text}" for one in wrong),
             hint="nothing was changed; correct the configuration and push again",
         )

@@ -249,6 +249,7 @@ def _give_credentials(project: Project, name: str, *, ask_sudo: bool) -> None:
 
 
 def _push(project: Project, name: str, *, ask_sudo: bool) -> ExitCode:
+    from aresmon.cli.push import warn_elsewhere
     from aresmon.push import order, rollout
     from aresmon.push import run as push_run
     from aresmon.site.folder import user
@@ -257,6 +258,7 @@ def _push(project: Project, name: str, *, ask_sudo: bool) -> ExitCode:
 
     async def run(session: Session) -> Sequence[PushResult]:
         wanted, refused = push_run.build_targets(session, [host])
+        warn_elsewhere(wanted)
         options = order.PushOptions(by=user(), overwrite=True)
         with console.rollout([name]) as shown:
             pushed = await push_run.push(session, wanted, options=options, pace=rollout.RolloutPace(0), observer=shown)

@@ -93,6 +93,7 @@ def push_config(
         for host, path in saved.items():
             the_console().warn(f"{host}: its edit was saved as {path}")
         if dry_run:
+            warn_elsewhere(wanted)
             _tell_plan(await push_drift.plan(session, wanted), refused, as_json=as_json)
         else:
             pace = rollout.RolloutPace(canary, parallel, max_fail)
@@ -209,6 +210,7 @@ async def _push(
     from aresmon.push import run as push_run
 
     console = the_console()
+    warn_elsewhere(wanted)
     names = [*(one.host for one in refused), *(target.host.name for target in wanted)]
     with console.rollout(names, quiet=as_json) as shown:
         for one in refused:
@@ -223,6 +225,13 @@ async def _push(
     if code != ExitCode.BROKEN and any(one.is_interrupted for one in results):
         code = ExitCode.INTERRUPTED
     raise typer.Exit(code)
+
+
+def warn_elsewhere(wanted: Sequence[Target]) -> None:
+    """Say, before a push begins, which configurations do not send to this site."""
+    for target in wanted:
+        if target.elsewhere:
+            the_console().warn(f"{target.host.name}: {target.elsewhere}")
 
 
 def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json: bool) -> None:

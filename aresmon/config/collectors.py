@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aresmon.config import package_data, telegraf_text
+from aresmon.config import package_data, telegraf_text, telegraf_toml
+from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import read_text
 
@@ -79,8 +79,8 @@ def read(path: Path) -> Collector:
         raise AresmonError(f"{path}: a collector's name is lower-case letters, digits, hyphens and underscores")
     text = telegraf_text.without_bom(read_text(path))
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = telegraf_toml.parse(text)
+    except TelegrafTomlError as error:
         raise AresmonError(f"{path}: not TOML: {error}") from None
     unknown = sorted(set(tables) - {"inputs", "processors"})
     if unknown:
@@ -98,7 +98,7 @@ def read(path: Path) -> Collector:
 
 def plugins(text: str) -> list[str]:
     """The Telegraf plug-ins that a fragment takes, as its build tags name them: `inputs.exec`, `parsers.csv`."""
-    tables = tomllib.loads(text)
+    tables = telegraf_toml.parse(text)
     found = {f"{kind}.{name}" for kind in ("inputs", "processors") for name in tables.get(kind, {})}
     settings = (
         one for kind in ("inputs", "processors") for several in tables.get(kind, {}).values() for one in several
@@ -109,8 +109,8 @@ def plugins(text: str) -> list[str]:
 def kept_fields(text: str) -> set[str] | None:
     """What the inputs of a fragment keep, as patterns; None where one of them does not say, or where it is no TOML."""
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        tables = telegraf_toml.parse(text)
+    except TelegrafTomlError:
         return None
     several = [one for settings in tables.get("inputs", {}).values() for one in settings]
     if not all(isinstance(one, dict) and one.get("fieldinclude") for one in several):

@@ -21,12 +21,14 @@ from aresmon.render.telegraf import TelegrafTemplates
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a host should run. `body` is its configuration without the config ID, `commit` where it comes from in
-    `configs`, `notes` warnings about it; `password` replaces the agent's present one, where it is rotated."""
+    `configs`, `notes` warnings about it, `elsewhere` says that no output leads to this site; `password` replaces the
+    agent's present one, where it is rotated."""
 
     host: Host
     body: str
     commit: str = ""
     notes: tuple[str, ...] = ()
+    elsewhere: str = ""
     password: str = field(default="", repr=False)
 
     @property

@@ -69,7 +69,7 @@ def build_targets(
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
             lint.check(host, body, session.config)
             notes = (*_warnings(host, body, session.config), *_unused(origin, host))
-            found.append(Target(host, body, origin.commits.get(host.name, ""), notes))
+            found.append(Target(host, body, origin.commits.get(host.name, ""), notes, _elsewhere(session, host, body)))
         except AresmonError as error:
             refused.append(_refused(host, error))
     return found, refused
@@ -169,9 +169,13 @@ def _refused(host: Host, error: AresmonError) -> PushResult:
 def _warnings(host: Host, body: str, config: Config) -> Iterator[str]:
     """The lint's warnings, and one for each output that writes without TLS although the site has it."""
     environment = lint.environment(host, config)
-    yield from lint.warnings(body, environment)
+    yield from (one.text for one in lint.warnings(body, environment))
     for url in lint.unencrypted_urls(body, environment) if config.edge.channel.is_tls else ():
         yield f'it writes to {url} unencrypted: use `${{ARESMON_URL}}` as its URL and `tls_ca = "${{ARESMON_CA}}"`'
+
+
+def _elsewhere(session: Session, host: Host, body: str) -> str:
+    return "".join(one.text for one in lint.elsewhere(body, host, session.config))
 
 
 def _unused(origin: ConfigSources, host: Host) -> Iterator[str]:
@@ -225,7 +229,8 @@ def previous_target(session: Session, host: Host, number: int | None) -> Target:
         number = _previous_number(releases, host)
     body = releases.body(number)
     lint.check(host, body, session.config)
-    return Target(host, body, next((one.commit for one in releases.all() if one.number == number), ""))
+    commit = next((one.commit for one in releases.all() if one.number == number), "")
+    return Target(host, body, commit, elsewhere=_elsewhere(session, host, body))
 
 
 def _previous_number(releases: Releases, host: Host) -> int:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from aresmon.config import telegraf_text
+from aresmon.config import telegraf_text, telegraf_toml
 from aresmon.config.access import name_of
 from aresmon.config.collectors import ALWAYS, Catalogue
 from aresmon.config.model import Config, Host
 from aresmon.config.names import AUTHORITY, DATABASE, SECRET
+from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.system.errors import AresmonError
 
 """The file by which agents know the edge."""
@@ -98,8 +97,8 @@ def mark_in(text: str, frame: TelegrafTemplates) -> str:
 def _completed(host: Host, own: str, catalogue: Catalogue, frame: TelegrafTemplates) -> Iterator[str]:
     """The host's own file first: what it says outside any table must not fall into one of ours."""
     try:
-        tables = _parsed(own)
-    except tomllib.TOMLDecodeError as error:
+        tables = telegraf_toml.parse(own)
+    except TelegrafTomlError as error:
         raise AresmonError(f"{host.name}.conf: not TOML: {error}") from None
     if not tables:
         raise AresmonError(f"{host.name}.conf: is empty", hint="remove it, and the host's collectors count")
@@ -144,13 +143,9 @@ def _named(host: Host, own: str, tables: Mapping[str, object]) -> str:
 
 def _is(text: str, tables: Mapping[str, object]) -> bool:
     try:
-        return _parsed(text) == tables
-    except tomllib.TOMLDecodeError:
+        return telegraf_toml.parse(text) == tables
+    except TelegrafTomlError:
         return False
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    return tomllib.loads(telegraf_text.without_comments(text))
 
 
 def trust(host: Host) -> str:

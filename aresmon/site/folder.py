@@ -7,7 +7,6 @@ import getpass
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aresmon.config import telegraf_text
+from aresmon.config import telegraf_toml
 from aresmon.config.layout import FILE, Layout
+from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.system import files, git
 from aresmon.system.errors import AresmonError
 from aresmon.system.yaml_document import read_text
@@ -46,9 +46,9 @@ def _host_files(folder: Path) -> HostFiles:
         try:
             text = read_text(path)
             git.check_content(text, f"overrides/{folder.name}/{path.name}")
-            tomllib.loads(telegraf_text.without_comments(telegraf_text.without_bom(text)))
+            telegraf_toml.parse(text)
             texts[path.stem] = text
-        except tomllib.TOMLDecodeError as error:
+        except TelegrafTomlError as error:
             where = f"overrides/{folder.name}/{path.name}"
             errors[path.stem] = AresmonError(f"{where}: not TOML: {error}", hint=f"correct {where}")
         except AresmonError as error:

@@ -22,11 +22,11 @@ ENVIRONMENT = {"ARESMON_HOST": "lewi", "ARESMON_PASSWORD": "none"}
 
 
 def errors(text: str, *known: str, **environment: str) -> list[str]:
-    return lint.errors(text, "lewi", ENVIRONMENT | dict.fromkeys(known, "x") | environment)
+    return [one.text for one in lint.errors(text, "lewi", ENVIRONMENT | dict.fromkeys(known, "x") | environment)]
 
 
 def warnings(text: str) -> list[str]:
-    return lint.warnings(text, ENVIRONMENT)
+    return [one.text for one in lint.warnings(text, ENVIRONMENT)]
 
 
 def test_a_sound_configuration_has_nothing_wrong_with_it() -> None:
@@ -115,8 +115,6 @@ BAD_DURATIONS = [
     "'1.5.2s'",
     "'.s'",
     "'-5s'",
-    "nan",
-    "inf",
 ]
 
 
