@@ -116,6 +116,12 @@ def unencrypted_urls(text: str, environment: Mapping[str, str] = {}) -> list[str
     return [url for output in found for url in outputs.urls(output.read) if url.startswith("http://")]
 
 
+def output_urls(text: str, environment: Mapping[str, str]) -> list[str]:
+    """The URLs to which the outputs for InfluxDB 1.x write; Telegraf's default where one names none."""
+    found = tables.of(text, environment).plugins("outputs", "influxdb")
+    return list(dict.fromkeys(url for output in found for url in outputs.urls(output.read) or [outputs.DEFAULT_URL]))
+
+
 def output_settings(text: str) -> str:
     """The settings of the outputs as text; Telegraf names a disk buffer after them."""
     found = tables.parse(text).get("outputs", {})

@@ -17,7 +17,7 @@ from aresmon.config.names import DATABASE, MARKER
 
 _FIELD = "gen"
 _INCLUDES, _EXCLUDES = ("fieldinclude", "fieldpass", "pass"), ("fieldexclude", "fielddrop", "drop")
-_DEFAULT_URL = "http://localhost:8086"
+DEFAULT_URL = "http://localhost:8086"
 _PORTS = {"http": 80, "https": 443}
 _NAMES = ("name_override", "name_prefix", "name_suffix")
 
@@ -60,7 +60,7 @@ def elsewhere(text: str, environment: Mapping[str, str], site: Iterable[str]) ->
 
 
 def _elsewhere(output: Settings, site: str) -> str:
-    shown = ", ".join(_public(url) for url in urls(output.read) or [_DEFAULT_URL])
+    shown = ", ".join(_public(url) for url in urls(output.read) or [DEFAULT_URL])
     return (
         f"no output leads to this site, {site}, database {DATABASE!r}: outputs.influxdb writes to {shown}, "
         f"database {_database(output)!r}. Unless this is another name of the site, no data will arrive; without "
@@ -73,7 +73,7 @@ def _database(output: Settings) -> str:
 
 
 def _leads_to(output: Settings, site: str) -> bool:
-    return _address(site) in {_address(url) for url in urls(output.read) or [_DEFAULT_URL]}
+    return _address(site) in {_address(url) for url in urls(output.read) or [DEFAULT_URL]}
 
 
 def _address(url: str) -> tuple[str, int]:

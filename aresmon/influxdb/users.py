@@ -161,6 +161,14 @@ def list_other_admins(influxdb: InfluxDB) -> list[str]:
     return sorted(_admins(influxdb.query("SHOW USERS")[0]) - {ADMIN})
 
 
+def without_write_permission(influxdb: InfluxDB, names: Sequence[str]) -> set[str]:
+    """Those of these users that exist and may not write."""
+    known_users = influxdb.query("SHOW USERS")[0]
+    there = sorted((_column(known_users, "user") - _admins(known_users)) & set(names))
+    held = _privileges(influxdb, there)
+    return {name for name in there if held[name].get(DATABASE) not in ("WRITE", "ALL PRIVILEGES")}
+
+
 def remove_users(influxdb: InfluxDB, *names: str) -> None:
     """Drop those of these users that exist; their passwords are rejected from then on."""
     known = _column(influxdb.query("SHOW USERS")[0], "user")
@@ -221,12 +229,7 @@ def _plan_revocations(wanted: Sequence[User], known_users: Sequence[Series]) -> 
 
 
 def _plan_grants(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) -> Iterator[DatabaseChange]:
-    there = [one for one in wanted if one.name in known]
-    answers = influxdb.query(*(f"SHOW GRANTS FOR {influxql.identifier(one.name)}" for one in there))
-    granted = {
-        one.name: {row["database"]: row["privilege"] for series in answer for row in series.rows}
-        for one, answer in zip(there, answers, strict=True)
-    }
+    granted = _privileges(influxdb, [one.name for one in wanted if one.name in known])
     for one in wanted:
         found = granted.get(one.name, {})
         held = {database: privilege for database, privilege in found.items() if privilege != "NO PRIVILEGES"}
@@ -236,6 +239,15 @@ def _plan_grants(influxdb: InfluxDB, wanted: Sequence[User], known: set[str]) ->
         if held.get(DATABASE) != one.privilege:
             statement = influxql.grant(one.privilege, DATABASE, one.name)
             yield DatabaseChange(f"grant {one.privilege} to {one.name}", statement)
+
+
+def _privileges(influxdb: InfluxDB, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The privileges of these users, by name and database."""
+    answers = influxdb.query(*(f"SHOW GRANTS FOR {influxql.identifier(name)}" for name in names))
+    return {
+        name: {row["database"]: row["privilege"] for series in answer for row in series.rows}
+        for name, answer in zip(names, answers, strict=True)
+    }
 
 
 def _column(series: Sequence[Series], column: str) -> set[str]:

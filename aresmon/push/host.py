@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from aresmon.agents import lint
 from aresmon.agents.inputs import InputChange
 from aresmon.agents.lint import AgentTiming
-from aresmon.push import protocol
+from aresmon.push import diagnosis, protocol
 from aresmon.push import result as push_result
 from aresmon.push.observer import PushObserver
 from aresmon.push.protocol import HostMessage, PushOrder
@@ -85,6 +85,7 @@ class _Push:
         self.survey = protocol.HostSurvey()
         self.notes: list[str] = []
         self.log: list[str] = []
+        self.unresolved: list[str] = []
         self.refused: HostMessage | None = None
         self.unmanaged = ""
         self.stderr = ""
@@ -128,6 +129,8 @@ class _Push:
                     self.verifying = asyncio.create_task(self.verify(conversation, self.verifier))
             case "log":
                 self.log.append(message.rest)
+            case "unresolved":
+                self.unresolved.append(message.rest)
             case "unmanaged":
                 self.unmanaged = message.rest
             case "refused" | "locked":
@@ -221,21 +224,22 @@ class _Push:
 
     async def rolled_back(self, why: str) -> PushResult:
         """The previous configuration is restored; its data is verified too, if it sent any."""
-        why += f".{self.log_excerpt()}"
+        cause, next_step = diagnosis.explain(self.arrival, self.order, self.unresolved)
+        why += f"{f': {cause}' if cause else ''}.{self.log_excerpt()}"
         if self.verifier is None or self.survey.facts.get("active") != "active":
-            return self.result(PushOutcome.ROLLED_BACK, f"{why} The previous configuration is restored")
+            return self.result(PushOutcome.ROLLED_BACK, f"{why} The previous configuration is restored", next_step)
         self.report("verify previous")
         previous = (self.survey.content(self.order.agent.watched) or b"").decode(errors="replace")
         # The restored file may not be the one that was pushed last; then any data of this host verifies it.
         config_id = self.survey.last_push.mark if self.survey.last_push.mark in previous else ""
         why += " The previous configuration is running"
         if not config_id and self.arrival is not None and self.arrival.before == frozenset():
-            return self.result(PushOutcome.ROLLED_BACK, f"{why}; it sent no data before the push either")
+            return self.result(PushOutcome.ROLLED_BACK, f"{why}; it sent no data before the push either", next_step)
         arrival = await self.verifier.wait_for(self.expected_data(config_id, _rollback_deadline(previous)))
         if arrival.arrived:
-            return self.result(PushOutcome.ROLLED_BACK, f"{why} and its data arrives")
+            return self.result(PushOutcome.ROLLED_BACK, f"{why} and its data arrives", next_step)
         if not config_id and (self.arrival is None or self.arrival.before is None):
-            return self.result(PushOutcome.ROLLED_BACK, f"{why}; it sends no data")
+            return self.result(PushOutcome.ROLLED_BACK, f"{why}; it sends no data", next_step)
         why += ", but its data does not arrive either"
         return self.result(PushOutcome.BROKEN, why, push_result.log_command(self.order.agent))
 

@@ -66,6 +66,7 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         deadline=options.deadline or lint.read_timing(body, agent.variables).deadline,
         flush=lint.rounded_interval(body, agent.variables),
         names=tuple(sorted([*agent.variables, "ARESMON_PASSWORD"])),
+        outputs=tuple(lint.output_urls(body, agent.variables)),
         access=_access(agent),
         authority=agent.authority,
         verify=options.verify,

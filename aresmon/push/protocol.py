@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from aresmon.config.model import AgentKind
 from aresmon.ssh.transport import LostError, Transport, reported
@@ -79,11 +81,12 @@ class AgentPaths:
 class PushOrder:
     """A configuration to deploy to a host.
 
-    `names` are the variables that its environment file sets. `content` is a hash of all that is deployed, `mark` the
-    config ID that its points will have, `output` a hash of the output's settings. `deadline` is in seconds from the
-    agent's start. With `flush`, in seconds, the agent is made to send its points a second after each multiple of it on
-    the clock, when it has just read its inputs. With `access`, the write permission is tested before anything is
-    changed; `authority` is the path of the CA certificate for that, empty if the host trusts the edge's already.
+    `names` are the variables that its environment file sets, `outputs` the URLs to which its configuration writes.
+    `content` is a hash of all that is deployed, `mark` the config ID that its points will have, `output` a hash of the
+    output's settings. `deadline` is in seconds from the agent's start. With `flush`, in seconds, the agent is made to
+    send its points a second after each multiple of it on the clock, when it has just read its inputs. With `access`,
+    the write permission is tested before anything is changed; `authority` is the path of the CA certificate for that,
+    empty if the host trusts the edge's already.
     """
 
     agent: AgentPaths
@@ -96,6 +99,7 @@ class PushOrder:
     deadline: int
     flush: int = 0
     names: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     access: WriteAccess | None = None
     authority: str = ""
     verify: bool = True
@@ -173,6 +177,7 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "deadline": str(order.deadline),
         "flush": str(order.flush),
         "names": " ".join(order.names),
+        "outputs": " ".join(_host_names(order.outputs)),
         "authority": order.authority,
         "script": hashlib.sha256(script().encode()).hexdigest(),
         "unit": base64.b64encode(boot_unit(agent.state)).decode(),
@@ -219,6 +224,12 @@ def _header(values: Mapping[str, str], files: Sequence[str], shown: Sequence[str
     if any("\n" in line for line in lines):
         raise ValueError("a line break in a request")
     return "".join(f"{line}\n" for line in lines).encode() + b"\n"
+
+
+def _host_names(urls: Sequence[str]) -> list[str]:
+    """The host names of URLs, for the host to resolve."""
+    found = (urlsplit(url).hostname if "://" in url and "[" not in url else None for url in urls)
+    return sorted({name for name in found if name and re.fullmatch(r"[\w.-]+", name)})
 
 
 def _flag(value: bool) -> str:

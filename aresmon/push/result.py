@@ -86,9 +86,15 @@ def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:
         )
     step, _, why = message.rest.partition(" ")
     if step == "write":
-        return _describe_write(why, order)
+        return describe_write(why, order)
     if step in ("mounted", "immutable"):
         return _describe_irreplaceable(step, why, order)
+    if step == "other":
+        return (
+            f"the service reads {why}, not {order.agent.watched}",
+            f"on {order.agent.host}, `systemctl cat telegraf` shows the unit and the drop-in with the other path: "
+            "correct it, run `systemctl daemon-reload`, then restart the agent and push again",
+        )
     if step == "check":
         return (
             f"Telegraf rejects the configuration: {clean_log_line(why)}",
@@ -133,7 +139,7 @@ def _describe_irreplaceable(step: str, found: str, order: PushOrder) -> Explanat
     )
 
 
-def _describe_write(answer: str, order: PushOrder) -> Explanation:
+def describe_write(answer: str, order: PushOrder) -> Explanation:
     """Explain the answer of InfluxDB or the edge to the empty test write: an HTTP status code, or a code of ours."""
     code, _, url = answer.partition(" ")
     host = order.agent.host

@@ -13,10 +13,12 @@ from aresmon.agents.sources import ConfigSources, Release, Releases
 from aresmon.config import names as config_names
 from aresmon.config import package_data
 from aresmon.config.model import Config, Host
-from aresmon.influxdb import events
+from aresmon.influxdb import events, users
+from aresmon.influxdb.client import InfluxDB
 from aresmon.influxdb.events import HostEvent
 from aresmon.push import bundle_files, rollout
 from aresmon.push import order as push_order
+from aresmon.push import result as push_result
 from aresmon.push.agent_files import AgentFiles
 from aresmon.push.host import VerificationTerms
 from aresmon.push.observer import PushObserver
@@ -106,6 +108,9 @@ async def push(
     A target that cannot be prepared concerns its host alone: the others are pushed.
     """
     ready, refused = await prepare_jobs(session, wanted, options)
+    if options.verify:
+        ready, forbidden = await asyncio.to_thread(_split_forbidden, session.influxdb, ready)
+        refused += forbidden
     for one in refused:
         observer.finished(one)
     if not ready:
@@ -119,6 +124,22 @@ async def push(
     await _record_tls(session, ready, results)
     await bundle_files.update(session, results)
     return [*refused, *results]
+
+
+def _split_forbidden(influxdb: InfluxDB, jobs: Sequence[RolloutJob]) -> tuple[list[RolloutJob], list[PushResult]]:
+    """The jobs whose agent may write, and a refusal for each whose database user has lost the permission.
+
+    Raises AresmonError if InfluxDB does not answer.
+    """
+    accounts = {job.host: job.order.access.user for job in jobs if job.order.access is not None}
+    forbidden = users.without_write_permission(influxdb, list(accounts.values())) if accounts else set()
+    found, refused = list[RolloutJob](), list[PushResult]()
+    for job in jobs:
+        if accounts.get(job.host) in forbidden:
+            refused.append(PushResult(job.host, PushOutcome.REFUSED, *push_result.describe_write("403", job.order)))
+        else:
+            found.append(job)
+    return found, refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ _GRACE = 4.0
 _CONNECT_TIMEOUT = 10.0
 _TRANSIT = 5.0  # seconds for a host's message to arrive here
 _LONGEST_PAUSE = 600.0
+_DIAGNOSIS = 2.0  # seconds before the deadline from which on it is asked what arrived instead
+_NAMED = 5  # measurements in a message
 _QUERY_TIMEOUT = 5.0  # seconds; hosts wait ten seconds longer for the command
 # Processor usage needs two readings, and an agent's first flush has only one.
 _LATE = frozenset({"cpu"})
@@ -50,7 +52,8 @@ class ExpectedData:
 class Arrival:
     """Whether the data of a host arrived, or why not. `before` are the measurements that arrived before the push, None
     if that is unknown; `silent` are those of them that are missing now. `failing` are the inputs of which every reading
-    until now failed. `is_late` says that the deadline has passed."""
+    until now failed. `is_late` says that the deadline has passed. Of a host whose config ID is missing then, `unmarked`
+    are the measurements that arrived without it, `elsewhere` is the host name under which it arrived."""
 
     arrived: bool
     before: frozenset[str] | None = None
@@ -58,6 +61,8 @@ class Arrival:
     why: str = ""
     is_late: bool = False
     failing: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] = ()
+    elsewhere: str = ""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,8 @@ class _Waiting:
     seen: set[str] = field(default_factory=set)
     removed: dict[str, bool] = field(default_factory=dict)
     failing: tuple[str, ...] = ()
+    unmarked: set[str] = field(default_factory=set)
+    elsewhere: str = ""
 
     @property
     def missing(self) -> frozenset[str]:
@@ -88,16 +95,29 @@ class _Waiting:
         """The current time by the host's clock. Later points date from before the clock was set back."""
         return self.expected.since + self.expected.back + time.monotonic() - self.begun + _TRANSIT
 
+    @property
+    def is_nearly_late(self) -> bool:
+        return self.deadline - time.monotonic() < _DIAGNOSIS
+
     def evaluate(self, now: float) -> Arrival | None:
         """The result, or None while more data may arrive."""
         if self.found is None:
-            late = Arrival(False, self.before, why="no data arrived", is_late=True)
-            return late if now > self.deadline else None
+            return self._late() if now > self.deadline else None
         awaited = self.missing if self.expected.strict else self.missing - _LATE
         rounds = 2 if self.expected.strict else 1
         if awaited and now < min(self.deadline, self.found_at + rounds * self.expected.interval + _GRACE):
             return None
         return Arrival(True, self.before, silent=tuple(sorted(awaited)), failing=self.failing)
+
+    def _late(self) -> Arrival:
+        why, names = "no data arrived", tuple(sorted(self.unmarked))
+        if self.elsewhere:
+            why = f"the data arrived under the host name {self.elsewhere}, and not under {self.expected.host}"
+        elif MARKER in self.unmarked:
+            why = "data arrived, but with the config ID of another configuration, and not with its own"
+        elif self.unmarked:
+            why = f"data arrived from {', '.join(names[:_NAMED])}, but not the config ID"
+        return Arrival(False, self.before, why=why, is_late=True, unmarked=names, elsewhere=self.elsewhere)
 
 
 class Verifier:
@@ -184,6 +204,11 @@ class Verifier:
         if missing:
             first = min(one.found or 0.0 for one in missing)
             asked.append((_newest_query(missing, first, _latest(missing)), partial(_update_seen, missing)))
+        # What arrived instead is asked for at the end only.
+        if late := [one for one in several if one.expected.mark and one.found is None and one.is_nearly_late]:
+            begin = math.ceil(_earliest(late))
+            asked.append((_newest_query(late, begin, _latest(late)), partial(_update_unmarked, late)))
+            asked.append((_other_hosts_query(late), partial(_update_elsewhere, late)))
         answers = self._influxdb.query(*(statement for statement, _ in asked), database=DATABASE)
         for (_, note), answer in zip(asked, answers, strict=True):
             note(answer)
@@ -222,6 +247,15 @@ def _readings_query(several: Iterable[_Waiting]) -> str:
     return (
         'SELECT last("metrics_gathered") AS "metrics", last("errors") AS "errors" FROM "internal_gather" '
         f'WHERE time >= {_earliest(several):.0f}s AND {_host_condition(several)} GROUP BY "host", "input", "alias"'
+    )
+
+
+def _other_hosts_query(several: Iterable[_Waiting]) -> str:
+    """A query for these config IDs under whatever host name."""
+    marks = "|".join(re.escape(one.expected.mark) for one in several)
+    return (
+        f'SELECT "gen" FROM {influxql.identifier(MARKER)} WHERE time >= {_earliest(several) - 1:.0f}s '
+        f'AND "gen" =~ /^(?:{marks})/ GROUP BY "host"'
     )
 
 
@@ -274,3 +308,18 @@ def _update_failing(several: Iterable[_Waiting], answer: Iterable[Series]) -> No
     for one in several:
         rows = [(series.tags.get("input", ""), series.rows[0]) for series in found.get(one.expected.host, ())]
         one.failing = tuple(sorted({name for name, row in rows if row["errors"] and not row["metrics"]}))
+
+
+def _update_unmarked(late: Iterable[_Waiting], answer: Iterable[Series]) -> None:
+    found = _by_host(answer)
+    for one in late:
+        for series in found.get(one.expected.host, ()):
+            if series.rows[0]["time"] >= one.expected.since:
+                one.unmarked.add(series.name)
+
+
+def _update_elsewhere(late: Iterable[_Waiting], answer: Iterable[Series]) -> None:
+    for series in answer:
+        for one in late:
+            if any(row["gen"].startswith(one.expected.mark) for row in series.rows):
+                one.elsewhere = series.tags.get("host", "") or "(none)"

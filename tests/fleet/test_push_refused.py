@@ -146,6 +146,35 @@ def test_a_password_that_influxdb_does_not_know_is_found_before_anything_is_swit
     assert desk.kept(*before) == {"ronflex": "new", "lewi": "untouched"}
 
 
+def test_a_user_without_the_right_to_write_and_a_service_that_reads_another_file_are_refused(
+    desk: Desk, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.verified(ronflex, lewi)
+    desk.own(ronflex, lewi)
+    drop_in = "/etc/systemd/system/telegraf.service.d/other.conf"
+    start = "ExecStart=/usr/bin/telegraf -config /etc/telegraf/other.conf"
+    ronflex.run("cp -p /etc/telegraf/telegraf.conf /etc/telegraf/other.conf")
+    ronflex.run(f"mkdir -p {drop_in.rpartition('/')[0]}")
+    ronflex.write(drop_in, f"[Service]\nExecStart=\n{start}\n")
+    ronflex.run("systemctl daemon-reload; systemctl restart telegraf")
+    pid = standing(ronflex).pid
+    desk.site.query('REVOKE ALL ON "telegraf" FROM "agent-lewi"')
+    try:
+        pushed = desk.push("ronflex", "lewi", "--max-fail", "2")
+    finally:
+        desk.site.query('GRANT WRITE ON "telegraf" TO "agent-lewi"')
+    still = standing(ronflex).pid
+    ronflex.run(f"rm -r {drop_in} /etc/telegraf/other.conf; systemctl daemon-reload; systemctl restart telegraf")
+
+    assert pushed.outcomes == {"ronflex": "refused", "lewi": "refused"}, pushed
+    assert pushed.why("ronflex") == "the service reads /etc/telegraf/other.conf, not /etc/telegraf/telegraf.conf"
+    assert "systemctl cat telegraf" in pushed.next("ronflex")
+    assert pushed.why("lewi") == "InfluxDB user agent-lewi has no write permission (403)"
+    assert "lewi: connect" not in pushed.result.out
+    assert still == pid
+    assert desk.kept(*before) == {"ronflex": "restored", "lewi": "untouched"}
+
+
 @pytest.mark.parametrize("how", ["stop", "pause"])
 def test_without_influxdb_no_host_is_begun(desk: Desk, ronflex: Server, lewi: Server, how: str) -> None:
     before = desk.verified(ronflex, lewi)

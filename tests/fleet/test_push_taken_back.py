@@ -31,6 +31,27 @@ def test_an_output_that_influxdb_refuses_is_taken_back(
     assert desk.kept(*before) == {"biere": "restored", "ronflex": "restored", "lewi": "restored"}
 
 
+def test_data_without_the_mark_and_an_address_that_is_none_are_told_apart(
+    desk: Desk, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.verified(ronflex, lewi)
+    renamed = '[[processors.override]]\n  namepass = ["aresmon_config"]\n  name_override = "renamed"\n'
+    ronflex.write("/etc/telegraf/telegraf.d/renamed.conf", renamed)
+    away = '[[outputs.influxdb]]\n  urls = ["http://nowhere.invalid:8086"]\n  skip_database_creation = true\n'
+    desk.own(ronflex, text=OTHER + output("ronflex"))
+    desk.own(lewi, text=OTHER + away)
+
+    pushed = desk.push("ronflex", "lewi", "--deadline", "5", "--canary", "0", "--max-fail", "2")
+
+    assert pushed.outcomes == {"ronflex": "rolled back", "lewi": "rolled back"}, pushed
+    assert re.match(r"data arrived from .*mem.*, but not the config ID within 5 s", pushed.why("ronflex")), pushed
+    assert "namepass" in pushed.next("ronflex")
+    assert "the output writes to http://nowhere.invalid:8086, and lewi finds no address of" in pushed.why("lewi"), (
+        pushed
+    )
+    assert desk.kept(*before) == {"ronflex": "restored", "lewi": "restored"}
+
+
 def test_a_configuration_whose_points_bear_another_name_is_taken_back(desk: Desk, lewi: Server) -> None:
     desk.site.query("DELETE WHERE \"host\" = 'lewi'")  # of earlier tests: never did anything arrive of this host
     before = desk.by_hand(lewi, name="other")
@@ -39,6 +60,7 @@ def test_a_configuration_whose_points_bear_another_name_is_taken_back(desk: Desk
     pushed = desk.push("lewi", "--deadline", "5")
 
     assert (pushed.code, pushed.outcomes) == (3, {"lewi": "rolled back"}), pushed
+    assert pushed.why("lewi").startswith("the data arrived under the host name other, and not under lewi within 5 s")
     assert "The previous configuration is running; it sent no data before the push either" in pushed.why("lewi")
     assert pushed.notes("lewi") == ["Telegraf also reads telegraf.d/: name.conf"]
     assert kept(desk.site, before, name="other") == "restored"

@@ -22,6 +22,10 @@ from aresmon.system.errors import AresmonError
 START = 1_700_000_000.0
 _HOSTS = r'"host" =~ /\^\(\?:(?P<hosts>.+)\)\$/ GROUP BY "host"'
 _MARKS = re.compile(rf'SELECT "gen" FROM "{MARKER}" WHERE time >= (?P<since>-?\d+)s AND {_HOSTS}')
+_ELSEWHERE = re.compile(
+    rf'SELECT "gen" FROM "{MARKER}" WHERE time >= (?P<since>-?\d+)s AND "gen" =~ /\^\(\?:(?P<marks>.+)\)/ '
+    'GROUP BY "host"'
+)
 _NEWEST = re.compile(
     rf"SELECT \* FROM /\.\*/ WHERE time >= (?P<since>-?\d+)s(?: AND time <= (?P<until>-?\d+)s)? AND {_HOSTS} "
     "ORDER BY time DESC LIMIT 1"
@@ -86,6 +90,13 @@ class Points(InfluxDB):
     def _answer(self, statement: str) -> Iterator[Series]:
         if readings := _READINGS.fullmatch(statement):
             yield from self._readings(int(readings["since"]), re.compile(readings["hosts"].replace(r"\/", "/")))
+            return
+        if elsewhere := _ELSEWHERE.fullmatch(statement):
+            wanted = re.compile(elsewhere["marks"])
+            for one in self.visible():
+                gen = dict(one.fields).get("gen", "")
+                if one.measurement == MARKER and int(elsewhere["since"]) <= one.time and wanted.match(gen):
+                    yield Series(MARKER, {"host": one.host}, ({"time": int(one.time), "gen": gen},))
             return
         marks, newest = _MARKS.fullmatch(statement), _NEWEST.fullmatch(statement)
         found = marks or newest

@@ -1,11 +1,11 @@
 # The agent --------------------------------------------------------------------------------------------------
 # This part owns Telegraf itself, as a systemd service or a Compose service: its state, its restart, its log.
 
-loaded='' active='' pid=0 restarts=0 user=''
+loaded='' active='' pid=0 restarts=0 user='' invocation=''
 
 read_agent() {
   local name value
-  loaded='' active='' pid=0 restarts=0 user=''
+  loaded='' active='' pid=0 restarts=0 user='' invocation=''
   if [ "${request[kind]}" = docker ]; then
     loaded=not-found active=inactive
     command -v docker >/dev/null && loaded=loaded
@@ -25,8 +25,9 @@ read_agent() {
       MainPID) pid=$value ;;
       NRestarts) restarts=$value ;;
       User) user=$value ;;
+      InvocationID) invocation=$value ;;
     esac
-  done < <(systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User 2>/dev/null)
+  done < <(systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User -p InvocationID 2>/dev/null)
 }
 
 compose() { # FOLDER ARGUMENTS…; without variables of the caller's environment that would override the folder's .env
@@ -86,12 +87,46 @@ catches_usr1() { # PID; the signal would kill a wrapper script around Telegraf
   return 1
 }
 
-report_log() { # ID SECONDS: the agent's errors since the restart: the first, which is often the cause, and the last
+report_log() { # ID SECONDS: the errors of this start of the agent: the first, which is often the cause, and the last
   if [ "${request[kind]}" = docker ]; then
     docker logs --tail 40 "$1" 2>&1
   else
-    journalctl -u telegraf --since "-${2:-60}s" -n 60 -o cat --no-pager 2>/dev/null
+    if [ -n "$started_as" ]; then # systemd's name of this start; its lines do not include those of the process before
+      journalctl "_SYSTEMD_INVOCATION_ID=$started_as" + "INVOCATION_ID=$started_as" -n 60 -o cat --no-pager 2>/dev/null
+    else
+      journalctl -u telegraf --since "-${2:-60}s" -n 60 -o cat --no-pager 2>/dev/null
+    fi
   fi | grep -E ' E! |[Ee]rror|panic' | sed '1!{$!d}' | while IFS= read -r line; do emit "log ${line:0:400}"; done
+}
+
+other_configuration() { # PID: what Telegraf reads, if the deployed configuration is not among it
+  local word option='' found=() names=()
+  [ "${request[kind]}" != docker ] || return
+  while IFS= read -r -d '' word; do
+    names+=("$word")
+    [ ${#names[@]} -gt 1 ] || continue
+    case ${option:+$option=}$word in
+      --config=* | -config=*) found+=("${word#*config=}") ;;
+      --config-directory=* | -config-directory=*) found+=("${word#*config-directory=}") ;;
+    esac
+    option=''
+    [[ ! $word =~ ^--?config(-directory)?$ ]] || option=$word
+  done 2>/dev/null <"/proc/$1/cmdline"
+  [[ ${names[0]:-} =~ (^|/)telegraf$ && ${#found[@]} -gt 0 ]] || return
+  for word in "${found[@]}"; do
+    [ "$word" -ef "${request[watched]}" ] && return 1
+    [ -d "$word" ] && [[ $(readlink -f -- "${request[watched]}") == "$(readlink -f -- "$word")"/*.conf ]] && return 1
+  done
+  printf '%s' "${found[*]}"
+}
+
+report_unresolved() { # the outputs' host names without an address; a container resolves names of its own
+  local name
+  [ "${request[kind]}" != docker ] || return 0
+  for name in ${request[outputs]:-}; do
+    timeout 5 getent ahosts "$name" >/dev/null 2>&1
+    [ $? -ne 2 ] || emit "unresolved $name"
+  done
 }
 
 read_version() { # runs the program only if its file has changed since the last time

@@ -2,6 +2,7 @@
 # This part owns the order of the steps in each mode, and runs the mode that was asked for.
 
 push() {
+  local other
   trap '[ ${#staged[@]} -eq 0 ] || rm -f -- "${staged[@]}"' EXIT
   emit "state lock"
   take_lock
@@ -9,6 +10,7 @@ push() {
   emit "state probe"
   probe
   [ "$loaded" = loaded ] || refuse "probe Telegraf is not installed"
+  if [ "$active" = active ] && other=$(other_configuration "$pid"); then refuse "other $other"; fi
   if [ "${request[overwrite]:-0}" != 1 ] && { has_drifted || has_unmanaged_variables; }; then exit 0; fi
   check_journal
   if is_deployed; then

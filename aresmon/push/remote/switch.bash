@@ -1,6 +1,7 @@
 # Switch, restart, commit ------------------------------------------------------------------------------------
 # This part owns the time in which the new files are in place and not yet verified.
 
+started_as='' # systemd's ID of the start with the new files
 is_before_restart='' # whether the agent still runs as it was before this push
 
 switch() {
@@ -20,14 +21,19 @@ switch() {
 }
 
 restart() {
-  local output
+  local output other
   emit "state restart"
   is_before_restart=''
   output=$(restart_agent)
   read_agent
+  started_as=$invocation
   if [ "$active" != active ]; then
     report_log "$pid" 60
     rollback "the agent does not start: $(tail -n 2 <<<"$output" | tr '\n' ' ')"
+    exit 0
+  fi
+  if other=$(other_configuration "$pid"); then
+    rollback "the service reads $other, not ${request[watched]}"
     exit 0
   fi
   emit "clock $EPOCHREALTIME"
@@ -50,6 +56,7 @@ await_command() { # until a command arrives, the agent exits, the connection end
         commit) return 0 ;;
         rollback)
           report_log "$started" $((SECONDS - began + 5))
+          report_unresolved
           rollback "${argument:-rollback was requested}"
           exit 0
           ;;

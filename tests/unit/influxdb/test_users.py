@@ -62,6 +62,21 @@ def told(changes: list[influxdb_users.DatabaseChange]) -> list[str]:
     return [change.description for change in changes]
 
 
+def test_users_that_may_not_write_are_named() -> None:
+    rights = {
+        "a": {"telegraf": "WRITE"},
+        "b": {},
+        "c": {"telegraf": "READ", "x": "WRITE"},
+        "f": {"telegraf": "NO PRIVILEGES"},
+    }
+    users = {**rights, "d": {"telegraf": "ALL PRIVILEGES"}, "aresmon": {}}
+    influxdb = FakeInfluxDB(Path("/nonexistent"), users=users)
+
+    found = influxdb_users.without_write_permission(influxdb, ["a", "b", "c", "d", "e", "f", "aresmon"])
+
+    assert found == {"b", "c", "f"}
+
+
 def test_a_database_that_is_as_wanted_needs_nothing() -> None:
     assert plan() == []
 

@@ -66,8 +66,43 @@ def test_a_host_is_there_as_soon_as_the_mark_of_its_configuration_is(points: Poi
 def test_without_a_mark_nothing_has_arrived_whatever_else_does(points: Points, clock: Clock) -> None:
     after(points, "cpu", "mem")
 
-    assert wait(points, wanted()) == [Arrival(False, why="no data arrived", is_late=True)]
+    (arrival,) = wait(points, wanted())
+
+    assert (arrival.arrived, arrival.is_late, arrival.unmarked) == (False, True, ("cpu", "mem"))
+    assert arrival.why == "data arrived from cpu, mem, but not the config ID"
     assert START + 30 <= clock.now < START + 32
+
+
+def test_where_nothing_arrived_that_is_told(points: Points) -> None:
+    before(points, "mem")
+
+    assert wait(points, wanted()) == [Arrival(False, why="no data arrived", is_late=True)]
+
+
+def test_data_that_arrives_under_another_name_is_told_with_the_name(points: Points) -> None:
+    points.mark("new-1", "other", START + 5)
+    points.mark("new-2", "third", START + 5)
+
+    lewi, ronflex = wait(points, wanted(), wanted("ronflex", mark="new-2"))
+
+    assert (lewi.elsewhere, ronflex.elsewhere) == ("other", "third")
+    assert lewi.why == "the data arrived under the host name other, and not under lewi"
+
+
+def test_data_of_another_configuration_is_told_as_that(points: Points) -> None:
+    points.mark("old-1", "lewi", START + 5)
+    after(points, "mem")
+
+    (arrival,) = wait(points, wanted())
+
+    assert arrival.why == "data arrived, but with the config ID of another configuration, and not with its own"
+
+
+def test_what_arrived_instead_is_asked_for_at_the_end_only(points: Points) -> None:
+    wait(points, wanted())
+
+    asked = [len(statements) for statements in points.asked]
+    assert asked.count(3) <= 6 < len(asked)
 
 
 def test_the_mark_of_another_configuration_proves_nothing(points: Points) -> None:

@@ -116,6 +116,10 @@ class Sandbox:
     def mend(self, name: str) -> None:
         (self.root / "faults" / name).unlink(missing_ok=True)
 
+    def command(self, *words: str) -> None:
+        """What the service gives Telegraf from its next start on."""
+        (self.root / "agent/command").write_text("".join(f"{word}\n" for word in words))
+
     def settle(self, config: str = OLD, environment: str = OLD_ENVIRONMENT) -> None:
         """A host whose agent runs with these files, brought there by somebody else."""
         self.config.parent.mkdir(parents=True, exist_ok=True)
