@@ -53,8 +53,21 @@ def folder_of(url: str) -> str:
 
 
 def name_of(url: str) -> str:
-    """The name that people type, without scheme, port and folder: `grafana.example.org`."""
-    return urlsplit(url).hostname or ""
+    """The name that people type, without scheme, port and folder: `grafana.example.org`.
+
+    An IPv6 address has no brackets, and is written as certificates have it.
+    """
+    name = urlsplit(url).hostname or ""
+    return str(ipaddress.ip_address(name)) if is_address(name) else name
+
+
+def url_problems(document: Document, keys: Keys, url: str) -> Iterator[YamlProblem]:
+    """What is wrong with an address whose form has been checked: brackets with no IPv6 address in them."""
+    try:
+        urlsplit(url)
+        ipaddress.IPv6Address(url.partition("[")[2].partition("]")[0] or "::")
+    except ValueError:
+        yield document.problem(keys, f"'{url}' has no IPv6 address in its brackets")
 
 
 def is_address(name: str) -> bool:
@@ -81,6 +94,7 @@ def door(document: Document, settings: Mapping[str, Any], file: str) -> EdgeAcce
 
 def edge_contradictions(document: Document, settings: Mapping[str, Any], listen: str) -> Iterator[YamlProblem]:
     """What is wrong between the settings of the door. `listen` is `edge.grafana`."""
+    yield from url_problems(document, ("grafana", "url"), settings.get("url", ""))
     for index, word in enumerate(settings.get("behind", ())):
         keys: Keys = ("grafana", "behind", index)
         try:

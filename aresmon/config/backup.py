@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from aresmon.config import package_data
+from aresmon.config.access import url_problems
 from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
 Every = Literal["never", "daily", "weekly", "monthly"]
@@ -140,6 +141,8 @@ def problems(document: Document, settings: Mapping[str, Any], data: Mapping[str,
             yield document.problem(keys, "must be one place: `s3`, or a `folder` with or without `ssh`")
         elif "s3" not in one and "folder" not in one:
             yield document.problem(keys, "misses folder" if "ssh" in one else "must have a `folder` or `s3`")
+        elif "s3" in one and isinstance(one["s3"], dict):
+            yield from url_problems(document, (*keys, "s3", "endpoint"), one["s3"].get("endpoint", ""))
         elif "folder" in one and "ssh" not in one:
             yield from _misplaced(document, (*keys, "folder"), one["folder"], data)
 

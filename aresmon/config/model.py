@@ -233,6 +233,7 @@ def _collectors(
 
 def _listening(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:
     edge = data.get("edge", {})
+    yield from access.url_problems(document, ("edge", "url"), edge.get("url", ""))
     good: dict[str, ListenAddress] = {}
     for name in ("grafana", "agents"):
         try:

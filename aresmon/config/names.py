@@ -25,6 +25,7 @@ TIER = "aresmon_tier"
 
 
 DATABASE = "telegraf"
+STORE = "aresmon"
 SECRET = "agent"  # noqa: S105 (a file's name under /run/secrets)
 AUTHORITY = "aresmon-ca.pem"
 MARKER = "aresmon_config"

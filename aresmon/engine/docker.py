@@ -262,6 +262,7 @@ class Engine:
                 environment=list(environment),
                 host_config=config,
                 labels=labels,
+                use_config_proxy=False,
             )["Id"]
             try:
                 api.put_archive(made, "/", files)
@@ -295,7 +296,7 @@ class Engine:
         """A file of an image that is here, which is not run for it."""
         with engine_errors():
             api = self.client.api
-            made = api.create_container(reference, entrypoint="", command=["true"])["Id"]
+            made = api.create_container(reference, entrypoint="", command=["true"], use_config_proxy=False)["Id"]
             try:
                 stream, _ = api.get_archive(made, path)
                 packed = io.BytesIO(b"".join(stream))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aresmon.config import telegraf_text, telegraf_toml
 from aresmon.config.access import name_of
 from aresmon.config.collectors import ALWAYS, Catalogue
 from aresmon.config.model import Config, Host
-from aresmon.config.names import AUTHORITY, DATABASE, SECRET
+from aresmon.config.names import AUTHORITY, DATABASE, SECRET, STORE
 from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.system.errors import AresmonError
 
 """The file by which agents know the edge."""
 """The measurement of the marker, and `gen` its field."""
 
+_HEALTH = "/tmp/alive"  # noqa: S108 (inside the container; as in compose/agent.yml)
 _WITH_NAME = r'\g<0>\n  hostname = "${ARESMON_HOST}"'
 _HOSTNAME = re.compile(r"""^([ \t]*hostname[ \t]*=[ \t]*)(?:\"{6}|'{6}|""|'')""", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*\[[ \t]*agent[ \t]*\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
@@ -30,13 +32,17 @@ class TelegrafTemplates:
     agent: str
     output: str
     in_container: str
+    health: str
     marker: str
 
     @classmethod
     def of(cls, shipped_files: Mapping[str, bytes]) -> TelegrafTemplates:
         """The frame among the shipped files, which are named by their path in the package."""
         return cls(
-            *(shipped_files[f"telegraf/{name}.conf"].decode() for name in ("agent", "output", "docker", "marker"))
+            *(
+                shipped_files[f"telegraf/{name}.conf"].decode()
+                for name in ("agent", "output", "docker", "health", "marker")
+            )
         )
 
 
@@ -55,7 +61,9 @@ def configuration(
         own = telegraf_text.without_bom(unmarked(own, frame))  # it may be a copy of the live one
         parts.extend(_completed(host, own, catalogue, frame))
     else:
-        parts.extend([frame.agent, frame.output, *([frame.in_container] if host.agent == "docker" else [])])
+        parts.extend(
+            [frame.agent, frame.output, *([frame.in_container, frame.health] if host.agent == "docker" else [])]
+        )
         parts.extend(catalogue[name].text for name in host.collect)
     if extra:
         parts.append(f"# From overrides/hosts/{host.name}.conf\n{telegraf_text.without_bom(extra)}")
@@ -108,18 +116,26 @@ def _completed(host: Host, own: str, catalogue: Catalogue, frame: TelegrafTempla
         yield frame.agent
     if "influxdb" not in outputs:
         yield frame.output
-    if host.agent == "docker" and "secretstores" not in tables:
-        yield frame.in_container
+    if host.agent == "docker":  # its own secret stores and files stand beside ours
+        stores = _kind(host, tables, "secretstores").values()
+        if not any(one.get("id") == STORE for several in stores for one in several):
+            yield frame.in_container
+        if not any(_HEALTH in one.get("files", ()) for one in outputs.get("file", ())):
+            yield frame.health
     if ALWAYS not in inputs:
         yield catalogue[ALWAYS].text
 
 
-def _kind(host: Host, tables: Mapping[str, object], kind: str) -> Mapping[str, object]:
+def _kind(host: Host, tables: Mapping[str, object], kind: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """The plug-ins of a kind, by name."""
     found = tables.get(kind, {})
     if not isinstance(found, dict):
         raise AresmonError(f"{host.name}.conf: {kind} is a table, as [[{kind}.name]]")
-    return found
+    return {
+        name: [one for one in several if isinstance(one, dict)]
+        for name, several in found.items()
+        if isinstance(several, list)
+    }
 
 
 def _named(host: Host, own: str, tables: Mapping[str, object]) -> str:
@@ -172,7 +188,7 @@ def variables(host: Host, config: Config, *, account: str = "", in_clear: bool =
         "ARESMON_USER": account or user(host),
         **dict(host.env),
     }
-    return named | ({"ARESMON_PASSWORD": f"@{{aresmon:{SECRET}}}"} if host.agent == "docker" else {})
+    return named | ({"ARESMON_PASSWORD": f"@{{{STORE}:{SECRET}}}"} if host.agent == "docker" else {})
 
 
 def environment(host: Host, config: Config, *, account: str = "") -> str:

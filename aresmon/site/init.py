@@ -15,7 +15,7 @@ from aresmon.site.folder import Site
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
-_ANYWHERE = ("", "*", "0.0.0.0")  # noqa: S104 (read, not bound)
+_ANYWHERE = ("", "*", "0.0.0.0", "::")  # noqa: S104 (read, not bound)
 _HAPROXY_CONFIG = Path("/etc/haproxy/haproxy.cfg")
 
 
@@ -116,14 +116,19 @@ def find_haproxy(config: Path) -> str:
 def haproxy_in(text: str) -> str:
     """Return the URL of the statistics page in a HAProxy configuration; empty if it has none."""
     for section in re.split(r"^(?=(?:listen|frontend|backend|defaults|global)\b)", text, flags=re.MULTILINE):
-        port = re.search(r"^\s*bind\s+(?P<address>[0-9.]*|\*):(\d+)(?P<rest>.*)$", section, flags=re.MULTILINE)
+        port = re.search(
+            r"^\s*bind\s+(?P<address>[0-9.]*|\*|\[?[0-9A-Fa-f:.]*\]?):(?P<port>\d+)\b(?P<rest>.*)$",
+            section,
+            flags=re.MULTILINE,
+        )
         uri = re.search(r"^\s*stats\s+uri\s+(\S+)", section, flags=re.MULTILINE)
         if (
             port
             and "ssl" not in port["rest"]
             and (uri or re.search(r"^\s*stats\s+enable", section, flags=re.MULTILINE))
         ):
-            address = "127.0.0.1" if port["address"] in _ANYWHERE else port["address"]
-            found = f"http://{address}:{port[2]}{uri[1] if uri else '/haproxy?stats'}"
-            return found if re.fullmatch(r"[A-Za-z0-9:/.?=&;_-]+", found) else ""
+            address = port["address"].strip("[]")
+            address = "127.0.0.1" if address in _ANYWHERE else f"[{address}]" if ":" in address else address
+            found = f"http://{address}:{port['port']}{uri[1] if uri else '/haproxy?stats'}"
+            return found if re.fullmatch(r"[A-Za-z0-9:/.?=&;_\[\]-]+", found) else ""
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aresmon.config.access import name_of
 from aresmon.config.model import FOREVER, Config, ConfigsSettings, ListenAddress, RetentionSettings, as_written, hours
 from tests.unit.conftest import load
 
@@ -173,3 +174,28 @@ def test_hosts_that_could_not_reach_the_edge_are_warned_of(url: str, is_warned: 
     notices = load(f"edge: {{agents: 127.0.0.1:8086{url}}}\nhosts: {{a: , b: }}").notices
 
     assert any("the other hosts cannot reach 127.0.0.1:8086" in notice for notice in notices) is is_warned
+
+
+SIXES = """\
+grafana: {url: "https://[2001:db8::1]:3000/grafana"}
+edge: {agents: "[2001:0db8::1]:8086", grafana: "[::]:3000", url: "https://[2001:0DB8::1]:8086", tls: site}
+alerts: {smtp: {host: "[2001:db8::25]:25", from: a@example.org}}
+backup:
+  to:
+    - {ssh: "root@[2001:db8::2]:2222", folder: x}
+    - {s3: {endpoint: "https://[2001:db8::3]:9000", bucket: abc, access_key: abc, secret: abc}}
+hosts:
+  a:
+  b: {ssh: "2001:db8::4"}
+  c: {ssh: "admin@fe80::1%eth0"}
+  d: {ssh: "[::1]:22"}
+"""
+
+
+def test_an_ipv6_address_is_taken_wherever_an_address_may_stand() -> None:
+    config = load(SIXES)
+
+    assert (str(config.edge.agents), str(config.edge.grafana)) == ("[2001:db8::1]:8086", "[::]:3000")
+    assert config.edge.url == "https://[2001:0DB8::1]:8086"
+    assert name_of(config.edge.url) == name_of(config.grafana.url) == "2001:db8::1"
+    assert [host.ssh for host in config.hosts] == ["a", "2001:db8::4", "admin@fe80::1%eth0", "[::1]:22"]

@@ -65,6 +65,14 @@ LONG = ".".join(["a" * 63] * 4)
             "edge: {tls: site, url: 'http://a:8086'}\n" + HOST,
             "aresmon.yml:1 edge.url: with edge.tls agents come by https: say https://",
         ),
+        (
+            'edge: {url: "http://[1.2.3.4]:8086"}\n' + HOST,
+            "aresmon.yml:1 edge.url: 'http://[1.2.3.4]:8086' has no IPv6 address in its brackets",
+        ),
+        (
+            'grafana: {url: "http://[::1::]:3000"}\n' + HOST,
+            "aresmon.yml:1 grafana.url: 'http://[::1::]:3000' has no IPv6 address in its brackets",
+        ),
         ('edge: {agents: "[::1]:0"}\n' + HOST, "aresmon.yml:1 edge.agents: 0 is no port; ports go from 1 to 65535"),
         ("edge: {agents: 300.0.0.1:80}\n" + HOST, "aresmon.yml:1 edge.agents: '300.0.0.1' is no IP address"),
         (

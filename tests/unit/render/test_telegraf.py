@@ -145,10 +145,22 @@ def test_an_agent_in_a_container_has_its_secret_and_its_sign_of_life(own: str | 
     assert sorted(inside["outputs"]) == ["file", "influxdb"]
 
 
-def test_a_container_whose_file_has_secret_stores_keeps_those_alone() -> None:
-    own = f'[[secretstores.os]]\n  id = "mine"\n{INPUT}'
+@pytest.mark.parametrize("kind", ["os", "docker"])
+def test_what_a_containers_file_has_of_its_own_stands_beside_its_secret_and_its_sign_of_life(kind: str) -> None:
+    own = f'[[secretstores.{kind}]]\n  id = "mine"\n[[outputs.file]]\n  files = ["/tmp/copy"]\n{INPUT}'
 
-    assert list(tomllib.loads(completed(own, RONFLEX))["secretstores"]) == ["os"]
+    tables = tomllib.loads(completed(own, RONFLEX))
+
+    stores = [(name, one["id"]) for name, several in tables["secretstores"].items() for one in several]
+    assert sorted(stores) == sorted([(kind, "mine"), ("docker", "aresmon")])
+    assert [one["files"] for one in tables["outputs"]["file"]] == [["/tmp/copy"], ["/tmp/alive"]]
+
+
+def test_what_a_containers_file_has_of_ours_is_not_doubled() -> None:
+    tables = tomllib.loads(completed(completed(INPUT, RONFLEX), RONFLEX))
+
+    assert tables["secretstores"]["docker"] == [{"id": "aresmon"}]
+    assert len(tables["outputs"]["file"]) == 1
 
 
 def test_what_stands_outside_any_table_falls_into_none_of_ours() -> None:

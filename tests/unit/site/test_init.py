@@ -127,3 +127,21 @@ def test_an_odd_haproxy_address_does_not_make_a_wrong_file(site: Site, tmp_path:
     init.write(site, docker=False, hostname="biere", haproxy_config=config)
 
     assert Project.load(site).config.server == "biere"
+
+
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [
+        ("127.0.0.1:8404", "127.0.0.1"),
+        ("*:8404", "127.0.0.1"),
+        (":8404", "127.0.0.1"),
+        ("[::]:8404", "127.0.0.1"),
+        (":::8404", "127.0.0.1"),
+        ("[::1]:8404", "[::1]"),
+        ("2001:db8::1:8404", "[2001:db8::1]"),
+    ],
+)
+def test_the_statistics_of_haproxy_are_found_at_any_address(bind: str, address: str) -> None:
+    text = f"frontend stats\n  bind {bind} interface lo\n  stats uri /stats\n"
+
+    assert init.haproxy_in(text) == f"http://{address}:8404/stats"

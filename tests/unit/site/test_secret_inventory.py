@@ -122,7 +122,7 @@ class World:
 
     @property
     def session(self) -> Session:
-        templates = TelegrafTemplates("", "", "", "")
+        templates = TelegrafTemplates("", "", "", "", "")
         stack = CutStack(self.site, str(self.site.root), {}, self.influxdb, power=self.power)
         return Session(Project(self.site, FLEET), templates, stack, lambda _: pytest.fail("nobody is reached here"))
 
