@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aresmon.agents import lint
 from aresmon.agents.lint import AgentTiming
+from aresmon.config import telegraf_toml
 from aresmon.config.collectors import Catalogue
 from aresmon.config.names import MARKER
+from aresmon.config.telegraf_toml import TelegrafTomlError
 
 _MARKER = re.compile(rf'^\s*\[\[inputs\.mock\]\]\s*\n\s*metric_name = "{MARKER}"', re.MULTILINE)
 _DEFAULT = AgentTiming(10.0, 10.0, 2.0)  # as in telegraf/agent.conf
@@ -44,8 +45,8 @@ def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -
             rest = rest.replace(text, "")
             (shipped if collector.is_shipped else collected).update(collector.inputs)
     try:
-        others, timing = frozenset(_inputs(tomllib.loads(rest))), lint.read_timing(rest, environment)
-    except tomllib.TOMLDecodeError:
+        others, timing = frozenset(_inputs(telegraf_toml.parse(rest))), lint.read_timing(rest, environment)
+    except TelegrafTomlError:
         others, timing = frozenset(), _DEFAULT
     return AgentInputs(frozenset(shipped), frozenset(collected - shipped), others - shipped - collected, timing)
 
@@ -87,8 +88,8 @@ def _unmarked(text: str) -> str:
 @functools.lru_cache(maxsize=4)
 def _parsed(text: str) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        return telegraf_toml.parse(text)
+    except TelegrafTomlError:
         return {}
 
 
