@@ -8,6 +8,7 @@ runs, accept what does not, and knows no lines. The grammar is `parse.peg` of th
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from aresmon.config import telegraf_text
@@ -61,9 +62,22 @@ def parse(text: str) -> TomlTable:
     return _Parser(telegraf_text.without_comments(telegraf_text.without_bom(text))).run()
 
 
+def without(text: str, plugins: Collection[tuple[str, str]]) -> str:
+    """A configuration without the tables of these plug-ins, and without comments. Every line keeps its number."""
+    parser = _Parser(telegraf_text.without_comments(telegraf_text.without_bom(text)))
+    parser.run()
+    ends = [*(begin for begin, _ in parser.headings[1:]), len(parser.text)]
+    parts = [parser.text[: parser.headings[0][0]] if parser.headings else parser.text]
+    for (begin, names), end in zip(parser.headings, ends, strict=False):
+        part = parser.text[begin:end]
+        parts.append("\n" * part.count("\n") if tuple(names[:2]) in plugins else part)
+    return "".join(parts)
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text, self.at, self.in_array = text, 0, 0
+        self.headings = list[tuple[int, list[str]]]()
         self.root = self.table = TomlTable(1)
 
     def run(self) -> TomlTable:
@@ -96,6 +110,7 @@ class _Parser:
             self.fail(f"expected {']]' if is_several else ']'} behind the name of a table")
         self.at += 2 if is_several else 1
         names = [self.key_of(found[0], begin) for found in _KEY.finditer(name[0])]
+        self.headings.append((begin, names))
         self.table = self.open(self.root, names, begin, "several" if is_several else "table")
 
     def setting(self) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from aresmon.agents import check
-from aresmon.system.errors import AresmonError
+from aresmon.engine.images import pins
+from aresmon.system.errors import AresmonError, SiteError
 from tests.unit.conftest import SHIPPED, FakeEngine, load
 
 FLEET = load("hosts: {biere: , lewi: , ronflex: {agent: docker}}\n")
@@ -83,3 +84,70 @@ def test_what_telegraf_takes_passes(tmp_path: Path, text: str) -> None:
     found = check.check_folder(tmp_path, FLEET, SHIPPED, engine=FakeEngine(), image="")
 
     assert found == (["lewi"], [])
+
+
+BUILT = pins(FLEET)["telegraf"].build
+
+
+class Lean(FakeEngine):
+    """An engine with a Telegraf that was built here: it has few plug-ins, and no pgrep."""
+
+    def run_once(
+        self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
+    ) -> tuple[int, str]:
+        if command[1] == "plugins":
+            return 0, "inputs.cpu\ninputs.exec\ninputs.mem\ninputs.procstat\ninputs.internal\noutputs.influxdb\n"
+        with tarfile.open(fileobj=io.BytesIO(files)) as tar:
+            conf = tar.extractfile("etc/telegraf/telegraf.conf")
+            text = conf.read().decode() if conf else ""
+        for plugin in ("inputs.cpus", "inputs.nginx", "outputs.influxdb_v2", "processors.rename", "data_format"):
+            if plugin in text:
+                return 1, f"E! loading config file x failed: undefined but requested: {plugin}"
+        if "inputs.procstat" in text:
+            return 1, "E! could not initialize input inputs.procstat: creating finder failed: no pgrep"
+        return (1, "E! bad field") if "no_such_field" in text else (0, "")
+
+
+WHOLE = """[[inputs.nginx]]
+  urls = ["http://127.0.0.1/status"]
+  [inputs.nginx.tags]
+    a = "b"
+[[inputs.procstat]]
+  pattern = "sshd"
+[[inputs.exec]]
+  commands = ["x"]
+  data_format = "avro"
+[[processors.rename]]
+"""
+
+
+def test_what_only_the_built_image_lacks_is_warned_of_for_a_systemd_host(tmp_path: Path) -> None:
+    (tmp_path / "lewi.conf").write_text(WHOLE, encoding="utf-8")
+
+    _, warnings = check.check_folder(tmp_path, FLEET, SHIPPED, engine=Lean(), image=BUILT)
+
+    assert [one.split(" ")[1] for one in warnings] == [
+        "inputs.nginx",
+        "inputs.exec",
+        "processors.rename",
+        "inputs.procstat",
+    ]
+    assert all(one.startswith("lewi.conf: ") and BUILT in one for one in warnings)
+    assert "has no parsers.avro" in warnings[1]
+    assert "cannot start it: creating finder failed: no pgrep" in warnings[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "image"),
+    [
+        ("ronflex", "", BUILT),  # its container is of this image
+        ("lewi", "", "telegraf:1.39.3"),  # the publisher's has every plug-in
+        ("lewi", "[[inputs.cpus]]\n", BUILT),  # no Telegraf has it
+        ("lewi", "[[inputs.cpu]]\n  no_such_field = 1\n", BUILT),
+    ],
+)
+def test_what_no_agent_of_the_host_takes_is_refused(tmp_path: Path, name: str, more: str, image: str) -> None:
+    (tmp_path / f"{name}.conf").write_text(WHOLE + more, encoding="utf-8")
+
+    with pytest.raises(SiteError, match="Telegraf rejects the configuration"):
+        check.check_folder(tmp_path, FLEET, SHIPPED, engine=Lean(), image=image)

@@ -72,6 +72,15 @@ def test_what_telegraf_does_not_read_is_told_with_its_line(text: str, line: int,
     assert words in caught.value.what
 
 
+def test_plugins_go_with_what_belongs_to_them_and_lines_stay() -> None:
+    text = "a = 1\n[agent]\n[[inputs.a]] # x\n  b = 1\n  [inputs.a.tags]\n    c = 2\n[[inputs.b]]\n[[inputs.a]]\n"
+
+    left = telegraf_toml.without(text, {("inputs", "a")})
+
+    assert left == "a = 1\n[agent]\n\n\n\n\n[[inputs.b]]\n\n"
+    assert telegraf_toml.without("a = 1\n", {("inputs", "a")}) == "a = 1\n"
+
+
 def test_every_table_and_setting_has_its_line() -> None:
     tables = telegraf_toml.parse(
         "# one\n\n[agent]\n  a = '''\n\n'''\n  b = 1 # two\n[[inputs.cpu]]\n[inputs.cpu.tags]\n  c = 'd'\n"
