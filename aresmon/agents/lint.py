@@ -19,7 +19,7 @@ from aresmon.system.errors import AresmonError
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)")  # both letters for micro
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
 _SECONDS |= {"\u00b5s": 1e-6, "\u03bcs": 1e-6}
 _SCHEMES = ("http", "https", "udp", "udp4", "udp6", "unix")
 # What systemd sets for the service, and the engine for a container, besides what aresmon sets.
@@ -97,6 +97,10 @@ def warnings(text: str, environment: Mapping[str, str]) -> list[LintFinding]:
         if output.read.get("metricpass"):
             what = "metricpass of outputs.influxdb must let aresmon_config pass: a push is verified by this measurement"
             found.append(LintFinding(what, output.line("metricpass")))
+    for one in configuration.plugins("inputs"):
+        if not isinstance(interval := one.written.get("interval", ""), str):
+            what = f"{one.name}: Telegraf ignores interval = {interval}: write '{interval}s'"
+            found.append(LintFinding(what, one.line("interval")))
     for line, name, is_error in _unset(configuration):
         if not is_error:
             what = f"nobody sets the variable {name}, so Telegraf leaves ${{{name}}} as it is written"
@@ -137,11 +141,23 @@ def seconds(duration: Any) -> float | None:
     text = str(duration)
     if not text or _NUMBER.fullmatch(text):
         return float(text or 0)
-    sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.removeprefix("+"))
+    return _go_duration(text, _SECONDS | {"d": 86400})
+
+
+def _go_duration(text: str, units: Mapping[str, float]) -> float | None:
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     parts = _DURATION.findall(digits)
-    if not parts or "".join("".join(part) for part in parts) != digits:
+    if digits == "0":
+        return 0.0
+    if not parts or "".join("".join(part) for part in parts) != digits or any(unit not in units for _, unit in parts):
         return None
-    return sign * sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return sign * sum(float(number) * units[unit] for number, unit in parts)
+
+
+def _own_interval(plugin: Settings) -> float | None:
+    """The interval of a plug-in. Telegraf reads a text without days, ignores a number, and takes zero for none."""
+    interval = plugin.read.get("interval", "0s")
+    return _go_duration(interval, _SECONDS) if isinstance(interval, str) else 0.0
 
 
 def _check_agent(agent: Settings | None, host: str) -> Iterator[LintFinding]:
@@ -174,9 +190,9 @@ def _check_plugins(found: Configuration) -> Iterator[LintFinding]:
                 schemes = ", ".join(f"{one}://" for one in _SCHEMES)
                 yield LintFinding(f"outputs.influxdb: '{shown}' must start with one of {schemes}", output.line("urls"))
     for one in found.plugins("inputs"):
-        length = seconds(one.read.get("interval", "10s"))
+        length = _own_interval(one)
         if length is None or length < 0:
-            what = f"{one.name}: interval = {one.written['interval']!r}: must be a duration, such as '10s'"
+            what = f"{one.name}: interval = {one.written['interval']!r}: must be a duration, such as '10s' or '24h'"
             yield LintFinding(what, one.line("interval"))
 
 

@@ -135,10 +135,18 @@ def test_a_duration_that_is_none_or_nothing_is_refused(key: str, value: str) -> 
 
 def test_an_inputs_own_interval_is_looked_at_too() -> None:
     assert errors(f"{AGENT}[[inputs.cpu]]\n[[inputs.disk]]\n  interval = 'soon'\n{OUTPUT}") == [
-        "inputs.disk: interval = 'soon': must be a duration, such as '10s'"
+        "inputs.disk: interval = 'soon': must be a duration, such as '10s' or '24h'"
     ]
-    for length in ("5m", "0s", ""):  # nothing is the agent's own interval
-        assert errors(f"{AGENT}[[inputs.disk]]\n  interval = '{length}'\n{OUTPUT}") == []
+    for length in ("'5m'", "'0s'", "'0'", "5"):  # nothing, and a number, is the agent's own interval
+        assert errors(f"{AGENT}[[inputs.disk]]\n  interval = {length}\n{OUTPUT}") == []
+    for length in ("", "10", "1d", "-1s"):
+        assert len(errors(f"{AGENT}[[inputs.disk]]\n  interval = '{length}'\n{OUTPUT}")) == 1
+
+
+def test_a_number_as_an_inputs_interval_is_warned_of_since_telegraf_ignores_it() -> None:
+    text = f"{AGENT}[[inputs.disk]]\n  interval = 60\n{OUTPUT}  skip_database_creation = true\n"
+
+    assert warnings(text) == ["inputs.disk: Telegraf ignores interval = 60: write '60s'"]
 
 
 @pytest.mark.parametrize(
