@@ -106,7 +106,7 @@ def _rules() -> list[tuple[alert_rules.AlertSpec, Mapping[str, Any]]]:
     site, views = model.load(f"hosts:\n{hosts}", collectors.load()), view_files.load()
     groups = json.loads(alert_rules.render(site, views)[alert_rules.RULES])["groups"]
     files = {rule["uid"]: rule for group in groups for rule in group["rules"]}
-    wanted = [one for one in alert_rules.wanted(site, views) if one.host in ("", host_of("agent-silent"))]
+    wanted = [one for one in alert_rules.list_rules(site, views) if one.host in ("", host_of("agent-silent"))]
     return [(one, files[one.uid]) for one in wanted]
 
 

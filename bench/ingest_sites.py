@@ -77,7 +77,7 @@ def _candidate(site: Site) -> Candidate:
     accounts = [f"agent-{name}:{(site.secrets / f'agent-{name}').read_text(encoding='utf-8')}" for name in names]
 
     def series() -> int:
-        answer = service.influxdb(site).query("SHOW STATS FOR 'database'")[0]
+        answer = service.admin_client(site).query("SHOW STATS FOR 'database'")[0]
         return sum(int(row["numSeries"]) for one in answer if one.tags["database"] == DATABASE for row in one.rows)
 
     door = Door(address=(address, 8086), tls=tls, accounts=accounts)
@@ -92,7 +92,7 @@ def _downsample(site: Site) -> tuple[float, int]:
     begun, failed = time.monotonic(), 0
     for one in ones:
         try:
-            service.influxdb(site).query(one.backfill_statement(until - 15 * 60, until), database=DATABASE)
+            service.admin_client(site).query(one.backfill_statement(until - 15 * 60, until), database=DATABASE)
         except AresmonError:
             failed += 1
     return time.monotonic() - begun, failed
@@ -108,7 +108,7 @@ def influxdb_alone() -> Iterator[Candidate]:
 
 def memory_of(container: str) -> int:
     pid = docker.from_env().containers.get(container).attrs["State"]["Pid"]
-    return engine_containers.memory(pid) or 0
+    return engine_containers.memory_usage(pid) or 0
 
 
 def processor_of(container: str) -> float:

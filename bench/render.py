@@ -128,7 +128,7 @@ def _work(folder: Path, output: Path) -> None:
     from aresmon.site import folder as site_folder
     from aresmon.stack import plan
 
-    here = site_folder.find(folder)
+    here = site_folder.find_site(folder)
     begun = time.perf_counter()
     project = Project.load(here)
     loaded = time.perf_counter()
@@ -246,7 +246,7 @@ def _make_peers(peer: Path, bundle: Path, size: int) -> None:
     name = "host-0001"
     agents = {path.name: (path / "telegraf.conf").read_text(encoding="utf-8") for path in (bundle / "agents").iterdir()}
     shipped = TelegrafTemplates.of(package_data.package_files())
-    body = telegraf.unmarked(agents[name], shipped).rstrip("\n")
+    body = telegraf.without_config_id(agents[name], shipped).rstrip("\n")
     parts = {
         one: (ROOT / f"telegraf/collectors/{one}.conf").read_text().rstrip("\n") for one in (*_COLLECT, "internal")
     }
@@ -258,12 +258,14 @@ def _make_peers(peer: Path, bundle: Path, size: int) -> None:
     )
     frame = body.replace(name, "{{ item.name }}")
     loop = "{% for collector in item.collect %}" + choices + "{% endif %}{% endfor %}\n"
-    marker = telegraf.marked("", "{{ item.mark }}", shipped)
+    marker = telegraf.with_config_id("", "{{ item.mark }}", shipped)
     (peer / "telegraf.conf.j2").write_text(frame + loop + marker, encoding="utf-8")
     variables = (bundle / "agents" / name / "agent.env").read_text(encoding="utf-8")
     (peer / "agent.env.j2").write_text(variables.replace(name, "{{ item.name }}"), encoding="utf-8")
     names = [f"host-{number:04}" for number in range(1, size)]
-    marks = {name: telegraf.mark_in(agents[name], shipped) for name in names}  # a hash, which a template cannot make
+    marks = {
+        name: telegraf.config_id_in(agents[name], shipped) for name in names
+    }  # a hash, which a template cannot make
     hosts = [{"name": name, "collect": [*_COLLECT, "internal"], "mark": marks[name]} for name in names]
     (peer / "hosts.json").write_text(json.dumps({"fleet": hosts}), encoding="utf-8")
 

@@ -199,13 +199,13 @@ def _account(site: Site, host: str) -> Account:
 
 
 def _arrived(site: Site) -> dict[tuple[str, str], Arrived]:
-    answer = influxdb_service.influxdb(site).query(COUNTED, database=_DATABASE)[0]
+    answer = influxdb_service.admin_client(site).query(COUNTED, database=_DATABASE)[0]
     return {(one.tags["host"], one.tags["series"]): Arrived.told(one.rows[0]) for one in answer}
 
 
 def _coarser(site: Site) -> int:
     """How many minutes of the policy 1m are not what the points of raw make of them, once it has them all."""
-    influxdb = influxdb_service.influxdb(site)
+    influxdb = influxdb_service.admin_client(site)
     select = (
         f'SELECT last("n") AS "n" FROM "raw"."{MEASUREMENT}" WHERE time > now() - 1d GROUP BY time(1m), * fill(none)'
     )

@@ -183,11 +183,11 @@ class StackContract:
     def test_a_host_whose_data_arrives_by_tls_is_recorded(self, case: StackCase, known: str) -> None:
         folder = case.state / "authority"
         ca.ensure(folder, ["biere"], NOW)
-        present = ca.trusted(folder)
+        present = ca.trusted_certificates(folder)
         ca.prepare_next(folder, NOW)
         (folder / tls_migration.IN_CLEAR).write_text("biere\nbiere2\nlewi\n")
         (folder / tls_migration.WITH_NEXT).write_text("lewi\n")
-        trusted = {"both": ca.trusted(folder), "the present one": present, "none": ""}[known]
+        trusted = {"both": ca.trusted_certificates(folder), "the present one": present, "none": ""}[known]
         before = files(case)
 
         for _ in range(2):
@@ -203,7 +203,7 @@ class StackContract:
         ca.ensure(folder, ["biere"], NOW)
         before = files(case)
 
-        case.run(case.stack.record_tls("biere", ca.trusted(folder).encode()))
+        case.run(case.stack.record_tls("biere", ca.trusted_certificates(folder).encode()))
 
         assert files(case) == before
 
@@ -212,7 +212,7 @@ class StackContract:
         ca.ensure(folder, ["biere"], NOW)
         ca.prepare_next(folder, NOW)
 
-        case.run(case.stack.record_tls("biere", ca.trusted(folder).encode()))
+        case.run(case.stack.record_tls("biere", ca.trusted_certificates(folder).encode()))
         found = case.run(case.stack.read_certificates(f"authority/{ca.NEXT}"))
 
         assert found == ca.certificates(folder / ca.NEXT).encode()

@@ -38,10 +38,12 @@ def _check_clean(top: Path) -> None:
         raise _unreadable(top, done)
     lines = [line for line in done.out.split("\0") if line]
     # A tracked file may be the target of a link; of untracked ones only configurations matter.
-    changed = [system_git.plain(line[3:]) for line in lines if not line.startswith("??") or line.endswith(".conf")]
+    changed = [
+        system_git.without_escapes(line[3:]) for line in lines if not line.startswith("??") or line.endswith(".conf")
+    ]
     if changed:
         raise AresmonError(
-            f"{top} has uncommitted changes: {system_git.listed(changed)}",
+            f"{top} has uncommitted changes: {system_git.format_names(changed)}",
             hint=f"commit and push them, or set them aside: `{_command(top)} stash --include-untracked`",
         )
 
@@ -74,7 +76,7 @@ def _check_upstream(top: Path, branch: str) -> None:
 
 def _in_checkout(top: Path, *arguments: str) -> Completed:
     # Without this, git would use a repository that contains the folder.
-    return system_git.ask(
+    return system_git.run_git(
         arguments, cwd=top, env={"GIT_CEILING_DIRECTORIES": str(top.resolve().parent)}, timeout=system_git.LOCALLY
     )
 
@@ -85,4 +87,4 @@ def _command(top: Path) -> str:
 
 def _unreadable(top: Path, done: Completed) -> AresmonError:
     again = f"try it by hand: `{_command(top)} status`"
-    return AresmonError(f"{top}: git status failed: {system_git.words(done.err)}", hint=again)
+    return AresmonError(f"{top}: git status failed: {system_git.clean_output(done.err)}", hint=again)

@@ -44,7 +44,7 @@ class DeployedConfigs:
         # The server's own agent runs with this file, also while aresmon.yml has changed since.
         written = self.project.site.bundle / "agents" / host.name / "telegraf.conf"
         if written.is_file():
-            text = telegraf.unmarked(written.read_text("utf-8", "replace"), self._templates)
+            text = telegraf.without_config_id(written.read_text("utf-8", "replace"), self._templates)
             yield telegraf.fingerprint(text), text
         for one in reversed(releases.all()):
             yield one.mark.partition("-")[0], releases.body(one.number)

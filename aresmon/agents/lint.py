@@ -219,7 +219,7 @@ def _unset(found: Configuration) -> Iterator[tuple[int, str, bool]]:
     """
     named = set[tuple[str, bool]]()
     for line, path, text in tables.strings(found.tables):
-        for one in telegraf_text.unset(text, found.environment):
+        for one in telegraf_text.find_unset(text, found.environment):
             name, is_braced = one["named"] or one["braced"], one["named"] is None
             if name != name.upper() or not (is_braced or len(name) >= _SHORTEST_NAME):
                 continue

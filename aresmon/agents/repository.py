@@ -168,7 +168,7 @@ class ConfigsRepository:
         if "find remote ref" in done.err or "nvalid refspec" in done.err:
             raise self._unknown_branch(remote)
         raise git.failure(remote, done.err) or _DamagedError(
-            f"{remote.shown} cannot be fetched: {git.words(done.err)}", hint=TRY.format(shown=remote.shown)
+            f"{remote.shown} cannot be fetched: {git.clean_output(done.err)}", hint=TRY.format(shown=remote.shown)
         )
 
     def _over_network(self, remote: Remote, *arguments: str) -> Completed:
@@ -230,14 +230,14 @@ class ConfigsRepository:
     def _unknown_branch(self, remote: Remote) -> AresmonError:
         branch = self.settings.branch
         listed = self._over_network(remote, "ls-remote", "--heads", "site").out.splitlines()
-        known = [git.plain(line.partition("refs/heads/")[2]) for line in listed]
+        known = [git.without_escapes(line.partition("refs/heads/")[2]) for line in listed]
         if not known:
             return AresmonError(
                 f"{remote.shown} has no branch yet", hint=f"commit to {branch} and push it to the repository"
             )
         return AresmonError(
             f"{remote.shown} has no branch {branch}{did_you_mean(branch, known)}",
-            hint=f"set configs.branch in aresmon.yml to one of its branches: {git.listed(known)}",
+            hint=f"set configs.branch in aresmon.yml to one of its branches: {git.format_names(known)}",
         )
 
     # Reading -----------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ class ConfigsRepository:
         form = ("-z", "--format=%H%x00%an%x00%aI%x00%s", "--encoding=UTF-8", "--no-show-signature")
         literal = (f":(literal){path}" for path in paths)
         output = self._run("log", *form, f"--max-count={most}", revisions, "--", *literal)
-        words = [git.plain(word) for word in output.removesuffix("\0").split("\0")] if output else []
+        words = [git.without_escapes(word) for word in output.removesuffix("\0").split("\0")] if output else []
         return [Commit(*words[at : at + 4]) for at in range(0, len(words), 4)]
 
     def _entries(self, sha: str, *names: str) -> Iterator[_Entry]:
@@ -270,7 +270,7 @@ class ConfigsRepository:
         entry = self._entry(sha, target) if target and "/" not in target else None
         if entry is None or not entry.mode.startswith("100"):
             raise AresmonError(
-                f"{link.name} at commit {sha[:7]} is a link to {git.plain(target)!r}, which is not followed",
+                f"{link.name} at commit {sha[:7]} is a link to {git.without_escapes(target)!r}, which is not followed",
                 hint="make it a file, or a link to a file in the same folder; then commit and push",
             )
         return entry
@@ -291,7 +291,7 @@ class ConfigsRepository:
         done = self._git(*arguments, cwd=cwd)
         if done.code != 0:
             raise _DamagedError(
-                f"{self.folder}: git {arguments[0]} failed: {git.words(done.err)}",
+                f"{self.folder}: git {arguments[0]} failed: {git.clean_output(done.err)}",
                 hint=f"if the clone is damaged, remove the folder {self.folder}: the next push clones it again",
             )
         return done.out
@@ -305,7 +305,7 @@ class ConfigsRepository:
     ) -> Completed:
         # With --git-dir, git accepts a repository of another owner: the site's, while aresmon runs as root.
         argv = [f"--git-dir={self.folder.absolute()}", *arguments]
-        return git.ask(argv, cwd=cwd or self.folder, env=env, timeout=timeout)
+        return git.run_git(argv, cwd=cwd or self.folder, env=env, timeout=timeout)
 
 
 class _DamagedError(AresmonError):
@@ -368,11 +368,12 @@ def _saved_refs(folder: Path) -> dict[str, str]:
 
 
 def _text(entry: _Entry, content: bytes, sha: str) -> str:
-    where = f"{git.plain(entry.name)} at commit {sha[:7]}"
+    name = git.without_escapes(entry.name)
+    where = f"{name} at commit {sha[:7]}"
     if entry.kind != "blob":
         raise AresmonError(
             f"{where} is a {'folder' if entry.kind == 'tree' else 'submodule'}, not a file",
-            hint=f"put the configuration into a file {git.plain(entry.name)}, commit and push it; or rename the folder",
+            hint=f"put the configuration into a file {name}, commit and push it; or rename the folder",
         )
     if entry.size > _LARGEST:
         raise AresmonError(

@@ -13,7 +13,7 @@ from aresmon.config.model import Host
 from aresmon.site.project import Project
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
-from aresmon.system.git import listed, plain
+from aresmon.system.git import format_names, without_escapes
 from aresmon.system.json_file import JsonFile
 
 
@@ -77,7 +77,7 @@ def fetch(project: Project, hosts: Sequence[Host], *, change_source: Collection[
             texts[name], commits[name] = text, sha
     known = {host.name for host in project.config.hosts}
     for name in missing:
-        near[name] = [plain(path) for path in near_files.near(paths, name, known)]
+        near[name] = [without_escapes(path) for path in near_files.near(paths, name, known)]
         newest = None if name in change_source else Releases(project.site.releases(name)).newest()
         if newest is not None and newest.commit and name not in errors:
             instead = f"overrides/agents/{name}.conf" if name in own.texts else "its collectors"
@@ -105,7 +105,7 @@ def _gone(
     with suppress(AresmonError):  # the commit of that release may be of another repository
         removed = source.log(commit, sha, host)
     by = f" since commit {removed[0].short} ({removed[0].subject})" if removed else f" at commit {sha[:7]}"
-    found = f"; it has {listed(near)}" if near else ""
+    found = f"; it has {format_names(near)}" if near else ""
     back = f"move {near[0]} to {host}.conf at the top of the repository" if near else f"put {host}.conf back"
     return AresmonError(
         f"it was last deployed from {host}.conf in `configs` (commit {commit[:7]}), and the repository "

@@ -140,7 +140,7 @@ def _make(project: Project, engine: Engine, progress: Progress) -> BackupResult:
     begun = time.time()
     plan(project)
     _ensure_secrets(project.site)
-    influxdb = service.influxdb(project.site)
+    influxdb = service.admin_client(project.site)
     with _staging(project):
         with progress.stage("computing checksums of the points"):
             before = checksums.update(checksums.read(project.site), influxdb, contents.shard_states(project))
@@ -176,7 +176,7 @@ def _take(project: Project, engine: Engine, progress: Progress) -> dict[str, Pat
         paths |= contents.collect_secrets(project.site)
         paths |= contents.collect_grafana(project)
     with progress.stage("backing up InfluxDB"):
-        paths |= contents.collect_influxdb(project, engine, user=site_folder.users()["influxdb"])
+        paths |= contents.collect_influxdb(project, engine, user=site_folder.service_user_ids()["influxdb"])
     return paths
 
 
@@ -225,7 +225,7 @@ def _store(
             f"no destination stored the archive: {details}", hint="fix it, then run `aresmon backup` again"
         )
     record.save_made(project.site, CompletedBackup(said.origin.begun, name, size, ", ".join(stored)))
-    events.record_backup(service.influxdb(project.site), project.config.server, "made", name)
+    events.record_backup(service.admin_client(project.site), project.config.server, "made", name)
     if failed:
         details = "; ".join(f"{where}: {why}" for where, why in failed.items())
         record.save_failed(project.site, FailedBackup(time.time(), details))

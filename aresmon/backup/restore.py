@@ -218,10 +218,10 @@ def _prepare(work: _Work, parts: list[str], former: str) -> tuple[list[FolderSwa
     """Do everything that is possible before services are stopped; return the swaps, and the backfills to do
     afterwards."""
     _check_images(work, parts)
-    folders, users = work.project.data_folders(), site_folder.users()
+    folders, users = work.project.data_folders(), site_folder.service_user_ids()
     for part in parts:
         if preflight.prepare_folder(folders[part], users[part], part):
-            work.project.site.remember_folder(folders[part])
+            work.project.site.record_folder(folders[part])
     grafana = folders["grafana"] / FOLDER
     scratch.remove_folder(grafana)
     if "grafana" in parts:
@@ -283,13 +283,15 @@ def _try_points(work: _Work, also: TrialOptions) -> list[BackfillTask]:
 def _define(project: Project, influxdb: InfluxDB, *, shorten: bool) -> list[BackfillTask]:
     """Create users, permissions, policies and continuous queries, which archives do not contain, so that the first
     agent that connects is accepted. Return the backfills, which the database could not show afterwards."""
-    secrets = site_secrets.ensure(project.site.secrets, site_secrets.owners(project.config, site_folder.users()))
-    secrets |= site_secrets.under_way(project.site.secrets, secrets)
+    secrets = site_secrets.ensure(
+        project.site.secrets, site_secrets.owners(project.config, site_folder.service_user_ids())
+    )
+    secrets |= site_secrets.read_next_values(project.site.secrets, secrets)
     influxdb_users.reset_admin(influxdb, secrets)
     influxdb_users.apply(influxdb, influxdb_users.plan(influxdb, project.config, secrets, shorten=shorten))
     views = project.views
     changes = downsampling.plan(influxdb, project.config, views)
-    due = influxdb_service.due(influxdb, project.config, views, changes)
+    due = influxdb_service.plan_backfill(influxdb, project.config, views, changes)
     downsampling.apply(influxdb, changes)
     return due
 
@@ -299,7 +301,7 @@ def _active(work: _Work) -> list[str]:
     if not work.engine.is_running(work.project.config.site, "influxdb"):
         return []
     try:
-        influxdb = influxdb_service.influxdb(work.project.site)
+        influxdb = influxdb_service.admin_client(work.project.site)
         oldest = time.time() - freshness.FRESH_WITHIN
         return [host.name for host in work.project.config.hosts if freshness.newest_point(influxdb, host.name) > oldest]
     except AresmonError:
@@ -337,7 +339,7 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
         why = outcome.unverified or "no host was sending data before the restore, so none was waited for"
         return _Started(unproven="; ".join([why, *lacking]), code=code)
     with work.progress.stage(f"waiting for data of {', '.join(active[:5])}"):
-        failed = _wait_for(influxdb_service.influxdb(work.project.site), active, since)
+        failed = _wait_for(influxdb_service.admin_client(work.project.site), active, since)
         return _Started(failed=failed, unproven="; ".join(lacking), code=code)
 
 

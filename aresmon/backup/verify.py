@@ -87,7 +87,7 @@ def verify(project: Project, engine: Engine, archive: str, progress: Progress) -
         record.save_verified(site, Verification(time.time(), verdict.archive, verdict.ok, verdict.what))
         if verdict.ok:
             with suppress(AresmonError):
-                events.record_backup(service.influxdb(site), config.server, "proven", verdict.archive)
+                events.record_backup(service.admin_client(site), config.server, "proven", verdict.archive)
         return verdict
 
 
@@ -104,7 +104,7 @@ def scratch_options(project: Project, engine: Engine) -> ScratchOptions:
     return ScratchOptions(
         folder=project.site.root / project.config.data / FOLDER,
         image=image,
-        user=site_folder.users()["influxdb"],
+        user=site_folder.service_user_ids()["influxdb"],
         memory=dict(project.config.memory)["influxdb"],
         project=project.config.site,
     )
@@ -259,7 +259,7 @@ def try_restore(
     said = unpack(source, form.folder, form.user, progress=progress, also=also)
     with (
         progress.stage("restoring the points into a second InfluxDB") as stage,
-        influxdb_scratch.running(site, engine, form) as running,
+        influxdb_scratch.run_scratch(site, engine, form) as running,
     ):
         version = running.influxdb.version()
         if _numbers(said.origin.influxdb) > _numbers(version):

@@ -103,12 +103,14 @@ def secret(
 
     project = the_project()
     site, uses = project.site, project.config.alerts.secrets
-    site.make_state()
+    site.create_state_folder()
     if sys.stdin.isatty():
         value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
     else:
         value = sys.stdin.read(_LONGEST)
-    path = external_secrets.put_alert_secret(site.secrets, name, value, owner=folder.users()["grafana"], uses=uses)
+    path = external_secrets.write_alert_secret(
+        site.secrets, name, value, owner=folder.service_user_ids()["grafana"], uses=uses
+    )
     console = the_console()
     console.say(f"{path} is written; `aresmon up` brings it to Grafana.")
     if name not in uses:

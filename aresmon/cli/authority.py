@@ -32,23 +32,23 @@ def show(as_json: Json = False) -> None:
     from aresmon.site import ca, tls_migration
 
     project = _site_with_authority()
-    console, facts = the_console(), ca.known(project.site.authority)
-    known = ca.shown(project.site.authority)
-    behind = sorted(tls_migration.in_clear(project))
+    console, facts = the_console(), ca.read_facts(project.site.authority)
+    known = ca.list_authorities(project.site.authority)
+    behind = sorted(tls_migration.unencrypted_hosts(project))
     if as_json:
         console.data(
             {
                 "authorities": [{"sha256": one.fingerprint, "ends": one.ends.isoformat()} for one in known],
                 "edge": {"names": list(facts.names), "ends": facts.ends} if facts else None,
                 "in_clear": behind,
-                "without_next": sorted(tls_migration.without_next(project)),
+                "without_next": sorted(tls_migration.hosts_without_next(project)),
             }
         )
         return
     for title, one in zip(("authority", "next"), known, strict=False):
         console.say(f"{title}: SHA-256 {one.fingerprint}, ends on {one.ends:%Y-%m-%d}")
     if facts:
-        console.say(f"edge: until {ca.day(facts.ends)}, for {', '.join(facts.names)}")
+        console.say(f"edge: until {ca.format_date(facts.ends)}, for {', '.join(facts.names)}")
     console.say(f"in the clear: {', '.join(behind) or 'nobody'}")
     _tell_step(project)
 
@@ -66,7 +66,7 @@ def close(
     from aresmon.site import tls_migration
 
     project = _site_with_tls()
-    behind = sorted(tls_migration.in_clear(project))
+    behind = sorted(tls_migration.unencrypted_hosts(project))
     if not behind:
         the_console().say("Nothing to do: no host is known to write in the clear.")
         return
@@ -77,7 +77,7 @@ def close(
     if not yes:
         confirm_by_name(project.config.site, what)
     with project.site.lock("authority close"):
-        tls_migration.close(project.site)
+        tls_migration.require_tls(project.site)
     the_console().say("next: `aresmon up` closes the port to what comes in the clear")
 
 
@@ -102,7 +102,7 @@ def rotate(
             hint = "`aresmon up`, then `aresmon authority rotate` again"
             raise AresmonError("`up` has not brought the present authority to the edge and to pushes yet", hint=hint)
         if step in ("wait", "bring"):
-            waiting = ", ".join(sorted(tls_migration.without_next(project))) or "the bundle"
+            waiting = ", ".join(sorted(tls_migration.hosts_without_next(project))) or "the bundle"
             raise AresmonError(
                 f"the next authority is not known yet to {waiting}", hint=_WAITS[step].removeprefix("next: ")
             )
@@ -141,6 +141,6 @@ def _site_with_authority() -> Project:
         raise AresmonError("the edge has a certificate of somebody else's (edge.tls)", hint="its maker knows more")
     if site.authority.is_dir() and not os.access(site.authority, os.R_OK | os.X_OK):
         raise not_yours(site.authority)
-    if not ca.trusted(site.authority):
+    if not ca.trusted_certificates(site.authority):
         raise AresmonError("there is no certificate authority here yet", hint="`aresmon up` on the server makes it")
     return project

@@ -234,12 +234,12 @@ def secret(
 
     project = the_project()
     site, asked = project.site, project.config.backup.secrets
-    site.make_state()
+    site.create_state_folder()
     if sys.stdin.isatty():
         value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
     else:
         value = sys.stdin.read(_LONGEST)
-    path, console = external_secrets.put_backup_secret(site.secrets, name, value), the_console()
+    path, console = external_secrets.write_backup_secret(site.secrets, name, value), the_console()
     console.say(f"{path} is written; `aresmon backup list` tests it.")
     if name not in asked:
         meant = did_you_mean(name, asked) or (f"; it asks for {', '.join(asked)}" if asked else "")

@@ -124,9 +124,9 @@ def until_interrupted() -> Iterator[None]:
 
 def the_site() -> Site:
     """The site that the command works on."""
-    from aresmon.site.folder import find
+    from aresmon.site.folder import find_site
 
-    return find(Chosen.folder)
+    return find_site(Chosen.folder)
 
 
 def the_project() -> Project:
@@ -210,7 +210,7 @@ def _unexpected(trace: str) -> ExitCode:
     last = trace.strip().splitlines()[-1]
     try:
         site = the_site()
-        site.make_state()
+        site.create_state_folder()
         site.log.mkdir(exist_ok=True, mode=0o700)
         path = site.log / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         path.write_text(json.dumps({"argv": sys.argv, "version": __version__}) + "\n" + trace, encoding="utf-8")

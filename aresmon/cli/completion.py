@@ -118,7 +118,7 @@ def secrets(ctx: typer.Context) -> Iterable[str]:
     """The secrets that can be rotated."""
     from aresmon.site import secret_inventory
 
-    return [one.name for one in secret_inventory.secrets(_config(ctx)) if one.kind != "fixed"]
+    return [one.name for one in secret_inventory.list_secrets(_config(ctx)) if one.kind != "fixed"]
 
 
 @_completion
@@ -156,9 +156,9 @@ def _collectors(ctx: typer.Context) -> Iterable[str]:
 
 def _site(ctx: typer.Context) -> Site:
     """The site of the command line: options before the command are parsed, but not yet acted upon."""
-    from aresmon.site.folder import find
+    from aresmon.site.folder import find_site
 
-    return find(Path(ctx.find_root().params["folder"]))
+    return find_site(Path(ctx.find_root().params["folder"]))
 
 
 def _config(ctx: typer.Context) -> Config:

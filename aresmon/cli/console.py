@@ -18,7 +18,7 @@ from rich.text import Text
 from aresmon.backup import record
 from aresmon.config.collectors import Collector
 from aresmon.doctor.activity import HostStatus
-from aresmon.doctor.problems import ServiceStatus, age
+from aresmon.doctor.problems import ServiceStatus, format_age
 from aresmon.doctor.status import Status
 from aresmon.influxdb import capacity
 from aresmon.push.result import GOOD, PushOutcome, PushResult
@@ -266,7 +266,7 @@ class Console:
             column.no_wrap = True
         for rule in rules:
             state = Text(rule.state, style=_STATE_COLOURS.get(rule.state, "dim"))
-            lasting = age(rule.lasting) if rule.lasting else ""
+            lasting = format_age(rule.lasting) if rule.lasting else ""
             table.add_row(rule.alert, rule.severity, rule.place, rule.condition, lasting, state)
         # Another program reads it line by line.
         wide = RichConsole(file=self.out.file, width=_WIDEST, highlight=False)
@@ -371,7 +371,7 @@ def _service_row(service: ServiceStatus, at: float) -> list[str | Text]:
     word = service.health if service.state == "running" and service.health else service.state
     colour = {"healthy": "green", "running": "green", "starting": "yellow"}.get(word, "red")
     memory = f"{service.memory >> 20}/{service.memory_limit >> 20} MiB" if service.memory_limit else ""
-    up = age(at - service.since) if service.since else ""
+    up = format_age(at - service.since) if service.since else ""
     return [service.name, Text(word, style=colour), service.image, str(service.restarts), memory, up]
 
 
@@ -384,7 +384,7 @@ def _host_row(host: HostStatus) -> list[str | Text]:
     return [
         host.name,
         host.agent,
-        Text(age(host.age), style="green" if host.age <= host.late_after else "red"),
+        Text(format_age(host.age), style="green" if host.age <= host.late_after else "red"),
         str(host.points),
         reads,
         silent,

@@ -74,7 +74,7 @@ def verify(as_json: Json = False) -> None:
         raise AresmonError(
             f"the files are on {config.server}", hint=f"run this on {config.server}, in the site's folder there"
         )
-    known, folder = shards.list_locations(service.influxdb(site)), site.root / config.data
+    known, folder = shards.list_locations(service.admin_client(site)), site.root / config.data
     try:
         with nullcontext() if as_json else console.stage(f"reading the files of {len(known)} shards"):
             found = [*shards.list_quarantined(folder, known), *shards.find_corrupt(folder, known)]
@@ -174,7 +174,7 @@ def let_shorten(project: Project, *, meant: bool, dry_run: bool) -> bool:
 
     if not meant and not sys.stdin.isatty():
         return False  # and to count the points takes a while
-    lost = service.losses(project)
+    lost = service.find_losses(project)
     if not lost:
         return meant
     for loss in lost:
@@ -187,16 +187,16 @@ def let_shorten(project: Project, *, meant: bool, dry_run: bool) -> bool:
 
 
 def _row(one: PolicyUsage) -> list[str]:
-    from aresmon.config.model import as_written
-    from aresmon.doctor.problems import age
+    from aresmon.config.model import format_hours
+    from aresmon.doctor.problems import format_age
     from aresmon.influxdb import capacity
 
     queries = f"{one.queries}/{one.queries + one.missing}" if one.missing else str(one.queries)
     return [
         one.policy,
-        as_written(one.keep),
+        format_hours(one.keep),
         "" if one.oldest is None else _when(one.oldest),
-        "" if one.newest is None else age(max(0, time.time() - one.newest)),
+        "" if one.newest is None else format_age(max(0, time.time() - one.newest)),
         f"{one.points_a_day:,}",
         str(one.shards),
         capacity.format_size(one.bytes),
@@ -212,7 +212,7 @@ def _when(moment: int) -> str:
 def _influxdb(site: Site, far: object) -> InfluxDB:
     from aresmon.influxdb import service
 
-    return far() if callable(far) else service.influxdb(site)
+    return far() if callable(far) else service.admin_client(site)
 
 
 def _plan(influxdb: InfluxDB, config: Config, views: Views, wish: BackfillOptions, now: float) -> list[BackfillTask]:

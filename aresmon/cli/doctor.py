@@ -58,7 +58,7 @@ def _case(site: Site, ways: ExitStack, *, hosts: bool, ask_sudo: bool) -> Examin
     from aresmon.stack.location import is_local
 
     def visit() -> tuple[HostFacts, ...]:
-        return run_in_session(probe_hosts.visit, project=project, ask_sudo=ask_sudo)
+        return run_in_session(probe_hosts.visit_hosts, project=project, ask_sudo=ask_sudo)
 
     wanted = visit if hosts else None
     if ask_sudo and hosts:

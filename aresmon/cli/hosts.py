@@ -205,7 +205,7 @@ def unblock(name: Host) -> None:
 
     site, influxdb = _here(name)
     with site.lock("hosts unblock"):
-        own = (site_secrets.agent(name), site_secrets.upcoming(site_secrets.agent(name)))
+        own = (site_secrets.agent_secret(name), site_secrets.next_name(site_secrets.agent_secret(name)))
         secrets = {one: site_secrets.read(site.secrets, one) for one in own if (site.secrets / one).exists()}
         was = users.unblock_host(site, influxdb, secrets, name)
         if was:
@@ -227,7 +227,7 @@ def _here(name: str) -> tuple[Site, InfluxDB]:
             f"{config.server} looks after who may write, and its `up` must know of it",
             hint=f"run this on {config.server}, in the site's folder there",
         )
-    return project.site, service.influxdb(project.site)
+    return project.site, service.admin_client(project.site)
 
 
 def _give_credentials(project: Project, name: str, *, ask_sudo: bool) -> None:
@@ -252,14 +252,14 @@ def _push(project: Project, name: str, *, ask_sudo: bool) -> ExitCode:
     from aresmon.cli.push import warn_elsewhere
     from aresmon.push import order, rollout
     from aresmon.push import run as push_run
-    from aresmon.site.folder import user
+    from aresmon.site.folder import current_user
 
     console, host = the_console(), project.config.host(name)
 
     async def run(session: Session) -> Sequence[PushResult]:
         wanted, refused = push_run.build_targets(session, [host])
         warn_elsewhere(wanted)
-        options = order.PushOptions(by=user(), overwrite=True)
+        options = order.PushOptions(by=current_user(), overwrite=True)
         with console.rollout([name]) as shown:
             pushed = await push_run.push(session, wanted, options=options, pace=rollout.RolloutPace(0), observer=shown)
         return [*refused, *pushed]

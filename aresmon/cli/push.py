@@ -252,9 +252,9 @@ def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json
 
 def _options(**values: Any) -> PushOptions:
     from aresmon.push.order import PushOptions
-    from aresmon.site.folder import user
+    from aresmon.site.folder import current_user
 
-    return PushOptions(by=user(), **values)
+    return PushOptions(by=current_user(), **values)
 
 
 def _warn_unverified(no_verify: bool) -> None:

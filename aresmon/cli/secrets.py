@@ -63,7 +63,7 @@ def rotate(
     from aresmon.site import secret_inventory
 
     project = the_project()
-    chosen = secret_inventory.chosen(_found(project), names or [], every=every)
+    chosen = secret_inventory.select(_found(project), names or [], every=every)
     if any(one.kind != "agent" for one in chosen):
         _check_here(project, "only the secrets of agents are rotated from elsewhere (`agent-HOST`)")
     if dry_run:
@@ -82,7 +82,7 @@ def rotate(
 def _found(project: Project) -> list[SiteSecret]:
     from aresmon.site import secret_inventory
 
-    return list(secret_inventory.found(project.site.secrets, secret_inventory.secrets(project.config)))
+    return list(secret_inventory.list_files(project.site.secrets, secret_inventory.list_secrets(project.config)))
 
 
 def _check_here(project: Project, why: str) -> None:
@@ -107,7 +107,7 @@ def _rotate_agents(
     from aresmon.push.order import PushOptions
     from aresmon.push.rollout import RolloutPace
     from aresmon.site import secrets
-    from aresmon.site.folder import user
+    from aresmon.site.folder import current_user
 
     if not agents:
         return []
@@ -120,11 +120,11 @@ def _rotate_agents(
         hosts = [session.config.host(name) for name in names]
         with console.rollout(names, quiet=as_json) as shown:
             return await rotate_passwords.rotate(
-                session, hosts, options=PushOptions(by=user()), pace=pace, observer=shown
+                session, hosts, options=PushOptions(by=current_user()), pace=pace, observer=shown
             )
 
     with project.site.lock(rotate_passwords.COMMAND):
-        secrets.sweep(project.site.secrets)
+        secrets.delete_temporary_files(project.site.secrets)
         return run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
@@ -144,7 +144,8 @@ def _tell(results: Sequence[PushResult], done: Sequence[RotationResult], *, as_j
     console, code = the_console(), _code(results, done)
     if as_json:
         rows: list[dict[str, Any]] = [
-            {"name": secrets.agent(one.host), **push_run.as_json(one), "rotated": _is_rotated(one)} for one in results
+            {"name": secrets.agent_secret(one.host), **push_run.as_json(one), "rotated": _is_rotated(one)}
+            for one in results
         ]
         rows += [{"name": one.name, "why": one.reason, "next": one.next, "rotated": not one.reason} for one in done]
         console.data({"ok": code == ExitCode.DONE, "secrets": rows})

@@ -116,7 +116,7 @@ def render(
     folder = (output or site.bundle).resolve()
     if output is None:
         with site.lock("render"):
-            bundle.write(bundle.read_of(site), files)
+            bundle.write(bundle.read_site(site), files)
     else:
         found = bundle.read(folder)
         if found.files and not found.exists:
@@ -154,8 +154,12 @@ def _tell_doubts(project: Project, *, is_server: bool = False) -> None:
     for notice in (*project.config.notices, *project.wrong_overrides()):
         console.warn(notice)
     if is_server or location.is_local(project):
-        found = certificates.look(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
-        found += certificates.look(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
+        found = certificates.find_warnings(
+            project.site.root, project.config.grafana.door.tls, project.config.grafana.url
+        )
+        found += certificates.find_warnings(
+            project.site.root, project.config.edge.channel.pair, project.config.edge.url
+        )
         for doubt in found:
             console.warn(doubt.what, hint=doubt.next)
 
@@ -166,6 +170,6 @@ def _tell_secrets(project: Project) -> None:
     from aresmon.stack import location
 
     if location.is_local(project):
-        wrong = dict(external_secrets.problems(project.site.secrets, project.config.alerts.secrets))
+        wrong = dict(external_secrets.find_problems(project.site.secrets, project.config.alerts.secrets))
         for name, what in wrong.items():
             the_console().warn(what, hint=external_secrets.next_step(wrong) if name == list(wrong)[-1] else "")

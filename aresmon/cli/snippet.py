@@ -32,5 +32,5 @@ def snippet(
         )
     config, console = the_project().config, the_console()
     typer.echo(proxy_snippets.snippet(proxy, config), nl=False)
-    for what, next_step in proxy_snippets.warnings_of(config):
+    for what, next_step in proxy_snippets.find_warnings(config):
         console.warn(what, hint=next_step)

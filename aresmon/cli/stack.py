@@ -127,7 +127,7 @@ def status(
 
     Exit code: 5 if there is a problem.
     """
-    from aresmon.doctor.status import look
+    from aresmon.doctor.status import read_status
 
     project, console = the_project(), the_console()
     if watch and as_json:
@@ -135,8 +135,8 @@ def status(
     with the_stack(project) as (engine, influxdb):
         if watch:
             with until_interrupted():
-                console.watch(lambda: look(project, engine, influxdb=influxdb), every=5)
-        found = look(project, engine, influxdb=influxdb)
+                console.watch(lambda: read_status(project, engine, influxdb=influxdb), every=5)
+        found = read_status(project, engine, influxdb=influxdb)
     console.data(found.as_json()) if as_json else console.status(found)
     raise typer.Exit(found.code)
 
@@ -153,7 +153,7 @@ def logs(
     With several services, each line begins with the service's name, and the lines are in the order of their time.
     """
     from aresmon.engine import images
-    from aresmon.engine.logs import merged
+    from aresmon.engine.logs import merge
     from aresmon.system import json_schema
 
     project = the_project()
@@ -170,13 +170,13 @@ def logs(
             raise AresmonError("no service has a container, so there are no logs", hint="`aresmon up` starts the stack")
         pieces = {name: engine.logs(config.site, name, tail=tail, follow=follow) for name in chosen}
         with until_interrupted():
-            for piece in merged(pieces, follow=follow) if len(chosen) > 1 else pieces[chosen[0]]:
+            for piece in merge(pieces, follow=follow) if len(chosen) > 1 else pieces[chosen[0]]:
                 the_console().raw(piece)
 
 
 def _tell_outcome(project: Project, outcome: UpResult) -> None:
     """What `up` did, how the site is now, and where to look."""
-    from aresmon.doctor.status import look
+    from aresmon.doctor.status import read_status
     from aresmon.influxdb import users
 
     site, console = project.site, the_console()
@@ -192,7 +192,7 @@ def _tell_outcome(project: Project, outcome: UpResult) -> None:
         )
     else:
         console.say()
-        found = look(project, the_engine())
+        found = read_status(project, the_engine())
         # Said once, below, with the reason, which only this run knows.
         details = tuple(problem for problem in found.problems if problem.about not in outcome.missing)
         console.status(replace(found, problems=details), well="All else is well." if outcome.code else "All is well.")

@@ -113,11 +113,11 @@ def tell_foreseen(outcome: UpResult) -> None:
 
 def tell_release() -> None:
     """Say beside `--version` that another release brought the site of this folder up."""
-    from aresmon.site.folder import find
+    from aresmon.site.folder import find_site
     from aresmon.stack import image_versions
 
     with suppress(AresmonError):
-        warning = image_versions.version_warning(find(Path()))
+        warning = image_versions.version_warning(find_site(Path()))
         if warning:
             typer.echo(f"{warning[0]}; next: {warning[1]}", err=True)
 

@@ -39,7 +39,7 @@ def list_users(as_json: Json = False) -> None:
             "name": row.name,
             "email": row.email,
         }
-        for row in manage_users.rows(project)
+        for row in manage_users.list_users(project)
     ]
     the_console().data(rows) if as_json else the_console().users(rows)
 
@@ -57,7 +57,7 @@ def apply(
 
     project = _site_with_grafana()
     if dry_run:
-        changes = [change.what for change in manage_users.changes(project)]
+        changes = [change.what for change in manage_users.preview(project)]
         _tell(changes)
         the_console().say("Nothing was changed." if changes else "Nothing to do.")
         return
@@ -79,9 +79,9 @@ def set_password(
     from aresmon.site import secrets
 
     project = _site_with_grafana()
-    password = secrets.generated() if generate else _password(login)
+    password = secrets.generate() if generate else _password(login)
     if generate and login.lower() not in {
-        key for key, kind in manage_users.kinds(project.config).items() if kind != "guest"
+        key for key, kind in manage_users.kinds_by_login(project.config).items() if kind != "guest"
     }:
         raise AresmonError(
             f"a generated password of {login} would be kept nowhere, since aresmon.yml does not name it",
@@ -126,7 +126,7 @@ def add(
     except AresmonError as error:
         hint = f"{login} stands in aresmon.yml; `aresmon up` makes it in Grafana"
         raise AresmonError(error.message, hint=hint, code=error.code) from None
-    the_console().say(f"password in {project.site.secrets / secrets.grafana_user(login)}")
+    the_console().say(f"password in {project.site.secrets / secrets.grafana_user_secret(login)}")
 
 
 @command(app, name="remove", example="aresmon users remove marie")

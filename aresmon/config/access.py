@@ -47,12 +47,12 @@ class EdgeAccess:
         return any(ipaddress.ip_network(one).is_loopback for one in self.behind)
 
 
-def folder_of(url: str) -> str:
+def url_path(url: str) -> str:
     """The folder under which people see Grafana: `/grafana`, or nothing."""
     return urlsplit(url).path.rstrip("/")
 
 
-def name_of(url: str) -> str:
+def url_host(url: str) -> str:
     """The name that people type, without scheme, port and folder: `grafana.example.org`.
 
     An IPv6 address has no brackets, and is written as certificates have it.
@@ -79,7 +79,7 @@ def is_address(name: str) -> bool:
     return True
 
 
-def door(document: Document, settings: Mapping[str, Any], file: str) -> EdgeAccess:
+def read_access(document: Document, settings: Mapping[str, Any], file: str) -> EdgeAccess:
     """The door among Grafana's settings, which have been checked."""
     pair = settings.get("tls")
     at = tuple(
@@ -92,7 +92,7 @@ def door(document: Document, settings: Mapping[str, Any], file: str) -> EdgeAcce
     )
 
 
-def edge_contradictions(document: Document, settings: Mapping[str, Any], listen: str) -> Iterator[YamlProblem]:
+def find_edge_problems(document: Document, settings: Mapping[str, Any], listen: str) -> Iterator[YamlProblem]:
     """What is wrong between the settings of the door. `listen` is `edge.grafana`."""
     yield from url_problems(document, ("grafana", "url"), settings.get("url", ""))
     for index, word in enumerate(settings.get("behind", ())):
@@ -113,7 +113,7 @@ def edge_contradictions(document: Document, settings: Mapping[str, Any], listen:
         yield document.problem(("grafana", "url"), "with grafana.tls people come by https: say https://")
 
 
-def notices(document: Document, is_loopback: bool) -> Iterator[YamlProblem]:
+def find_warnings(document: Document, is_loopback: bool) -> Iterator[YamlProblem]:
     """What works otherwise than one would think. `is_loopback` says where `edge.grafana` listens."""
     settings = document.data.get("grafana", {})
     if is_loopback and settings.get("url", "").startswith("https://") and not {"tls", "behind"} & set(settings):
@@ -143,7 +143,7 @@ class GrafanaUser:
         return self.login.lower()
 
 
-def guests(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
+def read_guests(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
     """The guests among Grafana's settings. A guest is nobody in particular, so its name is its login."""
     return tuple(
         GrafanaUser(one["login"], "viewer", one["login"], password=one["password"])
@@ -151,7 +151,7 @@ def guests(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
     )
 
 
-def users(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
+def read_users(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
     """The people among Grafana's settings."""
     return tuple(
         GrafanaUser(one["login"], one.get("role", "viewer"), one.get("name", ""), one.get("email", ""))
@@ -159,7 +159,7 @@ def users(settings: Mapping[str, Any]) -> tuple[GrafanaUser, ...]:
     )
 
 
-def user_contradictions(document: Document, settings: Mapping[str, Any], admin: str) -> Iterator[YamlProblem]:
+def find_user_problems(document: Document, settings: Mapping[str, Any], admin: str) -> Iterator[YamlProblem]:
     """Logins that Grafana would take for one another. It compares them without case, and takes an e-mail address
     for a login."""
     taken: dict[str, Keys] = {admin.lower(): ("grafana", "admin")}

@@ -8,8 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aresmon.config import backup, builtin_alerts
-from aresmon.config.secret_forms import Form, fault
-from aresmon.config.view_files import seconds
+from aresmon.config.secret_forms import Form, find_fault
+from aresmon.config.view_files import parse_span
 from aresmon.config.views import SEVERITIES, Alert, Severity, Views, tags_of
 from aresmon.system import json_schema
 from aresmon.system.yaml_document import Document, Keys, YamlProblem, dotted
@@ -137,7 +137,7 @@ def _form(receiver: Receiver) -> Form:
 # What the schema cannot say --------------------------------------------------------------------------
 
 
-def problems(
+def find_problems(
     document: Document, data: Mapping[str, Any], hosts: Iterable[str], views: Callable[[], Views]
 ) -> Iterator[YamlProblem]:
     """What is wrong with `alerts`, of which the schema allows `data`. `views` are read only if they are needed."""
@@ -156,7 +156,7 @@ def problems(
             yield from _rule_problems(document, name, settings or {}, known, tuple(hosts))
 
 
-def notices(document: Document, data: Mapping[str, Any], views: Callable[[], Views]) -> Iterator[YamlProblem]:
+def find_warnings(document: Document, data: Mapping[str, Any], views: Callable[[], Views]) -> Iterator[YamlProblem]:
     """What is right and reaches nobody."""
     if data.get("rules"):
         yield from _percent_notices(document, data["rules"], _known(views()))
@@ -171,7 +171,9 @@ def notices(document: Document, data: Mapping[str, Any], views: Callable[[], Vie
 
 
 def _known(views: Views) -> dict[str, Alert]:
-    return {alert.id: alert for view in views.values() for alert in view.alerts} | builtin_alerts.every(backup.read({}))
+    return {alert.id: alert for view in views.values() for alert in view.alerts} | builtin_alerts.list_all(
+        backup.read({})
+    )
 
 
 def _percent_notices(document: Document, rules: Mapping[str, Any], known: Mapping[str, Alert]) -> Iterator[YamlProblem]:
@@ -208,14 +210,14 @@ def _address_problems(
 ) -> Iterator[YamlProblem]:
     if not address or (len(address) > 1 and not token):
         yield document.problem(keys, "needs `url`, or `secret` with the name of the secret that holds it")
-    if "url" in address and (found := fault(address["url"], "address")):
+    if "url" in address and (found := find_fault(address["url"], "address")):
         yield document.problem((*keys, "url"), found)
 
 
 def _quiet_problems(document: Document, keys: Keys, quiet: Mapping[str, Any]) -> Iterator[YamlProblem]:
-    if minutes(quiet["from"]) == minutes(quiet["to"]):
+    if parse_time(quiet["from"]) == parse_time(quiet["to"]):
         yield document.problem((*keys, "to"), "is when it begins; for whole days say 00:00 to 24:00")
-    if minutes(quiet["from"]) == 24 * 60:
+    if parse_time(quiet["from"]) == 24 * 60:
         yield document.problem((*keys, "from"), "24:00 is an end; a day begins at 00:00")
     try:
         ZoneInfo(quiet["timezone"])
@@ -254,7 +256,7 @@ def _change_problems(
             yield document.problem((*keys, key), "must be a number or `off`")
     if alert.id in builtin_alerts.IDS and (any(settings.get(key) for key in SEVERITIES) or "exceptions" in settings):
         yield document.problem(keys, "it has no threshold and no exceptions; `for`, or `watch: off`")
-    steps = [value for _, value in levels(alert, change(settings)) if value is not None]
+    steps = [value for _, value in levels(alert, read_override(settings)) if value is not None]
     if steps != sorted(steps, reverse=alert.levels.falling):
         order = "fall" if alert.levels.falling else "rise"
         yield document.problem(keys, f"the values must {order} from information to critical; with what is built in: "
@@ -325,7 +327,7 @@ def levels(alert: Alert, *changes: ThresholdOverride) -> tuple[tuple[Severity, f
     return tuple((severity, steps[severity]) for severity in SEVERITIES if severity in steps)
 
 
-def change(settings: Mapping[str, Any]) -> ThresholdOverride:
+def read_override(settings: Mapping[str, Any]) -> ThresholdOverride:
     """`{warning: 85, critical: off, for: 10m}`"""
     return ThresholdOverride(
         levels=tuple(
@@ -333,12 +335,12 @@ def change(settings: Mapping[str, Any]) -> ThresholdOverride:
             for severity in SEVERITIES
             if severity in settings
         ),
-        lasting=seconds(settings["for"]) if "for" in settings else None,
+        lasting=parse_span(settings["for"]) if "for" in settings else None,
         watch=settings.get("watch", True),
     )
 
 
-def minutes(time: str | int) -> int:
+def parse_time(time: str | int) -> int:
     """`23:00` → 1380. YAML itself reads it so where it is not in quotes."""
     if isinstance(time, int):
         return time
@@ -364,14 +366,14 @@ def _address(data: Mapping[str, Any]) -> Address:
 
 
 def _quiet(data: Mapping[str, Any]) -> QuietHours:
-    begin, end = minutes(data["from"]), minutes(data["to"])
+    begin, end = parse_time(data["from"]), parse_time(data["to"])
     return QuietHours(begin, end, tuple(data.get("days", ())), data["timezone"], data.get("severity", "warning"))
 
 
 def _rule(data: Mapping[str, Any]) -> AlertSettings:
-    return AlertSettings(change(data), tuple(_case(one) for one in data.get("exceptions", [])))
+    return AlertSettings(read_override(data), tuple(_case(one) for one in data.get("exceptions", [])))
 
 
 def _case(data: Mapping[str, Any]) -> AlertException:
     where = tuple((tag, str(value)) for tag, value in data.get("where", {}).items())
-    return AlertException(data.get("host", ""), where, change(data))
+    return AlertException(data.get("host", ""), where, read_override(data))

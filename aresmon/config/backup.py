@@ -93,13 +93,13 @@ def read(settings: Mapping[str, Any]) -> Backup:
     return Backup(
         to=tuple(_destination(one) for one in settings.get("to", _default("to"))),
         keep=KeepRules(*(keep.get(rule, _default("keep", rule)) for rule in ("last", "daily", "weekly", "monthly"))),
-        every=schedule(settings.get("every", _default("every"))),
-        verify=schedule(settings.get("verify", _default("verify"))),
+        every=parse_schedule(settings.get("every", _default("every"))),
+        verify=parse_schedule(settings.get("verify", _default("verify"))),
         is_wanted=bool(settings),
     )
 
 
-def schedule(text: str) -> Schedule:
+def parse_schedule(text: str) -> Schedule:
     """`sunday@04:30` as a type; without a time it is midnight, and `weekly` is sunday."""
     word, _, time = text.partition("@")
     hour, _, minute = (time or "00:00").partition(":")
@@ -129,7 +129,9 @@ def _destination(settings: Mapping[str, Any]) -> Destination:
 # What the schema cannot say --------------------------------------------------------------------------
 
 
-def problems(document: Document, settings: Mapping[str, Any], data: Mapping[str, PurePath]) -> Iterator[YamlProblem]:
+def find_problems(
+    document: Document, settings: Mapping[str, Any], data: Mapping[str, PurePath]
+) -> Iterator[YamlProblem]:
     """What is wrong between settings. `data` are the data folders, by setting; `settings` is what the schema allows."""
     seen: list[Any] = []
     for index, one in enumerate(settings.get("to") or ()):

@@ -31,12 +31,12 @@ IDS = (UNREACHABLE.id, _LATE, _UNPROVEN)
 _HOUR, _DAY = 3600, 86400
 
 
-def every(backup: Backup) -> dict[str, Alert]:
+def list_all(backup: Backup) -> dict[str, Alert]:
     """All that there can be, by their ids, those of backups with the times that this site has."""
     return {one.id: one for one in (UNREACHABLE, *_of_backups(backup))}
 
 
-def armed(backup: Backup) -> Iterator[Alert]:
+def list_enabled(backup: Backup) -> Iterator[Alert]:
     """Those that a site has: of backups where `aresmon.yml` says something of them, and they are due at some time."""
     yield UNREACHABLE
     if backup.is_wanted:

@@ -36,7 +36,7 @@ def add_host(text: str, name: str, settings: Mapping[str, Any]) -> str:
             f"{FILE}:{hosts.line(name)} hosts.{name}: this host exists already", hint="edit it, or choose another name"
         )
     plain = yaml.safe_load(yaml.safe_dump(dict(settings)))
-    line = f"{yaml_spans.flow(name)}: {yaml_spans.flow(plain)}"
+    line = f"{yaml_spans.format_flow(name)}: {yaml_spans.format_flow(plain)}"
     edited = hosts.collection.with_entry(block=_block_lines(hosts.collection, name, plain, line), flow=line)
     wanted = [*hosts.data["hosts"].items(), (name, plain)]
     if not _says(edited, hosts.data, wanted):
@@ -95,7 +95,7 @@ def _read(text: str) -> _Hosts:
     source = yaml_spans.source(text)
     collection = source.collection("hosts")
     if collection is None:  # merged in
-        raise yaml_spans.unsupported()
+        raise yaml_spans.unsupported_error()
     return _Hosts(data, source, collection, {name: document.line(("hosts", name)) for name in data["hosts"]})
 
 
@@ -144,8 +144,8 @@ def _block_lines(hosts: Collection, name: str, settings: Mapping[str, Any], line
 
 
 def _lines(name: str, settings: Mapping[str, Any], *, step: str) -> list[str]:
-    pairs = (f"{step}{yaml_spans.flow(key)}: {yaml_spans.flow(value)}" for key, value in settings.items())
-    return [f"{yaml_spans.flow(name)}:", *pairs]
+    pairs = (f"{step}{yaml_spans.format_flow(key)}: {yaml_spans.format_flow(value)}" for key, value in settings.items())
+    return [f"{yaml_spans.format_flow(name)}:", *pairs]
 
 
 def _are_written_in_one_line(hosts: Collection) -> bool:

@@ -26,7 +26,7 @@ def add_user(text: str, settings: Mapping[str, str]) -> str:
     if not isinstance(grafana, dict):
         raise AresmonError(f"{FILE}: grafana: must be a mapping", hint="`aresmon check` helps")
     wanted["grafana"] = {**grafana, "users": [*(grafana.get("users") or []), dict(settings)]}
-    entry = yaml_spans.flow(dict(settings))
+    entry = yaml_spans.format_flow(dict(settings))
     edited = _added(source, entry)
     if edited.endswith(f"- {entry}"):  # the last line of the file, which had no line break either
         edited += yaml_spans.line_break(edited, len(edited))

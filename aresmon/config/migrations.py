@@ -26,7 +26,7 @@ class Migration:
     change: Callable[[str], str]
 
 
-def say_tls(text: str) -> str:
+def set_tls_off(text: str) -> str:
     """The text with `edge.tls: off`, as it was so far, where there are other hosts and nothing is said of it."""
     said = _read(text)
     edge = said.get("edge")
@@ -37,7 +37,7 @@ def say_tls(text: str) -> str:
     return changed if _read(changed) == wanted else text
 
 
-MIGRATIONS = (Migration("0.4.0", "say that agents write in the clear, since new sites encrypt", say_tls),)
+MIGRATIONS = (Migration("0.4.0", "say that agents write in the clear, since new sites encrypt", set_tls_off),)
 
 
 def migrate(text: str) -> tuple[str, tuple[Migration, ...]]:

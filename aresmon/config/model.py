@@ -165,7 +165,9 @@ def load(
         sound, dropped = json_schema.without_errors(document.data, package_data.site_schema())
     if isinstance(sound, dict) and sound.get("hosts"):
         document.problems.extend(_contradictions(document, sound, dropped, catalogue))
-        document.problems.extend(config_alerts.problems(document, sound.get("alerts") or {}, sound["hosts"], views))
+        document.problems.extend(
+            config_alerts.find_problems(document, sound.get("alerts") or {}, sound["hosts"], views)
+        )
     if document.problems:
         details = [problem.describe(file) for problem in sorted(set(document.problems))]
         raise SiteError(
@@ -174,12 +176,12 @@ def load(
     return _fleet(document, file, views)
 
 
-def hours(duration: str) -> int:
+def parse_hours(duration: str) -> int:
     """`7d` → 168; `forever` → 0."""
     return FOREVER if duration == "forever" else int(duration[:-1]) * HOURS[duration[-1]]
 
 
-def as_written(hours: int) -> str:
+def format_hours(hours: int) -> str:
     """So many hours as one would write them: 168 → `7d`, 17520 → `2y`, 0 → `forever`."""
     if hours == FOREVER:
         return "forever"
@@ -210,9 +212,9 @@ def _contradictions(
     yield from _memory(document, data)
     grafana = data.get("grafana", {})
     listen = data.get("edge", {}).get("grafana", _default("edge", "grafana"))
-    yield from access.edge_contradictions(document, grafana, listen)
-    yield from tls.contradictions(document, data.get("edge", {}))
-    yield from access.user_contradictions(document, grafana, grafana.get("admin", _default("grafana", "admin")))
+    yield from access.find_edge_problems(document, grafana, listen)
+    yield from tls.find_problems(document, data.get("edge", {}))
+    yield from access.find_user_problems(document, grafana, grafana.get("admin", _default("grafana", "admin")))
 
 
 def _collectors(
@@ -248,7 +250,7 @@ def _listening(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProb
 
 def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:
     keep = data.get("storage", {}).get("keep", {})
-    tiers = [(tier, hours(keep.get(tier, _default("storage", "keep", tier)))) for tier in ("raw", "1m", "1h")]
+    tiers = [(tier, parse_hours(keep.get(tier, _default("storage", "keep", tier)))) for tier in ("raw", "1m", "1h")]
     for tier, kept in tiers:
         if kept > _LONGEST:
             yield document.problem(("storage", "keep", tier), "InfluxDB counts 292 years at the most; say `forever`")
@@ -263,7 +265,7 @@ def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProble
     grafana = data.get("grafana", {}).get("data", _default("grafana", "data"))
     named = {("storage", "data"): PurePath(normpath(storage)), ("grafana", "data"): PurePath(normpath(grafana))}
     details = {".".join(keys): folder for keys, folder in named.items()}
-    yield from config_backup.problems(document, data.get("backup") or {}, details)
+    yield from config_backup.find_problems(document, data.get("backup") or {}, details)
     for keys, folder in named.items():
         if len(folder.parts) < 2 and (folder.is_absolute() or not folder.name or folder.name == ".."):
             yield document.problem(keys, f"'{folder}' is no folder to give away; name one below it")
@@ -290,21 +292,21 @@ def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Config:
     hosts = tuple(_host(name, settings or {}, name == _server(data)) for name, settings in data["hosts"].items())
     storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
     edge = _edge(document, file)
-    opened = access.door(document, grafana, file)
+    opened = access.read_access(document, grafana, file)
     services = ("influxdb", "grafana", "edge", "telegraf")
     return Config(
         site=data.get("site", _default("site")),
         server=_server(data),
         data=storage.get("data", _default("storage", "data")),
         keep=RetentionSettings(
-            *(hours(storage.get("keep", {}).get(t, _default("storage", "keep", t))) for t in ("raw", "1m", "1h"))
+            *(parse_hours(storage.get("keep", {}).get(t, _default("storage", "keep", t))) for t in ("raw", "1m", "1h"))
         ),
         grafana=GrafanaSettings(
             url=grafana.get("url", f"{opened.scheme}://{edge.grafana.here}"),
             admin=grafana.get("admin", _default("grafana", "admin")),
             data=grafana.get("data", _default("grafana", "data")),
-            guests=access.guests(grafana),
-            users=access.users(grafana),
+            guests=access.read_guests(grafana),
+            users=access.read_users(grafana),
             door=opened,
         ),
         edge=edge,
@@ -344,7 +346,7 @@ def _configs(settings: Mapping[str, Any] | None) -> ConfigsSettings | None:
 def _edge(document: Document, file: str) -> EdgeSettings:
     settings = document.data.get("edge", {})
     agents = _listen(settings.get("agents", _default_agents(document.data["hosts"])))
-    way = tls.channel(document, settings, file)
+    way = tls.read_agent_tls(document, settings, file)
     return EdgeSettings(
         grafana=_listen(settings.get("grafana", _default("edge", "grafana"))),
         agents=agents,
@@ -376,9 +378,10 @@ def _notices(document: Document, file: str, edge: EdgeSettings, views: Callable[
     elif edge.agents.is_loopback and not is_alone and "url" not in document.data.get("edge", {}):
         message = f"the other hosts cannot reach {edge.agents}; leave it out, or say in edge.url how they do"
         yield document.problem(("edge", "agents"), message).describe(file)
-    yield from (notice.describe(file) for notice in access.notices(document, edge.grafana.is_loopback))
+    yield from (notice.describe(file) for notice in access.find_warnings(document, edge.grafana.is_loopback))
     yield from (
-        notice.describe(file) for notice in config_alerts.notices(document, document.data.get("alerts", {}), views)
+        notice.describe(file)
+        for notice in config_alerts.find_warnings(document, document.data.get("alerts", {}), views)
     )
     details: set[tuple[str, ...]] = set()
     for keys, reason in json_schema.unused(document.data, package_data.site_schema()):

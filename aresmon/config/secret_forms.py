@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 _QUOTES = "\"'`"
 
 
-def fault(value: str, *forms: Form) -> str:
+def find_fault(value: str, *forms: Form) -> str:
     """What keeps a value from being of all these forms, as `has quotes around it`; empty if nothing does."""
     if not value:
         return "is empty"

@@ -68,14 +68,14 @@ def substitute(value: Any, environment: Mapping[str, str]) -> Any:
     return value
 
 
-def unset(text: str, environment: Mapping[str, str]) -> Iterator[re.Match[str]]:
+def find_unset(text: str, environment: Mapping[str, str]) -> Iterator[re.Match[str]]:
     """The references in a string whose variable nobody sets, and which have no word for that case.
 
     They stay as they are written; only behind a ${NAME:-default} they become nothing.
     """
     for found in _VARIABLE.finditer(text):
         if found["rest"]:
-            yield from unset(found[0][_closing_brace(found[0]) + 1 or len(found[0]) :], environment)
+            yield from find_unset(found[0][_closing_brace(found[0]) + 1 or len(found[0]) :], environment)
         elif (name := found["named"] or found["braced"]) and name not in environment:
             yield found
 

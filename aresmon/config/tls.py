@@ -31,7 +31,7 @@ class AgentTls:
         return "https" if self.is_tls else "http"
 
 
-def channel(document: Document, settings: Mapping[str, Any], file: str) -> AgentTls:
+def read_agent_tls(document: Document, settings: Mapping[str, Any], file: str) -> AgentTls:
     """The channel among the settings of `edge`, which have been checked."""
     said = settings.get("tls")
     if not isinstance(said, dict):
@@ -42,7 +42,7 @@ def channel(document: Document, settings: Mapping[str, Any], file: str) -> Agent
     return AgentTls(pair=KeyPair(said["certificate"], said["key"], at, door="edge"))
 
 
-def contradictions(document: Document, settings: Mapping[str, Any]) -> Iterator[YamlProblem]:
+def find_problems(document: Document, settings: Mapping[str, Any]) -> Iterator[YamlProblem]:
     """What is wrong between these settings."""
     said = settings.get("tls")
     if said is True:

@@ -29,7 +29,7 @@ _SAYS = {
 _TAKEN = ("Host", "Newest point", "newest", "uid")  # columns that the overview has by itself
 
 
-def contradictions(document: Document, known: Mapping[str, Measurement]) -> Iterator[YamlProblem]:
+def find_problems(document: Document, known: Mapping[str, Measurement]) -> Iterator[YamlProblem]:
     """Everything of the kind, in data that the schema allows; `known` are its measurements."""
     data = document.data
     yield from _measurement_problems(document, data["measurements"])

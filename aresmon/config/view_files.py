@@ -71,7 +71,7 @@ def read(text: str, name: str, *, file: str, checked: bool = False) -> View:
     if not document.problems and not checked:
         document.problems.extend(json_schema.problems(document, view_schema()))
         if not document.problems:
-            document.problems.extend(view_checks.contradictions(document, _measurements(document.data)))
+            document.problems.extend(view_checks.find_problems(document, _measurements(document.data)))
     if document.problems:
         raise SiteError([problem.describe(file) for problem in sorted(set(document.problems))])
     return _view(document.data, name)
@@ -115,7 +115,7 @@ def view_schema() -> dict[str, Any]:
     return loaded
 
 
-def seconds(span: str) -> int:
+def parse_span(span: str) -> int:
     """`10m` → 600"""
     return int(span[:-1]) * _SPAN[span[-1]]
 
@@ -202,8 +202,8 @@ def _alert(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Alert:
         id=data["id"],
         title=data["title"],
         series=_series(data["series"], known),
-        over=seconds(data["over"]),
-        lasting=seconds(data.get("for", "0s")),
+        over=parse_span(data["over"]),
+        lasting=parse_span(data.get("for", "0s")),
         levels=Levels(_steps(data["below" if falling else "above"]), falling),
         unit=data["unit"],
         summary=data["summary"],
@@ -221,7 +221,7 @@ def _series(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Series
         measurement=data.get("from", ""),
         field=data.get("field", ""),
         aggregate=data.get("aggregate", "mean"),
-        rate=seconds(data["rate"]) if "rate" in data else 0,
+        rate=parse_span(data["rate"]) if "rate" in data else 0,
         increase=data.get("increase", False),
         math=data.get("math", "").strip(),
         where=tuple(_condition(key, value, tags) for key, value in data.get("where", {}).items()),

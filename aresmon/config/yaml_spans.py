@@ -187,11 +187,11 @@ def source(text: str) -> Source:
         root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
         tokens = tuple(token for token in yaml.scan(text, Loader=yaml.SafeLoader) if _is_visible(token))
     except (yaml.YAMLError, RecursionError):
-        raise unsupported() from None
+        raise unsupported_error() from None
     return Source(text, root, tokens)
 
 
-def unsupported() -> AresmonError:
+def unsupported_error() -> AresmonError:
     """The error for a file that is written in a way that is not served."""
     return AresmonError(f"{FILE}: is written in a way that only a person can edit", hint="edit it by hand")
 
@@ -234,7 +234,7 @@ def _start_marks(node: yaml.CollectionNode, tokens: Tokens) -> Iterator[Any]:
 # Text ------------------------------------------------------------------------------------------------
 
 
-def flow(value: Any) -> str:
+def format_flow(value: Any) -> str:
     """A value in flow style on one line, quoted where YAML needs it."""
     dumped: str = yaml.safe_dump(
         [value], default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False

@@ -12,7 +12,7 @@ from aresmon.doctor.facts import DatabaseFacts, DataFacts, HostFacts, PushFacts,
 from aresmon.doctor.findings import Finding
 from aresmon.push import enroll
 from aresmon.push.result import describe_damaged, is_good
-from aresmon.system.git import listed, plain
+from aresmon.system.git import format_names, without_escapes
 
 _MANY, _FAR_TOO_MANY = 100_000, 1_000_000
 # An agent with a hundred containers has a few thousand series, which is normal.
@@ -32,7 +32,7 @@ def database(seen: DatabaseFacts) -> Iterator[Finding]:
         kind = "downsampling" if "downsampl" in change else "database-differs"
         yield Finding(kind, f"`up` would {change}")
     for name in seen.unmanaged_queries:
-        yield Finding("downsampling-unknown", f"aresmon does not manage the continuous query {plain(name)}")
+        yield Finding("downsampling-unknown", f"aresmon does not manage the continuous query {without_escapes(name)}")
 
 
 def series(seen: DataFacts) -> Iterator[Finding]:
@@ -84,13 +84,15 @@ def versions(seen: Mapping[str, str]) -> Iterator[Finding]:
     oldest = ".".join(map(str, enroll.OLDEST))
     for host, version in sorted(seen.items()):
         if version and enroll.version(version) < enroll.OLDEST:
-            what = f"{host} has Telegraf {plain(version)}; the oldest supported version is {oldest}"
+            what = f"{host} has Telegraf {without_escapes(version)}; the oldest supported version is {oldest}"
             yield Finding("agent-old", what)
     hosts_of: dict[str, list[str]] = {}
     for host, version in sorted(seen.items()):
         hosts_of.setdefault(version, []).append(host)
     if len(hosts_of) > 1:
-        versions_text = "; ".join(f"{plain(one)}: {listed(hosts)}" for one, hosts in sorted(hosts_of.items()))
+        versions_text = "; ".join(
+            f"{without_escapes(one)}: {format_names(hosts)}" for one, hosts in sorted(hosts_of.items())
+        )
         yield Finding("agents-differ", f"the agents have {len(hosts_of)} versions: {versions_text}")
 
 
@@ -113,12 +115,12 @@ def error_of(line: str) -> str:
     """
     text = line.partition(" ")[2] if re.match(r"\d{4}-\d\d-\d\dT\S+ ", line) else line
     if text.startswith(("panic:", "fatal error:")):
-        return plain(text.strip())[:200]
+        return without_escapes(text.strip())[:200]
     if "lvl=error" not in text and "lvl=panic" not in text and "lvl=fatal" not in text:
         return ""
     fields = re.findall(r'\b(msg|error|name|path|db_shard_id)=("(?:[^"\\]|\\.)*"|\S+)', text)
     values = [value[1:-1].replace('\\"', '"') if value.startswith('"') else value for _, value in fields]
-    return plain(": ".join(values) or text.strip())[:200]
+    return without_escapes(": ".join(values) or text.strip())[:200]
 
 
 def pushes(seen: PushFacts, config: Config) -> Iterator[Finding]:
@@ -126,7 +128,9 @@ def pushes(seen: PushFacts, config: Config) -> Iterator[Finding]:
     for host in config.hosts:
         outcome, why = seen.last.get(host.name, ("", ""))
         if outcome and not is_good(outcome):
-            what = f"the last push to {host.name} did not succeed ({outcome})" + (f": {plain(why)}" if why else "")
+            what = f"the last push to {host.name} did not succeed ({outcome})" + (
+                f": {without_escapes(why)}" if why else ""
+            )
             yield Finding("push-failed", what, f"`aresmon push-config {host.name}`")
         elif not outcome and host != config.sidecar:
             what = f"no configuration has been deployed to {host.name} from here"
@@ -149,7 +153,7 @@ def hosts(seen: Sequence[HostFacts]) -> Iterator[Finding]:
             what = f"{one.name}: {describe_damaged(one.damaged)}"
             yield Finding("host-drift", what, f"`aresmon push-config {one.name}`")
         if one.drifted:
-            what = f"{one.name}: edited since the last push: {listed(one.drifted)}"
+            what = f"{one.name}: edited since the last push: {format_names(one.drifted)}"
             yield Finding("host-drift", what, f"`aresmon drift {one.name}` shows the differences")
         if abs(one.clock_offset) > 2:
             side = "ahead of" if one.clock_offset > 0 else "behind"
@@ -159,14 +163,14 @@ def hosts(seen: Sequence[HostFacts]) -> Iterator[Finding]:
 def _flood(one: SeriesCount, tags: Mapping[str, int]) -> Finding:
     many = f"{'at least ' if one.is_minimum else ''}{one.count}"
     tag = max((name for name in tags if name != "host"), key=lambda name: tags[name], default="")
-    named = f"; its tag {plain(tag)} has {tags[tag]} values or more" if tag else ""
+    named = f"; its tag {without_escapes(tag)} has {tags[tag]} values or more" if tag else ""
     grown = (
         f", {one.now} in the last hour and {one.before} in the same hour yesterday" if one.before is not None else ""
     )
-    setting = f'tagexclude = ["{plain(tag)}"]' if tag else "tagexclude"
+    setting = f'tagexclude = ["{without_escapes(tag)}"]' if tag else "tagexclude"
     return Finding(
         "series-host",
-        f"{plain(one.host)} has {many} series in {plain(one.measurement)}{named}{grown}",
+        f"{without_escapes(one.host)} has {many} series in {without_escapes(one.measurement)}{named}{grown}",
         f"exclude the tag: `{setting}` in that input of its configuration, then `aresmon push-config {one.host}`; "
         f"until then `aresmon hosts block {one.host}` stops its writes",
     )
@@ -174,7 +178,7 @@ def _flood(one: SeriesCount, tags: Mapping[str, int]) -> Finding:
 
 def _largest(counts: Sequence[SeriesCount]) -> str:
     most = sorted(counts, key=lambda one: -one.count)[:3]
-    text = ", ".join(f"{plain(one.host)} {plain(one.measurement)}: {one.count}" for one in most)
+    text = ", ".join(f"{without_escapes(one.host)} {without_escapes(one.measurement)}: {one.count}" for one in most)
     return f"the largest are {text}" if text else ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from aresmon import __version__
 from aresmon.doctor.facts import BackupFacts, FolderFacts, PlanFacts, SecretFacts
 from aresmon.doctor.findings import Finding
-from aresmon.system.git import listed
+from aresmon.system.git import format_names
 
 _VERIFIED_WITHIN = 35 * 86400.0
 _DAY = 86400.0
@@ -39,7 +39,7 @@ def secrets(seen: FolderFacts) -> Iterator[Finding]:
     for secret in seen.secrets:
         yield from _secret(secret)
     if seen.tracked:
-        what = f"git tracks {len(seen.tracked)} files in .aresmon: {listed(seen.tracked)}"
+        what = f"git tracks {len(seen.tracked)} files in .aresmon: {format_names(seen.tracked)}"
         yield Finding("secret-tracked", what, "`git rm -r --cached .aresmon`, commit, and rotate the secrets")
     for name, path in seen.exposed:
         what = f"{path} contains the secret {name}"
@@ -52,7 +52,7 @@ def secrets(seen: FolderFacts) -> Iterator[Finding]:
 def plan(seen: PlanFacts) -> Iterator[Finding]:
     """Check the bundle for edits, and compare it with what `up` would render."""
     if seen.edited:
-        yield Finding("bundle-edited", f"edited by hand: {listed(seen.edited)}")
+        yield Finding("bundle-edited", f"edited by hand: {format_names(seen.edited)}")
     if not seen.version:
         return  # `up` has never run: the checks of the services report that
     if seen.version != __version__:
@@ -60,7 +60,7 @@ def plan(seen: PlanFacts) -> Iterator[Finding]:
         yield Finding("bundle-version", what)
     elif seen.steps or set(seen.changed) - set(seen.edited):
         actions = [*seen.steps, *(f"change {len(seen.changed)} files of the bundle" for _ in seen.changed[:1])]
-        yield Finding("plan-pending", f"`aresmon up` would: {listed(actions)}")
+        yield Finding("plan-pending", f"`aresmon up` would: {format_names(actions)}")
 
 
 def backups(seen: BackupFacts) -> Iterator[Finding]:

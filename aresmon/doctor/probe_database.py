@@ -33,7 +33,7 @@ _DAY, _HOUR = 86400, 3600
 
 def differences(influxdb: InfluxDB, project: Project) -> facts.DatabaseFacts:
     """Return what `up` would change in the database, and the unmanaged continuous queries."""
-    changes, coarser = service.differences(project, influxdb, folder.users(), shorten=True)
+    changes, coarser = service.plan_changes(project, influxdb, folder.service_user_ids(), shorten=True)
     return facts.DatabaseFacts(
         tuple(change.description for change in changes),
         tuple(change.description for change in coarser),

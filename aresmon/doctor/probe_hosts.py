@@ -14,7 +14,7 @@ _WITHIN = 20.0  # seconds for one host
 _AT_ONCE = 50
 
 
-async def visit(session: Session) -> tuple[facts.HostFacts, ...]:
+async def visit_hosts(session: Session) -> tuple[facts.HostFacts, ...]:
     """Visit every host of the site, fifty at a time, each with a time limit."""
     slots = asyncio.Semaphore(_AT_ONCE)
 

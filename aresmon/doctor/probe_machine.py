@@ -97,7 +97,7 @@ def stack(of: Engine, config: Config) -> facts.StackFacts:
 
 def service(details: Mapping[str, Any], pins: Mapping[str, Any]) -> facts.ServiceFacts:
     """Parse the inspection of a container."""
-    one, host = containers.container(details), details["HostConfig"]
+    one, host = containers.parse_container(details), details["HostConfig"]
     log = host.get("LogConfig") or {}
     limited = log.get("Type") in _LIMITED_DRIVERS or "max-size" in (log.get("Config") or {})
     return facts.ServiceFacts(

@@ -54,7 +54,7 @@ def folder(project: Project, *, influxdb_runs: bool) -> facts.FolderFacts:
 
 def plan(project: Project, engine: Engine) -> facts.PlanFacts:
     """Return what `up` would do. Nothing is fetched or changed."""
-    on_disk = bundle.read_of(project.site)
+    on_disk = bundle.read_site(project.site)
     if not on_disk.exists:
         return facts.PlanFacts("", (), (), ())
     found, _ = image_versions.select_images(project, engine, images.local(engine, images.used_pins(project.config)))
@@ -81,7 +81,7 @@ def backups(project: Project) -> facts.BackupFacts:
 
 def _secrets(project: Project) -> Iterator[facts.SecretFacts]:
     """Read the permissions of each secret, and of the folders that protect them."""
-    users = site_folder.users()
+    users = site_folder.service_user_ids()
     owners = secrets.owners(project.config, users)
     for path in (project.site.state, project.site.secrets):
         if path.is_dir():
@@ -159,7 +159,7 @@ def _socket(site: Site) -> facts.SocketFacts:
 def _git(site: Site, *arguments: str) -> list[str]:
     """Run git and return its output's lines or names; none if git is not installed or fails."""
     try:
-        done = git.ask(arguments, cwd=site.root, env=None, timeout=git.LOCALLY / 3)
+        done = git.run_git(arguments, cwd=site.root, env=None, timeout=git.LOCALLY / 3)
     except AresmonError:
         return []
     return [one.strip() for one in done.out.replace("\0", "\n").splitlines() if one.strip()] if done.code == 0 else []

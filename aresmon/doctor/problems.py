@@ -104,7 +104,7 @@ def of_certificates(project: Project, at: float) -> Iterator[Problem]:
         yield Problem("edge", warning.what, warning.next, "certificate")
     if edge.channel.by_site:
         agents = project.site.tls / certificates.FILES["edge"]
-        for warning in ca.find_problems(project.site.authority, ca.names(project.config), agents, now):
+        for warning in ca.find_problems(project.site.authority, ca.server_names(project.config), agents, now):
             yield Problem("edge", warning.what, warning.next, "channel")
     yield from (
         Problem(about, warning.what, warning.next, "channel") for about, warning in tls_migration.find_problems(project)
@@ -193,13 +193,13 @@ def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
         "`aresmon logs telegraf` shows the reason" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
     )
     if host.ahead:
-        what = f"the clock of {host.name} is wrong: its points are dated {age(host.ahead)} in the future"
+        what = f"the clock of {host.name} is wrong: its points are dated {format_age(host.ahead)} in the future"
         yield Problem(host.name, what, f"on {host.name}: `timedatectl` shows whether it is synchronised", "clock")
     elif host.age is None:
         install = read_log if is_sidecar else f"`aresmon push-config {host.name}` deploys its configuration"
         yield Problem(host.name, f"{host.name} has never sent data", install)
     elif host.age > host.late_after:
-        what = f"{host.name} is silent: its newest point is {age(host.age)} old"
+        what = f"{host.name} is silent: its newest point is {format_age(host.age)} old"
         yield Problem(host.name, what, f"{read_log}; `timedatectl` shows whether its clock is behind")
     elif host.refused:
         what = f"{host.name}: {host.refused} of its writes failed in the last minute"
@@ -211,7 +211,7 @@ def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
         yield Problem(host.name, what, read_log)
 
 
-def age(seconds: float) -> str:
+def format_age(seconds: float) -> str:
     """`8 s`, `3 min`, `5 h`, `12 d`"""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:

@@ -93,7 +93,7 @@ def _probes(case: Examination, project: Project) -> dict[str, Callable[[], Any]]
     site, config, engine = project.site, project.config, case.engine
 
     def influxdb() -> InfluxDB:
-        return case.influxdb() if case.influxdb else service.influxdb(site)
+        return case.influxdb() if case.influxdb else service.admin_client(site)
 
     def data() -> facts.DataFacts:
         free = capacity.free_bytes(site.root / config.data) if case.is_here else None
@@ -102,7 +102,7 @@ def _probes(case: Examination, project: Project) -> dict[str, Callable[[], Any]]
     probes: dict[str, Callable[[], Any]] = {
         "the engine": lambda: probe_machine.engine(engine),
         "the containers": lambda: probe_machine.stack(engine, config),
-        _STATUS: lambda: doctor_status.look(project, engine, influxdb=case.influxdb),
+        _STATUS: lambda: doctor_status.read_status(project, engine, influxdb=case.influxdb),
         "what is in the database": data,
         "InfluxDB's log": lambda: _log(engine, config),
         "the pushes": lambda: probe_site.pushes(site),

@@ -61,7 +61,7 @@ class _Data:
     capacity: Capacity | None = None
 
 
-def look(
+def read_status(
     project: Project, engine: Engine, *, influxdb: Callable[[], InfluxDB] | None = None, now: float | None = None
 ) -> Status:
     """Read the state of a site. Without `influxdb` its InfluxDB is on this machine.
@@ -111,7 +111,7 @@ def _read_database(
     folder = project.site.root / project.config.data if influxdb is None else None
     data = _Data()
     try:
-        asked = service.influxdb(project.site) if influxdb is None else influxdb()
+        asked = service.admin_client(project.site) if influxdb is None else influxdb()
         # First, since it is cheap: with too many series, the other queries may be rejected.
         taken = _capacity(asked, folder, at)
         data = _Data(problems=tuple(doctor_problems.of_capacity(taken)) if taken else (), capacity=taken)

@@ -63,8 +63,10 @@ def build(
     first time, seconds afterwards.
     """
     makers: dict[str, Callable[[str], None]] = {
-        "influxdb": lambda reference: _from_binary(engine, "influxdb", reference, "influxd", influxd()),
-        "telegraf": lambda reference: _from_binary(engine, "telegraf", reference, "telegraf", telegraf(plugins)),
+        "influxdb": lambda reference: _from_binary(engine, "influxdb", reference, "influxd", compile_influxd()),
+        "telegraf": lambda reference: _from_binary(
+            engine, "telegraf", reference, "telegraf", compile_telegraf(plugins)
+        ),
         "edge": lambda reference: _edge(engine, reference),
     }
     failed: dict[str, str] = {}
@@ -82,18 +84,18 @@ def build(
     return failed
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """The user's cache folder for what was compiled."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "aresmon"
 
 
-def influxd() -> Path:
+def compile_influxd() -> Path:
     """The influxd binary, compiled if the cache does not have it. It links libc and libgcc_s."""
     _need("go", "cargo", "cc")
-    target = cache() / f"influxd-{INFLUXDB.version}"
+    target = cache_folder() / f"influxd-{INFLUXDB.version}"
     if not target.exists():
-        helper = _go_install(PKG_CONFIG, "", cache() / f"pkg-config-{PKG_CONFIG.version}")
+        helper = _go_install(PKG_CONFIG, "", cache_folder() / f"pkg-config-{PKG_CONFIG.version}")
         # flux asks for a Rust toolchain by number, which rustup would try to fetch.
         toolchain = {"RUSTUP_TOOLCHAIN": "stable"} if shutil.which("rustup") else {}
         environment = {"PKG_CONFIG": str(helper), "CGO_ENABLED": "1", **toolchain}
@@ -102,24 +104,24 @@ def influxd() -> Path:
     return target
 
 
-def telegraf(plugins: Iterable[str] = ()) -> Path:
+def compile_telegraf(plugins: Iterable[str] = ()) -> Path:
     """The telegraf binary with these plug-ins, compiled if the cache does not have it. It is static."""
     _need("go")
     wanted = sorted({*_PLUGINS, *plugins, *_shipped_plugins()})
     tags = ",".join(["custom", *wanted])
-    target = cache() / f"telegraf-{TELEGRAF.version}-{hashlib.sha256(tags.encode()).hexdigest()[:8]}"
+    target = cache_folder() / f"telegraf-{TELEGRAF.version}-{hashlib.sha256(tags.encode()).hexdigest()[:8]}"
     if not target.exists():
         stamp = f"-X {TELEGRAF.path}/internal.Version={TELEGRAF.version.lstrip('v')}"
         _go_install(TELEGRAF, "cmd/telegraf", target, environment={"CGO_ENABLED": "0"}, ldflags=stamp, tags=tags)
     return target
 
 
-def root_filesystem(name: str, *packages: str) -> Path:
+def build_root_filesystem(name: str, *packages: str) -> Path:
     """A minimal root file system of this machine's own distribution with these packages, as a tar."""
     _need("mmdebstrap")
     suite = _suite()
     listed = ",".join(packages)
-    target = cache() / f"rootfs-{suite}-{name}-{hashlib.sha256(listed.encode()).hexdigest()[:8]}.tar"
+    target = cache_folder() / f"rootfs-{suite}-{name}-{hashlib.sha256(listed.encode()).hexdigest()[:8]}.tar"
     with _ROOT_LOCK:
         if target.exists():
             return target
@@ -140,12 +142,12 @@ def root_filesystem(name: str, *packages: str) -> Path:
 
 
 def _edge(engine: Engine, reference: str) -> None:
-    engine.import_tree("aresmon/rootfs:haproxy", root_filesystem("haproxy", "haproxy"))
+    engine.import_tree("aresmon/rootfs:haproxy", build_root_filesystem("haproxy", "haproxy"))
     engine.build(reference, _context("edge"))
 
 
 def _from_binary(engine: Engine, service: str, reference: str, name: str, binary: Path) -> None:
-    engine.import_tree("aresmon/rootfs:base", root_filesystem("base", "ca-certificates"))
+    engine.import_tree("aresmon/rootfs:base", build_root_filesystem("base", "ca-certificates"))
     engine.build(reference, _context(service, {name: binary}))
 
 
@@ -218,7 +220,7 @@ def _shipped_plugins() -> set[str]:
 
 def _anywhere() -> Path:
     """A folder outside any Go module: `go install name@version` must not read somebody's go.mod."""
-    folder = cache()
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

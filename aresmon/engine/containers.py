@@ -44,7 +44,7 @@ class Container:
         return self.state == "running" and self.health in ("healthy", "")
 
 
-def container(details: Mapping[str, Any]) -> Container:
+def parse_container(details: Mapping[str, Any]) -> Container:
     """What the engine's inspection of a container says."""
     state, labels = details["State"], details["Config"]["Labels"]
     health = state.get("Health") or {}
@@ -89,7 +89,7 @@ def _seconds(text: str) -> float:
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-def memory(pid: int) -> int | None:
+def memory_usage(pid: int) -> int | None:
     """Bytes in use by the control group of this process, without the file cache that can be dropped at once.
 
     None where the kernel does not let us see it.
@@ -121,7 +121,7 @@ def _used(folder: Path, usage: str, inactive: str) -> int:
 _LEAVES_WITHIN = 10.0  # seconds
 
 
-def remove(network: Network) -> None:
+def remove_network(network: Network) -> None:
     """Remove a network. The engine counts the endpoint of a removed container for a moment longer.
 
     Raises AresmonError where somebody else is in it, or nobody and it cannot be removed within ten seconds.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from aresmon.engine import containers as engine_containers
-from aresmon.engine.containers import Container, container
+from aresmon.engine.containers import Container, parse_container
 from aresmon.system import process
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -102,12 +102,12 @@ class Engine:
                     inspected.append(self.client.api.inspect_container(one["Id"]))
                 except docker.errors.NotFound:
                     continue  # gone in between
-        told_of = sorted((container(details) for details in inspected), key=lambda one: one.created)
+        told_of = sorted((parse_container(details) for details in inspected), key=lambda one: one.created)
         return {container.service: container for container in told_of}
 
     def memory(self, container: Container) -> int:
         """Bytes in use by a container, without the file cache that can be dropped."""
-        seen = 0 if not container.pid else None if self.far else engine_containers.memory(container.pid)
+        seen = 0 if not container.pid else None if self.far else engine_containers.memory_usage(container.pid)
         if seen is not None:
             return seen
         with engine_errors():
@@ -177,7 +177,7 @@ class Engine:
         with engine_errors():
             for network in self.client.networks.list(filters={"label": label}):
                 with suppress(docker.errors.NotFound):
-                    engine_containers.remove(network)
+                    engine_containers.remove_network(network)
 
     def remove_leftovers(self, project: str) -> None:
         """Remove what an interrupted run left of its one-off containers."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 
 
-def merged(pieces: Mapping[str, Iterable[str]], *, follow: bool) -> Iterator[str]:
+def merge(pieces: Mapping[str, Iterable[str]], *, follow: bool) -> Iterator[str]:
     """The lines of all services, each as `service | line`, with names padded to one width.
 
     `pieces` are the logs of each service, in any chunks, whose lines begin with a timestamp (RFC 3339, UTC). Without
@@ -23,11 +23,11 @@ def merged(pieces: Mapping[str, Iterable[str]], *, follow: bool) -> Iterator[str
 
 
 def _named(prefix: str, pieces: Iterable[str]) -> Iterator[str]:
-    for line in lines(pieces):
+    for line in split_lines(pieces):
         yield f"{prefix}{line}\n"
 
 
-def lines(pieces: Iterable[str]) -> Iterator[str]:
+def split_lines(pieces: Iterable[str]) -> Iterator[str]:
     """Whole lines, without their ends, of text that comes in any chunks; a last line without an end is one too."""
     rest = ""
     for piece in pieces:

@@ -58,8 +58,8 @@ def list_rules(config: Config, views: Views, groups: Sequence[Mapping[str, Any]]
     """All rules as aresmon.yml wants them, the firing ones first, and last what it switches off. `groups` is Grafana's
     answer, None without one."""
     answers = {rule.get("uid", ""): rule for group in groups or () for rule in group.get("rules", [])}
-    rules = [_rule_status(one, answers.get(one.uid)) for one in alert_rules.wanted(config, views)]
-    rules += [_disabled_rule(one) for one in alert_rules.unwatched(config, views)]
+    rules = [_rule_status(one, answers.get(one.uid)) for one in alert_rules.list_rules(config, views)]
+    rules += [_disabled_rule(one) for one in alert_rules.list_disabled(config, views)]
     return sorted(rules, key=lambda one: STATES.index(one.state))
 
 

@@ -26,7 +26,7 @@ Kind = Literal["admin", "guest", "user", "own"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class UserRow:
     """A user of Grafana; `kind` is which part of aresmon.yml names it, or `own` where none does. `id` is 0 for who is
     not made yet."""
 
@@ -43,20 +43,20 @@ class Row:
         return "not made yet" if not self.id else "disabled" if self.is_disabled else "active"
 
 
-def kinds(wanted: Config) -> dict[str, Kind]:
+def kinds_by_login(wanted: Config) -> dict[str, Kind]:
     """Whom aresmon.yml names, by login in lower case."""
     named: dict[str, Kind] = {person.key: "user" for person in wanted.grafana.users}
     named |= dict.fromkeys((person.key for person in wanted.grafana.guests), "guest")
     return named | {wanted.grafana.admin.lower(): "admin"}
 
 
-def rows(project: Project) -> list[Row]:
+def list_users(project: Project) -> list[UserRow]:
     """Everybody in Grafana, and who is to be; those of aresmon.yml first. Nothing is changed."""
     wanted = project.config
-    named = kinds(wanted)
+    named = kinds_by_login(wanted)
     accounts = {one.login.lower(): one for one in _administrator(project).accounts()}
     people = {person.key: person.role for person in (*wanted.grafana.guests, *wanted.grafana.users)}
-    missing = [Row(key, kind, people.get(key, "admin"), "", "", False, 0) for key, kind in named.items()]
+    missing = [UserRow(key, kind, people.get(key, "admin"), "", "", False, 0) for key, kind in named.items()]
     there = [_row(one, named.get(key, "own")) for key, one in accounts.items()]
     order = {"admin": 0, "guest": 1, "user": 2, "own": 3}
     return sorted(
@@ -64,19 +64,19 @@ def rows(project: Project) -> list[Row]:
     )
 
 
-def changes(project: Project) -> list[GrafanaUserChange]:
+def preview(project: Project) -> list[GrafanaUserChange]:
     """What `apply` would do. Nothing is changed."""
     grafana = _administrator(project)
-    owners = site_secrets.owners(project.config, folder.users())
+    owners = site_secrets.owners(project.config, folder.service_user_ids())
     made = {name: _secret(project.site, name) for name in owners}
-    return users.look(project, grafana, grafana.accounts(), made)
+    return users.plan_changes(project, grafana, grafana.accounts(), made)
 
 
 def apply(project: Project, engine: Engine, progress: Progress, *, command: str) -> tuple[str, ...]:
     """Bring Grafana's users to what aresmon.yml says; what was changed."""
     site, wanted = project.site, project.config
     with site.lock(command):
-        secrets = site_secrets.ensure(site.secrets, site_secrets.owners(wanted, folder.users()))
+        secrets = site_secrets.ensure(site.secrets, site_secrets.owners(wanted, folder.service_user_ids()))
         details = users.ensure(project, engine, secrets, progress)
         if details:
             site.record(command=command, grafana=details)
@@ -89,7 +89,7 @@ def add(project: Project, engine: Engine, progress: Progress, settings: Mapping[
     Raises SiteError or AresmonError where it would not be sound; the file is as it was then.
     """
     site, wanted, login = project.site, project.config, settings["login"]
-    if (kind := kinds(wanted).get(login.lower())) is not None:
+    if (kind := kinds_by_login(wanted).get(login.lower())) is not None:
         raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
     model.load(edit_users.add_user(_text(site), settings), project.catalogue)
     with _else_by_hand(f"write {login} into grafana.users"):
@@ -102,7 +102,7 @@ def add(project: Project, engine: Engine, progress: Progress, settings: Mapping[
 def check_removal(wanted: Config, engine: Engine, login: str) -> None:
     """Raise AresmonError for the administrator and for guests, which are a person's to take out of the file, and
     where there is no Grafana to remove somebody from."""
-    kind = kinds(wanted).get(login.lower(), "own")
+    kind = kinds_by_login(wanted).get(login.lower(), "own")
     if kind in ("admin", "guest"):
         raise AresmonError(
             f"{login} is grafana.{'admin' if kind == 'admin' else 'guests'} in aresmon.yml",
@@ -119,10 +119,10 @@ def remove(project: Project, engine: Engine, progress: Progress, login: str) -> 
     """
     site, wanted = project.site, project.config
     check_removal(wanted, engine, login)
-    kind = kinds(wanted).get(login.lower(), "own")
+    kind = kinds_by_login(wanted).get(login.lower(), "own")
     with _else_by_hand(_by_hand(kind, login)):
         grafana, _ = admin_access.connect_as_admin(project, engine, progress)
-    account = users.find(site, grafana.accounts(), login)
+    account = users.find_account(site, grafana.accounts(), login)
     if account is None and kind == "own":
         raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
     if kind == "user":
@@ -142,7 +142,7 @@ def set_password(project: Project, engine: Engine, progress: Progress, *, login:
     """
     site_secrets.check(password)
     site, wanted = project.site, project.config
-    kind = kinds(wanted).get(login.lower(), "own")
+    kind = kinds_by_login(wanted).get(login.lower(), "own")
     if kind == "guest":
         raise AresmonError(
             f"the password of {login} stands in aresmon.yml, grafana.guests",
@@ -151,15 +151,15 @@ def set_password(project: Project, engine: Engine, progress: Progress, *, login:
     with site.lock("users set-password"):
         grafana, _ = admin_access.connect_as_admin(project, engine, progress)
         accounts = grafana.accounts()
-        account = users.find(site, accounts, login)
+        account = users.find_account(site, accounts, login)
         if account is None:
             meant = did_you_mean(login.lower(), [one.login.lower() for one in accounts])
             raise AresmonError(f"there is no user {login}{meant}", hint="`aresmon users list` shows who is")
         # Grafana first: if it refuses, the site's secret is still the one that it takes.
         grafana.set_password(account.id, password)
-        name = {"admin": site_secrets.GRAFANA_ADMIN, "user": site_secrets.grafana_user(login)}.get(kind, "")
+        name = {"admin": site_secrets.GRAFANA_ADMIN, "user": site_secrets.grafana_user_secret(login)}.get(kind, "")
         if name:
-            owner = site_secrets.owners(wanted, folder.users())[name]
+            owner = site_secrets.owners(wanted, folder.service_user_ids())[name]
             site_secrets.replace(site.secrets, name, password, owner)
         site.record(command="users set-password", login=login)
     return str(site.secrets / name) if name else ""
@@ -186,9 +186,9 @@ def _administrator(project: Project) -> Grafana:
     return grafana
 
 
-def _row(account: Account, kind: Kind) -> Row:
+def _row(account: Account, kind: Kind) -> UserRow:
     role = "server admin" if account.is_server_admin else account.role.lower()
-    return Row(account.login, kind, role, account.name, account.email, account.is_disabled, account.id)
+    return UserRow(account.login, kind, role, account.name, account.email, account.is_disabled, account.id)
 
 
 def _secret(site: Site, name: str) -> str:

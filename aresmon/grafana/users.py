@@ -50,11 +50,13 @@ class GrafanaUserChange:
     wanted: UserSpec | None = None
 
 
-def wanted(config: Config, secrets: Mapping[str, str]) -> list[UserSpec]:
+def list_wanted(config: Config, secrets: Mapping[str, str]) -> list[UserSpec]:
     """Everybody whom aresmon.yml names; the administrator comes first."""
     admin = UserSpec(config.grafana.admin, "Admin", "", "", True, secrets[site_secrets.GRAFANA_ADMIN])
     guests = [_wanted(person, person.password) for person in config.grafana.guests]
-    users = [_wanted(person, secrets[site_secrets.grafana_user(person.login)]) for person in config.grafana.users]
+    users = [
+        _wanted(person, secrets[site_secrets.grafana_user_secret(person.login)]) for person in config.grafana.users
+    ]
     return [admin, *guests, *users]
 
 
@@ -101,18 +103,18 @@ def ensure(project: Project, engine: Engine, secrets: Mapping[str, str], progres
     with progress.stage("configuring Grafana: users"):
         grafana, details = admin_access.connect_as_admin(project, engine, progress)
         accounts = grafana.accounts()
-        changes = look(project, grafana, accounts, secrets)
+        changes = plan_changes(project, grafana, accounts, secrets)
         apply(grafana, changes)
         _forget_secrets(project, changes)
-        _remember(project.site, wanted(project.config, secrets), grafana.accounts() if changes else accounts)
+        _remember(project.site, list_wanted(project.config, secrets), grafana.accounts() if changes else accounts)
         return (*details, *(change.what for change in changes))
 
 
-def look(
+def plan_changes(
     project: Project, grafana: Grafana, accounts: Sequence[Account], secrets: Mapping[str, str]
 ) -> list[GrafanaUserChange]:
     """What there is to do about these accounts of Grafana's. Nothing is changed; each password is tried once."""
-    people, remembered = wanted(project.config, secrets), _remembered(project.site)
+    people, remembered = list_wanted(project.config, secrets), _remembered(project.site)
     found = match(people, accounts, remembered)
     return plan(people, accounts, takes=_try(grafana, people, found), remembered=remembered)
 
@@ -131,7 +133,7 @@ def _try(grafana: Grafana, people: Sequence[UserSpec], found: Mapping[str, Accou
     return takes
 
 
-def find(site: Site, accounts: Sequence[Account], login: str) -> Account | None:
+def find_account(site: Site, accounts: Sequence[Account], login: str) -> Account | None:
     """Whom this login means: the user that we looked after by it, whatever its login is now; else who has it."""
     key = login.lower()
     uid = _remembered(site).get(key)
@@ -143,7 +145,7 @@ def forget(site: Site, login: str) -> None:
     """Look after this user no more."""
     left = {key: uid for key, uid in _remembered(site).items() if key != login.lower()}
     _remembered_file(site).write(left)
-    (site.secrets / site_secrets.grafana_user(login)).unlink(missing_ok=True)
+    (site.secrets / site_secrets.grafana_user_secret(login)).unlink(missing_ok=True)
 
 
 def _wanted(person: GrafanaUser, password: str) -> UserSpec:
@@ -241,9 +243,9 @@ def _remember(site: Site, people: Sequence[UserSpec], accounts: Sequence[Account
 
 def _forget_secrets(project: Project, changes: Sequence[GrafanaUserChange]) -> None:
     """Remove the passwords of those who were disabled."""
-    kept = {site_secrets.grafana_user(person.login) for person in project.config.grafana.users}
+    kept = {site_secrets.grafana_user_secret(person.login) for person in project.config.grafana.users}
     for change in changes:
         if change.act == "disable" and change.account is not None:
-            name = site_secrets.grafana_user(change.account.login)
+            name = site_secrets.grafana_user_secret(change.account.login)
             if name not in kept:
                 (project.site.secrets / name).unlink(missing_ok=True)

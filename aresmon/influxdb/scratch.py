@@ -71,7 +71,7 @@ class ScratchOptions:
 
 
 @contextmanager
-def running(site: Site, engine: Engine, options: ScratchOptions) -> Iterator[Scratch]:
+def run_scratch(site: Site, engine: Engine, options: ScratchOptions) -> Iterator[Scratch]:
     """Run a scratch InfluxDB; afterwards its container is removed and its data folder is kept."""
     sockets = site.state / "run" / "scratch"
     create_folder(options.folder, options.user)

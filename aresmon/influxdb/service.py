@@ -33,14 +33,14 @@ _DAY = 86400  # seconds
 _MOST_DAYS = 31  # that `up` itself downsamples; more would keep it waiting for hours
 
 
-def influxdb(site: Site) -> InfluxDB:
+def admin_client(site: Site) -> InfluxDB:
     """The site's InfluxDB, as its admin. Raises AresmonError where its secret cannot be read."""
     return InfluxDB(
         site.socket_folder / SOCKET, influxdb_users.ADMIN, site_secrets.read(site.secrets, site_secrets.INFLUXDB_ADMIN)
     )
 
 
-def nobody(site: Site) -> InfluxDB:
+def anonymous_client(site: Site) -> InfluxDB:
     """The same, as nobody in particular."""
     return InfluxDB(site.socket_folder / SOCKET)
 
@@ -52,7 +52,7 @@ def ensure(
 
     Raises UnreachableError if InfluxDB is not running or does not answer within two minutes.
     """
-    unnamed = nobody(project.site)
+    unnamed = anonymous_client(project.site)
 
     def is_running() -> bool:
         return engine.is_running(project.config.site, "influxdb")
@@ -88,28 +88,28 @@ def ensure(
     return tuple(change.description for change in [*changes, *coarser])
 
 
-def foresee(
+def preview(
     project: Project, engine: Engine, users: Mapping[str, int], *, shorten: bool
 ) -> tuple[tuple[str, ...], str]:
     """What `ensure` would change in the database, or why that cannot be told. Nothing is changed."""
     if not engine.is_running(project.config.site, "influxdb"):
         return (), "InfluxDB does not run"
     try:
-        changes, coarser = differences(project, influxdb(project.site), users, shorten=shorten)
+        changes, coarser = plan_changes(project, admin_client(project.site), users, shorten=shorten)
         return tuple(change.description for change in [*changes, *coarser]), ""
     except AresmonError as error:
         return (), error.message
 
 
-def differences(
+def plan_changes(
     project: Project, admin: InfluxDB, users: Mapping[str, int], *, shorten: bool
 ) -> tuple[list[DatabaseChange], list[DatabaseChange]]:
     """What `ensure` would change of policies, users and rights, and of downsampling. Nothing is changed.
 
     Raises AresmonError where a retention would get shorter and `shorten` is not set.
     """
-    secrets = site_secrets.foreseen(project.site.secrets, site_secrets.owners(project.config, users))
-    secrets |= site_secrets.under_way(project.site.secrets, secrets)
+    secrets = site_secrets.read_or_placeholders(project.site.secrets, site_secrets.owners(project.config, users))
+    secrets |= site_secrets.read_next_values(project.site.secrets, secrets)
     changes = influxdb_users.plan(admin, influxdb_users.without_blocked_hosts(project), secrets, shorten=shorten)
     return changes, downsampling.plan(admin, project.config, project.views)
 
@@ -117,11 +117,12 @@ def differences(
 def _filling(project: Project, admin: InfluxDB, changes: list[DatabaseChange]) -> list[BackfillTask]:
     """What is to be downsampled of the points that are there: by new continuous queries, or left by an interruption."""
     return backfill.merge_tasks(
-        backfill.read_journal(project.site.state / backfill.JOURNAL), due(admin, project.config, project.views, changes)
+        backfill.read_journal(project.site.state / backfill.JOURNAL),
+        plan_backfill(admin, project.config, project.views, changes),
     )
 
 
-def due(admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]) -> list[BackfillTask]:
+def plan_backfill(admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]) -> list[BackfillTask]:
     """What the continuous queries that a plan adds would have made of the points that are there. To be asked before
     the plan is carried out, since it is told by their absence."""
     now, new = time.time(), downsampling.added_with_points(admin, changes, views)
@@ -153,32 +154,32 @@ def adopt_admin(site: Site, unnamed: InfluxDB) -> str:
     """
     name = site_secrets.INFLUXDB_ADMIN
     current = site_secrets.read(site.secrets, name)
-    following = site_secrets.under_way(site.secrets, [name]).get(site_secrets.upcoming(name))
+    following = site_secrets.read_next_values(site.secrets, [name]).get(site_secrets.next_name(name))
     if following is None:
         return current
     if unnamed.check_credentials([(influxdb_users.ADMIN, current), (influxdb_users.ADMIN, following)]) == [False, True]:
         site_secrets.replace(site.secrets, name, following, os.getuid())
         current = following
-    site_secrets.remove(site.secrets, site_secrets.upcoming(name))
+    site_secrets.remove(site.secrets, site_secrets.next_name(name))
     return current
 
 
 def rotate_admin(site: Site) -> None:
     """Give InfluxDB's admin another password. It is written down before InfluxDB has it, so that none is ever lost."""
     name = site_secrets.INFLUXDB_ADMIN
-    unnamed = nobody(site)
-    current, following = adopt_admin(site, unnamed), site_secrets.generated()
-    site_secrets.replace(site.secrets, site_secrets.upcoming(name), following, os.getuid())
+    unnamed = anonymous_client(site)
+    current, following = adopt_admin(site, unnamed), site_secrets.generate()
+    site_secrets.replace(site.secrets, site_secrets.next_name(name), following, os.getuid())
     InfluxDB(unnamed.socket, influxdb_users.ADMIN, current).query(
         influxql.set_password(influxdb_users.ADMIN, following)
     )
     site_secrets.replace(site.secrets, name, following, os.getuid())
-    site_secrets.remove(site.secrets, site_secrets.upcoming(name))
+    site_secrets.remove(site.secrets, site_secrets.next_name(name))
 
 
 def _tell_under_way(secrets: Mapping[str, str], progress: Progress) -> None:
     for name in sorted(secrets):
-        if site_secrets.upcoming(name) in secrets:
+        if site_secrets.next_name(name) in secrets:
             progress.note(f"{name} is being rotated: `aresmon secrets rotate {name}` ends that")
 
 
@@ -190,14 +191,14 @@ def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
         )
 
 
-def losses(project: Project) -> tuple[Loss, ...]:
+def find_losses(project: Project) -> tuple[Loss, ...]:
     """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
     yet, and told by the database where it does."""
     kept = _retention_file(project.site).read_or({})
     if kept and not retention.shortened_policies(kept, project.config):
         return ()
     try:
-        return retention.measure_losses(influxdb(project.site), project.config, project.views, now=time.time())
+        return retention.measure_losses(admin_client(project.site), project.config, project.views, now=time.time())
     except AresmonError:
         return retention.shortened_policies(kept, project.config)
 

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from aresmon.config.model import FOREVER, Config, as_written
+from aresmon.config.model import FOREVER, Config, format_hours
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
-from aresmon.site.secrets import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, account, agent, other, upcoming
+from aresmon.site.secrets import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, agent_secret, database_user, next_name, other_user
 from aresmon.system import locked_file
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
@@ -59,7 +59,7 @@ class AdminUnknownError(AresmonError):
 
 def wanted_users(config: Config, secrets: Mapping[str, str]) -> list[User]:
     """The users that should exist, except the admin; two for a secret that is being rotated."""
-    names = [INFLUXDB_GRAFANA, *(agent(host.name) for host in config.hosts)]
+    names = [INFLUXDB_GRAFANA, *(agent_secret(host.name) for host in config.hosts)]
     return [one for name in names for one in _users_for_secret(name, secrets)]
 
 
@@ -67,14 +67,14 @@ def _users_for_secret(name: str, secrets: Mapping[str, str]) -> Iterator[User]:
     """The user of a secret's current value, and while it is being rotated also that of its next value."""
     current = _user(name, secrets[name])
     yield current
-    if upcoming(name) in secrets:
-        following = _user(name, secrets[upcoming(name)])
+    if next_name(name) in secrets:
+        following = _user(name, secrets[next_name(name)])
         if following.name != current.name:
-            yield replace(following, secret=upcoming(name))
+            yield replace(following, secret=next_name(name))
 
 
 def _user(name: str, password: str) -> User:
-    return User(account(name, password), "READ" if name == INFLUXDB_GRAFANA else "WRITE", name)
+    return User(database_user(name, password), "READ" if name == INFLUXDB_GRAFANA else "WRITE", name)
 
 
 def connect_as_admin(influxdb: InfluxDB, secrets: Mapping[str, str]) -> InfluxDB:
@@ -135,9 +135,9 @@ def _drop_obsolete_users(
     While a rotation is in progress both its users stay, because the host may write as either.
     """
     names = {one.name for one in wanted}
-    rotating = {other(one.name) for one in wanted if upcoming(one.secret) in secrets}
+    rotating = {other_user(one.name) for one in wanted if next_name(one.secret) in secrets}
     for name in sorted(known - names - rotating):
-        if other(name) in names:
+        if other_user(name) in names:
             yield DatabaseChange(f"drop the user {name}: its password was rotated", _drop_statement(name))
         elif name.startswith("agent-"):
             yield DatabaseChange(f"drop the user {name}: its host is no longer in aresmon.yml", _drop_statement(name))
@@ -200,7 +200,7 @@ def _plan_policies(
         elif kept != wanted:
             if is_shorter(wanted, kept) and not shorten:
                 raise AresmonError(describe_shorter_retention(policy, kept, wanted), hint=SHORTEN_HINT)
-            what = f"set the retention of {policy} to {as_written(wanted)}, from {as_written(kept)}"
+            what = f"set the retention of {policy} to {format_hours(wanted)}, from {format_hours(kept)}"
             yield DatabaseChange(what, influxql.alter_policy(DATABASE, policy, wanted))
 
 
@@ -270,7 +270,7 @@ def is_shorter(wanted: int, kept: int) -> bool:
 
 def describe_shorter_retention(policy: str, kept: int, wanted: int) -> str:
     """Describe the effect of a shorter retention; `kept` is the current one and `wanted` the new one, in hours."""
-    times = f"from {as_written(kept)} to {as_written(wanted)}"
+    times = f"from {format_hours(kept)} to {format_hours(wanted)}"
     return f"storage.keep.{policy} changes {times}: InfluxDB would permanently delete the points in between"
 
 
@@ -301,17 +301,17 @@ def block_host(site: Site, influxdb: InfluxDB, host: str) -> bool:
     """Let a host write no more; whether it could before. Interrupted, the next `up` completes it."""
     path = site.state / BLOCKED_FILE
     is_new = locked_file.update(path, partial(with_block, host, str(path)))
-    first = account(agent(host), "")
-    remove_users(influxdb, first, other(first))
+    first = database_user(agent_secret(host), "")
+    remove_users(influxdb, first, other_user(first))
     return is_new
 
 
 def unblock_host(site: Site, influxdb: InfluxDB, secrets: Mapping[str, str], host: str) -> bool:
     """Allow a host to write again, with its present password; return whether it was blocked."""
     # Users first: if interrupted here, the host is still blocked and the same command continues.
-    for name in (agent(host), upcoming(agent(host))):
+    for name in (agent_secret(host), next_name(agent_secret(host))):
         if name in secrets:
-            apply(influxdb, plan_user(influxdb, agent(host), secrets[name]))
+            apply(influxdb, plan_user(influxdb, agent_secret(host), secrets[name]))
     path = site.state / BLOCKED_FILE
     return locked_file.update(path, partial(without_block, host, str(path)))
 

@@ -60,9 +60,9 @@ class AgentFiles:
 
         Raises AresmonError where the agent has no password yet, or the site no certificate authority.
         """
-        name = secrets.agent(host.name)
+        name = secrets.agent_secret(host.name)
         password = new_password or self.stack.secret(name)
-        account = secrets.account(name, password)
+        account = secrets.database_user(name, password)
         return PreparedAgent(
             self,
             host,
@@ -111,7 +111,7 @@ class PreparedAgent:
         if not self.trusted:
             return ""
         if self.host.agent == "systemd":
-            return telegraf.trust(self.host)
+            return telegraf.ca_path(self.host)
         return f"{self.paths.watched.rpartition('/')[0]}/{config_names.AUTHORITY}"
 
     @property
@@ -156,7 +156,7 @@ class PreparedAgent:
         digest = compose.sidecar_configuration(bundle, name, self._fingerprint())
         bundle[".env"] = dotenv.with_variable(bundle[".env"].decode(), "TELEGRAF_CONFIGURATION", digest).encode()
         changed = {one: bundle[one] for one in (path, compose.AGENT_ENVIRONMENT, ".env")}
-        changed[site_bundle.MANIFEST] = site_bundle.manifest_with(bundle[site_bundle.MANIFEST], changed)
+        changed[site_bundle.MANIFEST] = site_bundle.update_manifest(bundle[site_bundle.MANIFEST], changed)
         files = [
             PushedFile(f"{self.paths.folder}/{one}", content, owner=stack.owner) for one, content in changed.items()
         ]
@@ -164,15 +164,15 @@ class PreparedAgent:
 
     def _fingerprint(self) -> str:
         """A keyed fingerprint of the password, as the bundle has it."""
-        name = secrets.agent(self.host.name)
+        name = secrets.agent_secret(self.host.name)
         known = {secrets.SITE_KEY: self.site.stack.secret(secrets.SITE_KEY), name: self.password}
-        return secrets.mark(known.__getitem__, name)
+        return secrets.fingerprint(known.__getitem__, name)
 
     def _sidecar_secret(self) -> list[PushedFile]:
         """The secret of the server's own agent, which its container has mounted, where it is replaced."""
         if not self.is_rotated:
             return []
-        path = f"{self.site.stack.root}/.aresmon/secrets/{secrets.agent(self.host.name)}"
+        path = f"{self.site.stack.root}/.aresmon/secrets/{secrets.agent_secret(self.host.name)}"
         return [PushedFile(path, self.password.encode(), "0600", self.site.stack.agent_owner)]
 
     def _container(self, text: bytes) -> list[PushedFile]:

@@ -48,7 +48,7 @@ async def plan(session: Session, wanted: Sequence[Target]) -> list[PlannedPush]:
         if isinstance(survey, PushResult):
             return PlannedPush(target.host.name, None, target.body, refusal=survey, commit=target.commit)
         live = _text(survey.content(session.agent(target.host).watched))
-        body = None if live is None else telegraf.unmarked(live, session.templates)
+        body = None if live is None else telegraf.without_config_id(live, session.templates)
         return PlannedPush(
             target.host.name, body, target.body, tuple(survey.drifted), commit=target.commit, notes=target.notes
         )
@@ -120,7 +120,7 @@ def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
     newest = session.releases(host).newest()
     if not survey.last_push.content or newest is None:
         return Drift(host.name, "never pushed to from this site", next=f"`aresmon push-config {host.name}`", live=live)
-    body = None if live is None else telegraf.unmarked(live, session.templates)
+    body = None if live is None else telegraf.without_config_id(live, session.templates)
     pushed = session.releases(host).body(newest.number)
     edited = [path for path in survey.drifted if path == paths.watched or host != session.config.sidecar]
     if host == session.config.sidecar and body == pushed:

@@ -100,11 +100,11 @@ async def make_credentials(session: Session, name: str) -> None:
     """
     if since := (await session.stack.blocked_hosts()).get(name):
         raise AresmonError(f"{name} has been blocked since {since}", hint=session.unblock_hint(name))
-    secret = secrets.agent(name)
+    secret = secrets.agent_secret(name)
     try:
         password = session.stack.secret(secret)
     except AresmonError:
-        password = secrets.generated()
+        password = secrets.generate()
         await session.stack.write_secret(secret, password)
     changes = await asyncio.to_thread(users.plan_user, session.influxdb, secret, password)
     await asyncio.to_thread(users.apply, session.influxdb, changes)
@@ -112,9 +112,9 @@ async def make_credentials(session: Session, name: str) -> None:
 
 async def revoke(session: Session, name: str) -> None:
     """Delete a host's database users and its password."""
-    secret = secrets.agent(name)
-    await asyncio.to_thread(users.remove_users, session.influxdb, secret, secrets.other(secret))
-    await session.stack.delete_secret(secrets.upcoming(secret))
+    secret = secrets.agent_secret(name)
+    await asyncio.to_thread(users.remove_users, session.influxdb, secret, secrets.other_user(secret))
+    await session.stack.delete_secret(secrets.next_name(secret))
     await session.stack.delete_secret(secret)
     await session.stack.remove_block(name)  # another machine may get this name
 
@@ -151,7 +151,7 @@ class AgentPackage:
             return self.engine.file_of(self.reference, _PROGRAM)
         if found.architecture != "amd64":
             raise AresmonError(f"this machine has no Telegraf for {found.machine}", hint=_BY_HAND)
-        return build.telegraf().read_bytes()
+        return build.compile_telegraf().read_bytes()
 
     def _check(self, found: FoundAgent) -> None:
         ours = self.engine.architecture(self.reference)
@@ -274,7 +274,7 @@ async def inspect(name: str, transport: Transport, image: str) -> FoundAgent:
         docker=report.get("docker", ""),
         compose=report.get("compose", ""),
         image="image" in report,
-        haproxy=init.haproxy_in(base64.b64decode(report.get("haproxy", "")).decode(errors="replace")),
+        haproxy=init.parse_haproxy(base64.b64decode(report.get("haproxy", "")).decode(errors="replace")),
         clock_lag=time.time() - float(report["clock"]),
     )
 

@@ -57,7 +57,7 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
     mark = f"{target.content}-{transaction}"
     return PushOrder(
         agent=agent.paths,
-        files=tuple(agent.files(telegraf.marked(body, mark, templates).encode())),
+        files=tuple(agent.files(telegraf.with_config_id(body, mark, templates).encode())),
         content=content,
         mark=mark,
         output=hashlib.sha256(f"{lint.output_settings(body)}{content[12:]}".encode()).hexdigest()[:12],

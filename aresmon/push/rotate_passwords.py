@@ -38,12 +38,12 @@ class PasswordRotation:
 
     @property
     def name(self) -> str:
-        return secrets.agent(self.host.name)
+        return secrets.agent_secret(self.host.name)
 
     @property
     def previous_user(self) -> str:
         """The database user that is removed at the end."""
-        return secrets.other(secrets.account(self.name, self.password))
+        return secrets.other_user(secrets.database_user(self.name, self.password))
 
 
 async def rotate(
@@ -86,9 +86,9 @@ async def _running_target(session: Session, host: Host) -> Target | PushResult:
         if live is None or not (survey.last_push.content or host == session.config.sidecar):
             hint = f"`aresmon push-config {host.name}`"
             return PushResult(host.name, PushOutcome.REFUSED, "it was never pushed to from this site", hint)
-        body = telegraf.unmarked(live.decode(errors="replace"), session.templates)
+        body = telegraf.without_config_id(live.decode(errors="replace"), session.templates)
         lint.check(host, body, session.config)
-        _check_user(host, body, session.stack.secret(secrets.agent(host.name)))
+        _check_user(host, body, session.stack.secret(secrets.agent_secret(host.name)))
     except (UnreachableHostError, LostError) as error:
         return PushResult(host.name, PushOutcome.UNREACHABLE, f"{error.message}; its password stays valid", error.hint)
     except AresmonError as error:
@@ -98,7 +98,7 @@ async def _running_target(session: Session, host: Host) -> Target | PushResult:
 
 def _check_user(host: Host, body: str, password: str) -> None:
     """Raise AresmonError where a configuration names the database user that the rotation would remove."""
-    user = secrets.account(secrets.agent(host.name), password)
+    user = secrets.database_user(secrets.agent_secret(host.name), password)
     if f'"{user}"' in body:
         raise AresmonError(
             f"its configuration names the database user {user}, which a rotation replaces",
@@ -115,14 +115,14 @@ def _commit(session: Session, host: Host, body: str) -> str:
 
 async def _start(session: Session, host: Host) -> PasswordRotation:
     """Store the next password, unless an interrupted run did already."""
-    name = secrets.agent(host.name)
+    name = secrets.agent_secret(host.name)
     try:
-        stored = session.stack.secret(secrets.upcoming(name))
+        stored = session.stack.secret(secrets.next_name(name))
     except AresmonError:
         stored = ""
-    password = secrets.following(name, session.stack.secret(name), stored)
+    password = secrets.next_value(name, session.stack.secret(name), stored)
     if password != stored:
-        await session.stack.write_secret(secrets.upcoming(name), password)
+        await session.stack.write_secret(secrets.next_name(name), password)
     return PasswordRotation(host, password)
 
 
@@ -139,7 +139,7 @@ async def _complete(session: Session, rotation: PasswordRotation, result: PushRe
         if rotation.host != session.config.sidecar:  # whose secret is a file of the push
             await session.stack.write_secret(rotation.name, rotation.password)
         await asyncio.to_thread(users.remove_users, session.influxdb, rotation.previous_user)
-        await session.stack.delete_secret(secrets.upcoming(rotation.name))
+        await session.stack.delete_secret(secrets.next_name(rotation.name))
     except AresmonError as error:
         why = f"it writes with its new password, but the previous one is still valid: {error.message}"
         return replace(result, outcome=PushOutcome.REFUSED, why=why, next="run the same command again")

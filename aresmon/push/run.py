@@ -204,7 +204,7 @@ def _unused(origin: ConfigSources, host: Host) -> Iterator[str]:
     near = origin.near.get(host.name, ())
     if near:
         yield (
-            f"configs has no {host.name}.conf at its top, but {git.listed(near)}, which is not used: "
+            f"configs has no {host.name}.conf at its top, but {git.format_names(near)}, which is not used: "
             f"if it is meant for this host, move it to {host.name}.conf"
         )
     for name in origin.unmatched:
@@ -222,7 +222,7 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
     is_unrecorded = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.mark != result.mark)
     if is_unrecorded or result.outcome in (PushOutcome.VERIFIED, PushOutcome.UNVERIFIED):
         if newest is None and result.live is not None and not is_unrecorded:
-            found = telegraf.unmarked(result.live.decode(errors="replace"), session.templates)
+            found = telegraf.without_config_id(result.live.decode(errors="replace"), session.templates)
             releases.add(found, Release(0, "", "as it was found", time.time()))
         number = releases.next_number()
         releases.add(target.body, Release(number, result.mark, order.by, time.time(), target.commit))

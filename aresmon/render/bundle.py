@@ -70,4 +70,4 @@ def agent(
     body = agents.proven.get(host.name) or telegraf.configuration(host, catalogue, frame, own=own, extra=extra)
     content = telegraf.fingerprint(body)
     known = (mark for mark in (agents.marks.get(host.name, ""), live) if mark.startswith(f"{content}-"))
-    return telegraf.marked(body, next(known, f"{content}-up"), frame)
+    return telegraf.with_config_id(body, next(known, f"{content}-up"), frame)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aresmon.config.access import folder_of
+from aresmon.config.access import url_path
 from aresmon.config.alerts import Mail
 from aresmon.config.layout import Layout
 from aresmon.config.model import Config, GrafanaSettings, Host
@@ -124,7 +124,7 @@ def agent_project(
 
 def _door(grafana: GrafanaSettings) -> dict[str, str]:
     """What haproxy.cfg and Grafana itself ask of how people come in."""
-    folder = folder_of(grafana.url)
+    folder = url_path(grafana.url)
     is_https = grafana.url.startswith("https://")
     is_shared = bool(grafana.guests) or grafana.door.anonymous
     return {

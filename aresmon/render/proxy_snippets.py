@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aresmon.config.access import folder_of, is_address, name_of
+from aresmon.config.access import is_address, url_host, url_path
 from aresmon.config.model import Config
 
 _HAPROXY = """\
@@ -70,8 +70,8 @@ def snippet(proxy: str, config: Config) -> str:
     listen, door, is_here = config.edge.grafana, config.grafana.door, _is_here(config)
     return _SNIPPETS[proxy].format(
         site=config.site,
-        host=name_of(config.grafana.url),
-        folder=folder_of(config.grafana.url),
+        host=url_host(config.grafana.url),
+        folder=url_path(config.grafana.url),
         scheme=door.scheme,
         address=listen.here if is_here else f"{config.server}:{listen.port}",
         where="the server itself" if is_here else "another machine",
@@ -81,17 +81,17 @@ def snippet(proxy: str, config: Config) -> str:
     )
 
 
-def warnings_of(config: Config) -> Iterator[tuple[str, str]]:
+def find_warnings(config: Config) -> Iterator[tuple[str, str]]:
     """Why a snippet would not work yet as it stands, each with the next step."""
     door, url = config.grafana.door, config.grafana.url
     if not _is_believed(config):
         what = "the edge does not believe this proxy yet: all who come through it are one address to it"
         yield what, f"add this to aresmon.yml, then `aresmon up`: {_setting(config)}"
-    if is_address(name_of(url)):
-        what = f"the name in this snippet is {name_of(url)}, from {url}, under which people will not come"
+    if is_address(url_host(url)):
+        what = f"the name in this snippet is {url_host(url)}, from {url}, under which people will not come"
         yield what, "set grafana.url in aresmon.yml, as https://grafana.example.org, then the same command again"
     elif not url.startswith("https://"):
-        yield f"people come to this proxy by https, and grafana.url says {url}", f"say https://{name_of(url)} there"
+        yield f"people come to this proxy by https, and grafana.url says {url}", f"say https://{url_host(url)} there"
     if door.tls:
         what = "the edge speaks https itself, because of grafana.tls: people can come without this proxy"
         yield what, "take grafana.tls out of aresmon.yml, or leave the proxy out; both together work too"

@@ -64,7 +64,7 @@ class BundleDifference:
         return "".join(line for path in (*self.changed, *self.removed) for line in _describe(self, path))
 
 
-def read_of(site: Layout) -> Bundle:
+def read_site(site: Layout) -> Bundle:
     """The bundle of a site. Raises AresmonError as `read` does."""
     return read(site.bundle, record=site.state / _RECORD)
 
@@ -110,7 +110,7 @@ def compare(bundle: Bundle, wanted: Mapping[str, bytes]) -> BundleDifference:
     edited = tuple(
         path
         for path, content in bundle.files.items()
-        if path in bundle.hashes and hashes_to(content) != bundle.hashes[path] and wanted.get(path) != content
+        if path in bundle.hashes and sha256(content) != bundle.hashes[path] and wanted.get(path) != content
     )
     return BundleDifference(changed, removed, edited, bundle.files, wanted)
 
@@ -147,7 +147,7 @@ def update(folder: Path, wanted: Mapping[str, bytes]) -> None:
         return
     _write_files(folder, changed)
     manifest = folder / MANIFEST
-    system_files.write(manifest, manifest_with(manifest.read_bytes(), changed))
+    system_files.write(manifest, update_manifest(manifest.read_bytes(), changed))
 
 
 def read_files(folder: Path, paths: Iterable[str]) -> Mapping[str, bytes]:
@@ -158,7 +158,7 @@ def read_files(folder: Path, paths: Iterable[str]) -> Mapping[str, bytes]:
         found = {path: (folder / path).read_bytes() for path in paths if path in hashes and (folder / path).is_file()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {path: content for path, content in found.items() if hashes_to(content) == hashes[path]}
+    return {path: content for path, content in found.items() if sha256(content) == hashes[path]}
 
 
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -170,7 +170,7 @@ def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _manifest(wanted: Mapping[str, bytes]) -> bytes:
-    hashes = {path: hashes_to(content) for path, content in sorted(wanted.items())}
+    hashes = {path: sha256(content) for path, content in sorted(wanted.items())}
     return (json.dumps({"format": FORMAT, "version": __version__, "files": hashes}, indent=1) + "\n").encode()
 
 
@@ -185,14 +185,14 @@ def _created(created: float) -> dict[str, float]:
     return {"created": created}
 
 
-def manifest_with(manifest: bytes, changed: Mapping[str, bytes]) -> bytes:
+def update_manifest(manifest: bytes, changed: Mapping[str, bytes]) -> bytes:
     """Return a manifest with the hashes of these files updated."""
     content = json.loads(manifest)
-    content["files"] |= {path: hashes_to(one) for path, one in changed.items()}
+    content["files"] |= {path: sha256(one) for path, one in changed.items()}
     return (json.dumps(content, indent=1) + "\n").encode()
 
 
-def hashes_to(content: bytes) -> str:
+def sha256(content: bytes) -> str:
     """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 

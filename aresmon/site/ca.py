@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aresmon.config.access import name_of
+from aresmon.config.access import url_host
 from aresmon.config.model import Config
 from aresmon.site.certificates import CertificateWarning
 from aresmon.system import files
@@ -52,29 +52,29 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AuthoritySummary:
     """An authority for display: the SHA-256 of its certificate, and its expiry date."""
 
     fingerprint: str
     ends: datetime
 
 
-def names(config: Config) -> tuple[str, ...]:
+def server_names(config: Config) -> tuple[str, ...]:
     """Return the names and addresses that agents connect to."""
     listen = ipaddress.ip_address(config.edge.agents.address)
     own = () if listen.is_unspecified else (str(listen),)
-    return tuple(sorted({name_of(config.edge.url), config.server, "localhost", "127.0.0.1", "::1", *own}))
+    return tuple(sorted({url_host(config.edge.url), config.server, "localhost", "127.0.0.1", "::1", *own}))
 
 
-def due(folder: Path, names: Sequence[str], now: datetime) -> str:
+def renewal_reason(folder: Path, names: Sequence[str], now: datetime) -> str:
     """Return why the edge needs a new certificate for these names; empty if it does not."""
-    facts = known(folder)
+    facts = read_facts(folder)
     if facts is None:
         return "the edge has no certificate for agents yet" if not (folder / _EDGE).exists() else "its file was changed"
     if set(facts.names) != set(names):
         return "the edge's names have changed"
     left = facts.ends - now.timestamp()
-    return f"it expires on {day(facts.ends)}" if left < _RENEW_BELOW * (facts.ends - facts.begins) else ""
+    return f"it expires on {format_date(facts.ends)}" if left < _RENEW_BELOW * (facts.ends - facts.begins) else ""
 
 
 def ensure(folder: Path, names: Sequence[str], now: datetime) -> str:
@@ -83,7 +83,7 @@ def ensure(folder: Path, names: Sequence[str], now: datetime) -> str:
     Returns why a certificate was issued, or an empty string. Raises AresmonError if the folder is not writable or the
     authority's file is incomplete.
     """
-    why = due(folder, names, now)
+    why = renewal_reason(folder, names, now)
     if why:
         _make_folder(folder)
         # If the edge had a certificate, hosts trust its authority: a new one would cut them off silently.
@@ -93,7 +93,7 @@ def ensure(folder: Path, names: Sequence[str], now: datetime) -> str:
     return why
 
 
-def known(folder: Path) -> Facts | None:
+def read_facts(folder: Path) -> Facts | None:
     """Return the description of the edge's certificate; None if there is none, or the files have changed since."""
     try:
         facts = _facts_file(folder).read()
@@ -106,19 +106,19 @@ def _facts_file(folder: Path) -> JsonFile[Facts]:
     return JsonFile(folder / "edge.json", lambda data: Facts(**{**data, "names": tuple(data["names"])}), asdict)
 
 
-def trusted(folder: Path) -> str:
+def trusted_certificates(folder: Path) -> str:
     """Return the CA certificates that hosts must trust, in PEM: two while the authority is being rotated."""
     found = (certificates(folder / name) for name in (_NOW, NEXT))
     return "".join(found)
 
 
-def mark(folder: Path) -> str:
+def change_hash(folder: Path) -> str:
     """Return a hash that changes with the edge's certificate; empty if there is none."""
     text = certificates(folder / _EDGE)
     return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
 
 
-def bring(folder: Path, target: Path, owner: int) -> None:
+def install(folder: Path, target: Path, owner: int) -> None:
     """Copy the edge's certificate and key to `target`, readable by the edge only."""
     try:
         content = (folder / _EDGE).read_bytes()
@@ -130,9 +130,9 @@ def bring(folder: Path, target: Path, owner: int) -> None:
 
 def find_problems(folder: Path, names: Sequence[str], target: Path, now: datetime) -> Iterator[CertificateWarning]:
     """Return what is wrong for agents now, or will be soon. Files that this process may not read are skipped."""
-    facts = known(folder)
+    facts = read_facts(folder)
     if facts is None:
-        if trusted(folder):
+        if trusted_certificates(folder):
             yield CertificateWarning(
                 "the edge's certificate was not issued by the site's current authority", "`aresmon up` issues a new one"
             )
@@ -141,7 +141,7 @@ def find_problems(folder: Path, names: Sequence[str], target: Path, now: datetim
     if left < _WARN_BEFORE:
         verb = "expired" if left < timedelta() else "expires"
         yield CertificateWarning(
-            f"the edge's certificate for agents {verb} on {day(facts.ends)}", "`aresmon up` renews it"
+            f"the edge's certificate for agents {verb} on {format_date(facts.ends)}", "`aresmon up` renews it"
         )
     elif set(facts.names) != set(names):
         yield CertificateWarning(
@@ -152,18 +152,18 @@ def find_problems(folder: Path, names: Sequence[str], target: Path, now: datetim
             "the edge still uses its previous certificate for agents", "`aresmon up` installs the new one"
         )
     if facts.authority_ends - now.timestamp() < OF_EDGE.total_seconds():
-        what = f"the site's certificate authority expires on {day(facts.authority_ends)}"
+        what = f"the site's certificate authority expires on {format_date(facts.authority_ends)}"
         yield CertificateWarning(what, "`aresmon authority rotate` creates the next one")
 
 
-def shown(folder: Path) -> list[Shown]:
+def list_authorities(folder: Path) -> list[AuthoritySummary]:
     """Return the authorities that hosts must trust: the one that signs, then the next one if there is one."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.x509 import load_pem_x509_certificates
 
-    text = trusted(folder)
+    text = trusted_certificates(folder)
     found = load_pem_x509_certificates(text.encode()) if text else []
-    return [Shown(one.fingerprint(SHA256()).hex(), one.not_valid_after_utc) for one in found]
+    return [AuthoritySummary(one.fingerprint(SHA256()).hex(), one.not_valid_after_utc) for one in found]
 
 
 def is_changing(folder: Path) -> bool:
@@ -171,10 +171,10 @@ def is_changing(folder: Path) -> bool:
     return (folder / NEXT).exists()
 
 
-def is_brought(folder: Path, file: Path) -> bool:
+def is_deployed(folder: Path, file: Path) -> bool:
     """Return whether this file, which pushes install on hosts, has the current CA certificates."""
     try:
-        return file.read_text(encoding="ascii") == trusted(folder)
+        return file.read_text(encoding="ascii") == trusted_certificates(folder)
     except OSError:
         return False
 
@@ -338,6 +338,6 @@ def _make_folder(folder: Path) -> None:
         raise files.cannot_write(folder, error) from error
 
 
-def day(seconds: float) -> str:
+def format_date(seconds: float) -> str:
     """`2027-11-24`"""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aresmon.config.access import KeyPair, name_of
+from aresmon.config.access import KeyPair, url_host
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
@@ -30,7 +30,9 @@ class CertificateWarning:
     next: str
 
 
-def look(root: Path, pair: KeyPair | None, url: str, *, now: datetime | None = None) -> list[CertificateWarning]:
+def find_warnings(
+    root: Path, pair: KeyPair | None, url: str, *, now: datetime | None = None
+) -> list[CertificateWarning]:
     """Return warnings that do not prevent `up`: the certificate expires soon, or does not cover the name in the URL.
 
     Raises AresmonError, with the line in aresmon.yml, for a pair that the edge could not use.
@@ -71,7 +73,7 @@ def find_problems(
     return found
 
 
-def mark(root: Path, pair: KeyPair | None) -> str:
+def change_hash(root: Path, pair: KeyPair | None) -> str:
     """Return a hash that changes with the certificate; empty if there is none, or it cannot be read.
 
     The public certificate is sufficient: a different key has a different certificate.
@@ -82,7 +84,7 @@ def mark(root: Path, pair: KeyPair | None) -> str:
         return ""
 
 
-def bring(root: Path, pair: KeyPair | None, folder: Path, owner: int, *, door: str = "grafana") -> None:
+def install(root: Path, pair: KeyPair | None, folder: Path, owner: int, *, door: str = "grafana") -> None:
     """Write the pair as one file that only the edge can read; without a pair, delete that file."""
     target = folder / FILES[door]
     if pair is None:
@@ -110,7 +112,7 @@ def _check_time(pair: KeyPair, leaf: Certificate, now: datetime) -> None:
 
 def _warnings(pair: KeyPair, leaf: Certificate, url: str, now: datetime) -> list[CertificateWarning]:
     warnings = []
-    name, names = name_of(url), _names(leaf)
+    name, names = url_host(url), _names(leaf)
     if not any(_covers(known, name) for known in names):
         who, verb = ("browsers", "people use") if pair.door == "grafana" else ("agents", "hosts use")
         known = ", ".join(names) or f"no name ({who} check only its subject alternative names)"

@@ -20,7 +20,7 @@ Uses = Mapping[str, tuple[Form, ...]]
 """The secrets that aresmon.yml names, each with the forms that its uses take."""
 
 
-def put_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses: Uses | None = None) -> Path:
+def write_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses: Uses | None = None) -> Path:
     """Keep a secret under this name, in the folder of the site's secrets, for Grafana's user; where it is now.
 
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.
@@ -29,15 +29,15 @@ def put_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses: 
         raise AresmonError(f"{name!r} is no name for a secret", hint="lower-case letters, digits and hyphens")
     value = value.strip()
     forms = (uses or {}).get(name, ())
-    if found := secret_forms.fault(value, *forms):
+    if found := secret_forms.find_fault(value, *forms):
         raise AresmonError(f"{name}: what was given {found}", hint=f"{_wanted(forms)}; nothing was changed")
-    prepare(secrets, owner)
+    prepare_folder(secrets, owner)
     path = secrets / ALERTS / name
     files.write(path, value.encode(), mode=0o600, owner=owner)
     return path
 
 
-def prepare(secrets: Path, owner: int) -> None:
+def prepare_folder(secrets: Path, owner: int) -> None:
     """Make their folder, which Grafana's container has mounted, and give it and all in it to Grafana's user alone."""
     folder = secrets / ALERTS
     try:
@@ -55,7 +55,7 @@ def prepare(secrets: Path, owner: int) -> None:
 def check(secrets: Path, uses: Uses) -> None:
     """Raise SiteError for those that are not there or cannot be used: with such a one Grafana would not start, and
     would write an address that it cannot read into its log."""
-    wrong = dict(problems(secrets, uses))
+    wrong = dict(find_problems(secrets, uses))
     if wrong:
         raise SiteError(list(wrong.values()), hint=f"{next_step(wrong)}; nothing was changed")
 
@@ -66,12 +66,12 @@ def next_step(names: Iterable[str]) -> str:
     return "`aresmon alerts secret NAME` takes each in" if more else f"`aresmon alerts secret {one}` takes it in"
 
 
-def problems(secrets: Path, uses: Uses) -> Iterator[tuple[str, str]]:
+def find_problems(secrets: Path, uses: Uses) -> Iterator[tuple[str, str]]:
     """Those that are not there or cannot be used, by name, each with what is wrong with it."""
     for name, forms in uses.items():
         path = secrets / ALERTS / name
         try:
-            found = secret_forms.fault(path.read_text(encoding="ascii"), *forms)
+            found = secret_forms.find_fault(path.read_text(encoding="ascii"), *forms)
         except FileNotFoundError:
             yield name, f"alerts: no secret named {name} yet; it is {_wanted(forms)}"
         except OSError as error:
@@ -91,7 +91,7 @@ def read_alert_secret(secrets: Path, name: str) -> str:
         value = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         raise AresmonError(f"{path} cannot be read", hint=again) from None
-    if found := secret_forms.fault(value):
+    if found := secret_forms.find_fault(value):
         raise AresmonError(f"{path} {found}", hint=again)
     return value
 
@@ -113,7 +113,7 @@ def fingerprints(secrets: Path, names: Iterable[str]) -> dict[str, str]:
         return site_secrets.read(secrets, name)
 
     here = [f"{ALERTS}/{name}" for name in names if (secrets / ALERTS / name).is_file()]
-    return {name: site_secrets.mark(secret, name) for name in here}
+    return {name: site_secrets.fingerprint(secret, name) for name in here}
 
 
 BACKUP = "backup"
@@ -121,7 +121,7 @@ _BACKUP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _VALUE = re.compile(r"[!-~]{8,256}")
 
 
-def put_backup_secret(secrets: Path, name: str, value: str) -> Path:
+def write_backup_secret(secrets: Path, name: str, value: str) -> Path:
     """Keep a secret under this name, in the folder of the site's secrets; where it is now.
 
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.

@@ -68,20 +68,20 @@ class Site(Layout):
         """Whole configurations of the site's own, by host: `overrides/agents/<host>.conf` stands for its collectors."""
         return _host_files(self.overrides / "agents")
 
-    def provisioned(self) -> frozenset[str]:
+    def provisioned_uids(self) -> frozenset[str]:
         """The uids of all alert rules and receivers that Grafana ever had of us; it keeps what leaves its files."""
         try:
             return frozenset((self.state / "provisioned").read_text(encoding="ascii").split())
         except FileNotFoundError:
             return frozenset()
 
-    def remember_provisioned(self, uids: Iterable[str]) -> None:
+    def record_provisioned(self, uids: Iterable[str]) -> None:
         """Remember that Grafana is about to have these as well."""
-        known = self.provisioned()
+        known = self.provisioned_uids()
         if not known >= (wanted := frozenset(uids)):
             files.write(self.state / "provisioned", "".join(f"{uid}\n" for uid in sorted(known | wanted)).encode())
 
-    def make_state(self) -> None:
+    def create_state_folder(self) -> None:
         """Make `.aresmon/`, out of the way of git and of other users."""
         if not _PLAIN_PATH.fullmatch(str(self.root)):
             raise AresmonError(
@@ -107,7 +107,7 @@ class Site(Layout):
             return set()
         return {Path(line) for line in lines}
 
-    def remember_folder(self, folder: Path) -> None:
+    def record_folder(self, folder: Path) -> None:
         """Note that a service begins to fill this folder."""
         lines = sorted({str(one) for one in (*self.filled_folders(), folder)})
         files.write(self.state / "filled-folders", "".join(f"{line}\n" for line in lines).encode())
@@ -115,7 +115,7 @@ class Site(Layout):
     @contextmanager
     def lock(self, command: str) -> Iterator[None]:
         """Hold the site for one changing command. Raises AresmonError naming who holds it already."""
-        self.make_state()
+        self.create_state_folder()
         path = self.state / "lock"
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -132,14 +132,14 @@ class Site(Layout):
                 ) from None
             os.ftruncate(handle, 0)
             now = datetime.now().astimezone().strftime("%H:%M:%S")
-            os.write(handle, f"`aresmon {command}` (process {os.getpid()}, {user()}, since {now})\n".encode())
+            os.write(handle, f"`aresmon {command}` (process {os.getpid()}, {current_user()}, since {now})\n".encode())
             yield
         finally:
             os.close(handle)
 
     def record(self, **event: Any) -> None:
         """Add a line to the history: one JSON object a line, `at` in UTC."""
-        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": user(), **event})
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": current_user(), **event})
         try:
             with (self.state / "history.jsonl").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
@@ -164,7 +164,7 @@ def _event(line: str) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def find(folder: Path) -> Site:
+def find_site(folder: Path) -> Site:
     """The site of this folder: the nearest one above it that has an aresmon.yml, else the folder itself."""
     try:
         here = folder.resolve()
@@ -178,7 +178,7 @@ def find(folder: Path) -> Site:
     return Site(here)
 
 
-def user() -> str:
+def current_user() -> str:
     """Who runs this: the account, and behind sudo the one before it."""
     try:
         name = getpass.getuser()
@@ -192,7 +192,7 @@ def user() -> str:
 _USERS = {"influxdb": 1500, "grafana": 472, "edge": 99, "telegraf": 1510}
 
 
-def users() -> dict[str, int]:
+def service_user_ids() -> dict[str, int]:
     """The user id of each service."""
     own = os.getuid()
     return dict(_USERS) if own == 0 else dict.fromkeys(_USERS, own)

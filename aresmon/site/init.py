@@ -26,7 +26,7 @@ def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path 
     text = compose(
         host_name(hostname) if hostname else this_host(), docker=docker, haproxy=find_haproxy(haproxy_config)
     )
-    site.make_state()
+    site.create_state_folder()
     files.write(site.state / "schema.json", (json.dumps(site_schema(), indent=1) + "\n").encode())
     files.write(site.file, text.encode())
     return text
@@ -108,12 +108,12 @@ def find_haproxy(config: Path) -> str:
     Its administration socket is not offered: a process that can open it can also change the running HAProxy.
     """
     try:
-        return haproxy_in(config.read_text(encoding="utf-8", errors="replace"))
+        return parse_haproxy(config.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return ""
 
 
-def haproxy_in(text: str) -> str:
+def parse_haproxy(text: str) -> str:
     """Return the URL of the statistics page in a HAProxy configuration; empty if it has none."""
     for section in re.split(r"^(?=(?:listen|frontend|backend|defaults|global)\b)", text, flags=re.MULTILINE):
         port = re.search(

@@ -50,7 +50,7 @@ def prepare_folder(folder: Path, owner: int, what: str) -> bool:
     return is_new
 
 
-def give(folder: Path, owner: int) -> None:
+def give_to_service(folder: Path, owner: int) -> None:
     """Create one of aresmon's own folders that a service reads, and give it and its files to the service's user.
 
     Its files are aresmon's and never anyone's data, even if a restore or another account created it. Other services

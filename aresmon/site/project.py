@@ -45,10 +45,10 @@ class Project:
         if wrong:
             raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
         project = cls(site, config, digest)
-        project.remember_valid()
+        project.record_valid()
         return project
 
-    def remember_valid(self) -> None:
+    def record_valid(self) -> None:
         """Note in `.aresmon`, once it exists, that this text is valid: the next command need not validate it."""
         if self.digest and self.site.state.is_dir() and not _was_valid(self.site, self.digest):
             with suppress(AresmonError):  # it only saves time

@@ -47,16 +47,22 @@ class SiteSecret:
     is_under_way: bool = False
 
 
-def secrets(config: Config) -> list[SiteSecret]:
+def list_secrets(config: Config) -> list[SiteSecret]:
     """Return every secret of this site in the order in which `--all` rotates them, the fixed ones last."""
     agents = [
         SiteSecret(
-            site_secrets.agent(host.name), "agent", f"{host.name}'s agent, to write", _PUSH.format(host.name), host.name
+            site_secrets.agent_secret(host.name),
+            "agent",
+            f"{host.name}'s agent, to write",
+            _PUSH.format(host.name),
+            host.name,
         )
         for host in config.hosts
     ]
     people = [
-        SiteSecret(site_secrets.grafana_user(one.login), "person", f"{one.login}, for Grafana", _PERSON, one.login)
+        SiteSecret(
+            site_secrets.grafana_user_secret(one.login), "person", f"{one.login}, for Grafana", _PERSON, one.login
+        )
         for one in config.grafana.users
     ]
     admin = config.grafana.admin
@@ -85,13 +91,13 @@ def _external(folder: str, name: str, whom: str, command: str) -> SiteSecret:
     return SiteSecret(f"{folder}/{name}", "fixed", whom, "it was issued by an external service", name, what)
 
 
-def found(folder: Path, known: Sequence[SiteSecret]) -> Iterator[SiteSecret]:
+def list_files(folder: Path, known: Sequence[SiteSecret]) -> Iterator[SiteSecret]:
     """Return the known secrets with the times of their files; then other files in the folder, which are not rotated."""
     names = {one.name for one in known}
     for one in known:
         yield _seen(folder, one)
     for path in sorted(folder.glob("*")):
-        is_ours = path.name in names or path.name in map(site_secrets.upcoming, names)
+        is_ours = path.name in names or path.name in map(site_secrets.next_name, names)
         if path.is_file() and not is_ours and not path.name.startswith("."):
             whom, why, what = _UNKNOWN
             yield _seen(folder, SiteSecret(path.name, "fixed", whom, why, next=what))
@@ -102,11 +108,11 @@ def _seen(folder: Path, one: SiteSecret) -> SiteSecret:
         made = datetime.fromtimestamp((folder / one.name).stat().st_mtime, UTC).isoformat(timespec="seconds")
     except OSError:
         made = ""
-    under_way = (folder / site_secrets.upcoming(one.name)).exists()
+    under_way = (folder / site_secrets.next_name(one.name)).exists()
     return SiteSecret(one.name, one.kind, one.whom, one.how, one.subject, one.next, made, under_way)
 
 
-def chosen(known: Sequence[SiteSecret], names: Sequence[str], *, every: bool) -> list[SiteSecret]:
+def select(known: Sequence[SiteSecret], names: Sequence[str], *, every: bool) -> list[SiteSecret]:
     """Return the secrets with these names, or all that can be rotated.
 
     Raises AresmonError for an unknown name, for a secret that cannot be rotated, and if no name is given.

@@ -29,17 +29,17 @@ _SECOND = "2~"
 _ALLOWED = re.compile(r"^[A-Za-z0-9._~!@%^*+=:,/?-]{4,256}$")
 
 
-def agent(host: str) -> str:
+def agent_secret(host: str) -> str:
     """Return the name of the secret of a host's agent."""
     return f"agent-{host}"
 
 
-def upcoming(name: str) -> str:
+def next_name(name: str) -> str:
     """Return the name under which a secret's next value is stored during rotation. No host or login can have it."""
     return f"{name}~next"
 
 
-def account(name: str, password: str) -> str:
+def database_user(name: str, password: str) -> str:
     """Return the database user that this password belongs to, one of the two that an agent and Grafana each have.
 
     InfluxDB 1.x has one password for each user, so two passwords can be valid at the same time only with two users.
@@ -49,43 +49,43 @@ def account(name: str, password: str) -> str:
     return f"{user}~2" if password.startswith(_SECOND) else user
 
 
-def other(account: str) -> str:
+def other_user(account: str) -> str:
     """Return the other one of the two database users."""
     return account.removesuffix("~2") if account.endswith("~2") else f"{account}~2"
 
 
 def successor(name: str, password: str) -> str:
     """Generate a password for the database user that does not have the given one."""
-    return generated() if account(name, password).endswith("~2") else f"{_SECOND}{generated()}"
+    return generate() if database_user(name, password).endswith("~2") else f"{_SECOND}{generate()}"
 
 
-def following(name: str, current: str, begun: str = "") -> str:
+def next_value(name: str, current: str, begun: str = "") -> str:
     """Return the next value of a database secret: `begun`, from an interrupted rotation, if usable, or a new one.
 
     A different password for the same user is not usable: it would lock out the client that writes with the current
     one.
     """
-    is_usable = begun == current or account(name, begun) != account(name, current)
+    is_usable = begun == current or database_user(name, begun) != database_user(name, current)
     return begun if begun and is_usable else successor(name, current)
 
 
-def sweep(folder: Path) -> None:
+def delete_temporary_files(folder: Path) -> None:
     """Delete the temporary files of interrupted writes, since they contain secrets."""
     for path in folder.glob(".*"):
         path.unlink(missing_ok=True)
 
 
-def accounts(folder: Path, names: Iterable[str]) -> dict[str, str]:
+def database_users(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the database user of each of these secrets, by the secret's name; secrets without a file are left out."""
-    return {name: account(name, read(folder, name)) for name in names if (folder / name).exists()}
+    return {name: database_user(name, read(folder, name)) for name in names if (folder / name).exists()}
 
 
-def under_way(folder: Path, names: Iterable[str]) -> dict[str, str]:
+def read_next_values(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the next values of those of these secrets that are being rotated, by file name."""
-    return {name: read(folder, name) for name in map(upcoming, names) if (folder / name).exists()}
+    return {name: read(folder, name) for name in map(next_name, names) if (folder / name).exists()}
 
 
-def grafana_user(login: str) -> str:
+def grafana_user_secret(login: str) -> str:
     """Return the name of the secret with a person's Grafana password."""
     return f"grafana-user-{login.lower()}"
 
@@ -95,9 +95,9 @@ def owners(config: Config, users: Mapping[str, int]) -> dict[str, int]:
     own = os.getuid()
     named = {SITE_KEY: own, INFLUXDB_ADMIN: own, BACKUP: own}
     named |= dict.fromkeys((INFLUXDB_GRAFANA, GRAFANA_ADMIN, GRAFANA_KEY), users["grafana"])
-    named |= dict.fromkeys((grafana_user(person.login) for person in config.grafana.users), own)
+    named |= dict.fromkeys((grafana_user_secret(person.login) for person in config.grafana.users), own)
     for host in config.hosts:
-        named[agent(host.name)] = users["telegraf"] if host == config.sidecar else own
+        named[agent_secret(host.name)] = users["telegraf"] if host == config.sidecar else own
     return named
 
 
@@ -109,9 +109,9 @@ def ensure(folder: Path, wanted: Mapping[str, int]) -> dict[str, str]:
     return {name: _ensure(folder / name, owner) for name, owner in wanted.items()}
 
 
-def foreseen(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
+def read_or_placeholders(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
     """Return all values by name without writing anything: for a missing secret, a random value as a placeholder."""
-    return {name: read(folder, name) if (folder / name).exists() else generated() for name in wanted}
+    return {name: read(folder, name) if (folder / name).exists() else generate() for name in wanted}
 
 
 def read(folder: Path, name: str) -> str:
@@ -170,12 +170,12 @@ def fingerprints(folder: Path, wanted: Iterable[str]) -> dict[str, str]:
     return {name: _mark(key, name, read(folder, name)) for name in names}
 
 
-def generated() -> str:
+def generate() -> str:
     """Generate a secret of 32 characters from the system's random source."""
     return secrets.token_urlsafe(24)
 
 
-def mark(secret: Callable[[str], str], name: str) -> str:
+def fingerprint(secret: Callable[[str], str], name: str) -> str:
     """Return the fingerprint of one secret; `secret` reads a secret by name."""
     return _mark(secret(SITE_KEY).encode(), name, secret(name))
 
@@ -186,7 +186,7 @@ def _mark(key: bytes, name: str, value: str) -> str:
 
 def _ensure(path: Path, owner: int) -> str:
     if not path.exists():
-        files.write(path, generated().encode(), mode=0o600, owner=owner)
+        files.write(path, generate().encode(), mode=0o600, owner=owner)
     try:
         status = path.stat()
         if status.st_mode & 0o077:

@@ -26,7 +26,7 @@ IN_CLEAR = "hosts-in-clear"
 WITH_NEXT = "hosts-with-next"
 
 
-def in_clear(project: Project) -> frozenset[str]:
+def unencrypted_hosts(project: Project) -> frozenset[str]:
     """The hosts that may still write in the clear: as it is noted, else those that had a password before TLS came."""
     if not project.config.edge.channel.is_tls:
         return frozenset()
@@ -34,10 +34,10 @@ def in_clear(project: Project) -> frozenset[str]:
     here = frozenset(host.name for host in project.config.hosts)
     if noted is not None:
         return noted & here
-    return frozenset(name for name in here if (project.site.secrets / secrets.agent(name)).exists())
+    return frozenset(name for name in here if (project.site.secrets / secrets.agent_secret(name)).exists())
 
 
-def without_next(project: Project) -> frozenset[str]:
+def hosts_without_next(project: Project) -> frozenset[str]:
     """The hosts that do not know the next authority yet."""
     if not ca.is_changing(project.site.authority):
         return frozenset()
@@ -48,7 +48,7 @@ def without_next(project: Project) -> frozenset[str]:
 
 def find_problems(project: Project) -> Iterator[tuple[str, CertificateWarning]]:
     """Whom or what it concerns, what is still to be done, and how."""
-    behind = in_clear(project)
+    behind = unencrypted_hosts(project)
     for name in sorted(behind):
         what = f"{name} may still write in the clear"
         yield (
@@ -64,7 +64,7 @@ def find_problems(project: Project) -> Iterator[tuple[str, CertificateWarning]]:
                 "the agents' port still takes what comes in the clear", "`aresmon up` closes it to that"
             ),
         )
-    for name in sorted(without_next(project)):
+    for name in sorted(hosts_without_next(project)):
         yield name, CertificateWarning(f"{name} does not know the next authority yet", f"`aresmon push-config {name}`")
 
 
@@ -74,12 +74,12 @@ def begin(project: Project) -> None:
     if not project.config.edge.channel.is_tls:
         path.unlink(missing_ok=True)
     elif not path.exists():
-        note(project.site, IN_CLEAR, in_clear(project))
+        write_list(project.site, IN_CLEAR, unencrypted_hosts(project))
 
 
-def close(site: Site) -> None:
+def require_tls(site: Site) -> None:
     """Count every host as one that writes by TLS: the next `up` closes the port to the rest."""
-    note(site, IN_CLEAR, ())
+    write_list(site, IN_CLEAR, ())
     site.record(command="authority close")
 
 
@@ -90,11 +90,11 @@ def next_step(project: Project) -> Literal["finish", "prepare", "bring", "wait",
     authority to pushes (`bring`), for hosts (`wait`), or for its last step (`promote`).
     """
     is_changing = ca.is_changing(project.site.authority)
-    if not ca.is_brought(project.site.authority, project.site.bundle / "agents" / project.config.server / AUTHORITY):
+    if not ca.is_deployed(project.site.authority, project.site.bundle / "agents" / project.config.server / AUTHORITY):
         return "bring" if is_changing else "finish"
     if not is_changing:
         return "prepare"
-    return "wait" if without_next(project) else "promote"
+    return "wait" if hosts_without_next(project) else "promote"
 
 
 def rotate(project: Project, now: datetime) -> None:
@@ -111,7 +111,7 @@ def rotate(project: Project, now: datetime) -> None:
     project.site.record(command="authority rotate", step=step)
 
 
-def note(site: Site, which: str, hosts: Iterable[str]) -> None:
+def write_list(site: Site, which: str, hosts: Iterable[str]) -> None:
     """Make such a list anew."""
     files.write(site.authority / which, _lines(hosts))
 
@@ -119,11 +119,11 @@ def note(site: Site, which: str, hosts: Iterable[str]) -> None:
 def record_tls(site: Site, host: str, trusted: bytes) -> None:
     """Record that a host's data arrives by TLS; `trusted` are the certificates (PEM) that it was given."""
     next_authority = ca.certificates(site.authority / ca.NEXT).encode()
-    for name, change in changes(host, trusted, next_authority).items():
+    for name, change in list_changes(host, trusted, next_authority).items():
         locked_file.update(site.authority / name, change)
 
 
-def changes(host: str, trusted: bytes, next_authority: bytes) -> dict[str, Change]:
+def list_changes(host: str, trusted: bytes, next_authority: bytes) -> dict[str, Change]:
     """How the lists change once a host's data arrives by TLS, by file.
 
     `trusted` are the certificates that the host was given, `next_authority` that of the next authority, empty where

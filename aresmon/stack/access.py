@@ -104,5 +104,5 @@ class Stack(Protocol):
     async def record_tls(self, host: str, trusted: bytes) -> None:
         """Record that a host's data arrives by TLS; `trusted` are the certificates (PEM) that it was given."""
         next_authority = await self.read_certificates(f"authority/{ca.NEXT}")
-        for name, change in tls_migration.changes(host, trusted, next_authority).items():
+        for name, change in tls_migration.list_changes(host, trusted, next_authority).items():
             await self.update_file(f"authority/{name}", change)

@@ -21,7 +21,7 @@ def down(project: Project, engine: Engine, progress: Progress, *, volumes: bool 
     site, config = project.site, project.config
     with site.lock("down"):
         check_name(project, engine.containers(config.site))
-        for name in sorted({config.site, project_of(bundle.read_of(site))} - {""}):
+        for name in sorted({config.site, project_of(bundle.read_site(site))} - {""}):
             with progress.stage(f"stopping {name}"):
                 engine.remove_project(name)
         gone = deletable_folders(project) if volumes else []

@@ -31,7 +31,7 @@ class LocalStack(Stack):
     def open(cls, site: Site) -> LocalStack:
         """Read what a push needs. Raises AresmonError where InfluxDB's secret or the bundle cannot be read."""
         files = {**site_bundle.read(site.bundle).files, **_manifest(site)}
-        return cls(site, str(site.root), files, service.influxdb(site))
+        return cls(site, str(site.root), files, service.admin_client(site))
 
     @property
     def runs_as_root(self) -> bool:

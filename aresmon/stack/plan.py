@@ -27,7 +27,7 @@ from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site import bundle as site_bundle
 from aresmon.site import ca, certificates, external_secrets, preflight, secrets, tls_migration
 from aresmon.site.bundle import Bundle, BundleDifference
-from aresmon.site.folder import HostFiles, Site, users
+from aresmon.site.folder import HostFiles, Site, service_user_ids
 from aresmon.site.project import Project
 from aresmon.system import files as system_files
 from aresmon.system.dotenv import variables
@@ -58,18 +58,18 @@ def render_site(project: Project, engine: Engine, references: Mapping[str, str])
     """
     place = RenderContext(
         root=project.site.root,
-        users=users(),
+        users=service_user_ids(),
         images={service: pin.pull for service, pin in pins(project.config).items()} | dict(references),
         agents=agent_context(project, project.config.hosts),
         docker_socket=engine.socket,
         docker_group=engine.socket_group,
-        fingerprints=secrets.fingerprints(project.site.secrets, secrets.owners(project.config, users()))
+        fingerprints=secrets.fingerprints(project.site.secrets, secrets.owners(project.config, service_user_ids()))
         | external_secrets.fingerprints(project.site.secrets, project.config.alerts.secrets),
         has_compose_override=(project.site.overrides / "compose.yml").exists(),
-        certificate=certificates.mark(project.site.root, project.config.grafana.door.tls),
-        provisioned=project.site.provisioned(),
+        certificate=certificates.change_hash(project.site.root, project.config.grafana.door.tls),
+        provisioned=project.site.provisioned_uids(),
         edge=_edge_fingerprint(project),
-        in_clear=tls_migration.in_clear(project),
+        in_clear=tls_migration.unencrypted_hosts(project),
     )
     ours = package_files()
     place = replace(place, in_clear=place.in_clear - _updated_by_up(project.config, project.catalogue, place, ours))
@@ -88,15 +88,15 @@ def agent_context(project: Project, hosts: Sequence[Host]) -> AgentContext:
     live = project.site.bundle / "agents" / sidecar.name / "telegraf.conf" if sidecar in hosts and sidecar else None
     text = live.read_text("utf-8", "replace") if live is not None and live.is_file() else ""
     pushed = sources.read_verified(project, hosts, unusable=unusable)
-    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent(host.name) for host in hosts)]
+    names = [secrets.INFLUXDB_GRAFANA, *(secrets.agent_secret(host.name) for host in hosts)]
     return AgentContext(
         host_fragments=fragments.texts,
         own_agents={host: text for host, text in own.texts.items() if host not in unusable},
         proven=pushed.bodies,
         marks=pushed.marks,
-        accounts=secrets.accounts(project.site.secrets, names),
-        trusted=ca.trusted(project.site.authority),
-        sidecar_mark=telegraf.mark_in(text, templates),
+        accounts=secrets.database_users(project.site.secrets, names),
+        trusted=ca.trusted_certificates(project.site.authority),
+        sidecar_mark=telegraf.config_id_in(text, templates),
     )
 
 
@@ -123,9 +123,13 @@ def _unusable(
 def _edge_fingerprint(project: Project) -> str:
     """What changes with the edge's certificate for agents; `due` if `up` is about to issue one."""
     if not project.config.edge.channel.by_site:
-        return certificates.mark(project.site.root, project.config.edge.channel.pair)
-    names = ca.names(project.config)
-    return "due" if ca.due(project.site.authority, names, datetime.now(UTC)) else ca.mark(project.site.authority)
+        return certificates.change_hash(project.site.root, project.config.edge.channel.pair)
+    names = ca.server_names(project.config)
+    return (
+        "due"
+        if ca.renewal_reason(project.site.authority, names, datetime.now(UTC))
+        else ca.change_hash(project.site.authority)
+    )
 
 
 def _updated_by_up(
@@ -152,13 +156,13 @@ def check_preconditions(project: Project, engine: Engine) -> None:
     running = engine.containers(project.config.site)
     check_name(project, running)
     external_secrets.check(project.site.secrets, project.config.alerts.secrets)
-    certificates.look(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
-    certificates.look(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
+    certificates.find_warnings(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
+    certificates.find_warnings(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
     for service, folder in project.data_folders().items():
-        preflight.check_folder(folder, users()[service], service)
+        preflight.check_folder(folder, service_user_ids()[service], service)
     if "influxdb" not in running or not running["influxdb"].is_up:
         preflight.check_room(project.site.root / project.config.data)
-    if project_of(site_bundle.read_of(project.site)) in ("", project.config.site):
+    if project_of(site_bundle.read_site(project.site)) in ("", project.config.site):
         edge = running.get("edge")
         ours = edge.published if edge and edge.state == "running" else frozenset()
         wanted = {"edge.agents": project.config.edge.agents, "edge.grafana": project.config.edge.grafana}
@@ -185,7 +189,7 @@ def check_name(project: Project, running: Mapping[str, Container]) -> None:
 def decide(project: Project, engine: Engine, found: Images) -> DesiredState:
     """Compute the bundle, its difference from the one on disk, and the steps to take."""
     rendered = render_site(project, engine, found.references)
-    on_disk = site_bundle.read_of(project.site)
+    on_disk = site_bundle.read_site(project.site)
     difference = site_bundle.compare(on_disk, rendered)
     hashes = compose_hashes(project.site, rendered)
     wanted = {
@@ -254,9 +258,7 @@ def _hash_files(site: Site, rendered: Files) -> str:
     """A hash of Compose's files; empty if it would not cover all of them."""
     if (site.overrides / "compose.yml").exists():
         return ""
-    return site_bundle.hashes_to(
-        b"\0".join(name.encode() + b"\0" + rendered[name] for name in _compose_files(rendered))
-    )
+    return site_bundle.sha256(b"\0".join(name.encode() + b"\0" + rendered[name] for name in _compose_files(rendered)))
 
 
 def _compose_files(rendered: Files) -> list[str]:

@@ -125,8 +125,8 @@ class RemoteStack(Stack):
 
 def _wanted(config: Config) -> list[str]:
     """The files that a push may need."""
-    agents = [site_secrets.agent(host.name) for host in config.hosts]
-    names = [site_secrets.INFLUXDB_ADMIN, site_secrets.SITE_KEY, *agents, *map(site_secrets.upcoming, agents)]
+    agents = [site_secrets.agent_secret(host.name) for host in config.hosts]
+    names = [site_secrets.INFLUXDB_ADMIN, site_secrets.SITE_KEY, *agents, *map(site_secrets.next_name, agents)]
     files = [".env", site_bundle.MANIFEST, "agent-environment.yml"]
     files += [f"agents/{config.server}/{name}" for name in ("telegraf.conf", AUTHORITY)]
     return [*(f"{_SECRETS}{name}" for name in names), *(f"{_BUNDLE}{name}" for name in files)]

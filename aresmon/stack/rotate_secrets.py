@@ -32,7 +32,7 @@ class RotationResult:
 
 def check(project: Project, engine: Engine, chosen: Sequence[SiteSecret]) -> None:
     """Raise AresmonError if `up` has other changes to make: the rotation would make them too."""
-    reader = secrets.upcoming(secrets.INFLUXDB_GRAFANA)
+    reader = secrets.next_name(secrets.INFLUXDB_GRAFANA)
     if not any(one.name in _NEEDS_UP for one in chosen) or (project.site.secrets / reader).exists():
         return
     if up.dry_run(project, engine).changed:
@@ -64,7 +64,7 @@ def rotate(project: Project, engine: Engine, progress: Progress, chosen: Sequenc
 def _one(project: Project, engine: Engine, progress: Progress, secret: SiteSecret) -> RotationResult:
     try:
         if secret.kind == "person":
-            manage_users.set_password(project, engine, progress, login=secret.subject, password=secrets.generated())
+            manage_users.set_password(project, engine, progress, login=secret.subject, password=secrets.generate())
         else:
             with project.site.lock(COMMAND):
                 _ACTS[secret.kind](project.site)
@@ -75,11 +75,11 @@ def _one(project: Project, engine: Engine, progress: Progress, secret: SiteSecre
 
 def _begin_reader(site: Site) -> None:
     """Create Grafana's second database user and give Grafana its password, which it reads when it starts."""
-    name, owner = secrets.INFLUXDB_GRAFANA, folder.users()["grafana"]
-    begun = secrets.under_way(site.secrets, [name]).get(secrets.upcoming(name), "")
-    following = secrets.following(name, secrets.read(site.secrets, name), begun)
-    secrets.replace(site.secrets, secrets.upcoming(name), following, os.getuid())
-    influxdb = service.influxdb(site)
+    name, owner = secrets.INFLUXDB_GRAFANA, folder.service_user_ids()["grafana"]
+    begun = secrets.read_next_values(site.secrets, [name]).get(secrets.next_name(name), "")
+    following = secrets.next_value(name, secrets.read(site.secrets, name), begun)
+    secrets.replace(site.secrets, secrets.next_name(name), following, os.getuid())
+    influxdb = service.admin_client(site)
     users.apply(influxdb, users.plan_user(influxdb, name, following))
     secrets.replace(site.secrets, name, following, owner)
 
@@ -87,13 +87,13 @@ def _begin_reader(site: Site) -> None:
 def _end_reader(site: Site) -> None:
     """Remove Grafana's previous database user, which nothing uses any more."""
     name = secrets.INFLUXDB_GRAFANA
-    account = secrets.account(name, secrets.read(site.secrets, name))
-    users.remove_users(service.influxdb(site), secrets.other(account))
-    secrets.remove(site.secrets, secrets.upcoming(name))
+    account = secrets.database_user(name, secrets.read(site.secrets, name))
+    users.remove_users(service.admin_client(site), secrets.other_user(account))
+    secrets.remove(site.secrets, secrets.next_name(name))
 
 
 def _replace_key(site: Site) -> None:
-    secrets.replace(site.secrets, secrets.SITE_KEY, secrets.generated(), os.getuid())
+    secrets.replace(site.secrets, secrets.SITE_KEY, secrets.generate(), os.getuid())
 
 
 _ACTS: dict[str, Callable[[Site], None]] = {

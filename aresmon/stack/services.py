@@ -53,7 +53,7 @@ def start(
             compose.up([name for name in names if name not in forced])
         except ProcessError as error:
             raise _refused(names, engine.containers(intent.config.site), error) from None
-        ready = readiness.probes(intent.config, influxdb_service.nobody(site))
+        ready = readiness.probes(intent.config, influxdb_service.anonymous_client(site))
         readiness.wait(engine, intent.config.site, names, ready, within=within)
 
 

@@ -23,7 +23,7 @@ from aresmon.render.grafana import alert_rules
 from aresmon.site import bundle, ca, certificates, external_secrets, preflight, tls_migration
 from aresmon.site import secrets as site_secrets
 from aresmon.site.bundle import BundleDifference
-from aresmon.site.folder import Site, users
+from aresmon.site.folder import Site, service_user_ids
 from aresmon.site.project import Project
 from aresmon.stack import folder_swap, image_versions, readiness, services, upgrade_journal
 from aresmon.stack.image_versions import KeptImage
@@ -80,7 +80,7 @@ def dry_run(project: Project, engine: Engine, *, shorten: bool = False, hold: bo
         project, engine, images.local(engine, used_pins(project.config)), everything=hold
     )
     intent = decide(project, engine, found)
-    statements, unseen = influxdb_service.foresee(project, engine, users(), shorten=shorten)
+    statements, unseen = influxdb_service.preview(project, engine, service_user_ids(), shorten=shorten)
     return UpResult(tuple(intent.steps), intent.difference, statements, found.missing, kept=kept, unseen=unseen)
 
 
@@ -115,7 +115,7 @@ def up_locked(
 ) -> UpResult:
     """Do what `up` does, if the site's lock is already held."""
     site, config = project.site, project.config
-    project.remember_valid()  # on a first run there was no folder for it when the file was read
+    project.record_valid()  # on a first run there was no folder for it when the file was read
     upgrade_journal.check_none(site)
     folder_swap.finish_locked(site, engine, progress)
     folder_swap.remove_leftovers(project, engine)
@@ -125,9 +125,9 @@ def up_locked(
     found, kept = _choose_images(project, engine, progress, hold=hold)
     tls_migration.begin(project)
     if config.edge.channel.by_site:
-        ca.ensure(site.authority, ca.names(config), datetime.now(UTC))
-    secrets = site_secrets.ensure(site.secrets, site_secrets.owners(config, users()))
-    secrets |= site_secrets.under_way(site.secrets, secrets)
+        ca.ensure(site.authority, ca.server_names(config), datetime.now(UTC))
+    secrets = site_secrets.ensure(site.secrets, site_secrets.owners(config, service_user_ids()))
+    secrets |= site_secrets.read_next_values(site.secrets, secrets)
     intent = decide(project, engine, found)
     announce(UpResult(tuple(intent.steps), intent.difference, (), found.missing, kept=kept))
     _check_agent(intent, engine, progress)
@@ -167,7 +167,7 @@ def recreate_service(
 
 def _check_losses(project: Project, *, shorten: bool) -> None:
     """Raise AresmonError, with what would be deleted, if a retention gets shorter and `shorten` is not set."""
-    lost = () if shorten else influxdb_service.losses(project)
+    lost = () if shorten else influxdb_service.find_losses(project)
     if lost:
         raise retention.shortening_error(lost)
 
@@ -222,17 +222,23 @@ def _check_agent(intent: DesiredState, engine: Engine, progress: Progress) -> No
 
 def _prepare_folders(project: Project) -> None:
     for service, folder in project.data_folders().items():
-        if preflight.prepare_folder(folder, users()[service], service):
-            project.site.remember_folder(folder)
-    preflight.give(project.site.socket_folder, users()["influxdb"])
-    preflight.give(project.site.tls, users()["edge"])
-    external_secrets.prepare(project.site.secrets, users()["grafana"])
-    certificates.bring(project.site.root, project.config.grafana.door.tls, project.site.tls, users()["edge"])
+        if preflight.prepare_folder(folder, service_user_ids()[service], service):
+            project.site.record_folder(folder)
+    preflight.give_to_service(project.site.socket_folder, service_user_ids()["influxdb"])
+    preflight.give_to_service(project.site.tls, service_user_ids()["edge"])
+    external_secrets.prepare_folder(project.site.secrets, service_user_ids()["grafana"])
+    certificates.install(
+        project.site.root, project.config.grafana.door.tls, project.site.tls, service_user_ids()["edge"]
+    )
     if project.config.edge.channel.by_site:
-        ca.bring(project.site.authority, project.site.tls / certificates.FILES["edge"], users()["edge"])
+        ca.install(project.site.authority, project.site.tls / certificates.FILES["edge"], service_user_ids()["edge"])
     else:
-        certificates.bring(
-            project.site.root, project.config.edge.channel.pair, project.site.tls, users()["edge"], door="edge"
+        certificates.install(
+            project.site.root,
+            project.config.edge.channel.pair,
+            project.site.tls,
+            service_user_ids()["edge"],
+            door="edge",
         )
 
 
@@ -252,7 +258,7 @@ def _write(site: Site, intent: DesiredState, progress: Progress) -> None:
             "edge.tls is off: agents that connect with https are rejected from now on",
             hint="`aresmon push-config --all`; until then each agent buffers its data, for at least ten minutes",
         )
-    site.remember_provisioned(alert_rules.uids(intent.files))
+    site.record_provisioned(alert_rules.uids(intent.files))
     aside = bundle.write(intent.bundle, intent.files)
     if aside is not None:
         progress.warn(
@@ -298,7 +304,7 @@ def _wait_for_data(site: Site, intent: DesiredState, progress: Progress) -> str:
     is_new = any(step.service == "telegraf" for step in intent.steps)
     since = time.time() if is_new else time.time() - freshness.FRESH_WITHIN
     with progress.stage(f"waiting for data of {sidecar.name}"):
-        unverified = freshness.wait_for_data(influxdb_service.influxdb(site), sidecar.name, since)
+        unverified = freshness.wait_for_data(influxdb_service.admin_client(site), sidecar.name, since)
     if not unverified and b'ARESMON_URL: "https:' in intent.files[AGENT_ENVIRONMENT]:
         trusted = intent.files.get(f"agents/{sidecar.name}/{config_names.AUTHORITY}", b"")
         tls_migration.record_tls(site, sidecar.name, trusted)

@@ -90,7 +90,11 @@ def remote(address: str, root: Path) -> Remote:
         path = Path(address).expanduser() if address.startswith("~/") else root / address
         return Remote(shown=str(path), url=str(path), folder=path)
     found = re.fullmatch(r"(https?://)(?:([^/?#]*)@)?([^/?#@]*)(.*)", address)
-    return _web(*found.groups(), shown=masked(address)) if found else Remote(shown=masked(address), url=address)
+    return (
+        _web(*found.groups(), shown=mask_secrets(address))
+        if found
+        else Remote(shown=mask_secrets(address), url=address)
+    )
 
 
 def _web(scheme: str, login: str | None, host: str, path: str, *, shown: str) -> Remote:
@@ -109,7 +113,7 @@ def _web(scheme: str, login: str | None, host: str, path: str, *, shown: str) ->
     return Remote(shown=shown, url=url, secret=f"{scheme}{encoded}@{host}")
 
 
-def ask(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, timeout: float) -> Completed:
+def run_git(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, timeout: float) -> Completed:
     """Run git to its end, whatever it ends with. Raises AresmonError where there is no git."""
     if shutil.which("git") is None:
         raise AresmonError(
@@ -143,31 +147,33 @@ def failure(remote: Remote, said: str) -> AresmonError | None:
     for pattern, what, then in _FAILURES:
         if re.search(pattern, said):
             trust = re.search(r"git config --global --add safe\.directory \S.*", said)
-            hint = then.format(shown=remote.shown, trust=plain(trust[0]) if trust else "git config safe.directory")
-            return AresmonError(f"{remote.shown} {what}: {words(said)}", hint=hint)
+            hint = then.format(
+                shown=remote.shown, trust=without_escapes(trust[0]) if trust else "git config safe.directory"
+            )
+            return AresmonError(f"{remote.shown} {what}: {clean_output(said)}", hint=hint)
     return None
 
 
-def words(said: str) -> str:
+def clean_output(said: str) -> str:
     """What git said, in a line, without its advice and without secrets."""
     dull = re.compile(r"Please make sure|and the repository exists|hint:|From |To add an exception|\s*git config|@@@")
     lines = [line.strip() for line in said.splitlines() if line.strip() and not dull.match(line)]
     details = [line for line in lines if "Could not read from remote" not in line] or lines
-    return plain(masked("; ".join(details[-3:]))) or "git said nothing"
+    return without_escapes(mask_secrets("; ".join(details[-3:]))) or "git said nothing"
 
 
-def masked(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """The text with no login of an http address, and no password of any other."""
     text = re.sub(r"(https?://)\S*@", r"\1***@", text)
     return re.sub(r"(://[^\s/:@]*):[^\s/]*@", r"\1:***@", text)
 
 
-def plain(text: str) -> str:
+def without_escapes(text: str) -> str:
     """The text without what would steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def listed(names: Sequence[str]) -> str:
+def format_names(names: Sequence[str]) -> str:
     """The first ten names, and how many more there are."""
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return ", ".join(names[:10]) + more

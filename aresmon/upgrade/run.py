@@ -270,7 +270,7 @@ def _went_from(event: Mapping[str, object], service: str, version: str) -> bool:
 
 def _migrate(site: Site, decided: UpgradePlan, progress: Progress) -> None:
     """Write the migrated file; the former one is kept in `.aresmon/`."""
-    site.make_state()
+    site.create_state_folder()
     kept = site.state / f"{FILE}.{time.strftime('%Y%m%d-%H%M%S')}"
     files.write(kept, site.file.read_bytes(), mode=0o600)
     files.write(site.file, decided.text.encode(), mode=site.file.stat().st_mode & 0o777)
@@ -280,7 +280,7 @@ def _migrate(site: Site, decided: UpgradePlan, progress: Progress) -> None:
 def _upgrade_one(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeStep:
     """Carry out one service's turn; the turn, with the former image under the name that still leads to it."""
     hosts = verification.sending_hosts(
-        influxdb_service.influxdb(work.project.site), [host.name for host in work.project.config.hosts]
+        influxdb_service.admin_client(work.project.site), [host.name for host in work.project.config.hosts]
     )
     former = image_versions.ensure_tag(work.engine, turn.service, turn.former)
     begun = UpgradeJournal(turn.service, former, turn.wanted, time.time(), hosts=hosts, archive=archive)

@@ -19,7 +19,7 @@ from aresmon.engine.images import Images, used_pins
 from aresmon.grafana import users as grafana_users
 from aresmon.influxdb import service as influxdb_service
 from aresmon.site import secrets as site_secrets
-from aresmon.site.folder import users
+from aresmon.site.folder import service_user_ids
 from aresmon.site.project import Project
 from aresmon.stack import folder_swap, image_versions, readiness, up, upgrade_journal
 from aresmon.stack.image_versions import ServiceHistory
@@ -144,7 +144,7 @@ def _stop_and_snapshot(
     if turn.service == "influxdb":
         with work.progress.stage("shutting the door: agents keep what they have"):
             work.compose.stop("edge")
-        had = verification.summarise(influxdb_service.influxdb(work.project.site), turn.begun)
+        had = verification.summarise(influxdb_service.admin_client(work.project.site), turn.begun)
     with work.progress.stage(f"stopping {turn.service}, and keeping its data as it is"):
         work.compose.stop(turn.service)
         snapshot.delete(folder, turn.snapshot)
@@ -169,7 +169,7 @@ def _save(work: UpgradeWork, turn: UpgradeJournal) -> UpgradeJournal:
 
 def _verify_influxdb(work: UpgradeWork, turn: UpgradeJournal, had: verification.DataSummary | None) -> None:
     """That it has what was there and takes points; then that the agents' arrive."""
-    influxdb = influxdb_service.influxdb(work.project.site)
+    influxdb = influxdb_service.admin_client(work.project.site)
     with work.progress.stage("holding what it has against what was there"):
         verification.wait_for_answer(influxdb, work.within)
         missing = verification.missing_data(had, verification.summarise(influxdb, turn.begun)) if had else ""
@@ -185,7 +185,9 @@ def _verify_edge(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSu
 
 def _verify_grafana(work: UpgradeWork, turn: UpgradeJournal, _: verification.DataSummary | None) -> None:
     """That its administrator gets in, and finds the people that should be there."""
-    secrets = site_secrets.ensure(work.project.site.secrets, site_secrets.owners(work.project.config, users()))
+    secrets = site_secrets.ensure(
+        work.project.site.secrets, site_secrets.owners(work.project.config, service_user_ids())
+    )
     grafana_users.ensure(work.project, work.engine, secrets, work.progress)
 
 
@@ -217,7 +219,7 @@ def _start_edge(work: UpgradeWork, *, within: float = _ARRIVES_WITHIN) -> bool:
     if edge.state != "running":
         with work.progress.stage("opening the door"):
             work.compose.run("start", "edge")
-    ready = readiness.probes(work.project.config, influxdb_service.nobody(work.project.site))
+    ready = readiness.probes(work.project.config, influxdb_service.anonymous_client(work.project.site))
     readiness.wait(work.engine, work.project.config.site, ["edge"], ready, within=within)
     return True
 
@@ -233,7 +235,7 @@ def _wait_for_hosts(work: UpgradeWork, turn: UpgradeJournal) -> None:
 def _check_arrival(work: UpgradeWork, hosts: tuple[str, ...]) -> None:
     patience = min(work.within, _ARRIVES_WITHIN)
     unproven = verification.wait_for_any_host(
-        influxdb_service.influxdb(work.project.site), hosts, time.time(), within=patience
+        influxdb_service.admin_client(work.project.site), hosts, time.time(), within=patience
     )
     if unproven:
         raise AresmonError(unproven)
@@ -243,7 +245,7 @@ def _missing_data(work: UpgradeWork, hosts: tuple[str, ...]) -> str:
     if not hosts:
         return ""
     return verification.wait_for_any_host(
-        influxdb_service.influxdb(work.project.site), hosts, time.time(), within=_ARRIVES_WITHIN
+        influxdb_service.admin_client(work.project.site), hosts, time.time(), within=_ARRIVES_WITHIN
     )
 
 

@@ -159,7 +159,7 @@ class Site:
     @property
     def influxdb(self) -> InfluxDB:
         """The site's InfluxDB, as its admin."""
-        return influxdb_service.influxdb(site_folder.Site(self.folder))
+        return influxdb_service.admin_client(site_folder.Site(self.folder))
 
     def query(self, statement: str) -> list[Series]:
         """The series that InfluxDB answers with."""

@@ -185,7 +185,7 @@ def test_an_agent_tells_its_password_to_no_other_edge(
     site: Site, tmp_path: Path, is_foreign: bool, name: str, said: str
 ) -> None:
     ca.ensure(tmp_path, ["box"], datetime.now(UTC))
-    known = ca.trusted(tmp_path) if is_foreign else trusted(site).read_text()
+    known = ca.trusted_certificates(tmp_path) if is_foreign else trusted(site).read_text()
 
     with counting(site, "lewi", "refused", trusted=known, once=True, ARESMON_EDGE=name) as agent:
         agent.wait(timeout=60)

@@ -27,7 +27,7 @@ def test_up_asks_for_a_missing_secret_before_it_touches_anything(make_site: Make
 
 def test_up_refuses_an_address_that_would_end_grafana_before_it_touches_anything(make_site: MakeSite) -> None:
     site = make_site(alerts=TOLD)
-    external_secrets.put_alert_secret(site.state / "secrets", "ops", f'<"{SECRET}">', owner=os.getuid())
+    external_secrets.write_alert_secret(site.state / "secrets", "ops", f'<"{SECRET}">', owner=os.getuid())
 
     result = site.run("up")
 
@@ -40,7 +40,7 @@ def test_up_refuses_an_address_that_would_end_grafana_before_it_touches_anything
 
 def test_a_secret_reaches_grafanas_folder_and_nothing_else(make_site: MakeSite) -> None:
     site = make_site(alerts=TOLD)
-    external_secrets.put_alert_secret(site.state / "secrets", "ops", SECRET, owner=os.getuid())
+    external_secrets.write_alert_secret(site.state / "secrets", "ops", SECRET, owner=os.getuid())
     site.up()
     folder = site.state / "secrets" / "alerts"
     user = int(variables((site.bundle / ".env").read_text())["GRAFANA_USER"].partition(":")[0])
@@ -56,10 +56,10 @@ def test_a_secret_reaches_grafanas_folder_and_nothing_else(make_site: MakeSite) 
 
 def test_another_secret_makes_another_grafana_and_no_other_service(make_site: MakeSite) -> None:
     site = make_site(alerts=TOLD)
-    external_secrets.put_alert_secret(site.state / "secrets", "ops", SECRET, owner=os.getuid())
+    external_secrets.write_alert_secret(site.state / "secrets", "ops", SECRET, owner=os.getuid())
     site.up()
     before = (site.bundle / ".env").read_text().splitlines()
-    external_secrets.put_alert_secret(site.state / "secrets", "ops", f"{SECRET}2", owner=os.getuid())
+    external_secrets.write_alert_secret(site.state / "secrets", "ops", f"{SECRET}2", owner=os.getuid())
     site.up()
     after = (site.bundle / ".env").read_text().splitlines()
 

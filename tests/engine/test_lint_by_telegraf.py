@@ -79,7 +79,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Telegraf]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Write) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        yield Telegraf(build.telegraf(), tmp_path_factory.mktemp("telegraf"), url, received)
+        yield Telegraf(build.compile_telegraf(), tmp_path_factory.mktemp("telegraf"), url, received)
         server.shutdown()
 
 
@@ -270,7 +270,7 @@ def test_what_arrives_passes_and_what_does_not_is_refused(agent: Telegraf, own: 
         told = [one.text for one in lint.errors(body, "lewi", environment)]
     except AresmonError as error:
         body, told = own, [error.message]
-    text = telegraf.marked(body, MARK, FRAME)
+    text = telegraf.with_config_id(body, MARK, FRAME)
 
     checked = agent.run("config", "check", "--strict-env-handling", text=text, environment=environment)
     agent.received.clear()

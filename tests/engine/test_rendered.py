@@ -52,7 +52,7 @@ def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, 
 def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> None:
     frame = telegraf.TelegrafTemplates.of(package_data.package_files())
     host = Host("box", "systemd", "box", (name,), ())
-    configuration = telegraf.marked(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
+    configuration = telegraf.with_config_id(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
 
     check.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project=PROJECT)
 

@@ -92,7 +92,7 @@ def test_what_grafana_asks_with_is_valid_at_every_moment(site: Site) -> None:
     rotating.send_signal(signal.SIGKILL)
     rotating.communicate(timeout=60)
 
-    user = secrets.account("influxdb-grafana", old)
+    user = secrets.database_user("influxdb-grafana", old)
     assert asks(site, user, old) == 200
     between = site.run("up")
     assert between.code == 0, between
@@ -101,14 +101,14 @@ def test_what_grafana_asks_with_is_valid_at_every_moment(site: Site) -> None:
     assert rotate(site, "influxdb-grafana") == (0, {"influxdb-grafana": True})
 
     new = site.secret("influxdb-grafana")
-    assert asks(site, secrets.account("influxdb-grafana", new), new) == 200
+    assert asks(site, secrets.database_user("influxdb-grafana", new), new) == 200
     assert asks(site, user, old) == 401
     assert site.run("up").statements == []
 
 
 @pytest.mark.parametrize("is_set", [False, True], ids=["before InfluxDB has it", "after"])
 def test_an_admin_whose_rotation_was_cut_off_is_let_in(site: Site, is_set: bool) -> None:
-    following, path = secrets.generated(), site.state / "secrets" / "influxdb-admin~next"
+    following, path = secrets.generate(), site.state / "secrets" / "influxdb-admin~next"
     admin = site.influxdb
     secrets.replace(path.parent, path.name, following, os.getuid())
     if is_set:
@@ -137,8 +137,8 @@ def test_a_grafana_whose_pinned_image_cannot_be_had_is_not_cut_off(site: Site) -
     assert (code, rotated) == (0, {"influxdb-grafana": True})
     assert new != old
     assert site.ids()["grafana"] != former
-    assert f"GRAFANA_DATABASE_USER={secrets.account('influxdb-grafana', new)}" in environment
-    assert asks(site, secrets.account("influxdb-grafana", new), new) == 200
+    assert f"GRAFANA_DATABASE_USER={secrets.database_user('influxdb-grafana', new)}" in environment
+    assert asks(site, secrets.database_user("influxdb-grafana", new), new) == 200
     assert site.run("up").steps == []
 
 

@@ -42,7 +42,7 @@ class Gateway:
 
 def program() -> Path:
     """The gateway; two minutes on two cores where it has to be compiled."""
-    target = build.cache() / f"versitygw-{_MODULE.version}"
+    target = build.cache_folder() / f"versitygw-{_MODULE.version}"
     with lock("gateway"):
         return build._go_install(_MODULE, "cmd/versitygw", target, environment={"CGO_ENABLED": "0"})
 

@@ -33,7 +33,7 @@ def _image(engine: Engine, packages: tuple[str, ...], *, has_telegraf: bool) -> 
     bare = f"aresmon-test/server:{_mark('bare', *_PACKAGES, *packages, _distribution())}-bare"
     if not engine.image_id(bare):
         base = bare.replace("/server:", "/rootfs:")
-        engine.import_tree(base, build.root_filesystem("server", *_PACKAGES, *packages))
+        engine.import_tree(base, build.build_root_filesystem("server", *_PACKAGES, *packages))
         engine.build(bare, _context("bare", {"aresmon-test/base": base}))
     if not has_telegraf:
         return bare

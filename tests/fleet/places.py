@@ -44,7 +44,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def backup_site(tmp_path: Path) -> Site:
     made = Site(tmp_path / "site")
     made.root.mkdir()
-    made.make_state()
+    made.create_state_folder()
     return made
 
 
@@ -96,7 +96,7 @@ def at(site: Site, *to: dict[str, Any]) -> Store:
 
 
 def s3(site: Site, server: Gateway, **changes: str) -> dict[str, Any]:
-    external_secrets.put_backup_secret(site.secrets, "s3", server.secret)
+    external_secrets.write_backup_secret(site.secrets, "s3", server.secret)
     place = {"endpoint": server.endpoint, "bucket": server.bucket(), "prefix": "mon/x", "access_key": server.access_key}
     return {"s3": {**place, **changes}}
 

@@ -7,7 +7,7 @@ import json
 import yaml
 
 from aresmon.backup import schedule as backup_schedule
-from aresmon.config.backup import schedule
+from aresmon.config.backup import parse_schedule
 from aresmon.site.folder import Site
 from tests.fleet.gateway import Gateway
 from tests.fleet.places import Open, aresmon, at, names, s3
@@ -78,7 +78,9 @@ def test_systemd_takes_the_units_and_runs_them_where_they_may_write(ronflex: Ser
     run = backup_schedule.Run(
         "ares", ["/opt/my tools/aresmon"], "/srv/ares", "root", ["/srv/ares/data", "/mnt/backups"]
     )
-    script = backup_schedule.systemd(run, backup_schedule.jobs(schedule("daily@03:30"), schedule("sunday@04:30")))
+    script = backup_schedule.systemd(
+        run, backup_schedule.jobs(parse_schedule("daily@03:30"), parse_schedule("sunday@04:30"))
+    )
     ronflex.run("mkdir -p /srv/ares/data /mnt/backups '/opt/my tools'")
     ronflex.write("/opt/my tools/aresmon", STUB, mode="0755")
 

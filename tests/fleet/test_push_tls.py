@@ -93,7 +93,7 @@ def test_an_agent_that_would_trust_another_authority_is_not_left_without_an_edge
     (before,) = desk.verified(lewi)
     own = trusted(desk.site).read_bytes()
     ca.ensure(tmp_path, ["edge"], datetime.now(UTC))
-    trusted(desk.site).write_text(ca.trusted(tmp_path))
+    trusted(desk.site).write_text(ca.trusted_certificates(tmp_path))
     try:
         desk.own(lewi, text=OTHER)
         pushed = desk.push("lewi", "--deadline", "5")

@@ -71,7 +71,7 @@ def rotate(desk: Desk, *names: str) -> tuple[int, dict[str, str]]:
 
 def takes(site: Site, name: str, password: str) -> bool:
     """Whether the edge lets this secret's value write."""
-    user = secrets.account(name, password)
+    user = secrets.database_user(name, password)
     return knock(site.agents, "POST", "/write?db=telegraf", authorization=[basic(user, password)]).status == 204
 
 
@@ -81,7 +81,7 @@ def agent_users(site: Site, *hosts: str) -> set[str]:
 
 def left_of(desk: Desk, server: Server, password: str) -> list[str]:
     """Where a password still stands, on the server and in the site, plain or as HTTP carries it."""
-    user = secrets.account(f"agent-{server.name}", password)
+    user = secrets.database_user(f"agent-{server.name}", password)
     sought = [password, base64.b64encode(f"{user}:{password}".encode()).decode().rstrip("=")]
     server.write("/run/sought", "\n".join(sought))
     there = server.run(SEARCH, check=False).split()

@@ -310,7 +310,7 @@ def test_what_is_wrong_with_a_bucket_is_told(
 ) -> None:
     place = at(backup_site, s3(backup_site, s3_server, **changes))
     if secret:
-        external_secrets.put_backup_secret(backup_site.secrets, "s3", secret)
+        external_secrets.write_backup_secret(backup_site.secrets, "s3", secret)
 
     with pytest.raises(StoreError, match=what) as caught:
         place.put(NAME, [b"x"])

@@ -111,7 +111,7 @@ def uids(files: Mapping[str, bytes]) -> set[str]:
     return {uid for path, outer, inner in lists for uid in _uids(json.loads(files.get(path, b"{}")), outer, inner)}
 
 
-def wanted(config: Config, views: Views) -> list[AlertSpec]:
+def list_rules(config: Config, views: Views) -> list[AlertSpec]:
     """All rules of a site but the heartbeat, collector by collector."""
     rules: list[AlertSpec] = []
     for alert, view in _armed(config, views):
@@ -123,7 +123,7 @@ def wanted(config: Config, views: Views) -> list[AlertSpec]:
     return rules
 
 
-def unwatched(config: Config, views: Views) -> list[AlertSpec]:
+def list_disabled(config: Config, views: Views) -> list[AlertSpec]:
     """What the site switches off, as the rules that would be, with a `value` that means nothing."""
     return [one for alert, view in _armed(config, views) for one in _switched_off(alert, view, config)]
 
@@ -134,7 +134,7 @@ def unwatched(config: Config, views: Views) -> list[AlertSpec]:
 def _armed(config: Config, views: Views) -> Iterator[tuple[Alert, View | None]]:
     """The alerts that there are on a site, each with the view that it stands in."""
     collected = {name for host in config.hosts for name in host.collect}
-    yield from ((alert, None) for alert in builtin_alerts.armed(config.backup))
+    yield from ((alert, None) for alert in builtin_alerts.list_enabled(config.backup))
     for view in views.values():
         yield from ((alert, view) for alert in view.alerts if view.name in collected)
 
@@ -187,7 +187,7 @@ def _lasting(alert: Alert, *changes: alerts.ThresholdOverride) -> int:
 
 def _rules_file(config: Config, views: Views) -> Json:
     groups: dict[str, list[Json]] = {}
-    for one in wanted(config, views):
+    for one in list_rules(config, views):
         name = "aresmon" if one.view is None else f"{one.view.name} of each host" if one.host else one.view.name
         groups.setdefault(name, []).append(_rule(one, config))
     written = [_group(*chunk) for name, rules in groups.items() for chunk in _chunks(name, rules)]
@@ -251,7 +251,7 @@ def _heartbeat(config: Config) -> Json:
 
 
 def _notification(config: Config, severity: Severity) -> Json:
-    muted = contact_points.mutes(config.alerts, severity)
+    muted = contact_points.mute_names(config.alerts, severity)
     settings: Json = {"receiver": contact_points.name_for(config.alerts, severity)}
     return settings | ({"mute_time_intervals": muted} if muted else {})
 

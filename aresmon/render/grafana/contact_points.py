@@ -34,17 +34,17 @@ _MATRIX = f'{{{{ coll.Dict "text" (tmpl.Inline `{_TEXT}` .) | data.ToJSON }}}}'
 _PRIORITY: dict[Severity, str] = {"information": "2", "warning": "3", "critical": "5"}
 
 
-def of_severity(severity: Severity) -> str:
+def contact_point_name(severity: Severity) -> str:
     """The contact point for alerts of this severity."""
     return f"aresmon-{severity}"
 
 
 def name_for(alerts: Alerts, severity: Severity) -> str:
     """The contact point that a rule of this severity names: one that is never used, if nobody wants to hear."""
-    return of_severity(severity) if any(one.hears(severity) for one in alerts.reachable) else NOBODY
+    return contact_point_name(severity) if any(one.hears(severity) for one in alerts.reachable) else NOBODY
 
 
-def mutes(alerts: Alerts, severity: Severity) -> list[str]:
+def mute_names(alerts: Alerts, severity: Severity) -> list[str]:
     """The hours in which a rule of this severity tells nobody."""
     if name_for(alerts, severity) == NOBODY:
         return [NOBODY]
@@ -62,7 +62,7 @@ def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ())
     # Grafana's default one, an e-mail address that is not there, and log an error each time.
     points = [_point(NOBODY, [_empty(NOBODY)])]
     for severity in SEVERITIES:
-        name, heard = of_severity(severity), [one for one in alerts.reachable if one.hears(severity)]
+        name, heard = contact_point_name(severity), [one for one in alerts.reachable if one.hears(severity)]
         if heard:
             points.append(_point(name, [_receiver(one, severity, site) for one in heard]))
         elif any(uid.startswith(f"{name}-") for uid in formerly):

@@ -60,7 +60,7 @@ def dashboard(frame: DashboardSpec, panels: list[Json]) -> Json:
     }
 
 
-def written(built: Json) -> str:
+def format_dashboard(built: Json) -> str:
     """A dashboard's file: one line a panel, so that a difference can be read and a thousand files stay small."""
     head = json.dumps({key: value for key, value in built.items() if key != "panels"}, ensure_ascii=False)
     panels = ",\n".join(json.dumps(panel, ensure_ascii=False, separators=(",", ":")) for panel in built["panels"])
@@ -87,7 +87,7 @@ def _annotations(variables: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
     """What happened to the hosts: pushes, and reboots, at which the time of the last boot jumps."""
     kinds = {one["name"]: one["type"] for one in variables}
     where = (
-        f"{queries.written(queries.host_is('$host', several=kinds['host'] != 'constant'))} AND "
+        f"{queries.format_condition(queries.host_is('$host', several=kinds['host'] != 'constant'))} AND "
         if "host" in kinds
         else ""
     )

@@ -10,7 +10,15 @@ from aresmon.config.model import Config
 from aresmon.config.names import FLEET, uid_of_collector, uid_of_host
 from aresmon.config.views import HOST, Board, Column, Condition, Panel, View, Views
 from aresmon.render.grafana import queries
-from aresmon.render.grafana.dashboard import POLICY, DashboardSpec, choice, constant, dashboard, values, written
+from aresmon.render.grafana.dashboard import (
+    POLICY,
+    DashboardSpec,
+    choice,
+    constant,
+    dashboard,
+    format_dashboard,
+    values,
+)
 from aresmon.render.grafana.panels import (
     DATASOURCE,
     MOST_POINTS,
@@ -34,17 +42,17 @@ _HERE, _UID = "\x00host\x00", "\x00uid\x00"
 
 def dashboards(config: Config, views: Views) -> dict[str, bytes]:
     """Every dashboard's file, by its path in the bundle."""
-    files = {f"{PATH}/fleet.json": written(fleet_dashboard(config, views)).encode()}
+    files = {f"{PATH}/fleet.json": format_dashboard(fleet_dashboard(config, views)).encode()}
     collected = {name for host in config.hosts for name in host.collect}
     for name in sorted(collected & views.keys()):
         if views[name].board is not None:
             made = collector_dashboard(views[name], hosts=sum(name in host.collect for host in config.hosts))
-            files[f"{PATH}/{name}.json"] = written(made).encode()
+            files[f"{PATH}/{name}.json"] = format_dashboard(made).encode()
     patterns: dict[tuple[str, ...], str] = {}
     for host in config.hosts:
         if host.collect not in patterns:
             known = [views[name] for name in host.collect if name in views]
-            patterns[host.collect] = written(host_dashboard(_HERE, known))
+            patterns[host.collect] = format_dashboard(host_dashboard(_HERE, known))
         files[f"{PATH}/hosts/{host.name}.json"] = _filled(patterns[host.collect], host.name)
     return files
 

@@ -142,7 +142,7 @@ def _grouping(scope: Scope, tags: Sequence[str]) -> list[dict[str, Any]]:
     return [*steps, *(_part("tag", f"{tag}::tag") for tag in tags), *fill]
 
 
-def written(condition: Condition) -> str:
+def format_condition(condition: Condition) -> str:
     """A condition, as it stands in a statement."""
     return _condition(_tag(condition, 0))
 

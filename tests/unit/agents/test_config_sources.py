@@ -23,7 +23,7 @@ class Sources:
     """A site with hosts h1 and h4, and the repository that its aresmon.yml names."""
 
     def __init__(self, site: Site, work: Repository) -> None:
-        site.make_state()
+        site.create_state_folder()
         self.site, self.work = site, work
 
     @property

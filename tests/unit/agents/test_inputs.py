@@ -51,7 +51,10 @@ def test_an_own_file_is_completed_and_its_interval_read() -> None:
     ],
 )
 def test_what_a_change_takes_out_is_not_missed(before: str, after: str, measurement: str, is_removed: bool) -> None:
-    marked = (telegraf.marked(before, "m-1", FRAME) if before else "", telegraf.marked(after, "m-2", FRAME))
+    marked = (
+        telegraf.with_config_id(before, "m-1", FRAME) if before else "",
+        telegraf.with_config_id(after, "m-2", FRAME),
+    )
 
     assert InputChange(before, after).is_removed(measurement) == is_removed
     assert InputChange(*marked).is_removed(measurement) == is_removed

@@ -755,7 +755,7 @@ def test_a_name_without_a_password_leaves_the_password_to_gits_helpers(
     ],
 )
 def test_logins_are_masked(text: str, masked: str) -> None:
-    assert system_git.masked(text) == masked
+    assert system_git.mask_secrets(text) == masked
 
 
 # A checkout on this machine --------------------------------------------------------------------------

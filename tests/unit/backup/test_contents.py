@@ -28,7 +28,7 @@ from tests.unit.conftest import load
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     made = Site(tmp_path)
-    made.make_state()
+    made.create_state_folder()
     return made
 
 

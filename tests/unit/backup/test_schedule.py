@@ -9,14 +9,14 @@ import pytest
 
 from aresmon.backup import schedule as backup_schedule
 from aresmon.backup.schedule import Run
-from aresmon.config.backup import schedule
+from aresmon.config.backup import parse_schedule
 
 RUN = Run("ares", ["/opt/aresmon/bin/aresmon"], "/srv/ares", "root", ["/srv/ares/data/influxdb", "/mnt/backups"])
 ODD = Run("ares", ["/opt/my tools/aresmon"], "/srv/my site", "ops", ["/mnt/100%"])
 
 
 def nightly() -> list[backup_schedule.ScheduledJob]:
-    return backup_schedule.jobs(schedule("daily@03:30"), schedule("sunday@04:30"))
+    return backup_schedule.jobs(parse_schedule("daily@03:30"), parse_schedule("sunday@04:30"))
 
 
 def test_each_job_has_a_service_and_a_timer_and_the_proof_waits_for_the_backup() -> None:
@@ -49,15 +49,15 @@ def test_a_backup_waits_for_its_disks_and_writes_there_alone() -> None:
     ],
 )
 def test_a_time_of_the_file_is_the_same_for_systemd_and_for_cron(when: str, calendar: str, line: str) -> None:
-    jobs = backup_schedule.jobs(schedule(when), schedule("never"))
+    jobs = backup_schedule.jobs(parse_schedule(when), parse_schedule("never"))
 
     assert f"OnCalendar={calendar}\n" in backup_schedule.units(RUN, jobs)["aresmon-ares-backup.timer"]
     assert backup_schedule.cron(RUN, jobs).splitlines()[-1].startswith(f"{line} root /opt/aresmon/bin/aresmon ")
 
 
 def test_what_is_never_done_has_no_timer() -> None:
-    assert backup_schedule.jobs(schedule("never"), schedule("never")) == []
-    assert [job.name for job in backup_schedule.jobs(schedule("daily"), schedule("never"))] == ["backup"]
+    assert backup_schedule.jobs(parse_schedule("never"), parse_schedule("never")) == []
+    assert [job.name for job in backup_schedule.jobs(parse_schedule("daily"), parse_schedule("never"))] == ["backup"]
 
 
 def test_a_timer_catches_up_after_the_machine_was_off() -> None:

@@ -26,11 +26,11 @@ def run(site: Site, *words: str, text: str = FILE) -> tuple[int, str]:
 def moved(site: Site) -> Site:
     """A site that came to TLS with two hosts."""
     site.file.write_text(FILE)
-    site.make_state()
-    secrets.ensure(site.secrets, dict.fromkeys(map(secrets.agent, ("biere", "lewi")), 0))
+    site.create_state_folder()
+    secrets.ensure(site.secrets, dict.fromkeys(map(secrets.agent_secret, ("biere", "lewi")), 0))
     config = Project.load(site).config
     tls_migration.begin(Project(site, config))
-    ca.ensure(site.authority, ca.names(config), datetime.now(UTC))
+    ca.ensure(site.authority, ca.server_names(config), datetime.now(UTC))
     bring(site)
     return site
 
@@ -39,7 +39,7 @@ def bring(site: Site) -> None:
     """What `up` gives to pushes."""
     folder = site.bundle / "agents" / "biere"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "aresmon-ca.pem").write_text(ca.trusted(site.authority))
+    (folder / "aresmon-ca.pem").write_text(ca.trusted_certificates(site.authority))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_where_there_is_no_authority_it_is_said_why(site: Site, text: str, why: 
 
 
 def test_what_is_shown_is_what_a_person_compares(moved: Site) -> None:
-    (known,) = ca.shown(moved.authority)
+    (known,) = ca.list_authorities(moved.authority)
 
     code, told = run(moved, "show")
 
@@ -79,9 +79,9 @@ def test_who_would_be_cut_off_is_named_and_without_a_terminal_nobody_is(moved: S
 
     assert (dry[0], "Data of biere, lewi is refused" in dry[1]) == (0, True)
     assert (code, "say so with --yes" in told) == (1, True)
-    assert tls_migration.in_clear(Project(moved, config)) == {"biere", "lewi"}
+    assert tls_migration.unencrypted_hosts(Project(moved, config)) == {"biere", "lewi"}
     assert run(moved, "close", "--yes")[0] == 0
-    assert tls_migration.in_clear(Project(moved, config)) == frozenset()
+    assert tls_migration.unencrypted_hosts(Project(moved, config)) == frozenset()
     assert run(moved, "close")[1] == "Nothing to do: no host is known to write in the clear.\n"
 
 
@@ -103,7 +103,7 @@ def test_another_change_is_refused_until_up_has_brought_the_last_one(moved: Site
     assert run(moved, "rotate")[0] == 0
     bring(moved)
     for host in ("biere", "lewi"):
-        tls_migration.record_tls(moved, host, ca.trusted(moved.authority).encode())
+        tls_migration.record_tls(moved, host, ca.trusted_certificates(moved.authority).encode())
 
     code, told = run(moved, "rotate")
     shown = run(moved, "show")[1]

@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Site:
     folder = made.root / "data" / "backups"
     folder.mkdir(parents=True)
     made.file.write_text(SETTINGS)
-    made.make_state()
+    made.create_state_folder()
     for name in NAMES:
         (folder / name).write_bytes(b"x" * 1000)
     return made

@@ -76,7 +76,7 @@ def test_names_are_completed(folder: Path, line: str, wanted: list[str]) -> None
 
 def test_the_last_archive_made_elsewhere_is_completed(folder: Path) -> None:
     site = Site(folder)
-    site.make_state()
+    site.create_state_folder()
     record.save_made(site, CompletedBackup(1.0, "ares-20261127T031500Z.tar", 1, "s3"))
 
     offered, _ = complete(folder, "aresmon restore ")

@@ -164,8 +164,8 @@ def test_data_is_not_deleted_where_nobody_can_be_asked(run: Run, folder: Path) -
     write(folder)
     (folder / "data" / "influxdb").mkdir(parents=True)
     site = Site(folder)
-    site.make_state()
-    site.remember_folder(folder / "data" / "influxdb")
+    site.create_state_folder()
+    site.record_folder(folder / "data" / "influxdb")
 
     result = run("down", "--volumes")
 

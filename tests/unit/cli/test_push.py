@@ -394,7 +394,7 @@ def test_going_back_to_what_is_not_kept_is_refused(run: Run) -> None:
 
 def test_the_history_is_that_of_the_host_and_the_newest_lines(run: Run) -> None:
     site = Site(run.folder)
-    site.make_state()
+    site.create_state_folder()
     for number in range(1, 4):
         site.record(command="push-config", host="lewi", outcome="verified", release=number, commit="abcdef0123")
         site.record(command="push-config", host="biere", outcome="refused", release=0, commit="")

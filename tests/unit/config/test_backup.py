@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.config.backup import Bucket, Destination, KeepRules, Schedule, schedule
+from aresmon.config.backup import Bucket, Destination, KeepRules, Schedule, parse_schedule
 from tests.unit.conftest import errors, load
 
 HOSTS = "hosts: {biere: }\n"
@@ -47,7 +47,7 @@ def test_all_of_it_is_read() -> None:
     ("text", "hours"), [("never", 0), ("daily@00:00", 24), ("weekly@1:00", 168), ("friday", 168), ("monthly", 744)]
 )
 def test_a_schedule_says_how_long_it_may_be_between_two_runs(text: str, hours: int) -> None:
-    assert schedule(text).hours == hours
+    assert parse_schedule(text).hours == hours
 
 
 @pytest.mark.parametrize(

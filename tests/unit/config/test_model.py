@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.config.access import name_of
-from aresmon.config.model import FOREVER, Config, ConfigsSettings, ListenAddress, RetentionSettings, as_written, hours
+from aresmon.config.access import url_host
+from aresmon.config.model import (
+    FOREVER,
+    Config,
+    ConfigsSettings,
+    ListenAddress,
+    RetentionSettings,
+    format_hours,
+    parse_hours,
+)
 from tests.unit.conftest import load
 
 
@@ -92,12 +100,12 @@ def test_a_machine_knows_by_which_address_it_reaches_itself(
     ("duration", "expected"), [("12h", 12), ("7d", 168), ("2w", 336), ("2y", 17520), ("forever", FOREVER)]
 )
 def test_a_duration_is_counted_in_hours(duration: str, expected: int) -> None:
-    assert hours(duration) == expected
+    assert parse_hours(duration) == expected
 
 
 @pytest.mark.parametrize("duration", ["1h", "36h", "7d", "90d", "2y", "forever"])
 def test_hours_are_told_as_one_would_write_them(duration: str) -> None:
-    assert as_written(hours(duration)) == duration
+    assert format_hours(parse_hours(duration)) == duration
 
 
 def test_a_coarser_resolution_may_be_kept_as_long_as_the_finer_and_for_ever() -> None:
@@ -197,5 +205,5 @@ def test_an_ipv6_address_is_taken_wherever_an_address_may_stand() -> None:
 
     assert (str(config.edge.agents), str(config.edge.grafana)) == ("[2001:db8::1]:8086", "[::]:3000")
     assert config.edge.url == "https://[2001:0DB8::1]:8086"
-    assert name_of(config.edge.url) == name_of(config.grafana.url) == "2001:db8::1"
+    assert url_host(config.edge.url) == url_host(config.grafana.url) == "2001:db8::1"
     assert [host.ssh for host in config.hosts] == ["a", "2001:db8::4", "admin@fe80::1%eth0", "[::1]:22"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aresmon.config.secret_forms import Form, fault
+from aresmon.config.secret_forms import Form, find_fault
 
 ADDRESS = "https://hooks.example.org/services/T0/B0/very-secret"
 
@@ -22,7 +22,7 @@ ADDRESS = "https://hooks.example.org/services/T0/B0/very-secret"
     ],
 )
 def test_what_fits_has_no_fault(value: str, form: Form) -> None:
-    assert fault(value, form) == ""
+    assert find_fault(value, form) == ""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_fits_has_no_fault(value: str, form: Form) -> None:
     ],
 )
 def test_a_fault_is_told_in_words_that_show_nothing_of_it(value: str, form: Form, found: str) -> None:
-    told = fault(value, form)
+    told = find_fault(value, form)
 
     assert found in told
     assert "cret" not in told
@@ -60,5 +60,5 @@ def test_a_fault_is_told_in_words_that_show_nothing_of_it(value: str, form: Form
 
 
 def test_a_secret_with_two_uses_must_fit_both() -> None:
-    assert "no token" in fault(ADDRESS, "address", "bot")
-    assert "does not begin" in fault("1:a", "bot", "address")
+    assert "no token" in find_fault(ADDRESS, "address", "bot")
+    assert "does not begin" in find_fault("1:a", "bot", "address")

@@ -78,7 +78,7 @@ def test_a_variable_that_is_required_and_missing_is_told(text: str) -> None:
 def test_what_nobody_sets_is_found() -> None:
     text = "$SET ${NONE} ${NONE:-x} $other $$escaped ${NONE:?}"
 
-    assert [found[0] for found in telegraf_text.unset(text, ENVIRONMENT)] == ["${NONE}", "$other"]
+    assert [found[0] for found in telegraf_text.find_unset(text, ENVIRONMENT)] == ["${NONE}", "$other"]
 
 
 @given(st.text("$${}:-?+ABC ab1\n"))
@@ -86,4 +86,4 @@ def test_any_text_is_replaced_or_refused(text: str) -> None:
     with suppress(MissingVariableError):
         assert isinstance(telegraf_text.substitute(text, ENVIRONMENT), str)
 
-    assert all(found[0] in text for found in telegraf_text.unset(text, ENVIRONMENT))
+    assert all(found[0] in text for found in telegraf_text.find_unset(text, ENVIRONMENT))

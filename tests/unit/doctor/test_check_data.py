@@ -349,14 +349,14 @@ def test_a_blocked_host_and_a_rotation_under_way_are_no_difference_and_a_new_hos
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.file.write_text("hosts: {biere: , lewi: , new: }\n")
-    site.make_state()
+    site.create_state_folder()
     monkeypatch.setattr(downsampling, "plan", lambda *_: [])
     secrets = {
         name: "password"
-        for name in site_secrets.owners(Project.load(site).config, folder.users())
+        for name in site_secrets.owners(Project.load(site).config, folder.service_user_ids())
         if name != "agent-new"
     }
-    secrets[site_secrets.upcoming("agent-biere")] = "2~password"
+    secrets[site_secrets.next_name("agent-biere")] = "2~password"
     for name, password in secrets.items():
         site_secrets.replace(site.secrets, name, password, os.getuid())
     influxdb = Knowing(site.socket_folder)

@@ -127,7 +127,7 @@ def config(site: Site) -> Config:
     """A site's folder as `up` leaves it, in a git repository."""
     site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: }\n")
     process.run(["git", "init", "--quiet", str(site.root)])
-    site.make_state()
+    site.create_state_folder()
     found = load(site.file.read_text())
     site_secrets.ensure(
         site.secrets, dict.fromkeys(site_secrets.owners(found, {"grafana": 0, "telegraf": 0}), os.getuid())

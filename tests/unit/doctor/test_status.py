@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aresmon.agents.sources import Release, Releases
-from aresmon.doctor.status import Status, look
+from aresmon.doctor.status import Status, read_status
 from aresmon.influxdb import capacity, service
 from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, InfluxDBUnreachableError, Series
@@ -114,8 +114,8 @@ def status(site: Site, monkeypatch: pytest.MonkeyPatch) -> Look:
         object.__setattr__(influxdb, "error", error)
         object.__setattr__(influxdb, "shards", shards or [])
         object.__setattr__(influxdb, "closed", closed)
-        monkeypatch.setattr(service, "influxdb", lambda _: influxdb)
-        return look(Project.load(site), FakeEngine({**running, **changed}), now=NOW)
+        monkeypatch.setattr(service, "admin_client", lambda _: influxdb)
+        return read_status(Project.load(site), FakeEngine({**running, **changed}), now=NOW)
 
     return status
 
@@ -323,10 +323,10 @@ def test_a_host_that_was_never_seen_gets_the_step_that_fits_it(
     status: Look, site: Site, known: str, message: str, next_step: str
 ) -> None:
     status()  # the fleet is read from the file; the database knows one host of it
-    influxdb = service.influxdb(site)
+    influxdb = service.admin_client(site)
     object.__setattr__(influxdb, "hosts", {known: Sent()})
 
-    found = look(Project.load(site), FakeEngine({"influxdb": container("influxdb")}), now=NOW)
+    found = read_status(Project.load(site), FakeEngine({"influxdb": container("influxdb")}), now=NOW)
 
     unseen = [host for host in found.hosts if host.age is None]
     (problem,) = [problem for problem in found.problems if "never" in problem.what]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aresmon.doctor.problems import Problem, age
-from aresmon.doctor.status import Status, look
+from aresmon.doctor.problems import Problem, format_age
+from aresmon.doctor.status import Status, read_status
 from aresmon.engine.images import pins
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site.folder import Site
@@ -45,7 +45,7 @@ def of_edge(status: Status) -> list[Problem]:
 def test_a_service_that_does_not_run_well_is_told_with_its_reason(
     site: Site, changes: dict[str, Any], message: str
 ) -> None:
-    found = look(Project.load(site), FakeEngine({"edge": container("edge", **changes)}), now=NOW)
+    found = read_status(Project.load(site), FakeEngine({"edge": container("edge", **changes)}), now=NOW)
 
     (edge,) = of_edge(found)
     assert edge.what == message
@@ -54,7 +54,9 @@ def test_a_service_that_does_not_run_well_is_told_with_its_reason(
 
 @pytest.mark.parametrize(("is_here", "word"), [(False, "image"), (True, "it has no container")])
 def test_a_service_without_a_container_is_told_apart_by_its_image(site: Site, is_here: bool, word: str) -> None:
-    found = look(Project.load(site), FakeEngine(images={pins()["edge"].pull: "sha256:x"} if is_here else {}), now=NOW)
+    found = read_status(
+        Project.load(site), FakeEngine(images={pins()["edge"].pull: "sha256:x"} if is_here else {}), now=NOW
+    )
 
     (edge,) = of_edge(found)
     assert word in edge.what
@@ -66,13 +68,13 @@ def test_a_service_that_has_almost_used_up_its_memory_is_told_before_the_kernel_
 ) -> None:
     engine = FakeEngine({"edge": container("edge", memory_limit=300 << 20)}, used=used << 20)
 
-    problems = of_edge(look(Project.load(site), engine, now=NOW))
+    problems = of_edge(read_status(Project.load(site), engine, now=NOW))
 
     assert [problem.what for problem in problems] == ([f"edge uses {used} of 300 MiB of memory"] if is_told else [])
 
 
 def test_a_service_that_is_no_longer_part_of_the_site_is_shown_while_it_runs(site: Site) -> None:
-    found = look(Project.load(site), FakeEngine({"chronograf": container("chronograf")}), now=NOW)
+    found = read_status(Project.load(site), FakeEngine({"chronograf": container("chronograf")}), now=NOW)
 
     assert [service.name for service in found.services] == ["influxdb", "grafana", "edge", "telegraf", "chronograf"]
 
@@ -82,7 +84,7 @@ def test_a_service_that_is_no_longer_part_of_the_site_is_shown_while_it_runs(sit
     [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (2 * 86400, "2 d"), (9e6, "104 d")],
 )
 def test_an_age_is_told_in_one_unit(seconds: float, words: str) -> None:
-    assert age(seconds) == words
+    assert format_age(seconds) == words
 
 
 @pytest.mark.parametrize(("days", "word"), [(-2, "expired on"), (5, "expires on"), (60, "")])
@@ -91,7 +93,7 @@ def test_a_certificate_that_ends_is_a_problem_of_the_edge_with_what_to_do(site: 
     tls = "tls: {certificate: certificate.pem, key: key.pem}"
     site.file.write_text(f"grafana: {{url: 'https://{certificates.NAME}', {tls}}}\nhosts: {{biere: }}\n")
 
-    found = look(Project.load(site), FakeEngine({"edge": container("edge")}))
+    found = read_status(Project.load(site), FakeEngine({"edge": container("edge")}))
 
     ends = [problem for problem in found.problems if "certificate" in problem.what]
     assert [(one.about, word in one.what, "`aresmon up`" in one.next) for one in ends] == [("edge", True, True)] * bool(
@@ -104,7 +106,9 @@ def test_a_certificate_is_looked_at_on_the_server_alone(site: Site) -> None:
     site.file.write_text("grafana: {tls: {certificate: /nowhere/c, key: /nowhere/k}}\nhosts: {biere: }\n")
     afar: Callable[[], InfluxDB] = lambda: InfluxDB(site.socket_folder)  # noqa: E731
 
-    about = [problem.what for problem in look(Project.load(site), FakeEngine(), influxdb=afar, now=NOW).problems]
+    about = [problem.what for problem in read_status(Project.load(site), FakeEngine(), influxdb=afar, now=NOW).problems]
 
     assert not any("/nowhere" in what for what in about)
-    assert any("/nowhere" in problem.what for problem in look(Project.load(site), FakeEngine(), now=NOW).problems)
+    assert any(
+        "/nowhere" in problem.what for problem in read_status(Project.load(site), FakeEngine(), now=NOW).problems
+    )

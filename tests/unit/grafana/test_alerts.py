@@ -148,7 +148,7 @@ def test_each_way_of_telling_is_tried_by_its_name_but_email_without_a_mail_serve
     client: Grafana, tmp_path: Path
 ) -> None:
     site = Site(tmp_path)
-    external_secrets.put_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
+    external_secrets.write_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
 
     tried = alerts.test_contact_points(Project(site, SENDING), client, [])
 
@@ -159,7 +159,7 @@ def test_grafana_is_told_no_secret_that_it_has_and_can_hide(
     client: Grafana, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, sent = Site(tmp_path), list[Any]()
-    external_secrets.put_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
+    external_secrets.write_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
 
     def keep(_: Grafana, receivers: list[Any]) -> list[Any]:
         sent.extend(receivers)

@@ -190,7 +190,7 @@ def engine(standin: StandIn) -> GrafanaEngine:
 @pytest.fixture
 def ensure(site: Site, standin: StandIn, engine: GrafanaEngine) -> Iterator[Ensure]:
     """Bring the stand-in to these settings of Grafana's; it has an administrator already, or gets this site's."""
-    site.make_state()
+    site.create_state_folder()
     with serving(standin) as address:
 
         def ensure(grafana: str = PEOPLE) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def influxdb(tmp_path: Path) -> FakeInfluxDB:
 @pytest.fixture
 def two(site: Site) -> Site:
     site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk]}}\n")
-    site.make_state()
+    site.create_state_folder()
     return site
 
 
@@ -137,7 +137,7 @@ class Elsewhere:
             self.list.chmod(0o640)
         known = {"agent-lewi": "secret"}
         stack = NoSecretStack(str(server), "", Local("biere"), influxdb, server / "docker.sock", {}, known)
-        site.make_state()
+        site.create_state_folder()
         templates = TelegrafTemplates.of(package_data.package_files())
         self.session = Session(Project(site, FLEET), templates, stack, self._reached)
 

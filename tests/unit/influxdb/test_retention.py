@@ -104,10 +104,10 @@ def test_without_a_database_what_was_remembered_tells(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.state.mkdir()
 
-    assert service.losses(Project(site, FLEET)) == ()
+    assert service.find_losses(Project(site, FLEET)) == ()
     (site.state / "retention.json").write_text('{"raw": 168, "1m": 2160, "1h": 17520}')
-    assert service.losses(Project(site, FLEET)) == (Loss("raw", 168, 48),)
-    assert service.losses(Project(site, load("hosts: {a: }\n"))) == ()
+    assert service.find_losses(Project(site, FLEET)) == (Loss("raw", 168, 48),)
+    assert service.find_losses(Project(site, load("hosts: {a: }\n"))) == ()
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     common.the_console.cache_clear()
 
     def ask(typed: str | None, *, meant: bool = False, dry_run: bool = False) -> bool:
-        monkeypatch.setattr(service, "losses", lambda *_: (LOSS,))
+        monkeypatch.setattr(service, "find_losses", lambda *_: (LOSS,))
         monkeypatch.setattr("sys.stdin.isatty", lambda: typed is not None, raising=False)
         monkeypatch.setattr(typer, "prompt", lambda *_, **__: typed)
         return data.let_shorten(Project(Site(tmp_path), FLEET), meant=meant, dry_run=dry_run)

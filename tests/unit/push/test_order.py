@@ -45,7 +45,7 @@ PASSWORD = "pass=word-of-"
 def bundle_of(config: Config = FLEET) -> Mapping[str, bytes]:
     """The files of a stack that runs."""
     files = render(config, SHIPPED, VIEWS, place(), shipped_files=FILES)
-    hashes = {path: bundle.hashes_to(content) for path, content in files.items()}
+    hashes = {path: bundle.sha256(content) for path, content in files.items()}
     return {**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()}
 
 
@@ -90,8 +90,8 @@ def test_an_order_carries_a_configuration_with_its_own_mark(host: Host) -> None:
     order = made(host.name)
 
     text = contents(order)[order.agent.watched].decode()
-    assert telegraf.mark_in(text, FRAME) == order.mark
-    assert telegraf.unmarked(text, FRAME) == body_of(host.name)
+    assert telegraf.config_id_in(text, FRAME) == order.mark
+    assert telegraf.without_config_id(text, FRAME) == body_of(host.name)
     assert order.mark == f"{telegraf.fingerprint(body_of(host.name))}-{order.transaction}"
     assert tomllib.loads(text)["inputs"]["mock"]
 
@@ -267,7 +267,7 @@ def test_the_manifest_knows_the_bundle_as_it_will_be() -> None:
     folder = "/srv/ares/.aresmon/bundle"
     told = json.loads(contents(order)[f"{folder}/manifest.json"])["files"]
     there = {**bundle_of(), **{path.removeprefix(f"{folder}/"): one for path, one in contents(order).items()}}
-    assert told == {path: bundle.hashes_to(content) for path, content in there.items() if path != bundle.MANIFEST}
+    assert told == {path: bundle.sha256(content) for path, content in there.items() if path != bundle.MANIFEST}
 
 
 @pytest.mark.parametrize("from_here", [True, False], ids=["here", "from elsewhere"])
@@ -279,7 +279,7 @@ def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent(from_here
         FLEET,
         SHIPPED,
         VIEWS,
-        place(**known, fingerprints={"agent-biere": secrets.mark(stack().secret, "agent-biere")}),
+        place(**known, fingerprints={"agent-biere": secrets.fingerprint(stack().secret, "agent-biere")}),
         shipped_files=FILES,
     )
 
@@ -357,7 +357,7 @@ WITH_A_PAIR = load(
 
 def with_tls(pem: str = PEM, config: Config = WITH_TLS) -> MemoryStack:
     files = render(config, SHIPPED, VIEWS, place(trusted=pem), shipped_files=FILES)
-    hashes = {path: bundle.hashes_to(content) for path, content in files.items()}
+    hashes = {path: bundle.sha256(content) for path, content in files.items()}
     return stack(bundle={**files, bundle.MANIFEST: json.dumps({"files": hashes}).encode()})
 
 

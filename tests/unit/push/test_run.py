@@ -94,7 +94,7 @@ class Hosts:
 
 @pytest.fixture
 def hosts(site: Site) -> Hosts:
-    site.make_state()
+    site.create_state_folder()
     return Hosts(site)
 
 
@@ -352,11 +352,11 @@ def wanted_by_up(hosts: Hosts) -> Mapping[str, bytes]:
 
 def pending(hosts: Hosts) -> tuple[str, ...]:
     """The files of the bundle that `up` would change."""
-    return bundle.compare(bundle.read_of(hosts.session.site), wanted_by_up(hosts)).changed
+    return bundle.compare(bundle.read_site(hosts.session.site), wanted_by_up(hosts)).changed
 
 
 def test_a_push_leaves_the_bundle_as_up_would_write_it(hosts: Hosts) -> None:
-    bundle.write(bundle.read_of(hosts.session.site), wanted_by_up(hosts))
+    bundle.write(bundle.read_site(hosts.session.site), wanted_by_up(hosts))
     write(hosts.session.site, "agents/biere.conf", INPUT)
     write(hosts.session.site, "agents/lewi.conf", INPUT)
     assert pending(hosts) == ("agents/biere/telegraf.conf", "agents/lewi/telegraf.conf")
@@ -366,12 +366,12 @@ def test_a_push_leaves_the_bundle_as_up_would_write_it(hosts: Hosts) -> None:
     hosts.push(hosts.targets("lewi", "biere"), max_fail=1)
 
     assert pending(hosts) == ("agents/biere/telegraf.conf",)
-    found = bundle.read_of(hosts.session.site)
+    found = bundle.read_site(hosts.session.site)
     assert bundle.compare(found, found.files).edited == ()
 
 
 def test_a_rolled_back_release_does_not_stand_in_the_bundle_where_up_would_write_another(hosts: Hosts) -> None:
-    bundle.write(bundle.read_of(hosts.session.site), wanted_by_up(hosts))
+    bundle.write(bundle.read_site(hosts.session.site), wanted_by_up(hosts))
     keep(hosts, whole("zero"), whole("one"))
     hosts.say("lewi", COMMITTED)
 
@@ -382,13 +382,13 @@ def test_a_rolled_back_release_does_not_stand_in_the_bundle_where_up_would_write
 
 def test_a_push_leaves_an_edited_file_of_the_bundle_for_up_to_keep_aside(hosts: Hosts) -> None:
     site = hosts.session.site
-    bundle.write(bundle.read_of(site), wanted_by_up(hosts))
+    bundle.write(bundle.read_site(site), wanted_by_up(hosts))
     (site.bundle / "agents/lewi/telegraf.conf").write_text("# mine\n")
     hosts.say("lewi", COMMITTED)
 
     hosts.push(hosts.targets("lewi"))
 
-    assert bundle.compare(bundle.read_of(site), wanted_by_up(hosts)).edited == ("agents/lewi/telegraf.conf",)
+    assert bundle.compare(bundle.read_site(site), wanted_by_up(hosts)).edited == ("agents/lewi/telegraf.conf",)
 
 
 # The plan ---------------------------------------------------------------------------------------------
@@ -397,7 +397,7 @@ def test_a_push_leaves_an_edited_file_of_the_bundle_for_up_to_keep_aside(hosts: 
 def test_a_plan_shows_what_would_change_without_the_mark_and_without_secrets(hosts: Hosts) -> None:
     (target,) = hosts.targets("lewi")
     changed = target.body.replace('precision = "1s"', 'precision = "1ms"') + '  token = "hunter2"\n'
-    hosts.say("lewi", [PROBE, live(telegraf.marked(changed, "m-1", FRAME))])
+    hosts.say("lewi", [PROBE, live(telegraf.with_config_id(changed, "m-1", FRAME))])
 
     (planned,) = asyncio.run(push_drift.plan(hosts.session, [target]))
 
@@ -410,7 +410,7 @@ def test_a_plan_shows_what_would_change_without_the_mark_and_without_secrets(hos
 
 def test_a_plan_without_a_change_has_no_diff(hosts: Hosts) -> None:
     (target,) = hosts.targets("lewi")
-    hosts.say("lewi", [PROBE, live(telegraf.marked(target.body, "m-1", FRAME))])
+    hosts.say("lewi", [PROBE, live(telegraf.with_config_id(target.body, "m-1", FRAME))])
 
     (planned,) = asyncio.run(push_drift.plan(hosts.session, [target]))
 
@@ -497,7 +497,7 @@ def drift(hosts: Hosts, *told: Step, host: str = "lewi") -> push_drift.Drift:
 def test_a_host_that_is_as_it_was_pushed_has_no_drift(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
 
-    assert drift(hosts, "@current content=x", live(telegraf.marked(whole("one"), "m", FRAME))).what == ""
+    assert drift(hosts, "@current content=x", live(telegraf.with_config_id(whole("one"), "m", FRAME))).what == ""
 
 
 def test_a_release_that_cannot_be_read_is_told_for_its_host_and_the_others_are_compared(hosts: Hosts) -> None:
@@ -516,7 +516,7 @@ def test_an_edit_is_shown_with_both_ways_out(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
     edited = whole("one").replace("# one", "# ONE")
 
-    found = drift(hosts, "@current content=x", live(telegraf.marked(edited, "m", FRAME)), f"@drift {LIVE}")
+    found = drift(hosts, "@current content=x", live(telegraf.with_config_id(edited, "m", FRAME)), f"@drift {LIVE}")
 
     assert found.what == f"{LIVE} was edited since the last push"
     assert "-# one\n+# ONE\n" in found.diff
@@ -526,7 +526,7 @@ def test_an_edit_is_shown_with_both_ways_out(hosts: Hosts) -> None:
 
 def test_an_edit_of_the_environment_is_named_and_not_shown(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
-    same = live(telegraf.marked(whole("one"), "m", FRAME))
+    same = live(telegraf.with_config_id(whole("one"), "m", FRAME))
 
     found = drift(hosts, "@current content=x", same, "@drift /etc/default/telegraf")
 
@@ -559,7 +559,7 @@ def test_a_host_that_cannot_be_looked_at_is_told(hosts: Hosts, error: AresmonErr
 
 def edited_by_hand(hosts: Hosts) -> Sequence[Step]:
     keep(hosts, whole("one"))
-    edited = telegraf.marked(whole("one").replace("# one", "# ONE"), "m", FRAME)
+    edited = telegraf.with_config_id(whole("one").replace("# one", "# ONE"), "m", FRAME)
     return [PROBE, "@current content=x", live(edited), f"@drift {LIVE}"]
 
 
@@ -587,7 +587,7 @@ def test_what_was_adopted_is_what_runs_already(hosts: Hosts) -> None:
 
 def test_a_host_without_an_edit_is_not_adopted(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
-    hosts.say("lewi", [PROBE, "@current content=x", live(telegraf.marked(whole("one"), "m", FRAME))])
+    hosts.say("lewi", [PROBE, "@current content=x", live(telegraf.with_config_id(whole("one"), "m", FRAME))])
 
     assert asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")])) == {}
     assert not (hosts.session.site.overrides / "agents").exists()

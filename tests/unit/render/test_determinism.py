@@ -12,7 +12,7 @@ import pytest
 
 from aresmon.config import model
 from aresmon.site import secrets
-from aresmon.site.folder import Site, users
+from aresmon.site.folder import Site, service_user_ids
 from aresmon.system import process
 from tests.unit.conftest import ARES, SHIPPED
 
@@ -44,9 +44,9 @@ def kept(tmp_path: Path) -> Path:
     """The secrets that both machines have."""
     site = Site(tmp_path / "first")
     site.root.mkdir()
-    site.make_state()
+    site.create_state_folder()
     config = model.load(ARES.read_text(encoding="utf-8"), SHIPPED)
-    secrets.ensure(site.secrets, secrets.owners(config, users()))
+    secrets.ensure(site.secrets, secrets.owners(config, service_user_ids()))
     return site.secrets
 
 

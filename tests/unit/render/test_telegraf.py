@@ -189,11 +189,11 @@ def test_the_sites_fragment_comes_last_beside_a_file_of_its_own_too() -> None:
 
 
 def test_a_mark_that_was_copied_from_a_host_does_not_stand_beside_the_new_one() -> None:
-    copied = telegraf.marked(INPUT, "0123456789ab-old", FRAME)
+    copied = telegraf.with_config_id(INPUT, "0123456789ab-old", FRAME)
 
     body = completed(copied)
 
-    assert telegraf.mark_in(body, FRAME) == ""
+    assert telegraf.config_id_in(body, FRAME) == ""
     assert "mock" not in tomllib.loads(body)["inputs"]
 
 
@@ -203,35 +203,35 @@ BODIES = st.text().filter(lambda text: FRAME.marker.partition("@MARK@")[0] not i
 
 @given(BODIES, MARKS)
 def test_a_mark_that_was_given_can_be_taken_away_without_a_trace(body: str, mark: str) -> None:
-    marked = telegraf.marked(body, mark, FRAME)
+    marked = telegraf.with_config_id(body, mark, FRAME)
 
-    assert telegraf.unmarked(marked, FRAME) == body
-    assert telegraf.mark_in(marked, FRAME) == mark
+    assert telegraf.without_config_id(marked, FRAME) == body
+    assert telegraf.config_id_in(marked, FRAME) == mark
 
 
 @given(BODIES)
 def test_what_has_no_mark_loses_nothing(body: str) -> None:
-    assert telegraf.unmarked(body, FRAME) == body
-    assert telegraf.mark_in(body, FRAME) == ""
+    assert telegraf.without_config_id(body, FRAME) == body
+    assert telegraf.config_id_in(body, FRAME) == ""
 
 
 @given(BODIES, st.lists(MARKS, min_size=1, max_size=3))
 def test_several_marks_go_all_at_once(body: str, marks: list[str]) -> None:
     text = body
     for mark in marks:
-        text = telegraf.marked(text, mark, FRAME)
+        text = telegraf.with_config_id(text, mark, FRAME)
 
-    assert telegraf.unmarked(text, FRAME) == body
+    assert telegraf.without_config_id(text, FRAME) == body
 
 
 def test_a_mark_is_a_point_with_a_constant_field() -> None:
-    tables = tomllib.loads(telegraf.marked(INPUT, "abc-1", FRAME))
+    tables = tomllib.loads(telegraf.with_config_id(INPUT, "abc-1", FRAME))
 
     assert tables["inputs"]["mock"] == [{"metric_name": MARKER, "constant": [{"name": "gen", "value": "abc-1"}]}]
 
 
 def test_a_mark_is_found_where_an_editor_took_the_last_newline() -> None:
-    assert telegraf.mark_in(telegraf.marked(INPUT, "abc-1", FRAME).rstrip("\n"), FRAME) == "abc-1"
+    assert telegraf.config_id_in(telegraf.with_config_id(INPUT, "abc-1", FRAME).rstrip("\n"), FRAME) == "abc-1"
 
 
 @given(st.text(), st.text())

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> bundle.Bundle:
-    return bundle.read_of(Layout(folder.parent.parent))
+    return bundle.read_site(Layout(folder.parent.parent))
 
 
 def write(folder: Path, wanted: dict[str, bytes]) -> Path | None:
@@ -65,7 +65,7 @@ def test_the_first_write_brings_every_file_and_a_manifest(folder: Path) -> None:
     found = read(folder)
     assert aside is None
     assert on_disk(folder) == WANTED
-    assert dict(found.hashes) == {path: bundle.hashes_to(content) for path, content in WANTED.items()}
+    assert dict(found.hashes) == {path: bundle.sha256(content) for path, content in WANTED.items()}
     assert (found.exists, found.version) == (True, __version__)
 
 

@@ -50,14 +50,14 @@ def test_the_keys_are_for_the_owner_alone_and_in_nothing_that_hosts_get(tmp_path
 
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert "PRIVATE" not in ca.trusted(folder)
-    assert ca.trusted(folder).count("BEGIN CERTIFICATE") == 1
+    assert "PRIVATE" not in ca.trusted_certificates(folder)
+    assert ca.trusted_certificates(folder).count("BEGIN CERTIFICATE") == 1
 
 
 def test_what_hosts_get_is_taken_as_an_authority_by_who_checks_strictly(tmp_path: Path) -> None:
     made(tmp_path / "authority")
 
-    context = ssl.create_default_context(cadata=ca.trusted(tmp_path / "authority"))
+    context = ssl.create_default_context(cadata=ca.trusted_certificates(tmp_path / "authority"))
 
     (root,) = context.get_ca_certs()
     assert "aresmon authority 2026-11-24 " in str(root["subject"])
@@ -68,13 +68,13 @@ def test_the_edge_is_renewed_when_less_than_a_third_of_its_time_is_left(
     tmp_path: Path, days: int, is_due: bool
 ) -> None:
     made(tmp_path)
-    before = ca.mark(tmp_path), ca.trusted(tmp_path)
+    before = ca.change_hash(tmp_path), ca.trusted_certificates(tmp_path)
 
     why = made(tmp_path, at=timedelta(days=days))
 
     assert bool(why) is is_due
-    assert (ca.mark(tmp_path) != before[0]) is is_due
-    assert ca.trusted(tmp_path) == before[1]
+    assert (ca.change_hash(tmp_path) != before[0]) is is_due
+    assert ca.trusted_certificates(tmp_path) == before[1]
 
 
 def test_another_name_makes_another_certificate_and_the_same_ones_in_another_order_do_not(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_no_certificate_outlives_its_authority(tmp_path: Path) -> None:
 
     made(tmp_path, at=timedelta(days=3500))
 
-    facts = ca.known(tmp_path)
+    facts = ca.read_facts(tmp_path)
     assert facts is not None
     assert facts.ends == facts.authority_ends
 
@@ -138,7 +138,7 @@ def test_an_end_another_name_and_a_former_certificate_are_troubles(tmp_path: Pat
     assert troubles(folder, target) == []
     made(folder)
     assert troubles(folder, target) == ["the edge still uses its previous certificate for agents"]
-    ca.bring(folder, target, os.getuid())
+    ca.install(folder, target, os.getuid())
     assert target.stat().st_mode & 0o777 == 0o600
 
     assert troubles(folder, target, days=334) == []
@@ -150,18 +150,18 @@ def test_an_end_another_name_and_a_former_certificate_are_troubles(tmp_path: Pat
 
 def test_the_next_authority_is_trusted_before_it_signs_and_alone_afterwards(tmp_path: Path) -> None:
     made(tmp_path)
-    before = ca.shown(tmp_path)
+    before = ca.list_authorities(tmp_path)
 
     ca.prepare_next(tmp_path, NOW)
-    assert ca.shown(tmp_path)[0] == before[0]
-    assert len(ca.shown(tmp_path)) == 2
+    assert ca.list_authorities(tmp_path)[0] == before[0]
+    assert len(ca.list_authorities(tmp_path)) == 2
     assert made(tmp_path) == "", "the present one goes on signing"
-    following = ca.shown(tmp_path)[1]
+    following = ca.list_authorities(tmp_path)[1]
 
     ca.promote_next(tmp_path)
     assert troubles(tmp_path, tmp_path) == ["the edge's certificate was not issued by the site's current authority"]
     assert made(tmp_path) != ""
-    assert ca.shown(tmp_path) == [following]
+    assert ca.list_authorities(tmp_path) == [following]
     certificates(tmp_path, "edge.pem")[0].verify_directly_issued_by(certificates(tmp_path, "authority.pem")[0])
 
 
@@ -177,4 +177,4 @@ def test_the_next_authority_is_trusted_before_it_signs_and_alone_afterwards(tmp_
 def test_the_edge_s_names_are_those_by_which_agents_reach_it(edge: str, names: set[str]) -> None:
     config = load(f"edge: {edge}\nhosts: {{biere: , lewi: }}\n")
 
-    assert set(ca.names(config)) == names | {"localhost", "127.0.0.1", "::1"}
+    assert set(ca.server_names(config)) == names | {"localhost", "127.0.0.1", "::1"}

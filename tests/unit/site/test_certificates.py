@@ -48,7 +48,7 @@ def close(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refusal(root: Path, pair: KeyPair) -> str:
     with pytest.raises(AresmonError) as caught:
-        certificates.look(root, pair, URL)
+        certificates.find_warnings(root, pair, URL)
     assert "nothing was changed" in caught.value.hint
     return caught.value.message
 
@@ -56,7 +56,7 @@ def refusal(root: Path, pair: KeyPair) -> str:
 def test_a_pair_that_belongs_together_is_taken(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path)
 
-    assert certificates.look(tmp_path, pair, URL) == []
+    assert certificates.find_warnings(tmp_path, pair, URL) == []
 
 
 @pytest.mark.parametrize(("name", "line"), [("certificate", 4), ("key", 5)])
@@ -65,7 +65,7 @@ def test_a_file_that_is_not_there_is_named_with_its_line(tmp_path: Path, pair: K
     (tmp_path / f"{name}.pem").unlink()
 
     with pytest.raises(AresmonError) as caught:
-        certificates.look(tmp_path, pair, URL)
+        certificates.find_warnings(tmp_path, pair, URL)
 
     where = f"aresmon.yml:{line} grafana.tls.{name}"
     assert caught.value.message == f"{where}: {tmp_path}/{name}.pem cannot be read: no such file or directory"
@@ -79,7 +79,7 @@ def test_a_folder_in_place_of_a_file_is_told_as_one_that_is_not_there(tmp_path: 
     (tmp_path / f"{name}.pem").mkdir()
 
     with pytest.raises(AresmonError, match="is a directory") as caught:
-        certificates.look(tmp_path, pair, URL)
+        certificates.find_warnings(tmp_path, pair, URL)
 
     assert "name an existing file at aresmon.yml:" in caught.value.hint
 
@@ -91,7 +91,7 @@ def test_a_file_that_is_another_s_asks_for_who_may_read_it(
     close(tmp_path / "key.pem", monkeypatch)
 
     with pytest.raises(AresmonError, match="permission denied") as caught:
-        certificates.look(tmp_path, pair, URL)
+        certificates.find_warnings(tmp_path, pair, URL)
 
     assert "run aresmon as a user who may read it" in caught.value.hint
 
@@ -142,7 +142,7 @@ def test_a_certificate_that_has_ended_is_refused(tmp_path: Path, pair: KeyPair) 
 def test_an_end_within_14_days_is_a_warning(tmp_path: Path, pair: KeyPair, hours: int, is_told: bool) -> None:
     made.write(tmp_path, ends=timedelta(hours=hours))
 
-    doubts = certificates.look(tmp_path, pair, URL)
+    doubts = certificates.find_warnings(tmp_path, pair, URL)
 
     assert ["certificate.pem expires on 2" in doubt.what for doubt in doubts] == [True] * is_told
     assert ["renew it; `aresmon up`" in doubt.next for doubt in doubts] == [True] * is_told
@@ -151,7 +151,7 @@ def test_an_end_within_14_days_is_a_warning(tmp_path: Path, pair: KeyPair, hours
 def test_a_common_name_alone_covers_nothing_as_browsers_see_it(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, is_common_name_alone=True)
 
-    (doubt,) = certificates.look(tmp_path, pair, URL)
+    (doubt,) = certificates.find_warnings(tmp_path, pair, URL)
 
     assert (
         f"reject it for {made.NAME}: it is valid for no name (browsers check only its subject alternative" in doubt.what
@@ -173,11 +173,11 @@ def test_an_end_is_a_trouble_before_and_after_it(tmp_path: Path, pair: KeyPair, 
 
 def test_a_renewed_certificate_is_no_help_while_the_edge_shows_the_former_one(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path, ends=timedelta(days=3))
-    certificates.bring(tmp_path, pair, tmp_path / "tls", os.getuid())
+    certificates.install(tmp_path, pair, tmp_path / "tls", os.getuid())
     made.write(tmp_path)
 
     assert ["the edge still uses the previous certificate" in what for what in troubles(tmp_path, pair)] == [True]
-    certificates.bring(tmp_path, pair, tmp_path / "tls", os.getuid())
+    certificates.install(tmp_path, pair, tmp_path / "tls", os.getuid())
     assert troubles(tmp_path, pair) == []
 
 
@@ -205,31 +205,31 @@ def test_another_name_than_people_type_is_a_warning(
 ) -> None:
     made.write(tmp_path, name=name)
 
-    assert (certificates.look(tmp_path, pair, url) == []) == is_covered
+    assert (certificates.find_warnings(tmp_path, pair, url) == []) == is_covered
 
 
 def test_the_edge_gets_one_file_for_itself_and_loses_it_with_the_setting(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path)
     target = tmp_path / "tls" / certificates.FILES["grafana"]
 
-    certificates.bring(tmp_path, pair, target.parent, os.getuid())
+    certificates.install(tmp_path, pair, target.parent, os.getuid())
 
     assert target.stat().st_mode & 0o777 == 0o600
     assert target.read_text().count("-----BEGIN ") == 2
     first = target.stat().st_ino
-    certificates.bring(tmp_path, pair, target.parent, os.getuid())
+    certificates.install(tmp_path, pair, target.parent, os.getuid())
     assert target.stat().st_ino == first, "the same pair is not written again"
-    certificates.bring(tmp_path, None, target.parent, os.getuid())
+    certificates.install(tmp_path, None, target.parent, os.getuid())
     assert not target.exists()
 
 
 def test_a_renewed_certificate_has_another_mark(tmp_path: Path, pair: KeyPair) -> None:
     made.write(tmp_path)
-    before = certificates.mark(tmp_path, pair)
+    before = certificates.change_hash(tmp_path, pair)
     made.write(tmp_path)
 
-    assert before != certificates.mark(tmp_path, pair) != ""
-    assert certificates.mark(tmp_path, None) == ""
+    assert before != certificates.change_hash(tmp_path, pair) != ""
+    assert certificates.change_hash(tmp_path, None) == ""
 
 
 # The settings of the door ------------------------------------------------------------------------------
@@ -288,13 +288,13 @@ def test_a_pair_for_agents_is_looked_at_in_their_words(tmp_path: Path) -> None:
     assert found is not None
     made.write(tmp_path)
 
-    (doubt,) = certificates.look(tmp_path, found, "https://biere:8086")
+    (doubt,) = certificates.find_warnings(tmp_path, found, "https://biere:8086")
     assert doubt.what == (
         f"aresmon.yml:2 edge.tls.certificate: agents will reject it for biere: it is valid for {made.NAME}"
     )
     assert "or set edge.url to the name that hosts use" in doubt.next
 
-    certificates.bring(tmp_path, found, tmp_path / "tls", os.getuid(), door="edge")
+    certificates.install(tmp_path, found, tmp_path / "tls", os.getuid(), door="edge")
     assert [path.name for path in (tmp_path / "tls").iterdir()] == ["agents.pem"]
     assert [
         one.what

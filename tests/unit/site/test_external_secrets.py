@@ -16,7 +16,7 @@ VALUE = "https://discord.com/api/webhooks/1/a-b_c?x=1&y=#z"
 
 
 def test_a_secret_is_kept_as_it_is_where_nobody_else_can_look(tmp_path: Path) -> None:
-    path = external_secrets.put_alert_secret(tmp_path, "ops", f"{VALUE}\n", owner=ME)
+    path = external_secrets.write_alert_secret(tmp_path, "ops", f"{VALUE}\n", owner=ME)
 
     assert path == tmp_path / "alerts" / "ops"
     assert path.read_text(encoding="ascii") == VALUE
@@ -26,9 +26,9 @@ def test_a_secret_is_kept_as_it_is_where_nobody_else_can_look(tmp_path: Path) ->
 
 @pytest.mark.parametrize("value", ["", "two words", "two\nlines", "a$b", "é", "x" * 2049])
 def test_a_value_that_grafana_would_misread_is_refused_and_not_repeated(tmp_path: Path, value: str) -> None:
-    external_secrets.put_alert_secret(tmp_path, "ops", VALUE, owner=ME)
+    external_secrets.write_alert_secret(tmp_path, "ops", VALUE, owner=ME)
     with pytest.raises(AresmonError) as caught:
-        external_secrets.put_alert_secret(tmp_path, "ops", value, owner=ME)
+        external_secrets.write_alert_secret(tmp_path, "ops", value, owner=ME)
 
     assert not value or value not in f"{caught.value.message} {caught.value.hint}"
     assert external_secrets.read_alert_secret(tmp_path, "ops") == VALUE
@@ -37,13 +37,13 @@ def test_a_value_that_grafana_would_misread_is_refused_and_not_repeated(tmp_path
 @pytest.mark.parametrize("name", ["", "../agent-biere", "a/b", "Ops", "-a", "x" * 41])
 def test_a_name_cannot_lead_elsewhere(tmp_path: Path, name: str) -> None:
     with pytest.raises(AresmonError, match="is no name"):
-        external_secrets.put_alert_secret(tmp_path, name, VALUE, owner=ME)
+        external_secrets.write_alert_secret(tmp_path, name, VALUE, owner=ME)
 
     assert list(tmp_path.rglob("*")) == []
 
 
 def test_what_is_missing_is_told_with_the_command_that_brings_it(tmp_path: Path) -> None:
-    external_secrets.put_alert_secret(tmp_path, "ops", VALUE, owner=ME)
+    external_secrets.write_alert_secret(tmp_path, "ops", VALUE, owner=ME)
     with pytest.raises(SiteError) as caught:
         external_secrets.check(tmp_path, USES)
 
@@ -53,14 +53,14 @@ def test_what_is_missing_is_told_with_the_command_that_brings_it(tmp_path: Path)
     ]
     assert caught.value.hint == "`aresmon alerts secret NAME` takes each in; nothing was changed"
     external_secrets.check(tmp_path, {"ops": ("address",)})
-    external_secrets.put_alert_secret(tmp_path, "bot", "1:a", owner=ME)
+    external_secrets.write_alert_secret(tmp_path, "bot", "1:a", owner=ME)
     with pytest.raises(SiteError) as caught:
         external_secrets.check(tmp_path, USES)
     assert caught.value.hint == "`aresmon alerts secret beat` takes it in; nothing was changed"
 
 
 def test_a_secret_that_was_edited_into_something_else_is_told_of(tmp_path: Path) -> None:
-    external_secrets.put_alert_secret(tmp_path, "ops", VALUE, owner=ME).write_text(f"{VALUE}\n", encoding="ascii")
+    external_secrets.write_alert_secret(tmp_path, "ops", VALUE, owner=ME).write_text(f"{VALUE}\n", encoding="ascii")
     with pytest.raises(AresmonError, match="line's end") as caught:
         external_secrets.check(tmp_path, {"ops": ("address",)})
 
@@ -73,10 +73,10 @@ def test_an_address_that_grafana_could_not_read_is_refused_when_it_comes_and_aga
 ) -> None:
     uses: external_secrets.Uses = {"ops": ("address",)}
     with pytest.raises(AresmonError, match="ops: what was given") as refused:
-        external_secrets.put_alert_secret(tmp_path, "ops", value, owner=ME, uses=uses)
+        external_secrets.write_alert_secret(tmp_path, "ops", value, owner=ME, uses=uses)
     assert not (tmp_path / "alerts").exists()
 
-    path = external_secrets.put_alert_secret(tmp_path, "ops", VALUE, owner=ME)
+    path = external_secrets.write_alert_secret(tmp_path, "ops", VALUE, owner=ME)
     path.write_text(value, encoding="ascii")
     with pytest.raises(SiteError) as held:
         external_secrets.check(tmp_path, uses)
@@ -88,9 +88,9 @@ def test_an_address_that_grafana_could_not_read_is_refused_when_it_comes_and_aga
 
 def test_a_mark_changes_with_the_secret_and_tells_nothing_of_it(tmp_path: Path) -> None:
     secrets.ensure(tmp_path, {secrets.SITE_KEY: ME})
-    external_secrets.put_alert_secret(tmp_path, "ops", VALUE, owner=ME)
+    external_secrets.write_alert_secret(tmp_path, "ops", VALUE, owner=ME)
     first = external_secrets.fingerprints(tmp_path, ["ops", "missing"])
-    external_secrets.put_alert_secret(tmp_path, "ops", VALUE + "2", owner=ME)
+    external_secrets.write_alert_secret(tmp_path, "ops", VALUE + "2", owner=ME)
     second = external_secrets.fingerprints(tmp_path, ["ops"])
 
     assert set(first) == set(second) == {"alerts/ops"}
@@ -99,9 +99,9 @@ def test_a_mark_changes_with_the_secret_and_tells_nothing_of_it(tmp_path: Path) 
 
 
 def test_what_others_could_read_is_closed_again(tmp_path: Path) -> None:
-    path = external_secrets.put_alert_secret(tmp_path, "ops", VALUE, owner=ME)
+    path = external_secrets.write_alert_secret(tmp_path, "ops", VALUE, owner=ME)
     path.chmod(0o644)
     path.parent.chmod(0o755)
-    external_secrets.prepare(tmp_path, ME)
+    external_secrets.prepare_folder(tmp_path, ME)
 
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)

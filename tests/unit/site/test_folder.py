@@ -23,19 +23,19 @@ def test_the_nearest_folder_above_with_a_file_is_the_site(tmp_path: Path) -> Non
     (tmp_path / "aresmon.yml").touch()
     (tmp_path / "a" / "b" / "aresmon.yml").touch()
 
-    assert site_folder.find(inner) == Site(tmp_path / "a" / "b")
-    assert site_folder.find(tmp_path / "a") == Site(tmp_path)
+    assert site_folder.find_site(inner) == Site(tmp_path / "a" / "b")
+    assert site_folder.find_site(tmp_path / "a") == Site(tmp_path)
 
 
 def test_a_folder_without_a_file_anywhere_above_is_its_own_site(tmp_path: Path) -> None:
-    assert site_folder.find(tmp_path) == Site(tmp_path)
+    assert site_folder.find_site(tmp_path) == Site(tmp_path)
 
 
 def test_a_site_is_found_by_the_real_path_of_its_folder(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
 
-    assert site_folder.find(tmp_path / "link").root == tmp_path / "real"
+    assert site_folder.find_site(tmp_path / "link").root == tmp_path / "real"
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
@@ -43,11 +43,11 @@ def test_a_site_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(AresmonError, match="is not a folder"):
-        site_folder.find(tmp_path / name)
+        site_folder.find_site(tmp_path / name)
 
 
 def test_the_state_is_closed_to_others_and_to_git(site: Site) -> None:
-    site.make_state()
+    site.create_state_folder()
 
     modes = {path.relative_to(site.root).as_posix(): path.stat().st_mode & 0o777 for path in site.state.iterdir()}
     assert site.state.stat().st_mode & 0o777 == 0o700
@@ -56,10 +56,10 @@ def test_the_state_is_closed_to_others_and_to_git(site: Site) -> None:
 
 
 def test_a_state_that_is_there_is_left_as_it_is(site: Site) -> None:
-    site.make_state()
+    site.create_state_folder()
     (site.state / ".gitignore").write_text("mine")
 
-    site.make_state()
+    site.create_state_folder()
 
     assert (site.state / ".gitignore").read_text() == "mine"
 
@@ -70,7 +70,7 @@ def test_a_path_that_compose_would_read_in_its_own_way_is_refused(tmp_path: Path
     folder.mkdir()
 
     with pytest.raises(AresmonError, match="a site's folder has letters"):
-        Site(folder).make_state()
+        Site(folder).create_state_folder()
 
     assert list(folder.iterdir()) == []
 
@@ -79,7 +79,7 @@ def test_a_path_that_compose_would_read_in_its_own_way_is_refused(tmp_path: Path
 def test_a_path_of_plain_characters_is_taken(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
 
-    Site(tmp_path / name).make_state()
+    Site(tmp_path / name).create_state_folder()
 
     assert (tmp_path / name / ".aresmon" / "secrets").is_dir()
 
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_a_reason(site: Site) -> None:
     (site.root / ".aresmon").write_text("a file")
 
     with pytest.raises(AresmonError, match=r"\.aresmon cannot be written"):
-        site.make_state()
+        site.create_state_folder()
 
 
 def test_a_second_holder_is_refused_and_told_who_holds_the_site(site: Site) -> None:
@@ -136,7 +136,7 @@ def test_an_exception_releases_the_lock(site: Site) -> None:
 
 
 def test_a_lock_that_cannot_be_made_is_told_and_is_no_unexpected_error(site: Site) -> None:
-    site.make_state()
+    site.create_state_folder()
     (site.state / "lock").mkdir()
 
     with pytest.raises(AresmonError, match="lock"), site.lock("up"):
@@ -144,7 +144,7 @@ def test_a_lock_that_cannot_be_made_is_told_and_is_no_unexpected_error(site: Sit
 
 
 def test_the_history_gets_one_line_for_each_event(site: Site) -> None:
-    site.make_state()
+    site.create_state_folder()
     site.record(command="up", steps=["create edge"])
     site.record(command="down", note="two\nlines")
 
@@ -157,7 +157,7 @@ def test_the_history_gets_one_line_for_each_event(site: Site) -> None:
 def test_who_stands_behind_sudo_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "alice")
     monkeypatch.setenv("LOGNAME", "root")
-    site.make_state()
+    site.create_state_folder()
 
     site.record(command="up")
 
@@ -205,13 +205,13 @@ def test_the_sites_own_collectors_are_known_to_its_fleet(site: Site) -> None:
 
 def test_what_grafana_ever_had_of_us_is_remembered_once(tmp_path: Path) -> None:
     site = Site(tmp_path)
-    site.make_state()
-    assert site.provisioned() == frozenset()
+    site.create_state_folder()
+    assert site.provisioned_uids() == frozenset()
 
-    site.remember_provisioned(["b", "a"])
+    site.record_provisioned(["b", "a"])
     written = (site.state / "provisioned").stat().st_mtime_ns
-    site.remember_provisioned(["a"])
+    site.record_provisioned(["a"])
     assert (site.state / "provisioned").stat().st_mtime_ns == written
 
-    site.remember_provisioned(["c"])
-    assert site.provisioned() == {"a", "b", "c"}
+    site.record_provisioned(["c"])
+    assert site.provisioned_uids() == {"a", "b", "c"}

@@ -144,4 +144,4 @@ def test_an_odd_haproxy_address_does_not_make_a_wrong_file(site: Site, tmp_path:
 def test_the_statistics_of_haproxy_are_found_at_any_address(bind: str, address: str) -> None:
     text = f"frontend stats\n  bind {bind} interface lo\n  stats uri /stats\n"
 
-    assert init.haproxy_in(text) == f"http://{address}:8404/stats"
+    assert init.parse_haproxy(text) == f"http://{address}:8404/stats"

@@ -114,12 +114,12 @@ def test_a_port_that_nobody_listens_on_is_free(taken: int) -> None:
 def test_no_umask_closes_or_opens_a_folder_that_services_share(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        preflight.give(tmp_path / "influxdb", OWN)
+        preflight.give_to_service(tmp_path / "influxdb", OWN)
     finally:
         os.umask(before)
     (tmp_path / "tls").mkdir(mode=0o700)
 
-    preflight.give(tmp_path / "tls", OWN)
+    preflight.give_to_service(tmp_path / "tls", OWN)
 
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("influxdb", "tls")] == [0o755, 0o755]
 
@@ -130,8 +130,8 @@ def test_a_folder_of_our_own_is_given_to_its_service_with_all_that_is_in_it(tmp_
     folder.mkdir()
     (folder / "agents.pem").write_text("as a restore brought it")
 
-    preflight.give(folder, owner)
-    preflight.give(tmp_path / "new" / "tls", owner)
+    preflight.give_to_service(folder, owner)
+    preflight.give_to_service(tmp_path / "new" / "tls", owner)
 
     given = (folder, folder / "agents.pem", tmp_path / "new" / "tls")
     assert {path.stat().st_uid for path in given} == {owner}

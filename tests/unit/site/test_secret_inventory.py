@@ -111,7 +111,7 @@ class World:
     def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         self.site, self.power = site, Power()
         self.outcome = PushOutcome.VERIFIED
-        site.make_state()
+        site.create_state_folder()
         for name in ("agent-biere", "agent-lewi", "influxdb-grafana", "influxdb-admin", "site-key"):
             site_secrets.replace(site.secrets, name, f"first-{name}", site.root.stat().st_uid)
         self.influxdb = Users(power=self.power, passwords={"grafana": "first-influxdb-grafana"})
@@ -133,7 +133,7 @@ class World:
         self.power.step()  # before the switch
         (password,) = [target.password for target in wanted]
         if self.outcome is PushOutcome.VERIFIED:
-            self.host = (site_secrets.account("agent-lewi", password), password)
+            self.host = (site_secrets.database_user("agent-lewi", password), password)
             assert self.is_valid
         self.power.step()  # switched and proven, and nobody here knows it
         return [PushResult(target.host.name, self.outcome) for target in wanted]
@@ -161,7 +161,7 @@ class World:
         """What `up` does about the users; it is done."""
         names = ("agent-biere", "agent-lewi", "influxdb-grafana")
         secrets = {name: site_secrets.read(self.site.secrets, name) for name in names}
-        secrets |= site_secrets.under_way(self.site.secrets, names)
+        secrets |= site_secrets.read_next_values(self.site.secrets, names)
         changes = users.plan(self.influxdb, FLEET, secrets)
         users.apply(self.influxdb, changes)
         return [change.description for change in changes]
@@ -283,7 +283,7 @@ def test_every_secret_of_a_site_is_listed_without_its_value(world: World) -> Non
     site_secrets.replace(world.site.secrets, "agent-lewi~next", "2~next-value", world.site.root.stat().st_uid)
     site_secrets.replace(world.site.secrets, "left-over", "left-value", world.site.root.stat().st_uid)
 
-    found = list(secret_inventory.found(world.site.secrets, secret_inventory.secrets(FLEET)))
+    found = list(secret_inventory.list_files(world.site.secrets, secret_inventory.list_secrets(FLEET)))
 
     told = {one.name: one for one in found}
     assert {path.name for path in world.site.secrets.glob("*") if path.is_file()} <= {*told, "agent-lewi~next"}
@@ -294,7 +294,7 @@ def test_every_secret_of_a_site_is_listed_without_its_value(world: World) -> Non
 
 
 def test_all_is_every_secret_that_can_be_rotated() -> None:
-    chosen = secret_inventory.chosen(secret_inventory.secrets(FLEET), [], every=True)
+    chosen = secret_inventory.select(secret_inventory.list_secrets(FLEET), [], every=True)
 
     names = [one.name for one in chosen]
     assert names == [
@@ -316,7 +316,7 @@ def test_what_cannot_be_rotated_is_refused_with_the_reason(
     names: list[str], every: bool, said: str, code: ExitCode
 ) -> None:
     with pytest.raises(AresmonError, match=re.escape(said)) as raised:
-        secret_inventory.chosen(secret_inventory.secrets(FLEET), names, every=every)
+        secret_inventory.select(secret_inventory.list_secrets(FLEET), names, every=every)
 
     assert raised.value.code is code
     assert raised.value.hint
@@ -326,7 +326,7 @@ def test_a_secret_that_others_gave_is_taken_in_by_alerts_secret() -> None:
     config = replace(FLEET, alerts=load("hosts: {biere: }\nalerts: {send_to: [{discord: {secret: discord}}]}\n").alerts)
 
     with pytest.raises(AresmonError) as raised:
-        secret_inventory.chosen(secret_inventory.secrets(config), ["alerts/discord"], every=False)
+        secret_inventory.select(secret_inventory.list_secrets(config), ["alerts/discord"], every=False)
 
     assert "`aresmon alerts secret discord`" in raised.value.hint
 
@@ -334,7 +334,7 @@ def test_a_secret_that_others_gave_is_taken_in_by_alerts_secret() -> None:
 def test_what_killed_writes_left_among_the_secrets_is_swept_away(world: World) -> None:
     (world.site.secrets / ".agent-lewi.x1y2").write_text("half")
 
-    site_secrets.sweep(world.site.secrets)
+    site_secrets.delete_temporary_files(world.site.secrets)
 
     assert not list(world.site.secrets.glob(".*"))
     assert site_secrets.read(world.site.secrets, "agent-lewi") == "first-agent-lewi"

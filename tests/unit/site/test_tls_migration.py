@@ -32,7 +32,7 @@ def config() -> Config:
 
 def before_tls(site: Site, *hosts: str) -> None:
     """These hosts had their passwords already."""
-    secrets.ensure(site.secrets, dict.fromkeys(map(secrets.agent, hosts), 0))
+    secrets.ensure(site.secrets, dict.fromkeys(map(secrets.agent_secret, hosts), 0))
 
 
 def told(site: Site, config: Config) -> list[str]:
@@ -43,7 +43,7 @@ def test_a_new_site_has_nobody_in_the_clear(site: Site, config: Config) -> None:
     tls_migration.begin(Project(site, config))
     before_tls(site, "biere", "lewi")
 
-    assert tls_migration.in_clear(Project(site, config)) == frozenset()
+    assert tls_migration.unencrypted_hosts(Project(site, config)) == frozenset()
     assert told(site, config) == []
 
 
@@ -54,9 +54,9 @@ def test_hosts_of_before_are_in_the_clear_until_a_push_is_proven(site: Site, con
 
     tls_migration.record_tls(site, "biere", ONE)
 
-    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}
+    assert tls_migration.unencrypted_hosts(Project(site, config)) == {"lewi"}
     tls_migration.begin(Project(site, config))
-    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}, "a second `up` notes nobody anew"
+    assert tls_migration.unencrypted_hosts(Project(site, config)) == {"lewi"}, "a second `up` notes nobody anew"
 
 
 def test_a_host_that_came_or_went_since_is_on_no_list(site: Site, config: Config) -> None:
@@ -64,13 +64,13 @@ def test_a_host_that_came_or_went_since_is_on_no_list(site: Site, config: Config
     tls_migration.begin(Project(site, config))
     before_tls(site, "ronflex")
 
-    assert tls_migration.in_clear(Project(site, fleet_with("site", "lewi", "ronflex"))) == {"lewi"}
+    assert tls_migration.unencrypted_hosts(Project(site, fleet_with("site", "lewi", "ronflex"))) == {"lewi"}
 
 
 def test_a_dry_run_tells_the_same_and_notes_nothing(site: Site, config: Config) -> None:
     before_tls(site, "lewi")
 
-    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}
+    assert tls_migration.unencrypted_hosts(Project(site, config)) == {"lewi"}
     assert not (site.authority / tls_migration.IN_CLEAR).exists()
 
 
@@ -82,8 +82,8 @@ def test_without_tls_nothing_is_noted_and_going_back_begins_anew(site: Site, con
     off = fleet_with("off", "biere", "lewi")
     tls_migration.begin(Project(site, off))
 
-    assert tls_migration.in_clear(Project(site, off)) == frozenset()
-    assert tls_migration.in_clear(Project(site, config)) == {"lewi"}
+    assert tls_migration.unencrypted_hosts(Project(site, off)) == frozenset()
+    assert tls_migration.unencrypted_hosts(Project(site, config)) == {"lewi"}
 
 
 def test_an_edge_that_takes_both_though_nobody_needs_it_is_told(site: Site, config: Config) -> None:
@@ -102,7 +102,7 @@ class Changing:
         self.bundle = site.bundle / "agents" / "biere" / "aresmon-ca.pem"
         self.shown_by = ""
         self.known: dict[str, str] = {}
-        site.make_state()
+        site.create_state_folder()
         tls_migration.begin(Project(site, config))
         self.up()
         self.push("biere", "lewi")
@@ -116,10 +116,10 @@ class Changing:
 
     def up(self) -> None:
         """What it brings: the edge shows a certificate by the authority that signs, and pushes have what is trusted."""
-        ca.ensure(self.site.authority, ca.names(self.config), NOW)
-        self.shown_by = ca.trusted(self.site.authority).partition("-----END")[0]
+        ca.ensure(self.site.authority, ca.server_names(self.config), NOW)
+        self.shown_by = ca.trusted_certificates(self.site.authority).partition("-----END")[0]
         self.bundle.parent.mkdir(parents=True, exist_ok=True)
-        self.bundle.write_text(ca.trusted(self.site.authority))
+        self.bundle.write_text(ca.trusted_certificates(self.site.authority))
 
     def push(self, *hosts: str) -> None:
         for host in hosts:
@@ -144,7 +144,7 @@ def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(changing:
     changing.rotate()
     assert changing.step == "bring"
     changing.push("biere", "lewi")
-    assert tls_migration.without_next(Project(site, config)) == {"biere", "lewi"}, (
+    assert tls_migration.hosts_without_next(Project(site, config)) == {"biere", "lewi"}, (
         "a push that brought the present one alone"
     )
     changing.up()
@@ -153,11 +153,11 @@ def test_another_authority_signs_once_up_and_a_push_to_each_brought_it(changing:
     assert [name for name, _ in tls_migration.find_problems(Project(site, config))] == ["lewi"]
     changing.push("lewi")
     assert changing.step == "promote"
-    following = ca.shown(site.authority)[1]
+    following = ca.list_authorities(site.authority)[1]
 
     changing.rotate()
 
-    assert ca.shown(site.authority) == [following]
+    assert ca.list_authorities(site.authority) == [following]
     assert changing.step == "finish"
     changing.up()
     assert (changing.step, changing.cut_off, told(site, config)) == ("prepare", [], [])
@@ -168,11 +168,11 @@ def test_no_further_change_is_begun_before_up_brought_the_last_one(changing: Cha
     changing.up()
     changing.push("biere", "lewi")
     changing.rotate()
-    signs = ca.trusted(changing.site.authority)
+    signs = ca.trusted_certificates(changing.site.authority)
 
     changing.rotate()
 
-    assert ca.trusted(changing.site.authority) == signs
+    assert ca.trusted_certificates(changing.site.authority) == signs
     assert not ca.is_changing(changing.site.authority)
 
 
@@ -187,7 +187,7 @@ def test_a_push_of_two_authorities_counts_for_the_next_one_only_if_that_is_among
     changing.up()
 
     assert changing.step == "wait"
-    assert tls_migration.without_next(Project(changing.site, changing.config)) == {"biere", "lewi"}
+    assert tls_migration.hosts_without_next(Project(changing.site, changing.config)) == {"biere", "lewi"}
     changing.push("biere", "lewi")
     changing.rotate()
     changing.up()
@@ -202,7 +202,7 @@ def test_a_host_that_came_during_the_change_is_waited_for(changing: Changing) ->
     changing.push("biere", "lewi")
 
     assert changing.step == "wait"
-    assert tls_migration.without_next(Project(changing.site, changing.config)) == {"ronflex"}
+    assert tls_migration.hosts_without_next(Project(changing.site, changing.config)) == {"ronflex"}
 
 
 def test_where_it_is_lost_who_followed_everybody_is_waited_for(changing: Changing) -> None:
@@ -229,12 +229,12 @@ def test_from_elsewhere_the_same_is_noted_on_the_server_of_this_host_alone(
     folder = tmp_path / ".aresmon" / "authority"
     ca.ensure(folder, ["biere"], NOW)
     ca.prepare_next(folder, NOW)
-    former = ca.trusted(folder)
+    former = ca.trusted_certificates(folder)
     ca.promote_next(folder)
     ca.prepare_next(folder, NOW)
     (folder / tls_migration.IN_CLEAR).write_text("biere\nbiere2\nlewi\n")
     (folder / tls_migration.WITH_NEXT).write_text("lewi\n")
-    known = {"both": ca.trusted(folder), "the former two": former, "none": ""}[pushed]
+    known = {"both": ca.trusted_certificates(folder), "the former two": former, "none": ""}[pushed]
     before = {path.name for path in folder.iterdir()}
 
     for _ in range(2):
@@ -250,6 +250,6 @@ def test_from_elsewhere_nothing_is_noted_where_nothing_is_waited_for(tmp_path: P
     ca.ensure(folder, ["biere"], NOW)
     before = {path.name for path in folder.iterdir()}
 
-    asyncio.run(far.record_tls("biere", ca.trusted(folder).encode()))
+    asyncio.run(far.record_tls("biere", ca.trusted_certificates(folder).encode()))
 
     assert {path.name for path in folder.iterdir()} == before

@@ -92,7 +92,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The site's folder on its machine, whose path has a space, and a Docker that knows of it."""
     site = Site(tmp_path / "a site")
     site.root.mkdir()
-    site.make_state()
+    site.create_state_folder()
     write_secrets(site.state)
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -148,7 +148,7 @@ def test_an_interrupted_exchange_is_completed_with_nothing_that_uses_the_folder(
     site, folder = Site(tmp_path), tmp_path / "data"
     fill(folder, {"meta"}, "old")
     fill(folder / ".scratch", {"meta"}, "new")
-    site.make_state()
+    site.create_state_folder()
     folder_swap.begin(
         site, [folder_swap.plan_swap(folder, folder / ".scratch", folder / ".former", NAMES)], project="ares"
     )

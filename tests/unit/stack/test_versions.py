@@ -93,7 +93,7 @@ def test_what_is_remembered_is_read_again(site: Site) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", '{"aresmon": 1}', '{"aresmon": "1", "services": {"x": {"y": 1}}}'])
 def test_what_cannot_be_read_is_nothing(site: Site, content: str) -> None:
-    site.make_state()
+    site.create_state_folder()
     (site.state / "versions.json").write_text(content)
 
     assert image_versions.read(site) == Versions()

@@ -113,7 +113,7 @@ def test_what_was_written_once_forbids_a_way_down_and_the_backup_of_then_is_name
     plan: Callable[..., UpgradePlan], site: Site
 ) -> None:
     ran = ServiceHistory("grafana/grafana:12.4.5", "id of grafana/grafana:12.4.5", "12.4.5", "12.6.1")
-    site.make_state()
+    site.create_state_folder()
     (site.root / "data/grafana").mkdir(parents=True)
     (site.root / "data/grafana/grafana.db").touch()
     for archive, version in (("a.tar", "12.3.0"), ("b.tar", "12.4.0"), ("c.tar", "12.5.0")):
@@ -132,7 +132,7 @@ def test_where_nothing_ever_ran_there_is_nothing_to_upgrade(plan: Callable[..., 
 
 
 def test_where_no_image_of_what_ran_is_left_that_is_said(plan: Callable[..., UpgradePlan], site: Site) -> None:
-    site.make_state()
+    site.create_state_folder()
     (site.root / "data/influxdb/meta").mkdir(parents=True)
     known = Versions("", {"influxdb": ServiceHistory("influxdb:1.13.1", "gone", "1.13.1", "1.13.1")})
 
@@ -156,10 +156,10 @@ def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it
     monkeypatch.setattr(upgrade_run, "plan", lambda *_: decided)
     monkeypatch.setattr(service, "execute", lambda *_: None)
     monkeypatch.setattr(verification, "sending_hosts", lambda *_: ())
-    monkeypatch.setattr(influxdb_service, "influxdb", lambda _: None)
+    monkeypatch.setattr(influxdb_service, "admin_client", lambda _: None)
     monkeypatch.setattr(up, "up", lambda *_, **__: decided.up)
     site.file.write_text("hosts: {biere: }\n")
-    site.make_state()
+    site.create_state_folder()
 
     done = upgrade_run.upgrade(
         site, FakeEngine(images={"haproxy:3": "new"}), NoProgress(), announce=lambda _: None, backup=None
@@ -185,7 +185,7 @@ def test_a_turn_is_remembered_whole(site: Site) -> None:
         ("biere",),
         "a.tar",
     )
-    site.make_state()
+    site.create_state_folder()
 
     upgrade_journal.write(site, turn)
 
@@ -200,7 +200,7 @@ def test_a_turn_is_remembered_whole(site: Site) -> None:
 
 
 def test_a_journal_that_cannot_be_read_is_for_a_person(site: Site) -> None:
-    site.make_state()
+    site.create_state_folder()
     (site.state / "upgrade.json").write_text("{")
 
     with pytest.raises(AresmonError, match="cannot be read") as caught:
@@ -350,7 +350,7 @@ def test_the_version_is_told_with_the_release_that_brought_the_site_up(
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(main.app, ["--version"]).stderr == ""
     site = Site(tmp_path)
-    site.make_state()
+    site.create_state_folder()
     image_versions.write(site, Versions("0.1.0"))
 
     result = CliRunner().invoke(main.app, ["--version"])

@@ -26,7 +26,7 @@ FORMER, WANTED = ServiceHistory("haproxy:3.2.22", "1", "3.2.22"), ServiceHistory
 def back(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[UpgradeJournal], None]:
     """Take this turn back on a site whose former images are here, and nothing of which starts."""
     site.file.write_text("hosts: {biere: }\n")
-    site.make_state()
+    site.create_state_folder()
     engine = FakeEngine({"edge": container("edge", image=FORMER.image, image_id="1")}, images={FORMER.image: "1"})
 
     def starts_nothing(*_: object, **__: object) -> None:
@@ -72,10 +72,10 @@ def test_a_turn_is_forgotten_with_the_data_that_it_was_about(
     site: Site, monkeypatch: pytest.MonkeyPatch, service: str, volumes: bool
 ) -> None:
     site.file.write_text("hosts: {biere: }\n")
-    site.make_state()
+    site.create_state_folder()
     for folder in (site.root / "data/influxdb", site.root / "data/grafana"):
         folder.mkdir(parents=True)
-        site.remember_folder(folder)
+        site.record_folder(folder)
     upgrade_journal.write(site, UpgradeJournal(service, FORMER, WANTED, 12.5, "trying", ".aresmon-before-x"))
     monkeypatch.setattr(FakeEngine, "remove_project", lambda *_: None)
 
@@ -86,7 +86,7 @@ def test_a_turn_is_forgotten_with_the_data_that_it_was_about(
 
 
 def test_a_turn_about_data_that_stays_is_not_forgotten(site: Site, tmp_path: Path) -> None:
-    site.make_state()
+    site.create_state_folder()
     upgrade_journal.write(site, UpgradeJournal("influxdb", FORMER, WANTED, 12.5))
 
     upgrade_journal.forget_deleted(site, {"influxdb": tmp_path, "grafana": tmp_path / "gone"})

@@ -173,7 +173,7 @@ def test_a_condition_compares_with_the_type_that_the_key_has(condition: Conditio
     made = target(SeriesSpec("m", "f", where=(condition,)))
 
     assert f"AND {written}) AND $timeFilter" in queries.statement(made)
-    assert queries.written(condition) == written
+    assert queries.format_condition(condition) == written
 
 
 def test_the_tags_of_the_scope_and_of_the_series_are_grouped_by_once_each() -> None:
@@ -202,8 +202,8 @@ def test_a_series_of_a_table_is_named_in_its_statement_and_one_over_time_in_the_
 
 
 def test_one_host_is_compared_and_several_are_matched() -> None:
-    assert queries.written(host_is("lewi")) == "\"host\"::tag = 'lewi'"
-    assert queries.written(host_is("$host", several=True)) == '"host"::tag =~ /^$host$/'
+    assert queries.format_condition(host_is("lewi")) == "\"host\"::tag = 'lewi'"
+    assert queries.format_condition(host_is("$host", several=True)) == '"host"::tag =~ /^$host$/'
 
 
 def test_a_formula_names_queries() -> None:
