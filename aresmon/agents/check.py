@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from aresmon.agents import lint, tables
+from aresmon.agents.tables import LintFinding
 from aresmon.config import package_data, telegraf_toml
 from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
@@ -26,7 +27,9 @@ from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
 from aresmon.system.yaml_document import read_text
 
-_NO_START = re.compile(r"could not initialize \w+ (?P<kind>\w+)\.(?P<name>\w+)[^:]*: (?P<why>.*)", re.DOTALL)
+_NAMED = re.compile(
+    r"(?:could not initialize \w+ |plugin )(?P<kind>\w+)\.(?P<name>\w+)|error parsing (?P<other>\w+)(?: array)?, "
+)
 _ANSWER = re.compile(r"E! (?:loading config file \S+ failed: )?(?P<message>.*)", re.DOTALL)
 
 
@@ -92,18 +95,22 @@ def check_folder(
     frame, telegraf_of = TelegrafTemplates.of(package_data.package_files()), _ImageTelegraf(engine, image, config)
     hosts = [host for host in config.hosts if host.name in texts]
     for host in hosts:
+        own = texts[host.name]
         try:
-            body = telegraf.configuration(host, catalogue, frame, own=texts[host.name])
-            lint.check(host, body, config)
-            found = [*lint.warnings(body, lint.environment(host, config)), *lint.elsewhere(body, host, config)]
-            warnings += [f"{host.name}.conf: {one.text}" for one in found]
-            if image:
-                unchecked = telegraf_of.check(host, body, lint.environment(host, config))
-                warnings += [f"{host.name}.conf: {one}" for one in unchecked]
+            body = telegraf.configuration(host, catalogue, frame, own=own)
         except AresmonError as error:
             errors.append(error.message)
+            continue
+        environment = lint.environment(host, config)
+        wrong, doubtful = lint.errors(body, host.name, environment), lint.warnings(body, environment)
+        doubtful += [*lint.elsewhere(body, host, config), *lint.advice(body, host, config)]
+        if image:
+            rejected, unchecked = telegraf_of.check(host, body)
+            wrong, doubtful = [*wrong, *rejected], [*doubtful, *unchecked]
+        errors += [f"{telegraf.place(host, body, own, one.line)}: {one.text}" for one in wrong]
+        warnings += [f"{telegraf.place(host, body, own, one.line)}: {one.text}" for one in doubtful]
     if errors:
-        raise SiteError(errors, hint="nothing was pushed")
+        raise SiteError([*errors, *warnings], hint="nothing was pushed")
     return [host.name for host in hosts], warnings
 
 
@@ -148,28 +155,73 @@ class _ImageTelegraf:
         )
         return frozenset(output.split())
 
-    def check(self, host: Host, body: str, environment: Mapping[str, str]) -> list[str]:
-        """Check a host's configuration; returns warnings about what could not be checked.
+    def check(self, host: Host, body: str) -> tuple[list[LintFinding], list[LintFinding]]:
+        """All that Telegraf rejects in a host's configuration, and warnings about what could not be checked.
 
         On a systemd host another Telegraf runs. What only an image that was built here lacks is left out of its check.
         """
-        variables = {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, self.config)
-        if host.agent != "systemd" or self.image != images.pins(self.config)["telegraf"].build:
-            check(self.engine, self.image, host.name, body.encode(), variables, project=self.config.site)
-            return []
-        lacking = _lacking(tables.of(body, environment), self.plugins)
-        while True:
-            left = telegraf_toml.without(body, lacking).encode()
-            failed = _NO_START.search(_rejection(self.engine, self.image, left, variables, self.config.site))
-            if failed is None or (failed["kind"], failed["name"]) in lacking:
+        found = tables.of(body, {})
+        is_other = host.agent == "systemd" and self.image == images.pins(self.config)["telegraf"].build
+        lacking = _lacking(found, self.plugins) if is_other else {}
+        left, rejected = telegraf_toml.without(body, lacking), list[LintFinding]()
+        while message := self._rejection(host, left):
+            one = _Rejection.of(message, found)
+            if is_other and one.is_start and one.plugin:
+                lacking[one.plugin] = f"cannot start it: {one.text}"
+            else:
+                rejected.append(LintFinding(f"Telegraf rejects the configuration: {one.text}", one.line))
+            # Telegraf stops at the first error: ask again without what it names, for the next.
+            former, left = left, one.without(left)
+            if left == former:
                 break
-            lacking[failed["kind"], failed["name"]] = f"cannot start it: {_shorten(failed['why'])}"
-        check(self.engine, self.image, host.name, left, variables, project=self.config.site)
-        return [
-            f"{kind}.{name} was not checked: the image {self.image}, which was built here, {what}. The host's own "
-            "Telegraf checks it at the push"
+        return rejected, [
+            LintFinding(
+                f"{kind}.{name} was not checked: the image {self.image}, which was built here, {what}. The host's own "
+                "Telegraf checks it at the push",
+                next(found.plugins(kind, name)).line(),
+            )
             for (kind, name), what in lacking.items()
         ]
+
+    def _rejection(self, host: Host, body: str) -> str:
+        variables = {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, self.config)
+        return _rejection(self.engine, self.image, body.encode(), variables, self.config.site)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejection:
+    """One rejection: what it says, the plug-in or the agent's settings that it names, and their line."""
+
+    text: str
+    line: int = 0
+    plugin: tuple[str, str] | None = None
+    lines: frozenset[int] = frozenset()
+    is_start: bool = False
+
+    @classmethod
+    def of(cls, message: str, found: tables.Configuration) -> _Rejection:
+        text, named = _shorten(message), _NAMED.search(message)
+        fields = re.findall(r'"(\w+)"', message.partition("specified the fields")[2].partition("]")[0])
+        if named is None:
+            lines = found.agent.written.lines if found.agent else {}
+            at = frozenset(lines[name] for name in fields if name in lines)
+            return cls(text, min(at, default=0), lines=at)
+        kinds = [named["kind"]] if named["kind"] else ["inputs", "outputs", "processors", "aggregators", "secretstores"]
+        name = named["name"] or named["other"]
+        several = [(kind, one) for kind in kinds for one in found.plugins(kind, name)]
+        if not several:
+            return cls(text)
+        kind, first = next((pair for pair in several if any(key in pair[1].written for key in fields)), several[0])
+        line = next((first.line(key) for key in fields if key in first.written), first.line())
+        is_start = named[0].startswith("could not")
+        text = text.partition(": ")[2] if is_start else text
+        return cls(re.sub(r"line \d+: ", "", text), line, (kind, name), is_start=is_start)
+
+    def without(self, body: str) -> str:
+        """A configuration without what was rejected."""
+        if self.plugin:
+            return telegraf_toml.without(body, {self.plugin})
+        return "\n".join("" if n in self.lines else line for n, line in enumerate(body.split("\n"), 1))
 
 
 def _lacking(found: tables.Configuration, plugins: Collection[str]) -> dict[tuple[str, str], str]:

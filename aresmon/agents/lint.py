@@ -12,8 +12,9 @@ from aresmon.agents import outputs, tables
 from aresmon.agents.tables import Configuration, LintFinding, Settings
 from aresmon.config import telegraf_text
 from aresmon.config.model import Config, Host
+from aresmon.config.names import MARKER
 from aresmon.config.telegraf_text import MissingVariableError
-from aresmon.config.telegraf_toml import TelegrafTomlError
+from aresmon.config.telegraf_toml import TelegrafTomlError, TomlTable
 from aresmon.render import telegraf
 from aresmon.system.errors import AresmonError
 
@@ -85,27 +86,41 @@ def errors(text: str, host: str, environment: Mapping[str, str]) -> list[LintFin
 
 def warnings(text: str, environment: Mapping[str, str]) -> list[LintFinding]:
     """Warnings about settings that work but are not advisable."""
-    configuration, found = tables.of(text, environment), list[LintFinding]()
-    for output in configuration.plugins("outputs", "influxdb"):
+    found = tables.of(text, environment)
+    unset = [
+        LintFinding(f"nobody sets the variable {name}, so Telegraf leaves ${{{name}}} as it is written", line)
+        for line, name, is_error in _unset(found)
+        if not is_error
+    ]
+    return [*_output_warnings(found), *_input_warnings(found), *unset]
+
+
+def _output_warnings(found: Configuration) -> Iterator[LintFinding]:
+    for output in found.plugins("outputs", "influxdb"):
         password = str(output.written.get("password", ""))
-        if password and not password.startswith("@{") and not _is_variable(password, environment):
-            what = "it contains a password in plain text: use `${ARESMON_PASSWORD}` instead"
-            found.append(LintFinding(what, output.line("password")))
+        if password and not password.startswith("@{") and not _is_variable(password, found.environment):
+            what = "it contains a password in plain text: use `${ARESMON_PASSWORD}` instead, or remove the output:"
+            yield LintFinding(f"{what} aresmon adds its own", output.line("password"))
         if output.read.get("skip_database_creation") is not True:
             what = "outputs.influxdb without `skip_database_creation = true`: a typo would ask for a new database"
-            found.append(LintFinding(what, output.line()))
+            yield LintFinding(what, output.line())
         if output.read.get("metricpass"):
-            what = "metricpass of outputs.influxdb must let aresmon_config pass: a push is verified by this measurement"
-            found.append(LintFinding(what, output.line("metricpass")))
-    for one in configuration.plugins("inputs"):
-        if not isinstance(interval := one.written.get("interval", ""), str):
+            what = f"metricpass of outputs.influxdb must let {MARKER} pass: a push is verified by this measurement"
+            yield LintFinding(what, output.line("metricpass"))
+
+
+def _input_warnings(found: Configuration) -> Iterator[LintFinding]:
+    host = found.agent.read.get("hostname") if found.agent else None
+    for one in [*found.plugins("inputs"), *found.plugins("processors", "override")]:
+        tags = one.written.get("tags")
+        if isinstance(tags, TomlTable) and found.read(tags.get("host", host)) != host:
+            what = f"{one.name} has the tag host = {tags['host']!r}: its points are attributed to that host"
+            yield LintFinding(what, tags.lines["host"])
+    for one in found.plugins("inputs"):
+        interval = one.written.get("interval", "")
+        if not isinstance(interval, str):
             what = f"{one.name}: Telegraf ignores interval = {interval}: write '{interval}s'"
-            found.append(LintFinding(what, one.line("interval")))
-    for line, name, is_error in _unset(configuration):
-        if not is_error:
-            what = f"nobody sets the variable {name}, so Telegraf leaves ${{{name}}} as it is written"
-            found.append(LintFinding(what, line))
-    return found
+            yield LintFinding(what, one.line("interval"))
 
 
 def elsewhere(body: str, host: Host, config: Config) -> list[LintFinding]:
@@ -235,11 +250,26 @@ def _is_variable(text: str, environment: Mapping[str, str]) -> bool:
     return bool(tables.of("", environment).read(text) != tables.of("", {}).read(text))
 
 
-def check(host: Host, body: str, config: Config) -> None:
-    """Raise AresmonError with all errors of this configuration for this host."""
-    wrong = errors(body, host.name, environment(host, config))
+def check(host: Host, body: str, config: Config, *, own: str | None = None) -> None:
+    """Raise AresmonError with all errors of this configuration for this host, and with what else to do about it.
+
+    `own` is the host's own file, of which lines are told.
+    """
+    known = environment(host, config)
+    wrong = errors(body, host.name, known)
     if wrong:
+        wrong += advice(body, host, config)
         raise AresmonError(
-            "\n".join(f"{host.name}.conf: {one.text}" for one in wrong),
+            "\n".join(f"{telegraf.place(host, body, own, one.line)}: {one.text}" for one in wrong),
             hint="nothing was changed; correct the configuration and push again",
         )
+
+
+def advice(body: str, host: Host, config: Config) -> list[LintFinding]:
+    """What can be left out of a configuration."""
+    try:
+        found = tables.of(body, environment(host, config))
+    except TelegrafTomlError:
+        return []
+    text = "this output writes to this site and can be removed: aresmon adds its own, with this host's password"
+    return [LintFinding(text, one.line()) for one in outputs.by_hand(found, [config.edge.url])]

@@ -59,6 +59,16 @@ def elsewhere(text: str, environment: Mapping[str, str], site: Iterable[str]) ->
     return [LintFinding(_elsewhere(one, environment["ARESMON_URL"]), one.line("urls")) for one in several[:1]]
 
 
+def by_hand(found: Configuration, site: Iterable[str]) -> list[Settings]:
+    """The outputs that lead to the site by an address that is written out."""
+    addresses = [found.environment.get("ARESMON_URL", ""), *site]
+    return [
+        one
+        for one in found.plugins("outputs", "influxdb")
+        if urls(one.written) == urls(one.read) and any(_leads_to(one, url) for url in addresses)
+    ]
+
+
 def _elsewhere(output: Settings, site: str) -> str:
     shown = ", ".join(_public(url) for url in urls(output.read) or [DEFAULT_URL])
     return (

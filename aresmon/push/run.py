@@ -69,7 +69,7 @@ def build_targets(
         try:
             own, extra = origin.text(host.name), fragments.text(host.name) or ""
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
-            lint.check(host, body, session.config)
+            lint.check(host, body, session.config, own=own)
             notes = (*_warnings(host, body, session.config), *_unused(origin, host))
             found.append(Target(host, body, origin.commits.get(host.name, ""), notes, _elsewhere(session, host, body)))
         except AresmonError as error:

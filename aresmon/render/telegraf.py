@@ -20,6 +20,7 @@ from aresmon.system.errors import AresmonError
 """The measurement of the marker, and `gen` its field."""
 
 _HEALTH = "/tmp/alive"  # noqa: S108 (inside the container; as in compose/agent.yml)
+_ABOVE = 2  # lines above a host's own file
 _WITH_NAME = r'\g<0>\n  hostname = "${ARESMON_HOST}"'
 _HOSTNAME = re.compile(r"""^([ \t]*hostname[ \t]*=[ \t]*)(?:\"{6}|'{6}|""|'')""", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*\[[ \t]*agent[ \t]*\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
@@ -66,8 +67,26 @@ def configuration(
         )
         parts.extend(catalogue[name].text for name in host.collect)
     if extra:
-        parts.append(f"# From overrides/hosts/{host.name}.conf\n{telegraf_text.without_bom(extra)}")
+        parts.append(f"{_source(host)}\n{telegraf_text.without_bom(extra)}")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def place(host: Host, body: str, own: str | None, line: int) -> str:
+    """Which line of which file a line of the completed configuration is, as `lewi.conf:12`.
+
+    Only the file's name where the line is none of the host's own files; 0 is no line.
+    """
+    name, lines = f"{host.name}.conf", body.split("\n")
+    fragment = lines.index(_source(host)) + 1 if _source(host) in lines else len(lines)
+    if line > fragment:
+        return f"overrides/hosts/{name}:{line - fragment}"
+    mine, at = telegraf_text.without_bom(own or "").rstrip("\n").split("\n"), line - 1 - _ABOVE
+    same = next(
+        (n for n, (one, other) in enumerate(zip(lines[_ABOVE:], mine, strict=False)) if one != other), len(mine)
+    )
+    is_added = lines[_ABOVE + same + 1 : _ABOVE + same + 2] == mine[same : same + 1]  # the host's name
+    at -= int(is_added and at > same)
+    return f"{name}:{at + 1}" if own and 0 <= at < len(mine) else name
 
 
 def fingerprint(body: str) -> str:
@@ -89,6 +108,10 @@ def without_config_id(text: str, frame: TelegrafTemplates) -> str:
 def adopted(text: str, host: str, frame: TelegrafTemplates) -> str:
     """A live configuration as a host's own file: without what `configuration` and `marked` put around it."""
     return without_config_id(text, frame).removeprefix(_heading(host)).lstrip("\n")
+
+
+def _source(host: Host) -> str:
+    return f"# From overrides/hosts/{host.name}.conf"
 
 
 def _heading(host: str) -> str:

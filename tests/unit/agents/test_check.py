@@ -126,13 +126,13 @@ def test_what_only_the_built_image_lacks_is_warned_of_for_a_systemd_host(tmp_pat
 
     _, warnings = check.check_folder(tmp_path, FLEET, SHIPPED, engine=Lean(), image=BUILT)
 
-    assert [one.split(" ")[1] for one in warnings] == [
-        "inputs.nginx",
-        "inputs.exec",
-        "processors.rename",
-        "inputs.procstat",
+    assert [one.split(" ")[:2] for one in warnings] == [
+        ["lewi.conf:1:", "inputs.nginx"],
+        ["lewi.conf:7:", "inputs.exec"],
+        ["lewi.conf:10:", "processors.rename"],
+        ["lewi.conf:5:", "inputs.procstat"],
     ]
-    assert all(one.startswith("lewi.conf: ") and BUILT in one for one in warnings)
+    assert all(BUILT in one for one in warnings)
     assert "has no parsers.avro" in warnings[1]
     assert "cannot start it: creating finder failed: no pgrep" in warnings[3]
 
@@ -151,3 +151,63 @@ def test_what_no_agent_of_the_host_takes_is_refused(tmp_path: Path, name: str, m
 
     with pytest.raises(SiteError, match="Telegraf rejects the configuration"):
         check.check_folder(tmp_path, FLEET, SHIPPED, engine=Lean(), image=image)
+
+
+OLD = """# as of 2016
+[tags]
+[agent]
+  flush_buffer_when_full = true
+  hostname = "old"
+  interval = "0s"
+[[outputs.influxdb]]
+  urls = ["http://biere:8086"]
+  user_agent = "x"
+  fielddrop = ["gen"]
+[[inputs.cpu]]
+  bad = 1
+[[inputs.mem]]
+  bad = 1
+[inputs.cpus]
+"""
+
+
+class Strict(FakeEngine):
+    """An engine whose Telegraf says these things, one at a time, until what they are about is gone."""
+
+    def run_once(
+        self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
+    ) -> tuple[int, str]:
+        with tarfile.open(fileobj=io.BytesIO(files)) as tar:
+            conf = tar.extractfile("etc/telegraf/telegraf.conf")
+            text = conf.read().decode() if conf else ""
+        unused = 'configuration specified the fields ["{}"], but they were not used'
+        for sign, message in {
+            "flush_buffer_when_full": "line 1: " + unused.format("flush_buffer_when_full"),
+            "[[inputs.cpu]]": "plugin inputs.cpu: line 1: " + unused.format("bad"),
+            "[[inputs.mem]]": "plugin inputs.mem: line 1: " + unused.format("bad"),
+            "[inputs.cpus]": "error parsing cpus, undefined but requested input: cpus",
+        }.items():
+            if sign in text:
+                return 1, f"E! loading config file x failed: {message}"
+        return 0, ""
+
+
+def test_all_that_is_wrong_with_an_old_file_is_told_at_once_with_its_own_lines(tmp_path: Path) -> None:
+    (tmp_path / "lewi.conf").write_text(OLD, encoding="utf-8")
+
+    with pytest.raises(SiteError) as caught:
+        check.check_folder(tmp_path, FLEET, SHIPPED, engine=Strict(), image="telegraf:1.39.3")
+
+    places = [one.partition(" ")[0] for one in caught.value.errors]
+    assert [int(one.split(":")[1]) for one in places] == [5, 6, 10, 4, 12, 14, 15, 7, 7]
+    assert "flush_buffer_when_full" in caught.value.errors[3]
+    assert "aresmon adds its own" in caught.value.errors[-1]
+
+
+def test_lines_are_those_of_the_file_also_below_the_name_that_aresmon_adds(tmp_path: Path) -> None:
+    (tmp_path / "lewi.conf").write_text("\n[agent]\n  interval = '0s'\n[[inputs.mem]]\n  interval = 'x'\n")
+
+    with pytest.raises(SiteError) as caught:
+        check.check_folder(tmp_path, FLEET, SHIPPED, engine=FakeEngine(), image="")
+
+    assert [one.partition(" ")[0] for one in caught.value.errors] == ["lewi.conf:3:", "lewi.conf:5:"]

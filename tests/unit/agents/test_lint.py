@@ -373,3 +373,20 @@ def test_outputs_are_told_apart_by_their_settings_and_not_by_their_order() -> No
 )
 def test_an_output_in_the_clear_is_found(urls: str, found: list[str]) -> None:
     assert lint.unencrypted_urls(f"{AGENT}{INPUT}[[outputs.influxdb]]\n  urls = {urls}\n") == found
+
+
+@pytest.mark.parametrize(
+    ("plugin", "line"),
+    [
+        ('[[inputs.ping]]\n  [inputs.ping.tags]\n    host = "biere"\n', 9),
+        ('[[inputs.ping]]\n  tags = {host = "${NAME:-biere}"}\n', 8),
+        ('[[processors.override]]\n  [processors.override.tags]\n    host = "biere"\n', 9),
+    ],
+)
+def test_an_input_that_bears_the_name_of_another_host_is_warned_of(plugin: str, line: int) -> None:
+    text = f"{WELL}  skip_database_creation = true\n{plugin}"
+
+    (told,) = lint.warnings(text, ENVIRONMENT)
+
+    assert (told.line, "its points are attributed to that host" in told.text) == (line, True)
+    assert warnings(text.replace('biere"', 'lewi"')) == []

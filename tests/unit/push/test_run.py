@@ -183,7 +183,7 @@ def test_a_configuration_that_must_not_be_brought_refuses_its_host_alone(hosts: 
 
     assert [target.host.name for target in found] == ["biere", "ronflex"]
     assert [(one.host, one.outcome) for one in refused] == [("lewi", PushOutcome.REFUSED)]
-    assert "lewi.conf: [agent] hostname is 'biere'" in refused[0].why
+    assert "lewi.conf:2: [agent] hostname is 'biere'" in refused[0].why
 
 
 def test_a_file_that_cannot_be_read_refuses_its_host_alone(hosts: Hosts) -> None:
