@@ -37,7 +37,7 @@ def connect_as_admin(project: Project, engine: Engine, progress: Progress) -> tu
     Grafana takes the administrator's login and password from its settings on an empty data folder alone. On
     another the password is set by Grafana's own program, in its container, and the login by its API.
 
-    Raises SilentGrafanaError where Grafana does not get ready, AresmonError where there is no way in.
+    Raises GrafanaUnreachableError where Grafana does not get ready, AresmonError where there is no way in.
     """
     ours = admin_client(project)
     client.wait_until_ready(ours, is_running=lambda: engine.is_running(project.config.site, "grafana"))

@@ -6,7 +6,7 @@ Source: Grafana's own description of it (its OpenAPI document); what is not in t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -53,7 +53,7 @@ class GrafanaNotRunningError(AresmonError):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What Grafana says of itself."""
+    """What Grafana says of itself. `version` is empty where it is hidden from who asks (`grafana.anonymous`)."""
 
     version: str
     database: str
@@ -94,6 +94,10 @@ class Grafana:
         """Its version, and how its own database is. Raises GrafanaError for a version that is not spoken here."""
         answer = _mapping(self._send("GET", "/api/health", anonymous=True))
         health = Health(str(answer.get("version", "")), str(answer.get("database", "")))
+        if not health.version and health.database == "ok":
+            health = replace(health, version=self._version_for_users())
+            if not health.version:
+                return health
         major = health.version.partition(".")[0]
         if not major.isdigit():
             raise GrafanaUnreachableError(f"what answers on {self.base} does not say which Grafana it is")
@@ -103,6 +107,22 @@ class Grafana:
                 hint="leave `images.grafana` out of aresmon.yml for the version that aresmon is made for",
             )
         return health
+
+    def _version_for_users(self) -> str:
+        """The version as users see it; empty for a wrong password, which the caller's next request reports.
+
+        Where anybody may look on without a login, Grafana leaves its version out of /api/health, whoever asks, and
+        tells it in the settings of its own pages to users who are logged in. Source: Grafana's pkg/api/http_server.go
+        (apiHealthHandler) and pkg/api/frontendsettings.go; its API description does not have these settings.
+        """
+        try:
+            settings = _mapping(self._send("GET", "/api/frontend/settings"))
+        except GrafanaError as error:
+            if error.status != 401:
+                raise
+            return ""
+        build = settings.get("buildInfo")
+        return str(build.get("version", "")) if isinstance(build, dict) else ""
 
     def me(self) -> Account:
         """Who we are. Raises GrafanaError, of status 401 where the login or the password is wrong."""
@@ -288,7 +308,7 @@ def wait_until_ready(
 ) -> Health:
     """Wait until Grafana answers as Grafana does and its database is well.
 
-    Raises the last SilentGrafanaError after so many seconds, or as soon as it does not run any more; GrafanaError
+    Raises the last GrafanaUnreachableError after so many seconds, or as soon as it does not run any more; GrafanaError
     at once for a version that is not spoken here.
     """
 

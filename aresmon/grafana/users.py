@@ -98,7 +98,7 @@ def apply(grafana: Grafana, changes: Sequence[GrafanaUserChange]) -> None:
 def ensure(project: Project, engine: Engine, secrets: Mapping[str, str], progress: Progress) -> tuple[str, ...]:
     """Bring Grafana's users to what the site wants, once it is ready; what was changed.
 
-    Raises SilentGrafanaError where it does not get ready, GrafanaError where it refuses.
+    Raises GrafanaUnreachableError where it does not get ready, GrafanaError where it refuses.
     """
     with progress.stage("configuring Grafana: users"):
         grafana, details = admin_access.connect_as_admin(project, engine, progress)

@@ -214,3 +214,22 @@ def test_no_password_is_in_what_was_logged_or_recorded(made: Grafanas) -> None:
 
     assert [secret for secret in secrets if secret in history + kept + logs] == []
     assert json.loads(kept).keys() == {"ares", "guest", "marie"}
+
+
+def test_where_visitors_need_no_login_up_is_as_quick_and_users_are_kept(made: Grafanas) -> None:
+    """Grafana then leaves its version out of what it says to everybody."""
+    site = made.site
+    site.configure(grafana={**GRAFANA, "anonymous": True})
+    made.standin.is_anonymous = True
+    try:
+        result = site.run("up")
+
+        assert result.code == 0, result
+        assert people(result) == []
+        assert site.run("up").out.count("Nothing to do") == 1
+        assert site.run("users", "list").code == 0
+        assert site.run("dashboards", "export").code == 0
+    finally:
+        made.standin.is_anonymous = False
+        site.configure(grafana=GRAFANA)
+        assert site.run("up").code == 0

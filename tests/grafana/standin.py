@@ -27,6 +27,7 @@ from tests.grafana.state import RefusedError, State, User
 Mode = Literal["well", "starting", "edge", "slow", "failing", "elsewhere", "garbled", "crowded"]
 RESET = "/-/reset-admin-password"
 """The way in of the `grafana cli` in the image for tests; Grafana has no such address."""
+_SETTINGS = "/api/frontend/settings"  # not in Grafana's description; its pkg/api/frontendsettings.go serves it
 
 _FOREIGN: dict[Mode, tuple[int, str, str]] = {
     "starting": (200, "text/html", "<html><title>Grafana</title>Loading</html>"),
@@ -44,6 +45,7 @@ class StandIn:
         self.state = state or State()
         self.mode: Mode = "well"
         self.version = "12.4.5"
+        self.is_anonymous = False  # `grafana.anonymous`: visitors need no login, and the version is hidden from them
         self.delay = 0.0
         self.provisioning = provisioning
         self.refuse: dict[tuple[str, str], tuple[int, str]] = {}
@@ -62,6 +64,8 @@ class StandIn:
             url = urlsplit(target)
             if url.path == RESET:
                 return self._reset(dict(parse_qsl(url.query)), body)
+            if (method, url.path) == ("GET", _SETTINGS):
+                return self._settings(headers)
             try:
                 status, answer = self._serve(method, unquote(url.path), dict(parse_qsl(url.query)), headers, body)
             except ViolationError as violation:
@@ -91,7 +95,8 @@ class StandIn:
         if operation.template == "/health":
             if self.mode == "failing":
                 return 503, {"message": "database is locked"}
-            return 200, {"version": self.version, "database": "ok", "commit": "stand-in"}
+            hidden = {} if self.is_anonymous else {"version": self.version, "commit": "stand-in"}
+            return 200, {"database": "ok", **hidden}
         for (method, template), (status, message) in self.refuse.items():
             if (method, template) == (operation.method, operation.template):
                 raise RefusedError(status, message)
@@ -103,6 +108,16 @@ class StandIn:
             raise RefusedError(403, "You'll need additional permissions to perform this action.")
         asked = Asked(self.state, user, operation.values, query, given or {}, self._reload)
         return route.status, route.serve(asked)
+
+    def _settings(self, headers: Mapping[str, str]) -> tuple[int, str, str]:
+        """What Grafana's own pages read first; to who is not logged in, where that is allowed, without the version."""
+        try:
+            self._user(headers)
+        except RefusedError as refused:
+            if not self.is_anonymous:
+                return refused.status, "application/json", json.dumps({"message": refused.message})
+            return 200, "application/json", json.dumps({"buildInfo": {"version": "", "env": "production"}})
+        return 200, "application/json", json.dumps({"buildInfo": {"version": self.version, "env": "production"}})
 
     def _user(self, headers: Mapping[str, str]) -> User:
         scheme, _, word = headers.get("authorization", "").partition(" ")

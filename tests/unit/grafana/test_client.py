@@ -13,7 +13,7 @@ import pytest
 
 from aresmon.config.access import KeyPair
 from aresmon.grafana import client as grafana_client
-from aresmon.grafana.client import Grafana, GrafanaError, GrafanaUnreachableError
+from aresmon.grafana.client import Grafana, GrafanaError, GrafanaUnreachableError, Health, wait_until_ready
 from aresmon.site import certificates
 from aresmon.system import poll
 from aresmon.system.errors import ExitCode
@@ -47,6 +47,27 @@ def test_health_tells_the_version_without_a_password(client: Grafana) -> None:
     health = client.as_user("nobody", "nothing").health()
 
     assert (health.version, health.database) == ("12.4.5", "ok")
+
+
+def test_where_visitors_need_no_login_the_version_is_asked_as_a_user(client: Grafana, standin: StandIn) -> None:
+    standin.is_anonymous = True
+
+    assert client.health() == Health("12.4.5", "ok")
+
+
+def test_a_hidden_version_is_checked_too(client: Grafana, standin: StandIn) -> None:
+    standin.is_anonymous, standin.version = True, "11.6.0"
+
+    with pytest.raises(GrafanaError, match=r"version 11\.6\.0 answers"):
+        client.health()
+
+
+def test_a_version_that_stays_hidden_from_a_wrong_password_does_not_hold_anybody_up(
+    client: Grafana, standin: StandIn
+) -> None:
+    standin.is_anonymous = True
+
+    assert wait_until_ready(client.as_user("Ares", "wrong"), within=0.0) == Health("", "ok")
 
 
 def test_we_are_who_logged_in(client: Grafana) -> None:
