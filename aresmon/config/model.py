@@ -136,6 +136,11 @@ class Config:
         raise KeyError(name)
 
     @property
+    def most_series(self) -> int:
+        """How many series a query may read: each takes 4 KiB of InfluxDB's memory before the query can be ended."""
+        return mebibytes(dict(self.memory)["influxdb"]) * 25
+
+    @property
     def sidecar(self) -> Host | None:
         """The server itself, if its agent runs beside the stack."""
         server = self.host(self.server)
@@ -276,11 +281,15 @@ def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProble
         yield document.problem(("grafana", "data"), f"{theirs} and InfluxDB's {mine} must be apart")
 
 
+def mebibytes(size: str) -> int:
+    """How much `512m` or `2g` is, in MiB."""
+    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
+
+
 def _memory(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:
     for service, least in _LEAST_MEMORY.items():
         size = data.get("memory", {}).get(service, _default("memory", service))
-        mebibytes = int(size[:-1]) * (1024 if size.endswith("g") else 1)
-        if mebibytes < least:
+        if mebibytes(size) < least:
             yield document.problem(("memory", service), f"{size} is too little for {service}; {least}m at the least")
 
 

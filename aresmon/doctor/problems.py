@@ -27,8 +27,6 @@ Kind = Literal[
 _CROWDED = 0.9
 _MOSTLY = 0.9
 _SOON_FULL = 7  # days
-MOST_SERIES = 100_000
-"""`max-select-series` in compose/influxdb.conf."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +117,11 @@ def of_backups(project: Project, at: float) -> Iterator[Problem]:
     )
 
 
-def of_capacity(taken: Capacity) -> Iterator[Problem]:
-    if taken.series > MOST_SERIES:
+def of_capacity(taken: Capacity, most_series: int) -> Iterator[Problem]:
+    if taken.series > most_series:
         yield Problem(
             "influxdb",
-            f"the database has {taken.series} series; InfluxDB rejects queries that read more than {MOST_SERIES}",
+            f"the database has {taken.series} series; InfluxDB rejects queries that read more than {most_series}",
             "`aresmon doctor` names the host that creates them; `aresmon hosts block HOST` stops its writes",
             "capacity",
         )

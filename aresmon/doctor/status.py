@@ -114,7 +114,8 @@ def _read_database(
         asked = service.admin_client(project.site) if influxdb is None else influxdb()
         # First, since it is cheap: with too many series, the other queries may be rejected.
         taken = _capacity(asked, folder, at)
-        data = _Data(problems=tuple(doctor_problems.of_capacity(taken)) if taken else (), capacity=taken)
+        full = tuple(doctor_problems.of_capacity(taken, project.config.most_series)) if taken else ()
+        data = _Data(problems=full, capacity=taken)
         hosts = activity.look(asked, project.config, project.catalogue, at, begun, DeployedConfigs(project).body)
         wrong = [*_of_hosts(project, hosts), *doctor_problems.of_shards(asked, folder, at)]
         return replace(data, hosts=hosts, problems=(*data.problems, *wrong))

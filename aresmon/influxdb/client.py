@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,29 +71,39 @@ class InfluxDB:
         """
         if not statements:
             return []
-        form = {"q": "; ".join(statements), "epoch": "s", "db": database}
-        with self._session() as session:
-            response = self._send(session, "POST", "/query", within, data=form)
-        answer = _json(response)
-        if response.status_code != HTTPStatus.OK:
-            raise InfluxDBError(str(answer.get("error", response.reason)), status=response.status_code)
-        return [_series(result) for result in answer.get("results", [])]
+        found: list[list[tuple[Series, list[dict[str, Any]]]]] = [[] for _ in statements]
+        for number, part in self._parts("; ".join(statements), database, within):
+            last = found[number][-1][0] if found[number] else None
+            if last is not None and (last.name, last.tags) == (part.name, part.tags):
+                found[number][-1][1].extend(part.rows)
+            else:
+                found[number].append((part, list(part.rows)))
+        return [[replace(series, rows=tuple(rows)) for series, rows in one] for one in found]
 
     def stream(self, statement: str, *, database: str, within: float = _QUERY_TIMEOUT) -> Iterator[Series]:
         """Yield the series of one statement as they arrive; a long series arrives in several parts.
 
         Raises the errors of `query`, possibly after the first series.
         """
-        form = {"q": statement, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK_POINTS)}
+        for _, part in self._parts(statement, database, within):
+            yield part
+
+    def _parts(self, statements: str, database: str, within: float) -> Iterator[tuple[int, Series]]:
+        """Yield the number of the statement and a part of a series, as they arrive.
+
+        In chunks: InfluxDB holds one chunk in memory, and its limit on rows (`max-row-limit`) does not apply.
+        """
+        form = {"q": statements, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK_POINTS)}
         with self._session() as session, self._send(session, "POST", "/query", within, data=form, stream=True) as sent:
             if sent.status_code != HTTPStatus.OK:
                 raise InfluxDBError(str(_json(sent).get("error", sent.reason)), status=sent.status_code)
             for line in self._lines(sent):
-                answer = json.loads(line)
+                answer = _object(line, sent.status_code)
                 if "error" in answer:
                     raise InfluxDBError(str(answer["error"]))
                 for result in answer.get("results", []):
-                    yield from _series(result)
+                    for series in _series(result):
+                        yield int(result.get("statement_id", 0)), series
 
     def _lines(self, response: requests.Response) -> Iterator[bytes]:
         import requests.exceptions
@@ -182,12 +192,16 @@ def _short_path(socket: Path) -> Iterator[str]:
 
 
 def _json(response: requests.Response) -> dict[str, Any]:
+    return _object(response.content, response.status_code)
+
+
+def _object(text: bytes, status: int) -> dict[str, Any]:
     try:
-        answer = response.json()
+        answer = json.loads(text)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise InfluxDBError(f"the response is not JSON (status {response.status_code})", status=response.status_code)
+        raise InfluxDBError(f"the response is not JSON (status {status})", status=status)
     return answer
 
 

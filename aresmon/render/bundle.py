@@ -29,6 +29,8 @@ def render(
         "influxdb/influxdb.conf": shipped_files["compose/influxdb.conf"],
         "influxdb/start.sh": shipped_files["compose/influxdb-start.sh"],
         "influxdb/health.sh": shipped_files["compose/influxdb-health.sh"],
+        "influxdb/memory.sh": shipped_files["compose/influxdb-memory.sh"],
+        "edge/start.sh": shipped_files["compose/edge-start.sh"],
         "edge/haproxy.cfg": shipped_files["compose/haproxy.cfg"],
     }
     files |= {path: content for path, content in shipped_files.items() if path.startswith("grafana/provisioning/")}

@@ -11,7 +11,7 @@ from pathlib import Path
 from aresmon.config.access import url_path
 from aresmon.config.alerts import Mail
 from aresmon.config.layout import Layout
-from aresmon.config.model import Config, GrafanaSettings, Host
+from aresmon.config.model import Config, GrafanaSettings, Host, mebibytes
 from aresmon.render.grafana.contact_points import SECRETS
 
 _HEADER = (
@@ -20,6 +20,7 @@ _HEADER = (
 AGENT_ENVIRONMENT = "agent-environment.yml"
 # Grafana looks at its dashboards itself, every ten seconds: it is not started anew for them.
 _STARTTLS = {"starttls": "MandatoryStartTLS", "if-offered": "OpportunisticStartTLS", "never": "NoStartTLS"}
+_MIB = 1024 * 1024
 _MOUNTED = {"influxdb": "influxdb/", "edge": "edge/", "grafana": "grafana/provisioning/"}
 
 
@@ -72,6 +73,8 @@ def environment(config: Config, place: RenderContext, files: Mapping[str, bytes]
         "AGENTS_IN_CLEAR": _yes(bool(place.in_clear)),
         **_door(config.grafana),
         **_mail(config.alerts.mail),
+        **_memory_limits(mebibytes(memory["influxdb"]), mebibytes(memory["grafana"])),
+        "INFLUXDB_SERIES": str(config.most_series),
     }
     for service in ("influxdb", "grafana", "edge"):
         variables |= _service(service, place, memory, _mounted(files, _MOUNTED[service]))
@@ -151,6 +154,16 @@ def _mail(mail: Mail | None) -> dict[str, str]:
         "SMTP_STARTTLS": _STARTTLS[mail.tls],
         "SMTP_USER": mail.user,
         "SMTP_PASSWORD": f"$__file{{{SECRETS}/{mail.password}}}" if mail.password else "",
+    }
+
+
+def _memory_limits(influxdb: int, grafana: int) -> dict[str, str]:
+    """What keeps InfluxDB and Grafana within their memory, given in MiB. docs/guests.md has the measurements."""
+    return {
+        "INFLUXDB_MEMORY_COLLECTED": str(influxdb * 50 // 100 * _MIB),
+        "INFLUXDB_MEMORY_KIB": str(influxdb * 1024),
+        "GRAFANA_MEMORY_COLLECTED": str(grafana * 80 // 100 * _MIB),
+        "GRAFANA_RESPONSE_LIMIT": str(grafana * _MIB // 200),
     }
 
 

@@ -21,7 +21,8 @@ _HEADERS = (
     *("host", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "x-webauth-user", "x-grafana-id"),
     *("x-jwt-assertion", "x-http-method-override", "authorization", "cookie", "upgrade"),
 )
-# A password of `wrong`, and a form with that word, is answered with 401 as Grafana would.
+# What has a header `X-Slow` is answered after a second; the log tells how many of its kind were there at once, and
+# whose it was. A password of `wrong`, and a form with that word, is answered with 401 as Grafana would.
 _CONFIGURATION = """\
 global
   log stderr format raw local0
@@ -39,7 +40,20 @@ frontend echo
 if { req.hdr(authorization),word(2,' '),b64dec -m end :wrong }
   http-request return status 401 content-type application/json string '{"message": "Invalid username or password"}' \
 if { req.body -m sub wrong }
-  http-request return status 200 content-type application/json lf-string '%s'
+  use_backend slow if { req.hdr(x-slow) -m found }
+  http-request return status 200 content-type application/json lf-string '%s' unless { req.hdr(x-slow) -m found }
+backend slow
+  server late 127.0.0.1:3001
+frontend late
+  bind 127.0.0.1:3001
+  option httpclose
+  log global
+  http-request capture req.hdr(x-forwarded-for) len 40
+  http-request set-var(txn.now) fe_conn
+  log-format "slow %%[var(txn.now)] %%[capture.req.hdr(0)]"
+  tcp-request inspect-delay 1s
+  tcp-request content accept if WAIT_END
+  http-request return status 200
 """
 
 
@@ -61,6 +75,12 @@ def behind(site: Site, *, scheme: str = "http") -> Iterator[Container]:
         yield container
     finally:
         container.remove(force=True)
+
+
+def slow_requests(container: Container) -> list[tuple[int, str]]:
+    """How many slow requests there were at once when one was answered, and its address; in the order of answers."""
+    lines = [line.split() for line in container.logs().decode().splitlines()]
+    return [(int(line[1]), line[2]) for line in lines if line[:1] == ["slow"] and len(line) == 3]
 
 
 def saw(answer: Answer) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_its_settings_are_in_effect(running: Site) -> None:
     assert rows["config-httpd"]["enabled"] is True
     assert rows["config-data"]["dir"] == "/var/lib/influxdb/data"
     assert rows["config-data"]["wal-dir"] == "/var/lib/influxdb/wal"
-    assert rows["config-coordinator"]["max-select-series"] == 100000
+    assert rows["config-coordinator"]["max-select-series"] == 51200
     assert rows["config-monitor"]["store-enabled"] is False
     assert (running.folder / "data/influxdb/meta").is_dir()
     running.mark(1)

@@ -6,7 +6,6 @@ import re
 import tomllib
 
 from aresmon.config import package_data
-from aresmon.doctor.problems import MOST_SERIES
 from tests.unit.conftest import REPOSITORY
 
 _AWAY = 600  # seconds
@@ -23,9 +22,3 @@ def test_ten_minutes_of_the_largest_collectors_fit_into_an_agents_buffer() -> No
     assert measured, "docs/performance.md has the points of a host with ten containers"
     an_interval = int(measured[1]) + (_CONTAINERS - 10) * _A_CONTAINER
     assert agent["metric_buffer_limit"] >= an_interval * _AWAY / float(agent["interval"].removesuffix("s"))
-
-
-def test_status_knows_how_many_series_a_question_may_touch() -> None:
-    text = (package_data.COMPOSE / "influxdb.conf").read_text(encoding="utf-8")
-
-    assert tomllib.loads(text)["coordinator"]["max-select-series"] == MOST_SERIES

@@ -15,4 +15,6 @@ for folder in /var/lib/influxdb/wal/*/*/*/; do
   printf -v next '%s_%05d.wal' "$folder" $((10#${number%.wal} + 1))
   : > "$next" || echo "no new segment in $folder" >&2
 done
+# The process that this one becomes.
+bash /etc/aresmon/memory.sh $$ "${INFLUXDB_MEMORY_KIB:?}" &
 exec influxd "$@"
