@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = group("List alert rules, test notifications, set secrets.")
 
-_LONGEST = 4096  # characters of a secret on standard input, with room for a slip to be told
+_LONGEST = 4096  # characters of a secret on standard input, with room for a mistake to be reported
 
 
 @command(app, name="list", example="aresmon alerts list")
@@ -72,15 +72,15 @@ def try_command(
     tried = alerts.test_contact_points(project, _grafana(project), name or [])
     for one in tried:
         if one.error:
-            console.warn(f"{one.name}: not taken: {one.error}")
+            console.warn(f"{one.name}: failed: {one.error}")
         else:
             console.say(f"{one.name}: taken", style="green")
     refused = [one.name for one in tried if one.error]
     if refused:
         raise AresmonError(
-            f"nobody is told by {', '.join(refused)}",
-            hint="look at alerts.send_to in aresmon.yml and at its secrets, then `aresmon up`; "
-            "`aresmon logs grafana` says more",
+            f"no notifications are delivered through {', '.join(refused)}",
+            hint="check alerts.send_to in aresmon.yml and its secrets, then `aresmon up`; "
+            "`aresmon logs grafana` shows more",
         )
 
 
@@ -112,7 +112,7 @@ def secret(
         site.secrets, name, value, owner=folder.service_user_ids()["grafana"], uses=uses
     )
     console = the_console()
-    console.say(f"{path} is written; `aresmon up` brings it to Grafana.")
+    console.say(f"{path} is written; `aresmon up` passes it to Grafana.")
     if name not in uses:
         meant = did_you_mean(name, uses) or (f"; it asks for {', '.join(uses)}" if uses else "")
         console.warn(

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 app = group("Show and rotate the site's certificate authority.")
 _WAITS = {
-    "finish": "next: `aresmon up`, then `aresmon push-config --all` takes the former from the hosts",
+    "finish": "next: `aresmon up`, then `aresmon push-config --all` removes the previous one from the hosts",
     "prepare": "",
     "bring": "next: `aresmon up`, then `aresmon push-config --all`, then `aresmon authority rotate` again",
     "wait": "next: `aresmon push-config --all`, then `aresmon authority rotate` again",
-    "promote": "next: `aresmon authority rotate` lets it sign",
+    "promote": "next: `aresmon authority rotate` activates it",
 }
 
 
@@ -49,7 +49,7 @@ def show(as_json: Json = False) -> None:
         console.say(f"{title}: SHA-256 {one.fingerprint}, ends on {one.ends:%Y-%m-%d}")
     if facts:
         console.say(f"edge: until {ca.format_date(facts.ends)}, for {', '.join(facts.names)}")
-    console.say(f"in the clear: {', '.join(behind) or 'nobody'}")
+    console.say(f"unencrypted: {', '.join(behind) or 'none'}")
     _tell_step(project)
 
 
@@ -68,9 +68,9 @@ def close(
     project = _site_with_tls()
     behind = sorted(tls_migration.unencrypted_hosts(project))
     if not behind:
-        the_console().say("Nothing to do: no host is known to write in the clear.")
+        the_console().say("Nothing to do: no host writes unencrypted.")
         return
-    what = f"Data of {', '.join(behind)} is refused from the next `aresmon up` on, unless they write by TLS already"
+    what = f"Data of {', '.join(behind)} is rejected from the next `aresmon up` on, unless they already use TLS"
     if dry_run:
         the_console().say(f"{what}.")
         return
@@ -78,7 +78,7 @@ def close(
         confirm_by_name(project.config.site, what)
     with project.site.lock("authority close"):
         tls_migration.require_tls(project.site)
-    the_console().say("next: `aresmon up` closes the port to what comes in the clear")
+    the_console().say("next: `aresmon up` closes the port to unencrypted data")
 
 
 @command(app, name="rotate", example="aresmon authority rotate --dry-run")
@@ -100,14 +100,16 @@ def rotate(
         step = tls_migration.next_step(project)
         if step == "finish":
             hint = "`aresmon up`, then `aresmon authority rotate` again"
-            raise AresmonError("`up` has not brought the present authority to the edge and to pushes yet", hint=hint)
+            raise AresmonError("`up` has not deployed the present authority yet", hint=hint)
         if step in ("wait", "bring"):
             waiting = ", ".join(sorted(tls_migration.hosts_without_next(project))) or "the bundle"
             raise AresmonError(
-                f"the next authority is not known yet to {waiting}", hint=_WAITS[step].removeprefix("next: ")
+                f"the next authority is not installed yet on {waiting}", hint=_WAITS[step].removeprefix("next: ")
             )
         details = (
-            "make the next authority" if step == "prepare" else "let the next authority sign, and forget the former"
+            "create the next authority"
+            if step == "prepare"
+            else "activate the next authority and remove the previous one"
         )
         if dry_run:
             the_console().say(f"would {details}; nothing was changed")
@@ -128,7 +130,7 @@ def _tell_step(project: Project) -> None:
 def _site_with_tls() -> Project:
     project = the_project()
     if not project.config.edge.channel.is_tls:
-        raise AresmonError("agents of this site write without TLS", hint="say `edge: {tls: site}` in aresmon.yml")
+        raise AresmonError("agents of this site write without TLS", hint="set `edge: {tls: site}` in aresmon.yml")
     return project
 
 
@@ -138,9 +140,11 @@ def _site_with_authority() -> Project:
     project = _site_with_tls()
     site = project.site
     if not project.config.edge.channel.by_site:
-        raise AresmonError("the edge has a certificate of somebody else's (edge.tls)", hint="its maker knows more")
+        raise AresmonError(
+            "the edge uses a certificate from another authority (edge.tls)", hint="renew it with its issuer"
+        )
     if site.authority.is_dir() and not os.access(site.authority, os.R_OK | os.X_OK):
         raise not_yours(site.authority)
     if not ca.trusted_certificates(site.authority):
-        raise AresmonError("there is no certificate authority here yet", hint="`aresmon up` on the server makes it")
+        raise AresmonError("there is no certificate authority here yet", hint="`aresmon up` on the server creates it")
     return project

@@ -1,4 +1,4 @@
-"""What the commands share: how they are registered, how their errors are told, and what they work on."""
+"""What the commands share: their registration, the printing of errors, and access to site, engine and console."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 
 class Chosen:
-    """What the options before the command say."""
+    """The options before the command."""
 
     folder = Path()
 
@@ -52,7 +52,7 @@ def group(summary: str = "") -> typer.Typer:
 def command(
     group: typer.Typer, *, name: str, example: str, aliases: Sequence[str] = ()
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a command whose errors are told to a person, with an example in its help.
+    """Register a command whose errors are printed, with an example in its help.
 
     `aliases` are further names of the same command. Its help shows them; no list does.
     """
@@ -72,9 +72,9 @@ def command(
 
 
 def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register what a group does that is named without one of its commands; the function's text is the group's help.
+    """Register what a group does without one of its commands; the function's docstring is the group's help.
 
-    It is called before a command of the group too: `typer.Context.invoked_subcommand` says which.
+    It is also called before a command of the group: see `typer.Context.invoked_subcommand`.
     """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
@@ -87,7 +87,7 @@ def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[P, 
 
 
 def _with_errors_printed(function: Callable[P, R]) -> Callable[P, R]:
-    """The same function; what goes wrong in it is told to a person, and is the exit code."""
+    """The same function; its errors are printed, and become the exit code."""
 
     @functools.wraps(function)
     def details(*arguments: P.args, **options: P.kwargs) -> R:
@@ -97,8 +97,8 @@ def _with_errors_printed(function: Callable[P, R]) -> Callable[P, R]:
             the_console().error(error)
             raise typer.Exit(error.code) from None
         except (KeyboardInterrupt, typer.Abort):
-            # Not by the console: an interrupted import may have left a module half there.
-            typer.echo("interrupted; whatever was done stays done, and the same command goes on from there", err=True)
+            # Not by the console: an interrupted import may have left a module half initialised.
+            typer.echo("interrupted; completed steps are kept, and the same command continues from there", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
             _leave_quietly()
@@ -115,7 +115,7 @@ def _with_errors_printed(function: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def until_interrupted() -> Iterator[None]:
-    """For what only looks on: ^C is its proper end, and nothing to speak of."""
+    """For commands that only display: ^C is their normal end, without a message."""
     try:
         yield
     except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def the_console() -> Console:
 
 
 def the_engine() -> Engine:
-    """The engine of this machine; nothing is asked of it yet."""
+    """The engine of this machine, not connected to yet."""
     from aresmon.engine.docker import Engine
 
     return Engine()
@@ -153,7 +153,7 @@ def the_engine() -> Engine:
 
 @contextmanager
 def the_stack(project: Project) -> Iterator[tuple[Engine, Callable[[], InfluxDB] | None]]:
-    """The engine of the site's stack and the way to its InfluxDB, which is the site's own where the stack is here."""
+    """The engine of the site's stack, and how to get its InfluxDB; None if the stack is on this machine."""
     from aresmon.stack.location import is_local
 
     config = project.config
@@ -170,7 +170,7 @@ def the_stack(project: Project) -> Iterator[tuple[Engine, Callable[[], InfluxDB]
 
 
 def run_in_session(run: Callable[[Session], Coroutine[Any, Any, R]], *, project: Project, ask_sudo: bool = False) -> R:
-    """Run something with the ways to the hosts open; with `ask_sudo` after asking for sudo's password there."""
+    """Run something with connections to the hosts; with `ask_sudo`, prompt for the sudo password first."""
     import asyncio
 
     from aresmon.push.session import open_session
@@ -186,27 +186,29 @@ def run_in_session(run: Callable[[Session], Coroutine[Any, Any, R]], *, project:
 
 @functools.cache
 def sudo_password(*, wanted: bool) -> str | None:
-    """The password that sudo wants on the hosts, asked for once; None where it is not wanted."""
+    """The sudo password on the hosts, prompted for once; None if it is not wanted."""
     if not wanted:
         return None
     if not sys.stdin.isatty():
-        raise AresmonError("--ask-sudo asks at a terminal, and there is none", hint="use a sudo rule with NOPASSWD")
-    return str(typer.prompt("sudo password there", hide_input=True, default="", show_default=False))
+        raise AresmonError("--ask-sudo needs a terminal for its prompt", hint="use a sudo rule with NOPASSWD")
+    return str(typer.prompt("sudo password on the hosts", hide_input=True, default="", show_default=False))
 
 
 def confirm_by_name(name: str, what: str) -> None:
-    """Have a name typed before something is done that nothing brings back."""
+    """Ask for a name to be typed before something irreversible is done."""
     if not sys.stdin.isatty():
         raise AresmonError(
-            f"{what[0].lower()}{what[1:]}", hint="say so with --yes; without a terminal nobody can be asked"
+            f"{what[0].lower()}{what[1:]}", hint="rerun with --yes to confirm (no terminal is available for a prompt)"
         )
-    typed = typer.prompt(f"{what}, for good. Type the name ({name}) to go on", default="", show_default=False)
+    typed = typer.prompt(
+        f"{what}. This cannot be undone. Type the name ({name}) to confirm", default="", show_default=False
+    )
     if typed != name:
         raise AresmonError("nothing was changed")
 
 
 def _unexpected(trace: str) -> ExitCode:
-    """Put a traceback where it can be found and nobody is frightened by it."""
+    """Write a traceback to the site's log folder, and print where it is."""
     last = trace.strip().splitlines()[-1]
     try:
         site = the_site()
@@ -217,11 +219,11 @@ def _unexpected(trace: str) -> ExitCode:
         where = f"the traceback is in {path}"
     except (OSError, AresmonError):
         where = "the traceback could not be written"
-    the_console().error(AresmonError(f"aresmon itself failed: {last}", hint=f"please report it; {where}"))
+    the_console().error(AresmonError(f"internal error: {last}", hint=f"please report it; {where}"))
     return ExitCode.BROKEN
 
 
 def _leave_quietly() -> NoReturn:
-    """Whoever read our output is gone; Python would complain about it once more at its end."""
+    """The reader of our output is gone; prevent Python's own error message at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(ExitCode.REFUSED)

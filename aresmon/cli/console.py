@@ -203,7 +203,7 @@ class Console:
         for one in rows:
             table.add_row(one["name"], one["for"], one["made"][:10] or "-", one["rotated"])
         self.out.print(table)
-        self.say("`aresmon secrets rotate --all --dry-run` tells what each takes. Not rotated:")
+        self.say("`aresmon secrets rotate --all --dry-run` shows what each requires. Not rotated:")
         for one in (one for one in rows if one["rotated"] == "no"):
             self.say(f"  {one['name']}: {one['how']}")
 
@@ -237,7 +237,7 @@ class Console:
         if len(shown) < len(lines):
             self.say(f"... {len(lines) - len(shown)} more lines; `aresmon up --dry-run` shows them all", style="dim")
 
-    def status(self, status: Status, *, well: str = "All is well.") -> None:
+    def status(self, status: Status, *, well: str = "No problems found.") -> None:
         """Services, hosts, and what is wrong; `well` is said if nothing is."""
         for table in _status_tables(status):
             self.out.print(table)

@@ -45,7 +45,7 @@ def export(
     if done.gone and not prune:
         the_console().warn("their files are kept", hint="`aresmon dashboards export --prune` deletes them")
     if not done.written:
-        nobody = f"{root} has them all" if done.unchanged or done.gone else "nobody has made a dashboard of their own"
+        nobody = f"{root} is up to date" if done.unchanged or done.gone else "there are no dashboards created by people"
         the_console().say(f"Nothing to write: {nobody}.")
 
 

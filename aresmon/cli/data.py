@@ -51,7 +51,7 @@ def show(as_json: Json = False) -> None:
     missing = [one for one in found if one.missing]
     for one in missing:
         console.warn(
-            f"{one.missing} continuous queries into {one.policy} are not there", hint="`aresmon up` makes them"
+            f"{one.missing} continuous queries into {one.policy} are missing", hint="`aresmon up` creates them"
         )
     raise typer.Exit(ExitCode.DEGRADED if missing else ExitCode.DONE)
 
@@ -92,9 +92,9 @@ def verify(as_json: Json = False) -> None:
         for row in rows:
             console.say(f"{row['days']} in {row['policy']}: {row['file']}: {row['what']}")
         console.say(
-            "docs/faults.md, A damaged shard, says how to go on"
+            "docs/faults.md, section on damaged shards, describes what to do"
             if rows
-            else f"every point of {len(known)} shards is what was written"
+            else f"the checksums of all points in {len(known)} shards match"
         )
     raise typer.Exit(ExitCode.DEGRADED if rows else ExitCode.DONE)
 
@@ -152,13 +152,11 @@ def backfill(
         influxdb, journal = _influxdb(site, far), site.state / influxdb_backfill.JOURNAL
         left = influxdb_backfill.read_journal(journal)
         if left:
-            console.note(f"{len(left)} measurements are left over from a run that was interrupted; they are done too")
+            console.note(f"{len(left)} measurements remain from an interrupted run; they are included")
         tasks = influxdb_backfill.merge_tasks(left, _plan(influxdb, config, views, wish, now))
         _tell_plan(tasks)
         if dry_run or not tasks:
-            console.say(
-                "Nothing was changed." if tasks else "Nothing to do: there are no points to make coarser ones of."
-            )
+            console.say("Nothing was changed." if tasks else "Nothing to do: there are no points to downsample.")
             return
         filled = influxdb_backfill.run(influxdb, config, views, tasks, journal=journal, progress=console)
         site.record(command="data backfill", points=filled.points, refused=filled.rejected)
@@ -180,7 +178,7 @@ def let_shorten(project: Project, *, meant: bool, dry_run: bool) -> bool:
     for loss in lost:
         the_console().warn(retention.describe(loss))
     if dry_run and not meant:
-        the_console().note("`aresmon up` asks for the site's name before it does so")
+        the_console().note("`aresmon up` asks for confirmation first")
     elif not meant:
         confirm_by_name(project.config.site, "This deletes them")
     return True
@@ -237,7 +235,7 @@ def _wish(
         for name in chosen:
             if name not in there:
                 meant = json_schema.did_you_mean(name, there) or f"; there are {', '.join(there)}"
-                raise AresmonError(f"no {what} '{name}' is made of finer points{meant}", code=ExitCode.USAGE)
+                raise AresmonError(f"no downsampled {what} '{name}'{meant}", code=ExitCode.USAGE)
     wish = BackfillOptions(_moment(since, now), _moment(until, now), tuple(policies), tuple(measurements))
     if wish.since is not None and wish.since >= (wish.until or now):
         raise AresmonError("--since is not before --until", code=ExitCode.USAGE)
@@ -254,7 +252,7 @@ def _moment(said: str, now: float) -> int | None:
         return int(datetime.fromisoformat(said).timestamp())
     except (ValueError, OverflowError):
         raise AresmonError(
-            f"'{said}' is no time", hint="say 7d, 12h, 2026-03-31 or 2026-03-31T18:00", code=ExitCode.USAGE
+            f"'{said}' is not a valid time", hint="use 7d, 12h, 2026-03-31 or 2026-03-31T18:00", code=ExitCode.USAGE
         ) from None
 
 
@@ -273,4 +271,4 @@ def _tell_filled(filled: BackfillResult) -> None:
     console = the_console()
     for rejected in filled.rejected:
         console.warn(f"{rejected}; existing points there are unchanged", hint=influxdb_backfill.OTHER_TYPE_HINT)
-    console.say("; ".join(f"{policy}: {points:,} points made" for policy, points in filled.points.items()) + ".")
+    console.say("; ".join(f"{policy}: {points:,} points written" for policy, points in filled.points.items()) + ".")

@@ -1,4 +1,4 @@
-"""`aresmon doctor`: what is wrong, why it matters, and what mends it."""
+"""`aresmon doctor`: what is wrong, why it matters, and how to fix it."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def tell(console: Console, report: Report, *, verbose: bool) -> None:
         for name, alike in groupby(of_group, key=lambda one: one.kind):
             _tell_kind(console, name, list(alike), verbose=verbose)
     if verbose:
-        console.say("As it should be", style="bold")
+        console.say("No problem", style="bold")
         for name in report.passed:
             console.say(f"  {kinds()[name].good}", style="green")
     for why, what in _reasons(report).items():
-        console.say(f"Not looked at: {', '.join(what)}: {why}")
+        console.say(f"Not checked: {', '.join(what)}: {why}")
     console.say(_summary(report), style="" if report.findings else "green")
 
 
@@ -106,7 +106,7 @@ def _tell_kind(console: Console, name: str, alike: list[Finding], *, verbose: bo
         if position + 1 == len(shown) or shown[position + 1].remedy != one.remedy:
             console.say(f"    next: {one.remedy}")
     if len(shown) < len(alike):
-        console.say(f"  and {len(alike) - len(shown)} more like these; --verbose names them")
+        console.say(f"  and {len(alike) - len(shown)} more like these; --verbose lists them")
     console.say(f"    why: {kinds()[name].why}", style="dim")
 
 
@@ -126,5 +126,5 @@ def _summary(report: Report) -> str:
         for severity, number in counts.items()
         if number
     ]
-    passed = f"{len(report.passed)} checks found nothing"
-    return f"{', '.join(details)}; {passed}." if details else f"{passed}: all is well."
+    passed = f"{len(report.passed)} checks passed"
+    return f"{', '.join(details)}; {passed}." if details else f"{passed}. No problems found."

@@ -136,16 +136,14 @@ def remove(
     left = run_in_session(run, project=project, ask_sudo=ask_sudo)
     enroll.write(site, text, command="hosts remove")
     site.record(command="hosts remove", host=name, left=left)
-    console.say(f"{name} is no longer watched. Its points stay until storage.keep lets them go.")
+    console.say(f"{name} is removed. Its data is kept until its retention expires (storage.keep).")
     if left:
-        console.warn(
-            f"its agent is left as it was: {left}", hint="its password is worth nothing any more; stop it there"
-        )
+        console.warn(f"its agent was not stopped: {left}", hint="stop it on the host; its password has been revoked")
         raise typer.Exit(ExitCode.DEGRADED)
 
 
 async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) -> None:
-    """Look at the machine, write its entry, bring Telegraf to it."""
+    """Inspect the machine, add its entry to aresmon.yml, install Telegraf there."""
     from aresmon.cli.common import sudo_password
     from aresmon.push import enroll
     from aresmon.ssh.client import Connections, Ssh
@@ -159,7 +157,7 @@ async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) ->
     if asked.name == config.server and location.is_local(project):
         transport = Local(asked.name)
     supply = enroll.AgentPackage.of(config, the_engine())
-    with console.stage(f"looking at {asked.name}"):
+    with console.stage(f"inspecting {asked.name}"):
         found = await enroll.inspect(asked.name, transport, supply.reference)
     _tell_found(asked.name, found)
     if there is not None:
@@ -173,7 +171,7 @@ async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) ->
     if there is None:
         enroll.write(site, text, command="hosts add")
         site.record(command="hosts add", host=asked.name, agent=settings.agent, collect=list(settings.collect))
-        console.say(f"{site.file}: {asked.name} is added ({settings.agent}: {', '.join(settings.collect)})")
+        console.say(f"{site.file}: {asked.name} added ({settings.agent}: {', '.join(settings.collect)})")
 
 
 @command(app, name="block", example="aresmon hosts block lewi")
@@ -191,9 +189,9 @@ def block(name: Host) -> None:
         if is_new:
             site.record(command="hosts block", host=name)
     the_console().say(
-        f"{name} is blocked; `aresmon hosts unblock {name}` lets it in again"
+        f"{name} is blocked; `aresmon hosts unblock {name}` reverses this"
         if is_new
-        else f"nothing to do: {name} is blocked"
+        else f"nothing to do: {name} is already blocked"
     )
 
 
@@ -221,17 +219,17 @@ def _here(name: str) -> tuple[Site, InfluxDB]:
     project = the_project()
     config = project.config
     if name not in [host.name for host in config.hosts]:
-        raise AresmonError(f"no host {name} in {project.site.file}", hint="`aresmon hosts list` names them")
+        raise AresmonError(f"no host {name} in {project.site.file}", hint="`aresmon hosts list` shows the hosts")
     if not location.is_local(project):
         raise AresmonError(
-            f"{config.server} looks after who may write, and its `up` must know of it",
-            hint=f"run this on {config.server}, in the site's folder there",
+            f"hosts can be blocked and unblocked only on {config.server}, where the stack runs",
+            hint="run the command there, in the site's folder",
         )
     return project.site, service.admin_client(project.site)
 
 
 def _give_credentials(project: Project, name: str, *, ask_sudo: bool) -> None:
-    """By `up` where the stack is here, since a first host elsewhere opens the agents' port too."""
+    """Create the credentials; with `up` if the stack is here: a first remote host also opens the agents' port."""
     from aresmon.push import enroll
     from aresmon.stack import location, up
 
@@ -243,9 +241,9 @@ def _give_credentials(project: Project, name: str, *, ask_sudo: bool) -> None:
     async def run(opened: Session) -> None:
         await enroll.make_credentials(opened, name)
 
-    with console.stage(f"making the credentials of {name} on {config.server}"):
+    with console.stage(f"creating the credentials of {name} on {config.server}"):
         run_in_session(run, project=project, ask_sudo=ask_sudo)
-    console.note(f"{config.server} has another aresmon.yml: bring this one there, else its next `up` revokes {name}")
+    console.note(f"copy this aresmon.yml to {config.server}; otherwise its next `up` revokes the credentials of {name}")
 
 
 def _push(project: Project, name: str, *, ask_sudo: bool) -> ExitCode:

@@ -26,7 +26,9 @@ def pull(services: Services = None) -> None:
     pins = _chosen_pins(services)
     refused = images.pull(the_engine(), pins, the_console())
     _tell_images(
-        pins, refused, "`aresmon images build` makes those that packages can make; `images load` takes a carried one"
+        pins,
+        refused,
+        "`aresmon images build` builds those that can be built from packages; `aresmon images load` loads a saved one",
     )
 
 
@@ -47,7 +49,9 @@ def build(services: Services = None) -> None:
     pins = _chosen_pins(services)
     plugins = plan.plugins(Project.load(site)) if site.file.exists() else []
     refused = images.build_all(the_engine(), pins, the_console(), plugins=plugins)
-    _tell_images(pins, refused, "`aresmon images pull` where a registry answers, or `images load` of a saved one")
+    _tell_images(
+        pins, refused, "`aresmon images pull` if a registry can be reached, or `aresmon images load` of a saved one"
+    )
 
 
 @command(app, name="save", example="aresmon images save /tmp/images.tar")
@@ -92,6 +96,6 @@ def _tell_images(pins: dict[str, Pin], refused: dict[str, str], hint: str) -> No
         console.warn(f"{service}: {why}")
     if refused:
         raise AresmonError(
-            f"not had: {', '.join(pins[service].pull for service in refused)}", hint=hint, code=ExitCode.DEGRADED
+            f"not available: {', '.join(pins[service].pull for service in refused)}", hint=hint, code=ExitCode.DEGRADED
         )
     console.say("All images are here.")

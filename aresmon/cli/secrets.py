@@ -65,7 +65,7 @@ def rotate(
     project = the_project()
     chosen = secret_inventory.select(_found(project), names or [], every=every)
     if any(one.kind != "agent" for one in chosen):
-        _check_here(project, "only the secrets of agents are rotated from elsewhere (`agent-HOST`)")
+        _check_here(project, "from another machine, only the secrets of agents (`agent-HOST`) can be rotated")
     if dry_run:
         _tell_plan(chosen, as_json=as_json)
         return
@@ -188,7 +188,7 @@ def _tell_plan(chosen: Sequence[SiteSecret], *, as_json: bool) -> None:
         console.data([_row(one) for one in chosen])
         return
     for one in chosen:
-        console.say(f"{one.name}: {'goes on: ' if one.is_under_way else ''}{one.how}")
+        console.say(f"{one.name}: {'continues: ' if one.is_under_way else ''}{one.how}")
 
 
 def _row(one: SiteSecret) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def init() -> None:
 
     site = the_site()
     site_init.write(site, docker=the_engine().socket.exists())
-    the_console().say(f"{site.file} is written. Look at it, then: aresmon up")
+    the_console().say(f"{site.file} is written. Check it, then run: aresmon up")
 
 
 def check(
@@ -45,10 +45,10 @@ def check(
     project, console = the_project(), the_console()
     site, config = project.site, project.config
     if wrong := project.wrong_overrides():
-        raise SiteError(wrong, hint="docs/tutorial.md shows what belongs into overrides/")
+        raise SiteError(wrong, hint="docs/tutorial.md describes the files in overrides/")
     project.views  # noqa: B018 (which raises, for a view of the site's own that is wrong)
-    _tell_doubts(project)
-    _tell_secrets(project)
+    _print_warnings(project)
+    _print_missing_secrets(project)
     plural = "s" if len(config.hosts) > 1 else ""
     console.say(f"{site.file}: {len(config.hosts)} host{plural}, server {config.server}. No errors.")
     if configs is not None:
@@ -68,9 +68,7 @@ def _check_configurations(project: Project, folder: Path) -> None:
     for warning in warnings:
         console.warn(warning)
     if not image:
-        console.warn(
-            "Telegraf's own check was left out: no engine with its image is here", hint="`aresmon up` brings it"
-        )
+        console.warn("Telegraf's own check was skipped: its image is not on this machine", hint="`aresmon up` pulls it")
     console.say(f"{folder}: {', '.join(f'{name}.conf' for name in names)}. No errors.")
 
 
@@ -106,7 +104,7 @@ def render(
         written = site_init.write_repository(
             configs, repository(config, project.catalogue, package_data.package_files())
         )
-        console.say(f"{written} files in {configs}. Commit them, and name the repository in aresmon.yml: configs.git")
+        console.say(f"{written} files in {configs}. Commit them, and set configs.git in aresmon.yml to the repository")
         return
     try:
         references = images.local(engine, images.used_pins(config)).references
@@ -120,7 +118,7 @@ def render(
     else:
         found = bundle.read(folder)
         if found.files and not found.exists:
-            raise AresmonError(f"{folder} has files in it that aresmon did not write", hint="name an empty folder")
+            raise AresmonError(f"{folder} contains files that aresmon did not write", hint="use an empty folder")
         bundle.write(found, files)
     console.say(f"{len(files)} files in {folder}")
 
@@ -142,10 +140,10 @@ def schema_command() -> None:
     the_console().data(site_schema())
 
 
-def _tell_doubts(project: Project, *, is_server: bool = False) -> None:
-    """What is no error and yet to be known, of the file and of the certificate that it names.
+def _print_warnings(project: Project, *, is_server: bool = False) -> None:
+    """Print warnings about the file and about the certificates that it names.
 
-    A certificate is looked at on the server; elsewhere it need not be.
+    A certificate is checked on the server only; elsewhere it need not exist.
     """
     from aresmon.site import certificates
     from aresmon.stack import location
@@ -160,12 +158,12 @@ def _tell_doubts(project: Project, *, is_server: bool = False) -> None:
         found += certificates.find_warnings(
             project.site.root, project.config.edge.channel.pair, project.config.edge.url
         )
-        for doubt in found:
-            console.warn(doubt.what, hint=doubt.next)
+        for warning in found:
+            console.warn(warning.what, hint=warning.next)
 
 
-def _tell_secrets(project: Project) -> None:
-    """Which secrets of `alerts` `up` would ask for; they are on the server alone."""
+def _print_missing_secrets(project: Project) -> None:
+    """Print which secrets of `alerts` are missing; they exist on the server only."""
     from aresmon.site import external_secrets
     from aresmon.stack import location
 

@@ -18,7 +18,7 @@ from aresmon.cli.common import (
     until_interrupted,
 )
 from aresmon.cli.options import DryRun, Json, Services, ShortenRetention, Yes
-from aresmon.cli.site import _tell_doubts
+from aresmon.cli.site import _print_warnings
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def up(
     if not site.file.exists():
         if dry_run:
             raise AresmonError(
-                f"{site.file} does not exist", hint="`aresmon init` writes one; `aresmon up` does so by itself"
+                f"{site.file} does not exist", hint="`aresmon init` writes one, and so does `aresmon up`"
             )
         engine.client  # noqa: B018 (no file is written where nothing can run)
         init.write(site, docker=True)
-        console.note(f"{site.file} is written for this machine")
+        console.note(f"wrote {site.file} for this machine")
     project = the_project()
     location.require_local(project, force=here)
-    _tell_doubts(project, is_server=True)
+    _print_warnings(project, is_server=True)
     shorten = data.let_shorten(project, meant=shorten, dry_run=dry_run)
     upgrade.recover(site, engine, dry_run=dry_run)
 
@@ -77,12 +77,12 @@ def up(
             upgrade.tell_foreseen(outcome)
         for service, why in outcome.missing.items():
             ways = "pulled, else built from packages" if pins(project.config)[service].build else "pulled"
-            console.say(f"    image {service}  {why}: to be {ways}")
+            console.say(f"    image {service}  {why}: will be {ways}")
         is_due = outcome.changed or outcome.code or outcome.unseen
         console.say("Nothing was changed." if is_due else "Nothing to do.")
         return
     outcome = stack_up.up(project, engine, console, announce=announce, shorten=shorten)
-    _tell_outcome(project, outcome)
+    _print_outcome(project, outcome)
     raise typer.Exit(outcome.code)
 
 
@@ -107,12 +107,13 @@ def down(
         confirm_by_name(config.site, f"This deletes {', '.join(map(str, doomed))}")
     gone = stack_down.down(project, engine, console, volumes=volumes)
     is_there = any(folder.exists() for folder in project.data_folders().values())
-    kept = "The data is kept; `aresmon up` goes on with it." if is_there else "There is no data."
+    kept = "The data is kept; `aresmon up` starts the stack with it." if is_there else "There is no data."
     console.say("The stack is down. " + (f"Deleted: {', '.join(map(str, gone))}." if gone else kept))
     left = [folder for folder in project.data_folders().values() if volumes and folder.exists()]
     for folder in left:
         console.warn(
-            f"{folder} is left: it was not empty when aresmon first saw it", hint=f"look, then `rm -r {folder}`"
+            f"{folder} was not deleted: it was not empty when aresmon first used it",
+            hint=f"check its contents, then `rm -r {folder}`",
         )
 
 
@@ -131,7 +132,7 @@ def status(
 
     project, console = the_project(), the_console()
     if watch and as_json:
-        raise AresmonError("--watch and --json do not go together", code=ExitCode.USAGE)
+        raise AresmonError("--watch and --json cannot be combined", code=ExitCode.USAGE)
     with the_stack(project) as (engine, influxdb):
         if watch:
             with until_interrupted():
@@ -174,8 +175,8 @@ def logs(
                 the_console().raw(piece)
 
 
-def _tell_outcome(project: Project, outcome: UpResult) -> None:
-    """What `up` did, how the site is now, and where to look."""
+def _print_outcome(project: Project, outcome: UpResult) -> None:
+    """Print what `up` did, and the state of the site."""
     from aresmon.doctor.status import read_status
     from aresmon.influxdb import users
 
@@ -186,24 +187,26 @@ def _tell_outcome(project: Project, outcome: UpResult) -> None:
         console.say(f"grafana: {change}")
     if not outcome.changed and not outcome.unverified:
         console.say(
-            "Nothing to do: everything runs as aresmon.yml says, and its data arrives."
+            "Nothing to do: the stack matches aresmon.yml, and its data arrives."
             if not outcome.code
-            else "Nothing else to do: the rest runs as aresmon.yml says, and its data arrives."
+            else "Nothing else to do: the other services match aresmon.yml, and their data arrives."
         )
     else:
         console.say()
         found = read_status(project, the_engine())
-        # Said once, below, with the reason, which only this run knows.
+        # Reported once, below, with the reason, which only this run knows.
         details = tuple(problem for problem in found.problems if problem.about not in outcome.missing)
-        console.status(replace(found, problems=details), well="All else is well." if outcome.code else "All is well.")
+        console.status(
+            replace(found, problems=details), well="No other problems found." if outcome.code else "No problems found."
+        )
         console.say()
     for host in users.blocked_hosts(site) if not outcome.changed else ():  # else `status` has said so
-        console.warn(f"{host} is blocked, and its data is refused", hint=f"`aresmon hosts unblock {host}`")
+        console.warn(f"{host} is blocked, and its data is rejected", hint=f"`aresmon hosts unblock {host}`")
     if outcome.unverified:
-        console.warn(outcome.unverified, hint="`aresmon logs telegraf` and `aresmon status` say more")
+        console.warn(outcome.unverified, hint="`aresmon logs telegraf` and `aresmon status` show more")
     for service, why in outcome.missing.items():
-        hint = f"where a registry answers, `aresmon images pull {service} && aresmon up` completes the stack"
-        console.warn(f"{service} does not run: {why}", hint=hint)
+        hint = f"`aresmon images pull {service} && aresmon up`, when a registry can be reached, completes the stack"
+        console.warn(f"{service} is not running: {why}", hint=hint)
     if "grafana" not in outcome.missing and outcome.changed:
         config = project.config
         secret = site.secrets / "grafana-admin"

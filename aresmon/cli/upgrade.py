@@ -63,17 +63,20 @@ def upgrade(
         console.data(done.as_json())
         raise typer.Exit(done.code)
     for service, why in done.missing.items():
-        console.warn(f"{service} is left as it is: {why}", hint=f"`aresmon images pull {service}`, then the same again")
+        console.warn(
+            f"{service} was not upgraded: {why}",
+            hint=f"`aresmon images pull {service}`, then run the same command again",
+        )
     if done.unproven:
-        console.warn(done.unproven, hint="`aresmon logs telegraf` and `aresmon status` say more")
+        console.warn(done.unproven, hint="`aresmon logs telegraf` and `aresmon status` show more")
     if done.turns:
         former = " ".join(dict.fromkeys(turn.former.image for turn in done.turns))
-        console.say(f"Upgraded: {', '.join(turn.service for turn in done.turns)}. Each was proven by its data.")
-        console.say(f"The former images are still here; once all is well: docker image rm {former}")
+        console.say(f"Upgraded: {', '.join(turn.service for turn in done.turns)}. Each was verified by its data.")
+        console.say(f"The previous images are still here; to delete them later: docker image rm {former}")
     elif done.changed:
-        console.say("The site's configuration is of this release now; its images are as they were.")
+        console.say("The site's configuration is upgraded to this release; the images are unchanged.")
     else:
-        console.say("Nothing to do: the site runs as this release wants it.")
+        console.say("Nothing to do: the site is up to date with this release.")
     raise typer.Exit(done.code)
 
 
@@ -84,7 +87,7 @@ def recover(site: Site, engine: Engine, *, dry_run: bool) -> None:
 
     left = upgrade_journal.interrupted(site)
     if left and dry_run:
-        the_console().warn(left, hint="`aresmon up` or `aresmon upgrade` completes or undoes it first")
+        the_console().warn(left, hint="`aresmon up` or `aresmon upgrade` completes it or rolls it back first")
     elif left:
         run.recover(site, engine, the_console())
 
@@ -94,10 +97,11 @@ def tell_kept(outcome: UpResult, *, dry_run: bool = False) -> None:
     for kept in outcome.kept:
         if kept.is_pinned_missing and dry_run:
             the_console().say(
-                f"    image {kept.service}  {kept.reason}: to be pulled or built; else it keeps {kept.current.image}"
+                f"    image {kept.service}  {kept.reason}: will be pulled or built; if that fails, it keeps "
+                f"{kept.current.image}"
             )
         elif kept.is_pinned_missing:
-            hint = f"where a registry answers: `aresmon images pull {kept.service}`, then `aresmon up`"
+            hint = f"when a registry can be reached: `aresmon images pull {kept.service}`, then `aresmon up`"
             the_console().warn(kept.description, hint=hint)
         else:
             the_console().note(kept.description)
@@ -108,7 +112,7 @@ def tell_foreseen(outcome: UpResult) -> None:
     for statement in outcome.statements:
         the_console().say(f"database: {statement}")
     if outcome.unseen:
-        the_console().note(f"what would change in the database cannot be told: {outcome.unseen}")
+        the_console().note(f"changes to the database cannot be shown: {outcome.unseen}")
 
 
 def tell_release() -> None:
@@ -138,7 +142,7 @@ def _tell(decided: UpgradePlan) -> None:
     for turn in decided.turns:
         line = f"    upgrade {turn.service}  {turn.former.image} -> {turn.wanted.image}"
         if not turn.wanted.id:
-            line += ", to be pulled or built"
+            line += ", will be pulled or built"
         if turn.weight is not None:
             line += f"; its data is kept: {turn.weight.copied >> 20} MiB copied, {turn.weight.linked >> 20} linked"
         console.say(line)

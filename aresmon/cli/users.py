@@ -84,11 +84,11 @@ def set_password(
         key for key, kind in manage_users.kinds_by_login(project.config).items() if kind != "guest"
     }:
         raise AresmonError(
-            f"a generated password of {login} would be kept nowhere, since aresmon.yml does not name it",
-            hint="leave out --generate",
+            f"a generated password of {login} would not be stored anywhere, because aresmon.yml does not name the user",
+            hint="run the command without --generate",
         )
     kept = manage_users.set_password(project, the_engine(), the_console(), login=login, password=password)
-    the_console().say(f"{login} has another password" + (f"; it is in {kept}" if kept else "."))
+    the_console().say(f"the password of {login} is changed" + (f"; it is in {kept}" if kept else "."))
 
 
 @command(app, name="add", example="aresmon users add marie --role editor")
@@ -124,7 +124,7 @@ def add(
     try:
         _apply(the_project(), "users add")
     except AresmonError as error:
-        hint = f"{login} stands in aresmon.yml; `aresmon up` makes it in Grafana"
+        hint = f"{login} is in aresmon.yml; `aresmon up` creates it in Grafana"
         raise AresmonError(error.message, hint=hint, code=error.code) from None
     the_console().say(f"password in {project.site.secrets / secrets.grafana_user_secret(login)}")
 
@@ -185,5 +185,5 @@ def _password(login: str) -> str:
     first = str(typer.prompt(f"new password of {login}", hide_input=True, default="", show_default=False))
     again = str(typer.prompt("again", hide_input=True, default="", show_default=False))
     if first != again:
-        raise AresmonError("the two differ; nothing was changed", code=ExitCode.USAGE)
+        raise AresmonError("the two entries differ; nothing was changed", code=ExitCode.USAGE)
     return first

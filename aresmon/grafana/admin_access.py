@@ -108,7 +108,7 @@ def _reset_password(engine: Engine, config: Config, user: int, password: str) ->
     """
     container = engine.containers(config.site).get("grafana")
     if container is None or container.state != "running":
-        raise GrafanaUnreachableError("Grafana does not run, so its administrator cannot get a password")
+        raise GrafanaUnreachableError("Grafana is not running, so the password of its administrator cannot be set")
     done = engine.execute(container.id, [*_RESET_COMMAND, str(user)], given=f"{password}\n")
     said = ((done.err.strip() or done.out.strip()).splitlines() or ["it said nothing"])[-1].strip()
     if done.code != 0:

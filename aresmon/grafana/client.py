@@ -48,7 +48,7 @@ class GrafanaNotRunningError(AresmonError):
     """There is no Grafana on this machine that could be asked."""
 
     def __init__(self) -> None:
-        super().__init__("Grafana does not run here", hint="`aresmon status` says why; `aresmon up` starts it")
+        super().__init__("Grafana is not running here", hint="`aresmon status` shows why; `aresmon up` starts it")
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def preview(
 ) -> tuple[tuple[str, ...], str]:
     """What `ensure` would change in the database, or why that cannot be told. Nothing is changed."""
     if not engine.is_running(project.config.site, "influxdb"):
-        return (), "InfluxDB does not run"
+        return (), "InfluxDB is not running"
     try:
         changes, coarser = plan_changes(project, admin_client(project.site), users, shorten=shorten)
         return tuple(change.description for change in [*changes, *coarser]), ""

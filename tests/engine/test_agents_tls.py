@@ -240,7 +240,7 @@ def test_another_authority_follows_and_at_no_time_is_an_agent_that_was_pushed_to
     assert site.run("authority", "rotate").code == 0
     assert site.up().steps == [("recreate", "edge")]
 
-    assert (waiting.code, "is not known yet to box, lewi" in waiting.err) == (1, True), waiting
+    assert (waiting.code, "is not installed yet on box, lewi" in waiting.err) == (1, True), waiting
     assert reached(site, both)
     assert reached(site, trusted(site))
     assert not reached(site, former)

@@ -130,7 +130,7 @@ def test_without_room_nothing_is_begun_and_how_much_is_needed_is_told(
 
     with pytest.raises(AresmonError, match=r"100 MiB are free, and a backup temporarily needs 2\d\d MiB there"):
         create.make(Project.load(ours), Engine(), NoProgress())
-    with pytest.raises(AresmonError, match=r"100 MiB are free, and this archive needs 2\d\d there"):
+    with pytest.raises(AresmonError, match=r"100 MiB are free, and this archive temporarily needs 2\d\d MiB there"):
         verify.verify(Project.load(ours), Engine(), "latest", NoProgress())
 
     nothing_is_left(site)

@@ -64,7 +64,7 @@ def test_a_host_that_floods_the_database_is_cut_off_while_the_others_go_on(site:
 
         blocked = site.run("hosts", "block", "lewi")
 
-        assert (blocked.code, blocked.out) == (0, "lewi is blocked; `aresmon hosts unblock lewi` lets it in again\n")
+        assert (blocked.code, blocked.out) == (0, "lewi is blocked; `aresmon hosts unblock lewi` reverses this\n")
         assert send(site, "lewi", b"flood,host=lewi n=1i") == 401
         assert "nothing to do" in site.run("hosts", "block", "lewi").out
         site.up()  # does not let it in

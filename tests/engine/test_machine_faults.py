@@ -200,7 +200,7 @@ def test_an_empty_folder_of_another_owner_is_put_right(site: Site) -> None:
 def test_without_influxdb_s_image_nothing_is_begun(site: Site) -> None:
     site.configure(images={"influxdb": "127.0.2.1:1/no/such:1"})
 
-    refused(site.run("up"), "InfluxDB cannot run", "127.0.2.1:1/no/such:1", "aresmon images pull influxdb")
+    refused(site.run("up"), "there is no image for InfluxDB", "127.0.2.1:1/no/such:1", "aresmon images pull influxdb")
 
     assert site.containers() == {}
     assert not site.bundle.exists()
@@ -228,7 +228,7 @@ def test_without_grafana_s_image_the_rest_starts_and_the_exit_code_is_5(site: Si
     result = site.run("up")
 
     assert result.code == 5
-    assert "grafana does not run: 127.0.2.1:1/no/such:1" in result.err
+    assert "grafana is not running: 127.0.2.1:1/no/such:1" in result.err
     assert "aresmon images pull grafana && aresmon up" in result.err
     assert {name: one.status for name, one in site.containers().items()} == {"influxdb": "running", "edge": "running"}
 

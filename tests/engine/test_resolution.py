@@ -65,7 +65,7 @@ def filled(site: Site) -> Site:
 
     again = site.run("data", "backfill")
     assert again.code == 0, again
-    assert f"note: {len(left)} measurements are left over from a run that was interrupted" in again.out
+    assert f"note: {len(left)} measurements remain from an interrupted run" in again.out
     assert not journal.exists()
 
     write(site, Span("one", *LATE_HOURS, SLOW))

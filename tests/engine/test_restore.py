@@ -168,8 +168,8 @@ def test_archives_of_others_and_of_tomorrow_are_refused(site: Site, archive: Pat
     for index, (change, told) in enumerate(
         (
             ({"site": "elsewhere"}, "--from-site elsewhere"),
-            ({"aresmon": "99.0.0"}, "is of aresmon 99.0.0"),
-            ({"influxdb": "99.0.0"}, "is of InfluxDB 99.0.0"),
+            ({"aresmon": "99.0.0"}, "was created by aresmon 99.0.0"),
+            ({"influxdb": "99.0.0"}, "was created by InfluxDB 99.0.0"),
         )
     ):
         copy = rewritten(archive, tmp_path / f"{index}.tar", lambda parts: parts, origin=change)
@@ -179,7 +179,7 @@ def test_archives_of_others_and_of_tomorrow_are_refused(site: Site, archive: Pat
         assert result.code == 1, result
         assert told in result.err
     (tmp_path / "no.tar").write_bytes(b"this is no archive")
-    assert "no tar" in site.run("restore", str(tmp_path / "no.tar"), "--yes").err
+    assert "not a tar archive" in site.run("restore", str(tmp_path / "no.tar"), "--yes").err
     assert "there is no archive nobody.tar" in site.run("restore", "nobody.tar", "--yes").err
     assert points(site) == there
     nothing_is_left(site)

@@ -284,7 +284,7 @@ def test_every_service_is_brought_in_its_turn_after_a_backup(stack: Site, grafan
     result = stack.run("upgrade")
 
     assert result.code == 0, result
-    assert "Upgraded: influxdb, edge, grafana, telegraf. Each was proven by its data." in result.out
+    assert "Upgraded: influxdb, edge, grafana, telegraf. Each was verified by its data." in result.out
     assert {service: runs(stack, service) for service in newer} == newer
     assert result.out.index("storing ") < result.out.index("shutting the door")
     assert list((stack.folder / "data/backups").glob("*.tar"))

@@ -211,7 +211,7 @@ def test_a_host_that_is_away_is_removed_all_the_same_and_told(
         result = fleet_site.run("hosts", "remove", "tripel", "--yes", env=registrar.env())
 
     assert result.code == 5, result
-    assert "its agent is left as it was: tripel is unreachable" in result.err
+    assert "its agent was not stopped: tripel is unreachable" in result.err
     assert may_write(fleet_site, password) == 401
     assert "tripel" not in text_of(fleet_site)
 

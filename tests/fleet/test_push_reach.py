@@ -91,9 +91,11 @@ def test_a_sudo_that_wants_a_password_fails_at_once_and_is_answered_with_ask_sud
 
     unasked = desk.push("lewi")
     after_refusal = desk.kept(before)
-    wrong = at_a_terminal(desk, "push-config", "lewi", "--ask-sudo", answers={"sudo password there: ": "guess"})
+    wrong = at_a_terminal(desk, "push-config", "lewi", "--ask-sudo", answers={"sudo password on the hosts: ": "guess"})
     after_mistake = desk.kept(before)
-    right = at_a_terminal(desk, "push-config", "lewi", "--ask-sudo", answers={"sudo password there: ": "hunter2-test"})
+    right = at_a_terminal(
+        desk, "push-config", "lewi", "--ask-sudo", answers={"sudo password on the hosts: ": "hunter2-test"}
+    )
 
     assert (unasked.code, unasked.outcomes) == (1, {"lewi": "refused"}), unasked
     assert "sudo failed: sudo: a password is required" in unasked.why("lewi")

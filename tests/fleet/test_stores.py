@@ -300,8 +300,8 @@ def test_an_archive_over_there_is_for_its_owner_alone(open_store: Open, lewi: Se
     ("changes", "secret", "what"),
     [
         ({"bucket": "nowhere"}, "", "there is no bucket of this name"),
-        ({"access_key": "SOMEBODYELSE"}, "", "it does not know the access key"),
-        ({}, "another-secret", "the secret is not the access key's"),
+        ({"access_key": "SOMEBODYELSE"}, "", "the access key is unknown"),
+        ({}, "another-secret", "the secret does not belong to the access key"),
         ({"endpoint": "http://127.0.2.1:9"}, "", "cannot be reached"),
     ],
 )

@@ -254,7 +254,7 @@ QUOTED = [
     ("docs/faults.md", " are missing"),
     ("docs/faults.md", "the clock of "),
     ("docs/upgrade.md", " is available, and only `aresmon upgrade` runs another version on its data"),
-    ("docs/users.md", "Grafana does not run here"),
+    ("docs/users.md", "Grafana is not running here"),
 ]
 """A part of a message that a document quotes, as it stands between two values in the code."""
 

@@ -99,7 +99,7 @@ def test_list_without_grafana_lists_the_rules_and_says_so(run: Run, monkeypatch:
 
     assert result.exit_code == 5
     assert "disk-full" in result.stdout
-    assert "the state of the rules is unknown: Grafana does not run here" in result.stderr
+    assert "the state of the rules is unknown: Grafana is not running here" in result.stderr
 
 
 def test_a_secret_is_read_from_standard_input_and_never_shown(run: Run, tmp_path: Path) -> None:

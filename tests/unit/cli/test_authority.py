@@ -46,7 +46,10 @@ def bring(site: Site) -> None:
     ("text", "why"),
     [
         ("hosts: {biere: }\n", "agents of this site write without TLS"),
-        ("edge: {tls: {certificate: c, key: k}}\nhosts: {biere: }\n", "the edge has a certificate of somebody else's"),
+        (
+            "edge: {tls: {certificate: c, key: k}}\nhosts: {biere: }\n",
+            "the edge uses a certificate from another authority",
+        ),
         (FILE, "there is no certificate authority here yet"),
     ],
 )
@@ -65,7 +68,7 @@ def test_what_is_shown_is_what_a_person_compares(moved: Site) -> None:
     assert code == 0
     assert f"authority: SHA-256 {known.fingerprint}, ends on {known.ends:%Y-%m-%d}\n" in told
     assert "for 127.0.0.1, ::1, biere, localhost\n" in told
-    assert "in the clear: biere, lewi\n" in told
+    assert "unencrypted: biere, lewi\n" in told
     data = json.loads(run(moved, "show", "--json")[1])
     assert data["authorities"][0]["sha256"] == known.fingerprint
     assert (data["in_clear"], data["without_next"]) == (["biere", "lewi"], [])
@@ -78,25 +81,25 @@ def test_who_would_be_cut_off_is_named_and_without_a_terminal_nobody_is(moved: S
     code, told = run(moved, "close")
 
     assert (dry[0], "Data of biere, lewi is refused" in dry[1]) == (0, True)
-    assert (code, "say so with --yes" in told) == (1, True)
+    assert (code, "rerun with --yes" in told) == (1, True)
     assert tls_migration.unencrypted_hosts(Project(moved, config)) == {"biere", "lewi"}
     assert run(moved, "close", "--yes")[0] == 0
     assert tls_migration.unencrypted_hosts(Project(moved, config)) == frozenset()
-    assert run(moved, "close")[1] == "Nothing to do: no host is known to write in the clear.\n"
+    assert run(moved, "close")[1] == "Nothing to do: no host writes unencrypted.\n"
 
 
 def test_another_authority_is_made_and_then_waits_for_up_and_the_hosts(moved: Site) -> None:
     dry = run(moved, "rotate", "--dry-run")
     assert (dry, ca.is_changing(moved.authority)) == (
-        (0, "would make the next authority; nothing was changed\n"),
+        (0, "would create the next authority; nothing was changed\n"),
         False,
     )
 
     code, told = run(moved, "rotate")
-    assert (code, "done: make the next authority" in told, "`aresmon push-config --all`" in told) == (0, True, True)
+    assert (code, "done: create the next authority" in told, "`aresmon push-config --all`" in told) == (0, True, True)
 
     code, told = run(moved, "rotate")
-    assert (code, "the next authority is not known yet to biere, lewi" in told) == (1, True)
+    assert (code, "the next authority is not installed yet on biere, lewi" in told) == (1, True)
 
 
 def test_another_change_is_refused_until_up_has_brought_the_last_one(moved: Site) -> None:
@@ -109,10 +112,10 @@ def test_another_change_is_refused_until_up_has_brought_the_last_one(moved: Site
     shown = run(moved, "show")[1]
     again, refused = run(moved, "rotate")
 
-    assert (code, "done: let the next authority sign" in told) == (0, True)
-    assert "next: `aresmon up`, then `aresmon push-config --all` takes the former" in told
-    assert "next: `aresmon up`, then `aresmon push-config --all` takes the former" in shown
-    assert (again, "`up` has not brought the present authority" in refused) == (1, True)
+    assert (code, "done: activate the next authority" in told) == (0, True)
+    assert "next: `aresmon up`, then `aresmon push-config --all` removes the previous" in told
+    assert "next: `aresmon up`, then `aresmon push-config --all` removes the previous" in shown
+    assert (again, "`up` has not deployed the present authority" in refused) == (1, True)
     assert not ca.is_changing(moved.authority)
     bring(moved)
     assert run(moved, "rotate", "--dry-run")[0] == 0

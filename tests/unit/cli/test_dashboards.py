@@ -26,5 +26,5 @@ def test_without_a_container_each_says_so_and_what_to_do(
 
     common.the_console.cache_clear()
     assert result.exit_code == 1
-    assert "Grafana does not run here" in result.stderr
+    assert "Grafana is not running here" in result.stderr
     assert "`aresmon up` starts it" in result.stderr

@@ -60,10 +60,10 @@ TASKS = (
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--since", "soon"), "'soon' is no time"),
+        (("--since", "soon"), "'soon' is not a valid time"),
         (("--since", "1h", "--until", "2h"), "--since is not before --until"),
-        (("--policy", "raw"), "no policy 'raw' is made of finer points; there are 1m, 1h"),
-        (("--measurement", "cpuu"), "no measurement 'cpuu' is made of finer points (did you mean 'cpu'?)"),
+        (("--policy", "raw"), "no downsampled policy 'raw'; there are 1m, 1h"),
+        (("--measurement", "cpuu"), "no downsampled measurement 'cpuu' (did you mean 'cpu'?)"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(run: Any, arguments: tuple[str, ...], message: str) -> None:
@@ -101,7 +101,7 @@ def test_what_was_made_and_what_was_not_is_told_and_remembered(run: Any) -> None
     )
 
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "1m: 12,345 points made; 1h: 67 points made."
+    assert result.stdout.splitlines()[-1] == "1m: 12,345 points written; 1h: 67 points written."
     assert "cpu into 1h: field type conflict" in result.stderr
     assert '"command": "data backfill"' in (run.state / "history.jsonl").read_text()
 
@@ -109,7 +109,7 @@ def test_what_was_made_and_what_was_not_is_told_and_remembered(run: Any) -> None
 def test_without_points_there_is_nothing_to_do(run: Any) -> None:
     result = run("backfill")
 
-    assert (result.exit_code, result.stdout) == (0, "Nothing to do: there are no points to make coarser ones of.\n")
+    assert (result.exit_code, result.stdout) == (0, "Nothing to do: there are no points to downsample.\n")
 
 
 def test_a_missing_continuous_query_degrades_what_is_shown(run: Any) -> None:
@@ -120,7 +120,7 @@ def test_a_missing_continuous_query_degrades_what_is_shown(run: Any) -> None:
     result = run("show", held=[well, ill])
 
     assert result.exit_code == 5
-    assert "2 continuous queries into 1m are not there\n   next: `aresmon up` makes them" in result.stderr
+    assert "2 continuous queries into 1m are missing\n   next: `aresmon up` creates them" in result.stderr
     words = " ".join(result.stdout.split())
     assert "raw 7d 2023-11-13 22:13 30 s 1,000 2 5.0 MB 0" in words
     assert "1m forever 0 0 0 kB 40/42" in words

@@ -45,7 +45,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_a_file_and_tells_where(
     assert result.exit_code == 4
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
-    assert "aresmon itself failed: ZeroDivisionError: nobody thought of that" in result.stderr
+    assert "internal error: ZeroDivisionError: nobody thought of that" in result.stderr
     assert str(log) in result.stderr
     assert "argv" in json.loads(first)
     assert trace.startswith("Traceback")

@@ -149,7 +149,7 @@ def test_render_refuses_a_folder_with_somebody_elses_files(run: Run, folder: Pat
     result = run("render", "--output", "out")
 
     assert result.exit_code == 1
-    assert "has files in it that aresmon did not write" in result.stderr
+    assert "contains files that aresmon did not write" in result.stderr
     assert [path.name for path in (folder / "out").iterdir()] == ["mine.txt"]
 
 

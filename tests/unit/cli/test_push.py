@@ -188,7 +188,7 @@ def test_a_password_for_sudo_is_asked_for_at_a_terminal_alone(run: Run) -> None:
     result = run("push-config", "lewi", "--ask-sudo")
 
     assert result.exit_code == 1
-    assert result.stderr == "--ask-sudo asks at a terminal, and there is none\nnext: use a sudo rule with NOPASSWD\n"
+    assert result.stderr == "--ask-sudo needs a terminal for its prompt\nnext: use a sudo rule with NOPASSWD\n"
     assert (run.asked, run.passwords) == ([], [])
 
 

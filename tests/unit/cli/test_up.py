@@ -52,7 +52,7 @@ def test_a_site_that_runs_as_wanted_has_nothing_to_do(up: Up) -> None:
     result = up(outcome=UpResult((), SAME, (), {}))
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "Nothing to do: everything runs as aresmon.yml says, and its data arrives.\n"
+    assert result.stdout == "Nothing to do: the stack matches aresmon.yml, and its data arrives.\n"
 
 
 def test_what_changes_is_shown_before_what_came_of_it(up: Up) -> None:
@@ -75,7 +75,7 @@ def test_a_service_without_an_image_degrades_the_stack_and_is_told(up: Up) -> No
     result = up(outcome=UpResult((STEP,), SAME, (), {"grafana": "it could not be pulled"}))
 
     assert result.exit_code == 5
-    assert "warning: grafana does not run: it could not be pulled" in result.stderr
+    assert "warning: grafana is not running: it could not be pulled" in result.stderr
     assert "login admin" not in result.stdout
     assert "! grafana" not in result.stdout, "it is told once"
 

@@ -128,11 +128,11 @@ def test_add_without_grafana_says_that_the_file_has_it(run: Run, standin: StandI
 
     assert result.exit_code == 1
     assert "database is locked" in result.stderr
-    assert "bob stands in aresmon.yml; `aresmon up` makes it" in result.stderr
+    assert "bob is in aresmon.yml; `aresmon up` creates it" in result.stderr
 
 
 def test_remove_takes_out_of_file_grafana_and_secrets(run: Run, standin: StandIn, tmp_path: Path) -> None:
-    assert run("remove", "marie").exit_code == 1, "without a terminal nobody can be asked"
+    assert run("remove", "marie").exit_code == 1, "no terminal is available for a prompt"
     assert standin.state.find("marie") is not None
 
     result = run("remove", "Marie", "--yes")
@@ -253,7 +253,7 @@ def test_without_a_container_each_says_the_same_and_changes_nothing(
     result = run(*arguments, given="polonium-210\n")
 
     assert result.exit_code == 1
-    assert "Grafana does not run here" in result.stderr
+    assert "Grafana is not running here" in result.stderr
     assert "`aresmon status` says why; `aresmon up` starts it" in " ".join(result.stderr.split())
     assert (tmp_path / "aresmon.yml").read_bytes() == before
 

@@ -236,7 +236,7 @@ def test_each_finding_is_told_with_its_reason_and_its_remedy(told: Callable[...,
         "  bad: InfluxDB's data: 1 MB is free\n"
         "    next: make room\n"
         f"    why: {kinds()['disk-short'].why}\n"
-        "1 bad; 1 checks found nothing.\n"
+        "1 bad; 1 checks passed.\n"
     )
 
 
@@ -252,7 +252,7 @@ def test_verbose_names_what_is_as_it_should_be(told: Callable[..., str]) -> None
     text = told(report(passed=("compose", "clock-host")), verbose=True)
 
     assert kinds()["compose"].good in text
-    assert "2 checks found nothing: all is well." in text
+    assert "2 checks passed. No problems found." in text
 
 
 def test_what_was_not_looked_at_is_told_by_its_reason(told: Callable[..., str]) -> None:

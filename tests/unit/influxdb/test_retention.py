@@ -150,4 +150,4 @@ def test_a_dry_run_tells_and_does_not_ask(ask: Any, capsys: pytest.CaptureFixtur
     assert ask("", dry_run=True)
     told = capsys.readouterr()
     assert "about 5,000 points" in told.err
-    assert "asks for the site's name" in told.out
+    assert "asks for confirmation first" in told.out

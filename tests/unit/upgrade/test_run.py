@@ -262,7 +262,7 @@ def test_a_dry_run_shows_the_plan(run: Callable[..., Any]) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"The site was last started by aresmon 0.1.0; this is {__version__}." in result.stdout
     assert "--- a\n+++ b\n" in result.stdout
-    assert "upgrade edge  haproxy:3.2.22 -> haproxy:3.4.0, to be pulled or built" in result.stdout
+    assert "upgrade edge  haproxy:3.2.22 -> haproxy:3.4.0, will be pulled or built" in result.stdout
     assert result.stdout.endswith("Nothing was changed.\n")
 
 
@@ -286,21 +286,21 @@ def test_for_scripts_plan_and_result_are_json_and_nothing_else(run: Callable[...
 def test_a_site_of_this_release_has_nothing_to_do(run: Callable[..., Any]) -> None:
     assert run("--dry-run", plan=EMPTY).stdout == "Nothing to do.\n"
     result = run(plan=EMPTY, done=UpgradeResult((), "", "", {}))
-    assert (result.exit_code, result.stdout) == (0, "Nothing to do: the site runs as this release wants it.\n")
+    assert (result.exit_code, result.stdout) == (0, "Nothing to do: the site is up to date with this release.\n")
 
 
 def test_what_was_upgraded_is_told_and_how_the_former_images_go(run: Callable[..., Any]) -> None:
     result = run("--no-backup", plan=FULL, done=UpgradeResult((TURN,), "", "", {}))
 
     assert result.exit_code == 0
-    assert "Upgraded: edge. Each was proven by its data." in result.stdout
+    assert "Upgraded: edge. Each was verified by its data." in result.stdout
     assert "docker image rm haproxy:3.2.22" in result.stdout
 
 
 def test_a_configuration_alone_is_told_as_what_it_is(run: Callable[..., Any]) -> None:
     result = run(plan=FULL, done=UpgradeResult((), "", "", {}, changed=True))
 
-    assert "The site's configuration is of this release now; its images are as they were." in result.stdout
+    assert "The site's configuration is upgraded to this release; the images are unchanged." in result.stdout
 
 
 def test_what_was_taken_back_ends_with_3(run: Callable[..., Any]) -> None:
@@ -315,7 +315,7 @@ def test_a_service_without_an_image_degrades_the_upgrade(run: Callable[..., Any]
     result = run(plan=EMPTY, done=UpgradeResult((), "", "", {"grafana": "no registry answers"}))
 
     assert result.exit_code == 5
-    assert "grafana is left as it is: no registry answers" in result.stderr
+    assert "grafana was not upgraded: no registry answers" in result.stderr
 
 
 def test_up_tells_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -340,7 +340,10 @@ def test_up_warns_of_an_image_that_it_could_not_have(capsys: pytest.CaptureFixtu
     told = capsys.readouterr()
     assert "warning: influxdb keeps influxdb:1.13.1: no registry answers" in told.err
     assert "`aresmon images pull influxdb`" in told.err
-    assert "image influxdb  no registry answers: to be pulled or built; else it keeps influxdb:1.13.1" in told.out
+    assert (
+        "image influxdb  no registry answers: will be pulled or built; if that fails, it keeps influxdb:1.13.1"
+        in told.out
+    )
     assert outcome.code is ExitCode.DEGRADED
 
 
