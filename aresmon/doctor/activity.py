@@ -57,8 +57,9 @@ def look(
     begun: Mapping[str, float],
     deployed: Callable[[Host, str], str | None],
 ) -> tuple[HostStatus, ...]:
-    """Return the state of each host at `now`. `begun` is when agents were started, by host, where known; both are in
-    seconds since 1970. `deployed` returns the configuration of a host with a config ID, None if it is unknown."""
+    """Return the state of each host at `now`. `begun` is since when a host's data could arrive, by host: the start of
+    its agent, if known, and of the edge and the database; both are in seconds since 1970. `deployed` returns the
+    configuration of a host with a config ID, None if it is unknown."""
     marks = _marks(influxdb, now)
     inputs = {
         host.name: _inputs(host, config, catalogue, deployed(host, marks.get(host.name, ""))) for host in config.hosts
@@ -140,10 +141,12 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
         'SELECT count("metrics_gathered"), spread("metrics_gathered"), first("metrics_gathered"), '
         f'spread("errors") AS "errors" FROM "internal_gather" WHERE {inside} GROUP BY "host", "input", "alias"',
         # Of its counters, this is the only one that a rejected batch increments.
-        f'SELECT spread("errors") FROM "internal_write" WHERE "output" = \'influxdb\' AND {inside} GROUP BY "host"',
+        # A counter begins at zero with its agent: only what it grew by counts.
+        'SELECT sum("more") FROM (SELECT non_negative_difference("errors") AS "more" FROM "internal_write" '
+        f'WHERE "output" = \'influxdb\' AND {inside} GROUP BY *) GROUP BY "host"',
         database=DATABASE,
     )
-    began_at, refused_of = _only_values(began, "time"), _only_values(refused, "spread")
+    began_at, refused_of = _only_values(began, "time"), _only_values(refused, "sum")
     points_of, reads_of = _points(points), _reads(reads)
     newest_of, future_of = _only_values(newest, "time"), _only_values(future, "time")
     return {
@@ -202,16 +205,20 @@ def _host(
         due = 0  # its points of this minute need not have arrived
     reads = sum(read.times for name, read in known.reads.items() if name in inputs.plugins)
     late_after = max(FRESH_WITHIN, float(timing.deadline))
+    age = None if known.newest is None else max(0.0, at - known.newest)
+    if at - begun < late_after:  # it has had no time to send again
+        late_after = max(late_after, age or 0.0)
     is_current = known.newest is not None and at - known.newest <= late_after
     return HostStatus(
         name=host.name,
         agent=host.agent,
-        age=None if known.newest is None else max(0.0, at - known.newest),
+        age=age,
         points=sum(known.points.values()),
         reads=reads,
         # Collections of an agent that was replaced within the window count too, but were not expected.
         expected=reads if configured is None else max(len(inputs.plugins) * due, reads),
-        refused=known.refused if due > 1 else 0,
+        # What failed while the agent, the edge or the database was started is no fault, and is sent again.
+        refused=known.refused if due > 1 and begun <= start else 0,
         silent=tuple(sorted(_silent(inputs, known))) if due > 1 else (),
         # A clock that was wrong and has been corrected is not a problem.
         ahead=0.0 if is_current else max(0.0, known.future - at),

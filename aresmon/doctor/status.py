@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,14 @@ from aresmon.influxdb import capacity as influxdb_capacity
 from aresmon.influxdb import service, users
 from aresmon.influxdb.capacity import Capacity
 from aresmon.influxdb.client import InfluxDB
+from aresmon.push.result import PushOutcome
 from aresmon.site.project import Project
 from aresmon.stack.plan import check_name
 from aresmon.system.errors import AresmonError, ExitCode
+
+_RESTARTING = frozenset(
+    {PushOutcome.VERIFIED, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +84,25 @@ def read_status(
     record = replace(backup_record.read(project.site), kept_passphrase="") if influxdb is None else None
     data = _Data()
     if "influxdb" in containers and containers["influxdb"].state == "running":
-        begun = {config.server: containers["telegraf"].started} if "telegraf" in containers else {}
+        begun = _begun(project, containers)
         data = _read_database(project, influxdb, begun=begun, at=at)
     wrong = (*found, *_of_site(project, at, influxdb), *data.problems)
     return Status(config.site, config.server, at, services, data.hosts, wrong, data.capacity, record)
+
+
+def _begun(project: Project, containers: Mapping[str, Container]) -> dict[str, float]:
+    """Since when the data of each host could arrive: the last start of the database, the edge and, where it is known,
+    its agent, which a push restarts. In seconds since 1970."""
+    opened = max(containers[name].started for name in ("influxdb", "edge") if name in containers)
+    begun = {host.name: opened for host in project.config.hosts}
+    if "telegraf" in containers:
+        begun[project.config.server] = max(opened, containers["telegraf"].started)
+    for event in project.site.recent_history("push-config"):
+        host = str(event.get("host", ""))
+        if host in begun and event.get("outcome") in _RESTARTING:
+            with suppress(ValueError, TypeError, KeyError):
+                begun[host] = max(begun[host], datetime.fromisoformat(event["at"]).timestamp())
+    return begun
 
 
 def _services(
@@ -105,7 +127,7 @@ def _of_site(project: Project, at: float, influxdb: Callable[[], InfluxDB] | Non
 
 
 def _read_database(
-    project: Project, influxdb: Callable[[], InfluxDB] | None, *, begun: dict[str, float], at: float
+    project: Project, influxdb: Callable[[], InfluxDB] | None, *, begun: Mapping[str, float], at: float
 ) -> _Data:
     """Read the database; on an error, return what was read so far with the error as a problem."""
     folder = project.site.root / project.config.data if influxdb is None else None

@@ -22,6 +22,7 @@ from aresmon.system.errors import AresmonError
 from aresmon.system.yaml_document import read_text
 
 # Paths go into Compose's .env and into bind mounts, where these mean themselves.
+_RECENT = 1 << 20  # bytes
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
 
 
@@ -145,6 +146,16 @@ class Site(Layout):
                 file.write(line + "\n")
         except OSError as error:
             raise files.cannot_write(self.state / "history.jsonl", error) from error
+
+    def recent_history(self, *commands: str) -> list[dict[str, Any]]:
+        """The same of the end of the history, the last megabyte, which is read quickly however old the site is."""
+        try:
+            with (self.state / "history.jsonl").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _RECENT))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return []
+        return [event for line in lines if (event := _event(line)).get("command") in commands]
 
     def history(self, *commands: str) -> list[dict[str, Any]]:
         """The lines of the history that these commands wrote, the oldest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ class FakeInfluxDB(InfluxDB):
                 for name, sent in self.hosts.items()
                 for plugin, (times, spread, first) in sent.reads.items()
             ],
-            [_series("internal_write", name, time=0, spread=sent.refused) for name, sent in self.hosts.items()],
+            [_series("internal_write", name, time=0, sum=sent.refused) for name, sent in self.hosts.items()],
         ]
 
 
@@ -255,6 +256,28 @@ def test_a_host_that_has_just_begun_owes_only_what_came_due_since(
     lewi = status({"lewi": Sent(began=began, reads={})}).hosts[1]
 
     assert (lewi.expected, lewi.silent) == (expected, silent)
+
+
+@pytest.mark.parametrize("service", ["influxdb", "edge"])
+def test_what_failed_while_the_way_to_the_database_was_started_is_no_problem(status: Look, service: str) -> None:
+    sent = Sent(newest=NOW - 90, reads={}, refused=4)
+
+    just_now = status({"lewi": sent}, **{service: container(service, started=NOW - 5.0)})
+    later = status({"lewi": Sent(refused=4)}, **{service: container(service, started=END - 30.0)})
+    long_ago = status({"lewi": Sent(refused=4)}, **{service: container(service, started=END - 60.0)})
+
+    assert told(just_now) == told(later) == []
+    assert told(long_ago) == ["lewi: 4 of its writes failed in the last minute"]
+
+
+@pytest.mark.parametrize("outcome", ["verified", "rolled back"])
+def test_a_host_that_was_just_pushed_to_owes_nothing_yet(status: Look, site: Site, outcome: str) -> None:
+    site.make_state()
+    at = datetime.fromtimestamp(NOW - 20, UTC).isoformat(timespec="seconds")
+    line = {"at": at, "command": "push-config", "host": "lewi", "outcome": outcome}
+    (site.state / "history.jsonl").write_text(json.dumps(line) + "\n{cut off")
+
+    assert told(status({"lewi": Sent(newest=NOW - 60, reads={}, refused=4)})) == []
 
 
 def test_a_sidecar_that_was_just_started_owes_nothing_yet_though_it_sent_before(status: Look) -> None:
