@@ -26,6 +26,7 @@ _CONNECT, _READ = 5.0, 30.0
 _PAGE = 1000
 _EVERY = 0.5
 _NOT_TLS_ERRORS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words for no TLS
+_PREFERENCES = ("theme", "homeDashboardUID", "timezone", "weekStart", "language", "regionalFormat")
 _STATUS_HINT = "`aresmon status` says whether it runs, `aresmon logs grafana` has its last words"
 
 
@@ -140,6 +141,11 @@ class Grafana:
                 raise
             return False
         return True
+
+    def has_chosen_preferences(self) -> bool:
+        """Whether we have a theme, a home, a time zone, a first day of the week or a language of our own choice."""
+        answer = _mapping(self._send("GET", "/api/user/preferences"))
+        return any(answer.get(name) for name in _PREFERENCES)
 
     # Users -----------------------------------------------------------------------------------------------
 

@@ -72,7 +72,8 @@ def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: boo
             hint="a dashboard's uid is in its address: /d/<uid>/…; without any, all are exported",
         )
     wanted: dict[Path, bytes] = {}
-    folders = _read_folders(root) if uids else {}
+    known = _read_folders(root)
+    folders = dict(known) if uids else {}
     for uid in uids or sorted(own):
         found = grafana.dashboard(uid)
         if found is None or found["meta"].get("provisioned"):
@@ -80,14 +81,18 @@ def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: boo
         folder = str(found["meta"].get("folderUid", ""))
         folders |= _folder_with_parents(grafana, folder)
         wanted[_path_of(root, folder, uid)] = _serialise(_without_id(found["dashboard"]))
+    stale = [path for path in _list_paths(root) if path not in wanted and (not uids or path.stem in uids)]
+    moved = {path for path in stale if any(path.stem == other.stem for other in wanted)}
+    for path in stale:
+        if not prune and path not in moved:  # an import makes its folder again, with its title
+            folders = _known_with_parents(known, path.parent.name) | folders
     if folders or (root / _FOLDERS).exists():
         wanted[root / _FOLDERS] = _serialise(folders)
     written = [path for path, content in wanted.items() if _write(path, content)]
-    stale = [path for path in _list_paths(root) if path not in wanted and (not uids or path.stem in uids)]
     for path in stale:
-        if prune or any(path.stem == other.stem for other in wanted):  # it was moved
+        if prune or path in moved:
             path.unlink()
-    gone = tuple(path for path in stale if not any(path.stem == other.stem for other in wanted))
+    gone = tuple(path for path in stale if path not in moved)
     return ExportResult(tuple(written), len(wanted) - len(written), gone)
 
 
@@ -218,6 +223,15 @@ def _folder_with_parents(grafana: Grafana, uid: str) -> dict[str, dict[str, str]
         str(one["uid"]): {"title": str(one["title"]), "parent": parent}
         for one, parent in zip(line, above, strict=False)
     }
+
+
+def _known_with_parents(known: Mapping[str, dict[str, str]], uid: str) -> dict[str, dict[str, str]]:
+    """A folder and those above it, as `folders.json` had them."""
+    found = dict[str, dict[str, str]]()
+    while uid in known and uid not in found:
+        found[uid] = known[uid]
+        uid = known[uid].get("parent", "")
+    return found
 
 
 def _read_folders(root: Path) -> dict[str, dict[str, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from aresmon.config.access import GrafanaUser
@@ -21,12 +21,12 @@ _REMEMBERED = "grafana-users.json"
 _MOST_WRONG = 5  # the edge refuses an address after ten in a minute
 _AGAIN = "mend aresmon.yml if it is about that; `aresmon up` goes on from here"
 
-Act = Literal["add", "enable", "disable", "profile", "password", "join", "role", "server-admin"]
+Act = Literal["add", "enable", "disable", "replace", "profile", "password", "join", "role", "server-admin"]
 
 
 @dataclass(frozen=True, slots=True)
 class UserSpec:
-    """A user as the site wants it. An empty name or address is the user's own choice."""
+    """A user as the site wants it. An empty name or address is the user's own choice, but a guest's is none."""
 
     login: str
     role: str
@@ -34,6 +34,7 @@ class UserSpec:
     email: str
     is_server_admin: bool
     password: str = field(repr=False)
+    is_guest: bool = False
 
     @property
     def key(self) -> str:
@@ -53,7 +54,7 @@ class GrafanaUserChange:
 def list_wanted(config: Config, secrets: Mapping[str, str]) -> list[UserSpec]:
     """Everybody whom aresmon.yml names; the administrator comes first."""
     admin = UserSpec(config.grafana.admin, "Admin", "", "", True, secrets[site_secrets.GRAFANA_ADMIN])
-    guests = [_wanted(person, person.password) for person in config.grafana.guests]
+    guests = [replace(_wanted(person, person.password), is_guest=True) for person in config.grafana.guests]
     users = [
         _wanted(person, secrets[site_secrets.grafana_user_secret(person.login)]) for person in config.grafana.users
     ]
@@ -76,12 +77,26 @@ def match(people: Sequence[UserSpec], accounts: Sequence[Account], remembered: M
 
 
 def plan(
-    people: Sequence[UserSpec], accounts: Sequence[Account], *, takes: Mapping[str, bool], remembered: Mapping[str, str]
+    people: Sequence[UserSpec],
+    accounts: Sequence[Account],
+    *,
+    takes: Mapping[str, bool],
+    remembered: Mapping[str, str],
+    chosen: Collection[str] = (),
 ) -> list[GrafanaUserChange]:
-    """What is missing or different. `takes` says by key whose password was tried and whether it is taken, and
-    `remembered` whom we looked after last time, by key and uid."""
+    """What is missing or different. `takes` says by key whose password was tried and whether it is taken, `remembered`
+    whom we looked after last time, by key and uid, and `chosen` who has preferences, such as a theme or a home, by
+    key."""
     found = match(people, accounts, remembered)
-    changes = [change for one in people for change in _person(one, found.get(one.key), takes.get(one.key))]
+    changes = list[GrafanaUserChange]()
+    for one in people:
+        account = found.get(one.key)
+        if one.is_guest and account is not None and one.key in chosen:
+            # Nobody can set another user's preferences, and a guest has nothing else that would be lost.
+            what = f"make {one.login} anew, without the preferences that it was given"
+            changes.append(GrafanaUserChange("replace", what, account, one))
+        else:
+            changes.extend(_person(one, account, takes.get(one.key)))
     return [*changes, *_leaving(accounts, {account.id for account in found.values()}, remembered)]
 
 
@@ -116,7 +131,12 @@ def plan_changes(
     """What there is to do about these accounts of Grafana's. Nothing is changed; each password is tried once."""
     people, remembered = list_wanted(project.config, secrets), _remembered(project.site)
     found = match(people, accounts, remembered)
-    return plan(people, accounts, takes=_try(grafana, people, found), remembered=remembered)
+    takes = _try(grafana, people, found)
+    entered = [one for one in people if one.is_guest and takes.get(one.key) and found[one.key].role]
+    chosen = [
+        one.key for one in entered if grafana.as_user(found[one.key].login, one.password).has_chosen_preferences()
+    ]
+    return plan(people, accounts, takes=takes, remembered=remembered, chosen=chosen)
 
 
 def _try(grafana: Grafana, people: Sequence[UserSpec], found: Mapping[str, Account]) -> dict[str, bool]:
@@ -182,6 +202,8 @@ def _profile(one: UserSpec, account: Account) -> Iterator[GrafanaUserChange]:
         yield GrafanaUserChange("profile", f"give {one.login} its name {one.name} back", account, one)
     elif one.email and account.email.lower() != one.email.lower():
         yield GrafanaUserChange("profile", f"give {one.login} the address {one.email}", account, one)
+    elif one.is_guest and account.email.lower() not in ("", account.login.lower()):
+        yield GrafanaUserChange("profile", f"take the address {account.email} from {one.login}", account, one)
 
 
 def _leaving(accounts: Sequence[Account], kept: set[int], remembered: Mapping[str, str]) -> Iterator[GrafanaUserChange]:
@@ -210,7 +232,10 @@ def _add(grafana: Grafana, one: UserSpec) -> None:
 
 
 def _mend(grafana: Grafana, act: Act, account: Account, one: UserSpec) -> None:
-    if act == "enable":
+    if act == "replace":
+        grafana.delete(account.id)
+        _add(grafana, one)
+    elif act == "enable":
         grafana.enable(account.id, True)
     elif act == "password":
         grafana.set_password(account.id, one.password)
@@ -221,7 +246,7 @@ def _mend(grafana: Grafana, act: Act, account: Account, one: UserSpec) -> None:
     elif act == "server-admin":
         grafana.set_server_admin(account.id, one.is_server_admin)
     else:
-        own = "" if account.email == account.login else account.email
+        own = "" if one.is_guest or account.email == account.login else account.email
         grafana.update(account, login=one.login, name=one.name or account.name, email=one.email or own)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 REDUCED = Path(__file__).with_name("openapi-12.2.json")
 USED = (
-    *("/health", "/user", "/users", "/users/{user_id}"),
+    *("/health", "/user", "/user/preferences", "/users", "/users/{user_id}"),
     *("/admin/users", "/admin/users/{user_id}", "/admin/users/{user_id}/password"),
     *("/admin/users/{user_id}/permissions", "/admin/users/{user_id}/enable", "/admin/users/{user_id}/disable"),
     *("/orgs/{org_id}/users", "/orgs/{org_id}/users/{user_id}"),

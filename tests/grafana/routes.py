@@ -51,6 +51,15 @@ def _profile(user: User) -> dict[str, Any]:
     return {**told, "orgId": 1, "isGrafanaAdmin": user.is_admin, "isDisabled": user.is_disabled}
 
 
+def _preferences(asked: Asked) -> Any:
+    return dict(asked.user.preferences)
+
+
+def _prefer(asked: Asked) -> Any:
+    asked.user.preferences = {name: str(value) for name, value in asked.body.items() if value}
+    return {"message": "Preferences updated"}
+
+
 def _users(asked: Asked) -> Any:
     size, page = int(asked.query.get("perpage", "1000")), int(asked.query.get("page", "1"))
     chosen = list(asked.state.users.values())[(page - 1) * size : page * size]
@@ -206,6 +215,8 @@ def _reloaded(what: str) -> Callable[[Asked], Any]:
 
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/user"): Route(_me, "None"),
+    ("GET", "/user/preferences"): Route(_preferences, "Viewer"),
+    ("PUT", "/user/preferences"): Route(_prefer, "Viewer"),
     ("GET", "/users"): Route(_users),
     ("PUT", "/users/{user_id}"): Route(_update),
     ("POST", "/admin/users"): Route(_create),

@@ -40,6 +40,7 @@ class User:
     role: str = "Viewer"
     is_admin: bool = False
     is_disabled: bool = False
+    preferences: dict[str, str] = field(default_factory=dict)
     uid: str = field(default_factory=lambda: secrets.token_hex(7))
 
 

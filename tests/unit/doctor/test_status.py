@@ -272,7 +272,7 @@ def test_what_failed_while_the_way_to_the_database_was_started_is_no_problem(sta
 
 @pytest.mark.parametrize("outcome", ["verified", "rolled back"])
 def test_a_host_that_was_just_pushed_to_owes_nothing_yet(status: Look, site: Site, outcome: str) -> None:
-    site.make_state()
+    site.create_state_folder()
     at = datetime.fromtimestamp(NOW - 20, UTC).isoformat(timespec="seconds")
     line = {"at": at, "command": "push-config", "host": "lewi", "outcome": outcome}
     (site.state / "history.jsonl").write_text(json.dumps(line) + "\n{cut off")

@@ -117,6 +117,21 @@ def test_what_grafana_has_no_more_is_told_and_deleted_on_demand(root: Path, graf
     assert "general/loose.json" not in names(root)
 
 
+def test_a_folder_that_was_deleted_keeps_its_title_as_long_as_a_file_is_in_it(
+    root: Path, grafana: Grafana, standin: StandIn
+) -> None:
+    dashboard_files.export(root, grafana)
+    for deleted in ("fridge", "ours"):
+        del standin.state.folders[deleted]
+    del standin.state.dashboards["beer"]
+
+    assert [path.name for path in dashboard_files.export(root, grafana).gone] == ["beer.json"]
+    assert bring(root, grafana) == ["add beer"]
+
+    assert standin.state.folders["fridge"] == {"uid": "fridge", "title": "The fridge", "parentUid": "ours"}
+    assert standin.state.folders["ours"]["title"] == "Ours"
+
+
 def test_an_import_into_an_empty_grafana_makes_folders_and_dashboards(root: Path, grafana: Grafana) -> None:
     dashboard_files.export(root, grafana)
     other = StandIn(State())

@@ -24,7 +24,7 @@ from tests.unit.conftest import errors, load
 pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
 
 ADMIN = UserSpec("Ares", "Admin", "", "", True, "admin-password")
-GUEST = UserSpec("Guest", "Viewer", "Guest", "", False, "guest")
+GUEST = UserSpec("Guest", "Viewer", "Guest", "", False, "guest", is_guest=True)
 MARIE = UserSpec("marie", "Editor", "", "", False, "marie-password")
 THERE = [
     Account(1, "u1", "ares", "", "admin@localhost", True, False, "Admin"),
@@ -121,7 +121,7 @@ def test_who_is_missing_is_added() -> None:
         (account(role=""), ["let Guest in as viewer"]),
         (account(name="Party"), ["give Guest its name Guest back"]),
         (account(is_server_admin=True), ["take from Guest the care of Grafana itself"]),
-        (account(email="own@example.org"), []),
+        (account(email="own@example.org"), ["take the address own@example.org from Guest"]),
     ],
 )
 def test_what_a_guest_changed_is_put_back(changed: Account, told: list[str]) -> None:
@@ -234,6 +234,24 @@ def test_everything_that_a_guest_could_change_is_put_back(ensure: Ensure, standi
     assert (guest.login, guest.name, guest.password) == ("guest", "guest", "guest")
     assert (guest.role, guest.is_admin) == ("Viewer", False)
     assert "give party its login guest back" in told
+    assert ensure() == ()
+
+
+@pytest.mark.parametrize("preference", ["theme", "homeDashboardUID", "timezone", "language"])
+def test_a_guests_address_and_preferences_are_put_back_and_those_of_people_are_not(
+    ensure: Ensure, standin: StandIn, preference: str
+) -> None:
+    ensure()
+    guest, marie = by_login(standin, "guest"), by_login(standin, "marie")
+    guest.preferences, guest.email = {preference: "x"}, "party@example.org"
+    marie.preferences, marie.email = {preference: "x"}, "marie@example.org"
+
+    told = ensure()
+
+    again = by_login(standin, "guest")
+    assert told == ("make guest anew, without the preferences that it was given",)
+    assert (again.preferences, again.email, again.role, again.password) == ({}, "guest", "Viewer", "guest")
+    assert (marie.preferences, marie.email) == ({preference: "x"}, "marie@example.org")
     assert ensure() == ()
 
 
