@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
-from aresmon.config import collectors, model
+from aresmon.config import collectors, model, units
 from aresmon.config.names import DATABASE
 from aresmon.influxdb import backfill, downsampling, influxql
 from aresmon.influxdb.downsampling import Downsampling
@@ -154,7 +154,7 @@ def _prepare(line: Line, size: Size, today: int) -> None:
     """The database and its policies as `up` makes them, raw points being kept as long as they are wanted here."""
     line.tell(influxql.create_database(line.database, (size.raw + 2) * 24))
     line.tell(*(influxql.create_policy(line.database, policy, hours) for policy, hours in _KEPT.items()))
-    line.tell(influxql.create_policy(line.database, downsampling.FOREVER_POLICY, model.FOREVER))
+    line.tell(influxql.create_policy(line.database, downsampling.FOREVER_POLICY, units.FOREVER))
     hosts = downsampling.host_points((host, host) for host in size.names)
     pushed = (HostEvent(host, "push", "pushed", "its data arrives") for host in size.names)
     pushes = [event.line((today - day) * DAY - HOUR) for event in pushed for day in range(size.days)]

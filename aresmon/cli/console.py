@@ -1,4 +1,4 @@
-"""What a person sees. The only importer of rich; colours and movement only where there is a terminal."""
+"""The output of commands. Colours and animation only on a terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console as RichConsole
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from aresmon.backup import record
+from aresmon.cli.tables import OUTCOME_COLOURS, new_table, result_row, status_tables
 from aresmon.config.collectors import Collector
-from aresmon.doctor.activity import HostStatus
-from aresmon.doctor.problems import ServiceStatus, format_age
+from aresmon.doctor.problems import format_age
 from aresmon.doctor.status import Status
 from aresmon.influxdb import capacity
 from aresmon.push.result import GOOD, PushOutcome, PushResult
@@ -32,13 +31,6 @@ if TYPE_CHECKING:
     from aresmon.push.drift import Drift, PlannedPush
 
 
-_OUTCOME_COLOURS: Mapping[str, str] = {
-    PushOutcome.VERIFIED: "green",
-    PushOutcome.UNCHANGED: "green",
-    PushOutcome.UNVERIFIED: "yellow",
-    PushOutcome.SKIPPED: "dim",
-    PushOutcome.ROLLED_BACK: "yellow",
-}
 _STATE_COLOURS = {"firing": "red", "pending": "yellow", "error": "red", "unknown": "dim", "quiet": "green"}
 _MOST_ROWS = 20
 _MOST_NAMES = 8
@@ -121,10 +113,10 @@ class Console:
         if quiet:
             return
         counts = Counter(result.outcome for result in results)
-        table = _table("HOST", "OUTCOME", ">SECONDS", "COMMIT", "CONFIG ID")
+        table = new_table("HOST", "OUTCOME", ">SECONDS", "COMMIT", "CONFIG ID")
         for result in results:
             if len(results) <= _MOST_ROWS or result.outcome not in GOOD:
-                table.add_row(*_result_row(result))
+                table.add_row(*result_row(result))
         if table.row_count:
             self.out.print(table)
         alike: dict[tuple[Any, ...], list[str]] = {}
@@ -170,14 +162,14 @@ class Console:
 
     def hosts(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The hosts of a site."""
-        table = _table("HOST", "AGENT", "SSH", "COLLECTS", ">RELEASE")
+        table = new_table("HOST", "AGENT", "SSH", "COLLECTS", ">RELEASE")
         for one in rows:
             table.add_row(one["host"], one["agent"], one["ssh"], ", ".join(one["collect"]), str(one["release"] or "-"))
         self.out.print(table)
 
     def users(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The users of Grafana."""
-        table = _table("LOGIN", "ROLE", "STATE", "NAME", "FROM")
+        table = new_table("LOGIN", "ROLE", "STATE", "NAME", "FROM")
         for one in rows:
             colour = Text(one["state"], style="green" if one["state"] == "active" else "yellow")
             origin = "elsewhere" if one["kind"] == "own" else "aresmon.yml"
@@ -186,20 +178,20 @@ class Console:
 
     def pushes(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """The history of pushes."""
-        table = _table("WHEN", "HOST OR SECRET", ">RELEASE", "OUTCOME", "COMMIT", "BY")
+        table = new_table("WHEN", "HOST OR SECRET", ">RELEASE", "OUTCOME", "COMMIT", "BY")
         table.columns[0].no_wrap = True
         for one in lines:
             when = str(one.get("at", ""))[:16].replace("T", " ")
             release = str(one.get("release") or "")
             host = str(one.get("host") or one.get("secret", ""))
             outcome = str(one.get("outcome", ""))
-            colour = Text(outcome, style="green" if outcome == "rotated" else _OUTCOME_COLOURS.get(outcome, "red"))
+            colour = Text(outcome, style="green" if outcome == "rotated" else OUTCOME_COLOURS.get(outcome, "red"))
             table.add_row(when, host, release, colour, str(one.get("commit", ""))[:7], str(one.get("by", "")))
         self.out.print(table)
 
     def secrets(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The secrets of a site."""
-        table = _table("NAME", "FOR", "MADE", "ROTATED")
+        table = new_table("NAME", "FOR", "MADE", "ROTATED")
         for one in rows:
             table.add_row(one["name"], one["for"], one["made"][:10] or "-", one["rotated"])
         self.out.print(table)
@@ -211,7 +203,7 @@ class Console:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A plain table; a column whose title begins with `>` stands to the right."""
-        table = _table(*columns)
+        table = new_table(*columns)
         for row in rows:
             table.add_row(*row)
         self.out.print(table)
@@ -239,7 +231,7 @@ class Console:
 
     def status(self, status: Status, *, well: str = "No problems found.") -> None:
         """Services, hosts, and what is wrong; `well` is said if nothing is."""
-        for table in _status_tables(status):
+        for table in status_tables(status):
             self.out.print(table)
         if status.capacity is not None:
             self.say(capacity.describe(status.capacity))
@@ -253,7 +245,7 @@ class Console:
 
     def collectors(self, collectors: Iterable[Collector]) -> None:
         """What can be watched."""
-        table = _table("COLLECTOR", "WATCHES", "NEEDS")
+        table = new_table("COLLECTOR", "WATCHES", "NEEDS")
         for one in collectors:
             own = "" if one.is_shipped else " (overrides/)"
             table.add_row(one.name + own, one.title, ", ".join(variable.name for variable in one.required))
@@ -261,7 +253,7 @@ class Console:
 
     def alerts(self, rules: Sequence[RuleStatus]) -> None:
         """The rules of alerts, and what fires now."""
-        table = _table("ALERT", "SEVERITY", "WHERE", "FIRES", "FOR", "STATE")
+        table = new_table("ALERT", "SEVERITY", "WHERE", "FIRES", "FOR", "STATE")
         for column in (table.columns[0], table.columns[1], table.columns[-1]):
             column.no_wrap = True
         for rule in rules:
@@ -318,13 +310,13 @@ class Rollout:
     def table(self) -> Group:
         """The hosts that are under way, as many as fit, and how many are waiting and done."""
         height = max(3, self._console.out.height - 4)
-        table = _table("HOST", "STATE")
+        table = new_table("HOST", "STATE")
         active = [host for host, state in self._states.items() if host not in self._results and state != "waiting"]
         ended = list(self._results)[-max(1, height - len(active)) :] if len(active) < height else []
         for host in [*ended, *active][-height:]:
             result = self._results.get(host)
             state = self._states[host] if result is None else str(result.outcome)
-            table.add_row(host, Text(state, style="cyan" if result is None else _OUTCOME_COLOURS.get(state, "red")))
+            table.add_row(host, Text(state, style="cyan" if result is None else OUTCOME_COLOURS.get(state, "red")))
         waiting = len(self._states) - len(active) - len(self._results)
         took = time.monotonic() - self._begun
         counts = f"{len(self._results)} done, {len(active)} under way, {waiting} waiting, {took:.0f} s"
@@ -337,12 +329,6 @@ def _some(hosts: Sequence[str]) -> str:
     return ", ".join(hosts[:_MOST_NAMES]) + more
 
 
-def _result_row(result: PushResult) -> list[str | Text]:
-    outcome = Text(str(result.outcome), style=_OUTCOME_COLOURS.get(result.outcome, "red"))
-    seconds = f"{result.seconds:.1f}" if result.seconds else ""
-    return [result.host, outcome, seconds, result.commit[:7], result.mark if result.outcome in GOOD else ""]
-
-
 class _Stage:
     def __init__(self, what: str, spinner: Any) -> None:
         self.what, self.spinner, self.failure = what, spinner, ""
@@ -353,50 +339,3 @@ class _Stage:
 
     def fail(self, detail: str) -> None:
         self.failure = detail
-
-
-def _status_tables(status: Status) -> Iterator[Table]:
-    services = _table("SERVICE", "STATE", "IMAGE", ">RESTARTS", ">MEMORY", ">UP")
-    for service in status.services:
-        services.add_row(*_service_row(service, status.at))
-    yield services
-    if status.hosts:
-        hosts = _table("HOST", "AGENT", ">NEWEST", ">POINTS/MIN", ">READS", "SILENT")
-        for host in status.hosts:
-            hosts.add_row(*_host_row(host))
-        yield hosts
-
-
-def _service_row(service: ServiceStatus, at: float) -> list[str | Text]:
-    word = service.health if service.state == "running" and service.health else service.state
-    colour = {"healthy": "green", "running": "green", "starting": "yellow"}.get(word, "red")
-    memory = f"{service.memory >> 20}/{service.memory_limit >> 20} MiB" if service.memory_limit else ""
-    up = format_age(at - service.since) if service.since else ""
-    return [service.name, Text(word, style=colour), service.image, str(service.restarts), memory, up]
-
-
-def _host_row(host: HostStatus) -> list[str | Text]:
-    if host.age is None:
-        return [host.name, host.agent, Text("never", style="yellow"), "", "", ""]
-    silent = Text(", ".join(host.silent), style="yellow")
-    due = f"{host.reads}/{host.expected}" if host.expected else "starting"
-    reads = Text(due, style="" if host.reads >= host.expected else "yellow")
-    return [
-        host.name,
-        host.agent,
-        Text(format_age(host.age), style="green" if host.age <= host.late_after else "red"),
-        str(host.points),
-        reads,
-        silent,
-    ]
-
-
-def _table(*columns: str) -> Table:
-    """A table without lines, which a narrow terminal folds rather than cuts; `>` is for numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        is_number = column.startswith(">")
-        table.add_column(
-            column.lstrip(">"), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
-        )
-    return table

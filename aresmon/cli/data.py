@@ -185,7 +185,7 @@ def let_shorten(project: Project, *, meant: bool, dry_run: bool) -> bool:
 
 
 def _row(one: PolicyUsage) -> list[str]:
-    from aresmon.config.model import format_hours
+    from aresmon.config.units import format_hours
     from aresmon.doctor.problems import format_age
     from aresmon.influxdb import capacity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 
-from aresmon.config.model import ListenAddress
+from aresmon.config.listen import ListenAddress
 from aresmon.doctor.facts import DiskFacts, EngineFacts, ListenerFacts, MachineFacts, ServiceFacts, StackFacts
 from aresmon.doctor.findings import Finding
 from aresmon.influxdb.capacity import Capacity, format_size

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aresmon.backup.record import BackupRecord
-from aresmon.config.model import ListenAddress
+from aresmon.config.listen import ListenAddress
 from aresmon.influxdb.capacity import Capacity
 
 

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aresmon.config.model import FOREVER, Config
+from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
+from aresmon.config.units import FOREVER
 from aresmon.config.views import Views
 from aresmon.influxdb import capacity, downsampling, influxql
 from aresmon.influxdb.capacity import ShardSize

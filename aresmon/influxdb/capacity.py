@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from aresmon.config.model import FOREVER
 from aresmon.config.names import DATABASE
+from aresmon.config.units import FOREVER
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.influxdb.influxql import identifier
 from aresmon.site.preflight import LEAST_ROOM

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from aresmon.config import builtin_alerts
-from aresmon.config.model import FOREVER, Config
+from aresmon.config.model import Config
 from aresmon.config.names import DATABASE, uid_of_host
+from aresmon.config.units import FOREVER
 from aresmon.config.views import FieldKind, Measurement, Views
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, Series

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aresmon.config.model import FOREVER, RetentionSettings
+from aresmon.config.model import RetentionSettings
+from aresmon.config.units import FOREVER
 
 POLICIES: Mapping[str, str] = {"raw": "raw", "1m": "minute", "1h": "hour"}
 """Retention policy → field of `RetentionSettings`. `raw` is the database's default policy."""

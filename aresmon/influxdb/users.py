@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from aresmon.config.model import FOREVER, Config, format_hours
+from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
+from aresmon.config.units import FOREVER, format_hours
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.site.folder import Site

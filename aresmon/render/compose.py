@@ -11,7 +11,8 @@ from pathlib import Path
 from aresmon.config.access import url_path
 from aresmon.config.alerts import Mail
 from aresmon.config.layout import Layout
-from aresmon.config.model import Config, GrafanaSettings, Host, mebibytes
+from aresmon.config.model import Config, GrafanaSettings, Host
+from aresmon.config.units import mebibytes
 from aresmon.render.grafana.contact_points import SECRETS
 
 _HEADER = (

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from aresmon.config.model import ListenAddress
+from aresmon.config.listen import ListenAddress
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
 

@@ -14,7 +14,8 @@ from aresmon.agents import sources
 from aresmon.config.collectors import Catalogue
 from aresmon.config.collectors import plugins as plugins_of
 from aresmon.config.layout import FILE, SOCKET
-from aresmon.config.model import Config, Host, ListenAddress
+from aresmon.config.listen import ListenAddress
+from aresmon.config.model import Config, Host
 from aresmon.config.package_data import package_files
 from aresmon.engine.compose import Compose
 from aresmon.engine.containers import Container

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from aresmon.config.model import Config, ListenAddress
+from aresmon.config.listen import ListenAddress
+from aresmon.config.model import Config
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError

@@ -27,7 +27,7 @@ FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in f
 
 # Libraries that only these modules import, so that each kind of effect has one place.
 GATEKEEPERS = {
-    "rich": {"cli.console"},
+    "rich": {"cli.console", "cli.tables"},
     "subprocess": {"system.process"},
     "docker": {"engine.docker", "engine.containers", "influxdb.client"},
     "requests": {"engine.docker", "grafana.client", "influxdb.client", "stack.readiness"},

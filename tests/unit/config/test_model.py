@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aresmon.config.access import url_host
-from aresmon.config.model import (
-    FOREVER,
-    Config,
-    ConfigsSettings,
-    ListenAddress,
-    RetentionSettings,
-    format_hours,
-    parse_hours,
-)
+from aresmon.config.listen import ListenAddress
+from aresmon.config.model import Config, ConfigsSettings, RetentionSettings
+from aresmon.config.units import FOREVER, format_hours, parse_hours
 from tests.unit.conftest import load
 
 

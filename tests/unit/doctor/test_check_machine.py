@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from aresmon.config.model import ListenAddress
+from aresmon.config.listen import ListenAddress
 from aresmon.doctor import probe_machine
 from aresmon.doctor.check_machine import disks, engine, parse_listening, ports, stack
 from aresmon.doctor.check_machine import machine as machine_check

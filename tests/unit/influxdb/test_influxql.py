@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aresmon.config.model import FOREVER, RetentionSettings
+from aresmon.config.model import RetentionSettings
+from aresmon.config.units import FOREVER
 from aresmon.influxdb import influxql
 
 ODD = st.text(st.sampled_from("ab'\"\\\n; $é"))

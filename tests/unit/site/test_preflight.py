@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from aresmon.config.model import ListenAddress
+from aresmon.config.listen import ListenAddress
 from aresmon.site import preflight
 from aresmon.system.errors import AresmonError
 

@@ -1,0 +1,24 @@
+"""Durations and sizes of aresmon.yml, as numbers."""
+
+from __future__ import annotations
+
+HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
+FOREVER = 0
+
+
+def parse_hours(duration: str) -> int:
+    """`7d` → 168; `forever` → 0."""
+    return FOREVER if duration == "forever" else int(duration[:-1]) * HOURS[duration[-1]]
+
+
+def format_hours(hours: int) -> str:
+    """So many hours as one would write them: 168 → `7d`, 17520 → `2y`, 0 → `forever`."""
+    if hours == FOREVER:
+        return "forever"
+    unit = next(unit for unit in "ydh" if hours % HOURS[unit] == 0)
+    return f"{hours // HOURS[unit]}{unit}"
+
+
+def mebibytes(size: str) -> int:
+    """How much `512m` or `2g` is, in MiB."""
+    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
