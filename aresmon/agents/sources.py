@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -10,6 +12,8 @@ from pathlib import Path
 from aresmon.agents import near_files
 from aresmon.agents import repository as agents_repository
 from aresmon.config.model import Host
+from aresmon.render import telegraf
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.site.project import Project
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
@@ -152,13 +156,21 @@ class Release:
     """A configuration of a host that was verified, and its config ID, `mark`.
 
     `number` counts from 1; 0 is the configuration before the first push. `commit` is that of the `configs` repository,
-    `at` in seconds since 1970. The fields are the keys of the release's JSON file."""
+    `at` in seconds since 1970. The fields are the keys of the release's JSON file. A configuration as it was found on
+    the host, whatever it says, has no config ID."""
 
     number: int
     mark: str
     by: str
     at: float
     commit: str = ""
+
+    @property
+    def is_as_found(self) -> bool:
+        return not self.mark
+
+
+_FOUND = "as it was found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +188,59 @@ class Releases:
         return next(self._read(), None)
 
     def body(self, number: int) -> str:
-        """Return the configuration of a release, without its config ID. Raises AresmonError if it does not exist."""
+        """Return the configuration of a release, without its config ID.
+
+        Raises AresmonError if it does not exist, or is not UTF-8.
+        """
         try:
-            return self._conf(number).read_bytes().decode()  # keeps the line ends
-        except (OSError, UnicodeDecodeError):
+            return self.content(number).decode()  # keeps the line ends
+        except UnicodeDecodeError as error:
+            raise AresmonError(
+                f"release {number} of {self.folder.name} is not text: byte {error.start} is not UTF-8",
+                hint=f"`aresmon rollback-config {self.folder.name} --to {number}` deploys it as it is",
+            ) from None
+
+    def content(self, number: int) -> bytes:
+        """Return the same as bytes. Raises AresmonError if the release does not exist."""
+        try:
+            return self._conf(number).read_bytes()
+        except OSError:
             known = ", ".join(str(one.number) for one in self.all()) or "none"
             raise AresmonError(
                 f"{self.folder.name} has no release {number}",
                 hint=f"its releases are: {known}; `aresmon history {self.folder.name}` lists them",
             ) from None
 
-    def add(self, body: str, release: Release) -> None:
-        """Store a release, and delete the oldest ones above the limit."""
-        files.write(self._conf(release.number), body.encode(), mode=0o600)
+    def add(self, body: str | bytes, release: Release) -> None:
+        """Store a release, and delete the oldest ones above the limit; the first found configuration is kept."""
+        content = body if isinstance(body, bytes) else body.encode()
+        files.write(self._conf(release.number), content, mode=0o600)
         self._about(release.number).write(release)
-        for old in self.all()[:-KEPT]:
+        for old in [one for one in self.all() if one.by != _FOUND][:-KEPT]:
             self._about(old.number).delete()
             self._conf(old.number).unlink(missing_ok=True)
+
+    def add_found(self, content: bytes) -> None:
+        """Store a configuration as it was found on the host, byte for byte; nothing if it is stored already."""
+        if not any(self.content(one.number) == content for one in self.all() if one.by == _FOUND):
+            number = 0 if self.newest() is None else self.next_number()
+            self.add(content, Release(number, "", _FOUND, time.time()))
+
+    def get(self, number: int) -> Release | None:
+        """A release; None if it does not exist."""
+        with suppress(AresmonError):
+            return self._about(number).read()
+        return None
+
+    def replaceable(self, templates: TelegrafTemplates) -> tuple[str, ...]:
+        """The SHA-256 of the files on the host that a first push may replace, since they are kept here."""
+        newest, kept = self.newest(), list[bytes]()
+        with suppress(AresmonError):  # a release whose content is gone keeps nothing
+            if newest is not None and not newest.is_as_found:
+                kept.append(telegraf.with_config_id(self.body(newest.number), newest.mark, templates).encode())
+            if newest is not None and self.get(0) is not None:
+                kept.append(self.content(0))
+        return tuple(hashlib.sha256(content).hexdigest() for content in kept)
 
     def next_number(self) -> int:
         """The number of the next release."""

@@ -144,6 +144,9 @@ class Console:
             commit = f" (configs {one.commit[:7]})" if one.commit else ""
             self.say(f"{one.host}: {'would change' if one.diff else 'nothing to do'}{commit}")
             self.diff(one.diff)
+            if one.found:
+                ways = "a push asks, or takes --adopt or --overwrite"
+                self.say(f"  the host has a configuration of its own ({one.found}): {ways}")
             for path in one.drifted:
                 self.say(f"  {path} was edited by hand since the last push")
             for note in one.notes:

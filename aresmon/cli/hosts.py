@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from aresmon.cli import completion
+from aresmon.cli import completion, deployment
 from aresmon.cli.common import command, confirm_by_name, group, run_in_session, the_console, the_engine, the_project
-from aresmon.cli.options import AskSudo, Host, Json, Yes
+from aresmon.cli.options import Adopt, AskSudo, Host, Json, Overwrite, Yes
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from aresmon.config.model import AgentKind
     from aresmon.influxdb.client import InfluxDB
     from aresmon.push.enroll import EnrollOptions, FoundAgent
-    from aresmon.push.result import PushResult
     from aresmon.push.session import Session
     from aresmon.site.folder import Site
     from aresmon.site.project import Project
@@ -78,17 +77,24 @@ def add(
         list[str] | None,
         typer.Option("--env", metavar="NAME=VALUE", help="A variable that a collector requires; can be repeated."),
     ] = None,
+    overwrite: Overwrite = False,
+    adopt: Adopt = False,
     ask_sudo: AskSudo = False,
 ) -> None:
     """Add a host: install Telegraf, deploy to it, verify its data.
 
     Detects the services on the host, adds the host to aresmon.yml and creates its credentials. An interrupted run
     continues with the same command.
+
+    If somebody has configured Telegraf on the host, it is not replaced unasked: --adopt keeps that configuration,
+    --overwrite replaces it.
     """
     import asyncio
 
     from aresmon.push import enroll
 
+    if adopt and overwrite:
+        raise AresmonError("--overwrite and --adopt cannot be combined", code=ExitCode.USAGE)
     project = the_project()
     asked = enroll.EnrollOptions(
         name, ssh, _kind(agent), tuple(filter(None, collect.split(","))), _variables(env or [])
@@ -97,7 +103,7 @@ def add(
     try:
         project = the_project()  # with the new host in it
         _give_credentials(project, name, ask_sudo=ask_sudo)
-        code = _push(project, name, ask_sudo=ask_sudo)
+        code = _push(project, name, adopt=adopt, overwrite=overwrite, ask_sudo=ask_sudo)
     except AresmonError as error:
         raise AresmonError(error.message, hint=f"{error.hint}; {enroll.next_step(name)}", code=error.code) from None
     raise typer.Exit(code)
@@ -246,26 +252,19 @@ def _give_credentials(project: Project, name: str, *, ask_sudo: bool) -> None:
     console.note(f"copy this aresmon.yml to {config.server}; otherwise its next `up` revokes the credentials of {name}")
 
 
-def _push(project: Project, name: str, *, ask_sudo: bool) -> ExitCode:
-    from aresmon.cli.push import warn_elsewhere
+def _push(project: Project, name: str, *, adopt: bool, overwrite: bool, ask_sudo: bool) -> ExitCode:
     from aresmon.push import order, rollout
-    from aresmon.push import run as push_run
     from aresmon.site.folder import current_user
 
-    console, host = the_console(), project.config.host(name)
+    host = project.config.host(name)
+    options = order.PushOptions(by=current_user(), overwrite=overwrite)
+    sources = deployment.SourceOptions(adopt=adopt)
 
-    async def run(session: Session) -> Sequence[PushResult]:
-        wanted, refused = push_run.build_targets(session, [host])
-        warn_elsewhere(wanted)
-        options = order.PushOptions(by=current_user(), overwrite=True)
-        with console.rollout([name]) as shown:
-            pushed = await push_run.push(session, wanted, options=options, pace=rollout.RolloutPace(0), observer=shown)
-        return [*refused, *pushed]
+    async def run(session: Session) -> ExitCode:
+        return await deployment.deploy(session, [host], options, rollout.RolloutPace(0), sources=sources)
 
     with project.site.lock("hosts add"):
-        results = run_in_session(run, project=project, ask_sudo=ask_sudo)
-    console.results(results)
-    return rollout.exit_code(results)
+        return run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
 def _tell_found(name: str, found: FoundAgent) -> None:

@@ -46,6 +46,10 @@ Force = Annotated[bool, typer.Option("--force", help="Deploy even if the agent i
 BreakLock = Annotated[
     bool, typer.Option("--break-lock", help="End a deployment that hangs on the host, roll it back, and continue.")
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was changed or found on the host.")]
+Adopt = Annotated[
+    bool, typer.Option("--adopt", help="Keep what was changed or found on the host, as a file of the site.")
+]
 Deadline = Annotated[
     int | None,
     typer.Option(

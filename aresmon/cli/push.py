@@ -6,17 +6,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli import completion
+from aresmon.cli import completion, deployment
 from aresmon.cli.common import run_in_session, the_console, the_project
-from aresmon.cli.options import AskSudo, BreakLock, Deadline, DryRun, Force, Host, Hosts, Json, NoVerify
+from aresmon.cli.options import (
+    Adopt,
+    AskSudo,
+    BreakLock,
+    Deadline,
+    DryRun,
+    Force,
+    Host,
+    Hosts,
+    Json,
+    NoVerify,
+    Overwrite,
+)
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aresmon.push.order import PushOptions, Target
+    from aresmon.push.order import PushOptions
     from aresmon.push.result import PushResult
-    from aresmon.push.rollout import RolloutPace
     from aresmon.push.session import Session
 
 
@@ -37,10 +48,8 @@ def push_config(
     strict: Annotated[
         bool, typer.Option("--strict", help="Also roll back if a single measurement stops arriving.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Overwrite changes made on the host.")] = False,
-    adopt: Annotated[
-        bool, typer.Option("--adopt", help="Save changes made on the host as a file of the site, and keep them.")
-    ] = False,
+    overwrite: Overwrite = False,
+    adopt: Adopt = False,
     change_source: Annotated[
         bool,
         typer.Option(
@@ -75,29 +84,23 @@ def push_config(
     options = _options(
         verify=not no_verify,
         strict=strict,
-        overwrite=overwrite or adopt,
+        overwrite=overwrite,
         force=force,
         break_lock=break_lock,
         deadline=deadline,
     )
     _warn_unverified(no_verify)
 
+    sources = deployment.SourceOptions(adopt=adopt, change_source=change_source)
+
     async def run(session: Session) -> None:
-        saved = await push_drift.adopt(session, chosen) if adopt else {}
-        # Whoever adopts has decided where the configuration comes from.
-        names = [host.name for host in chosen] if change_source else [*saved]
-        wanted, refused = push_run.build_targets(session, chosen, change_source=names)
-        if saved:
-            wanted, shadowed = push_drift.split_shadowed(wanted, saved)
-            refused += shadowed
-        for host, path in saved.items():
-            the_console().warn(f"{host}: its edit was saved as {path}")
         if dry_run:
-            warn_elsewhere(wanted)
+            names = [host.name for host in chosen] if change_source else []
+            wanted, refused = push_run.build_targets(session, chosen, change_source=names)
+            deployment.warn_elsewhere(wanted)
             _tell_plan(await push_drift.plan(session, wanted), refused, as_json=as_json)
-        else:
-            pace = rollout.RolloutPace(canary, parallel, max_fail)
-            await _push(session, wanted, refused, options, pace, as_json=as_json)
+        pace = rollout.RolloutPace(canary, parallel, max_fail)
+        raise typer.Exit(await deployment.deploy(session, chosen, options, pace, sources=sources, as_json=as_json))
 
     if dry_run:
         run_in_session(run, project=project, ask_sudo=ask_sudo)
@@ -141,7 +144,8 @@ def rollback_config(
 
     async def run(session: Session) -> None:
         target = push_run.previous_target(session, chosen, to)
-        await _push(session, [target], [], options, rollout.RolloutPace(0), as_json=as_json)
+        results = await deployment.roll_out(session, [target], [], options, rollout.RolloutPace(0), as_json=as_json)
+        raise typer.Exit(deployment.tell(results, as_json=as_json))
 
     with project.site.lock("rollback-config"):
         run_in_session(run, project=project, ask_sudo=ask_sudo)
@@ -197,50 +201,19 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
     raise typer.Exit(ExitCode.DEGRADED if any(one.what for one in found) else ExitCode.DONE)
 
 
-async def _push(
-    session: Session,
-    wanted: Sequence[Target],
-    refused: Sequence[PushResult],
-    options: PushOptions,
-    pace: RolloutPace,
-    *,
-    as_json: bool,
-) -> None:
-    from aresmon.push import rollout
-    from aresmon.push import run as push_run
-
-    console = the_console()
-    warn_elsewhere(wanted)
-    names = [*(one.host for one in refused), *(target.host.name for target in wanted)]
-    with console.rollout(names, quiet=as_json) as shown:
-        for one in refused:
-            shown.finished(one)
-        pushed = await push_run.push(session, wanted, options=options, pace=pace, observer=shown) if wanted else []
-    results = [*refused, *pushed]
-    code = rollout.exit_code(results)
-    if as_json:
-        console.data({"ok": code == ExitCode.DONE, "hosts": [push_run.as_json(one) for one in results]})
-    else:
-        console.results(results)
-    if code != ExitCode.BROKEN and any(one.is_interrupted for one in results):
-        code = ExitCode.INTERRUPTED
-    raise typer.Exit(code)
-
-
-def warn_elsewhere(wanted: Sequence[Target]) -> None:
-    """Say, before a push begins, which configurations do not send to this site."""
-    for target in wanted:
-        if target.elsewhere:
-            the_console().warn(f"{target.host.name}: {target.elsewhere}")
-
-
 def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json: bool) -> None:
     console = the_console()
     failed = [*refused, *(one.refusal for one in planned if one.refusal)]
     if as_json:
         console.data(
             [
-                {"host": one.host, "changes": bool(one.diff), "diff": one.diff, "notes": list(one.notes)}
+                {
+                    "host": one.host,
+                    "changes": bool(one.diff),
+                    "diff": one.diff,
+                    "notes": list(one.notes),
+                    "found": one.found,
+                }
                 for one in planned
             ]
         )

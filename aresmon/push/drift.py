@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aresmon.config.model import Host
-from aresmon.push import protocol, result
+from aresmon.push import found, protocol, result
 from aresmon.push.order import Target
 from aresmon.push.protocol import HostSurvey
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.session import Session
 from aresmon.render import telegraf
 from aresmon.ssh.transport import LostError, UnreachableHostError
-from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
 
@@ -23,7 +22,8 @@ from aresmon.system.errors import AresmonError
 class PlannedPush:
     """What a push would change on one host: its configuration `live` becomes `wanted`, both without the config ID.
 
-    `live` is None where the host has no configuration, or could not be read, for which `refusal` is the reason.
+    `live` is None where the host has no configuration, or could not be read, for which `refusal` is the reason. `found`
+    describes a configuration that somebody wrote on a host that was never pushed to; it is not replaced unasked.
     """
 
     host: str
@@ -33,24 +33,31 @@ class PlannedPush:
     refusal: PushResult | None = None
     commit: str = ""
     notes: tuple[str, ...] = ()
+    found: str = ""
 
     @property
     def diff(self) -> str:
         """What would change, as a unified diff."""
-        return _diff(self.host, self.live or "", self.wanted)
+        return difference(self.host, self.live or "", self.wanted)
 
 
 async def plan(session: Session, wanted: Sequence[Target]) -> list[PlannedPush]:
     """What a push would change on each host. Changes nothing."""
 
     async def one(target: Target) -> PlannedPush:
-        survey = await _survey(session, target.host)
+        survey = await survey_host(session, target.host)
         if isinstance(survey, PushResult):
             return PlannedPush(target.host.name, None, target.body, refusal=survey, commit=target.commit)
         live = _text(survey.content(session.agent(target.host).watched))
         body = None if live is None else telegraf.without_config_id(live, session.templates)
         return PlannedPush(
-            target.host.name, body, target.body, tuple(survey.drifted), commit=target.commit, notes=target.notes
+            target.host.name,
+            body,
+            target.body,
+            tuple(survey.drifted),
+            commit=target.commit,
+            notes=target.notes,
+            found=_summary(survey, session.agent(target.host).watched),
         )
 
     return list(await asyncio.gather(*(one(target) for target in wanted)))
@@ -71,46 +78,24 @@ async def drift(session: Session, hosts: Sequence[Host]) -> list[Drift]:
     """Compare each host's files with the last push. Changes nothing."""
 
     async def one(host: Host) -> Drift:
-        survey = await _survey(session, host)
+        survey = await survey_host(session, host)
         if isinstance(survey, PushResult):
             return Drift(host.name, survey.why, next=survey.next)
         try:
-            return _drift(session, host, survey)
+            return drift_of(session, host, survey)
         except AresmonError as error:  # its last release cannot be read
             return Drift(host.name, error.message, next=error.hint)
 
     return list(await asyncio.gather(*(one(host) for host in hosts)))
 
 
-async def adopt(session: Session, hosts: Sequence[Host]) -> dict[str, str]:
-    """Save each configuration that was edited on its host as `overrides/agents/<host>.conf`.
-
-    Returns the paths by host, only of hosts with an edit.
-    """
-    kept = {}
-    for found in await drift(session, hosts):
-        if found.live is not None and found.diff:
-            path = session.site.overrides / "agents" / f"{found.host}.conf"
-            files.write(path, telegraf.adopted(found.live, found.host, session.templates).encode())
-            kept[found.host] = str(path)
-    return kept
+def _summary(survey: HostSurvey, watched: str) -> str:
+    """The inputs and outputs of a configuration that somebody wrote on the host; empty if there is none."""
+    return found.read(survey.content(watched) or b"").summary if survey.found else ""
 
 
-def split_shadowed(wanted: Sequence[Target], kept: Mapping[str, str]) -> tuple[list[Target], list[PushResult]]:
-    """The targets that can be pushed after an adoption, and a refusal for each that `configs` would overwrite."""
-    found, refused = list[Target](), list[PushResult]()
-    for target in wanted:
-        name = target.host.name
-        if name not in kept or not target.commit:
-            found.append(target)
-            continue
-        why = f"its edit was saved as {kept[name]}, but the repository has another {name}.conf"
-        hint = f"commit it to the repository as {name}.conf, then push with --overwrite"
-        refused.append(PushResult(name, PushOutcome.REFUSED, why, hint))
-    return found, refused
-
-
-def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
+def drift_of(session: Session, host: Host, survey: HostSurvey) -> Drift:
+    """Compare a host's files with the last push. Raises AresmonError if its last release cannot be read."""
     paths = session.agent(host)
     live = _text(survey.content(paths.watched))
     if survey.pending:
@@ -119,9 +104,11 @@ def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
         return Drift(host.name, result.describe_damaged(survey.damaged), next=f"`aresmon push-config {host.name}`")
     newest = session.releases(host).newest()
     if not survey.last_push.content or newest is None:
-        return Drift(host.name, "never pushed to from this site", next=f"`aresmon push-config {host.name}`", live=live)
+        summary = _summary(survey, paths.watched)
+        own = f"; it has a configuration of its own ({summary})" if summary else ""
+        return Drift(host.name, f"never pushed to from this site{own}", next=f"`aresmon push-config {host.name}`")
     body = None if live is None else telegraf.without_config_id(live, session.templates)
-    pushed = session.releases(host).body(newest.number)
+    pushed = session.releases(host).content(newest.number).decode(errors="replace")
     edited = [path for path in survey.drifted if path == paths.watched or host != session.config.sidecar]
     if host == session.config.sidecar and body == pushed:
         edited = []
@@ -131,13 +118,16 @@ def _drift(session: Session, host: Host, survey: HostSurvey) -> Drift:
     if body == pushed:
         what += " (not shown, because it contains passwords)"
     remedy = f"to keep the edit: `aresmon push-config {host.name} --adopt`; to discard it: --overwrite instead"
-    return Drift(host.name, what, _diff(host.name, pushed, body or ""), remedy, live)
+    return Drift(host.name, what, difference(host.name, pushed, body or ""), remedy, live)
 
 
-async def _survey(session: Session, host: Host) -> HostSurvey | PushResult:
+async def survey_host(session: Session, host: Host, *, every: bool = False) -> HostSurvey | PushResult:
+    """The state of a host, or a refusal if it cannot be read. With `every`, a configuration that was found there is
+    reported also if it is kept."""
     paths = session.agent(host)
     try:
-        return await protocol.survey(paths, session.transport(host), shown=[paths.watched])
+        replaces = () if every else session.replaceable(host)
+        return await protocol.survey(paths, session.transport(host), shown=[paths.watched], replaces=replaces)
     except (UnreachableHostError, LostError) as error:
         return PushResult(host.name, PushOutcome.UNREACHABLE, error.message, error.hint)
     except AresmonError as error:
@@ -148,6 +138,9 @@ def _text(content: bytes | None) -> str | None:
     return None if content is None else content.decode(errors="replace")
 
 
-def _diff(host: str, before: str, after: str) -> str:
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return result.mask_secrets("".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted")))
+def difference(host: str, before: str, after: str) -> str:
+    """What differs between two configurations, as a unified diff without secrets; empty if nothing does."""
+    old, new = (result.mask_secrets(text).splitlines(keepends=True) for text in (before, after))
+    if old == new and before != after:
+        return f"{host}: only secrets differ, which are not shown\n"
+    return "".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from aresmon.agents import lint
 from aresmon.agents.inputs import InputChange
 from aresmon.agents.lint import AgentTiming
-from aresmon.push import diagnosis, protocol
+from aresmon.push import diagnosis, found, protocol
 from aresmon.push import result as push_result
 from aresmon.push.observer import PushObserver
 from aresmon.push.protocol import HostMessage, PushOrder
@@ -125,8 +125,7 @@ class _Push:
                 self.state = message.rest
                 self.report(message.rest)
             case "running":
-                if self.verifier is not None and self.order.verify:
-                    self.verifying = asyncio.create_task(self.verify(conversation, self.verifier))
+                self.verifying = self.start_verification(conversation)
             case "log":
                 self.log.append(message.rest)
             case "unresolved":
@@ -172,6 +171,21 @@ class _Push:
             arriving.cancel()
             stopping.cancel()
 
+    def start_verification(self, conversation: Conversation) -> asyncio.Task[None] | None:
+        if self.order.as_found:
+            return asyncio.create_task(self.watch(conversation))
+        if self.verifier is not None and self.order.verify:
+            return asyncio.create_task(self.verify(conversation, self.verifier))
+        return None
+
+    async def watch(self, conversation: Conversation) -> None:
+        """Let the agent run for a while: the host rolls back if it exits, and its data has no config ID to wait for."""
+        try:
+            await asyncio.wait_for(self.stop.wait(), self.order.as_found)
+            await conversation.send(f"rollback {push_result.INTERRUPTED}")
+        except TimeoutError:
+            await conversation.send("commit")
+
     def command(self, arrival: Arrival) -> str:
         if arrival.arrived:
             silent = arrival.silent if self.terms.strict else ()
@@ -210,7 +224,7 @@ class _Push:
 
     async def unchanged(self, config_id: str) -> PushResult:
         """Nothing was deployed; the data of the running configuration is verified nevertheless."""
-        if self.verifier is None:
+        if self.verifier is None or self.order.as_found:
             return replace(self.result(PushOutcome.UNCHANGED), mark=config_id)
         self.report("verify")
         timing = self.terms.timing
@@ -248,6 +262,10 @@ class _Push:
 
     def refusal(self) -> PushResult | None:
         """The result if the host refused the push, or its files have drifted; otherwise None."""
+        if self.survey.found and self.refused is None and not self.order.overwrite:
+            summary = found.read(self.survey.content(self.order.agent.watched) or b"").summary
+            explanation = push_result.describe_found(summary, self.order.agent, self.unmanaged)
+            return replace(self.result(PushOutcome.REFUSED, *explanation), undecided=summary)
         if self.unmanaged:
             return self.result(PushOutcome.REFUSED, *push_result.describe_unmanaged(self.unmanaged, self.order.agent))
         if self.survey.drifted and self.refused is None:
@@ -298,7 +316,10 @@ class _Push:
             why = why.replace(self.order.access.password, "***")
         notes = (*self.notes, *push_result.survey_notes(self.survey))
         live = self.survey.content(self.order.agent.watched)
-        return PushResult(self.host, outcome, why, next_step, mark=self.order.mark, notes=notes, live=live)
+        is_found = bool(self.survey.found)
+        return PushResult(
+            self.host, outcome, why, next_step, mark=self.order.mark, notes=notes, live=live, is_found=is_found
+        )
 
 
 def _rollback_deadline(configuration: str) -> float:

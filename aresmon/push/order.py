@@ -17,12 +17,19 @@ from aresmon.push.protocol import PushOrder, WriteAccess
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
 
+_AS_FOUND = 10  # seconds for which an agent must keep running with a configuration that is brought back as found
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a host should run. `body` is its configuration without the config ID, `commit` where it comes from in
     `configs`, `notes` warnings about it, `elsewhere` says that no output leads to this site; `password` replaces the
-    agent's present one, where it is rotated."""
+    agent's present one, where it is rotated.
+
+    `replaces` are the SHA-256 of configurations that a first push may replace; `overwrite` discards what was changed
+    on the host. `as_found` is a configuration as it was found there, which is deployed instead of `body` without a
+    config ID.
+    """
 
     host: Host
     body: str
@@ -30,6 +37,9 @@ class Target:
     notes: tuple[str, ...] = ()
     elsewhere: str = ""
     password: str = field(default="", repr=False)
+    replaces: tuple[str, ...] = ()
+    overwrite: bool = False
+    as_found: bytes | None = field(default=None, repr=False)
 
     @property
     def content(self) -> str:
@@ -51,9 +61,10 @@ class PushOptions:
 
 def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, options: PushOptions) -> PushOrder:
     """The order that deploys a target to its host. Raises AresmonError where something for it is missing."""
+    if target.as_found is not None:
+        return _order_as_found(target, target.as_found, files, options)
     body, agent = target.body, files.prepare(target.host, target.password)
-    content = _content(body, agent)
-    transaction = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+    content, transaction = _content(target.content, agent), _transaction()
     mark = f"{target.content}-{transaction}"
     return PushOrder(
         agent=agent.paths,
@@ -71,10 +82,38 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         authority=agent.authority,
         verify=options.verify,
         # What aresmon's own `up` wrote there is no drift; an edit by hand is seen by the bundle's manifest.
-        overwrite=options.overwrite or agent.is_sidecar,
+        overwrite=options.overwrite or target.overwrite or agent.is_sidecar,
         force=options.force,
         break_lock=options.break_lock,
+        replaces=target.replaces,
     )
+
+
+def _order_as_found(target: Target, content: bytes, files: AgentFiles, options: PushOptions) -> PushOrder:
+    """The order that brings back a configuration byte for byte, whatever it says."""
+    agent = files.prepare(target.host)
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return PushOrder(
+        agent=agent.paths,
+        files=tuple(agent.files(content)),
+        content=_content(digest, agent),
+        mark="",
+        output=digest,
+        transaction=_transaction(),
+        by=options.by,
+        deadline=options.deadline or 2 * _AS_FOUND,
+        names=tuple(sorted([*agent.variables, "ARESMON_PASSWORD"])),
+        authority=agent.authority,
+        verify=False,
+        overwrite=True,
+        force=options.force,
+        break_lock=options.break_lock,
+        as_found=_AS_FOUND,
+    )
+
+
+def _transaction() -> str:
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
 
 
 def _access(agent: PreparedAgent) -> WriteAccess | None:
@@ -84,9 +123,7 @@ def _access(agent: PreparedAgent) -> WriteAccess | None:
     return WriteAccess(agent.variables["ARESMON_URL"], agent.account, agent.password, names.DATABASE)
 
 
-def _content(body: str, agent: PreparedAgent) -> str:
+def _content(fingerprint: str, agent: PreparedAgent) -> str:
     """What tells whether there is anything to push: the configuration's fingerprint, and a keyed one of the rest."""
     text = json.dumps([agent.variables, agent.digest], sort_keys=True)
-    return (
-        telegraf.fingerprint(body) + hmac.new(agent.password.encode(), text.encode(), hashlib.sha256).hexdigest()[:12]
-    )
+    return fingerprint + hmac.new(agent.password.encode(), text.encode(), hashlib.sha256).hexdigest()[:12]

@@ -87,6 +87,10 @@ class PushOrder:
     send its points a second after each multiple of it on the clock, when it has just read its inputs. With `access`,
     the write permission is tested before anything is changed; `authority` is the path of the CA certificate for that,
     empty if the host trusts the edge's already.
+
+    `replaces` are the SHA-256 of configurations that may be replaced on a first push, since they are kept. With
+    `as_found`, a configuration is brought back as it was found on the host: Telegraf's check is skipped, and the push
+    is committed if the agent still runs after this many seconds.
     """
 
     agent: AgentPaths
@@ -106,6 +110,8 @@ class PushOrder:
     overwrite: bool = False
     force: bool = False
     break_lock: bool = False
+    replaces: tuple[str, ...] = ()
+    as_found: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,9 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "authority": order.authority,
         "script": hashlib.sha256(script().encode()).hexdigest(),
         "unit": base64.b64encode(boot_unit(agent.state)).decode(),
-        "verify": _flag(order.verify),
+        "verify": _flag(order.verify or order.as_found > 0),
+        "as_found": _flag(order.as_found > 0),
+        "replaces": " ".join(order.replaces),
         "overwrite": _flag(order.overwrite),
         "force": _flag(order.force),
         "break_lock": _flag(order.break_lock),
@@ -200,9 +208,10 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
     return _header(lines, files, shown) + b"".join(one.content for one in order.files)
 
 
-def survey_request(agent: AgentPaths, *, shown: Sequence[str] = ()) -> bytes:
-    """Return the standard input of a survey; `shown` are the files whose content is wanted."""
-    return _header(_agent_header(agent, "look"), (), shown)
+def survey_request(agent: AgentPaths, *, shown: Sequence[str] = (), replaces: Sequence[str] = ()) -> bytes:
+    """Return the standard input of a survey. `shown` are the files whose content is wanted, `replaces` is as in an
+    order."""
+    return _header(_agent_header(agent, "look") | {"replaces": " ".join(replaces)}, (), shown)
 
 
 def _agent_header(agent: AgentPaths, mode: Mode) -> dict[str, str]:
@@ -242,7 +251,8 @@ class HostSurvey:
     `files` are those that were asked for: hash and content by path, None for a missing file. `drifted` are the files
     that changed since the last push, `included` those that Telegraf reads from telegraf.d/. `pending` is a transaction
     that has not ended, `last` describes the end of the last one; `damaged` is the path of a journal that is not whole,
-    from which nothing was restored. `is_busy` says that a push is running.
+    from which nothing was restored. `found` is the SHA-256 of a configuration that somebody wrote on a host that was
+    never pushed to. `is_busy` says that a push is running.
     """
 
     def __init__(self) -> None:
@@ -253,6 +263,7 @@ class HostSurvey:
         self.drifted: list[str] = []
         self.included: list[str] = []
         self.pending = ""
+        self.found = ""
         self.damaged = ""
         self.is_busy = False
         self.last: dict[str, str] = {}
@@ -278,7 +289,7 @@ class HostSurvey:
                 self.drifted.append(message.rest)
             case "included":
                 self.included.append(message.rest)
-            case "pending" | "damaged":
+            case "pending" | "damaged" | "found":
                 setattr(self, message.word, message.rest)
             case "busy":
                 self.is_busy = True
@@ -289,10 +300,12 @@ class HostSurvey:
         return True
 
 
-async def survey(agent: AgentPaths, transport: Transport, *, shown: Sequence[str] = ()) -> HostSurvey:
+async def survey(
+    agent: AgentPaths, transport: Transport, *, shown: Sequence[str] = (), replaces: Sequence[str] = ()
+) -> HostSurvey:
     """Read the state of a host. Raises UnreachableHostError, LostError, or AresmonError if sudo is not permitted."""
     found = HostSurvey()
-    stdin = survey_request(agent, shown=shown)
+    stdin = survey_request(agent, shown=shown, replaces=replaces)
     async with transport.start(script(), stdin, as_root=agent.as_root) as conversation:
         async for line in reported(conversation, agent.host):
             message = parse_message(line)

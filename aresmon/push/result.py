@@ -41,7 +41,8 @@ class PushResult:
 
     `why` is the reason for the outcome and `next` the next step, both for a person; `mark` is the config ID, `commit`
     the commit of `configs` that it comes from. `silent` are the measurements that no longer arrive, `notes` are
-    warnings, `live` is the configuration that was on the host before the push.
+    warnings, `live` is the configuration that was on the host before the push; with `is_found`, somebody
+    wrote it, and nothing was pushed to the host before. `undecided` describes it if the push was refused for that.
     """
 
     host: str
@@ -54,6 +55,8 @@ class PushResult:
     silent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     live: bytes | None = field(default=None, repr=False)
+    is_found: bool = False
+    undecided: str = ""
 
     @property
     def is_interrupted(self) -> bool:
@@ -66,8 +69,10 @@ INTERRUPTED = "aresmon was interrupted"
 
 _CLOCK_TOLERANCE = 2.0  # seconds
 _SECRET = re.compile(
-    r"""^(.?\s*\#?\s*\w*(?:passw|passphrase|token|secret|api_key)\w*\s*=\s*["']+)(?!\$|@\{)[^"'\n]+""",
-    re.MULTILINE | re.IGNORECASE,
+    r"""([\w.-]*(?:passw|passphrase|token|secret|api[_-]?key|access_key|private_key|authorization|credential|community)
+        [\w.-]*["']?\s*=\s*)
+        (?:(\"{3}|'{3})(?!\$|@\{).+?\2|(["'])(?!\$|@\{|\3)(?:\\.|(?!\3)[^\n])+(?:\3|$))""",
+    re.MULTILINE | re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _ANSWER = re.compile(r"\b[45]\d\d [A-Z]|\bx509: ")
 _LOGIN = re.compile(r"""(://[^\s/:@"']*):[^\s/@"'$]+@""")
@@ -181,6 +186,18 @@ def describe_unmanaged(names: str, agent: AgentPaths) -> Explanation:
     )
 
 
+def describe_found(summary: str, agent: AgentPaths, unmanaged: str) -> Explanation:
+    """Explain that the host has a configuration that somebody wrote. `unmanaged` are variables that only they set."""
+    host = agent.host
+    variables = f"; {describe_unmanaged(unmanaged, agent)[0]}" if unmanaged else ""
+    first = f"add these variables to hosts.{host}.env in aresmon.yml, then " if unmanaged else ""
+    return (
+        f"it has a configuration that aresmon did not deploy ({summary}){variables}",
+        f"{first}push with --adopt to keep it as overrides/agents/{host}.conf, or with --overwrite to replace it (it "
+        f"is kept as release 0); `aresmon push-config {host} --dry-run` shows the difference",
+    )
+
+
 def describe_drift(paths: Sequence[str], host: str) -> Explanation:
     """Explain that files were changed on the host."""
     return (
@@ -224,7 +241,12 @@ def describe_damaged(journal: str) -> str:
 
 def mask_secrets(text: str) -> str:
     """Return a configuration, or a diff of one, with `***` for every password and token."""
-    return _LOGIN.sub(r"\1:***@", _SECRET.sub(r"\1***", text))
+    return _LOGIN.sub(r"\1:***@", _SECRET.sub(lambda found: f"{found[1]}{_quoted(found)}", text))
+
+
+def _quoted(found: re.Match[str]) -> str:
+    quotes = found[2] or found[3]
+    return f"{quotes}***{quotes}"
 
 
 def log_command(agent: AgentPaths) -> str:

@@ -53,8 +53,9 @@ def waves(count: int, canary: int) -> list[int]:
 
 
 def is_failure(result: PushResult) -> bool:
-    """Whether a result counts towards `max_fail`. An unreachable host does not: the configuration is not the cause."""
-    return result.outcome not in {*GOOD, PushOutcome.UNREACHABLE, PushOutcome.SKIPPED}
+    """Whether a result counts towards `max_fail`. Neither a host that is unreachable nor one with a
+    configuration of its own does: what is pushed is not the cause."""
+    return result.outcome not in {*GOOD, PushOutcome.UNREACHABLE, PushOutcome.SKIPPED} and not result.undecided
 
 
 def exit_code(results: Iterable[PushResult]) -> ExitCode:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aresmon.agents import lint, sources
+from aresmon.agents.lint import AgentTiming
 from aresmon.agents.sources import ConfigSources, Release, Releases
 from aresmon.config import names as config_names
 from aresmon.config import package_data
@@ -90,14 +91,20 @@ async def prepare_jobs(
             refused.append(_blocked(session, target.host, since))
             continue
         try:
+            target = replace(target, replaces=(*target.replaces, *session.replaceable(target.host)))
             order = push_order.order(target, files, session.templates, options)
         except AresmonError as error:
             refused.append(_refused(target.host, error))
             continue
-        environment = lint.environment(target.host, session.config)
-        terms = VerificationTerms(lint.read_timing(target.body, environment), options.strict, target.body)
+        terms = VerificationTerms(_timing(target, session.config), options.strict, target.body)
         found.append(RolloutJob(target, order, session.transport(target.host), terms))
     return found, refused
+
+
+def _timing(target: Target, config: Config) -> AgentTiming:
+    if target.as_found is not None:  # whatever it says: its data is not waited for
+        return AgentTiming(0, 0, 0)
+    return lint.read_timing(target.body, lint.environment(target.host, config))
 
 
 async def push(
@@ -166,7 +173,11 @@ async def _record_tls(session: Session, ready: Sequence[RolloutJob], results: Se
     verified = {one.host for one in results if one.outcome in (PushOutcome.VERIFIED, PushOutcome.UNCHANGED)}
     for job in ready:
         environment = lint.environment(job.target.host, session.config)
-        if job.host in verified and not lint.unencrypted_urls(job.target.body, environment):
+        if (
+            job.host in verified
+            and job.target.as_found is None
+            and not lint.unencrypted_urls(job.target.body, environment)
+        ):
             trusted = (file.content for file in job.order.files if file.path.endswith(f"/{config_names.AUTHORITY}"))
             await session.stack.record_tls(job.host, next(trusted, b""))
 
@@ -221,11 +232,15 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
     # An earlier push was verified but not recorded here: it was interrupted, or ran from another folder.
     is_unrecorded = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.mark != result.mark)
     if is_unrecorded or result.outcome in (PushOutcome.VERIFIED, PushOutcome.UNVERIFIED):
-        if newest is None and result.live is not None and not is_unrecorded:
-            found = telegraf.without_config_id(result.live.decode(errors="replace"), session.templates)
-            releases.add(found, Release(0, "", "as it was found", time.time()))
+        if result.live is not None and not is_unrecorded:
+            if result.is_found or (newest is None and target.host.agent == "systemd"):
+                releases.add_found(result.live)
+            elif newest is None:  # of aresmon's own making, in a container
+                found = telegraf.without_config_id(result.live.decode(errors="replace"), session.templates)
+                releases.add(found, Release(0, "", "as it was found", time.time()))
         number = releases.next_number()
-        releases.add(target.body, Release(number, result.mark, order.by, time.time(), target.commit))
+        body = target.body if target.as_found is None else target.as_found
+        releases.add(body, Release(number, result.mark, order.by, time.time(), target.commit))
     session.site.record(
         command="push-config",
         host=result.host,
@@ -243,11 +258,16 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
 def previous_target(session: Session, host: Host, number: int | None) -> Target:
     """An earlier release of a host as a target; without a number, the previous one.
 
+    A configuration that was found on the host is brought back as it was, whatever it says.
+
     Raises AresmonError where there is no such release.
     """
     releases = session.releases(host)
     if number is None:
         number = _previous_number(releases, host)
+    release = releases.get(number)
+    if release is not None and release.is_as_found and host.agent == "systemd":
+        return Target(host, "", as_found=releases.content(number))
     body = releases.body(number)
     lint.check(host, body, session.config)
     commit = next((one.commit for one in releases.all() if one.number == number), "")
@@ -258,7 +278,7 @@ def _previous_number(releases: Releases, host: Host) -> int:
     """The newest release with another configuration than the current one: a rotated password adds one with the same."""
     numbers = [one.number for one in reversed(releases.all())]
     for number in numbers[1:]:
-        if releases.body(number) != releases.body(numbers[0]):
+        if releases.content(number) != releases.content(numbers[0]):
             return number
     raise AresmonError(
         f"{host.name} has no release before the current one", hint=f"`aresmon history {host.name}` lists its releases"
@@ -277,4 +297,5 @@ def as_json(result: PushResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "silent": list(result.silent),
         "notes": list(result.notes),
+        "found": result.undecided,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,12 @@ class Session:
 
     def releases(self, host: Host) -> Releases:
         return Releases(self.site.releases(host.name))
+
+    def replaceable(self, host: Host) -> tuple[str, ...]:
+        """The SHA-256 of the configurations that a first push may replace: those of aresmon, or kept as releases."""
+        rendered = self.stack.bundle.get(f"agents/{host.name}/telegraf.conf")
+        own = (hashlib.sha256(rendered).hexdigest(),) if rendered is not None else ()
+        return (*own, *self.releases(host).replaceable(self.templates))
 
     def unblock_hint(self, host: str) -> str:
         """The next step after a command was refused because the host is blocked."""

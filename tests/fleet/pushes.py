@@ -89,7 +89,7 @@ def met(desk: Desk, before: Sequence[Standing], states: Sequence[str]) -> Iterat
         renew(desk, server, text=_BRINGS.get(at[server.name], NEW))
     with ExitStack() as stack:
         holds = [stack.enter_context(server.hold(*CALLS[at[server.name]])) for server in servers]
-        push = Push(desk, *at, "--canary", "0", "--deadline", "5")
+        push = Push(desk, *at, "--canary", "0", "--deadline", "5", "--overwrite")
         for hold in holds:
             hold.wait_reached()
         for hold in holds:

@@ -123,6 +123,26 @@ def test_a_package_is_taken_where_the_machine_has_a_repository_of_it(
     assert "install ok installed" in equipped.run("dpkg-query -W -f '${Status}' telegraf")
 
 
+def test_a_machine_that_somebody_has_configured_keeps_that_until_somebody_decides(
+    fleet_site: Site, registrar: Operator, equipped: Server, lewi: Server
+) -> None:
+    registrar.add_host(equipped)
+    configuration = "/etc/telegraf/telegraf.conf"
+    equipped.write(configuration, '[[outputs.influxdb]]\n  urls = ["http://127.0.0.1:9"]\n\n[[inputs.kernel]]\n')
+    before = equipped.sha256(configuration)
+
+    with joined(fleet_site, [equipped]):
+        refused = fleet_site.run("hosts", "add", "tripel", "--collect", "system", env=registrar.env())
+        kept = equipped.sha256(configuration)
+        added = fleet_site.run("hosts", "add", "tripel", "--adopt", env=registrar.env())
+
+    assert (refused.code, kept) == (1, before), refused
+    assert "inputs: kernel; outputs: influxdb (http://127.0.0.1:9)" in refused.out
+    assert "--adopt" in refused.out
+    assert added.code == 0, added
+    assert "[[inputs.kernel]]" in equipped.read(configuration)
+
+
 def test_what_is_interrupted_after_the_file_is_gone_on_with(
     fleet_site: Site, registrar: Operator, equipped: Server, lewi: Server
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 from tests.fleet.desk import OTHER, QUICK, Desk
@@ -127,18 +128,61 @@ def test_an_earlier_release_is_brought_back_with_the_same_proof_and_all_is_in_th
     assert (desk.site.state / "releases" / "lewi" / "00000.conf").read_text() == found
 
 
-def test_going_back_to_what_was_found_is_held_to_the_same_rules(desk: Desk, lewi: Server) -> None:
-    lewi.write(CONFIGURATION, QUICK)
-    desk.verified(lewi, text=OTHER)
+# What somebody has configured, with an output that leads nowhere; with CRs, and a byte that is not UTF-8.
+SOMEBODYS = (
+    b'[agent]\r\n  interval = "1s"\n  flush_interval = "1s"\n  hostname = ""  # caf\xe9\n\n'
+    b'[[outputs.influxdb]]\n  urls = ["http://127.0.0.1:9"]\n  database = "old"\n  password = "s3cret-of-theirs"\n\n'
+    b'[[inputs.procstat]]\n  pattern = "sshd"\n\n'
+)
 
-    result = desk.run("rollback-config", "lewi", "--to", "0", "--json")
+
+def put(server: Server, content: bytes) -> None:
+    """Start the server's agent with this configuration, as somebody does who never heard of aresmon."""
+    encoded = base64.b64encode(content).decode()
+    server.run(f"base64 -d >{CONFIGURATION} <<<{encoded}; systemctl restart telegraf")
+
+
+def test_a_configuration_that_was_found_stays_until_somebody_decides_and_can_be_brought_back(
+    desk: Desk, lewi: Server
+) -> None:
+    put(lewi, SOMEBODYS)
+    before = lewi.sha256(CONFIGURATION)
+    desk.own(lewi, text=QUICK)
+
+    refused = desk.push("lewi")
+    shown = desk.run("push-config", "lewi")
+    kept = lewi.sha256(CONFIGURATION)
+    replaced = desk.push("lewi", "--overwrite")
     missing = desk.run("rollback-config", "lewi", "--to", "7")
+    back = desk.run("rollback-config", "lewi", "--to", "0")
 
-    assert result.code == 1, result
-    assert "[agent] hostname is None" in json.loads(result.out)["hosts"][0]["why"] if result.out else result.err
-    assert missing.code == 1
-    assert "lewi has no release 7" in missing.err
+    assert (refused.code, refused.outcomes) == (1, {"lewi": "refused"}), refused
+    assert "inputs: procstat; outputs: influxdb (http://127.0.0.1:9)" in refused.why("lewi")
+    assert "--adopt" in refused.next("lewi")
+    assert "--overwrite" in refused.next("lewi")
+    assert "-[[inputs.procstat]]" in shown.out
+    assert "s3cret" not in shown.out + shown.err + refused.result.out
+    assert (kept, lewi.sha256(CONFIGURATION)) == (before, before)
+    assert replaced.outcomes == {"lewi": "verified"}, replaced
+    assert (missing.code, back.code) == (1, 0), (missing, back)
     assert "its releases are: 0, 1" in missing.err
+    assert lewi.is_active
+    assert desk.run("drift", "lewi").code == 0
+    assert desk.push("lewi").outcomes == {"lewi": "verified"}
+
+
+def test_a_configuration_that_was_found_is_adopted_on_a_first_push(desk: Desk, lewi: Server) -> None:
+    put(lewi, SOMEBODYS.replace(b"caf\xe9", b"cafe"))
+
+    pushed = desk.push("lewi", "--adopt")
+
+    assert pushed.outcomes == {"lewi": "verified"}, pushed
+    kept = (desk.site.folder / "overrides" / "agents" / "lewi.conf").read_text()
+    live = lewi.read(CONFIGURATION)
+    assert "[[inputs.procstat]]" in kept
+    for part in ("[[inputs.procstat]]", "http://127.0.0.1:9", "${ARESMON_URL"):
+        assert part in live
+    assert desk.push("lewi").outcomes == {"lewi": "unchanged"}
 
 
 def test_after_a_push_there_is_nothing_for_up_to_do(desk: Desk, lewi: Server) -> None:

@@ -18,7 +18,7 @@ def test_an_output_that_influxdb_refuses_is_taken_back(
     desk.own(ronflex, text=OTHER + output("ronflex", database="nope"))
     desk.own(lewi, text=OTHER + output("lewi", literal="l1teral-and-wrong"))
 
-    pushed = desk.push("biere", "ronflex", "lewi", "--deadline", "5")
+    pushed = desk.push("biere", "ronflex", "lewi", "--deadline", "5", "--overwrite")
 
     assert (pushed.code, set(pushed.outcomes.values())) == (3, {"rolled back"}), pushed
     # The edge closes the connection with its 403 while the agent may still be sending, and then sees no answer.
@@ -57,7 +57,7 @@ def test_a_configuration_whose_points_bear_another_name_is_taken_back(desk: Desk
     before = desk.by_hand(lewi, name="other")
     desk.own(lewi)
 
-    pushed = desk.push("lewi", "--deadline", "5")
+    pushed = desk.push("lewi", "--deadline", "5", "--overwrite")
 
     assert (pushed.code, pushed.outcomes) == (3, {"lewi": "rolled back"}), pushed
     assert pushed.why("lewi").startswith("the data arrived under the host name other, and not under lewi within 5 s")

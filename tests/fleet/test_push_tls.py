@@ -52,7 +52,7 @@ def test_a_host_that_wrote_in_the_clear_writes_by_tls_once_its_push_is_proven(de
     assert in_clear(desk.site) == set(HOSTS)
     desk.own(lewi, text=QUICK)
 
-    pushed = desk.push("lewi")
+    pushed = desk.push("lewi", "--overwrite")
 
     assert pushed.outcomes == {"lewi": "verified"}, pushed
     assert lewi.read(KNOWN) == trusted(desk.site).read_text()
@@ -67,7 +67,7 @@ def test_a_push_that_is_taken_back_takes_the_authority_back_too(desk: Desk, lewi
     before = desk.by_hand(lewi)
     desk.own(lewi, text=ELSEWHERE)
 
-    pushed = desk.push("lewi", "--deadline", "5")
+    pushed = desk.push("lewi", "--deadline", "5", "--overwrite")
 
     assert pushed.outcomes == {"lewi": "rolled back"}, pushed
     assert kept(desk.site, before) == "restored"
@@ -114,7 +114,7 @@ def test_an_output_of_one_s_own_that_stays_in_the_clear_is_told_and_keeps_the_po
     (desk.site.state / "authority" / "hosts-in-clear").write_text("".join(f"{name}\n" for name in sorted(before)))
     desk.own(lewi, text=QUICK + output("lewi"))
 
-    pushed = desk.run("push-config", "lewi")
+    pushed = desk.run("push-config", "lewi", "--overwrite")
 
     assert pushed.code == 0, pushed
     assert "it writes to http://edge:8086 unencrypted" in pushed.out + pushed.err

@@ -11,7 +11,13 @@ push() {
   probe
   [ "$loaded" = loaded ] || refuse "probe Telegraf is not installed"
   if [ "$active" = active ] && other=$(other_configuration "$pid"); then refuse "other $other"; fi
-  if [ "${request[overwrite]:-0}" != 1 ] && { has_drifted || has_unmanaged_variables; }; then exit 0; fi
+  local is_changed=0
+  ! has_found_configuration || is_changed=1
+  if [ "${request[overwrite]:-0}" != 1 ]; then
+    ! has_drifted || is_changed=1
+    ! has_unmanaged_variables || is_changed=1
+    [ $is_changed -eq 0 ] || exit 0
+  fi
   check_journal
   if is_deployed; then
     rm -f -- "${request[state]}/pending" # a damaged one
@@ -40,6 +46,7 @@ look() {
   local holder
   probe
   has_drifted || true
+  has_found_configuration || true
   { read -r holder _ <"${request[state]}/lock"; } 2>/dev/null
   if holds_lock "${holder:-}"; then emit busy; fi
 }

@@ -72,6 +72,29 @@ has_drifted() { # whether a deployed file, or the record of them, was changed by
   return $found
 }
 
+has_found_configuration() { # on a host that was never pushed to: a configuration that sends data, and is not the package's
+  local path=${request[watched]}
+  [ "${request[kind]}" != docker ] && [ ! -e "${request[state]}/current" ] && [ -s "$path" ] || return
+  [[ " ${request[replaces]:-} " != *" $(sha256_of "$path") "* ]] && ! is_packaged "$path" || return
+  [ -n "$(settings_in "$path")" ] || return
+  # Telegraf does not run without an output.
+  grep -Eqs "^[[:space:]]*[]['\" ]*outputs" "$path" "${path%/*}"/telegraf.d/*.conf || return
+  emit "found $(sha256_of "$path")"
+}
+
+is_packaged() { # FILE: whether it is the one that Telegraf's package has installed; comments do not count
+  local digest
+  [ ! -e "$1.sample" ] || [ "$(settings_in "$1")" != "$(settings_in "$1.sample")" ] || return 0
+  if command -v dpkg-query >/dev/null; then
+    digest=$(md5sum -- "$1")
+    ! dpkg-query -W -f '${Conffiles}\n' telegraf 2>/dev/null | grep -qxF " $1 ${digest%% *}" || return 0
+  fi
+  command -v rpm >/dev/null &&
+    rpm -q --qf '[%{FILEDIGESTS} %{FILENAMES}\n]' telegraf 2>/dev/null | grep -qxF "$(sha256_of "$1") $1"
+}
+
+settings_in() { sed 's/^[[:space:]]*//; s/[[:space:]]*$//; /^#/d; /^$/d' -- "$1"; } # FILE
+
 has_unmanaged_variables() { # variables set by somebody else in the environment file, which the first push would remove
   local name found=()
   [ -n "${request[environment]}" ] && [ ! -e "${request[state]}/current" ] || return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -14,10 +15,12 @@ import pytest
 from typer.testing import CliRunner
 from typer.testing import Result as Invoked
 
-from aresmon.cli import common, main
+from aresmon.cli import common, deployment, main
+from aresmon.push import adopt as push_adopt
 from aresmon.push import drift as push_drift
 from aresmon.push import run as push_run
 from aresmon.push import session as push_session
+from aresmon.push.adopt import Adoption
 from aresmon.push.drift import Drift, PlannedPush
 from aresmon.push.observer import PushObserver
 from aresmon.push.order import PushOptions, Target
@@ -42,7 +45,7 @@ class Run:
         self.refused: list[PushResult] = []
         self.planned: list[PlannedPush] = []
         self.drifts: list[Drift] = []
-        self.kept: dict[str, str] = {}
+        self.kept: dict[str, Adoption] = {}
         self.change_source = list[str]()
 
     def __call__(self, *arguments: str, given: str | None = None) -> Invoked:
@@ -69,10 +72,10 @@ class Run:
         pace: RolloutPace,
         observer: PushObserver,
     ) -> list[PushResult]:
-        self.asked.append(SimpleNamespace(hosts=[target.host.name for target in wanted], options=options, pace=pace))
-        results = [
-            self.ends.get(target.host.name, PushResult(target.host.name, PushOutcome.VERIFIED)) for target in wanted
-        ]
+        names = [target.host.name for target in wanted]
+        self.asked.append(SimpleNamespace(hosts=names, options=options, pace=pace, wanted=list(wanted)))
+        ends = {target.host.name: self.ends.get(target.host.name) for target in wanted if not target.replaces}
+        results = [ends.get(name) or PushResult(name, PushOutcome.VERIFIED) for name in names]
         for one in results:
             observer.started(one.host)("connect")
             observer.finished(one)
@@ -85,8 +88,9 @@ class Run:
         names = {host.name for host in hosts}
         return [one for one in self.drifts if one.host in names]
 
-    async def adopt(self, _: Any, __: Sequence[Any]) -> dict[str, str]:
-        return self.kept
+    async def adopt(self, _: Any, hosts: Sequence[Any]) -> tuple[dict[str, Adoption], list[PushResult]]:
+        names = {host.name for host in hosts}
+        return {name: one for name, one in self.kept.items() if name in names}, []
 
 
 @pytest.fixture
@@ -100,8 +104,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr(push_session, "open_session", made.session)
     for name in ("build_targets", "push"):
         monkeypatch.setattr(push_run, name, getattr(made, name))
-    for name in ("plan", "drift", "adopt"):
+    for name in ("plan", "drift"):
         monkeypatch.setattr(push_drift, name, getattr(made, name))
+    monkeypatch.setattr(push_adopt, "adopt", made.adopt)
     yield made
     common.the_console.cache_clear()
     common.sudo_password.cache_clear()
@@ -352,13 +357,83 @@ def test_a_dry_run_for_scripts_is_json(run: Run) -> None:
 
 
 def test_an_adopted_edit_is_told_and_pushed(run: Run) -> None:
-    run.kept = {"lewi": "overrides/agents/lewi.conf"}
+    run.kept = {"lewi": Adoption("overrides/agents/lewi.conf", "digest", is_first=False)}
 
     result = run("push-config", "lewi", "--adopt")
 
     assert "lewi: its edit was saved as overrides/agents/lewi.conf" in result.stderr
-    assert run.asked[0].options.overwrite
+    (asked,) = run.asked
+    assert (asked.options.overwrite, asked.wanted[0].overwrite, asked.wanted[0].replaces) == (False, True, ())
     assert run.change_source == ["lewi"]
+
+
+def test_an_adopted_configuration_that_was_found_is_told_and_pushed(run: Run) -> None:
+    run.kept = {"lewi": Adoption("overrides/agents/lewi.conf", "digest", is_first=True)}
+
+    result = run("push-config", "lewi", "--adopt")
+
+    assert "lewi: its configuration was saved as overrides/agents/lewi.conf" in result.stderr
+    (asked,) = run.asked
+    assert (asked.options.overwrite, asked.wanted[0].overwrite, asked.wanted[0].replaces) == (False, False, ("digest",))
+
+
+# A configuration that was found -----------------------------------------------------------------------
+
+LIVE = b'[[inputs.procstat]]\n[[outputs.influxdb]]\n  password = "hunter2"\n'
+UNDECIDED = PushResult(
+    "lewi",
+    PushOutcome.REFUSED,
+    "it has a configuration",
+    "--adopt or --overwrite",
+    live=LIVE,
+    undecided="inputs: procstat",
+)
+
+
+def at_terminal(run: Run) -> None:
+    class Terminal:
+        def __getattr__(self, name: str) -> Any:
+            return (lambda: True) if name == "isatty" else getattr(sys.__stdin__, name)
+
+    run.patch.setattr(deployment, "sys", SimpleNamespace(stdin=Terminal()))
+
+
+def test_a_configuration_that_was_found_is_shown_and_left_where_nobody_can_be_asked(run: Run) -> None:
+    run.ends["lewi"] = UNDECIDED
+
+    result = run("push-config", "biere", "lewi")
+
+    assert (result.exit_code, len(run.asked)) == (5, 1)
+    assert "-[[inputs.procstat]]\n" in result.stdout
+    assert "hunter2" not in result.output
+    assert "! lewi: REFUSED: it has a configuration\n  next: --adopt or --overwrite\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "pushed"), [("replace", 0, True), ("adopt", 0, True), ("leave", 1, False), ("", 1, False)]
+)
+def test_at_a_terminal_somebody_decides_what_becomes_of_it(run: Run, answer: str, code: int, pushed: bool) -> None:
+    run.ends["lewi"] = UNDECIDED
+    digest = hashlib.sha256(LIVE).hexdigest()
+    run.kept = {"lewi": Adoption("overrides/agents/lewi.conf", digest, is_first=True)}
+    at_terminal(run)
+
+    result = run("push-config", "lewi", given=f"{answer}\n")
+
+    assert result.exit_code == code
+    assert "adopt the configuration on the host, replace it, or leave it as it is?" in result.output
+    assert [one.wanted[0].replaces for one in run.asked[1:]] == ([(digest,)] if pushed else [])
+    assert ("was saved as" in result.stderr) == (answer == "adopt")
+
+
+def test_scripts_are_not_asked(run: Run) -> None:
+    run.ends["lewi"] = UNDECIDED
+    at_terminal(run)
+
+    result = run("push-config", "lewi", "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["hosts"][0]["found"] == "inputs: procstat"
 
 
 # Going back, looking back -----------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_a_look_asks_for_nothing_to_be_done() -> None:
 
     assert rest == b""
     assert [name for name, _ in lines] == [
-        *("mode", "kind", "site", "state", "watched", "environment", "folder", "project", "show")
+        *("mode", "kind", "site", "state", "watched", "environment", "folder", "project", "replaces", "show")
     ]
     assert dict(lines)["mode"] == "look"
 

@@ -266,6 +266,22 @@ def test_secrets_that_stand_in_clear_are_not_shown() -> None:
     assert '"http://biere:8086"' in text
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('headers = {"Authorization" = "Token s3", X = "y"}', 'headers = {"Authorization" = "***", X = "y"}'),
+        ('{ api-key = "s3", b = "c" }', '{ api-key = "***", b = "c" }'),
+        ("community = 's3'", "community = '***'"),
+        ('password = "a\\"s3"', 'password = "***"'),
+        ('password = """\ns3\n"""\nx = 1', 'password = """***"""\nx = 1'),
+        ('password = ""\nx = "y"', 'password = ""\nx = "y"'),
+        ('password = "s3', 'password = "***"'),
+    ],
+)
+def test_secrets_are_known_wherever_they_are_written(written: str, shown: str) -> None:
+    assert result.mask_secrets(written) == shown
+
+
 def test_what_has_no_secret_stays_byte_for_byte() -> None:
     text = "[agent]\r\n  interval = '10s'\n\n[[inputs.ping]]\n  urls = ['https://[::1]:80/@x', 'a:b@c']\n"
 

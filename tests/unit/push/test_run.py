@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,10 @@ import pytest
 from aresmon.agents import sources
 from aresmon.agents.sources import ConfigSources, Release
 from aresmon.config.package_data import package_files
+from aresmon.push import adopt as push_adopt
 from aresmon.push import drift as push_drift
 from aresmon.push import run
+from aresmon.push.adopt import Adoption
 from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
@@ -502,7 +505,7 @@ def test_a_host_that_is_as_it_was_pushed_has_no_drift(hosts: Hosts) -> None:
 
 def test_a_release_that_cannot_be_read_is_told_for_its_host_and_the_others_are_compared(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
-    (hosts.session.releases(FLEET.host("lewi")).folder / "00000.conf").write_bytes(b"\xe9")
+    (hosts.session.releases(FLEET.host("lewi")).folder / "00000.conf").unlink()
     hosts.say("biere", [PROBE, live(None)])
     hosts.say("lewi", [PROBE, "@current content=x", live("x")])
 
@@ -566,10 +569,11 @@ def edited_by_hand(hosts: Hosts) -> Sequence[Step]:
 def test_an_edit_that_is_adopted_becomes_a_file_of_the_sites(hosts: Hosts) -> None:
     hosts.say("lewi", edited_by_hand(hosts))
 
-    kept = asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")]))
+    kept, refused = asyncio.run(push_adopt.adopt(hosts.session, [FLEET.host("lewi")]))
 
     path = hosts.session.site.overrides / "agents" / "lewi.conf"
-    assert kept == {"lewi": str(path)}
+    assert (kept["lewi"].path, kept["lewi"].is_first, refused) == (str(path), False, [])
+    assert push_adopt.with_adopted(hosts.targets("lewi", change_source=["lewi"])[0], kept["lewi"]).overwrite
     assert "# ONE\n" in path.read_text()
     assert "aresmon_config" not in path.read_text()
     assert "# ONE\n" in hosts.targets("lewi", change_source=["lewi"])[0].body
@@ -579,7 +583,7 @@ def test_what_was_adopted_is_what_runs_already(hosts: Hosts) -> None:
     steps = edited_by_hand(hosts)
     hosts.say("lewi", steps, steps)
 
-    asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")]))
+    asyncio.run(push_adopt.adopt(hosts.session, [FLEET.host("lewi")]))
     (planned,) = asyncio.run(push_drift.plan(hosts.session, hosts.targets("lewi", change_source=["lewi"])))
 
     assert planned.diff == ""
@@ -589,7 +593,7 @@ def test_a_host_without_an_edit_is_not_adopted(hosts: Hosts) -> None:
     keep(hosts, whole("one"))
     hosts.say("lewi", [PROBE, "@current content=x", live(telegraf.with_config_id(whole("one"), "m", FRAME))])
 
-    assert asyncio.run(push_drift.adopt(hosts.session, [FLEET.host("lewi")])) == {}
+    assert asyncio.run(push_adopt.adopt(hosts.session, [FLEET.host("lewi")])) == ({}, [])
     assert not (hosts.session.site.overrides / "agents").exists()
 
 
@@ -597,12 +601,142 @@ def test_an_adopted_edit_that_configs_would_overwrite_is_not_pushed() -> None:
     host = FLEET.host("lewi")
     own, theirs = Target(FLEET.host("biere"), "x"), Target(host, "y", commit="abc")
 
-    found, refused = push_drift.split_shadowed([own, theirs], {"lewi": "overrides/agents/lewi.conf"})
-    all_found, none = push_drift.split_shadowed([own, theirs], {})
+    found, refused = push_adopt.split_shadowed(
+        [own, theirs], {"lewi": Adoption("overrides/agents/lewi.conf", "d", is_first=False)}
+    )
+    all_found, none = push_adopt.split_shadowed([own, theirs], {})
 
     assert (found, [one.outcome for one in refused]) == ([own], [PushOutcome.REFUSED])
     assert "the repository has another lewi.conf" in refused[0].why
     assert (all_found, none) == ([own, theirs], [])
+
+
+# A configuration that was found ----------------------------------------------------------------------
+
+FOUND = """\
+[agent]
+  interval = "10s"
+  hostname = ""
+
+[[outputs.influxdb]]
+  urls = ["http://ada:hunter2@127.0.0.1:9"]
+  database = "old"
+  # caf\u00e9
+
+[[inputs.procstat]]
+  pattern = "sshd"
+"""
+
+
+def found(text: str | bytes = FOUND) -> list[Step]:
+    content = text if isinstance(text, bytes) else text.encode()
+    digest = hashlib.sha256(content).hexdigest()
+    return [PROBE, f"@file {digest} {base64.b64encode(content).decode()} {LIVE}", f"@found {digest}"]
+
+
+def test_a_configuration_that_was_found_is_described_and_left(hosts: Hosts) -> None:
+    hosts.say("lewi", [*found(), "@unmanaged TOKEN PROXY"])
+
+    (result,), _ = hosts.push(hosts.targets("lewi"))
+
+    assert (result.outcome, result.undecided[:16]) == (PushOutcome.REFUSED, "inputs: procstat")
+    assert "(inputs: procstat; outputs: influxdb (http://ada:***@127.0.0.1:9))" in result.why
+    assert "TOKEN, PROXY" in result.why
+    assert "--adopt" in result.next
+    assert "--overwrite" in result.next
+    assert hosts.session.releases(FLEET.host("lewi")).all() == []
+
+
+def test_a_host_with_a_configuration_of_its_own_keeps_no_other_host_from_being_pushed(hosts: Hosts) -> None:
+    hosts.say("biere", found())
+    hosts.say("lewi", COMMITTED)
+
+    results, _ = hosts.push(hosts.targets("biere", "lewi"), canary=1)
+
+    assert [one.outcome for one in results] == [PushOutcome.REFUSED, PushOutcome.UNVERIFIED]
+
+
+def test_a_found_configuration_is_adopted_with_an_output_to_the_site(hosts: Hosts) -> None:
+    host, site = FLEET.host("lewi"), hosts.session.site
+    hosts.say("lewi", found())
+
+    kept, refused = asyncio.run(push_adopt.adopt(hosts.session, [host]))
+
+    (target,) = hosts.targets("lewi")
+    target = push_adopt.with_adopted(target, kept["lewi"])
+    assert (refused, target.overwrite) == ([], False)
+    assert target.replaces == (hashlib.sha256(FOUND.encode()).hexdigest(),)
+    assert (site.overrides / "agents" / "lewi.conf").read_text().startswith(FOUND.rstrip())
+    assert "[[inputs.procstat]]" in target.body
+    assert "${ARESMON_URL" in target.body
+    assert "127.0.0.1:9" in target.body
+    assert hosts.session.releases(host).content(0) == FOUND.encode()
+
+
+def test_what_was_adopted_may_be_corrected_and_adopted_again(hosts: Hosts) -> None:
+    host, file = FLEET.host("lewi"), hosts.session.site.overrides / "agents" / "lewi.conf"
+    hosts.say("lewi", found(), found())
+    asyncio.run(push_adopt.adopt(hosts.session, [host]))
+    file.write_text("[[inputs.cpu]]\n")
+
+    kept, refused = asyncio.run(push_adopt.adopt(hosts.session, [host]))
+
+    assert (list(kept), refused, file.read_text()) == (["lewi"], [], "[[inputs.cpu]]\n")
+
+
+def test_a_file_of_the_sites_own_is_not_replaced_by_an_adoption(hosts: Hosts) -> None:
+    write(hosts.session.site, "agents/lewi.conf", INPUT)
+    hosts.say("lewi", found())
+
+    kept, refused = asyncio.run(push_adopt.adopt(hosts.session, [FLEET.host("lewi")]))
+
+    assert (kept, [one.host for one in refused]) == ({}, ["lewi"])
+    assert "exists already" in refused[0].why
+    assert (hosts.session.site.overrides / "agents" / "lewi.conf").read_text() == INPUT
+
+
+def test_what_is_not_utf_8_cannot_be_adopted(hosts: Hosts) -> None:
+    hosts.say("lewi", found(b"# caf\xe9\n[[outputs.file]]\n"))
+
+    kept, (refused,) = asyncio.run(push_adopt.adopt(hosts.session, [FLEET.host("lewi")]))
+
+    assert (kept, refused.outcome) == ({}, PushOutcome.REFUSED)
+    assert "byte 5 is not UTF-8" in refused.why
+
+
+def test_what_is_replaced_is_kept_byte_for_byte_and_brought_back_without_any_check(hosts: Hosts) -> None:
+    content = b"# caf\xe9\r\n[[outputs.file]]\n\n"
+    brought_back = [PROBE, "@current content=x", "@state restart", "@running", "@committed 7"]
+    hosts.say("lewi", [found(content)[1], *COMMITTED], brought_back)
+    hosts.push([dataclasses.replace(hosts.targets("lewi")[0], overwrite=True)])
+
+    target = run.previous_target(hosts.session, FLEET.host("lewi"), None)
+    (result,), _ = hosts.push([target])
+
+    releases = hosts.session.releases(FLEET.host("lewi"))
+    assert target.as_found == content
+    assert hosts.says["lewi"].given[1].endswith(content)
+    assert b"\nas_found=1\n" in hosts.says["lewi"].given[1]
+    assert (result.outcome, result.mark) == (PushOutcome.UNVERIFIED, "")
+    assert [releases.content(number) == content for number in (0, 1, 2)] == [True, False, True]
+
+
+def test_a_plan_and_drift_tell_what_was_found(hosts: Hosts) -> None:
+    hosts.say("lewi", found(), found())
+
+    (planned,) = asyncio.run(push_drift.plan(hosts.session, hosts.targets("lewi")))
+    (drifted,) = asyncio.run(push_drift.drift(hosts.session, [FLEET.host("lewi")]))
+
+    assert planned.found.startswith("inputs: procstat; outputs: influxdb")
+    assert "-[[inputs.procstat]]" in planned.diff
+    assert "hunter2" not in planned.diff + drifted.what
+    assert "a configuration of its own (inputs: procstat" in drifted.what
+
+
+def test_where_only_a_secret_differs_that_is_told_and_the_secret_is_not(hosts: Hosts) -> None:
+    assert push_drift.difference("lewi", 'password = "a"\n', 'password = "b"\n') == (
+        "lewi: only secrets differ, which are not shown\n"
+    )
 
 
 # For scripts ------------------------------------------------------------------------------------------
@@ -625,5 +759,6 @@ def test_a_result_for_scripts_has_all_but_the_live_file() -> None:
         "seconds": 12.3,
         "silent": ["cpu"],
         "notes": ["note"],
+        "found": "",
     }
     assert json.loads(json.dumps(told)) == told

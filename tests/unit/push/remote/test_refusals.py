@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import http.server
 import operator
 import threading
@@ -187,6 +188,105 @@ def test_an_edit_that_was_taken_back_is_none(box: Sandbox) -> None:
     box.config.write_text(NEW)
 
     assert box.bring()[-1].word == "unchanged"
+
+
+SOMEBODYS = '[[outputs.influxdb]]\n  urls = ["http://127.0.0.1:9"]\n\n[[inputs.procstat]]\n'
+DEFAULT = "# As the package has it.\n[agent]\n\n  interval = '10s'\n[[outputs.influxdb]]\n"
+
+
+def test_a_configuration_of_somebody_else_stays_until_it_may_go(box: Sandbox) -> None:
+    box.config.write_text(SOMEBODYS)
+    box.environment.write_text("TOKEN=x\n")
+    before = box.pid
+
+    told = box.bring()
+
+    digest = hashlib.sha256(SOMEBODYS.encode()).hexdigest()
+    assert [f"{one.word} {one.rest}" for one in told[-2:]] == [f"found {digest}", "unmanaged TOKEN"]
+    assert_untouched(box, told, pid=before, config=SOMEBODYS)
+    told = box.bring(overwrite=True)
+    assert told[-1].word == "committed"
+    assert words(told, "found") == [f"found {digest}"]
+    assert words(box.bring(config="# another\n"), "found") == []
+
+
+def test_a_configuration_of_somebody_else_may_go_if_it_is_kept(box: Sandbox) -> None:
+    box.config.write_text(SOMEBODYS)
+
+    told = box.bring(replaces=("0" * 64, hashlib.sha256(SOMEBODYS.encode()).hexdigest()))
+
+    assert told[-1].word == "committed"
+
+
+def test_a_look_tells_a_configuration_of_somebody_else(box: Sandbox) -> None:
+    box.config.write_text(SOMEBODYS)
+
+    assert words(box.look(), "found")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "# outputs\n", "[[inputs.cpu]]\n", "#[[outputs.file]]\n  # [[outputs.file]]\n"]
+)
+def test_a_configuration_without_an_output_is_nobodys_work(box: Sandbox, content: str) -> None:
+    box.config.write_text(content)
+    (box.config.parent / "telegraf.d").mkdir()
+    (box.config.parent / "telegraf.d" / "in.conf").write_text("[[inputs.mem]]\n")
+
+    assert box.bring()[-1].word == "committed"
+
+
+def test_inputs_are_somebodys_work_where_the_outputs_are_in_another_file(box: Sandbox) -> None:
+    box.config.write_text("[[inputs.cpu]]\n")
+    (box.config.parent / "telegraf.d").mkdir()
+    (box.config.parent / "telegraf.d" / "out.conf").write_text("[[outputs.file]]\n")
+
+    assert words(box.bring())[-1].startswith("found ")
+
+
+@pytest.mark.parametrize(
+    "written", ["[[outputs.file]]", "  [ outputs . file ]", '["outputs".file]', "outputs.file = []"]
+)
+def test_an_output_is_known_however_it_is_written(box: Sandbox, written: str) -> None:
+    box.config.write_text(f"{written}\n")
+
+    assert words(box.bring())[-1].startswith("found")
+
+
+@pytest.mark.parametrize(
+    ("content", "last"),
+    [
+        (DEFAULT, "committed"),
+        (DEFAULT.replace("# As", "# Long ago, as").replace("\n\n", "\r\n\n#  urls = []\n"), "committed"),
+        (DEFAULT.replace("10s", "30s"), "found"),
+    ],
+)
+def test_the_default_of_telegrafs_package_is_nobodys_work(box: Sandbox, content: str, last: str) -> None:
+    box.config.with_name("telegraf.conf.sample").write_text(DEFAULT)
+    box.config.write_text(content)
+
+    assert box.bring()[-1].word == last
+
+
+@pytest.mark.parametrize(("program", "option"), [("dpkg-query", "-W"), ("rpm", "-q")])
+def test_an_unchanged_file_of_a_package_is_nobodys_work(box: Sandbox, program: str, option: str) -> None:
+    box.config.write_text(SOMEBODYS)
+    content = SOMEBODYS.encode()
+    listed = {
+        "dpkg-query": f" {box.config} {hashlib.md5(content, usedforsecurity=False).hexdigest()}",
+        "rpm": f"{hashlib.sha256(content).hexdigest()} {box.config}",
+    }
+    fake = box.root / "bin" / program
+    fake.write_text(f"#!/bin/bash\n[ $1 = {option} ] && echo '{listed[program]}'\n")
+    fake.chmod(0o755)
+
+    assert box.bring()[-1].word == "committed"
+
+
+def test_a_configuration_that_is_brought_back_as_it_was_is_not_checked(box: Sandbox) -> None:
+    told = box.bring(config="# check: no\n", as_found=10)
+
+    assert told[-1].word == "committed"
+    assert box.config.read_text() == "# check: no\n"
 
 
 def test_variables_of_somebody_else_stay_until_they_may_go(box: Sandbox) -> None:
