@@ -14,6 +14,8 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/run prerequisites ## Run the stack on this machine, on its own data. SITE=folder for another site.
+	@# Otherwise each command of an account that may not write here compiles all that it imports.
+	@$(BIN)/python -m compileall -q aresmon || true
 	@# 5: a part could not be started, and aresmon has said which and what to do.
 	@$(BIN)/aresmon --site $(or $(SITE),.) up || [ $$? -eq 5 ]
 
@@ -72,6 +74,7 @@ $(BIN)/pip:
 $(VENV)/run: requirements.txt pyproject.toml | $(BIN)/pip
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q $(VENV)/lib || true
 	@touch $@
 
 $(VENV)/develop: requirements-dev.txt pyproject.toml | $(BIN)/pip

@@ -152,3 +152,24 @@ def test_make_asks_for_a_python_that_is_new_enough_before_it_makes_anything(
 
     assert (done.code == 0, "made" in done.out) == (is_enough, is_enough), done
     assert ("Python 3.11 or newer" in done.err and "PYTHON=python3.12 make up" in done.err) != is_enough
+
+
+def test_make_up_compiles_the_bytecode_of_what_it_starts(tmp_path: Path) -> None:
+    shutil.copytree(
+        REPOSITORY / "aresmon" / "system", tmp_path / "aresmon" / "system", ignore=lambda *_: ["__pycache__"]
+    )
+    folder = tmp_path / "here"
+    (folder / "bin").mkdir(parents=True)
+    for name, content in (("python", f'exec {sys.executable} "$@"'), ("pip", ""), ("aresmon", "exit 0")):
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{content}\n")
+        (folder / "bin" / name).chmod(0o755)
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "prerequisites").write_text("#!/bin/sh\n")
+    (tmp_path / "scripts" / "prerequisites").chmod(0o755)
+    (folder / "run").touch()
+
+    makefile = REPOSITORY / "Makefile"
+    process.run(["make", "-f", makefile, "VENV=here", "-o", "here/run", "up"], cwd=tmp_path)
+
+    compiled = {path.name.partition(".")[0] for path in (tmp_path / "aresmon").rglob("*.pyc")}
+    assert "process" in compiled

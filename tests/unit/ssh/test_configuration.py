@@ -135,6 +135,15 @@ def test_what_cannot_be_followed_is_named_where_it_stands(line: str, remedy: str
     assert remedy in caught.value.hint
 
 
+def test_the_cheapest_cipher_comes_first_unless_ciphers_are_set(home: Home) -> None:
+    unset = options.connection_options(read("Host lewi\n", home=home))
+    chosen = options.connection_options(read("Host lewi\n  Ciphers aes128-ctr,aes256-ctr\n", home=home))
+
+    assert unset["encryption_algs"][0] == "aes256-gcm@openssh.com"
+    assert "chacha20-poly1305@openssh.com" in unset["encryption_algs"]
+    assert chosen["encryption_algs"] == ["aes128-ctr", "aes256-ctr"]
+
+
 def test_what_openssh_refuses_is_told_in_its_words(home: Home) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read("Host lewi\n  Fort 22\n", home=home)
