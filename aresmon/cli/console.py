@@ -56,6 +56,11 @@ class Console:
         """Text for another program, as it is."""
         self.out.file.write(text)
 
+    def line(self, text: str) -> None:
+        """A line of many where there is no terminal, at once: rich takes a third of a millisecond for each."""
+        self.out.file.write(f"{text}\n")
+        self.out.file.flush()
+
     def data(self, value: Any) -> None:
         """JSON, for scripts."""
         self.raw(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -300,7 +305,7 @@ class Rollout:
         def enter(state: str) -> None:
             self._states[host] = state
             if not self._quiet and not self._console.out.is_terminal:
-                self._console.say(f"{host}: {state}")
+                self._console.line(f"{host}: {state}")
 
         return enter
 
@@ -308,7 +313,7 @@ class Rollout:
         """A host's push has ended."""
         self._results[result.host] = result
         if not self._quiet and not self._console.out.is_terminal:
-            self._console.say(f"{result.host}: {result.outcome}")
+            self._console.line(f"{result.host}: {result.outcome}")
 
     def table(self) -> Group:
         """The hosts that are under way, as many as fit, and how many are waiting and done."""

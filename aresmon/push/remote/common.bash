@@ -33,7 +33,14 @@ refuse() { emit "refused $*"; exit 0; }
 base64_of() { base64 -w 0 -- "$1" 2>/dev/null; }
 sha256_of() { local sum; sum=$(sha256sum -- "$1" 2>/dev/null) && printf '%s' "${sum%% *}" || printf -- '-'; }
 uptime_seconds() { local up; read -r up _ </proc/uptime; printf '%s' "${up%.*}"; }
-staging_path() { printf '%s/.%s.aresmon' "${1%/*}" "${1##*/}"; } # a file is written here, then renamed
+staging_path() { printf -v "$1" '%s/.%s.aresmon' "${2%/*}" "${2##*/}"; } # NAME PATH: a file is written here, then renamed
+
+declare -A sums=()
+read_sums() { # PATH…; sets sums[PATH] to each file's hash, or to `-`, by one program
+  local line path
+  for path; do sums[$path]=-; done
+  while IFS= read -r line; do sums[${line:66}]=${line:0:64}; done < <(sha256sum -- "$@" 2>/dev/null)
+}
 
 read_value() { # FILE NAME
   local line

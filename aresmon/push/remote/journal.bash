@@ -123,14 +123,12 @@ adopt_journal() { # takes the request of the pending transaction, for those who 
 }
 
 write_current() { # describes the deployed configuration
-  local spec path
+  local path
+  read_sums "${files[@]#* * * * }"
   {
     printf '%s=%s\n' content "${request[content]}" gen "${request[gen]}" output "${request[output]:-}" \
       tx "${request[tx]}" by "${request[by]:-}" at "$EPOCHSECONDS"
-    for spec in "${files[@]}"; do
-      path=${spec#* * * * }
-      printf 'sha=%s %s\n' "$(sha256_of "$path")" "$path"
-    done
+    for path in "${files[@]#* * * * }"; do printf 'sha=%s %s\n' "${sums[$path]}" "$path"; done
   } >"${request[state]}/current.new" && sync "${request[state]}/current.new" &&
     mv -T -- "${request[state]}/current.new" "${request[state]}/current" ||
     { rm -f -- "${request[state]}/current.new"; return 1; }

@@ -58,17 +58,20 @@ check_journal() { # a damaged one on a host without a record of the last push: w
 }
 
 has_drifted() { # whether a deployed file, or the record of them, was changed by somebody else; reports each
-  local line hash path content='' deployed=0 found=1 record=${request[state]}/current
+  local line hash path content='' found=1 damaged='' record=${request[state]}/current deployed=()
   while IFS= read -r line; do
     case $line in
       content=?*) content=known ;;
-      sha=*)
-        line=${line#sha=} hash=${line%% *} path=${line#* } deployed=1
-        [ "$(sha256_of "$path")" = "$hash" ] || { emit "drift $path"; found=0; }
-        ;;
+      sha=*' /'*) deployed+=("${line#sha=}") ;; # HASH PATH
+      sha=*) damaged=1 ;;
     esac
   done 2>/dev/null <"$record"
-  [ ! -e "$record" ] || [ "$content$deployed" = known1 ] || { emit "drift $record"; found=0; }
+  [ ${#deployed[@]} -eq 0 ] || read_sums "${deployed[@]#* }"
+  for line in "${deployed[@]}"; do
+    hash=${line%% *} path=${line#* }
+    [ "${sums[$path]}" = "$hash" ] || { emit "drift $path"; found=0; }
+  done
+  [ ! -e "$record" ] || { [ "$content$damaged" = known ] && [ ${#deployed[@]} -gt 0 ]; } || { emit "drift $record"; found=0; }
   return $found
 }
 

@@ -45,7 +45,7 @@ rollback_locked() { # REASON; with the lock `turn` held, and the journal written
 restore_files() {
   local index presence path target folders=() code=0
   while read -r index presence path; do
-    target=$(staging_path "$path")
+    staging_path target "$path"
     if [ "$presence" = present ] && is_same_file "${request[state]}/undo/$index" "$path"; then
       rm -f -- "$target" # it was not replaced, or is restored already
     elif [ "$presence" = present ]; then

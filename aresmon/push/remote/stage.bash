@@ -7,21 +7,31 @@ stage() {
   check_replaceable
   for spec in "${files[@]}"; do
     read -r size mode owner hash path <<<"$spec"
-    target=$(staging_path "$path")
+    staging_path target "$path"
     staged+=("$target")
     mkdir -p -m 755 "${path%/*}" 2>/dev/null
     # dd, since head may read more than the file's bytes: the commands come after them.
     { timeout 120 dd bs=$((size + !size)) count=$((!!size)) iflag=fullblock status=none >"$target"; } 2>/dev/null ||
       refuse "stage $path cannot be written: $(describe_free_space "$path")"
-    [ "$(sha256_of "$target")" = "$hash" ] ||
-      refuse "stage $path did not arrive complete: $(describe_free_space "$path")"
     if [ "$owner" != - ]; then
       chown "$owner" "$target" 2>/dev/null ||
         refuse "stage $path: chown $owner failed: do this user and group exist?"
     fi
     chmod "$mode" "$target" || refuse "stage $path: chmod $mode failed"
   done
+  check_arrived
   sync "${staged[@]}" 2>/dev/null || refuse "stage the new files could not be synced to the disk"
+}
+
+check_arrived() { # whether each staged file is what was sent
+  local spec hash path target
+  read_sums "${staged[@]}"
+  for spec in "${files[@]}"; do
+    read -r _ _ _ hash path <<<"$spec"
+    staging_path target "$path"
+    [ "${sums[$target]}" = "$hash" ] ||
+      refuse "stage $path did not arrive complete: $(describe_free_space "$path")"
+  done
 }
 
 check_replaceable() { # no file may be a mount point or, like its folder, immutable: a rename onto it would fail
@@ -52,22 +62,24 @@ check() { # by the agent's own program, as its own user, with every file that it
 }
 
 check_systemd() {
-  local included=() authority
+  local included=() authority _staged_environment _staged_configuration # names that the sourced file does not set
   authority=$(ca_file)
+  staging_path _staged_environment "${request[environment]}"
+  staging_path _staged_configuration "${request[watched]}"
   [ -d "${request[watched]%/*}/telegraf.d" ] && included=(--config-directory "${request[watched]%/*}/telegraf.d")
   (
     set -a
     # shellcheck disable=SC1090 # the file that was just staged
-    . "$(staging_path "${request[environment]}")" || exit 1
+    . "$_staged_environment" || exit 1
     [ -z "$authority" ] || ARESMON_CA=$authority # the staged file, since its final name is not there yet
     set +a
     cd / && timeout 20 ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} \
-      telegraf config check --strict-env-handling --config "$(staging_path "${request[watched]}")" "${included[@]}"
+      telegraf config check --strict-env-handling --config "$_staged_configuration" "${included[@]}"
   )
 }
 
 check_docker() { # in a copy of the Compose project
-  local folder=${request[state]}/check spec path
+  local folder=${request[state]}/check spec path staged_file
   rm -rf -- "$folder"
   mkdir -p -m 755 "$folder"
   [ -d "${request[folder]}" ] && cp -r -- "${request[folder]}/." "$folder/"
@@ -75,7 +87,8 @@ check_docker() { # in a copy of the Compose project
     path=${spec#* * * * }
     [[ $path == "${request[folder]}"/* ]] || continue
     mkdir -p -m 755 "$folder/$(dirname "${path#"${request[folder]}"/}")"
-    cp -p -- "$(staging_path "$path")" "$folder/${path#"${request[folder]}"/}"
+    staging_path staged_file "$path"
+    cp -p -- "$staged_file" "$folder/${path#"${request[folder]}"/}"
   done
   chmod -R a+rX "$folder"
   compose "$folder" run --rm --no-deps -T --entrypoint telegraf telegraf config check --strict-env-handling \
@@ -88,7 +101,7 @@ check_docker() { # in a copy of the Compose project
 ca_file() { # the site's CA certificate, if it has one: the staged file, else the one in place
   [ -n "${request[authority]:-}" ] || return 0
   local staged
-  staged=$(staging_path "${request[authority]}")
+  staging_path staged "${request[authority]}"
   if [ -e "$staged" ]; then printf '%s' "$staged"; else printf '%s' "${request[authority]}"; fi
 }
 

@@ -5,12 +5,13 @@ started_as='' # systemd's ID of the start with the new files
 is_before_restart='' # whether the agent still runs as it was before this push
 
 switch() {
-  local spec path answer folders=()
+  local spec path staged_file answer folders=()
   emit "state switch"
   is_before_restart=1
   for spec in "${files[@]}"; do
     path=${spec#* * * * }
-    if ! answer=$(mv -T -- "$(staging_path "$path")" "$path" 2>&1); then
+    staging_path staged_file "$path"
+    if ! answer=$(mv -T -- "$staged_file" "$path" 2>&1); then
       rollback "$path could not be replaced: ${answer:-mv failed}"
       exit 0
     fi
