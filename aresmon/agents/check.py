@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import functools
-import io
 import re
-import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import yaml
 
-from aresmon.agents import lint, tables
+from aresmon.agents import lint, migration, tables
 from aresmon.agents.tables import LintFinding
-from aresmon.config import package_data, telegraf_toml
+from aresmon.config import package_data, telegraf_text, telegraf_toml
 from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
+from aresmon.engine.images import tar_of
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.system import git
@@ -58,7 +58,7 @@ def _rejection(engine: Engine, image: str, configuration: bytes, variables: Mapp
     code, output = engine.run_once(
         image,
         ["telegraf", "config", "check", "--strict-env-handling", "--config", "/etc/telegraf/telegraf.conf"],
-        files=_tar({"etc/telegraf/telegraf.conf": configuration, "run/secrets/agent": b"none"}),
+        files=tar_of({"etc/telegraf/telegraf.conf": configuration, "run/secrets/agent": b"none"}),
         environment=[f"{name}={value}" for name, value in environment.items()],
         project=project,
     )
@@ -70,16 +70,6 @@ def _shorten(message: str) -> str:
     """Remove the parser's internal tables, which Telegraf prints in the middle of its message."""
     text = re.sub(r"(processing (field|value|table|element) [^:]*? failed: )|with value \S*&?\{.*?\}\S* ", "", message)
     return " ".join(text.split())[-400:]
-
-
-def _tar(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            tar.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
 
 
 def check_folder(
@@ -107,11 +97,23 @@ def check_folder(
         if image:
             rejected, unchecked = telegraf_of.check(host, body)
             wrong, doubtful = [*wrong, *rejected], [*doubtful, *unchecked]
+            if rejected and _can_migrate(engine, image, own, config.site):
+                what = (
+                    f"`telegraf config migrate` would change it: `aresmon push-config {host.name} --migrate` shows how"
+                )
+                doubtful.append(LintFinding(what))
         errors += [f"{telegraf.place(host, body, own, one.line)}: {one.text}" for one in wrong]
         warnings += [f"{telegraf.place(host, body, own, one.line)}: {one.text}" for one in doubtful]
     if errors:
         raise SiteError([*errors, *warnings], hint="nothing was pushed")
     return [host.name for host in hosts], warnings
+
+
+def _can_migrate(engine: Engine, image: str, text: str, project: str) -> bool:
+    with suppress(AresmonError):
+        text = telegraf_text.without_bom(text)
+        return migration.migrate(engine, image, text, project=project) != text
+    return False
 
 
 def _texts(folder: Path) -> tuple[Mapping[str, str], list[str]]:
@@ -149,7 +151,7 @@ class _ImageTelegraf:
     @cached_property
     def plugins(self) -> frozenset[str]:
         """The names of its plug-ins, such as `inputs.cpu`."""
-        nothing = _tar({})
+        nothing = tar_of({})
         _, output = self.engine.run_once(
             self.image, ["telegraf", "plugins"], files=nothing, environment=[], project=self.config.site
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aresmon.cli import completion, deployment
-from aresmon.cli.common import run_in_session, the_console, the_project
+from aresmon.cli.common import run_in_session, the_console, the_engine, the_project
 from aresmon.cli.options import (
     Adopt,
     AskSudo,
@@ -26,9 +26,11 @@ from aresmon.system.errors import AresmonError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aresmon.config import model
     from aresmon.push.order import PushOptions
     from aresmon.push.result import PushResult
     from aresmon.push.session import Session
+    from aresmon.site.project import Project
 
 
 def push_config(
@@ -57,6 +59,15 @@ def push_config(
             help="Deploy the site's own file or the collectors to hosts whose file is no longer in `configs`.",
         ),
     ] = False,
+    migrate: Annotated[
+        bool,
+        typer.Option(
+            "--migrate", help="Show what `telegraf config migrate` changes in the hosts' files; deploy nothing."
+        ),
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="With --migrate: also write the changes to the files on this machine.")
+    ] = False,
     no_verify: NoVerify = False,
     force: Force = False,
     break_lock: BreakLock = False,
@@ -79,8 +90,13 @@ def push_config(
     if adopt and (overwrite or dry_run):
         other = "--overwrite" if overwrite else "--dry-run"
         raise AresmonError(f"{other} and --adopt cannot be combined", code=ExitCode.USAGE)
+    if write and not migrate:
+        raise AresmonError("--write is for --migrate", code=ExitCode.USAGE)
     project = the_project()
     chosen = push_run.select_hosts(project.config, hosts or [], every=every)
+    if migrate:
+        _migrate(project, chosen, write=write)
+        return
     options = _options(
         verify=not no_verify,
         strict=strict,
@@ -199,6 +215,32 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
     else:
         console.drift(found)
     raise typer.Exit(ExitCode.DEGRADED if any(one.what for one in found) else ExitCode.DONE)
+
+
+def _migrate(project: Project, hosts: Sequence[model.Host], *, write: bool) -> None:
+    from aresmon.agents import migration, sources
+    from aresmon.engine import images
+    from aresmon.push import result
+
+    console, engine = the_console(), the_engine()
+    image = images.local(engine, images.pins(project.config)).references.get("telegraf", "")
+    if not image:
+        raise AresmonError(
+            "no Telegraf image is on this machine, which knows the migrations",
+            hint="`aresmon images pull` or `aresmon images build telegraf` brings it",
+        )
+    with project.site.lock("push-config"):
+        origin = sources.fetch(project, hosts)
+        planned = list(migration.plan(project, origin, hosts, engine=engine, image=image))
+        for one in planned:
+            outcome = "nothing to do" if not one.diff else "changed" if write else "would change"
+            console.say(f"{one.host}: {outcome}")
+            console.diff(result.mask_secrets(one.diff))
+            if write and one.diff:
+                one.write()
+                console.say(f"{one.path} is written. Check it, commit it if it is in a repository, then push")
+    for name in sorted({host.name for host in hosts} - {one.host for one in planned}):
+        console.say(f"{name}: has no file of its own; its collectors need no migration")
 
 
 def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json: bool) -> None:

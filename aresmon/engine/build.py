@@ -53,6 +53,13 @@ _PLUGINS = (
     *("inputs.procstat", "inputs.systemd_units", "inputs.temp"),
 )
 
+# Plug-ins that Telegraf no longer has, and that `telegraf config migrate` replaces. They add the migration alone.
+_MIGRATED = (
+    *("inputs.KNXListener", "inputs.cassandra", "inputs.cisco_telemetry_gnmi", "inputs.http_listener"),
+    *("inputs.httpjson", "inputs.io", "inputs.jolokia", "inputs.kafka_consumer_legacy", "inputs.logparser"),
+    *("inputs.snmp_legacy", "inputs.tcp_listener", "inputs.udp_listener", "outputs.riemann_legacy"),
+)
+
 
 def build(
     images: Mapping[str, str], engine: Engine, progress: Progress, *, plugins: Iterable[str] = ()
@@ -108,7 +115,7 @@ def compile_telegraf(plugins: Iterable[str] = ()) -> Path:
     """The telegraf binary with these plug-ins, compiled if the cache does not have it. It is static."""
     _need("go")
     wanted = sorted({*_PLUGINS, *plugins, *_shipped_plugins()})
-    tags = ",".join(["custom", *wanted])
+    tags = ",".join(["custom", "migrations", *_MIGRATED, *wanted])
     target = cache_folder() / f"telegraf-{TELEGRAF.version}-{hashlib.sha256(tags.encode()).hexdigest()[:8]}"
     if not target.exists():
         stamp = f"-X {TELEGRAF.path}/internal.Version={TELEGRAF.version.lstrip('v')}"

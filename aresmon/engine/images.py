@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,17 @@ def _is_silence(message: str) -> bool:
         word in said
         for word in ("lookup", "timeout", "refused", "unreachable", "no such host", "forbidden", "proxyconnect")
     )
+
+
+def tar_of(contents: Mapping[str, bytes]) -> bytes:
+    """Files by path as a tar, for a container; everybody may read them."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in contents.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
 
 
 SERVICES = ("influxdb", "grafana", "edge", "telegraf")

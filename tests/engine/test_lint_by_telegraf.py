@@ -283,3 +283,19 @@ def test_what_arrives_passes_and_what_does_not_is_refused(agent: Telegraf, own: 
         assert told == []
     if not has_arrived:
         assert told or checked.code != 0, (own, lines)
+
+
+# Migrations ---------------------------------------------------------------------------------------------------
+
+
+def test_a_telegraf_that_is_built_here_migrates_old_settings(agent: Telegraf) -> None:
+    old = (
+        "[agent]\n  interval = '10s'\n[[inputs.disk]]\n  mountpoints = ['/']\n[[inputs.mem]]\n  fieldpass = ['used']\n"
+    )
+
+    done = agent.run("config", "migrate", text=old, environment={})
+
+    migrated = (agent.folder / "telegraf.conf.migrated").read_text()
+    assert done.code == 0, done
+    assert "fieldinclude" in migrated, migrated
+    assert "mount_points = " in migrated

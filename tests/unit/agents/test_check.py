@@ -97,6 +97,8 @@ class Lean(FakeEngine):
     ) -> tuple[int, str]:
         if command[1] == "plugins":
             return 0, "inputs.cpu\ninputs.exec\ninputs.mem\ninputs.procstat\ninputs.internal\noutputs.influxdb\n"
+        if command[0] == "sh":  # the migration
+            return 0, "--- migrated ---\n"
         with tarfile.open(fileobj=io.BytesIO(files)) as tar:
             conf = tar.extractfile("etc/telegraf/telegraf.conf")
             text = conf.read().decode() if conf else ""
@@ -177,6 +179,8 @@ class Strict(FakeEngine):
     def run_once(
         self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
     ) -> tuple[int, str]:
+        if command[0] == "sh":  # the migration
+            return 0, "--- migrated ---\n"
         with tarfile.open(fileobj=io.BytesIO(files)) as tar:
             conf = tar.extractfile("etc/telegraf/telegraf.conf")
             text = conf.read().decode() if conf else ""

@@ -28,7 +28,7 @@ from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
-from aresmon.system.errors import AresmonError
+from aresmon.system.errors import AresmonError, ExitCode
 
 SITE = "hosts: {biere: {agent: systemd}, lewi: , ronflex: }\n"
 PROVEN = PushResult("lewi", PushOutcome.VERIFIED, mark="c0ffee-1", commit="0123456789", seconds=12.3)
@@ -504,3 +504,7 @@ def test_drift_ends_with_5_where_there_is_any(run: Run) -> None:
         "next": "--adopt or --overwrite",
     }
     assert well.stdout == "biere: as it was pushed\n"
+
+
+def test_migrations_are_written_only_with_migrate(run: Run) -> None:
+    assert run("push-config", "lewi", "--write").exit_code == ExitCode.USAGE
