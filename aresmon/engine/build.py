@@ -211,7 +211,7 @@ class _made_whole:  # noqa: N801 (reads as a function)
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise AresmonError(f"{self.target.parent} cannot be made: {error.strerror}") from None
+            raise AresmonError(f"{self.target.parent} cannot be created: {error.strerror}") from None
         return self.part
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -237,7 +237,7 @@ def _need(*programs: str) -> None:
     if missing:
         raise AresmonError(
             f"building it here takes {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
-            hint="install that, or carry the images over: `aresmon images save` elsewhere, `aresmon images load` here",
+            hint="install it, or copy the images from another machine: `aresmon images save` and `load`",
         )
 
 

@@ -33,7 +33,7 @@ class Compose:
         return dict(line.split(maxsplit=1) for line in lines if line.strip())
 
     def up(self, services: Sequence[str], *, recreate: bool = False) -> None:
-        """Start services, making their containers anew where their configuration changed, or if `recreate`."""
+        """Start services; recreate their containers if their configuration changed, or with `recreate`."""
         force = ["--force-recreate"] if recreate else []
         if services:
             self.run("up", "--detach", "--no-deps", "--no-build", "--quiet-pull", *force, *services)
@@ -90,11 +90,11 @@ def _missing() -> AresmonError:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     what = "Docker Compose v2 is not installed"
     if numbers and numbers < _OLDEST:
-        what = f"Docker Compose {version} is too old; {'.'.join(map(str, _OLDEST))} is the oldest that serves"
+        what = f"Docker Compose {version} is too old; {'.'.join(map(str, _OLDEST))} is the oldest supported version"
     elif shutil.which("docker-compose"):
         what += " (the program docker-compose that is here is version 1, which ended in 2023)"
     return AresmonError(
         what,
         hint="install the package docker-compose-v2 (Ubuntu), docker-compose (Debian 13) or docker-compose-plugin "
-        "(Docker's own), or run `make up`, which brings it on Debian and Ubuntu",
+        "(Docker's own), or run `make up`, which installs it on Debian and Ubuntu",
     )

@@ -148,10 +148,12 @@ def remove_network(network: Network) -> None:
 def _still_used(network: str, by: Sequence[str]) -> AresmonError:
     if by:
         what = f"the network {network} cannot be removed with {', '.join(by)} in it"
-        return AresmonError(what, hint=f"`docker network disconnect {network} {by[0]}`, then the same command again")
+        return AresmonError(
+            what, hint=f"`docker network disconnect {network} {by[0]}`, then run the same command again"
+        )
     return AresmonError(
         f"the network {network} cannot be removed: the engine counts an endpoint in it that no container has",
-        hint="a fault of the engine, which a restart of it mends: `sudo systemctl restart docker`, then the same "
+        hint="a fault of the engine, which a restart fixes: `sudo systemctl restart docker`, then run the same "
         "command again",
         code=ExitCode.BROKEN,
     )

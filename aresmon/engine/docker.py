@@ -137,7 +137,7 @@ class Engine:
             self.client.api.unpause(container.id)
 
     def stop(self, container: Container) -> None:
-        """Bring a container to rest, whatever it does now, and let the engine not start it again; as long as it takes
+        """Stop a container in any state, and keep the engine from restarting it; as long as it takes
         to end well. Raises AresmonError if it does not."""
         with engine_errors():
             if container.state == "paused":
@@ -145,7 +145,7 @@ class Engine:
             # One that dies again and again is between two starts, where it does not run and soon will.
             self.client.api.stop(container.id, timeout=_STOP_TIMEOUT)
         if self.is_alive(container.id):
-            hint = f"`aresmon logs {container.service}` may say why"
+            hint = f"`aresmon logs {container.service}` may show why"
             raise AresmonError(f"{container.service} does not stop", hint=hint)
 
     def remove_container(self, container: str) -> None:
@@ -211,7 +211,7 @@ class Engine:
         pulling.start()
         pulling.join(_PULL_TIMEOUT)
         if not outcome:
-            raise NotPulledError(f"it was still not here after {_PULL_TIMEOUT:.0f} s")
+            raise NotPulledError(f"it was not complete after {_PULL_TIMEOUT:.0f} s")
         if outcome[0] is not None:
             raise NotPulledError(_cause(outcome[0]))
 
@@ -237,7 +237,7 @@ class Engine:
         """The last lines of a service. Raises AresmonError where it has no container."""
         container = self.containers(project).get(service)
         if container is None:
-            raise AresmonError(f"{service} has no container, so it wrote nothing", hint="`aresmon status` says why")
+            raise AresmonError(f"{service} has no container, so there are no logs", hint="`aresmon status` shows why")
         with engine_errors():
             found = self.client.api.logs(container.id, stream=True, follow=follow, tail=tail, timestamps=True)
             for piece in found:
@@ -327,11 +327,11 @@ def engine_errors() -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        raise AresmonError(f"the Docker engine refuses: {error.explanation or error}") from None
+        raise AresmonError(f"the Docker engine reports an error: {error.explanation or error}") from None
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise AresmonError(
-            f"the Docker engine stopped answering: {_one_line(error)}",
-            hint="see whether it runs (`systemctl status docker`), then run the same command again",
+            f"the Docker engine stopped responding: {_one_line(error)}",
+            hint="check whether it is running (`systemctl status docker`), then run the same command again",
             code=ExitCode.BROKEN,
         ) from None
 
@@ -355,8 +355,8 @@ def _pull(
 def _no_engine(socket: Path, error: Exception) -> AresmonError:
     if isinstance(error.__context__, PermissionError) or "Permission denied" in str(error):
         return AresmonError(
-            f"the Docker engine does not let you in ({socket})",
-            hint="run this with sudo, or join the group docker (`sudo usermod -aG docker $USER`) and log in again",
+            f"no permission to use the Docker engine ({socket})",
+            hint="use sudo, or join the group docker (`sudo usermod -aG docker $USER`) and log in again",
         )
     if shutil.which("docker") is None and not socket.exists():
         return AresmonError(

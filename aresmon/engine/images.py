@@ -82,7 +82,9 @@ def build_all(
     engine: Engine, pins: Mapping[str, Pin], progress: Progress, *, plugins: Sequence[str] = ()
 ) -> dict[str, str]:
     """Build each from packages; why not, for those that could not be."""
-    unbuildable = {service: f"{pin.pull} is not made from packages" for service, pin in pins.items() if not pin.build}
+    unbuildable = {
+        service: f"{pin.pull} cannot be built from packages" for service, pin in pins.items() if not pin.build
+    }
     return unbuildable | build(
         {service: pin.build for service, pin in pins.items() if pin.build}, engine, progress, plugins=plugins
     )
@@ -95,7 +97,7 @@ def save(engine: Engine, images: Images, archive: Path, progress: Progress) -> N
     """
     references = sorted(set(images.references.values()))
     if not references:
-        raise AresmonError("no image of this site is on this machine", hint="`aresmon images pull` or `build` first")
+        raise AresmonError("this machine has no image of this site", hint="`aresmon images pull` or `build` first")
     part = archive.with_name(f".{archive.name}.part")
     with progress.stage(f"writing {archive}"):
         try:
@@ -108,7 +110,7 @@ def save(engine: Engine, images: Images, archive: Path, progress: Progress) -> N
     if images.missing:
         raise AresmonError(
             f"{archive} has {', '.join(images.references)}, not {', '.join(images.missing)}",
-            hint="on a machine where a registry answers: `aresmon images pull`, then save again",
+            hint="on a machine that can reach a registry: `aresmon images pull`, then save again",
             code=ExitCode.DEGRADED,
         )
 
@@ -117,7 +119,7 @@ def load(engine: Engine, archive: Path, progress: Progress) -> Sequence[str]:
     """Take in the images of such a tar; their references."""
     try:
         if not tarfile.is_tarfile(archive):
-            raise AresmonError(f"{archive} is no tar of images", hint="`aresmon images save` writes one")
+            raise AresmonError(f"{archive} is not an archive of images", hint="`aresmon images save` writes one")
         with archive.open("rb") as file, progress.stage(f"reading {archive}"):
             return engine.load(file)
     except OSError as error:

@@ -88,14 +88,14 @@ def _log_in(
     for other in others:
         if ours.accepts(other, ours.password):
             return ours.as_user(other, ours.password), []
-    progress.note("Grafana's administrator has another password than the site's secrets say: it is set anew")
+    progress.note("the password of Grafana's administrator differs from the site's secret; it is reset")
     said = _reset_password(engine, config, user, ours.password)
     for other in logins:
         if ours.accepts(other, ours.password):
-            return ours.as_user(other, ours.password), [f"set the password of {other} anew"]
+            return ours.as_user(other, ours.password), [f"reset the password of {other}"]
     raise AresmonError(
-        f"Grafana does not let its administrator in, though the password was set anew ({said})",
-        hint="after five wrong passwords it locks a login for five minutes: wait as long, then `aresmon up`",
+        f"Grafana rejects its administrator although the password was reset ({said})",
+        hint="after five wrong passwords Grafana locks a login for five minutes: wait, then run `aresmon up`",
         code=ExitCode.BROKEN,
     )
 
@@ -114,7 +114,7 @@ def _reset_password(engine: Engine, config: Config, user: int, password: str) ->
     if done.code != 0:
         raise AresmonError(
             f"Grafana's administrator has another password, and `grafana cli` could not set it: {said}",
-            hint="`aresmon logs grafana` may say why; then `aresmon up` goes on from here",
+            hint="`aresmon logs grafana` may show why; then `aresmon up` continues from here",
             code=ExitCode.BROKEN,
         )
     return said
@@ -133,7 +133,7 @@ def _set_up_admin(way: Grafana, ours: Grafana) -> list[str]:
     way.set_server_admin(named.id, True)
     if named.is_disabled:
         way.enable(named.id, True)
-    return [f"make {named.login} the administrator; {me.login}, by whom that was done, has the same password"]
+    return [f"make {named.login} the administrator; {me.login}, which was used for that, has the same password"]
 
 
 def _kept_email(account: Account) -> str:

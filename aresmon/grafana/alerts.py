@@ -88,12 +88,13 @@ def test_contact_points(project: Project, grafana: Grafana, names: Sequence[str]
     ways = dict(_contact_points(project.config.alerts, project.config.site))
     if not ways:
         raise AresmonError(
-            "nobody is told of alerts", hint="`alerts.send_to` in aresmon.yml; docs/alerts.md has an example of each"
+            "nobody is notified of alerts",
+            hint="`alerts.send_to` in aresmon.yml; docs/alerts.md has an example of each",
         )
     for name in names:
         if name not in ways:
             meant = json_schema.did_you_mean(name, ways) or f"; there are {', '.join(ways)}"
-            raise AresmonError(f"no way of telling is named '{name}'{meant}")
+            raise AresmonError(f"no contact point '{name}'{meant}")
     return [_test_contact_point(project.site, grafana, name, ways[name]) for name in names or ways]
 
 
@@ -188,10 +189,10 @@ def _test_contact_point(site: Site, grafana: Grafana, name: str, way: Mapping[st
     answers = grafana.try_receivers([{"name": way["name"], "grafana_managed_receiver_configs": [configuration]}])
     results = [one for answer in answers for one in answer.get("grafana_managed_receiver_configs", [])]
     if not results:
-        return ContactPointResult(name, str(way["type"]), "Grafana says nothing of it")
+        return ContactPointResult(name, str(way["type"]), "Grafana did not report on it")
     is_taken = results[0].get("status") == "ok"
     return ContactPointResult(
-        name, str(way["type"]), "" if is_taken else str(results[0].get("error") or "it was not taken")
+        name, str(way["type"]), "" if is_taken else str(results[0].get("error") or "it was not accepted")
     )
 
 

@@ -27,7 +27,7 @@ _PAGE = 1000
 _EVERY = 0.5
 _NOT_TLS_ERRORS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words for no TLS
 _PREFERENCES = ("theme", "homeDashboardUID", "timezone", "weekStart", "language", "regionalFormat")
-_STATUS_HINT = "`aresmon status` says whether it runs, `aresmon logs grafana` has its last words"
+_STATUS_HINT = "`aresmon status` shows whether it is running, `aresmon logs grafana` its last messages"
 
 
 class GrafanaError(AresmonError):
@@ -101,11 +101,11 @@ class Grafana:
                 return health
         major = health.version.partition(".")[0]
         if not major.isdigit():
-            raise GrafanaUnreachableError(f"what answers on {self.base} does not say which Grafana it is")
+            raise GrafanaUnreachableError(f"the server on {self.base} does not report Grafana's version")
         if int(major) not in MAJORS:
             raise GrafanaError(
-                f"version {health.version} answers on {self.base}; aresmon speaks to {MAJORS[0]} and {MAJORS[1]}",
-                hint="leave `images.grafana` out of aresmon.yml for the version that aresmon is made for",
+                f"Grafana {health.version} is running on {self.base}; aresmon supports {MAJORS[0]} and {MAJORS[1]}",
+                hint="remove `images.grafana` from aresmon.yml to use the supported version",
             )
         return health
 
@@ -287,10 +287,10 @@ class Grafana:
                 )
         except requests.exceptions.SSLError as error:
             if any(word in str(error) for word in _NOT_TLS_ERRORS):
-                raise _wrong_scheme_error(f"what answers on {self.base} does not speak https") from None
+                raise _wrong_scheme_error(f"the server on {self.base} does not use https") from None
             raise GrafanaUnreachableError(
-                f"what answers on {self.base} shows a certificate that is not trusted",
-                hint="it must be the one in aresmon.yml, grafana.tls; after a renewal, `aresmon up` takes it in",
+                f"the server on {self.base} presents a certificate that is not trusted",
+                hint="it must be the one in aresmon.yml, grafana.tls; after a renewal, `aresmon up` installs it",
             ) from None
         except requests.exceptions.Timeout:
             raise GrafanaUnreachableError(f"Grafana does not answer on {self.base} within {_READ:.0f} s") from None
@@ -322,7 +322,7 @@ def wait_until_ready(
         found = grafana.health()
         if found.database == "ok":
             return found
-        raise GrafanaUnreachableError(f"Grafana's own database is not well: {found.database or 'it does not say'}")
+        raise GrafanaUnreachableError(f"Grafana's own database is not healthy: {found.database or 'it does not say'}")
 
     return retry(health, on=GrafanaUnreachableError, within=within, every=_EVERY, keep_trying=is_running)
 
@@ -350,14 +350,14 @@ def _answer(response: requests.Response, grafana: Grafana) -> Any:
     if status in (502, 503, 504):
         raise GrafanaUnreachableError(f"Grafana does not serve on {grafana.base} yet: {said}")
     if status == 401:
-        raise GrafanaError(f"does not let {grafana.login} in: {said}", status=status, hint="`aresmon users apply`")
+        raise GrafanaError(f"rejects the login of {grafana.login}: {said}", status=status, hint="`aresmon users apply`")
     raise GrafanaError(said, status=status, hint=_hint(status))
 
 
 def _not_json_error(response: requests.Response, base: str) -> AresmonError:
     status = response.status_code
     if status == 503:
-        return GrafanaUnreachableError(f"the edge on {base} does not reach Grafana")
+        return GrafanaUnreachableError(f"the edge on {base} cannot reach Grafana")
     if 300 <= status < 400 and base.startswith("http://") and response.headers.get("Location", "")[:8] == "https://":
         return _wrong_scheme_error(
             f"what answers on {base} speaks https ({status}), and aresmon.yml names no certificate"
@@ -365,7 +365,7 @@ def _not_json_error(response: requests.Response, base: str) -> AresmonError:
     if 300 <= status < 400:
         return GrafanaUnreachableError(f"what answers on {base} sends elsewhere ({status}): it is no Grafana")
     if status == 429:
-        return GrafanaError("too many requests from this address", status=status, hint="wait a minute, then go on")
+        return GrafanaError("too many requests from this address", status=status, hint="wait a minute, then try again")
     return GrafanaUnreachableError(
         f"what answers on {base} gives no JSON ({status}): Grafana is still starting, or something else listens there"
     )
@@ -384,21 +384,21 @@ def _message(answer: Any) -> str:
 
 def _hint(status: int) -> str:
     if status == 429:
-        return "wait a minute, then the same command again"
+        return "wait a minute, then run the same command again"
     if status == 403:
-        return "this login has not the right to; `aresmon users apply` gives the administrator its rights back"
-    return "`aresmon logs grafana` may say more" if status >= 500 else ""
+        return "this login lacks the permission; `aresmon users apply` restores the administrator's permissions"
+    return "`aresmon logs grafana` may show more" if status >= 500 else ""
 
 
 def _mapping(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise GrafanaError("answered with something else than it should", hint=_STATUS_HINT)
+        raise GrafanaError("gave an unexpected answer", hint=_STATUS_HINT)
     return answer
 
 
 def _rows(answer: Any) -> list[dict[str, Any]]:
     if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise GrafanaError("answered with something else than it should", hint=_STATUS_HINT)
+        raise GrafanaError("gave an unexpected answer", hint=_STATUS_HINT)
     return answer
 
 

@@ -68,7 +68,7 @@ def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: boo
     unknown = [uid for uid in uids if uid not in own]
     if unknown:
         raise AresmonError(
-            f"no dashboard of people's own has the uid {', '.join(unknown)}",
+            f"no dashboard created by people has the uid {', '.join(unknown)}",
             hint="a dashboard's uid is in its address: /d/<uid>/…; without any, all are exported",
         )
     wanted: dict[Path, bytes] = {}
@@ -111,7 +111,7 @@ def read(root: Path) -> list[DashboardFile]:
         else:
             kept.append(DashboardFile(path, "" if path.parent.name == _GENERAL else path.parent.name, dashboard))
     if wrong:
-        raise SiteError(wrong, hint="nothing was changed; mend the files, or `aresmon dashboards export` again")
+        raise SiteError(wrong, hint="nothing was changed; fix the files, or run `aresmon dashboards export` again")
     return kept
 
 
@@ -139,7 +139,7 @@ def plan(root: Path, grafana: Grafana, *, overwrite: bool) -> list[DashboardChan
         else:
             changes.append(DashboardChange(kept, "change", version))
     if wrong:
-        hint = "nothing was changed; `aresmon dashboards export` takes Grafana's, `import --overwrite` the files'"
+        hint = "nothing was changed; `dashboards export` keeps Grafana's version, `import --overwrite` that of the file"
         raise SiteError(wrong, hint=hint)
     return changes
 

@@ -40,7 +40,7 @@ class UserRow:
 
     @property
     def state(self) -> str:
-        return "not made yet" if not self.id else "disabled" if self.is_disabled else "active"
+        return "not created yet" if not self.id else "disabled" if self.is_disabled else "active"
 
 
 def kinds_by_login(wanted: Config) -> dict[str, Kind]:
@@ -90,9 +90,9 @@ def add(project: Project, engine: Engine, progress: Progress, settings: Mapping[
     """
     site, wanted, login = project.site, project.config, settings["login"]
     if (kind := kinds_by_login(wanted).get(login.lower())) is not None:
-        raise AresmonError(f"{login} stands in aresmon.yml already, as {kind}", hint="`aresmon users apply` makes it")
+        raise AresmonError(f"{login} is already in aresmon.yml, as {kind}", hint="`aresmon users apply` creates it")
     model.load(edit_users.add_user(_text(site), settings), project.catalogue)
-    with _else_by_hand(f"write {login} into grafana.users"):
+    with _else_by_hand(f"add {login} to grafana.users"):
         admin_access.check_running(wanted, engine)
         admin_access.connect_as_admin(project, engine, progress)
     # Read again: Grafana may have been waited for, and the file edited meanwhile.
@@ -106,7 +106,7 @@ def check_removal(wanted: Config, engine: Engine, login: str) -> None:
     if kind in ("admin", "guest"):
         raise AresmonError(
             f"{login} is grafana.{'admin' if kind == 'admin' else 'guests'} in aresmon.yml",
-            hint="edit it there, then `aresmon users apply`; who leaves the file is disabled",
+            hint="edit the file, then `aresmon users apply`; a user removed from the file is disabled",
         )
     with _else_by_hand(_by_hand(kind, login)):
         admin_access.check_running(wanted, engine)
@@ -124,7 +124,7 @@ def remove(project: Project, engine: Engine, progress: Progress, login: str) -> 
         grafana, _ = admin_access.connect_as_admin(project, engine, progress)
     account = users.find_account(site, grafana.accounts(), login)
     if account is None and kind == "own":
-        raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows who is")
+        raise AresmonError(f"there is no user {login}", hint="`aresmon users list` shows the users")
     if kind == "user":
         _write(site, edit_users.remove_user(_text(site), login), command="users remove")
     with site.lock("users remove"):
@@ -145,8 +145,8 @@ def set_password(project: Project, engine: Engine, progress: Progress, *, login:
     kind = kinds_by_login(wanted).get(login.lower(), "own")
     if kind == "guest":
         raise AresmonError(
-            f"the password of {login} stands in aresmon.yml, grafana.guests",
-            hint="write another there, then `aresmon users apply`",
+            f"the password of {login} is set in aresmon.yml, grafana.guests",
+            hint="change it there, then `aresmon users apply`",
         )
     with site.lock("users set-password"):
         grafana, _ = admin_access.connect_as_admin(project, engine, progress)
@@ -154,7 +154,7 @@ def set_password(project: Project, engine: Engine, progress: Progress, *, login:
         account = users.find_account(site, accounts, login)
         if account is None:
             meant = did_you_mean(login.lower(), [one.login.lower() for one in accounts])
-            raise AresmonError(f"there is no user {login}{meant}", hint="`aresmon users list` shows who is")
+            raise AresmonError(f"there is no user {login}{meant}", hint="`aresmon users list` shows the users")
         # Grafana first: if it refuses, the site's secret is still the one that it takes.
         grafana.set_password(account.id, password)
         name = {"admin": site_secrets.GRAFANA_ADMIN, "user": site_secrets.grafana_user_secret(login)}.get(kind, "")
@@ -177,7 +177,7 @@ def _else_by_hand(what: str) -> Iterator[None]:
 
 
 def _by_hand(kind: Kind, login: str) -> str:
-    return f"take {login} out of grafana.users" if kind == "user" else ""
+    return f"remove {login} from grafana.users" if kind == "user" else ""
 
 
 def _administrator(project: Project) -> Grafana:
@@ -203,7 +203,7 @@ def _text(site: Site) -> str:
     try:
         return site.file.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
-        raise AresmonError(f"{site.file} cannot be read", hint="`aresmon check` says why") from None
+        raise AresmonError(f"{site.file} cannot be read", hint="`aresmon check` shows why") from None
 
 
 def _write(site: Site, text: str, *, command: str) -> None:

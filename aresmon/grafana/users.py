@@ -19,7 +19,7 @@ from aresmon.system.progress import Progress
 
 _REMEMBERED = "grafana-users.json"
 _MOST_WRONG = 5  # the edge refuses an address after ten in a minute
-_AGAIN = "mend aresmon.yml if it is about that; `aresmon up` goes on from here"
+_AGAIN = "correct aresmon.yml if that is the cause; `aresmon up` continues from here"
 
 Act = Literal["add", "enable", "disable", "replace", "profile", "password", "join", "role", "server-admin"]
 
@@ -85,7 +85,7 @@ def plan(
     chosen: Collection[str] = (),
 ) -> list[GrafanaUserChange]:
     """What is missing or different. `takes` says by key whose password was tried and whether it is taken, `remembered`
-    whom we looked after last time, by key and uid, and `chosen` who has preferences, such as a theme or a home, by
+    whom we managed last time, by key and uid, and `chosen` who has preferences, such as a theme or a home, by
     key."""
     found = match(people, accounts, remembered)
     changes = list[GrafanaUserChange]()
@@ -93,7 +93,7 @@ def plan(
         account = found.get(one.key)
         if one.is_guest and account is not None and one.key in chosen:
             # Nobody can set another user's preferences, and a guest has nothing else that would be lost.
-            what = f"make {one.login} anew, without the preferences that it was given"
+            what = f"recreate {one.login}, which deletes its preferences"
             changes.append(GrafanaUserChange("replace", what, account, one))
         else:
             changes.extend(_person(one, account, takes.get(one.key)))
@@ -154,7 +154,7 @@ def _try(grafana: Grafana, people: Sequence[UserSpec], found: Mapping[str, Accou
 
 
 def find_account(site: Site, accounts: Sequence[Account], login: str) -> Account | None:
-    """Whom this login means: the user that we looked after by it, whatever its login is now; else who has it."""
+    """Whom this login means: the user that we managed by it, whatever its login is now; else who has it."""
     key = login.lower()
     uid = _remembered(site).get(key)
     ours = [account for account in accounts if uid and account.uid == uid]
@@ -182,37 +182,37 @@ def _person(one: UserSpec, account: Account | None, takes: bool | None) -> Itera
     if not takes:
         yield GrafanaUserChange("password", f"set the password of {one.login}", account, one)
     if not account.role:
-        yield GrafanaUserChange("join", f"let {one.login} in as {one.role.lower()}", account, one)
+        yield GrafanaUserChange("join", f"add {one.login} to the organisation as {one.role.lower()}", account, one)
     elif account.role != one.role:
         what = f"make {one.login} {one.role.lower()} instead of {account.role.lower()}"
         yield GrafanaUserChange("role", what, account, one)
     if account.is_server_admin != one.is_server_admin:
         what = (
-            f"let {one.login} look after Grafana itself"
+            f"make {one.login} a server administrator"
             if one.is_server_admin
-            else f"take from {one.login} the care of Grafana itself"
+            else f"revoke server administration from {one.login}"
         )
         yield GrafanaUserChange("server-admin", what, account, one)
 
 
 def _profile(one: UserSpec, account: Account) -> Iterator[GrafanaUserChange]:
     if account.login.lower() != one.key:
-        yield GrafanaUserChange("profile", f"give {account.login} its login {one.login} back", account, one)
+        yield GrafanaUserChange("profile", f"restore the login {one.login} of {account.login}", account, one)
     elif one.name and account.name != one.name:
-        yield GrafanaUserChange("profile", f"give {one.login} its name {one.name} back", account, one)
+        yield GrafanaUserChange("profile", f"restore the name {one.name} of {one.login}", account, one)
     elif one.email and account.email.lower() != one.email.lower():
-        yield GrafanaUserChange("profile", f"give {one.login} the address {one.email}", account, one)
+        yield GrafanaUserChange("profile", f"set the address of {one.login} to {one.email}", account, one)
     elif one.is_guest and account.email.lower() not in ("", account.login.lower()):
-        yield GrafanaUserChange("profile", f"take the address {account.email} from {one.login}", account, one)
+        yield GrafanaUserChange("profile", f"remove the address {account.email} of {one.login}", account, one)
 
 
 def _leaving(accounts: Sequence[Account], kept: set[int], remembered: Mapping[str, str]) -> Iterator[GrafanaUserChange]:
-    """Those we looked after who left the file. They are disabled, not deleted: a line that was lost by mistake brings
-    them back whole."""
+    """The managed users who are no longer in the file. They are disabled, not deleted, in case their line was deleted
+    by mistake."""
     ours = set(remembered.values())
     for account in accounts:
         if account.uid in ours and account.id not in kept and not account.is_disabled:
-            yield GrafanaUserChange("disable", f"disable {account.login}, who left aresmon.yml", account)
+            yield GrafanaUserChange("disable", f"disable {account.login}, which is no longer in aresmon.yml", account)
 
 
 def _perform(grafana: Grafana, change: GrafanaUserChange) -> None:

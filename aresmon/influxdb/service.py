@@ -48,7 +48,7 @@ def anonymous_client(site: Site) -> InfluxDB:
 def ensure(
     project: Project, engine: Engine, secrets: Mapping[str, str], progress: Progress, *, shorten: bool
 ) -> tuple[str, ...]:
-    """Bring database, policies, users, rights and downsampling to what the site wants; what was changed.
+    """Create or change the database, policies, users, permissions and downsampling as the site wants; what was changed.
 
     Raises UnreachableError if InfluxDB is not running or does not answer within two minutes.
     """
@@ -64,7 +64,7 @@ def ensure(
         try:
             admin = influxdb_users.connect_as_admin(unnamed, secrets)
         except influxdb_users.AdminUnknownError:
-            progress.note("InfluxDB's admin has another password than the site's secrets say: it is set anew")
+            progress.note("the password of InfluxDB's admin differs from the site's secret; it is reset")
             _reset_admin(project.site, engine, secrets)
             _wait(unnamed, is_running)
             admin = influxdb_users.connect_as_admin(unnamed, secrets)
@@ -91,7 +91,7 @@ def ensure(
 def preview(
     project: Project, engine: Engine, users: Mapping[str, int], *, shorten: bool
 ) -> tuple[tuple[str, ...], str]:
-    """What `ensure` would change in the database, or why that cannot be told. Nothing is changed."""
+    """What `ensure` would change in the database, or why that is unknown. Changes nothing."""
     if not engine.is_running(project.config.site, "influxdb"):
         return (), "InfluxDB is not running"
     try:
@@ -180,14 +180,14 @@ def rotate_admin(site: Site) -> None:
 def _tell_under_way(secrets: Mapping[str, str], progress: Progress) -> None:
     for name in sorted(secrets):
         if site_secrets.next_name(name) in secrets:
-            progress.note(f"{name} is being rotated: `aresmon secrets rotate {name}` ends that")
+            progress.note(f"{name} is being rotated: `aresmon secrets rotate {name}` completes it")
 
 
 def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
     for name in influxdb_users.list_other_admins(admin):
         progress.warn(
-            f"InfluxDB has an admin besides aresmon's own: {name} may read, write and delete everything",
-            hint="if nobody needs it, remove it: docs/security.md, Another admin, says how",
+            f"InfluxDB has an admin that aresmon does not manage: {name} may read, write and delete everything",
+            hint="if nobody needs it, remove it as docs/security.md describes (Another admin)",
         )
 
 

@@ -26,11 +26,11 @@ def write_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.
     """
     if not _NAME.fullmatch(name):
-        raise AresmonError(f"{name!r} is no name for a secret", hint="lower-case letters, digits and hyphens")
+        raise AresmonError(f"{name!r} is not a valid name for a secret", hint="lower-case letters, digits and hyphens")
     value = value.strip()
     forms = (uses or {}).get(name, ())
     if found := secret_forms.find_fault(value, *forms):
-        raise AresmonError(f"{name}: what was given {found}", hint=f"{_wanted(forms)}; nothing was changed")
+        raise AresmonError(f"{name}: the value {found}", hint=f"{_wanted(forms)}; nothing was changed")
     prepare_folder(secrets, owner)
     path = secrets / ALERTS / name
     files.write(path, value.encode(), mode=0o600, owner=owner)
@@ -63,7 +63,7 @@ def check(secrets: Path, uses: Uses) -> None:
 def next_step(names: Iterable[str]) -> str:
     """What brings these secrets."""
     one, *more = names
-    return "`aresmon alerts secret NAME` takes each in" if more else f"`aresmon alerts secret {one}` takes it in"
+    return "`aresmon alerts secret NAME` sets each of them" if more else f"`aresmon alerts secret {one}` sets it"
 
 
 def find_problems(secrets: Path, uses: Uses) -> Iterator[tuple[str, str]]:
@@ -73,20 +73,20 @@ def find_problems(secrets: Path, uses: Uses) -> Iterator[tuple[str, str]]:
         try:
             found = secret_forms.find_fault(path.read_text(encoding="ascii"), *forms)
         except FileNotFoundError:
-            yield name, f"alerts: no secret named {name} yet; it is {_wanted(forms)}"
+            yield name, f"alerts: the secret {name} is not set; it must be {_wanted(forms)}"
         except OSError as error:
             yield name, f"{path} cannot be read: {error.strerror}"
         except UnicodeDecodeError:
-            yield name, f"{path} has a sign beyond ASCII in it; it is {_wanted(forms)}"
+            yield name, f"{path} contains a character that is not ASCII; it must be {_wanted(forms)}"
         else:
             if found:
-                yield name, f"{path} {found}; it is {_wanted(forms)}"
+                yield name, f"{path} {found}; it must be {_wanted(forms)}"
 
 
 def read_alert_secret(secrets: Path, name: str) -> str:
     """One of them. Raises AresmonError where it is missing or cannot be used."""
     path = secrets / ALERTS / name
-    again = f"`aresmon alerts secret {name}` takes it in anew"
+    again = f"`aresmon alerts secret {name}` sets it again"
     try:
         value = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
@@ -127,11 +127,11 @@ def write_backup_secret(secrets: Path, name: str, value: str) -> Path:
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.
     """
     if not _BACKUP_NAME.fullmatch(name):
-        raise AresmonError(f"{name!r} is no name for a secret", hint="lower-case letters, digits and hyphens")
+        raise AresmonError(f"{name!r} is not a valid name for a secret", hint="lower-case letters, digits and hyphens")
     value = value.strip()
     if not _VALUE.fullmatch(value):
         raise AresmonError(
-            f"{name}: what was given is no secret access key", hint="8 to 256 signs on one line; nothing was changed"
+            f"{name}: the value is not a secret access key", hint="8 to 256 characters on one line; nothing was changed"
         )
     folder = secrets / BACKUP
     try:
@@ -145,15 +145,15 @@ def write_backup_secret(secrets: Path, name: str, value: str) -> Path:
 def read_backup_secret(secrets: Path, name: str) -> str:
     """One of them. Raises AresmonError where it is missing or cannot be used."""
     path = secrets / BACKUP / name
-    again = f"`aresmon backup secret {name}` takes it in"
+    again = f"`aresmon backup secret {name}` sets it"
     try:
         value = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        raise AresmonError(f"backup.to: no secret named {name} yet", hint=again) from None
+        raise AresmonError(f"backup.to: the secret {name} is not set", hint=again) from None
     except (OSError, UnicodeDecodeError):
         raise AresmonError(f"{path} cannot be read", hint=again) from None
     if not _VALUE.fullmatch(value):
-        raise AresmonError(f"{path} is no secret access key", hint=again)
+        raise AresmonError(f"{path} does not contain a secret access key", hint=again)
     return value
 
 

@@ -86,8 +86,8 @@ class Site(Layout):
         """Make `.aresmon/`, out of the way of git and of other users."""
         if not _PLAIN_PATH.fullmatch(str(self.root)):
             raise AresmonError(
-                f"{self.root}: a site's folder has letters, digits, spaces and . _ @ + - in its path, nothing else",
-                hint="move the folder; Compose reads other characters in its own way",
+                f"{self.root}: the path of a site's folder may contain only letters, digits, spaces and . _ @ + -",
+                hint="move the folder; Compose interprets other characters",
             )
         try:
             for folder in (self.state, self.secrets, self.socket_folder.parent):
@@ -128,8 +128,8 @@ class Site(Layout):
             except OSError:
                 holder = os.read(handle, 500).decode(errors="replace").strip() or "another aresmon"
                 raise AresmonError(
-                    f"{self.root} is in the hands of {holder}",
-                    hint="wait until it has ended; its lock ends with it, however it ends",
+                    f"{self.root} is locked by {holder}",
+                    hint="wait until that command ends; its lock is then released",
                 ) from None
             os.ftruncate(handle, 0)
             now = datetime.now().astimezone().strftime("%H:%M:%S")
@@ -180,9 +180,11 @@ def find_site(folder: Path) -> Site:
     try:
         here = folder.resolve()
     except OSError:
-        raise AresmonError("the current folder does not exist any more", hint="`cd` to the site's folder") from None
+        raise AresmonError("the current folder no longer exists", hint="`cd` to the site's folder") from None
     if not here.is_dir():
-        raise AresmonError(f"{here} is not a folder", hint="name the folder that has, or is to have, an aresmon.yml")
+        raise AresmonError(
+            f"{here} is not a folder", hint="specify the folder that contains, or will contain, aresmon.yml"
+        )
     for candidate in (here, *here.parents):
         if (candidate / FILE).exists():
             return Site(candidate)

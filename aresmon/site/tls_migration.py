@@ -50,22 +50,26 @@ def find_problems(project: Project) -> Iterator[tuple[str, CertificateWarning]]:
     """Whom or what it concerns, what is still to be done, and how."""
     behind = unencrypted_hosts(project)
     for name in sorted(behind):
-        what = f"{name} may still write in the clear"
+        what = f"{name} may still write unencrypted"
         yield (
             name,
             CertificateWarning(
-                what, f"`aresmon push-config {name}` brings it to TLS; by hand: `aresmon authority close`"
+                what,
+                f"`aresmon push-config {name}` switches it to TLS; if you did that by hand: `aresmon authority close`",
             ),
         )
     if not behind and variables(_environment(project.site)).get("AGENTS_IN_CLEAR") == "yes":
         yield (
             "edge",
-            CertificateWarning(
-                "the agents' port still takes what comes in the clear", "`aresmon up` closes it to that"
-            ),
+            CertificateWarning("the agents' port still accepts unencrypted data", "`aresmon up` ends this"),
         )
     for name in sorted(hosts_without_next(project)):
-        yield name, CertificateWarning(f"{name} does not know the next authority yet", f"`aresmon push-config {name}`")
+        yield (
+            name,
+            CertificateWarning(
+                f"{name} does not have the next authority's certificate yet", f"`aresmon push-config {name}`"
+            ),
+        )
 
 
 def begin(project: Project) -> None:
@@ -112,7 +116,7 @@ def rotate(project: Project, now: datetime) -> None:
 
 
 def write_list(site: Site, which: str, hosts: Iterable[str]) -> None:
-    """Make such a list anew."""
+    """Replace such a list."""
     files.write(site.authority / which, _lines(hosts))
 
 

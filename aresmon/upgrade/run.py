@@ -138,8 +138,8 @@ def plan(site: Site, engine: Engine, found: Images | None = None) -> UpgradePlan
     now = image_versions.find_images(engine, wanted.site, known)
     if not now:
         raise AresmonError(
-            "no image is left of what ran here" if known.services else "nothing of this site has run here yet",
-            hint="`aresmon up` begins with this release's images, or says which ones the data needs",
+            "the images that ran here no longer exist" if known.services else "this site has not run here yet",
+            hint="`aresmon up` starts it with this release's images, or reports which ones the data needs",
         )
     turns = _plan_services(migrated, engine, found, now, known)
     return UpgradePlan(
@@ -254,7 +254,7 @@ def _check_data_allows(site: Site, service: str, newest: str, then: ServiceHisto
     folder = load(site).data_folders()[service]
     raise AresmonError(
         f"{service} cannot run as {then.image}: {why}",
-        hint=f"name {newest} or newer under `images.{service}`; or go back to a backup (`aresmon backup list`): "
+        hint=f"set `images.{service}` to {newest} or newer; or restore a backup (`aresmon backup list`): "
         f"`aresmon down`, move {folder} away, `aresmon up`, `aresmon restore {archive} --only {service}`. "
         "Nothing was changed",
     )
@@ -274,7 +274,7 @@ def _migrate(site: Site, decided: UpgradePlan, progress: Progress) -> None:
     kept = site.state / f"{FILE}.{time.strftime('%Y%m%d-%H%M%S')}"
     files.write(kept, site.file.read_bytes(), mode=0o600)
     files.write(site.file, decided.text.encode(), mode=site.file.stat().st_mode & 0o777)
-    progress.note(f"{FILE} is migrated; the former one is {kept}")
+    progress.note(f"{FILE} is migrated; the previous file is {kept}")
 
 
 def _upgrade_one(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeStep:

@@ -1,4 +1,4 @@
-"""One service's turn in an upgrade: its folder kept, the new image tried, proven by data, or taken back with its data.
+"""The upgrade of one service: keep its folder, try the new image, verify it by data, or roll both back.
 
 InfluxDB is tried behind a shut door: the edge stops first, agents keep what they have, and it opens once the new one
 has what the former had and takes points. So nothing arrives that a way back would lose.
@@ -116,9 +116,9 @@ def roll_back(work: UpgradeWork, turn: UpgradeJournal) -> None:
     try:
         broken, arrived = _restore_previous(work, turn)
     except AresmonError as error:
-        reason = f". Why it was to come back: {turn.failed}" if turn.failed else ""
+        reason = f". The upgrade had failed: {turn.failed}" if turn.failed else ""
         raise AresmonError(
-            f"{turn.service} could not be brought back as {turn.former.image}: {error.message}{reason}",
+            f"{turn.service} could not be rolled back to {turn.former.image}: {error.message}{reason}",
             hint="; ".join(filter(None, (error.hint, "`aresmon upgrade` tries it again"))),
             code=ExitCode.BROKEN,
         ) from None
@@ -142,10 +142,10 @@ def _stop_and_snapshot(
     turn = replace(turn, snapshot=f"{snapshot.PREFIX}before-{_stamp(turn)}")
     upgrade_journal.write(work.project.site, turn)
     if turn.service == "influxdb":
-        with work.progress.stage("shutting the door: agents keep what they have"):
+        with work.progress.stage("stopping the edge; agents buffer their data"):
             work.compose.stop("edge")
         had = verification.summarise(influxdb_service.admin_client(work.project.site), turn.begun)
-    with work.progress.stage(f"stopping {turn.service}, and keeping its data as it is"):
+    with work.progress.stage(f"stopping {turn.service} and copying its data"):
         work.compose.stop(turn.service)
         snapshot.delete(folder, turn.snapshot)
         snapshot.create(folder, turn.snapshot)
@@ -170,11 +170,11 @@ def _save(work: UpgradeWork, turn: UpgradeJournal) -> UpgradeJournal:
 def _verify_influxdb(work: UpgradeWork, turn: UpgradeJournal, had: verification.DataSummary | None) -> None:
     """That it has what was there and takes points; then that the agents' arrive."""
     influxdb = influxdb_service.admin_client(work.project.site)
-    with work.progress.stage("holding what it has against what was there"):
+    with work.progress.stage("comparing its data with that before the upgrade"):
         verification.wait_for_answer(influxdb, work.within)
         missing = verification.missing_data(had, verification.summarise(influxdb, turn.begun)) if had else ""
         if missing:
-            raise AresmonError(f"{turn.wanted.image} lacks what was there: {missing}")
+            raise AresmonError(f"{turn.wanted.image} lacks data that was there before: {missing}")
         verification.check_write(influxdb, work.project.config.server, f"{turn.former.image} -> {turn.wanted.image}")
     _open_edge(work, _save(work, replace(turn, stage="opened")))
 
@@ -217,7 +217,7 @@ def _start_edge(work: UpgradeWork, *, within: float = _ARRIVES_WITHIN) -> bool:
     if edge is None:
         return False
     if edge.state != "running":
-        with work.progress.stage("opening the door"):
+        with work.progress.stage("starting the edge"):
             work.compose.run("start", "edge")
     ready = readiness.probes(work.project.config, influxdb_service.anonymous_client(work.project.site))
     readiness.wait(work.engine, work.project.config.site, ["edge"], ready, within=within)
@@ -268,7 +268,7 @@ def _delete_snapshots(work: UpgradeWork, turn: UpgradeJournal, *, keep: str = ""
 
 def _restore_previous(work: UpgradeWork, turn: UpgradeJournal) -> tuple[list[str], str]:
     """The former folder and image; which files of the copy somebody wrote to, and why no data arrives, if none does."""
-    with work.progress.stage(f"bringing back {turn.service} as {turn.former.image}"):
+    with work.progress.stage(f"rolling {turn.service} back to {turn.former.image}"):
         broken = _restore_folder(work, turn)
         refused = turn.wanted.id if turn.failed else turn.former.refused
         _remember_version(work, turn.service, replace(turn.former, refused=refused))
@@ -284,8 +284,8 @@ def _restore_folder(work: UpgradeWork, turn: UpgradeJournal) -> list[str]:
     folder = work.folder(turn.service)
     if folder is not None and not folder.is_dir():
         raise AresmonError(
-            f"{folder} is not there, with the data that it had before",
-            hint="is its disk mounted? If that data is gone for good, remove .aresmon/upgrade.json",
+            f"{folder}, with the data from before the upgrade, does not exist",
+            hint="is its disk mounted? If that data is lost, delete .aresmon/upgrade.json",
         )
     work.compose.stop(turn.service)
     folder_swap.finish(work.project.site)
@@ -306,28 +306,28 @@ def _report_rollback(work: UpgradeWork, turn: UpgradeJournal, *, broken: list[st
     restore = f"`aresmon restore {turn.archive}`" if turn.archive else "`aresmon restore`"
     if broken:
         raise AresmonError(
-            f"{turn.service} is {turn.former.image} again, but {turn.wanted.image} wrote into {', '.join(broken[:3])}",
-            hint=f"what was in it comes back by {restore}",
+            f"{turn.service} is back on {turn.former.image}, but {turn.wanted.image} changed {', '.join(broken[:3])}",
+            hint=f"to restore the contents: {restore}",
             code=ExitCode.BROKEN,
         )
     if aside:
         folder = work.folder(turn.service)
         work.progress.warn(
-            f"what arrived since the door was opened is in {folder}/{aside} alone", hint="look, then remove it"
+            f"data that arrived after the edge was started is only in {folder}/{aside}", hint="check it, then delete it"
         )
     if arrived:
         raise AresmonError(
-            f"{turn.service} is back as {turn.former.image}, and yet {arrived}. Why it came back: {turn.failed}",
-            hint="`aresmon status` says more",
+            f"{turn.service} is back on {turn.former.image}, but {arrived}. The upgrade had failed: {turn.failed}",
+            hint="`aresmon status` shows more",
             code=ExitCode.BROKEN,
         )
     if turn.failed:
         raise RolledBackError(
-            f"{turn.service} runs as {turn.former.image} again, with its data as it was: {turn.failed}",
-            hint="`aresmon upgrade` tries again; the services after it were left alone",
+            f"{turn.service} was rolled back to {turn.former.image} with its previous data: {turn.failed}",
+            hint="`aresmon upgrade` tries again; the services after it were not changed",
             code=ExitCode.ROLLED_BACK,
         )
-    work.progress.note(f"{turn.service}: an upgrade was interrupted; it runs as {turn.former.image}, as before")
+    work.progress.note(f"{turn.service}: an interrupted upgrade was rolled back to {turn.former.image}")
 
 
 def _images_with(work: UpgradeWork, turn: UpgradeJournal, *, former: bool = False) -> Images:

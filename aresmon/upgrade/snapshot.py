@@ -48,8 +48,8 @@ def check_room(folder: Path) -> SnapshotSize:
     weight, free = measure(folder), shutil.disk_usage(folder).free
     if free < weight.copied + _MARGIN:
         raise AresmonError(
-            f"{folder}: a copy of it takes {weight.copied >> 20} MiB, and {free >> 20} MiB are free",
-            hint="make room there (`df -h`, `docker system df`), then the same command again; nothing was changed",
+            f"{folder}: a copy needs {weight.copied >> 20} MiB, and {free >> 20} MiB are free",
+            hint="nothing was changed; free some space there (`df -h`, `docker system df`), then run the command again",
         )
     return weight
 

@@ -1,4 +1,4 @@
-"""What an upgraded stack is held against: what its database had before, that it takes points, that agents' arrive."""
+"""What an upgraded stack is compared with: what its database had before, that it takes points, that agents' arrive."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def check_write(influxdb: InfluxDB, server: str, text: str) -> None:
     )
     statement = f'SELECT "text" FROM "{FOREVER_POLICY}"."{EVENT}" WHERE "kind" = \'upgrade\' AND time >= {at}s'
     if not influxdb.query(statement, database=DATABASE)[0]:
-        raise AresmonError("it takes a point and does not have it afterwards")
+        raise AresmonError("it accepts a point, but does not return it afterwards")
 
 
 def sending_hosts(influxdb: InfluxDB, hosts: Collection[str]) -> tuple[str, ...]:

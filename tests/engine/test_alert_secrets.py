@@ -19,7 +19,7 @@ def test_up_asks_for_a_missing_secret_before_it_touches_anything(make_site: Make
     result = site.run("up")
 
     assert result.code == 1
-    assert "alerts: no secret named ops yet" in result.err
+    assert "alerts: the secret ops is not set" in result.err
     assert "`aresmon alerts secret ops`" in result.err
     assert site.containers() == {}
     assert not site.bundle.exists()

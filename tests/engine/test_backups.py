@@ -254,7 +254,7 @@ def test_a_backup_keeps_status_not_out_and_names_itself_to_up(site: Site) -> Non
     process.communicate()
     assert process.returncode == 0
     assert json.loads(status.out)["services"], status
-    assert "is in the hands of `aresmon backup`" in refused.err
+    assert "is locked by `aresmon backup`" in refused.err
 
 
 def test_a_place_that_takes_nothing_is_told_and_the_others_have_the_archive(site: Site, tmp_path: Path) -> None:

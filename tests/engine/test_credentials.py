@@ -80,7 +80,7 @@ def test_the_admin_s_new_password_is_taken_without_the_old_one(site: Site, endin
 
     result = site.up()
 
-    assert "it is set anew" in result.out
+    assert "it is reset" in result.out
     assert site.secret("influxdb-admin") == NEW
     assert site.marks() == [1]
     with pytest.raises(InfluxDBError):
@@ -181,7 +181,7 @@ def test_data_of_another_site_is_taken_over(make_site: MakeSite, tmp_path: Path)
 
     result = heir.up()
 
-    assert "it is set anew" in result.out
+    assert "it is reset" in result.out
     assert heir.marks() == [3]
     assert heir.secret("influxdb-admin") != former.secret("influxdb-admin")
 
@@ -194,7 +194,7 @@ def test_data_with_an_admin_of_another_name_is_taken_over(site: Site) -> None:
 
     result = site.up()
 
-    assert "InfluxDB has an admin besides aresmon's own: boss" in result.err + result.out
+    assert "InfluxDB has an admin that aresmon does not manage: boss" in result.err + result.out
     assert site.marks() == [3]
     assert site.users() >= {"aresmon", "boss", "grafana", "agent-box"}
 

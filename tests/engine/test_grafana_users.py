@@ -76,7 +76,7 @@ def test_what_a_guest_changed_is_put_back(made: Grafanas) -> None:
 
     assert result.code == 0, result
     assert people(result) == [
-        "give party its login guest back",
+        "restore the login guest of party",
         "set the password of guest",
         "make guest viewer instead of editor",
     ]
@@ -90,7 +90,7 @@ def test_a_forgotten_administrator_s_password_is_set_in_the_container(made: Graf
     result = made.site.run("up")
 
     assert result.code == 0, result
-    assert people(result) == ["set the password of ares anew"]
+    assert people(result) == ["reset the password of ares"]
     password = made.site.secret("grafana-admin")
     assert status(made.site, "Ares", password) == 200
     assert password not in result.out + result.err
@@ -112,7 +112,7 @@ def test_who_leaves_the_file_may_not_log_in_any_more(made: Grafanas) -> None:
     result = made.site.run("up")
     made.site.configure(grafana=GRAFANA)
 
-    assert people(result) == ["disable marie, who left aresmon.yml"]
+    assert people(result) == ["disable marie, which is no longer in aresmon.yml"]
     assert status(made.site, "marie", password) == 401
     assert people(made.site.run("up")) == ["enable Marie", "set the password of Marie"]
     assert status(made.site, "marie", made.site.secret("grafana-user-marie")) == 200
@@ -173,7 +173,7 @@ def test_a_grafana_that_ends_while_it_is_waited_for_is_told_at_once(made: Grafan
         process.kill()
 
     assert process.returncode == 4, (out, err)
-    assert "does not reach Grafana" in err
+    assert "cannot reach Grafana" in err
     assert "next: `aresmon status`" in err
     assert made.site.run("up").code == 0
 

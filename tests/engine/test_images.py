@@ -101,7 +101,7 @@ def test_a_file_that_is_no_tar_is_refused(carried: Site, tmp_path: Path, content
     result = carried.run("images", "load", str(archive))
 
     assert result.code == 1, result
-    assert "is no tar of images" in result.err
+    assert "is not an archive of images" in result.err
 
 
 def test_a_tar_without_images_is_refused(carried: Site, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_of_two_at_once_the_second_is_refused_and_names_the_first(site: Site) ->
     process.send_signal(signal.SIGCONT)
     for result in refused:
         assert result.code == 1, result
-        assert f"is in the hands of `aresmon up` (process {process.pid}," in result.err
+        assert f"is locked by `aresmon up` (process {process.pid}," in result.err
     site.check_up(ended(process, seen))
 
 

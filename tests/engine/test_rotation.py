@@ -117,7 +117,7 @@ def test_an_admin_whose_rotation_was_cut_off_is_let_in(site: Site, is_set: bool)
     result = site.run("up")
 
     assert (result.code, result.steps) == (0, []), result
-    assert "it is set anew" not in result.out
+    assert "it is reset" not in result.out
     assert not path.exists()
     assert site.secret("influxdb-admin") == (following if is_set else admin.password)
     assert InfluxDB(admin.socket, users.ADMIN, site.secret("influxdb-admin")).query("SHOW USERS")

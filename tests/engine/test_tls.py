@@ -117,7 +117,7 @@ def test_a_change_of_the_certificate_s_setting_without_up_is_told_with_up_as_the
         site.configure(grafana={**plain, "tls": TLS})
         added = site.run("users", "apply")
 
-    for result, words in ((without, "speaks https (308)"), (added, "does not speak https")):
+    for result, words in ((without, "speaks https (308)"), (added, "does not use https")):
         assert result.code == ExitCode.BROKEN, result
         assert words in result.err
         assert "next: if grafana.tls was changed in aresmon.yml, `aresmon up`" in " ".join(result.err.split())

@@ -115,7 +115,7 @@ def test_an_influxdb_that_fails_gives_way_to_the_former_one_with_every_point(
     result = site.run("upgrade", *IMPATIENT)
 
     assert result.code == TAKEN_BACK, result
-    assert f"influxdb runs as {former} again, with its data as it was" in result.err
+    assert f"influxdb was rolled back to {former} with its previous data" in result.err
     assert runs(site) == former
     assert site.ids()["edge"] == edge
     whole(site, agent)
@@ -134,14 +134,14 @@ def test_killed_on_the_way_back_the_next_command_completes_it(site: Site, agent:
     former, before = runs(site), sealed(site)
     site.configure(images={"influxdb": otherimages.image("influxdb", "1.14.0", "writes rubbish")})
     process = site.start("upgrade", *IMPATIENT)
-    seen = read_until(process, "bringing back")
+    seen = read_until(process, "rolling influxdb back")
     process.kill()
     ended(process, seen)
 
     assert "an upgrade of influxdb to " in site.run("status").out
     result = site.up()
 
-    assert f"influxdb runs as {former} again" in result.err
+    assert f"influxdb was rolled back to {former}" in result.err
     assert runs(site) == former
     whole(site, agent)
     assert {path: sealed(site).get(path) for path in before} == before
@@ -189,12 +189,12 @@ def test_interrupted_it_goes_back_at_once(site: Site, agent: Sender) -> None:
 @pytest.mark.parametrize(
     ("words", "then"),
     [
-        ("shutting the door", "upgrade"),
+        ("stopping the edge", "upgrade"),
         ("stopping influxdb", "up"),
         ("starting influxdb", "upgrade"),
-        ("holding what it has", "up"),
-        ("holding what it has", "down"),
-        ("opening the door", "up"),
+        ("comparing its data", "up"),
+        ("comparing its data", "down"),
+        ("starting the edge", "up"),
         ("waiting for data", "upgrade"),
     ],
 )
@@ -242,7 +242,7 @@ def test_after_all_data_was_deleted_an_interrupted_upgrade_is_in_nobodys_way(sit
     """The last of the tests with this site, of which nothing is left."""
     site.configure(images={"influxdb": otherimages.image("influxdb", "1.13.7")})
     process = site.start("upgrade", *QUICK)
-    seen = read_until(process, "holding what it has")
+    seen = read_until(process, "comparing its data")
     process.kill()
     ended(process, seen)
 
@@ -286,7 +286,7 @@ def test_every_service_is_brought_in_its_turn_after_a_backup(stack: Site, grafan
     assert result.code == 0, result
     assert "Upgraded: influxdb, edge, grafana, telegraf. Each was verified by its data." in result.out
     assert {service: runs(stack, service) for service in newer} == newer
-    assert result.out.index("storing ") < result.out.index("shutting the door")
+    assert result.out.index("storing ") < result.out.index("stopping the edge")
     assert list((stack.folder / "data/backups").glob("*.tar"))
     assert stack.marks() == [1]
     assert [path.name for path in (stack.folder / "data/grafana").iterdir() if path.name.startswith(".")] == []
@@ -308,7 +308,7 @@ def test_the_service_that_fails_comes_back_and_those_after_it_are_left_alone(sta
     result = stack.run("upgrade", *QUICK)
 
     assert result.code == TAKEN_BACK, result
-    assert f"edge runs as {former['edge']} again" in result.err
+    assert f"edge was rolled back to {former['edge']}" in result.err
     assert (runs(stack), runs(stack, "edge")) == (wanted["influxdb"], former["edge"])
     assert {name: stack.ids()[name] for name in ("grafana", "telegraf")} == {
         name: before[name] for name in ("grafana", "telegraf")

@@ -73,7 +73,7 @@ def test_of_two_operators_the_second_is_told_who_the_first_is(desk: Desk, collea
     assert (second.code, second.outcomes) == (1, {"lewi": "refused"}), second
     assert "root has been pushing to this host for" in second.why("lewi")
     assert "--break-lock" in second.next("lewi")
-    assert (same_folder.code, "is in the hands of `aresmon push-config`" in same_folder.err) == (1, True)
+    assert (same_folder.code, "is locked by `aresmon push-config`" in same_folder.err) == (1, True)
     assert pushed.outcomes == {"lewi": "verified"}
     assert desk.kept(*before) == {"lewi": "new"}
 

@@ -323,10 +323,10 @@ def test_what_is_wrong_with_a_bucket_is_told(
 def test_a_bucket_without_its_secret_says_how_to_give_it(backup_site: Site, s3_server: Gateway) -> None:
     place = at(backup_site, s3(backup_site, s3_server, secret="other"))
 
-    with pytest.raises(StoreError, match="no secret named other yet") as caught:
+    with pytest.raises(StoreError, match="the secret other is not set") as caught:
         place.list()
 
-    assert caught.value.hint == "`aresmon backup secret other` takes it in"
+    assert caught.value.hint == "`aresmon backup secret other` sets it"
 
 
 def test_nothing_of_the_environment_decides_where_a_backup_goes(

@@ -31,7 +31,7 @@ _SETTINGS = "/api/frontend/settings"  # not in Grafana's description; its pkg/ap
 
 _FOREIGN: dict[Mode, tuple[int, str, str]] = {
     "starting": (200, "text/html", "<html><title>Grafana</title>Loading</html>"),
-    "edge": (503, "text/plain", "Grafana does not run on this server yet.\n"),
+    "edge": (503, "text/plain", "Grafana is not running on this server yet.\n"),
     "elsewhere": (302, "text/html", "<html>Found</html>"),
     "garbled": (200, "application/json", '["no", "Grafana"]'),
     "crowded": (429, "text/plain", "Too many requests\n"),

@@ -176,7 +176,7 @@ def test_whatever_keeps_a_backup_from_being_made_is_remembered(
 def test_a_site_that_is_in_the_hands_of_another_command_has_no_backup_and_says_so(site: Site) -> None:
     site.file.write_text("hosts: {biere: {}}\n")
 
-    with site.lock("push-config"), pytest.raises(AresmonError, match="in the hands of"):
+    with site.lock("push-config"), pytest.raises(AresmonError, match="is locked by"):
         create.make(Project.load(site), Engine(), NoProgress())
 
     failed = backup_record.read(site).last_failed

@@ -128,7 +128,7 @@ def test_an_address_with_quotes_around_it_is_refused_and_not_shown(run: Run, tmp
     result = run("secret", "ops", given=f'"{ADDRESS}"\n')
 
     assert result.exit_code == 1
-    assert "ops: what was given has quotes around it" in result.output + result.stderr
+    assert "ops: the value has quotes around it" in result.output + result.stderr
     assert "very-secret" not in result.output + result.stderr
     assert not (tmp_path / ".aresmon" / "secrets" / "alerts").exists()
 
@@ -137,8 +137,8 @@ def test_check_names_the_secrets_that_are_not_there_yet(run: Run) -> None:
     told = CliRunner().invoke(main.app, ["check"])
 
     assert told.exit_code == 0
-    assert "no secret named ops yet" in told.stderr
-    assert "`aresmon alerts secret ops` takes it in" in told.stderr
+    assert "the secret ops is not set" in told.stderr
+    assert "`aresmon alerts secret ops` sets it" in told.stderr
     run("secret", "ops", given=ADDRESS)
     assert "ops" not in CliRunner().invoke(main.app, ["check"]).stderr
 

@@ -80,7 +80,7 @@ def test_who_would_be_cut_off_is_named_and_without_a_terminal_nobody_is(moved: S
     dry = run(moved, "close", "--dry-run")
     code, told = run(moved, "close")
 
-    assert (dry[0], "Data of biere, lewi is refused" in dry[1]) == (0, True)
+    assert (dry[0], "Data of biere, lewi is rejected" in dry[1]) == (0, True)
     assert (code, "rerun with --yes" in told) == (1, True)
     assert tls_migration.unencrypted_hosts(Project(moved, config)) == {"biere", "lewi"}
     assert run(moved, "close", "--yes")[0] == 0

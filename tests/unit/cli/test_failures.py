@@ -93,7 +93,7 @@ def test_an_interruption_ends_with_130_and_says_that_one_can_go_on(monkeypatch: 
     result = check_that_raises(monkeypatch, KeyboardInterrupt())
 
     assert result.exit_code == 130
-    assert re.match(r"interrupted; .* goes on\s+from\s+there", result.stderr, re.DOTALL)
+    assert re.match(r"interrupted; .* continues\s+from\s+there", result.stderr, re.DOTALL)
 
 
 def test_a_current_folder_that_was_deleted_is_told(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_logs_of_a_service_that_is_not_there_suggest_the_right_one(run: Run, fol
 
     assert run("logs", "egde").stderr == "no service 'egde' (did you mean 'edge'?)\n"
     assert "there are influxdb, grafana, edge, telegraf" in run("logs", "xyz").stderr
-    assert run("logs", "edge").stderr.startswith("edge has no container, so it wrote nothing\n")
+    assert run("logs", "edge").stderr.startswith("edge has no container, so there are no logs\n")
     assert (
         run("logs").stderr == "no service has a container, so there are no logs\nnext: `aresmon up` starts the stack\n"
     )

@@ -216,7 +216,7 @@ def test_two_pushes_of_one_site_do_not_go_at_once(run: Run) -> None:
         looking = run("drift")
 
     assert result.exit_code == 1
-    assert "is in the hands of `aresmon up`" in result.stderr
+    assert "is locked by `aresmon up`" in result.stderr
     assert looking.exit_code == 0
 
 

@@ -62,7 +62,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(run: Run, tmp_path: Path) 
     result = run("rotate", "--all", "--dry-run")
 
     assert result.exit_code == 0, result.output
-    assert "agent-lewi: goes on: by a push to lewi" in result.stdout
+    assert "agent-lewi: continues: by a push to lewi" in result.stdout
     assert "grafana-secret-key" not in result.stdout
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "checked"}
     assert {path: text for path, text in after.items() if path.name != "checked"} == before

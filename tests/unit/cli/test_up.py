@@ -124,4 +124,4 @@ def test_a_dry_run_shows_the_plan_and_says_that_nothing_was_changed(up: Up, outc
     assert ("recreate edge" in result.stdout) == bool(outcome.steps)
     assert ("image grafana" in result.stdout) == bool(outcome.missing)
     assert ("database: grant READ to grafana" in result.stdout) == bool(outcome.statements)
-    assert ("cannot be told: it hangs" in result.stdout) == bool(outcome.unseen)
+    assert ("cannot be shown: it hangs" in result.stdout) == bool(outcome.unseen)

@@ -105,8 +105,8 @@ def test_add_writes_the_file_and_makes_the_user(run: Run, standin: StandIn, tmp_
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("MARIE",), "stands in aresmon.yml already"),
-        (("guest",), "stands in aresmon.yml already"),
+        (("MARIE",), "is already in aresmon.yml"),
+        (("guest",), "is already in aresmon.yml"),
         (("a b",), "must be a login"),
         (("bob", "--role", "emperor"), "role"),
     ],
@@ -206,7 +206,7 @@ def test_set_password_serves_for_the_administrator(run: Run, standin: StandIn, t
     [
         ("marie", "abc\n", "4 to 256"),
         ("marie", "\n", "4 to 256"),
-        ("guest", "another-one\n", "stands in aresmon.yml, grafana.guests"),
+        ("guest", "another-one\n", "is set in aresmon.yml, grafana.guests"),
         ("nobody", "another-one\n", "there is no user nobody"),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_grafana_that_does_not_answer_is_told_with_what_to_do(run: Run, standi
     result = run("list")
 
     assert result.exit_code == 4
-    assert "does not reach Grafana" in result.stderr
+    assert "cannot reach Grafana" in result.stderr
     assert "next: `aresmon status`" in result.stderr
 
 
@@ -254,15 +254,15 @@ def test_without_a_container_each_says_the_same_and_changes_nothing(
 
     assert result.exit_code == 1
     assert "Grafana is not running here" in result.stderr
-    assert "`aresmon status` says why; `aresmon up` starts it" in " ".join(result.stderr.split())
+    assert "`aresmon status` shows why; `aresmon up` starts it" in " ".join(result.stderr.split())
     assert (tmp_path / "aresmon.yml").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "by_hand"),
     [
-        (("add", "bob"), "or write bob into grafana.users in aresmon.yml by hand, and `aresmon up` does the rest"),
-        (("remove", "marie", "--yes"), "or take marie out of grafana.users in aresmon.yml by hand, and `aresmon up`"),
+        (("add", "bob"), "or add bob to grafana.users in aresmon.yml by hand, and `aresmon up` does the rest"),
+        (("remove", "marie", "--yes"), "or remove marie from grafana.users in aresmon.yml by hand, and `aresmon up`"),
     ],
 )
 @pytest.mark.parametrize("code", [1, 4], ids=["absent", "ended"])

@@ -258,7 +258,7 @@ def test_verbose_names_what_is_as_it_should_be(told: Callable[..., str]) -> None
 def test_what_was_not_looked_at_is_told_by_its_reason(told: Callable[..., str]) -> None:
     text = told(report(skipped=(SkippedCheck("the disks", "it hung"), SkippedCheck("the log", "it hung"))))
 
-    assert "Not looked at: the disks, the log: it hung\n" in text
+    assert "Not checked: the disks, the log: it hung\n" in text
 
 
 def test_the_command_prints_json_for_scripts_and_ends_with_five(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

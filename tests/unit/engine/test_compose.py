@@ -94,7 +94,7 @@ def test_a_failure_carries_composes_own_words(compose: Compose, answer: Answer) 
     [
         ("docker: 'compose' is not a docker command.", "", "Docker Compose v2 is not installed"),
         ("unknown shorthand flag: 'f' in -f", "", "Docker Compose v2 is not installed"),
-        ("unknown flag: --progress", "v2.6.0", "Docker Compose 2.6.0 is too old; 2.17 is the oldest that serves"),
+        ("unknown flag: --progress", "v2.6.0", "Docker Compose 2.6.0 is too old; 2.17 is the oldest supported version"),
     ],
 )
 def test_a_compose_that_is_missing_or_too_old_is_told_as_that(

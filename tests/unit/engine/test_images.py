@@ -114,7 +114,7 @@ def test_a_registry_that_misses_one_image_is_asked_for_the_others() -> None:
 def test_what_cannot_be_built_from_packages_is_told_without_trying() -> None:
     refused = images.build_all(FakeEngine(), {"grafana": SHIPPED_PINS["grafana"]}, NoProgress())
 
-    assert refused == {"grafana": f"{SHIPPED_PINS['grafana'].pull} is not made from packages"}
+    assert refused == {"grafana": f"{SHIPPED_PINS['grafana'].pull} cannot be built from packages"}
 
 
 class Saving(FakeEngine):
@@ -164,5 +164,5 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes | None) ->
     if content is not None:
         path.write_bytes(content)
 
-    with pytest.raises(AresmonError, match=r"images\.tar (is no tar of images|cannot be read)"):
+    with pytest.raises(AresmonError, match=r"images\.tar (is not an archive of images|cannot be read)"):
         images.load(FakeEngine(), path, NoProgress())

@@ -189,12 +189,12 @@ def test_what_was_not_taken_says_why(client: Grafana, tmp_path: Path, monkeypatc
 
 
 def test_a_name_that_there_is_not_is_told_with_the_one_that_was_meant(client: Grafana, tmp_path: Path) -> None:
-    with pytest.raises(AresmonError, match=r"no way of telling is named 'dicsord' \(did you mean 'discord'\?\)"):
+    with pytest.raises(AresmonError, match=r"no contact point 'dicsord' \(did you mean 'discord'\?\)"):
         alerts.test_contact_points(Project(Site(tmp_path), SENDING), client, ["dicsord"])
 
 
 def test_a_site_that_tells_nobody_is_told_how_to(client: Grafana, tmp_path: Path) -> None:
-    with pytest.raises(AresmonError, match="nobody is told") as caught:
+    with pytest.raises(AresmonError, match="nobody is notified") as caught:
         alerts.test_contact_points(Project(Site(tmp_path), FLEET), client, [])
 
     assert "alerts.send_to" in caught.value.hint

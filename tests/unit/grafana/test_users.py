@@ -118,10 +118,10 @@ def test_who_is_missing_is_added() -> None:
     ("changed", "told"),
     [
         (account(role="Editor"), ["make Guest viewer instead of editor"]),
-        (account(role=""), ["let Guest in as viewer"]),
-        (account(name="Party"), ["give Guest its name Guest back"]),
-        (account(is_server_admin=True), ["take from Guest the care of Grafana itself"]),
-        (account(email="own@example.org"), ["take the address own@example.org from Guest"]),
+        (account(role=""), ["add Guest to the organisation as viewer"]),
+        (account(name="Party"), ["restore the name Guest of Guest"]),
+        (account(is_server_admin=True), ["revoke server administration from Guest"]),
+        (account(email="own@example.org"), ["remove the address own@example.org of Guest"]),
     ],
 )
 def test_what_a_guest_changed_is_put_back(changed: Account, told: list[str]) -> None:
@@ -147,7 +147,7 @@ def test_a_name_and_an_address_that_the_file_does_not_say_are_people_s_own() -> 
 def test_who_gave_itself_another_login_is_found_again() -> None:
     there = [THERE[0], account(login="party")]
 
-    assert what([ADMIN, GUEST], there, remembered={"guest": "u2"}) == ["give party its login Guest back"]
+    assert what([ADMIN, GUEST], there, remembered={"guest": "u2"}) == ["restore the login Guest of party"]
     assert what([ADMIN, GUEST], there, remembered={"guest": "of another data folder"}) == ["add Guest (viewer)"]
 
 
@@ -162,7 +162,9 @@ def test_who_is_wanted_under_its_login_is_not_taken_for_somebody_else() -> None:
 def test_who_left_the_file_is_disabled_once_and_strangers_are_let_be() -> None:
     stranger = Account(9, "u9", "stranger", "", "", False, False, "Admin")
 
-    assert what([ADMIN], [*THERE, stranger], remembered={"guest": "u2"}) == ["disable guest, who left aresmon.yml"]
+    assert what([ADMIN], [*THERE, stranger], remembered={"guest": "u2"}) == [
+        "disable guest, which is no longer in aresmon.yml"
+    ]
     assert what([ADMIN], [THERE[0], account(is_disabled=True), stranger], remembered={"guest": "u2"}) == []
 
 
@@ -233,7 +235,7 @@ def test_everything_that_a_guest_could_change_is_put_back(ensure: Ensure, standi
 
     assert (guest.login, guest.name, guest.password) == ("guest", "guest", "guest")
     assert (guest.role, guest.is_admin) == ("Viewer", False)
-    assert "give party its login guest back" in told
+    assert "restore the login guest of party" in told
     assert ensure() == ()
 
 
@@ -249,7 +251,7 @@ def test_a_guests_address_and_preferences_are_put_back_and_those_of_people_are_n
     told = ensure()
 
     again = by_login(standin, "guest")
-    assert told == ("make guest anew, without the preferences that it was given",)
+    assert told == ("recreate guest, which deletes its preferences",)
     assert (again.preferences, again.email, again.role, again.password) == ({}, "guest", "Viewer", "guest")
     assert (marie.preferences, marie.email) == ({preference: "x"}, "marie@example.org")
     assert ensure() == ()
@@ -289,7 +291,10 @@ def test_who_leaves_is_disabled_and_who_comes_back_is_enabled(ensure: Ensure, st
     ensure()
     stranger = standin.state.create("stranger", "password")
 
-    assert ensure("admin: Ares") == ("disable guest, who left aresmon.yml", "disable marie, who left aresmon.yml")
+    assert ensure("admin: Ares") == (
+        "disable guest, which is no longer in aresmon.yml",
+        "disable marie, which is no longer in aresmon.yml",
+    )
     assert not (site.secrets / "grafana-user-marie").exists()
     assert not stranger.is_disabled
     assert ensure("admin: Ares") == ()
@@ -302,7 +307,7 @@ def test_an_old_folder_with_another_password_gets_ours(
 ) -> None:
     standin.state.begin("Ares", "forgotten")
 
-    assert ensure("admin: Ares") == ("set the password of ares anew",)
+    assert ensure("admin: Ares") == ("reset the password of ares",)
 
     password = (site.secrets / "grafana-admin").read_text()
     assert by_login(standin, "ares").password == password
@@ -316,7 +321,7 @@ def test_an_old_folder_with_another_administrator_gets_ours(ensure: Ensure, stan
 
     told = ensure("admin: Ares")
 
-    assert told == ("set the password of root anew", "rename the administrator root to Ares")
+    assert told == ("reset the password of root", "rename the administrator root to Ares")
     assert by_login(standin, "ares").id == 1
 
 
@@ -349,7 +354,7 @@ def test_a_user_who_has_the_administrator_s_login_becomes_it(ensure: Ensure, sta
 
     told = ensure("admin: Ares")
 
-    assert told[1].startswith("make ares the administrator; root, by whom that was done, has the same password")
+    assert told[1].startswith("make ares the administrator; root, which was used for that, has the same password")
     assert by_login(standin, "ares").is_admin
     assert by_login(standin, "ares").role == "Admin"
     assert ensure("admin: Ares") == ()
@@ -372,7 +377,7 @@ def test_without_its_database_the_administrator_is_found_by_trying(ensure: Ensur
     standin.state.folder = None
     standin.state.begin("admin", "forgotten")
 
-    assert ensure("admin: Ares") == ("set the password of admin anew", "rename the administrator admin to Ares")
+    assert ensure("admin: Ares") == ("reset the password of admin", "rename the administrator admin to Ares")
 
 
 def test_a_locked_administrator_is_told_and_mends_itself_later(ensure: Ensure, standin: StandIn) -> None:
@@ -381,7 +386,7 @@ def test_a_locked_administrator_is_told_and_mends_itself_later(ensure: Ensure, s
     standin.state.clock = lambda: now[0]
     standin.state.wrong["ares"] = [0.0] * 5
 
-    with pytest.raises(AresmonError, match="does not let its administrator in") as caught:
+    with pytest.raises(AresmonError, match="rejects its administrator") as caught:
         ensure()
 
     assert caught.value.code == ExitCode.BROKEN
@@ -407,5 +412,5 @@ def test_a_grafana_that_ended_is_told(site: Site, ensure: Ensure, standin: Stand
     standin.mode = "edge"
     engine.given.update(GrafanaEngine(standin, runs=False).given)
 
-    with pytest.raises(GrafanaUnreachableError, match="does not reach Grafana"):
+    with pytest.raises(GrafanaUnreachableError, match="cannot reach Grafana"):
         ensure()

@@ -36,7 +36,7 @@ def test_a_value_that_grafana_would_misread_is_refused_and_not_repeated(tmp_path
 
 @pytest.mark.parametrize("name", ["", "../agent-biere", "a/b", "Ops", "-a", "x" * 41])
 def test_a_name_cannot_lead_elsewhere(tmp_path: Path, name: str) -> None:
-    with pytest.raises(AresmonError, match="is no name"):
+    with pytest.raises(AresmonError, match="is not a valid name"):
         external_secrets.write_alert_secret(tmp_path, name, VALUE, owner=ME)
 
     assert list(tmp_path.rglob("*")) == []
@@ -47,16 +47,16 @@ def test_what_is_missing_is_told_with_the_command_that_brings_it(tmp_path: Path)
     with pytest.raises(SiteError) as caught:
         external_secrets.check(tmp_path, USES)
 
-    assert [line.partition(" yet")[0] for line in caught.value.errors] == [
-        "alerts: no secret named beat",
-        "alerts: no secret named bot",
+    assert [line.partition(" is not")[0] for line in caught.value.errors] == [
+        "alerts: the secret beat",
+        "alerts: the secret bot",
     ]
-    assert caught.value.hint == "`aresmon alerts secret NAME` takes each in; nothing was changed"
+    assert caught.value.hint == "`aresmon alerts secret NAME` sets each of them; nothing was changed"
     external_secrets.check(tmp_path, {"ops": ("address",)})
     external_secrets.write_alert_secret(tmp_path, "bot", "1:a", owner=ME)
     with pytest.raises(SiteError) as caught:
         external_secrets.check(tmp_path, USES)
-    assert caught.value.hint == "`aresmon alerts secret beat` takes it in; nothing was changed"
+    assert caught.value.hint == "`aresmon alerts secret beat` sets it; nothing was changed"
 
 
 def test_a_secret_that_was_edited_into_something_else_is_told_of(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_an_address_that_grafana_could_not_read_is_refused_when_it_comes_and_aga
     tmp_path: Path, value: str
 ) -> None:
     uses: external_secrets.Uses = {"ops": ("address",)}
-    with pytest.raises(AresmonError, match="ops: what was given") as refused:
+    with pytest.raises(AresmonError, match="ops: the value") as refused:
         external_secrets.write_alert_secret(tmp_path, "ops", value, owner=ME, uses=uses)
     assert not (tmp_path / "alerts").exists()
 

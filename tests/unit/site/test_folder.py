@@ -69,7 +69,7 @@ def test_a_path_that_compose_would_read_in_its_own_way_is_refused(tmp_path: Path
     folder = tmp_path / name
     folder.mkdir()
 
-    with pytest.raises(AresmonError, match="a site's folder has letters"):
+    with pytest.raises(AresmonError, match="the path of a site's folder"):
         Site(folder).create_state_folder()
 
     assert list(folder.iterdir()) == []
@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_a_reason(site: Site) -> None:
 
 
 def test_a_second_holder_is_refused_and_told_who_holds_the_site(site: Site) -> None:
-    with site.lock("up"), pytest.raises(AresmonError, match="is in the hands of") as caught, site.lock("down"):
+    with site.lock("up"), pytest.raises(AresmonError, match="is locked by") as caught, site.lock("down"):
         pass
 
     assert f"`aresmon up` (process {os.getpid()}, " in caught.value.message

@@ -50,7 +50,7 @@ def test_a_new_site_has_nobody_in_the_clear(site: Site, config: Config) -> None:
 def test_hosts_of_before_are_in_the_clear_until_a_push_is_proven(site: Site, config: Config) -> None:
     before_tls(site, "biere", "lewi")
     tls_migration.begin(Project(site, config))
-    assert told(site, config) == ["biere may still write in the clear", "lewi may still write in the clear"]
+    assert told(site, config) == ["biere may still write unencrypted", "lewi may still write unencrypted"]
 
     tls_migration.record_tls(site, "biere", ONE)
 
@@ -91,7 +91,7 @@ def test_an_edge_that_takes_both_though_nobody_needs_it_is_told(site: Site, conf
     site.bundle.mkdir(parents=True)
     (site.bundle / ".env").write_text("AGENTS_IN_CLEAR='yes'\n")
 
-    assert told(site, config) == ["the agents' port still takes what comes in the clear"]
+    assert told(site, config) == ["the agents' port still accepts unencrypted data"]
 
 
 class Changing:

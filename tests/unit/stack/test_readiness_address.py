@@ -20,7 +20,7 @@ def test_an_edge_without_the_certificate_that_the_file_names_is_told_from_a_wron
     with serving(StandIn()) as address:
         client = Grafana(address.replace("http://", "https://"), "Ares", "first-password", "00" * 32)
 
-        with pytest.raises(AresmonError, match="does not speak https") as caught:
+        with pytest.raises(AresmonError, match="does not use https") as caught:
             grafana_client.wait_until_ready(client)
 
     assert (caught.value.code, "`aresmon up`" in caught.value.hint) == (ExitCode.BROKEN, True)

@@ -127,7 +127,7 @@ def test_what_was_written_once_forbids_a_way_down_and_the_backup_of_then_is_name
 
 
 def test_where_nothing_ever_ran_there_is_nothing_to_upgrade(plan: Callable[..., UpgradePlan]) -> None:
-    with pytest.raises(AresmonError, match="nothing of this site has run here yet"):
+    with pytest.raises(AresmonError, match="this site has not run here yet"):
         plan(running={})
 
 
@@ -136,7 +136,7 @@ def test_where_no_image_of_what_ran_is_left_that_is_said(plan: Callable[..., Upg
     (site.root / "data/influxdb/meta").mkdir(parents=True)
     known = Versions("", {"influxdb": ServiceHistory("influxdb:1.13.1", "gone", "1.13.1", "1.13.1")})
 
-    with pytest.raises(AresmonError, match="no image is left of what ran here") as caught:
+    with pytest.raises(AresmonError, match="the images that ran here no longer exist") as caught:
         plan(running={}, known=known)
 
     assert "`aresmon up`" in caught.value.hint

@@ -81,7 +81,7 @@ def test_what_it_takes_is_known_before(folder: Path, monkeypatch: pytest.MonkeyP
     assert snapshot.check_room(folder) == snapshot.measure(folder)
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: _Full())
-    with pytest.raises(AresmonError, match="a copy of it takes 0 MiB, and 1 MiB are free"):
+    with pytest.raises(AresmonError, match="a copy needs 0 MiB, and 1 MiB are free"):
         snapshot.check_room(folder)
 
 
