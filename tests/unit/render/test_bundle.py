@@ -245,3 +245,20 @@ def test_another_authority_is_another_configuration_of_the_servers_own_agent() -
     one, other = (variables(rendered(config, trusted=text)[".env"]) for text in ("one", "other"))
 
     assert {name for name in one if one[name] != other[name]} == {"TELEGRAF_CONFIGURATION"}
+
+
+@pytest.mark.parametrize("name", sorted(path for path in FILES if path.startswith("compose/") and path[-4:] == ".yml"))
+def test_no_mapping_of_a_compose_file_has_a_key_twice(name: str) -> None:
+    """Compose refuses such a file; PyYAML takes the last one."""
+
+    def check(node: yaml.Node | None) -> None:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert len(keys) == len(set(keys)), f"line {node.start_mark.line + 1}: {keys}"
+            for _, value in node.value:
+                check(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                check(value)
+
+    check(yaml.compose(FILES[name].decode()))
