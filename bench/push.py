@@ -28,8 +28,8 @@ from tests.fleet.operators import new_operator
 from tests.fleet.servers import Server, at_once
 
 OURS = "`aresmon push-config --no-verify`"
-PROOF = 13.0
-"""Seconds for a wave with the proof: a flush interval and three."""
+PROOF = 23.0
+"""Seconds for a wave with the proof: an interval, its flush, and three."""
 _SIZES, _WAVES, _SIMULATED = (3, 10, 30), 3, (100, 500)
 _REPETITIONS = 3
 _HEADER = ("median", "client CPU a host", "largest process")

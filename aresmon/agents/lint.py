@@ -43,6 +43,14 @@ class AgentTiming:
     jitter: float
 
     @property
+    def proof(self) -> float:
+        """The seconds after its start for which an agent must keep running: one interval and its flush.
+
+        A push makes the agent flush after each reading, so a longer flush interval is not waited for.
+        """
+        return self.interval + min(self.flush, self.interval) + self.jitter
+
+    @property
     def deadline(self) -> int:
         """The seconds after its start in which an agent's data must arrive, with a margin for slow machines."""
         return int(self.interval + self.flush + self.jitter + _MARGIN)

@@ -50,6 +50,17 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what was c
 Adopt = Annotated[
     bool, typer.Option("--adopt", help="Keep what was changed or found on the host, as a file of the site.")
 ]
+Soak = Annotated[
+    int,
+    typer.Option(
+        "--soak",
+        metavar="SECONDS",
+        min=0,
+        max=86400,
+        show_default=False,
+        help="Watch the agent for at least this time after its start before the configuration is kept.",
+    ),
+]
 Deadline = Annotated[
     int | None,
     typer.Option(

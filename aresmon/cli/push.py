@@ -20,6 +20,7 @@ from aresmon.cli.options import (
     Json,
     NoVerify,
     Overwrite,
+    Soak,
 )
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -72,6 +73,7 @@ def push_config(
     force: Force = False,
     break_lock: BreakLock = False,
     deadline: Deadline = None,
+    soak: Soak = 0,
     ask_sudo: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -104,8 +106,9 @@ def push_config(
         force=force,
         break_lock=break_lock,
         deadline=deadline,
+        soak=soak,
     )
-    _warn_unverified(no_verify)
+    _check_verification(no_verify=no_verify, soak=soak)
 
     sources = deployment.SourceOptions(adopt=adopt, change_source=change_source)
 
@@ -142,6 +145,7 @@ def rollback_config(
     force: Force = False,
     break_lock: BreakLock = False,
     deadline: Deadline = None,
+    soak: Soak = 0,
     ask_sudo: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -155,8 +159,10 @@ def rollback_config(
 
     project = the_project()
     (chosen,) = push_run.select_hosts(project.config, [host], every=False)
-    options = _options(verify=not no_verify, overwrite=True, force=force, break_lock=break_lock, deadline=deadline)
-    _warn_unverified(no_verify)
+    options = _options(
+        verify=not no_verify, overwrite=True, force=force, break_lock=break_lock, deadline=deadline, soak=soak
+    )
+    _check_verification(no_verify=no_verify, soak=soak)
 
     async def run(session: Session) -> None:
         target = push_run.previous_target(session, chosen, to)
@@ -272,6 +278,8 @@ def _options(**values: Any) -> PushOptions:
     return PushOptions(by=current_user(), **values)
 
 
-def _warn_unverified(no_verify: bool) -> None:
+def _check_verification(*, no_verify: bool, soak: int) -> None:
+    if no_verify and soak:
+        raise AresmonError("--no-verify and --soak cannot be combined", code=ExitCode.USAGE)
     if no_verify:
         the_console().warn("--no-verify: whether data arrives is not looked at, and nothing is taken back for it")

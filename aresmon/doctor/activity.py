@@ -27,6 +27,7 @@ _ARRIVED_AFTER = 24
 _LONGEST_WAIT = 60  # seconds; what a host sends even later is not counted
 # Seconds: a point dated further in the future has a wrong clock, and does not show that the host is sending now.
 _AHEAD = 30
+_RESTARTS_WITHIN = 600  # seconds
 _LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
 
 
@@ -35,7 +36,8 @@ class HostStatus:
     """One host. `age` is that of its newest point in seconds, None without points. In the last whole minute, `points`
     arrived, its inputs were collected `reads` of `expected` times (0: it has only just started), `refused` writes
     failed, and no data arrived from the `silent` inputs. `ahead` is by how many seconds its points are dated in the
-    future, 0 if it has current points. It is late if its newest point is more than `late_after` seconds old."""
+    future, 0 if it has current points. It is late if its newest point is more than `late_after` seconds old.
+    `restarts` is how often its counters began again in the last ten minutes."""
 
     name: str
     agent: str
@@ -47,6 +49,7 @@ class HostStatus:
     silent: tuple[str, ...]
     ahead: float = 0.0
     late_after: float = FRESH_WITHIN
+    restarts: int = 0
 
 
 def look(
@@ -89,6 +92,7 @@ class _Known:
     refused: int = 0
     future: float = 0.0
     counted: bool = True
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
     start, end = window
     inside = f"time > {start}s AND time <= {end}s"
     asked = "/.*/" if counted else '"internal_agent"'
-    newest, future, began, points, reads, refused = influxdb.query(
+    newest, future, began, points, reads, refused, restarts = influxdb.query(
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time <= {int(now) + _AHEAD}s GROUP BY "host"',
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time > {int(now) + _AHEAD}s GROUP BY "host"',
         f'SELECT first("metrics_gathered") FROM "internal_agent" WHERE time > {end - _LOOK_BACK}s GROUP BY "host"',
@@ -144,10 +148,14 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
         # A counter begins at zero with its agent: only what it grew by counts.
         'SELECT sum("more") FROM (SELECT non_negative_difference("errors") AS "more" FROM "internal_write" '
         f'WHERE "output" = \'influxdb\' AND {inside} GROUP BY *) GROUP BY "host"',
+        # This counter grows at each reading, and begins again with each start of the agent.
+        'SELECT count("step") FROM (SELECT difference("metrics_gathered") AS "step" FROM "internal_agent" '
+        f'WHERE time > {int(now) - _RESTARTS_WITHIN}s GROUP BY "host") WHERE "step" < 0 GROUP BY "host"',
         database=DATABASE,
     )
     began_at, refused_of = _only_values(began, "time"), _only_values(refused, "sum")
     points_of, reads_of = _points(points), _reads(reads)
+    restarts_of = _only_values(restarts, "count")
     newest_of, future_of = _only_values(newest, "time"), _only_values(future, "time")
     return {
         host: _Known(
@@ -158,6 +166,7 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
             points=points_of.get(host, {}),
             reads=reads_of.get(host, {}),
             refused=int(refused_of.get(host, 0)),
+            restarts=int(restarts_of.get(host, 0)),
         )
         for host in newest_of.keys() | future_of.keys()
     }
@@ -223,6 +232,7 @@ def _host(
         # A clock that was wrong and has been corrected is not a problem.
         ahead=0.0 if is_current else max(0.0, known.future - at),
         late_after=late_after,
+        restarts=known.restarts,
     )
 
 

@@ -143,7 +143,9 @@ def hosts(seen: Sequence[HostFacts]) -> Iterator[Finding]:
         if one.error:
             yield Finding("host-unreachable", one.error, one.next or f"run `ssh {one.name}` to see the same error")
             continue
-        if one.active != "active":
+        if one.restarts:
+            yield Finding("host-agent", f"{one.name}: {one.restarts}", f"on {one.name}: `journalctl -u telegraf -n 50`")
+        elif one.active != "active":
             what = f"{one.name}: the agent is {one.active or 'not installed'}"
             yield Finding("host-agent", what, f"`aresmon push-config {one.name}`")
         if one.pending:

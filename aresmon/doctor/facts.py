@@ -198,6 +198,7 @@ class HostFacts:
     drifted: tuple[str, ...] = ()
     pending: str = ""
     damaged: str = ""
+    restarts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import asyncio
 from aresmon.config.model import Host
 from aresmon.doctor import facts
 from aresmon.push import protocol
+from aresmon.push.drift import describe_restarts
 from aresmon.push.session import Session
 from aresmon.system.errors import AresmonError
 
@@ -42,6 +43,7 @@ async def _look(session: Session, host: Host) -> facts.HostFacts:
         drifted=() if is_sidecar else tuple(seen.drifted),
         pending=seen.pending,
         damaged=seen.damaged,
+        restarts=describe_restarts(seen),
     )
 
 

@@ -26,6 +26,7 @@ Kind = Literal[
 
 _CROWDED = 0.9
 _MOSTLY = 0.9
+_LOOP = 3  # restarts of an agent in ten minutes; a push that is rolled back makes two
 _SOON_FULL = 7  # days
 
 
@@ -199,6 +200,9 @@ def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
     elif host.age > host.late_after:
         what = f"{host.name} is silent: its newest point is {format_age(host.age)} old"
         yield Problem(host.name, what, f"{read_log}; `timedatectl` shows whether its clock is behind")
+    elif host.restarts >= _LOOP:
+        what = f"{host.name}: its agent restarts again and again: {host.restarts} times in the last 10 min"
+        yield Problem(host.name, what, f"{read_log}; or a second agent sends under this name")
     elif host.refused:
         what = f"{host.name}: {host.refused} of its writes failed in the last minute"
         yield Problem(host.name, what, f"{read_log}; `aresmon logs influxdb` shows the database's errors")

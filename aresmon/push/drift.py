@@ -17,6 +17,8 @@ from aresmon.render import telegraf
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from aresmon.system.errors import AresmonError
 
+_LOOP = 2  # restarts of an agent by systemd or Docker since somebody started it; one may be chance
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedPush:
@@ -113,12 +115,22 @@ def drift_of(session: Session, host: Host, survey: HostSurvey) -> Drift:
     if host == session.config.sidecar and body == pushed:
         edited = []
     if not edited:
-        return Drift(host.name, live=live)
+        looping = describe_restarts(survey)
+        return Drift(host.name, looping, next=result.log_command(paths) if looping else "", live=live)
     what = f"{', '.join(edited)} was edited since the last push"
     if body == pushed:
         what += " (not shown, because it contains passwords)"
     remedy = f"to keep the edit: `aresmon push-config {host.name} --adopt`; to discard it: --overwrite instead"
     return Drift(host.name, what, difference(host.name, pushed, body or ""), remedy, live)
+
+
+def describe_restarts(survey: HostSurvey) -> str:
+    """Say that the agent ends again and again since it was last started; empty where it does not."""
+    restarts, active = int(survey.facts.get("restarts") or 0), survey.facts.get("active", "")
+    if restarts < 1 or (restarts < _LOOP and active == "active"):
+        return ""
+    is_pushed = survey.last_push.at > 0
+    return f"the agent has restarted {restarts} times since {'the last push' if is_pushed else 'its start'} ({active})"
 
 
 async def survey_host(session: Session, host: Host, *, every: bool = False) -> HostSurvey | PushResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aresmon.agents import lint
 from aresmon.agents.inputs import InputChange
@@ -23,6 +24,7 @@ from aresmon.system.poll import poll_async
 _ROLLBACK_DEADLINE = 45.0  # seconds for the data of a previous configuration whose intervals cannot be read
 _RECONNECT_INTERVAL = 3.0
 _EXTENSION = 60
+_COMMIT = "commit"
 _RETRY = "run the same command again"
 # Until the host has reported the next state, it has changed nothing that it does not restore without a `commit`.
 _BEFORE_CHANGES = frozenset({"lock", "probe", "stage", "check"})
@@ -33,11 +35,17 @@ _OUTCOMES = {"committed": "committed", "undone": "rolled-back"}
 @dataclass(frozen=True, slots=True)
 class VerificationTerms:
     """When a push counts as verified: the agent's timing, whether every measurement must arrive (`strict`), and `body`,
-    the configuration that is pushed: what it no longer collects is not expected."""
+    the configuration that is pushed: what it no longer collects is not expected. The agent must keep running for
+    `timing.proof` seconds after its start, or for `soak` seconds if they are more."""
 
     timing: AgentTiming
     strict: bool = False
     body: str = field(default="", repr=False)
+    soak: int = 0
+
+    @property
+    def observed(self) -> float:
+        return max(self.timing.proof, self.soak)
 
 
 async def push(
@@ -143,7 +151,7 @@ class _Push:
 
     async def verify(self, conversation: Conversation, verifier: Verifier) -> None:
         """Wait for the data and send the command. While InfluxDB does not answer, the host's deadline is extended."""
-        is_paused = asyncio.Event()
+        is_paused, end = asyncio.Event(), time.monotonic() + self.terms.observed
 
         def set_paused(now: bool) -> None:
             if now != is_paused.is_set():
@@ -166,7 +174,10 @@ class _Push:
                 await conversation.send(f"rollback {push_result.INTERRUPTED}")
                 return
             self.arrival = arriving.result()
-            await conversation.send(self.command(self.arrival))
+            command = self.command(self.arrival)
+            if command == _COMMIT and await self.observe(conversation, stopping, end):
+                command = f"rollback {push_result.INTERRUPTED}"
+            await conversation.send(command)
         finally:
             arriving.cancel()
             stopping.cancel()
@@ -186,10 +197,26 @@ class _Push:
         except TimeoutError:
             await conversation.send("commit")
 
+    async def observe(self, conversation: Conversation, stopping: asyncio.Task[Any], end: float) -> bool:
+        """Leave the host armed until `end`, since an agent can die at its second reading; it rolls back by itself then.
+
+        Returns whether ^C ended the time early.
+        """
+        if self.terms.soak and end > time.monotonic():
+            self.report(f"soak: {end - time.monotonic():.0f} s")
+        is_long = self.terms.observed > self.order.deadline
+        while (left := end - time.monotonic()) > 0 and not stopping.done():
+            if is_long:  # in short steps: if the connection is lost in silence, the host does not wait for all of it
+                await conversation.send(f"extend {_EXTENSION}")
+            ticking = asyncio.ensure_future(asyncio.sleep(min(left, _EXTENSION / 4)))
+            await asyncio.wait([ticking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            ticking.cancel()
+        return stopping.done()
+
     def command(self, arrival: Arrival) -> str:
         if arrival.arrived:
             silent = arrival.silent if self.terms.strict else ()
-            return f"rollback no data arrived from {', '.join(silent)}" if silent else "commit"
+            return f"rollback no data arrived from {', '.join(silent)}" if silent else _COMMIT
         return f"rollback {arrival.why}" + (f" within {self.order.deadline} s" if arrival.is_late else "")
 
     def expected_data(self, config_id: str, within: float, *, before: float = 0.0) -> ExpectedData:

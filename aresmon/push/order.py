@@ -57,6 +57,7 @@ class PushOptions:
     force: bool = False
     break_lock: bool = False
     deadline: int | None = None
+    soak: int = 0
 
 
 def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, options: PushOptions) -> PushOrder:

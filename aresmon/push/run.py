@@ -96,7 +96,7 @@ async def prepare_jobs(
         except AresmonError as error:
             refused.append(_refused(target.host, error))
             continue
-        terms = VerificationTerms(_timing(target, session.config), options.strict, target.body)
+        terms = VerificationTerms(_timing(target, session.config), options.strict, target.body, options.soak)
         found.append(RolloutJob(target, order, session.transport(target.host), terms))
     return found, refused
 

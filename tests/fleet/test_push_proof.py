@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,59 @@ def test_what_is_there_already_and_does_not_arrive_is_silent_whatever_its_clock_
     assert pushed.why("lewi") == "the configuration is already deployed, but no data arrives from this host"
     assert pushed.next("lewi") == "on lewi, run: journalctl -u telegraf -n 50"
     assert desk.kept(before) == {"lewi": "untouched"}
+
+
+@contextmanager
+def living(server: Server, seconds: int) -> Iterator[None]:
+    """The time in which systemd ends the agent so many seconds after each start, and starts it again."""
+    folder = "/run/systemd/system/telegraf.service.d"
+    server.run(f"mkdir -p {folder}; printf '[Service]\\nRuntimeMaxSec={seconds}\\n' > {folder}/short.conf")
+    server.run("systemctl daemon-reload")
+    try:
+        yield
+    finally:
+        server.run(f"rm -r {folder}; systemctl daemon-reload; systemctl restart telegraf")
+
+
+def test_an_agent_that_dies_after_its_data_arrived_is_rolled_back(desk: Desk, ronflex: Server, lewi: Server) -> None:
+    before = desk.verified(ronflex, lewi)
+    slow = OTHER.replace('"1s"', '"5s"')
+    desk.own(ronflex, lewi, text=slow)
+
+    with living(ronflex, 8):
+        pushed = desk.push("ronflex", "lewi", "--max-fail", "1")
+
+    assert pushed.outcomes == {"ronflex": "rolled back", "lewi": "verified"}, pushed
+    assert re.match(r"the agent exited [89] s after its start", pushed.why("ronflex")), pushed
+    assert pushed.hosts["lewi"]["seconds"] > 10
+    assert desk.kept(*before) == {"ronflex": "restored", "lewi": "new"}
+
+
+def test_an_agent_that_dies_during_the_soak_is_rolled_back(desk: Desk, lewi: Server) -> None:
+    (before,) = desk.verified(lewi)
+    desk.own(lewi)
+
+    with living(lewi, 15):
+        pushed = desk.push("lewi", "--soak", "20", "--deadline", "5")
+
+    assert pushed.outcomes == {"lewi": "rolled back"}, pushed
+    assert re.match(r"the agent exited 1[5-7] s after its start", pushed.why("lewi")), pushed
+    assert desk.kept(before) == {"lewi": "restored"}
+
+
+def test_a_restart_loop_after_a_push_is_named(desk: Desk, lewi: Server) -> None:
+    desk.verified(lewi)
+    desk.own(lewi)
+
+    with living(lewi, 8):
+        pushed = desk.push("lewi")
+        named = eventually(lambda: "lewi: its agent restarts again" in desk.run("status").out, 90)
+        drift = desk.run("drift", "lewi")
+
+    assert pushed.outcomes == {"lewi": "verified"}, pushed
+    assert named, desk.run("status")
+    assert drift.code == 5
+    assert re.search(r"the agent has restarted \d+ times since the last push", drift.out), drift
 
 
 @pytest.mark.parametrize("by", [3600, -3600])

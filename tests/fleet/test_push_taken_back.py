@@ -35,13 +35,12 @@ def test_data_without_the_mark_and_an_address_that_is_none_are_told_apart(
     desk: Desk, ronflex: Server, lewi: Server
 ) -> None:
     before = desk.verified(ronflex, lewi)
-    renamed = '[[processors.override]]\n  namepass = ["aresmon_config"]\n  name_override = "renamed"\n'
-    ronflex.write("/etc/telegraf/telegraf.d/renamed.conf", renamed)
+    filtered = output("ronflex") + "  metricpass = 'name != \"aresmon_config\"'\n"
     away = '[[outputs.influxdb]]\n  urls = ["http://nowhere.invalid:8086"]\n  skip_database_creation = true\n'
-    desk.own(ronflex, text=OTHER + output("ronflex"))
+    desk.own(ronflex, text=OTHER + filtered)
     desk.own(lewi, text=OTHER + away)
 
-    pushed = desk.push("ronflex", "lewi", "--deadline", "5", "--canary", "0", "--max-fail", "2")
+    pushed = desk.push("ronflex", "lewi", "--deadline", "5", "--max-fail", "2")
 
     assert pushed.outcomes == {"ronflex": "rolled back", "lewi": "rolled back"}, pushed
     assert re.match(r"data arrived from .*mem.*, but not the config ID within 5 s", pushed.why("ronflex")), pushed

@@ -40,6 +40,7 @@ class Sent:
     future: float = 0
     mark: str = ""
     failed: dict[str, int] = field(default_factory=dict)
+    restarts: int = 0
 
 
 class FakeInfluxDB(InfluxDB):
@@ -61,7 +62,7 @@ class FakeInfluxDB(InfluxDB):
         if len(statements) == 1:
             marked = {name: sent.mark for name, sent in self.hosts.items() if sent.mark}
             return [[_series("aresmon_config", name, time=0, last=mark) for name, mark in marked.items()]]
-        assert (len(statements), database) == (6, "telegraf")
+        assert (len(statements), database) == (7, "telegraf")
         return [
             [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items() if sent.newest],
             [_series("internal_agent", name, time=sent.future) for name, sent in self.hosts.items() if sent.future],
@@ -86,6 +87,7 @@ class FakeInfluxDB(InfluxDB):
                 for plugin, (times, spread, first) in sent.reads.items()
             ],
             [_series("internal_write", name, time=0, sum=sent.refused) for name, sent in self.hosts.items()],
+            [_series("internal_agent", name, time=0, count=sent.restarts) for name, sent in self.hosts.items()],
         ]
 
 
@@ -428,6 +430,7 @@ def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
         "silent": [],
         "ahead": 0.0,
         "late_after": 40.0,
+        "restarts": 0,
     }
     assert set(data["problems"][0]) == {"about", "what", "next", "kind"}
 
@@ -451,3 +454,11 @@ def test_the_capacity_is_told_and_an_ample_one_is_no_problem(status: Look) -> No
     assert found.problems == ()
     assert found.capacity is not None
     assert (found.capacity.series, found.capacity.days_left) == (120, None)
+
+
+@pytest.mark.parametrize(("restarts", "is_named"), [(2, False), (3, True), (40, True)])
+def test_an_agent_that_restarts_again_and_again_is_named(status: Look, restarts: int, is_named: bool) -> None:
+    found = status({"lewi": Sent(restarts=restarts), "biere": Sent()})
+
+    told = [one.what for one in found.problems]
+    assert (f"lewi: its agent restarts again and again: {restarts} times in the last 10 min" in told) is is_named

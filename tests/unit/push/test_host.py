@@ -46,14 +46,14 @@ class Pushed:
 
     def __init__(self, host: Scripted, points: Points | None, *, stop: bool = False, **changes: Any) -> None:
         self.host, observed = host, Observed()
-        strict, body = changes.pop("strict", False), changes.pop("body", "")
+        strict, body, soak = changes.pop("strict", False), changes.pop("body", ""), changes.pop("soak", 0)
 
         async def push() -> PushResult:
             asked = asyncio.Event()
             if stop:
                 asked.set()
             delivery = None if points is None else Verifier(points)
-            terms = VerificationTerms(AgentTiming(10.0, 10.0, 2.0), strict, body)
+            terms = VerificationTerms(AgentTiming(10.0, 10.0, 2.0), strict, body, soak)
             return await push_host.push(
                 order(**changes),
                 host,
@@ -91,6 +91,45 @@ def test_a_host_whose_data_arrives_is_told_to_keep_it(points: Points) -> None:
     assert pushed.states == [
         *("connect", "lock", "probe", "stage", "check", "prepare", "switch", "restart", "verify", "commit")
     ]
+
+
+def test_it_is_told_to_keep_it_when_an_interval_and_its_flush_have_passed(points: Points, clock: Clock) -> None:
+    arrive(points, "mem", "disk", at=CLOCK + 2)
+    host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])
+
+    pushed = Pushed(host, points)
+
+    assert pushed.result.outcome is PushOutcome.VERIFIED
+    assert host.sent == ["commit"]
+    assert CLOCK + 22 <= clock.now < CLOCK + 23  # 10 s, 10 s and 2 s of jitter
+
+
+def test_an_agent_that_dies_after_its_data_arrived_is_rolled_back(points: Points) -> None:
+    arrive(points, "mem", "disk", at=CLOCK + 2)
+    points.mark("old-1", "lewi", CLOCK + 42)
+    died = "@rolled-back the agent exited 12 s after its start"
+    host = Scripted([[*REMEMBERED, *STARTED, *BACK, died]])
+
+    pushed = Pushed(host, points)
+
+    assert host.sent == []
+    assert pushed.told == (
+        PushOutcome.ROLLED_BACK,
+        "the agent exited 12 s after its start. The previous configuration is running and its data arrives",
+    )
+
+
+def test_a_soak_keeps_the_host_armed_for_as_long_as_it_takes(points: Points, clock: Clock) -> None:
+    arrive(points, "mem", "disk")
+    host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])
+
+    pushed = Pushed(host, points, soak=100)
+
+    assert pushed.result.outcome is PushOutcome.VERIFIED
+    assert host.sent == ["extend 60"] * (len(host.sent) - 1) + ["commit"]
+    assert len(host.sent) > 6
+    assert CLOCK + 100 <= clock.now < CLOCK + 102
+    assert any(state.startswith("soak: ") for state in pushed.states)
 
 
 def test_a_measurement_that_fell_silent_is_named(points: Points) -> None:

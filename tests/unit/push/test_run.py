@@ -542,10 +542,34 @@ def test_an_edit_of_the_environment_is_named_and_not_shown(hosts: Hosts) -> None
     [
         ([live("x\n")], "never pushed to from this site"),
         (["@current content=x", live("x\n"), "@pending t1"], "a push (t1) is running, or was interrupted"),
+        (
+            ["@current content=x", live("x\n"), "@damaged /var/x/pending"],
+            "an earlier push was interrupted, and its journal /var/x/pending is damaged: nothing was restored from it",
+        ),
     ],
 )
 def test_other_states_are_told(hosts: Hosts, told: list[Step], what: str) -> None:
     assert drift(hosts, *told).what == what
+
+
+@pytest.mark.parametrize(
+    ("restarts", "active", "what"),
+    [
+        (0, "active", ""),
+        (1, "active", ""),
+        (2, "active", "the agent has restarted 2 times since the last push (active)"),
+        (1, "activating", "the agent has restarted 1 times since the last push (activating)"),
+        (5, "failed", "the agent has restarted 5 times since the last push (failed)"),
+    ],
+)
+def test_a_restart_loop_is_told_where_no_file_differs(hosts: Hosts, restarts: int, active: str, what: str) -> None:
+    keep(hosts, whole("one"))
+    probe = PROBE.replace("restarts=0", f"restarts={restarts}").replace("active=active", f"active={active}")
+    same = live(telegraf.with_config_id(whole("one"), "m", FRAME))
+
+    found = drift(hosts, "@current content=x", "@current at=1793491200", same, probe)
+
+    assert (found.what, bool(found.next)) == (what, bool(what))
 
 
 @pytest.mark.parametrize("error", [UnreachableHostError("away", hint="h"), LostError("gone", hint="h")])

@@ -183,7 +183,7 @@ class _Tried:
         )
         self.box.trip(attempt.step if attempt.trip else 9999, attempt.trip or "fail")
         way = Reached(self.box, stack, self.name, attempt.fault)
-        return RolloutJob(Target(FLEET.host(self.name), ""), order, way, VerificationTerms(AgentPace(1.0, 1.0, 0.0)))
+        return RolloutJob(Target(FLEET.host(self.name), ""), order, way, VerificationTerms(AgentPace(0.3, 0.3, 0.0)))
 
     def _by_hand(self, what: str) -> None:
         if what == "edit":
