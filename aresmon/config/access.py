@@ -1,4 +1,4 @@
-"""How Grafana's door is opened, as aresmon.yml says: with TLS, to passers-by, behind proxies of the site's own."""
+"""Access to Grafana as aresmon.yml sets it: TLS, anonymous visitors, reverse proxies."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def find_edge_problems(document: Document, settings: Mapping[str, Any], listen: 
         elif network.is_loopback and listen.startswith("["):
             yield document.problem(
                 keys,
-                f"with edge.grafana on {listen}, others cannot be told from this machine: listen on an IPv4 address",
+                f"with edge.grafana on {listen}, all clients look like this machine: listen on an IPv4 address",
             )
     if settings.get("tls") and settings.get("url", "").startswith("http://"):
         yield document.problem(("grafana", "url"), "with grafana.tls people come by https: say https://")

@@ -1,4 +1,4 @@
-"""`alerts` of aresmon.yml: who is told, when not, and which thresholds are a site's own."""
+"""`alerts` of aresmon.yml: contact points, quiet hours, and a site's own thresholds."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """Hours, in minutes of the day, in which nobody is told of what is not worse than `severity`. They may go on
+    """Hours, in minutes of the day, without notifications of alerts up to `severity`. They may go on
     after midnight; `days`, all if empty, are those on which they begin."""
 
     begin: int
@@ -163,7 +163,7 @@ def find_warnings(document: Document, data: Mapping[str, Any], views: Callable[[
     for index, entry in enumerate(data.get("send_to", [])):
         if "email" in entry and "smtp" not in data:
             keys: Keys = ("alerts", "send_to", index, "email")
-            yield document.problem(keys, "nobody is told by e-mail until alerts.smtp names a mail server")
+            yield document.problem(keys, "no e-mail is sent until alerts.smtp is set to a mail server")
         for kind in OPEN:
             if set(entry.get(kind, {})) == {"secret"}:
                 keys = ("alerts", "send_to", index, kind)

@@ -24,7 +24,7 @@ def find_problems(
     document: Document, data: dict[str, Any], dropped: set[Keys], catalogue: Catalogue
 ) -> Iterator[YamlProblem]:
     """What is wrong between settings. `data` is what the schema allows of the file, `dropped` the keys of the
-    rest: what only follows from an error is not told besides it."""
+    rest: a problem that only follows from another one is not reported."""
     hosts: dict[str, Any] = data["hosts"]
     server = server_name(data)
     if server not in hosts and ("hosts", server) not in dropped:

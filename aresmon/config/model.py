@@ -78,7 +78,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A site. `images` and `memory` are by service; `afar` says that the server is reached by ssh where it is not
+    """A site. `images` and `memory` are by service; `is_remote` says that the server is reached by ssh if it is not
     this machine; `notices` are settings that have no effect yet."""
 
     site: str
@@ -124,7 +124,7 @@ def load(
     checked: bool = False,
     views: Callable[[], Views] = view_files.load,
 ) -> Config:
-    """Read a site's file. `checked`: this very text has been held against the schema already. `views` are asked
+    """Read a site's file. `checked`: this text has been validated against the schema already. `views` are asked
     for only where the file names alerts.
 
     Raises SiteError with everything that is wrong with it, one line each.

@@ -100,7 +100,7 @@ def _scale_problems(document: Document, keys: Keys, one: Mapping[str, Any]) -> I
 
 
 def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) -> Iterator[YamlProblem]:
-    """A formula's series are told apart by the tags of its parts."""
+    """A formula's series are distinguished by the tags of its parts."""
     tags = {HOST, *(tag for one in (series, *series.get("of", {}).values()) for tag in one.get("by", []))}
     unknown = _placeholders(series.get("name", "")) - tags if "influxql" not in series else set()
     for tag in sorted(unknown):

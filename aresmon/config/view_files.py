@@ -42,7 +42,7 @@ def load(overrides: Path | None = None) -> dict[str, View]:
 
     Raises SiteError with everything that is wrong with any of them, each with its file and line.
     """
-    # The shipped ones are held against the schema by the tests: here that would cost more than reading them.
+    # The tests validate the shipped ones against the schema: here that would take longer than reading them.
     found = {path.stem: read(read_text(path), path.stem, file=str(path), checked=True) for path in _files(SHIPPED)}
     errors: list[str] = []
     own = overrides / "collectors" if overrides is not None else None
@@ -121,7 +121,7 @@ def parse_span(span: str) -> int:
 
 
 def _shared(views: Views) -> Iterator[str]:
-    """What two files say in two ways, or both have though it is told from others by its name; the alerts that belong
+    """What two files say in two ways, or both have though its name must be unique; the alerts that belong
     to no collector are in no file."""
     owners = {("alert", name): "" for name in builtin_alerts.IDS}
     kinds: dict[tuple[str, str], tuple[FieldKind, str]] = {}
@@ -130,7 +130,7 @@ def _shared(views: Views) -> Iterator[str]:
         for what, name in named:
             if (owner := owners.setdefault((what, name), view.name)) != view.name:
                 where = f"{owner}.yml and in {view.name}.yml" if owner else f"{view.name}.yml and one of aresmon's own"
-                yield f"the {what} '{name}' is in {where}; it is told from others by this name"
+                yield f"the {what} '{name}' is in {where}; its name must be unique"
         for one in view.measurements.values():
             for field, kind in one.fields.items():
                 former, owner = kinds.setdefault((one.name, field), (kind, view.name))

@@ -145,7 +145,7 @@ Views = Mapping[str, View]
 
 
 def tags_of(series: SeriesSpec) -> tuple[str, ...]:
-    """The tags, beside `host`, by which a series is told from another."""
+    """The tags, beside `host`, that distinguish the series."""
     if series.parts:
         return tuple(dict.fromkeys(tag for _, part in series.parts for tag in part.by))
     return series.by

@@ -83,7 +83,7 @@ def exit_code(rules: Sequence[RuleStatus], *, is_answered: bool = True) -> ExitC
 def test_contact_points(project: Project, grafana: Grafana, names: Sequence[str]) -> list[ContactPointResult]:
     """Send a message by each way of telling, or by those of these names; what became of each.
 
-    Raises AresmonError for a name that there is not, and where nobody is told at all.
+    Raises AresmonError for an unknown name, and if there are no contact points.
     """
     ways = dict(_contact_points(project.config.alerts, project.config.site))
     if not ways:
@@ -142,7 +142,7 @@ def _state(answer: Mapping[str, Any] | None) -> str:
 def _instances(answer: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     for instance in (answer or {}).get("alerts", []):
         if str(instance.get("state", "")).startswith(("Alerting", "Pending", "Recovering", "Error")):
-            # Those with two underscores are Grafana's own, and say by which way somebody is told.
+            # Those with two underscores are Grafana's own, and name the contact point.
             details = {key: value for key, value in instance.get("labels", {}).items() if not key.startswith("__")}
             labels = {key: value for key, value in details.items() if key not in _INTERNAL_LABELS}
             named = [labels.pop(HOST, ""), *(value for _, value in sorted(labels.items()))]
@@ -177,7 +177,7 @@ def _contact_points(details: Alerts, site: str) -> Iterator[tuple[str, Mapping[s
 
 
 def _test_contact_point(site: Site, grafana: Grafana, name: str, way: Mapping[str, Any]) -> ContactPointResult:
-    """Grafana adds those secrets that it hides, by the uid; the others it wants to be told again."""
+    """Grafana adds those secrets that it hides, by the uid; the others must be sent again."""
     settings = {}
     for key, value in way["settings"].items():
         secret = _secret_of(value)

@@ -372,7 +372,7 @@ def _not_json_error(response: requests.Response, base: str) -> AresmonError:
 
 
 def _wrong_scheme_error(message: str) -> AresmonError:
-    """What waiting does not mend: the edge is not as aresmon.yml says since `grafana.tls` was changed."""
+    """An error that waiting does not fix: the edge does not match aresmon.yml since `grafana.tls` was changed."""
     hint = "if grafana.tls was changed in aresmon.yml, `aresmon up` brings the edge to it"
     return AresmonError(message, hint=hint, code=ExitCode.BROKEN)
 

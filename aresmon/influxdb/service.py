@@ -77,7 +77,7 @@ def ensure(
         kept = {policy: influxql.retention_hours(project.config.keep, policy) for policy in influxql.POLICIES}
         if changes or not _retention_file(project.site).path.exists():
             _retention_file(project.site).write(kept)
-    # Noted before the continuous queries are made, since what is due is told by their absence; filled afterwards,
+    # Noted before the continuous queries are made, since their absence shows what is due; filled afterwards,
     # since what arrives meanwhile is theirs.
     if filling:
         backfill.write_journal(journal, filling)
@@ -124,7 +124,7 @@ def _filling(project: Project, admin: InfluxDB, changes: list[DatabaseChange]) -
 
 def plan_backfill(admin: InfluxDB, config: Config, views: Views, changes: list[DatabaseChange]) -> list[BackfillTask]:
     """What the continuous queries that a plan adds would have made of the points that are there. To be asked before
-    the plan is carried out, since it is told by their absence."""
+    the plan is carried out, since their absence shows it."""
     now, new = time.time(), downsampling.added_with_points(admin, changes, views)
     wish = backfill.BackfillOptions(since=int(now) - _MOST_DAYS * _DAY)
     return backfill.plan(admin, config, new, wish, now=now) if new else []
@@ -193,7 +193,7 @@ def _tell_other_admins(admin: InfluxDB, progress: Progress) -> None:
 
 def find_losses(project: Project) -> tuple[Loss, ...]:
     """What retentions that get shorter delete: by what the last `up` remembers of them, so that nothing has to run
-    yet, and told by the database where it does."""
+    yet, and by the database if it runs."""
     kept = _retention_file(project.site).read_or({})
     if kept and not retention.shortened_policies(kept, project.config):
         return ()

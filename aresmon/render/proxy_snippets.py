@@ -18,7 +18,7 @@ frontend {site}-grafana
   timeout client 60s
   http-request redirect scheme https code 308 unless {{ ssl_fc }}
   http-request return status 404 unless {{ hdr(host),field(1,:) -i {host} }}
-  # What strangers say of themselves is not passed on.
+  # Headers that clients set are not passed on.
   http-request del-header X-Forwarded-For
   http-request set-header X-Forwarded-Proto https
   http-request set-header X-Forwarded-Host %[req.hdr(host)]

@@ -1,4 +1,4 @@
-"""What can go wrong, as a person is told it."""
+"""Errors that are printed to the user, and exit codes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class ExitCode(IntEnum):
     """The exit code of every command."""
 
     DONE = 0
-    REFUSED = 1  # refused or failed; nothing changed, or what changed is told
+    REFUSED = 1  # refused or failed; nothing changed, or the message says what did
     USAGE = 2
     ROLLED_BACK = 3
     BROKEN = 4  # broken or unknown: a person must look
-    DEGRADED = 5  # `status` sees trouble, `up` could start only a part
+    DEGRADED = 5  # `status` found problems, `up` could start only a part
     INTERRUPTED = 130
 
 
@@ -40,7 +40,7 @@ def not_yours(path: object) -> AresmonError:
 
 
 class SiteError(AresmonError):
-    """Everything that is wrong with a site's files, told at once: one line each."""
+    """Everything that is wrong with a site's files, reported at once: one line each."""
 
     def __init__(self, errors: Sequence[str], *, hint: str = "") -> None:
         super().__init__("\n".join(errors), hint=hint)

@@ -79,7 +79,7 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise AresmonError(
             f"{path} is no text: byte {error.start} is not UTF-8",
-            hint="write it again with an editor, or start anew with `aresmon init`",
+            hint="write it again with an editor, or start again with `aresmon init`",
         ) from None
     except FileNotFoundError:
         raise AresmonError(f"{path} does not exist", hint="`aresmon init` writes one") from None

@@ -159,7 +159,7 @@ def test_influxdb_has_no_network(inspected: dict[str, dict[str, Any]]) -> None:
     assert [one["IPAddress"] for one in inspected["influxdb"]["NetworkSettings"]["Networks"].values()] == [""]
 
 
-def test_the_network_inside_has_no_way_out_and_no_strangers(site: Site) -> None:
+def test_the_network_inside_has_no_way_out_and_no_foreign_containers(site: Site) -> None:
     network = client().networks.get(f"{site.name}_inside").attrs
 
     assert network["Internal"] is True

@@ -285,7 +285,7 @@ def test_what_the_web_interface_asks_for_reaches_grafana_as_it_was_sent(shared: 
     assert (seen["method"], urllib.parse.unquote(seen["path"])) == (method, target.partition("?")[0])
 
 
-def test_grafana_is_told_who_asks_by_the_proxy_and_nothing_by_strangers(shared: Site) -> None:
+def test_grafana_is_told_who_asks_by_the_proxy_and_nothing_by_clients(shared: Site) -> None:
     told = (("X-Forwarded-For", "203.0.113.9, 198.51.100.7"), ("X-Forwarded-Proto", "https"))
     lies = (("X-Real-IP", "1.2.3.4"), ("Forwarded", "for=1.2.3.4"), ("X-WEBAUTH-USER", "admin"), ("X-Grafana-Id", "x"))
 

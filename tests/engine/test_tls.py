@@ -166,7 +166,7 @@ def _quietly(ask: Any) -> bool:
         return False
 
 
-def test_passers_by_look_without_a_login_where_the_site_says_so(site: Site) -> None:
+def test_anonymous_visitors_view_without_a_login_where_the_site_says_so(site: Site) -> None:
     site.configure(**settings(anonymous=True))
     site.run("up")
 

@@ -122,7 +122,7 @@ def test_a_connection_that_is_cut_leaves_every_host_whole_and_how_it_ended_is_to
     assert result.code == 3, result
 
 
-def test_the_dead_man_takes_back_what_nobody_else_does(desk: Desk, six: list[Server]) -> None:
+def test_the_watchdog_rolls_back_what_nobody_else_does(desk: Desk, six: list[Server]) -> None:
     before = desk.verified(*six)
 
     with met(desk, before, FROM_THE_JOURNAL_ON) as push:

@@ -58,7 +58,7 @@ def test_only_the_agent_is_made_anew(beside: Site) -> None:
     assert {name for name in after if after[name] != before[name]} == {"telegraf"}
 
 
-def test_what_does_not_deliver_is_taken_back_and_up_agrees(beside: Site) -> None:
+def test_what_does_not_deliver_is_rolled_back_and_up_agrees(beside: Site) -> None:
     assert outcome(beside) == (0, "verified")
     seen = seen_inside(beside)
     beside.override("agents/box.conf", ELSEWHERE)

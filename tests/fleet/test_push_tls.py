@@ -63,7 +63,7 @@ def test_a_host_that_wrote_in_the_clear_writes_by_tls_once_its_push_is_proven(de
     assert desk.push("lewi").outcomes == {"lewi": "unchanged"}
 
 
-def test_a_push_that_is_taken_back_takes_the_authority_back_too(desk: Desk, lewi: Server) -> None:
+def test_a_push_that_is_rolled_back_restores_the_authority_too(desk: Desk, lewi: Server) -> None:
     before = desk.by_hand(lewi)
     desk.own(lewi, text=ELSEWHERE)
 

@@ -103,7 +103,7 @@ def test_points_that_wait_on_the_disk_for_another_output_are_told(desk: Desk, le
     )
 
 
-def test_after_a_canary_that_was_taken_back_no_other_host_is_begun(
+def test_after_a_canary_that_was_rolled_back_no_other_host_is_begun(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
     hosts = desk.site.settings["hosts"]

@@ -36,7 +36,7 @@ class Scoped:
 
 
 def nodes(alert: Alert, scoped: Scoped, value: float, *, by_host: bool) -> list[Json]:
-    """The queries and expressions of a rule. `V` is the value that people are told, `C` whether it is too much."""
+    """The queries and expressions of a rule. `V` is the value in notifications, `C` whether the alert fires."""
     series = alert.series
     parts = dict(series.parts) or {"": series}
     refs = dict(zip(parts, _LETTERS, strict=False))

@@ -275,7 +275,7 @@ def _lines(value: object, depth: int) -> str:
     return "{" + ",".join(pairs) + "\n" + " " * depth + "}"
 
 
-# What a person is told -------------------------------------------------------------------------------
+# The text of notifications ---------------------------------------------------------------------------
 
 
 def _annotations(one: AlertSpec, config: Config) -> dict[str, str]:

@@ -65,7 +65,7 @@ def test_check_warns_of_doubtful_settings_and_says_what_it_read(run: Run, folder
     result = run("check")
 
     assert (result.exit_code, result.stdout) == (0, f"{folder}/aresmon.yml: 3 hosts, server biere. No errors.\n")
-    assert "warning: aresmon.yml:36 alerts.send_to[0].email: nobody is told by e-mail" in result.stderr
+    assert "warning: aresmon.yml:36 alerts.send_to[0].email: no e-mail is sent" in result.stderr
 
 
 def test_check_says_one_host_in_the_singular(run: Run, folder: Path) -> None:

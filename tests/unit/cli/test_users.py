@@ -172,7 +172,7 @@ def test_set_password_reaches_who_took_another_login(run: Run, standin: StandIn,
     assert marie.password == secret(tmp_path, "grafana-user-marie")
 
 
-def test_remove_serves_for_strangers_and_not_for_guest_and_administrator(run: Run, standin: StandIn) -> None:
+def test_remove_deletes_unmanaged_users_but_not_guest_and_administrator(run: Run, standin: StandIn) -> None:
     standin.state.create("stranger", "password")
 
     assert run("remove", "stranger", "--yes").exit_code == 0

@@ -315,7 +315,7 @@ def test_nor_is_a_password_elsewhere(text: str) -> None:
 def test_email_without_a_mail_server_is_no_mistake_but_told() -> None:
     notices = load(f"{HOSTS}alerts: {{send_to: [{{email: a@example.org}}]}}\n").notices
 
-    assert f"{WHERE}.send_to[0].email: nobody is told by e-mail until alerts.smtp names a mail server" in notices
+    assert f"{WHERE}.send_to[0].email: no e-mail is sent until alerts.smtp is set to a mail server" in notices
 
 
 @pytest.mark.parametrize(("kind", "is_open"), [("webhook", True), ("matrix", True), ("ntfy", True), ("slack", False)])

@@ -18,7 +18,7 @@ def test_the_example_site_is_read_with_its_notices(ares: Config) -> None:
     assert ares.keep == RetentionSettings(raw=7 * 24, minute=90 * 24, hour=2 * 365 * 24)
     assert ares.grafana.admin == "Ares"
     assert list(ares.notices) == [
-        "aresmon.yml:36 alerts.send_to[0].email: nobody is told by e-mail until alerts.smtp names a mail server",
+        "aresmon.yml:36 alerts.send_to[0].email: no e-mail is sent until alerts.smtp is set to a mail server",
     ]
 
 

@@ -357,15 +357,15 @@ def test_a_view_that_would_take_the_overviews_place_is_refused(collectors: Path)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("id: frost", "id: disk-full", "the alert 'disk-full' is in disk.yml and in net.yml; it is told"),
-        ("id: frost", "id: backup-late", "the alert 'backup-late' is in net.yml and one of aresmon's own; it is told"),
-        ("title: Outside", "title: CPU", "the column 'CPU' is in net.yml and in system.yml; it is told"),
+        ("id: frost", "id: disk-full", "the alert 'disk-full' is in disk.yml and in net.yml; its name"),
+        ("id: frost", "id: backup-late", "the alert 'backup-late' is in net.yml and one of aresmon's own; its name"),
+        ("title: Outside", "title: CPU", "the column 'CPU' is in net.yml and in system.yml; its name"),
     ],
 )
 def test_what_two_files_share_is_refused(collectors: Path, old: str, new: str, message: str) -> None:
     (collectors / "net.yml").write_text(GOOD.replace(old, new))
 
-    assert refused(collectors) == (f"{message} from others by this name",)
+    assert refused(collectors) == (f"{message} must be unique",)
 
 
 def test_a_field_that_two_files_describe_in_two_ways_is_refused(collectors: Path) -> None:

@@ -159,7 +159,7 @@ def test_who_is_wanted_under_its_login_is_not_taken_for_somebody_else() -> None:
     ]
 
 
-def test_who_left_the_file_is_disabled_once_and_strangers_are_let_be() -> None:
+def test_who_left_the_file_is_disabled_once_and_unmanaged_users_are_kept() -> None:
     stranger = Account(9, "u9", "stranger", "", "", False, False, "Admin")
 
     assert what([ADMIN], [*THERE, stranger], remembered={"guest": "u2"}) == [
@@ -257,7 +257,7 @@ def test_a_guests_address_and_preferences_are_put_back_and_those_of_people_are_n
     assert ensure() == ()
 
 
-def test_a_guest_that_strangers_locked_is_let_in_again(ensure: Ensure, standin: StandIn) -> None:
+def test_a_guest_that_others_locked_may_log_in_again(ensure: Ensure, standin: StandIn) -> None:
     ensure()
     standin.state.wrong["guest"] = [0.0] * 5
 

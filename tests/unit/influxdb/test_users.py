@@ -140,7 +140,7 @@ def test_another_password_and_another_right_are_put_right() -> None:
     ]
 
 
-def test_users_of_ours_that_were_made_admins_are_no_longer_and_strangers_are_let_be() -> None:
+def test_users_of_ours_that_were_made_admins_are_no_longer_and_unmanaged_users_are_kept() -> None:
     users = {**GOOD_USERS, "boss": {}}
     admins = frozenset({"aresmon", "grafana", "agent-lewi", "boss"})
 
@@ -161,7 +161,7 @@ def test_users_of_ours_that_were_made_admins_are_no_longer_and_strangers_are_let
     assert influxdb_users.list_other_admins(there) == ["agent-lewi", "boss", "grafana"]
 
 
-def test_the_agent_of_a_host_that_is_gone_loses_its_user_and_strangers_keep_theirs() -> None:
+def test_the_agent_of_a_host_that_is_gone_loses_its_user_and_unmanaged_users_are_kept() -> None:
     users = {**GOOD_USERS, "agent-old": {"telegraf": "WRITE"}, "alice": {"telegraf": "READ"}}
 
     assert [change.statement for change in plan(users=users)] == ['DROP USER "agent-old"']

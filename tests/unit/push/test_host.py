@@ -168,7 +168,7 @@ def test_an_input_that_fails_each_time_is_named(points: Points) -> None:
     ]
 
 
-def test_strictly_it_is_taken_back(points: Points) -> None:
+def test_strictly_it_is_rolled_back(points: Points) -> None:
     arrive(points, "mem")
     points.mark("old-1", "lewi", CLOCK + 42, seen_from=CLOCK + 20)
     host = Scripted([[*STARTED, Await("rollback"), *BACK, "@rolled-back no data arrived from disk"]])
@@ -345,7 +345,7 @@ def test_a_refusal_is_told(points: Points, line: str, why: str) -> None:
     assert Pushed(Scripted([[PROBE, line]]), points).told == (PushOutcome.REFUSED, why)
 
 
-def test_drift_and_strangers_are_told(points: Points) -> None:
+def test_drift_and_unmanaged_variables_are_reported(points: Points) -> None:
     drifted = Pushed(Scripted([[PROBE, "@drift /etc/a", "@drift /etc/b"]]), points)
     stranger = Pushed(Scripted([[PROBE, "@unmanaged TOKEN PROXY"]]), points)
 

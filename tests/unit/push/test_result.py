@@ -145,7 +145,7 @@ def test_an_agent_that_is_down_is_told_where_to_look_and_how_to_go_on() -> None:
     assert "--force" in what_next
 
 
-def test_strangers_are_named_with_where_they_belong() -> None:
+def test_unmanaged_variables_are_named_with_where_they_belong() -> None:
     where = dataclasses.replace(agent(), environment="/etc/default/telegraf")
 
     why, what_next = result.describe_unmanaged("TOKEN PROXY", where)

@@ -265,7 +265,7 @@ def test_what_cannot_be_is_told(grafana: str, told: str) -> None:
 def test_a_proxy_here_is_not_believed_where_everybody_looks_like_it() -> None:
     told = errors("edge: {grafana: '[::]:3000'}\ngrafana: {behind: [127.0.0.1]}\nhosts: {a: }\n")
 
-    assert "others cannot be told from this machine" in told[0]
+    assert "all clients look like this machine" in told[0]
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,7 @@ def test_a_configuration_alone_is_told_as_what_it_is(run: Callable[..., Any]) ->
     assert "The site's configuration is upgraded to this release; the images are unchanged." in result.stdout
 
 
-def test_what_was_taken_back_ends_with_3(run: Callable[..., Any]) -> None:
+def test_what_was_rolled_back_ends_with_3(run: Callable[..., Any]) -> None:
     failed = RolledBackError("edge runs as haproxy:3.2.22 again", hint="look", code=ExitCode.ROLLED_BACK)
 
     result = run(plan=FULL, done=failed)

@@ -93,7 +93,7 @@ def test_a_container_that_was_started_again_is_seen_at_the_word(dock: Sandbox) -
     assert told[-1].word == "rolled-back"
 
 
-def test_a_push_that_is_killed_is_taken_back_when_its_time_is_over(dock: Sandbox) -> None:
+def test_a_push_that_is_killed_is_rolled_back_when_its_time_is_over(dock: Sandbox) -> None:
     dock.bring(order(dock, OLD))
     with dock.push(order(dock)) as talk:
         talk.until("running")

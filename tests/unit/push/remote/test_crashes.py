@@ -88,7 +88,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
     return Steps(len(good), armed + 1, staged, len(back) - undoing + 1)
 
 
-def test_a_push_that_is_killed_at_any_step_is_taken_back_or_was_whole(tmp_path: Path, steps: Steps) -> None:
+def test_a_push_that_is_killed_at_any_step_is_rolled_back_or_was_whole(tmp_path: Path, steps: Steps) -> None:
     def run(box: Sandbox, step: int) -> None:
         box.trip(step, "kill-before")
         with box.push() as talk:

@@ -182,7 +182,7 @@ def test_a_look_tells_drift(box: Sandbox) -> None:
     assert words(box.look(), "drift") == [f"drift {box.config}"]
 
 
-def test_an_edit_that_was_taken_back_is_none(box: Sandbox) -> None:
+def test_an_edit_that_was_rolled_back_is_none(box: Sandbox) -> None:
     box.bring()
     box.config.write_text("# By hand.\n")
     box.config.write_text(NEW)
@@ -307,7 +307,7 @@ def test_after_the_first_push_variables_are_aresmons(box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "# nothing\nOLD=\n"])
-def test_an_environment_without_strangers_is_no_hindrance(box: Sandbox, content: str | None) -> None:
+def test_an_environment_without_other_variables_is_accepted(box: Sandbox, content: str | None) -> None:
     if content is None:
         box.environment.unlink()
     else:

@@ -259,7 +259,7 @@ def test_former_files_come_back_with_their_modes(box: Sandbox) -> None:
     assert [path.stat().st_mode & 0o777 for path in (box.config, box.environment)] == [0o604, 0o600]
 
 
-def test_the_former_push_is_remembered_after_one_that_was_taken_back(box: Sandbox) -> None:
+def test_the_former_push_is_remembered_after_one_that_was_rolled_back(box: Sandbox) -> None:
     first = box.order()
     box.bring(first)
 
@@ -276,7 +276,7 @@ def test_the_former_push_is_remembered_after_one_that_was_taken_back(box: Sandbo
 # When nobody is there ---------------------------------------------------------------------------------
 
 
-def test_a_push_that_is_killed_is_taken_back_when_its_time_is_over(box: Sandbox) -> None:
+def test_a_push_that_is_killed_is_rolled_back_when_its_time_is_over(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         talk.kill()
@@ -335,7 +335,7 @@ def _push_when_free(box: Sandbox, *, answer: str = "commit") -> list[HostMessage
             return told
 
 
-def test_what_was_left_and_cannot_be_taken_back_stops_the_next_push(box: Sandbox) -> None:
+def test_what_was_left_and_cannot_be_rolled_back_stops_the_next_push(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
         talk.kill()
@@ -350,7 +350,7 @@ def test_what_was_left_and_cannot_be_taken_back_stops_the_next_push(box: Sandbox
     assert_back(box, runs=False)
 
 
-def test_a_lock_can_be_broken_and_what_its_holder_did_is_taken_back(box: Sandbox) -> None:
+def test_a_lock_can_be_broken_and_what_its_holder_did_is_rolled_back(box: Sandbox) -> None:
     with box.push() as first:
         first.until("running")
 

@@ -9,7 +9,7 @@ from tests.fleet.servers import Server
 from tests.fleet.standing import kept
 
 
-def test_an_output_that_influxdb_refuses_is_taken_back(
+def test_an_output_that_influxdb_refuses_is_rolled_back(
     desk: Desk, biere: Server, ronflex: Server, lewi: Server
 ) -> None:
     before = [desk.by_hand(biere), *desk.verified(ronflex, lewi)]
@@ -51,7 +51,7 @@ def test_data_without_the_mark_and_an_address_that_is_none_are_told_apart(
     assert desk.kept(*before) == {"ronflex": "restored", "lewi": "restored"}
 
 
-def test_a_configuration_whose_points_bear_another_name_is_taken_back(desk: Desk, lewi: Server) -> None:
+def test_a_configuration_whose_points_bear_another_name_is_rolled_back(desk: Desk, lewi: Server) -> None:
     desk.site.query("DELETE WHERE \"host\" = 'lewi'")  # of earlier tests: never did anything arrive of this host
     before = desk.by_hand(lewi, name="other")
     desk.own(lewi)
