@@ -36,7 +36,8 @@ class DeployedConfigs:
         releases = Releases(self.project.site.releases(host.name))
         newest = releases.newest()
         if newest is not None:
-            yield newest.mark.partition("-")[0], releases.body(newest.number)
+            with suppress(AresmonError):  # one that was found on the host may be no text
+                yield newest.mark.partition("-")[0], releases.body(newest.number)
         with suppress(AresmonError):  # a file of the site's own that is wrong; `check` and a push report it
             own, extra = self._own.text(host.name), self._fragments.text(host.name) or ""
             rendered = telegraf.configuration(host, self.project.catalogue, self._templates, own=own, extra=extra)
@@ -47,7 +48,8 @@ class DeployedConfigs:
             text = telegraf.without_config_id(written.read_text("utf-8", "replace"), self._templates)
             yield telegraf.fingerprint(text), text
         for one in reversed(releases.all()):
-            yield one.mark.partition("-")[0], releases.body(one.number)
+            with suppress(AresmonError):
+                yield one.mark.partition("-")[0], releases.body(one.number)
 
     @cached_property
     def _templates(self) -> TelegrafTemplates:

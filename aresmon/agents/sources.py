@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aresmon.agents import near_files
 from aresmon.agents import repository as agents_repository
@@ -156,14 +157,15 @@ class Release:
     """A configuration of a host that was verified, and its config ID, `mark`.
 
     `number` counts from 1; 0 is the configuration before the first push. `commit` is that of the `configs` repository,
-    `at` in seconds since 1970. The fields are the keys of the release's JSON file. A configuration as it was found on
-    the host, whatever it says, has no config ID."""
+    `at` in seconds since 1970, `why` the reason that was given for the push. The fields are the keys of the release's
+    JSON file. A configuration as it was found on the host, whatever it says, has no config ID."""
 
     number: int
     mark: str
     by: str
     at: float
     commit: str = ""
+    why: str = ""
 
     @property
     def is_as_found(self) -> bool:
@@ -265,4 +267,9 @@ class Releases:
 
 
 def _file(path: Path) -> JsonFile[Release]:
-    return JsonFile(path, lambda data: Release(**data), asdict)
+    return JsonFile(path, lambda data: Release(**data), _as_json)
+
+
+def _as_json(release: Release) -> dict[str, Any]:
+    """Without an empty reason: earlier versions do not read a release with a key that they do not know."""
+    return {key: value for key, value in asdict(release).items() if key != "why" or value}

@@ -20,7 +20,7 @@ from aresmon.config.collectors import Collector
 from aresmon.doctor.problems import format_age
 from aresmon.doctor.status import Status
 from aresmon.influxdb import capacity
-from aresmon.push.result import GOOD, PushOutcome, PushResult
+from aresmon.push.result import GOOD, PushOutcome, PushResult, describe_reason
 from aresmon.site.bundle import BundleDifference
 from aresmon.stack.plan import Step
 from aresmon.system.errors import AresmonError
@@ -186,15 +186,18 @@ class Console:
 
     def pushes(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """The history of pushes."""
-        table = new_table("WHEN", "HOST OR SECRET", ">RELEASE", "OUTCOME", "COMMIT", "BY")
+        reasons = [describe_reason(one) for one in lines]
+        more = ["WHY"] if any(reasons) else []
+        table = new_table("WHEN", "HOST OR SECRET", ">RELEASE", "OUTCOME", "COMMIT", "BY", *more)
         table.columns[0].no_wrap = True
-        for one in lines:
+        for one, reason in zip(lines, reasons, strict=True):
             when = str(one.get("at", ""))[:16].replace("T", " ")
             release = str(one.get("release") or "")
             host = str(one.get("host") or one.get("secret", ""))
             outcome = str(one.get("outcome", ""))
             colour = Text(outcome, style="green" if outcome == "rotated" else OUTCOME_COLOURS.get(outcome, "red"))
-            table.add_row(when, host, release, colour, str(one.get("commit", ""))[:7], str(one.get("by", "")))
+            cells = (when, host, release, colour, str(one.get("commit", ""))[:7], str(one.get("by", "")))
+            table.add_row(*cells, *([reason] if more else []))
         self.out.print(table)
 
     def secrets(self, rows: Sequence[Mapping[str, Any]]) -> None:

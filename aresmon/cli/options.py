@@ -42,6 +42,12 @@ NoVerify = Annotated[
         help="Skip verification. A configuration that sends no data will not be rolled back.",
     ),
 ]
+Why = Annotated[
+    str, typer.Option("--why", metavar="TEXT", show_default=False, help="The reason, which `aresmon history` shows.")
+]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait for another command on this site, such as a backup, instead of failing.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Deploy even if the agent is not running now.")]
 BreakLock = Annotated[
     bool, typer.Option("--break-lock", help="End a deployment that hangs on the host, roll it back, and continue.")

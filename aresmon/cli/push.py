@@ -21,6 +21,8 @@ from aresmon.cli.options import (
     NoVerify,
     Overwrite,
     Soak,
+    Wait,
+    Why,
 )
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -74,6 +76,8 @@ def push_config(
     break_lock: BreakLock = False,
     deadline: Deadline = None,
     soak: Soak = 0,
+    why: Why = "",
+    wait: Wait = False,
     ask_sudo: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -107,6 +111,7 @@ def push_config(
         break_lock=break_lock,
         deadline=deadline,
         soak=soak,
+        why=why,
     )
     _check_verification(no_verify=no_verify, soak=soak)
 
@@ -124,7 +129,10 @@ def push_config(
     if dry_run:
         run_in_session(run, project=project, ask_sudo=ask_sudo)
         return
-    with project.site.lock("push-config"):
+    with project.site.lock("push-config", on_wait=_tell_waiting if wait else None) as waited:
+        if waited:  # for a command that may have changed it
+            project = the_project()
+            chosen = push_run.select_hosts(project.config, hosts or [], every=every)
         run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
@@ -146,6 +154,8 @@ def rollback_config(
     break_lock: BreakLock = False,
     deadline: Deadline = None,
     soak: Soak = 0,
+    why: Why = "",
+    wait: Wait = False,
     ask_sudo: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -160,7 +170,13 @@ def rollback_config(
     project = the_project()
     (chosen,) = push_run.select_hosts(project.config, [host], every=False)
     options = _options(
-        verify=not no_verify, overwrite=True, force=force, break_lock=break_lock, deadline=deadline, soak=soak
+        verify=not no_verify,
+        overwrite=True,
+        force=force,
+        break_lock=break_lock,
+        deadline=deadline,
+        soak=soak,
+        why=why,
     )
     _check_verification(no_verify=no_verify, soak=soak)
 
@@ -169,7 +185,10 @@ def rollback_config(
         results = await deployment.roll_out(session, [target], [], options, rollout.RolloutPace(0), as_json=as_json)
         raise typer.Exit(deployment.tell(results, as_json=as_json))
 
-    with project.site.lock("rollback-config"):
+    with project.site.lock("rollback-config", on_wait=_tell_waiting if wait else None) as waited:
+        if waited:
+            project = the_project()
+            (chosen,) = push_run.select_hosts(project.config, [host], every=False)
         run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
@@ -281,5 +300,12 @@ def _options(**values: Any) -> PushOptions:
 def _check_verification(*, no_verify: bool, soak: int) -> None:
     if no_verify and soak:
         raise AresmonError("--no-verify and --soak cannot be combined", code=ExitCode.USAGE)
+
+
+def _tell_waiting(holder: str) -> None:
+    the_console().warn(f"waiting for {holder}")
+
+
+def _warn_unverified(no_verify: bool) -> None:
     if no_verify:
         the_console().warn("--no-verify: whether data arrives is not looked at, and nothing is taken back for it")

@@ -117,8 +117,9 @@ def _window(now: float, arrived_after: int) -> tuple[int, int]:
 
 
 def _marks(influxdb: InfluxDB, now: float) -> dict[str, str]:
-    """Query the config ID of the configuration that each host runs."""
-    statement = f'SELECT last("gen") FROM "{MARKER}" WHERE time <= {int(now) + _AHEAD}s GROUP BY "host"'
+    """Query the config ID of the configuration that each host runs; none of a host that has stopped sending one."""
+    within = f"time > {int(now) - _LOOK_BACK}s AND time <= {int(now) + _AHEAD}s"
+    statement = f'SELECT last("gen") FROM "{MARKER}" WHERE {within} GROUP BY "host"'
     (series,) = influxdb.query(statement, database=DATABASE)
     return {one.tags["host"]: str(one.rows[0]["last"]) for one in series}
 

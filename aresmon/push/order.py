@@ -24,7 +24,7 @@ _AS_FOUND = 10  # seconds for which an agent must keep running with a configurat
 class Target:
     """What a host should run. `body` is its configuration without the config ID, `commit` where it comes from in
     `configs`, `notes` warnings about it, `elsewhere` says that no output leads to this site; `password` replaces the
-    agent's present one, where it is rotated.
+    agent's present one, where it is rotated; `restores` is the number of the release that it is.
 
     `replaces` are the SHA-256 of configurations that a first push may replace; `overwrite` discards what was changed
     on the host. `as_found` is a configuration as it was found there, which is deployed instead of `body` without a
@@ -40,6 +40,7 @@ class Target:
     replaces: tuple[str, ...] = ()
     overwrite: bool = False
     as_found: bytes | None = field(default=None, repr=False)
+    restores: int | None = None
 
     @property
     def content(self) -> str:
@@ -48,7 +49,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """How to push, as the command's options say."""
+    """How to push, as the command's options say; `why` is the reason that was given."""
 
     by: str
     verify: bool = True
@@ -58,6 +59,7 @@ class PushOptions:
     break_lock: bool = False
     deadline: int | None = None
     soak: int = 0
+    why: str = ""
 
 
 def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, options: PushOptions) -> PushOrder:

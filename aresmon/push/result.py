@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from aresmon.push.protocol import AgentPaths, HostMessage, HostSurvey, PushOrder
 
@@ -79,6 +80,12 @@ _LOGIN = re.compile(r"""(://[^\s/:@"']*):[^\s/@"'$]+@""")
 
 Explanation = tuple[str, str]
 """The reason, and the next step."""
+
+
+def describe_reason(event: Mapping[str, Any]) -> str:
+    """Why a push in the history was made: the release that it restores, and what was said; empty for neither."""
+    restored = f"back to release {event['restores']}" if "restores" in event else ""
+    return ": ".join(filter(None, (restored, str(event.get("reason", "")))))
 
 
 def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:

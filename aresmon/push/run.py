@@ -123,7 +123,7 @@ async def push(
     if not ready:
         return refused
     verifier = Verifier(session.influxdb) if options.verify else None
-    recorder = _Recorder(session, {job.host: job for job in ready}, observer)
+    recorder = _Recorder(session, {job.host: job for job in ready}, observer, options.why)
     results = await rollout.roll_out(ready, verifier, pace=pace, observer=recorder)
     await asyncio.to_thread(
         events.record_events, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL]
@@ -156,13 +156,14 @@ class _Recorder:
     session: Session
     jobs: Mapping[str, RolloutJob]
     observer: PushObserver
+    why: str = ""
 
     def started(self, host: str) -> Callable[[str], None]:
         return self.observer.started(host)
 
     def finished(self, result: PushResult) -> None:
         job = self.jobs[result.host]
-        record(self.session, job.target, result, job.order)
+        record(self.session, job.target, result, job.order, why=self.why)
         self.observer.finished(result)
 
 
@@ -223,7 +224,7 @@ def _unused(origin: ConfigSources, host: Host) -> Iterator[str]:
             yield f"configs has {name}.conf, but there is no host {name} (did you mean {host.name}.conf?)"
 
 
-def record(session: Session, target: Target, result: PushResult, order: PushOrder) -> None:
+def record(session: Session, target: Target, result: PushResult, order: PushOrder, *, why: str = "") -> None:
     """Keep a verified configuration as a release, and add the push to the history."""
     if result.outcome is PushOutcome.SKIPPED:
         return
@@ -240,7 +241,8 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
                 releases.add(found, Release(0, "", "as it was found", time.time()))
         number = releases.next_number()
         body = target.body if target.as_found is None else target.as_found
-        releases.add(body, Release(number, result.mark, order.by, time.time(), target.commit))
+        releases.add(body, Release(number, result.mark, order.by, time.time(), target.commit, why))
+    said = {"reason": why, "restores": target.restores}
     session.site.record(
         command="push-config",
         host=result.host,
@@ -252,6 +254,7 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
         seconds=round(result.seconds, 1),
         why=result.why,
         owner=order.by,
+        **{key: value for key, value in said.items() if value not in ("", None)},
     )
 
 
@@ -267,11 +270,11 @@ def previous_target(session: Session, host: Host, number: int | None) -> Target:
         number = _previous_number(releases, host)
     release = releases.get(number)
     if release is not None and release.is_as_found and host.agent == "systemd":
-        return Target(host, "", as_found=releases.content(number))
+        return Target(host, "", as_found=releases.content(number), restores=number)
     body = releases.body(number)
     lint.check(host, body, session.config)
     commit = next((one.commit for one in releases.all() if one.number == number), "")
-    return Target(host, body, commit, elsewhere=_elsewhere(session, host, body))
+    return Target(host, body, commit, elsewhere=_elsewhere(session, host, body), restores=number)
 
 
 def _previous_number(releases: Releases, host: Host) -> int:

@@ -7,7 +7,7 @@ import getpass
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -114,10 +114,13 @@ class Site(Layout):
         files.write(self.state / "filled-folders", "".join(f"{line}\n" for line in lines).encode())
 
     @contextmanager
-    def lock(self, command: str) -> Iterator[None]:
-        """Hold the site for one changing command. Raises AresmonError naming who holds it already."""
+    def lock(self, command: str, *, on_wait: Callable[[str], None] | None = None) -> Iterator[bool]:
+        """Hold the site for one changing command; whether another one had to end first.
+
+        Raises AresmonError naming who holds it already; with `on_wait`, that is told who does, and waited for.
+        """
         self.create_state_folder()
-        path = self.state / "lock"
+        path, waited = self.state / "lock", False
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -127,14 +130,19 @@ class Site(Layout):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 holder = os.read(handle, 500).decode(errors="replace").strip() or "another aresmon"
-                raise AresmonError(
-                    f"{self.root} is locked by {holder}",
-                    hint="wait until that command ends; its lock is then released",
-                ) from None
+                if on_wait is None:
+                    raise AresmonError(
+                        f"{self.root} is locked by {holder}",
+                        hint="wait until that command ends; its lock is then released",
+                    ) from None
+                on_wait(holder)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                os.lseek(handle, 0, os.SEEK_SET)
+                waited = True
             os.ftruncate(handle, 0)
             now = datetime.now().astimezone().strftime("%H:%M:%S")
             os.write(handle, f"`aresmon {command}` (process {os.getpid()}, {current_user()}, since {now})\n".encode())
-            yield
+            yield waited
         finally:
             os.close(handle)
 

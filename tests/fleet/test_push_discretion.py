@@ -6,7 +6,8 @@ import base64
 import json
 import stat
 
-from tests.fleet.desk import OTHER, QUICK, Desk
+from aresmon.site import folder
+from tests.fleet.desk import OTHER, QUICK, Desk, pushed_by
 from tests.fleet.repository import Repository
 from tests.fleet.servers import Server
 from tests.fleet.standing import standing
@@ -107,3 +108,20 @@ def test_a_script_reads_one_document_and_people_read_lines(desk: Desk, ronflex: 
     assert document["hosts"][1]["seconds"] > 0
     assert "2 hosts: 2 unchanged" in shown.out
     assert document["hosts"][1]["mark"] in shown.out
+
+
+def test_a_push_waits_for_another_command_if_it_may_and_tells_why_it_was_made(desk: Desk, lewi: Server) -> None:
+    desk.own(lewi)
+    with folder.Site(desk.site.folder).lock("backup"):
+        refused = desk.run("push-config", "lewi")
+        waiting = desk.start("push-config", "lewi", "--wait", "--why", "read swap too", "--json")
+        assert waiting.stderr is not None
+        told = waiting.stderr.readline()
+
+    pushed = pushed_by(waiting)
+
+    assert (refused.code, "is locked by `aresmon backup`" in refused.err) == (1, True), refused
+    assert "waiting for `aresmon backup`" in told
+    assert (pushed.code, pushed.outcomes) == (0, {"lewi": "verified"}), pushed
+    shown = desk.run("history", "lewi").out
+    assert "read swap too" in shown, shown

@@ -135,6 +135,12 @@ HISTORY: list[dict[str, Any]] = [
     {},
 ]
 
+WHY: list[dict[str, Any]] = [
+    {**HISTORY[0], "reason": "less noise from the disks"},
+    {**HISTORY[0], "release": 8, "restores": 6},
+    {**HISTORY[0], "release": 9, "restores": 6, "reason": "the last one filled the log"},
+]
+
 
 def going(console: Console) -> None:
     """Hosts in every state of a roll-out, more of them than fit."""
@@ -175,6 +181,7 @@ SHOWN: dict[str, tuple[int, Show]] = {
     "drift": (80, lambda console: console.drift(DRIFT)),
     "history-80": (80, lambda console: console.pushes(HISTORY)),
     "history-120": (120, lambda console: console.pushes(HISTORY)),
+    "history-why": (120, lambda console: console.pushes([*WHY, *HISTORY[:1]])),
     "history-none": (80, lambda console: console.pushes([])),
     "going": (80, going),
     "crowded": (80, crowded),

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ from aresmon.push import drift as push_drift
 from aresmon.push import run
 from aresmon.push.adopt import Adoption
 from aresmon.push.order import PushOptions, Target
-from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.result import PushOutcome, PushResult, describe_reason
 from aresmon.push.rollout import RolloutPace
 from aresmon.push.session import Session
 from aresmon.render import telegraf
@@ -81,14 +82,14 @@ class Hosts:
         return found
 
     def push(
-        self, wanted: Sequence[Target], *, canary: int = 0, max_fail: int = 0
+        self, wanted: Sequence[Target], *, canary: int = 0, max_fail: int = 0, why: str = ""
     ) -> tuple[list[PushResult], list[PushResult]]:
         """A push without a proof: the results, and those that were told on the way."""
         observed = Observed()
         results = run.push(
             self.session,
             wanted,
-            options=PushOptions("ada", verify=False),
+            options=PushOptions("ada", verify=False, why=why),
             pace=RolloutPace(canary, max_fail=max_fail),
             observer=observed,
         )
@@ -299,6 +300,22 @@ def test_a_line_of_the_history_tells_who_what_and_how_it_ended(hosts: Hosts) -> 
     }
     assert line["transaction"] in result.mark
     assert "pw-of" not in json.dumps(line)
+
+
+def test_the_reason_is_kept_with_the_release_and_shown_in_the_history(hosts: Hosts) -> None:
+    hosts.say("lewi", COMMITTED, COMMITTED, COMMITTED)
+    (wanted,) = hosts.targets("lewi")
+    changed = replace(wanted, body=f"{wanted.body}# changed\n")
+
+    hosts.push([wanted], why="less noise")
+    hosts.push([changed])
+    hosts.push([run.previous_target(hosts.session, FLEET.host("lewi"), None)], why="it filled the log")
+
+    releases = hosts.session.releases(FLEET.host("lewi")).all()
+    assert [one.why for one in releases if one.number] == ["less noise", "", "it filled the log"]
+    assert "why" not in json.loads((hosts.session.site.releases("lewi") / "00002.json").read_text())
+    lines = hosts.session.site.history("push-config")
+    assert [describe_reason(line) for line in lines] == ["less noise", "", "back to release 1: it filled the log"]
 
 
 def test_a_host_that_was_not_begun_has_no_line(hosts: Hosts) -> None:

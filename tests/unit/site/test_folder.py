@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,33 @@ def test_a_second_holder_is_refused_and_told_who_holds_the_site(site: Site) -> N
         pass
 
     assert f"`aresmon up` (process {os.getpid()}, " in caught.value.message
+
+
+def test_a_second_holder_may_wait_for_the_first_and_is_told_for_whom(site: Site) -> None:
+    told, order = list[str](), list[str]()
+    is_held = threading.Event()
+
+    def back_up() -> None:
+        with site.lock("backup"):
+            is_held.set()
+            while not told:
+                time.sleep(0.01)
+            order.append("backup")
+
+    first = threading.Thread(target=back_up)
+    first.start()
+    assert is_held.wait(10)
+    with site.lock("push-config", on_wait=told.append) as waited:
+        order.append("push-config")
+        holder = (site.state / "lock").read_text()
+    first.join()
+
+    assert waited
+    assert [one.startswith("`aresmon backup` (process ") for one in told] == [True]
+    assert order == ["backup", "push-config"]
+    assert holder.startswith("`aresmon push-config` (process ")
+    with site.lock("push-config", on_wait=told.append) as waited:
+        assert not waited
 
 
 def test_of_several_holders_only_the_present_one_is_named(site: Site) -> None:
