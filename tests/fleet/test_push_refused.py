@@ -42,7 +42,7 @@ def test_a_file_that_cannot_be_replaced_is_refused_before_anything_is_changed(
     desk.own(ronflex, lewi)
     config = "/etc/telegraf/telegraf.conf"
 
-    ronflex.run(f"cp -p {config} /root/kept && mount --bind /root/kept {config}")
+    ronflex.run(f"cp -p {config} /var/kept && mount --bind /var/kept {config}")
     lewi.run(f"chattr +i {config}")
     try:
         pushed = desk.push("ronflex", "lewi", "--max-fail", "1")
