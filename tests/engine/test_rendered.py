@@ -91,6 +91,23 @@ def test_what_telegraf_does_not_know_is_refused_in_its_words(
     assert len(refused.value.message) < 500
 
 
+def test_what_only_the_built_image_lacks_is_a_warning_for_a_systemd_host(engine: Engine, tmp_path: Path) -> None:
+    whole = "[[inputs.nginx]]\n[[inputs.procstat]]\n  pattern = 'sshd'\n[[inputs.cpu]]\n"
+    (tmp_path / "lewi.conf").write_text(f"{whole}[[processors.rename]]\n", encoding="utf-8")
+    (tmp_path / "ronflex.conf").write_text(f"{whole}  perpcu = 1\n[[inputs.cpus]]\n", encoding="utf-8")
+
+    (tmp_path / "lewi").mkdir()
+    (tmp_path / "lewi.conf").rename(tmp_path / "lewi" / "lewi.conf")
+    _, warnings = check.check_folder(tmp_path / "lewi", ARES, SHIPPED, engine=engine, image=IMAGE)
+    with pytest.raises(AresmonError) as refused:
+        check.check_folder(tmp_path, ARES, SHIPPED, engine=engine, image=IMAGE)
+
+    names = [one.split(" ")[1] for one in warnings if "was not checked" in one]
+    assert names == ["inputs.nginx", "processors.rename", "inputs.procstat"], warnings
+    assert "perpcu" in refused.value.message
+    assert "undefined but requested input: cpus" in refused.value.message
+
+
 def test_a_check_leaves_no_container(engine: Engine, bundle: Path) -> None:
     check.check(
         engine,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.fleet.desk import OTHER, QUICK, Desk, output
@@ -209,3 +211,36 @@ def test_a_checkout_that_is_dirty_ahead_or_diverged_is_refused(desk: Desk, confi
     assert "lewi: connect" not in dirty.out + ahead.out + diverged.out
     assert even.outcomes == {"lewi": "verified"}, even
     assert desk.kept(before) == {"lewi": "new"}
+
+
+REAL = """[agent]
+  interval = "1s" # was ${OLD_INTERVAL} before
+  flush_interval = "1s"
+  hostname = ""
+
+[[inputs.mem]] # the box of $USER
+
+[[inputs.exec]]
+  commands = [
+    "sh -c 'for part in one two; do echo slots,part=$part used=1i; done'",
+    '''sh -c "uptime | awk '{print \\"load value=\\" $NF}'"''',
+  ]
+  data_format = "influx"
+"""
+
+
+def test_what_telegraf_takes_is_deployed_and_what_keeps_the_config_id_is_refused(
+    desk: Desk, configs: Repository, biere: Server, ronflex: Server, lewi: Server
+) -> None:
+    before = desk.verified(biere, ronflex, lewi)
+    filtered = OTHER + output("ronflex") + '  namepass = ["mem", "swap"]\n'
+    elsewhere = OTHER + output("lewi").replace("http://edge:8086", "http://127.0.0.1:9")
+    configs.commit({"biere.conf": "\ufeff" + REAL, "ronflex.conf": filtered, "lewi.conf": elsewhere})
+
+    pushed = desk.push("biere", "ronflex", "lewi", "--max-fail", "2", "--deadline", "5", "--canary", "0")
+
+    assert pushed.outcomes == {"biere": "verified", "ronflex": "refused", "lewi": "rolled back"}, pushed
+    assert re.match(r"ronflex\.conf:\d+: outputs.influxdb: namepass keeps out the measurement", pushed.why("ronflex"))
+    assert "lewi: no output leads to this site" in pushed.result.err
+    assert "outputs.influxdb writes to http://127.0.0.1:9" in pushed.result.err
+    assert desk.kept(*before) == {"biere": "new", "ronflex": "untouched", "lewi": "restored"}
