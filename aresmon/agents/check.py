@@ -69,6 +69,7 @@ def _rejection(engine: Engine, image: str, configuration: bytes, variables: Mapp
 def _shorten(message: str) -> str:
     """Remove the parser's internal tables, which Telegraf prints in the middle of its message."""
     text = re.sub(r"(processing (field|value|table|element) [^:]*? failed: )|with value \S*&?\{.*?\}\S* ", "", message)
+    text = re.sub(r"\n\S+Z E! (?:loading config file \S+ failed: )?", "; ", text)
     return " ".join(text.split())[-400:]
 
 
@@ -207,7 +208,7 @@ class _Rejection:
         if named is None:
             lines = found.agent.written.lines if found.agent else {}
             at = frozenset(lines[name] for name in fields if name in lines)
-            return cls(text, min(at, default=0), lines=at)
+            return cls(re.sub(r"^line \d+: ", "", text) if at else text, min(at, default=0), lines=at)
         kinds = [named["kind"]] if named["kind"] else ["inputs", "outputs", "processors", "aggregators", "secretstores"]
         name = named["name"] or named["other"]
         several = [(kind, one) for kind in kinds for one in found.plugins(kind, name)]
@@ -217,7 +218,7 @@ class _Rejection:
         line = next((first.line(key) for key in fields if key in first.written), first.line())
         is_start = named[0].startswith("could not")
         text = text.partition(": ")[2] if is_start else text
-        return cls(re.sub(r"line \d+: ", "", text), line, (kind, name), is_start=is_start)
+        return cls(re.sub(r"line \d+:(?:\{\d+ \d+\}:)? ", "", text), line, (kind, name), is_start=is_start)
 
     def without(self, body: str) -> str:
         """A configuration without what was rejected."""
