@@ -14,7 +14,7 @@ from aresmon.push import diagnosis, found, protocol
 from aresmon.push import result as push_result
 from aresmon.push.observer import PushObserver
 from aresmon.push.protocol import HostMessage, PushOrder
-from aresmon.push.result import PushOutcome, PushResult
+from aresmon.push.result import GOOD, PushOutcome, PushResult
 from aresmon.push.verification import Arrival, ExpectedData, Verifier
 from aresmon.ssh import transport as ssh_transport
 from aresmon.ssh.transport import Conversation, LostError, Transport, UnreachableHostError
@@ -341,6 +341,9 @@ class _Push:
     def result(self, outcome: PushOutcome, why: str = "", next_step: str = "") -> PushResult:
         if self.order.access is not None:
             why = why.replace(self.order.access.password, "***")
+        if outcome not in GOOD and not why.strip(" .:"):
+            why = f"no reason was given in the state '{self.state}'"
+            next_step = next_step or push_result.log_command(self.order.agent)
         notes = (*self.notes, *push_result.survey_notes(self.survey))
         live = self.survey.content(self.order.agent.watched)
         is_found = bool(self.survey.found)

@@ -112,7 +112,9 @@ def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:
             f"Telegraf rejects the configuration: {clean_log_line(why)}",
             "correct the configuration and push again; the running configuration is unchanged",
         )
-    return why, _next_step(step, why, order)
+    return why or f"the host refused it in the step {step or '(unknown)'} and gave no reason", _next_step(
+        step, why, order
+    )
 
 
 def _next_step(step: str, why: str, order: PushOrder) -> str:
@@ -129,6 +131,14 @@ def _next_step(step: str, why: str, order: PushOrder) -> str:
             "compare those files with the ones in place, and copy back what is missing; then push with --overwrite, "
             "which removes them"
         )
+    if step == "masked":
+        return f"on {host}, run `systemctl unmask telegraf`, then push again"
+    if step == "unit":
+        return f"on {host}, `systemctl status telegraf` shows what is wrong with the unit: correct it, then push again"
+    if step == "kind":
+        return f"on {host}, move it aside, then push again"
+    if step == "watchdog" and "systemd-run" in why:
+        return f"on {host}, install the package with systemd-run (systemd), then push again"
     if step == "recover":
         return log_command(order.agent)
     return "correct this and push again; nothing was changed on the host"

@@ -11,7 +11,11 @@ prepare() { # save the previous files, write the journal, start the watchdog
     rm -f -- "${request[state]}/pending.new" "${request[state]}/pending"
     refuse "prepare the previous files could not be saved in ${request[state]}: $(describe_free_space "${request[state]}/pending")"
   fi
-  start_watchdog || { rm -f -- "${request[state]}/pending"; refuse "prepare the watchdog could not be started"; }
+  if ! start_watchdog; then
+    rm -f -- "${request[state]}/pending"
+    delete_previous_files
+    refuse "watchdog the watchdog could not be started: ${watchdog_error:-no reason was given}"
+  fi
 }
 
 save_previous_files() { # copies them, and sets the journal's text
@@ -91,16 +95,20 @@ delete_previous_files() { # they contain a password; after a failed rollback an 
     rm -rf -- "${request[state]}/undo"
 }
 
+watchdog_error=''
+
 start_watchdog() {
   local host=${request[state]}/host.bash
   if [ "$(sha256_of "$host")" != "${request[script]}" ]; then
     printf '%s' "${aresmon_script:-$BASH_EXECUTION_STRING}" >"$host.new" && sync "$host.new" &&
-      mv -T -- "$host.new" "$host" && sync "${request[state]}" || { rm -f -- "$host.new"; return 1; }
+      mv -T -- "$host.new" "$host" && sync "${request[state]}" ||
+      { rm -f -- "$host.new"; watchdog_error="$host cannot be written"; return 1; }
   fi
   if [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ]; then
-    install_boot_unit || return
-    systemd-run --quiet --collect --unit="aresmon-watchdog-${request[tx]}" \
-      /bin/bash "$host" watchdog "${request[state]}" 2>/dev/null
+    command -v systemd-run >/dev/null || { watchdog_error="systemd-run is not installed"; return 1; }
+    install_boot_unit || { watchdog_error="its unit for the boot could not be installed in /etc/systemd/system"; return 1; }
+    watchdog_error=$(systemd-run --quiet --collect --unit="aresmon-watchdog-${request[tx]}" \
+      /bin/bash "$host" watchdog "${request[state]}" 2>&1 8>&- 9>&-) || { watchdog_error=${watchdog_error//$'\n'/ }; return 1; }
   else
     setsid bash "$host" watchdog "${request[state]}" </dev/null >/dev/null 2>&1 9>&- &
   fi

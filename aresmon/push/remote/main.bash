@@ -9,7 +9,12 @@ push() {
   recover
   emit "state probe"
   probe
-  [ "$loaded" = loaded ] || refuse "probe Telegraf is not installed"
+  case $loaded in
+    loaded) ;;
+    masked) refuse "masked telegraf.service is masked, so systemd does not start it" ;;
+    error | bad-setting) refuse "unit systemd cannot load telegraf.service ($loaded)" ;;
+    *) refuse "probe Telegraf is not installed" ;;
+  esac
   if [ "$active" = active ] && other=$(other_configuration "$pid"); then refuse "other $other"; fi
   local is_changed=0
   ! has_found_configuration || is_changed=1

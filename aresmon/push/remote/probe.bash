@@ -4,6 +4,11 @@
 holds_lock() { [[ ${1:-} =~ ^[0-9]+$ ]] && [ "/proc/$1/fd/9" -ef "${request[state]}/lock" ]; } # PID
 
 take_lock() {
+  local name
+  [ ! -e "${request[state]}" ] || [ -d "${request[state]}" ] || refuse "kind ${request[state]} is not a folder"
+  for name in lock turn pending current last; do
+    [ ! -d "${request[state]}/$name" ] || refuse "kind ${request[state]}/$name is a folder, and must be a file"
+  done
   mkdir -p "${request[state]}" 2>/dev/null ||
     refuse "lock ${request[state]} cannot be created: is its filesystem full or read-only?"
   { exec 9<>"${request[state]}/lock"; } 2>/dev/null ||

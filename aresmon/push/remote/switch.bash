@@ -30,7 +30,9 @@ restart() {
   started_as=$invocation
   if [ "$active" != active ]; then
     report_log "$pid" 60
-    rollback "the agent does not start: $(tail -n 2 <<<"$output" | tr '\n' ' ')"
+    output=$(tail -n 2 <<<"$output" | tr '\n' ' ')
+    [ -n "${output// /}" ] || output="it is $active after its restart, and no reason was given"
+    rollback "the agent does not start: $output"
     exit 0
   fi
   if other=$(other_configuration "$pid"); then

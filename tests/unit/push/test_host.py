@@ -539,3 +539,10 @@ def test_a_container_is_looked_at_by_docker(points: Points) -> None:
     pushed = Pushed(Scripted([[*STARTED, "@broken x"]]), points, agent=box)
 
     assert pushed.result.next == "on lewi, run: docker logs --tail 50 ares-lewi-telegraf-1"
+
+
+def test_a_reason_is_never_empty(points: Points) -> None:
+    points.mark("old-1", "lewi", CLOCK + 42)
+    pushed = Pushed(Scripted([[PROBE, "@refused"]]), points)
+
+    assert pushed.told == (PushOutcome.REFUSED, "the host refused it in the step (unknown) and gave no reason")

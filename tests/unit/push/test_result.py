@@ -63,6 +63,26 @@ ACCESS = WriteAccess("http://biere:8086", "agent-lewi", "s3cret", "telegraf")
             "on lewi, run: journalctl -u telegraf -n 50",
         ),
         (
+            HostMessage("refused", "masked telegraf.service is masked"),
+            "telegraf.service is masked",
+            "on lewi, run `systemctl unmask telegraf`, then push again",
+        ),
+        (
+            HostMessage("refused", "kind /var/lib/aresmon/ares/lock is a folder, and must be a file"),
+            "/var/lib/aresmon/ares/lock is a folder, and must be a file",
+            "on lewi, move it aside, then push again",
+        ),
+        (
+            HostMessage("refused", "watchdog the watchdog could not be started: systemd-run is not installed"),
+            "the watchdog could not be started: systemd-run is not installed",
+            "on lewi, install the package with systemd-run (systemd), then push again",
+        ),
+        (
+            HostMessage("refused", "stage"),
+            "the host refused it in the step stage and gave no reason",
+            "correct this and push again; nothing was changed on the host",
+        ),
+        (
             HostMessage("refused", "mounted /etc/telegraf/telegraf.conf"),
             "/etc/telegraf/telegraf.conf is a mount point, so no other file can take its place",
             "on lewi, run `umount /etc/telegraf/telegraf.conf` and remove the mount from where it is configured "

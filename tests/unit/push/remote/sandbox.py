@@ -61,6 +61,7 @@ class Sandbox:
             self.config = self.folder / "agents/box/telegraf.conf"
             self.environment = self.folder / "agent-environment.yml"
         self.uptime = 1000
+        self.only_own_programs = False
 
     # What there is ------------------------------------------------------------------------------------
 
@@ -220,7 +221,8 @@ class Sandbox:
     @property
     def variables(self) -> dict[str, str]:
         """The environment of everything that runs there."""
-        return {"PATH": f"{self.root}/bin:/usr/bin:/bin", "HOME": str(self.root)}
+        others = "" if self.only_own_programs else ":/usr/bin:/bin"
+        return {"PATH": f"{self.root}/bin{others}", "HOME": str(self.root)}
 
     @property
     def script(self) -> str:

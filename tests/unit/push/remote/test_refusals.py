@@ -63,16 +63,49 @@ def test_a_state_that_cannot_be_made_is_told(box: Sandbox) -> None:
 
     told = box.bring()
 
-    assert refused(box, told) == f"lock {box.state} cannot be created: is its filesystem full or read-only?"
+    assert refused(box, told) == f"kind {box.state} is not a folder"
     assert (box.config.read_text(), box.pid) == (OLD, before)
 
 
-def test_a_lock_that_cannot_be_written_is_told(box: Sandbox) -> None:
-    (box.state / "lock").mkdir(parents=True)
+@pytest.mark.parametrize("name", ["lock", "turn", "pending", "current", "last"])
+def test_a_folder_in_the_place_of_a_state_file_is_named(box: Sandbox, name: str) -> None:
+    (box.state / name).mkdir(parents=True)
+    before = box.pid
 
     told = box.bring()
 
-    assert refused(box, told).startswith(f"lock {box.state}/lock cannot be written")
+    assert refused(box, told) == f"kind {box.state}/{name} is a folder, and must be a file"
+    assert (box.config.read_text(), box.pid) == (OLD, before)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("masked", "masked telegraf.service is masked, so systemd does not start it"),
+        ("bad-setting", "unit systemd cannot load telegraf.service (bad-setting)"),
+        ("not-found", "probe Telegraf is not installed"),
+    ],
+)
+def test_a_unit_that_systemd_does_not_start_is_told_with_its_state(box: Sandbox, state: str, why: str) -> None:
+    box.fault("load state", state)
+
+    assert refused(box, box.bring()) == why
+
+
+def test_a_machine_without_systemd_run_is_told_so(box: Sandbox) -> None:
+    (box.root / "bin/systemd-run").unlink()
+    path = box.root / "bin"
+    for program in Path("/usr/bin").iterdir():
+        if program.name != "systemd-run" and not (path / program.name).exists():
+            (path / program.name).symlink_to(program)
+    box.only_own_programs = True
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told) == "watchdog the watchdog could not be started: systemd-run is not installed"
+    assert_untouched(box, told, pid=before)
+    assert not (box.state / "undo").exists()
 
 
 def test_a_lock_without_room_is_told(box: Sandbox) -> None:
@@ -533,7 +566,8 @@ def test_without_a_watchdog_nothing_is_switched(box: Sandbox, fault: str) -> Non
 
     told = box.bring()
 
-    assert refused(box, told) == "prepare the watchdog could not be started"
+    assert refused(box, told).startswith("watchdog the watchdog could not be started: ")
+    assert not (box.state / "undo").exists()
     assert_untouched(box, told, pid=before)
 
 
