@@ -210,4 +210,4 @@ def _write(site: Site, text: str, *, command: str) -> None:
     """Put another text into aresmon.yml, which keeps its mode, once it is seen to be sound."""
     parse(site, text)
     with site.lock(command):
-        files.write(site.file, text.encode(), mode=site.file.stat().st_mode & 0o777)
+        files.write(site.file.resolve(), text.encode(), mode=site.file.stat().st_mode & 0o777)

@@ -68,7 +68,7 @@ def _save(session: Session, host: Host, content: bytes, *, is_first: bool) -> Ad
                 hint="move that file away to adopt the one on the host, or push it to the host with --overwrite",
             )
         session.releases(host).add_found(content)
-    files.write(path, text.encode())
+    files.write(path.resolve(), text.encode())
     return adoption
 
 

@@ -63,7 +63,7 @@ def write(site: Site, text: str, *, command: str) -> None:
     """Replace the text of aresmon.yml; the file keeps its mode."""
     with site.lock(command):
         mode = site.file.stat().st_mode & 0o777
-        files.write(site.file, text.encode(), mode=mode)
+        files.write(site.file.resolve(), text.encode(), mode=mode)
 
 
 async def install(

@@ -99,6 +99,12 @@ def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:
     step, _, why = message.rest.partition(" ")
     if step == "write":
         return describe_write(why, order)
+    if step == "link":
+        path, _, found = why.partition(" ")
+        return (
+            f"{path} is a link that {found}",
+            f"on {order.agent.host}, replace the link by the file itself, or by root's link to a file, and push again",
+        )
     if step in ("mounted", "immutable"):
         return _describe_irreplaceable(step, why, order)
     if step == "other":
@@ -228,6 +234,9 @@ def describe_note(message: HostMessage) -> Iterator[str]:
     match message.word:
         case "untested":
             yield f"write permission was not tested before the push: {message.rest}"
+        case "link":
+            path, _, target = message.rest.partition(" ")
+            yield f"{path} is a link, and stays one: the file behind it, {target}, is the one that is deployed"
         case "buffered":
             size, _, folder = message.rest.partition(" ")
             yield f"{size} bytes of buffered points in {folder} will not be sent, since the output's settings changed"

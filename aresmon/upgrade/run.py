@@ -273,7 +273,7 @@ def _migrate(site: Site, decided: UpgradePlan, progress: Progress) -> None:
     site.create_state_folder()
     kept = site.state / f"{FILE}.{time.strftime('%Y%m%d-%H%M%S')}"
     files.write(kept, site.file.read_bytes(), mode=0o600)
-    files.write(site.file, decided.text.encode(), mode=site.file.stat().st_mode & 0o777)
+    files.write(site.file.resolve(), decided.text.encode(), mode=site.file.stat().st_mode & 0o777)
     progress.note(f"{FILE} is migrated; the previous file is {kept}")
 
 

@@ -171,6 +171,30 @@ def test_a_configuration_that_was_found_stays_until_somebody_decides_and_can_be_
     assert desk.push("lewi").outcomes == {"lewi": "verified"}
 
 
+def test_a_link_stays_a_link_and_the_file_behind_it_is_deployed_and_brought_back(desk: Desk, lewi: Server) -> None:
+    put(lewi, SOMEBODYS)
+    lewi.run(
+        f"mkdir -p /srv/configs; mv {CONFIGURATION} /srv/configs/lewi.conf;ln -s /srv/configs/lewi.conf {CONFIGURATION}"
+    )
+    before = lewi.sha256("/srv/configs/lewi.conf")
+    desk.own(lewi, text=QUICK)
+
+    refused = desk.push("lewi")
+    kept = lewi.sha256("/srv/configs/lewi.conf")
+    replaced = desk.push("lewi", "--overwrite")
+    deployed = lewi.read("/srv/configs/lewi.conf")
+    back = desk.run("rollback-config", "lewi", "--to", "0")
+
+    assert (refused.outcomes, kept) == ({"lewi": "refused"}, before), refused
+    assert replaced.outcomes == {"lewi": "verified"}, replaced
+    assert any("is a link, and stays one" in note for note in replaced.notes("lewi"))
+    assert "[[inputs.mem]]" in deployed
+    assert back.code == 0, back
+    assert lewi.sha256("/srv/configs/lewi.conf") == before
+    assert lewi.run(f"readlink {CONFIGURATION}").strip() == "/srv/configs/lewi.conf"
+    lewi.run(f"rm -f {CONFIGURATION}; rm -rf /srv/configs")
+
+
 def test_a_configuration_that_was_found_is_adopted_on_a_first_push(desk: Desk, lewi: Server) -> None:
     put(lewi, SOMEBODYS.replace(b"caf\xe9", b"cafe"))
 

@@ -33,7 +33,12 @@ refuse() { emit "refused $*"; exit 0; }
 base64_of() { base64 -w 0 -- "$1" 2>/dev/null; }
 sha256_of() { local sum; sum=$(sha256sum -- "$1" 2>/dev/null) && printf '%s' "${sum%% *}" || printf -- '-'; }
 uptime_seconds() { local up; read -r up _ </proc/uptime; printf '%s' "${up%.*}"; }
-staging_path() { printf -v "$1" '%s/.%s.aresmon' "${2%/*}" "${2##*/}"; } # NAME PATH: a file is written here, then renamed
+
+declare -A linked=() # the file behind a link, by the link's path
+staging_path() { # NAME PATH: a file is written here, then renamed
+  local real_path=${linked[$2]:-$2}
+  printf -v "$1" '%s/.%s.aresmon' "${real_path%/*}" "${real_path##*/}"
+}
 
 declare -A sums=()
 read_sums() { # PATH…; sets sums[PATH] to each file's hash, or to `-`, by one program

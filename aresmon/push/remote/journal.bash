@@ -24,7 +24,7 @@ save_previous_files() { # copies them, and sets the journal's text
     project "${request[project]:-}" folder "${request[folder]:-}" watched "${request[watched]}" \
     deadline $(($(uptime_seconds) + ${request[deadline]} + 30))
   for spec in "${files[@]}"; do
-    path=${spec#* * * * }
+    path=${spec#* * * * } path=${linked[$path]:-$path}
     if [ -e "$path" ]; then
       cp -p -- "$path" "${request[state]}/undo/$index" || return
       journal+="file=$index present $path"$'\n'

@@ -4,6 +4,7 @@
 stage() {
   local spec size mode owner hash path target
   emit "state stage"
+  follow_links
   check_replaceable
   for spec in "${files[@]}"; do
     read -r size mode owner hash path <<<"$spec"
@@ -12,7 +13,7 @@ stage() {
     mkdir -p -m 755 "${path%/*}" 2>/dev/null
     # dd, since head may read more than the file's bytes: the commands come after them.
     { timeout 120 dd bs=$((size + !size)) count=$((!!size)) iflag=fullblock status=none >"$target"; } 2>/dev/null ||
-      refuse "stage $path cannot be written: $(describe_free_space "$path")"
+      refuse "stage $path cannot be written: $(describe_free_space "$target")"
     if [ "$owner" != - ]; then
       chown "$owner" "$target" 2>/dev/null ||
         refuse "stage $path: chown $owner failed: do this user and group exist?"
@@ -30,7 +31,22 @@ check_arrived() { # whether each staged file is what was sent
     read -r _ _ _ hash path <<<"$spec"
     staging_path target "$path"
     [ "${sums[$target]}" = "$hash" ] ||
-      refuse "stage $path did not arrive complete: $(describe_free_space "$path")"
+      refuse "stage $path did not arrive complete: $(describe_free_space "$target")"
+  done
+}
+
+follow_links() { # a link stays a link: the file behind it is replaced
+  local spec path target
+  for spec in "${files[@]}"; do
+    path=${spec#* * * * }
+    [ -L "$path" ] || continue
+    target=$(readlink -f -- "$path") && [ -d "${target%/*}" ] && { [ -f "$target" ] || [ ! -e "$target" ]; } ||
+      refuse "link $path leads to $(readlink -- "$path"), which is not a file and cannot become one"
+    # Root must not write where another account has it led.
+    [[ $(stat -c %u -- "$path") =~ ^(0|$(id -u))$ ]] ||
+      refuse "link $path leads to $target, and belongs to $(stat -c %U -- "$path")"
+    linked[$path]=$target
+    emit "link $path $target"
   done
 }
 
@@ -38,7 +54,7 @@ check_replaceable() { # no file may be a mount point or, like its folder, immuta
   local spec path point attributes existing=()
   local -A resolved=()
   for spec in "${files[@]}"; do
-    path=${spec#* * * * }
+    path=${spec#* * * * } path=${linked[$path]:-$path}
     [ ! -e "$path" ] || existing+=("$path")
     [ ! -d "${path%/*}" ] || { existing+=("${path%/*}"); resolved[$(cd -P -- "${path%/*}" && pwd)/${path##*/}]=$path; }
   done

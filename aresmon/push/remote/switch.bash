@@ -9,7 +9,7 @@ switch() {
   emit "state switch"
   is_before_restart=1
   for spec in "${files[@]}"; do
-    path=${spec#* * * * }
+    path=${spec#* * * * } path=${linked[$path]:-$path}
     staging_path staged_file "$path"
     if ! answer=$(mv -T -- "$staged_file" "$path" 2>&1); then
       rollback "$path could not be replaced: ${answer:-mv failed}"

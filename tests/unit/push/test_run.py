@@ -17,7 +17,7 @@ from aresmon.agents.sources import ConfigSources, Release
 from aresmon.config.package_data import package_files
 from aresmon.push import adopt as push_adopt
 from aresmon.push import drift as push_drift
-from aresmon.push import run
+from aresmon.push import enroll, run
 from aresmon.push.adopt import Adoption
 from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult, describe_reason
@@ -734,6 +734,26 @@ def test_a_file_of_the_sites_own_is_not_replaced_by_an_adoption(hosts: Hosts) ->
     assert (kept, [one.host for one in refused]) == ({}, ["lewi"])
     assert "exists already" in refused[0].why
     assert (hosts.session.site.overrides / "agents" / "lewi.conf").read_text() == INPUT
+
+
+def test_files_of_the_site_that_are_links_stay_links(hosts: Hosts) -> None:
+    site = hosts.session.site
+    for link in (site.file, site.overrides / "agents" / "lewi.conf"):
+        (site.root / "git").mkdir(exist_ok=True)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        place = site.root / "git" / link.name
+        place.write_text("")
+        link.unlink(missing_ok=True)
+        link.symlink_to(place)
+    hosts.say("lewi", edited_by_hand(hosts))
+
+    enroll.write(site, "hosts: {a: }\n", command="hosts add")
+    asyncio.run(push_adopt.adopt(hosts.session, [FLEET.host("lewi")]))
+
+    assert (site.root / "git" / "aresmon.yml").read_text() == "hosts: {a: }\n"
+    assert "# ONE" in (site.root / "git" / "lewi.conf").read_text()
+    assert site.file.is_symlink()
+    assert (site.overrides / "agents" / "lewi.conf").is_symlink()
 
 
 def test_what_is_not_utf_8_cannot_be_adopted(hosts: Hosts) -> None:

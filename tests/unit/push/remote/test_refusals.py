@@ -169,6 +169,99 @@ def test_a_file_that_is_mounted_stops_the_push_also_behind_a_link(box: Sandbox) 
     assert_untouched(box, told, pid=before)
 
 
+# Links ------------------------------------------------------------------------------------------------
+
+
+STAT = """\
+#!/bin/bash
+case "$*" in
+  '-c %u -- '*) echo {uid} ;;
+  '-c %U -- '*) echo {name} ;;
+  *) exec /usr/bin/stat "$@" ;;
+esac
+"""
+
+
+def own(box: Sandbox, uid: int, name: str) -> None:
+    """Have links belong to this account, whoever runs the tests."""
+    fake = box.root / "bin/stat"
+    fake.write_text(STAT.format(uid=uid, name=name))
+    fake.chmod(0o755)
+
+
+def linked_to(box: Sandbox, target: str) -> Path:
+    """Have the configuration be root's link, in place of the file that it is."""
+    own(box, 0, "root")
+    place = box.root / target
+    place.parent.mkdir(parents=True, exist_ok=True)
+    box.config.rename(place)
+    box.config.symlink_to(place)
+    return place
+
+
+@pytest.mark.parametrize("answer", ["commit", "rollback no"])
+def test_a_link_stays_a_link_and_the_file_behind_it_is_replaced_or_restored(box: Sandbox, answer: str) -> None:
+    place = linked_to(box, "srv/git/box.conf")
+    link = box.config.readlink()
+
+    with box.push() as talk:
+        told = talk.hear(answer=answer)
+
+    assert (box.config.is_symlink(), box.config.readlink()) == (True, link)
+    assert place.read_text() == (NEW if answer == "commit" else OLD)
+    assert words(told, "link") == [f"link {box.config} {place}"]
+    assert box.strays() + [str(path) for path in place.parent.iterdir() if path != place] == []
+
+
+def test_a_second_push_follows_the_link_too_and_an_edit_behind_it_is_drift(box: Sandbox) -> None:
+    place = linked_to(box, "srv/box.conf")
+    box.bring()
+
+    assert box.bring(config="# 2\n")[-1].word == "committed"
+    place.write_text("# edited\n")
+
+    assert words(box.bring(config="# 3\n"))[-1] == f"drift {box.config}"
+    assert box.config.is_symlink()
+
+
+def test_a_link_to_a_file_that_is_not_there_yet_is_one_again_after_a_rollback(box: Sandbox) -> None:
+    own(box, 0, "root")
+    place = box.root / "srv/box.conf"
+    place.parent.mkdir()
+    box.config.unlink()
+    box.config.symlink_to(place)
+
+    with box.push() as talk:
+        talk.hear(answer="rollback no")
+
+    assert (box.config.is_symlink(), place.exists()) == (True, False)
+    assert box.bring()[-1].word == "committed"
+    assert (box.config.is_symlink(), place.read_text()) == (True, NEW)
+
+
+@pytest.mark.parametrize("target", ["nowhere/box.conf", "srv"])
+def test_a_link_that_leads_to_no_file_is_refused(box: Sandbox, target: str) -> None:
+    (box.root / "srv").mkdir()
+    box.config.unlink()
+    box.config.symlink_to(box.root / target)
+    before = box.pid
+
+    told = box.bring()
+
+    assert refused(box, told).startswith(f"link {box.config} leads to {box.root / target}, which is not a file")
+    assert (box.config.is_symlink(), box.pid) == (True, before)
+
+
+def test_a_link_of_another_account_is_not_followed(box: Sandbox) -> None:
+    place = linked_to(box, "srv/box.conf")
+    own(box, 1000, "mallory")
+
+    told = box.bring()
+
+    assert refused(box, told) == f"link {box.config} leads to {place}, and belongs to mallory"
+    assert (box.config.is_symlink(), place.read_text()) == (True, OLD)
+
+
 # Drift ------------------------------------------------------------------------------------------------
 
 
