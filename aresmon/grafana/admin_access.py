@@ -10,7 +10,8 @@ from urllib.parse import quote
 from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.grafana import client
-from aresmon.grafana.client import Account, Grafana, GrafanaError, GrafanaNotRunningError, GrafanaUnreachableError
+from aresmon.grafana.answers import GrafanaError, GrafanaNotRunningError, GrafanaUnreachableError
+from aresmon.grafana.client import Account, Grafana
 from aresmon.site import certificates, secrets
 from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode

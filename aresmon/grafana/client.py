@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aresmon.config.model import Config
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.grafana.answers import (
+    GrafanaError,
+    GrafanaUnreachableError,
+    parse_answer,
+    require_mapping,
+    require_rows,
+    wrong_scheme_error,
+)
 from aresmon.system.poll import retry
 
 if TYPE_CHECKING:
-    import requests
     from requests.adapters import HTTPAdapter
 
 
@@ -27,29 +33,6 @@ _PAGE = 1000
 _EVERY = 0.5
 _NOT_TLS_ERRORS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words for no TLS
 _PREFERENCES = ("theme", "homeDashboardUID", "timezone", "weekStart", "language", "regionalFormat")
-_STATUS_HINT = "`aresmon status` shows whether it is running, `aresmon logs grafana` its last messages"
-
-
-class GrafanaError(AresmonError):
-    """Grafana answered, and refused; `status` is HTTP's."""
-
-    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
-        super().__init__(f"Grafana: {message}", hint=hint)
-        self.status = status
-
-
-class GrafanaUnreachableError(AresmonError):
-    """Grafana did not answer, or not yet as Grafana does."""
-
-    def __init__(self, message: str, *, hint: str = _STATUS_HINT) -> None:
-        super().__init__(message, hint=hint, code=ExitCode.BROKEN)
-
-
-class GrafanaNotRunningError(AresmonError):
-    """There is no Grafana on this machine that could be asked."""
-
-    def __init__(self) -> None:
-        super().__init__("Grafana is not running here", hint="`aresmon status` shows why; `aresmon up` starts it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +76,7 @@ class Grafana:
 
     def health(self) -> Health:
         """Its version, and how its own database is. Raises GrafanaError for a version that is not spoken here."""
-        answer = _mapping(self._send("GET", "/api/health", anonymous=True))
+        answer = require_mapping(self._send("GET", "/api/health", anonymous=True))
         health = Health(str(answer.get("version", "")), str(answer.get("database", "")))
         if not health.version and health.database == "ok":
             health = replace(health, version=self._version_for_users())
@@ -117,7 +100,7 @@ class Grafana:
         (apiHealthHandler) and pkg/api/frontendsettings.go; its API description does not have these settings.
         """
         try:
-            settings = _mapping(self._send("GET", "/api/frontend/settings"))
+            settings = require_mapping(self._send("GET", "/api/frontend/settings"))
         except GrafanaError as error:
             if error.status != 401:
                 raise
@@ -127,7 +110,7 @@ class Grafana:
 
     def me(self) -> Account:
         """Who we are. Raises GrafanaError, of status 401 where the login or the password is wrong."""
-        return _account(_mapping(self._send("GET", "/api/user")))
+        return _account(require_mapping(self._send("GET", "/api/user")))
 
     def accepts(self, login: str, password: str) -> bool:
         """Whether it takes this password: one attempt to log in.
@@ -144,21 +127,21 @@ class Grafana:
 
     def has_chosen_preferences(self) -> bool:
         """Whether we have a theme, a home, a time zone, a first day of the week or a language of our own choice."""
-        answer = _mapping(self._send("GET", "/api/user/preferences"))
+        answer = require_mapping(self._send("GET", "/api/user/preferences"))
         return any(answer.get(name) for name in _PREFERENCES)
 
     # Users -----------------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Account]:
         """Everybody, with their role in the first organisation."""
-        members = _rows(self._send("GET", f"/api/orgs/{ORGANISATION}/users"))
+        members = require_rows(self._send("GET", f"/api/orgs/{ORGANISATION}/users"))
         roles = {row.get("userId"): str(row.get("role", "")) for row in members}
         return [_account(row, roles.get(row.get("id"), "")) for row in self._pages("/api/users", {}, size="perpage")]
 
     def create(self, login: str, password: str, *, name: str = "", email: str = "") -> int:
         """Make a user; the new id. Its role is Viewer, until `set_role`."""
         body = {"login": login, "password": password, "name": name, "email": email, "orgId": ORGANISATION}
-        return int(_mapping(self._send("POST", "/api/admin/users", body))["id"])
+        return int(require_mapping(self._send("POST", "/api/admin/users", body))["id"])
 
     def update(self, account: Account, *, login: str, name: str, email: str) -> None:
         """Give a user another login, name or address."""
@@ -209,7 +192,7 @@ class Grafana:
     def save_dashboard(self, dashboard: Mapping[str, Any], *, folder: str, message: str, overwrite: bool) -> int:
         """Save a dashboard; its version. Raises GrafanaError, of status 412 where another version is there."""
         body = {"dashboard": dashboard, "folderUid": folder, "message": message, "overwrite": overwrite}
-        return int(_mapping(self._send("POST", "/api/dashboards/db", body)).get("version", 0))
+        return int(require_mapping(self._send("POST", "/api/dashboards/db", body)).get("version", 0))
 
     # Provisioning and alerts -----------------------------------------------------------------------------
 
@@ -225,8 +208,8 @@ class Grafana:
 
         Not in the published description; source: Grafana's pkg/services/ngalert/api/tooling/definitions/prom.go.
         """
-        data = _mapping(self._send("GET", "/api/prometheus/grafana/api/v1/rules")).get("data")
-        return _rows(_mapping(data).get("groups", []))
+        data = require_mapping(self._send("GET", "/api/prometheus/grafana/api/v1/rules")).get("data")
+        return require_rows(require_mapping(data).get("groups", []))
 
     def try_receivers(self, receivers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Send a notification for trial by each receiver; of each, its configurations with `status` and `error`.
@@ -235,13 +218,15 @@ class Grafana:
         pkg/services/ngalert/api/tooling/definitions/alertmanager.go.
         """
         path = "/api/alertmanager/grafana/config/api/v1/receivers/test"
-        return _rows(_mapping(self._send("POST", path, {"receivers": list(receivers)})).get("receivers", []))
+        return require_rows(
+            require_mapping(self._send("POST", path, {"receivers": list(receivers)})).get("receivers", [])
+        )
 
     # The door --------------------------------------------------------------------------------------------
 
     def _found(self, path: str) -> dict[str, Any] | None:
         try:
-            return _mapping(self._send("GET", path))
+            return require_mapping(self._send("GET", path))
         except GrafanaError as error:
             if error.status != 404:
                 raise
@@ -250,7 +235,7 @@ class Grafana:
     def _pages(self, path: str, query: Mapping[str, Any], *, size: str) -> Iterator[dict[str, Any]]:
         page = 1
         while True:
-            rows = _rows(self._send("GET", path, query={**query, size: _PAGE, "page": page}))
+            rows = require_rows(self._send("GET", path, query={**query, size: _PAGE, "page": page}))
             yield from rows
             if len(rows) < _PAGE:
                 return
@@ -287,7 +272,7 @@ class Grafana:
                 )
         except requests.exceptions.SSLError as error:
             if any(word in str(error) for word in _NOT_TLS_ERRORS):
-                raise _wrong_scheme_error(f"the server on {self.base} does not use https") from None
+                raise wrong_scheme_error(f"the server on {self.base} does not use https") from None
             raise GrafanaUnreachableError(
                 f"the server on {self.base} presents a certificate that is not trusted",
                 hint="it must be the one in aresmon.yml, grafana.tls; after a renewal, `aresmon up` installs it",
@@ -296,7 +281,7 @@ class Grafana:
             raise GrafanaUnreachableError(f"Grafana does not answer on {self.base} within {_READ:.0f} s") from None
         except requests.exceptions.RequestException:
             raise GrafanaUnreachableError(f"Grafana does not answer on {self.base}") from None
-        return _answer(response, self)
+        return parse_answer(response, base=self.base, login=self.login)
 
 
 def connect(config: Config, password: str, *, fingerprint: str = "") -> Grafana:
@@ -336,70 +321,6 @@ def _pinned_adapter(fingerprint: str) -> HTTPAdapter:
             super().init_poolmanager(*arguments, **options, assert_fingerprint=fingerprint)
 
     return Pinned()
-
-
-def _answer(response: requests.Response, grafana: Grafana) -> Any:
-    status = response.status_code
-    try:
-        answer = response.json()
-    except ValueError:
-        raise _not_json_error(response, grafana.base) from None
-    if status < 300:
-        return answer
-    said = _message(answer) or response.reason
-    if status in (502, 503, 504):
-        raise GrafanaUnreachableError(f"Grafana does not serve on {grafana.base} yet: {said}")
-    if status == 401:
-        raise GrafanaError(f"rejects the login of {grafana.login}: {said}", status=status, hint="`aresmon users apply`")
-    raise GrafanaError(said, status=status, hint=_hint(status))
-
-
-def _not_json_error(response: requests.Response, base: str) -> AresmonError:
-    status = response.status_code
-    if status == 503:
-        return GrafanaUnreachableError(f"the edge on {base} cannot reach Grafana")
-    if 300 <= status < 400 and base.startswith("http://") and response.headers.get("Location", "")[:8] == "https://":
-        return _wrong_scheme_error(
-            f"what answers on {base} speaks https ({status}), and aresmon.yml names no certificate"
-        )
-    if 300 <= status < 400:
-        return GrafanaUnreachableError(f"what answers on {base} sends elsewhere ({status}): it is no Grafana")
-    if status == 429:
-        return GrafanaError("too many requests from this address", status=status, hint="wait a minute, then try again")
-    return GrafanaUnreachableError(
-        f"what answers on {base} gives no JSON ({status}): Grafana is still starting, or something else listens there"
-    )
-
-
-def _wrong_scheme_error(message: str) -> AresmonError:
-    """An error that waiting does not fix: the edge does not match aresmon.yml since `grafana.tls` was changed."""
-    hint = "if grafana.tls was changed in aresmon.yml, `aresmon up` brings the edge to it"
-    return AresmonError(message, hint=hint, code=ExitCode.BROKEN)
-
-
-def _message(answer: Any) -> str:
-    """Grafana's own words, in one line."""
-    return " ".join(str(answer.get("message", "")).split())[:300] if isinstance(answer, dict) else ""
-
-
-def _hint(status: int) -> str:
-    if status == 429:
-        return "wait a minute, then run the same command again"
-    if status == 403:
-        return "this login lacks the permission; `aresmon users apply` restores the administrator's permissions"
-    return "`aresmon logs grafana` may show more" if status >= 500 else ""
-
-
-def _mapping(answer: Any) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise GrafanaError("gave an unexpected answer", hint=_STATUS_HINT)
-    return answer
-
-
-def _rows(answer: Any) -> list[dict[str, Any]]:
-    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise GrafanaError("gave an unexpected answer", hint=_STATUS_HINT)
-    return answer
 
 
 def _account(row: Mapping[str, Any], role: str = "") -> Account:

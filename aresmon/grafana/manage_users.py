@@ -11,7 +11,8 @@ from aresmon.config import edit_users, model
 from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.grafana import admin_access, users
-from aresmon.grafana.client import Account, Grafana, GrafanaNotRunningError, GrafanaUnreachableError
+from aresmon.grafana.answers import GrafanaNotRunningError, GrafanaUnreachableError
+from aresmon.grafana.client import Account, Grafana
 from aresmon.grafana.users import GrafanaUserChange
 from aresmon.site import folder
 from aresmon.site import secrets as site_secrets

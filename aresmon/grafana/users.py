@@ -10,7 +10,8 @@ from aresmon.config.access import GrafanaUser
 from aresmon.config.model import Config
 from aresmon.engine.docker import Engine
 from aresmon.grafana import admin_access
-from aresmon.grafana.client import Account, Grafana, GrafanaError
+from aresmon.grafana.answers import GrafanaError
+from aresmon.grafana.client import Account, Grafana
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.site.project import Project

@@ -30,7 +30,7 @@ GATEKEEPERS = {
     "rich": {"cli.console", "cli.tables"},
     "subprocess": {"system.process"},
     "docker": {"engine.docker", "engine.containers", "influxdb.client"},
-    "requests": {"engine.docker", "grafana.client", "influxdb.client", "stack.readiness"},
+    "requests": {"engine.docker", "grafana.answers", "grafana.client", "influxdb.client", "stack.readiness"},
     "jsonschema": {"system.json_schema"},
     "fcntl": {"site.folder", "system.locked_file"},
     "socket": {"site.preflight", "site.init", "ssh.relay", "ssh.options", "ssh.proxy"},

@@ -13,7 +13,8 @@ import pytest
 
 from aresmon.config.access import KeyPair
 from aresmon.grafana import client as grafana_client
-from aresmon.grafana.client import Grafana, GrafanaError, GrafanaUnreachableError, Health, wait_until_ready
+from aresmon.grafana.answers import GrafanaError, GrafanaUnreachableError
+from aresmon.grafana.client import Grafana, Health, wait_until_ready
 from aresmon.site import certificates
 from aresmon.system import poll
 from aresmon.system.errors import ExitCode

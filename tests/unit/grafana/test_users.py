@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aresmon.grafana import users
-from aresmon.grafana.client import Account, GrafanaError, GrafanaUnreachableError
+from aresmon.grafana.answers import GrafanaError, GrafanaUnreachableError
+from aresmon.grafana.client import Account
 from aresmon.grafana.users import UserSpec, plan
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
