@@ -323,3 +323,18 @@ def test_a_value_keeps_what_looks_like_a_separator(box: Sandbox) -> None:
     box.bring(by="=a = b==")
 
     assert gathered(box).last_push.by == "=a = b=="
+
+
+def test_the_hashes_of_several_files_are_computed_by_one_program(box: Sandbox) -> None:
+    box.bring()
+    counted = box.root / "bin/sha256sum"
+    counted.write_text(f'#!/bin/bash\necho "$*" >>{box.root}/hashed\nexec /usr/bin/sha256sum "$@"\n')
+    counted.chmod(0o755)
+
+    box.bring(box.order("# another\n"))
+
+    lines = (box.root / "hashed").read_text().splitlines()
+    staged = [line for line in lines if line.endswith(".aresmon")]
+    deployed = [line for line in lines if {str(box.config), str(box.environment)} <= set(line.split())]
+    assert [line.count(".aresmon") for line in staged] == [2]
+    assert len(deployed) == 2  # has it drifted, and what is deployed now
