@@ -17,7 +17,7 @@ from aresmon.cli import main
 METAVARS = {
     *("ADDRESS", "ARCHIVE", "COLLECTORS", "FILE", "FOLDER", "HOST", "KIND", "LINES", "LOGIN", "MEASUREMENT", "N"),
     *("NAME", "NAME=VALUE", "PART", "POLICY", "PROXY", "RELEASE", "ROLE", "SECONDS", "SECRET", "SERVICE", "SITE"),
-    *("TIME", "UID", "USER@HOST"),
+    *("TEXT", "TIME", "UID", "USER@HOST"),
 }
 COMPLETION = {"install_completion", "show_completion", "help"}
 ALIASES = {"push": "push-config", "rollback": "rollback-config", "diff": "drift"}
