@@ -114,6 +114,7 @@ def push_config(
         why=why,
     )
     _check_verification(no_verify=no_verify, soak=soak)
+    _warn_unverified(no_verify)
 
     sources = deployment.SourceOptions(adopt=adopt, change_source=change_source)
 
@@ -179,6 +180,7 @@ def rollback_config(
         why=why,
     )
     _check_verification(no_verify=no_verify, soak=soak)
+    _warn_unverified(no_verify)
 
     async def run(session: Session) -> None:
         target = push_run.previous_target(session, chosen, to)
