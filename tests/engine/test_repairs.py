@@ -50,7 +50,7 @@ def test_an_edited_compose_file_does_not_change_what_runs(site: Site) -> None:
 
     result = site.up()
 
-    assert "put back: compose.yml" in result.err
+    assert "edited and have been restored: compose.yml" in result.err
     assert site.ids() == before
 
 

@@ -144,13 +144,13 @@ def test_a_killed_restore_leaves_the_old_or_the_new_whole(site: Site, archive: P
 
 def test_what_no_data_follows_is_taken_out_again(site: Site, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host was sending before, and does not any more."""
-    monkeypatch.setattr(restore, "_PROVEN_WITHIN", 2.0)
+    monkeypatch.setattr(restore, "_DATA_WITHIN", 2.0)
     later(site)
     site.write("internal_agent,host=box metrics_gathered=1i")
     old, kept = points(site), former(site)
     ours = OurSite(site.folder)
 
-    with pytest.raises(AresmonError, match="nothing of box arrived") as undone:
+    with pytest.raises(AresmonError, match="no data of box arrived") as undone:
         restore.restore(
             ours, Engine(), restore.find_source(ours, str(archive)), RestoreOptions(only="influxdb"), NoProgress()
         )

@@ -72,7 +72,7 @@ def by(states: tuple[str, ...], known: Mapping[str, End], other: End) -> dict[st
 
 def outcomes(told: str) -> list[str]:
     """How a push ended for each host, in the order of their names above."""
-    found = dict(re.findall(r"^(\w+): (refused|rolled back|verified)$", told, re.MULTILINE))
+    found = dict(re.findall(r"^(\w+): (refused|rolled back|verified|unreachable)$", told, re.MULTILINE))
     return [found[name] for name in NAMES if name in found]
 
 
