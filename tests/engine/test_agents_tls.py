@@ -102,9 +102,9 @@ def test_agents_move_to_https_one_after_the_other_and_no_point_is_lost(moved: Mo
 
 def test_who_still_writes_in_the_clear_is_told_and_then_that_nobody_needs_it(moved: Moved) -> None:
     behind = ["box may still write unencrypted", "lewi may still write unencrypted"]
-    assert [one for one in moved.problems if "clear" in one] == behind
+    assert [one for one in moved.problems if "unencrypted" in one] == behind
     assert "the agents' port still accepts unencrypted data" in moved.problems_closed
-    assert [one for one in problems(moved.site) if "clear" in one] == []
+    assert [one for one in problems(moved.site) if "unencrypted" in one] == []
 
 
 def test_in_the_clear_nothing_is_answered_any_more(site: Site) -> None:
