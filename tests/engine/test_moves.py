@@ -44,7 +44,7 @@ def test_down_deletes_no_folder_that_was_not_empty_when_it_was_named(site: Site,
 
     assert refused.code == 1
     assert (down.code, (precious / "thesis.txt").read_text()) == (0, "years of work")
-    assert f"{precious} is left" in down.err
+    assert f"{precious} was not deleted: it was not empty when aresmon first used it" in down.err
 
 
 def test_a_name_in_the_site_s_own_compose_file_makes_no_second_project(site: Site) -> None:
