@@ -14,13 +14,18 @@ memory() { # → used, in KiB
   while read -r name used _ && [[ $name != RssAnon: ]]; do :; done < "/proc/$1/status"
 }
 
-# What InfluxDB uses by itself is the least of the last minute or two; while it starts, all that it uses.
+# What InfluxDB uses by itself is the least of the last one or two minutes; while it starts, half is taken for that.
 least=$2 before=$2 turn=0
 while read -r -t 0.05 -u "$never"; memory "$1" 2> /dev/null; [[ -n $used ]]; do
   ((used < least)) && least=$used
-  ((++turn % 1200)) || { before=$least least=$used; }
-  own=$((least < before ? least : before))
-  ((turn > 600)) || own=$used least=$2
+  if ((SECONDS / 60 > turn)); then
+    before=$least least=$used turn=$((SECONDS / 60))
+  fi
+  if ((SECONDS < 30)); then
+    own=$(($2 / 2)) least=$2
+  else
+    own=$((least < before ? least : before))
+  fi
   if ((used > own + ($2 - own) / 3)); then
     [[ -e $full ]] || echo "queries use $(((used - own) / 1024)) MiB: those of Grafana are ended" >&2
     : > "$full"

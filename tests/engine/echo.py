@@ -26,6 +26,7 @@ _HEADERS = (
 _CONFIGURATION = """\
 global
   log stderr format raw local0
+  lua-load /tmp/sleep.lua
 defaults
   mode http
   timeout client 20s
@@ -49,12 +50,12 @@ frontend late
   option httpclose
   log global
   http-request capture req.hdr(x-forwarded-for) len 40
+  http-request lua.sleep
   http-request set-var(txn.now) fe_conn
   log-format "slow %%[var(txn.now)] %%[capture.req.hdr(0)]"
-  tcp-request inspect-delay 1s
-  tcp-request content accept if WAIT_END
   http-request return status 200
 """
+_SLEEP = 'core.register_action("sleep", {"http-req"}, function() core.msleep(1000) end)\n'
 
 
 @contextmanager
@@ -68,6 +69,7 @@ def behind(site: Site, *, scheme: str = "http") -> Iterator[Container]:
         pins()["edge"].build, entrypoint=["haproxy"], command=["-db", "-f", "/tmp/echo.cfg"], name=f"{site.name}-echo"
     )
     try:
+        container.put_archive("/tmp", archive("sleep.lua", _SLEEP.encode()))
         container.put_archive("/tmp", archive("echo.cfg", (_CONFIGURATION % told).encode()))
         engine.networks.get(f"{site.name}_inside").connect(container, aliases=["grafana"])
         container.start()
