@@ -231,7 +231,7 @@ class SshConnection:
         except (asyncssh.Error, OSError) as error:
             raise self.host.unreachable(f"it cannot start a program: {_words(error)}", "") from None
         sending = asyncio.create_task(_send(process, stdin))  # may stall while the host reads nothing
-        conversation = _Remote(self.name, process, asyncio.create_task(_last_lines(process.stderr)))
+        conversation = _Remote(self.name, process, sending, asyncio.create_task(_last_lines(process.stderr)))
         try:
             yield conversation
         finally:
@@ -287,10 +287,16 @@ class SshConnection:
 
 
 class _Remote:
-    """A script that runs over a connection."""
+    """A script that runs over a connection. What is sent to it follows its first input, which `sending` sends."""
 
-    def __init__(self, name: str, process: asyncssh.SSHClientProcess[bytes], reading: asyncio.Task[str]) -> None:
-        self._name, self._process, self._reading = name, process, reading
+    def __init__(
+        self,
+        name: str,
+        process: asyncssh.SSHClientProcess[bytes],
+        sending: asyncio.Task[None],
+        reading: asyncio.Task[str],
+    ) -> None:
+        self._name, self._process, self._sending, self._reading = name, process, sending, reading
 
     async def lines(self) -> AsyncIterator[str]:
         rest = b""
@@ -310,11 +316,13 @@ class _Remote:
             raise LostError(f"the connection to {self._name} was lost")
 
     async def send(self, line: str) -> None:
+        await asyncio.wait({self._sending})
         with suppress(asyncssh.Error, OSError):
             self._process.stdin.write(f"{line}\n".encode())
             await self._process.stdin.drain()
 
     async def end(self) -> None:
+        await asyncio.wait({self._sending})
         with suppress(asyncssh.Error, OSError):
             self._process.stdin.write_eof()
 

@@ -75,9 +75,15 @@ class _Server(asyncssh.SSHServer):
         return True
 
 
+async def repeat(process: asyncssh.SSHServerProcess[str]) -> None:
+    """A program that prints its input."""
+    process.stdout.write(await process.stdin.read())
+    process.exit(0)
+
+
 @asynccontextmanager
-async def open_door(*keys: asyncssh.SSHKey, **settings: Any) -> AsyncIterator[Door]:
-    """A server on a free port of this machine, which accepts these keys and forwards connections."""
+async def open_door(*keys: asyncssh.SSHKey, program: Any = None, **settings: Any) -> AsyncIterator[Door]:
+    """A server on a free port of this machine, which accepts these keys, forwards connections and runs one program."""
     door = Door(0, asyncssh.generate_private_key("ssh-ed25519"))
     door.accepted += [key.export_public_key().decode().split()[1] for key in keys]
 
@@ -91,7 +97,7 @@ async def open_door(*keys: asyncssh.SSHKey, **settings: Any) -> AsyncIterator[Do
         "127.0.0.1",
         0,
         server_host_keys=[door.host_key],
-        process_factory=answer,
+        process_factory=program or answer,
         config=None,
         gss_host=None,
         **settings,

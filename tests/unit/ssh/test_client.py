@@ -10,8 +10,9 @@ import asyncssh
 import pytest
 
 from aresmon.ssh import configuration
+from aresmon.ssh.client import Connections, Ssh
 from tests.unit.ssh.agent import open_agent
-from tests.unit.ssh.conftest import Door, Home, hello, open_door, run, unreachable
+from tests.unit.ssh.conftest import Door, Home, hello, open_door, repeat, run, unreachable
 
 pytestmark = pytest.mark.own_sockets("an ssh server and an agent of the test itself")
 
@@ -203,6 +204,23 @@ def test_no_terminal_is_requested(home: Home) -> None:
             home.configure(entry(door, home, "RequestTTY force", "RemoteCommand tmux"))
             assert await hello() == "@hello"
             assert door.terminals == [None]
+
+    run(test)
+
+
+def test_what_is_sent_follows_the_first_input_and_its_end_follows_both(home: Home) -> None:
+    key = home.key("id_ed25519")
+
+    async def test() -> None:
+        async with open_door(key, program=repeat) as door:
+            home.configure(entry(door, home))
+            connections = Connections()
+            for sent in ([], ["second"]):
+                async with Ssh("lewi", "lewi", connections).start("true\n", b"first\n", as_root=False) as conversation:
+                    for line in sent:
+                        await conversation.send(line)
+                    await conversation.end()
+                    assert [line async for line in conversation.lines()] == ["true", "first", *sent]
 
     run(test)
 
