@@ -203,8 +203,8 @@ class Sandbox:
                 if f"{self.root}/".encode() in (folder / "cmdline").read_bytes() or self._is_ours(folder):
                     os.kill(int(folder.name), signal.SIGKILL)
         with suppress(ProcessLookupError):
-            if self.pid:
-                os.kill(self.pid, signal.SIGKILL)
+            if pid := self.pid:  # read once: it ends at any moment
+                os.kill(pid, signal.SIGKILL)
         until(lambda: self.pid is None)
         (self.root / "agent/pid").unlink(missing_ok=True)
 
