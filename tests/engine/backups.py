@@ -59,7 +59,9 @@ def points(site: Site) -> Points:
         for series in site.query(f"SELECT * FROM {influxql.identifier(policy)}./.*/ GROUP BY *"):
             if not series.name.startswith(("aresmon_", "internal_")):
                 place = found.setdefault((policy, series.name), set())
-                place |= {(*sorted(series.tags.items()), *_values(row)) for row in series.rows}
+                # A tag that other series of the measurement have is empty, as soon as there is such a series.
+                tags = sorted((key, value) for key, value in series.tags.items() if value)
+                place |= {(*tags, *_values(row)) for row in series.rows}
     return found
 
 
