@@ -98,7 +98,7 @@ def test_a_host_that_is_blocked_on_the_server_is_let_in_by_nothing_from_elsewher
         assert "on box: `aresmon hosts unblock lewi`" in result.out + result.err
     assert {user for user in users if "lewi" in user} == set()
     for result in meant:
-        assert (result.code, "run this on box, in the site's folder there" in result.err) == (1, True), result
+        assert (result.code, "run the command there, in the site's folder" in result.err) == (1, True), result
     assert "may write again" in unblocked.out, "it was blocked until then"
     assert (lewi.read("/etc/default/telegraf"), fleet_site.secret("agent-lewi")) == (live, secret)
     assert not (fleet_site.state / "secrets" / "agent-lewi~next").exists()
