@@ -104,7 +104,7 @@ def push_config(
         _migrate(project, chosen, write=write)
         return
     options = _options(
-        verify=not no_verify,
+        no_verify=no_verify,
         strict=strict,
         overwrite=overwrite,
         force=force,
@@ -113,8 +113,6 @@ def push_config(
         soak=soak,
         why=why,
     )
-    _check_verification(no_verify=no_verify, soak=soak)
-    _warn_unverified(no_verify)
 
     sources = deployment.SourceOptions(adopt=adopt, change_source=change_source)
 
@@ -171,7 +169,7 @@ def rollback_config(
     project = the_project()
     (chosen,) = push_run.select_hosts(project.config, [host], every=False)
     options = _options(
-        verify=not no_verify,
+        no_verify=no_verify,
         overwrite=True,
         force=force,
         break_lock=break_lock,
@@ -179,8 +177,6 @@ def rollback_config(
         soak=soak,
         why=why,
     )
-    _check_verification(no_verify=no_verify, soak=soak)
-    _warn_unverified(no_verify)
 
     async def run(session: Session) -> None:
         target = push_run.previous_target(session, chosen, to)
@@ -292,22 +288,17 @@ def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json
     raise typer.Exit(ExitCode.REFUSED if failed else ExitCode.DONE)
 
 
-def _options(**values: Any) -> PushOptions:
+def _options(*, no_verify: bool, soak: int, **values: Any) -> PushOptions:
+    """The options of a push or a roll-back, with a warning if it verifies nothing."""
     from aresmon.push.order import PushOptions
     from aresmon.site.folder import current_user
 
-    return PushOptions(by=current_user(), **values)
-
-
-def _check_verification(*, no_verify: bool, soak: int) -> None:
     if no_verify and soak:
         raise AresmonError("--no-verify and --soak cannot be combined", code=ExitCode.USAGE)
+    if no_verify:
+        the_console().warn("--no-verify: whether data arrives is not looked at, and nothing is taken back for it")
+    return PushOptions(by=current_user(), verify=not no_verify, soak=soak, **values)
 
 
 def _tell_waiting(holder: str) -> None:
     the_console().warn(f"waiting for {holder}")
-
-
-def _warn_unverified(no_verify: bool) -> None:
-    if no_verify:
-        the_console().warn("--no-verify: whether data arrives is not looked at, and nothing is taken back for it")
