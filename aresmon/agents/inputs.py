@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aresmon.agents import lint
+from aresmon.agents import lint, tables
 from aresmon.agents.lint import AgentTiming
-from aresmon.config import telegraf_toml
 from aresmon.config.collectors import Catalogue
 from aresmon.config.names import MARKER
 from aresmon.config.telegraf_toml import TelegrafTomlError
@@ -45,7 +43,7 @@ def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -
             rest = rest.replace(text, "")
             (shipped if collector.is_shipped else collected).update(collector.inputs)
     try:
-        others, timing = frozenset(_inputs(telegraf_toml.parse(rest))), lint.read_timing(rest, environment)
+        others, timing = frozenset(_inputs(tables.parse(rest))), lint.read_timing(rest, environment)
     except TelegrafTomlError:
         others, timing = frozenset(), _DEFAULT
     return AgentInputs(frozenset(shipped), frozenset(collected - shipped), others - shipped - collected, timing)
@@ -85,25 +83,24 @@ def _unmarked(text: str) -> str:
     return text[: marker.start()] if marker else text
 
 
-@functools.lru_cache(maxsize=4)
 def _parsed(text: str) -> Mapping[str, Any]:
     try:
-        return telegraf_toml.parse(text)
+        return tables.parse(text)
     except TelegrafTomlError:
         return {}
 
 
-def _inputs(tables: Mapping[str, Any]) -> Sequence[str]:
-    found = tables.get("inputs", {})
+def _inputs(parsed: Mapping[str, Any]) -> list[str]:
+    found = parsed.get("inputs", {})
     return list(found) if isinstance(found, dict) else []
 
 
-def _plugins(tables: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+def _plugins(parsed: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
     """Each input, processor and aggregator: its kind, its name, its settings."""
     return [
         (kind, name, settings)
         for kind in ("inputs", "processors", "aggregators")
-        for name, several in tables.get(kind, {}).items()
+        for name, several in parsed.get(kind, {}).items()
         for settings in (several if isinstance(several, list) else [several])
     ]
 
