@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def interrupt(box: Sandbox) -> bytes:
+def interrupt(box: Sandbox, **given: Any) -> bytes:
     """A push that was killed, with its watchdog, while the new configuration ran; its journal."""
-    with box.push() as talk:
+    with box.push(**given) as talk:
         talk.until("running")
         text = box.pending.read_bytes()
         talk.kill()
@@ -89,7 +90,7 @@ def test_a_push_over_a_damaged_journal_keeps_the_agent_running_and_reports_it(bo
 
 def test_the_files_of_an_interrupted_push_with_a_damaged_journal_are_drift(box: Sandbox) -> None:
     box.bring()
-    text = interrupt_another(box)
+    text = interrupt(box, config="# Another.\n")
     box.pending.write_bytes(text[:100])
     before = state(box)
 
@@ -100,16 +101,6 @@ def test_the_files_of_an_interrupted_push_with_a_damaged_journal_are_drift(box: 
     assert state(box) == before
     assert box.bring(config="# Third.\n", overwrite=True)[-1].word == "committed"
     assert not (box.state / "undo").exists()
-
-
-def interrupt_another(box: Sandbox) -> bytes:
-    with box.push(config="# Another.\n") as talk:
-        talk.until("running")
-        text = box.pending.read_bytes()
-        talk.kill()
-    box.kill_all()
-    box.call("systemctl", "start", "telegraf")
-    return text
 
 
 def test_what_stood_there_before_the_first_push_is_kept_until_it_may_go(box: Sandbox) -> None:
