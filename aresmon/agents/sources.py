@@ -15,6 +15,7 @@ from aresmon.agents import repository as agents_repository
 from aresmon.config.model import Host
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
+from aresmon.site.folder import HostFiles
 from aresmon.site.project import Project
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
@@ -23,28 +24,16 @@ from aresmon.system.json_file import JsonFile
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigSources:
+class ConfigSources(HostFiles):
     """The complete configurations by host, which replace its collectors, and the commits of those from `configs`.
 
-    `errors` are why the configuration of a host cannot be used; it concerns no other host. `unmatched` are the names
-    in `configs` that are no hosts of the site; `near` are paths there, by host, that may be meant for one without a
-    file.
+    `unmatched` are the names in `configs` that are no hosts of the site; `near` are paths there, by host, that may be
+    meant for one without a file.
     """
 
-    texts: Mapping[str, str] = field(default_factory=dict)
     commits: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, AresmonError] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
     near: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    def text(self, host: str) -> str | None:
-        """The configuration that replaces a host's collectors; None if there is none.
-
-        Raises AresmonError if there is one that cannot be used.
-        """
-        if host in self.errors:
-            raise self.errors[host]
-        return self.texts.get(host)
 
 
 def repository(project: Project) -> agents_repository.ConfigsRepository | None:
@@ -87,7 +76,7 @@ def fetch(project: Project, hosts: Sequence[Host], *, change_source: Collection[
         if newest is not None and newest.commit and name not in errors:
             instead = f"overrides/agents/{name}.conf" if name in own.texts else "its collectors"
             errors[name] = _gone(name, newest.commit, source, sha, near=near[name], instead=instead)
-    return ConfigSources(texts, commits, errors, tuple(name for name in named if name not in known), near)
+    return ConfigSources(texts, errors, commits, tuple(name for name in named if name not in known), near)
 
 
 def _gone(

@@ -238,7 +238,7 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
                 releases.add_found(result.live)
             elif newest is None:  # of aresmon's own making, in a container
                 found = telegraf.without_config_id(result.live.decode(errors="replace"), session.templates)
-                releases.add(found, Release(0, "", "as it was found", time.time()))
+                releases.add_found(found.encode())
         number = releases.next_number()
         body = target.body if target.as_found is None else target.as_found
         releases.add(body, Release(number, result.mark, order.by, time.time(), target.commit, why))
@@ -273,7 +273,7 @@ def previous_target(session: Session, host: Host, number: int | None) -> Target:
         return Target(host, "", as_found=releases.content(number), restores=number)
     body = releases.body(number)
     lint.check(host, body, session.config)
-    commit = next((one.commit for one in releases.all() if one.number == number), "")
+    commit = release.commit if release is not None else ""
     return Target(host, body, commit, elsewhere=_elsewhere(session, host, body), restores=number)
 
 

@@ -28,7 +28,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9 ._/@+-]+")
 
 @dataclass(frozen=True, slots=True)
 class HostFiles:
-    """One folder of `overrides/`: the content of each host's file, and why the others cannot be used. A host is in
+    """The content of each host's file, and why the others cannot be used, which concerns no other host. A host is in
     one of the two."""
 
     texts: Mapping[str, str] = field(default_factory=dict)

@@ -59,7 +59,7 @@ def test_each_own_file_is_planned_with_where_it_is(tmp_path: Path, git: str) -> 
 
     planned = migration.plan(
         project,
-        ConfigSources({"lewi": "\ufeff" + OLD}, commits),
+        ConfigSources({"lewi": "\ufeff" + OLD}, commits=commits),
         project.config.hosts,
         engine=Migrating(),
         image="telegraf:1",
