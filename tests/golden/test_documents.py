@@ -79,9 +79,9 @@ ALONE = Status(
 )
 
 PUSHED = [
-    PushResult("biere", PushOutcome.VERIFIED, mark="286516e580b2-20261124T071434-3d814bbb", seconds=12.8),
-    PushResult("ronflex", PushOutcome.VERIFIED, mark="8197ade1b4f5-20261124T071434-46f7670b", seconds=10.9),
-    PushResult("lewi", PushOutcome.VERIFIED, mark="d0057367c154-20261124T071434-44f3aab4", seconds=12.9),
+    PushResult("biere", PushOutcome.VERIFIED, mark="99e67a9a7c43-20261129T092224-096cd307", seconds=22.9),
+    PushResult("ronflex", PushOutcome.VERIFIED, mark="0bec0e3930ea-20261129T092224-caa88017", seconds=22.7),
+    PushResult("lewi", PushOutcome.VERIFIED, mark="e680b88f21a6-20261129T092224-c3c4900d", seconds=22.7),
 ]
 
 SAMPLES: dict[tuple[str, str], tuple[int, Show]] = {
