@@ -55,13 +55,14 @@ class Series:
 class InfluxDB:
     """An InfluxDB behind a Unix socket, and the user to authenticate as; anonymous without one.
 
-    `ping_timeout` is in seconds.
+    `ping_timeout` is in seconds. `server` is the host that the socket leads to through ssh, if it is another one.
     """
 
     socket: Path
     user: str = ""
     password: str = field(default="", repr=False)
     ping_timeout: float = _PING_TIMEOUT
+    server: str = ""
 
     def query(self, *statements: str, database: str = "", within: float = _QUERY_TIMEOUT) -> list[list[Series]]:
         """Send statements in one request and return the series of each. Times are in seconds since 1970.
@@ -112,7 +113,7 @@ class InfluxDB:
             yield from (line for line in response.iter_lines(chunk_size=1 << 16) if line)
         except requests.exceptions.RequestException as error:
             raise InfluxDBUnreachableError(
-                f"InfluxDB closed the connection before the response was complete ({self.socket})"
+                f"InfluxDB closed the connection before the response was complete ({self._place()})"
             ) from error
 
     def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY_TIMEOUT) -> None:
@@ -154,9 +155,13 @@ class InfluxDB:
             return session.request(method, _BASE + path, timeout=within, **request)
         except requests.exceptions.RequestException as error:
             raise InfluxDBUnreachableError(
-                f"InfluxDB does not answer on {self.socket}",
-                hint="`aresmon status` shows whether it is running; `aresmon up` starts it",
+                f"InfluxDB does not answer on {self._place()}",
+                hint="`aresmon status` shows whether it is running; `aresmon up` starts it"
+                + (f", on {self.server}" if self.server else ""),
             ) from error
+
+    def _place(self) -> str:
+        return f"{self.server}, through ssh" if self.server else str(self.socket)
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:

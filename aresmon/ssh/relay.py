@@ -9,7 +9,10 @@ import threading
 def main(path: str) -> None:
     """Copy both ways until one side closes."""
     peer = socket.socket(socket.AF_UNIX)
-    peer.connect(path)
+    # The address of a Unix socket is limited to 108 bytes; a site's folder may be longer than that.
+    folder, _, name = path.rpartition("/")
+    os.chdir(folder)
+    peer.connect(name)
 
     def send() -> None:
         while data := os.read(0, 65536):

@@ -80,7 +80,9 @@ class RemoteStack(Stack):
                 hint=f"on {config.server}: `aresmon up`",
             )
         bundle = {path.removeprefix(_BUNDLE): content for path, content in found.items() if path.startswith(_BUNDLE)}
-        influxdb = InfluxDB(sockets / SOCKET, users.ADMIN, secrets[site_secrets.INFLUXDB_ADMIN], _PING_TIMEOUT)
+        influxdb = InfluxDB(
+            sockets / SOCKET, users.ADMIN, secrets[site_secrets.INFLUXDB_ADMIN], _PING_TIMEOUT, config.server
+        )
         return cls(root, owner, transport, influxdb, sockets / _DOCKER, bundle, secrets)
 
     @property
