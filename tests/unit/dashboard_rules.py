@@ -54,11 +54,42 @@ def has_thresholds(built: Json) -> Iterator[str]:
             yield f"{panel['title']}: {steps}"
 
 
-def has_a_legend_with_the_last_and_the_highest(built: Json) -> Iterator[str]:
+def has_a_legend_that_fits(built: Json) -> Iterator[str]:
+    """None for one series; below the lines only what has room there; at the right with a width, sorted by a value."""
     for panel in every(built):
         legend = panel["options"].get("legend", {})
-        if panel["type"] == "timeseries" and (legend["calcs"] != ["lastNotNull", "max"] or not legend["showLegend"]):
+        if panel["type"] != "timeseries":
+            continue
+        grows = grows_with_the_data(panel)
+        number = sum(not query.get("hide") for query in panel["targets"])
+        if not legend["showLegend"]:
+            if number > 1 or grows:
+                yield f"{panel['title']}: its series have no names"
+        elif number == 1 and not grows:
+            yield f"{panel['title']}: a legend of one series"
+        elif legend["placement"] == "bottom":
+            if grows or number > rows_of_a_legend(panel):
+                yield f"{panel['title']}: no room for {'any number of' if grows else number} series below it"
+        elif not legend.get("width") or HEADINGS.get(legend.get("sortBy")) not in legend["calcs"]:
             yield f"{panel['title']}: {legend}"
+
+
+HEADINGS = {"Mean": "mean", "Max": "max", "Last *": "lastNotNull"}
+
+
+def grows_with_the_data(panel: Json) -> bool:
+    """Whether only the data says how many series there are."""
+    parts = [part for query in panel["targets"] for part in query.get("groupBy", [])]
+    return any(part["type"] == "tag" for part in parts) or any(query.get("rawQuery") for query in panel["targets"])
+
+
+def rows_of_a_legend(panel: Json) -> int:
+    """How many series have room below a panel: Grafana gives 35 % of its height to a legend, a row of a table has
+    21.5 pixels, and a line of a list holds two names and has 22."""
+    room = 0.35 * (38 * panel["gridPos"]["h"] - 56)
+    if panel["options"]["legend"]["displayMode"] == "table":
+        return int((room - 24) // 21.5)
+    return 2 * int(room // 22)
 
 
 def draws_a_hole_where_reports_are_missing(built: Json) -> Iterator[str]:
@@ -179,7 +210,7 @@ RULES: list[Rule] = [
     has_a_unit,
     says_what_to_do,
     has_thresholds,
-    has_a_legend_with_the_last_and_the_highest,
+    has_a_legend_that_fits,
     has_ids_of_its_own,
     stays_in_the_grid,
     has_folded_rows_that_begin_below_their_heading,

@@ -12,6 +12,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec
+from aresmon.render.grafana import legends
 from aresmon.render.grafana import queries as grafana_queries
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
 
@@ -55,7 +56,7 @@ def panel_json(
             "defaults": _defaults(panel),
             "overrides": [*_legends(panel, queries, names), *_columns(panel)],
         },
-        "options": _options(panel),
+        "options": _options(panel, several_hosts=bool(names)),
         "maxDataPoints": points,
         **({"transformations": _transformations(panel)} if _transformations(panel) else {}),
     }
@@ -151,17 +152,14 @@ def _custom(panel: Panel) -> Json:
             return {}
 
 
-def _options(panel: Panel) -> Json:
+def _options(panel: Panel, *, several_hosts: bool) -> Json:
     reduced = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     match panel.kind:
         case "timeseries":
-            legend = {
-                "displayMode": "table",
-                "placement": "bottom",
-                "showLegend": True,
-                "calcs": ["lastNotNull", "max"],
+            return {
+                "legend": legends.legend(panel, several_hosts=several_hosts),
+                "tooltip": legends.tooltip(panel, several_hosts=several_hosts),
             }
-            return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
         case "stat":
             shown = "/.*/" if any(one.influxql for one in panel.series) else ""
             return {
@@ -190,8 +188,9 @@ def _options(panel: Panel) -> Json:
         case "table":
             return {"showHeader": True, "cellHeight": "sm", "sortBy": []}
         case _:
-            legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
-            return {"legend": legend, "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.9}
+            # Each state is a word in its bar, and each bar has its name beside it.
+            legend = {"displayMode": "list", "placement": "bottom", "showLegend": False}
+            return {"legend": legend, "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8}
 
 
 def _legends(panel: Panel, queries: Sequence[Target], names: Sequence[str]) -> Iterator[Json]:
