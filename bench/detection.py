@@ -1,7 +1,7 @@
 """How long it takes until a fault is told: each rule of a site on data that turn bad, and a killed agent for real.
 
 By rule: the rules as they are rendered, a real InfluxDB with the points of bench/faults.py, and the evaluator that was
-held against Grafana (tests/grafana/evaluation.py); the clock is simulated. Grafana evaluates every minute, at a moment
+held against Grafana (aresmon/monitoring); the clock is simulated. Grafana evaluates every minute, at a moment
 of its own. *At best* the fault is read and written at once and evaluated as soon as the condition holds; *at worst* it
 happens just after a reading (10 s), its points wait for the flush and its jitter (12 s), and the evaluation has just
 been (60 s). Then comes `for`. Times are to ten seconds. Until a message leaves, Grafana waits for what else fires
@@ -31,6 +31,7 @@ from typing import Any, TypeVar
 from aresmon.config import builtin_alerts, collectors, model, view_files
 from aresmon.config.names import DATABASE
 from aresmon.influxdb.client import InfluxDB, Series
+from aresmon.monitoring import evaluation
 from aresmon.render.grafana import alert_rules
 from aresmon.system.errors import AresmonError
 from bench import push_hosts
@@ -41,7 +42,6 @@ from bench.month import INTERVAL
 from bench.push_hosts import Controller
 from bench.scratch import Scratch, influxdb
 from tests.fleet.servers import Server
-from tests.grafana import evaluation
 
 _HOUR = 3600
 _LIMIT = 4 * _HOUR  # after the fault: what does not fire by then never does

@@ -11,11 +11,11 @@ import pytest
 
 from aresmon.config import view_files
 from aresmon.influxdb.client import Series
+from aresmon.monitoring import evaluation
 from aresmon.render.grafana import alert_rules
 from aresmon.system.errors import AresmonError
 from tests.engine.alert_cases import CASES, Case
 from tests.engine.sites import Site, site_in
-from tests.grafana import evaluation
 from tests.unit.conftest import load
 
 Query = Callable[[str], list[Series]]

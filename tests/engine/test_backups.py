@@ -22,6 +22,7 @@ from aresmon.config import backup, view_files
 from aresmon.config.builtin_alerts import FOREVER
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.client import InfluxDB
+from aresmon.monitoring import evaluation
 from aresmon.render.grafana import alert_rules
 from aresmon.site.folder import Site as OurSite
 from aresmon.site.project import Project
@@ -30,7 +31,6 @@ from aresmon.system.progress import NoProgress
 from tests.engine.backups import archives, backed_up, filled_site, killed_at, points, rewritten
 from tests.engine.sites import DATABASE, Site, eventually
 from tests.engine.test_interruptions import one_off, read_until
-from tests.grafana import evaluation
 
 STAGES = ("computing checksums of the points", "backing up InfluxDB", "hashing", "storing")
 

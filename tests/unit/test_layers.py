@@ -18,7 +18,7 @@ FLOORS = [  # the lowest first; packages of one floor do not import each other
     ["config", "ssh"],
     ["site", "render", "engine"],
     ["influxdb", "grafana", "agents"],
-    ["stack"],
+    ["stack", "monitoring"],
     ["push", "backup", "upgrade"],
     ["doctor"],
     ["cli"],
