@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from aresmon.config import view_files
 from tests.engine import machine
 from tests.engine.machine import Proxy
 from tests.engine.sites import Site, client, eventually, has_grafana, site_in, up_code
@@ -88,6 +89,21 @@ def test_processors_uptime_and_load_are_the_machine_s(site: Site) -> None:
     assert last(site, "system", "uptime") == pytest.approx(machine.uptime(), abs=30)
     assert last(site, "system", "load15") == pytest.approx(os.getloadavg()[2], abs=3)
     assert 0 <= last(site, "cpu", "usage_idle", cpu="cpu-total") <= 100
+
+
+def test_the_parts_of_processor_use_and_idle_make_100_while_niced_work_runs(site: Site) -> None:
+    (panel,) = (one for one in view_files.load()["system"].panels if one.title == "Processor use")
+    parts = [one.field for one in panel.series]
+    fields = ", ".join(f'"{name}"' for name in (*parts, "usage_idle"))
+
+    with machine.niced_work():
+        statement = f"SELECT {fields} FROM cpu WHERE time > {time.time():.0f}s"
+        assert eventually(lambda: sum(len(one.rows) for one in site.query(statement)) >= 2, within=60)
+    rows = site.query(statement)[0].rows
+
+    assert max(row["usage_nice"] for row in rows) > 0.5
+    for row in rows:
+        assert sum(row[name] for name in parts) + row["usage_idle"] == pytest.approx(100, abs=0.5)
 
 
 def test_processes_are_the_machine_s_and_not_the_container_s(site: Site) -> None:
