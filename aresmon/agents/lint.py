@@ -222,7 +222,7 @@ def _check_plugins(found: Configuration) -> Iterator[LintFinding]:
 def _check_variables(found: Configuration) -> Iterator[LintFinding]:
     """Variables that are not set: Telegraf would not start, or would send their names as values."""
     missing = dict[str, int]()
-    for line, _, text in tables.strings(found.tables):
+    for line, _, text in found.strings:
         try:
             telegraf_text.substitute(text, found.environment)
         except MissingVariableError as error:
@@ -241,7 +241,7 @@ def _unset(found: Configuration) -> Iterator[tuple[int, str, bool]]:
     name of a variable, since it would be sent as a password or token, and a ${NAME} in what decides where points go.
     """
     named = set[tuple[str, bool]]()
-    for line, path, text in tables.strings(found.tables):
+    for line, path, text in found.strings:
         for one in telegraf_text.find_unset(text, found.environment):
             name, is_braced = one["named"] or one["braced"], one["named"] is None
             if name != name.upper() or not (is_braced or len(name) >= _SHORTEST_NAME):

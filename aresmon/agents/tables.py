@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aresmon.config import telegraf_text, telegraf_toml
 from aresmon.config.telegraf_text import MissingVariableError
 from aresmon.config.telegraf_toml import TomlTable
 
+# The first line of what aresmon generates names the host; the rest is the same for all hosts with the same collectors.
+_HEADING = re.compile(r"#[ -~]*(?=\n)")
 
-@functools.lru_cache(maxsize=4)
+
 def parse(text: str) -> TomlTable:
-    """Parse a configuration as it is written. Cached, since each is read several times in a row."""
+    """Parse a configuration as it is written. Cached, since many hosts have the same one except for its heading."""
+    return _parse(_HEADING.sub("#", text, count=1) if text.startswith("#") else text)
+
+
+@functools.lru_cache(maxsize=16)
+def _parse(text: str) -> TomlTable:
     return telegraf_toml.parse(text)
 
 
@@ -39,12 +47,18 @@ class Settings:
         return self.written.lines.get(key, self.written.line)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
-    """A configuration, with the variables that the host's Telegraf can read."""
+    """A configuration, with the variables that the host's Telegraf can read. Each of its tables is read once."""
 
     tables: TomlTable
     environment: Mapping[str, str]
+    _read: dict[int, Settings] = field(default_factory=dict, init=False, repr=False)
+
+    @functools.cached_property
+    def strings(self) -> list[tuple[int, tuple[str, ...], str]]:
+        """Every string, with its line and the keys that lead to it."""
+        return list(strings(self.tables))
 
     @property
     def agent(self) -> Settings | None:
@@ -76,12 +90,19 @@ class Configuration:
         return [self.read(one) for one in value] if isinstance(value, list) else value
 
     def _settings(self, name: str, table: TomlTable) -> Settings:
-        return Settings(name, table, self.read(table))
+        if id(table) not in self._read:
+            self._read[id(table)] = Settings(name, table, self.read(table))
+        return self._read[id(table)]
 
 
 def of(text: str, environment: Mapping[str, str]) -> Configuration:
     """Parse a configuration. Raises TelegrafTomlError."""
-    return Configuration(parse(text), environment)
+    return _of(text, frozenset(environment.items()))
+
+
+@functools.lru_cache(maxsize=8)
+def _of(text: str, environment: frozenset[tuple[str, str]]) -> Configuration:
+    return Configuration(parse(text), dict(environment))
 
 
 def strings(table: TomlTable, path: tuple[str, ...] = ()) -> Iterator[tuple[int, tuple[str, ...], str]]:

@@ -30,6 +30,7 @@ _VARIABLE = re.compile(
     r"|\{(?:(?P<braced>[_a-z][_a-z0-9]*)(?P<rest>:?[-+?].*)?\}|(?P<invalid>)))",
     re.IGNORECASE,
 )
+_BRACE = re.compile(r"\$\{|\}")
 
 
 class MissingVariableError(Exception):
@@ -120,14 +121,9 @@ def _nested(text: str, environment: Mapping[str, str]) -> str:
 
 def _closing_brace(text: str) -> int:
     """Where the first ${ of a text is closed, with the ones inside it; -1 if it is not."""
-    depth = at = 0
-    while at < len(text):
-        if text[at] == "}":
-            depth -= 1
-            if depth == 0:
-                return at
-        if text.startswith("${", at):
-            depth += 1
-            at += 1
-        at += 1
+    depth = 0
+    for found in _BRACE.finditer(text):
+        depth += 1 if found[0] == "${" else -1
+        if depth == 0 and found[0] == "}":
+            return found.start()
     return -1
