@@ -77,8 +77,8 @@ def _memory(usage: float, limit: float, machine: float) -> tuple[Points, Points]
     return _container("docker_container_mem", usage=usage, limit=limit), points("docker", memory_total=machine)
 
 
-def _restarts(every: float) -> Points:
-    return _container("docker_container_status", started_at=lambda age: age // every)
+def _restarts(count: Callable[[float], float], started: Callable[[float], float] = lambda age: 0.0) -> Points:
+    return _container("docker_container_status", restart_count=count, started_at=started)
 
 
 def _stopped(status: str, code: int) -> Points:
@@ -132,7 +132,13 @@ CASES: dict[str, Case] = {
         points("diskio", "name=sda", weighted_io_time=grows(12 * 60_000)),
         points("diskio", "name=sda", weighted_io_time=grows(8 * 60_000)),
     ),
-    "container-restarting-warning": case(_restarts(180), _restarts(600), _restarts(10**9)),
+    "container-restarting-warning": case(
+        _restarts(grows(1 / 3)),
+        _restarts(grows(1 / 10)),
+        _restarts(lambda age: 9.0),  # long ago
+        _restarts(lambda age: 0.0, started=lambda age: age // 60),  # started by somebody each minute
+        _restarts(lambda age: 9.0 if age > 400 else 0.0),  # recreated
+    ),
     "container-stopped-warning": case(
         _stopped("exited", 1), _stopped("exited", 0), _stopped("running", 1), _stopped("created", 0)
     ),

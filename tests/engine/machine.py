@@ -11,10 +11,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from aresmon.engine.images import pins
@@ -89,13 +90,28 @@ def containers() -> Iterator[dict[str, str]]:
             one.remove(force=True)
 
 
+def remove(name: str) -> None:
+    """Remove the container of this name, if there is one."""
+    with suppress(NotFound):
+        client().containers.get(name).remove(force=True)
+
+
+def replace(name: str) -> None:
+    """Run a new container in place of the one of this name, as a person does who deploys."""
+    remove(name)
+    client().containers.run(
+        pins()["telegraf"].build, ["sleep", "3600"], entrypoint="", detach=True, name=name, network_mode="none"
+    )
+
+
 @contextmanager
-def restarting() -> Iterator[str]:
-    """A container that ends with an error as soon as it runs, and is started again and again; its name."""
+def restarting(after: float = 0) -> Iterator[str]:
+    """A container that ends with an error so many seconds after its start, and is started again and again; its
+    name."""
     name = f"{names.fresh()}-again"
     started = client().containers.run(
         pins()["telegraf"].build,
-        ["bash", "-c", "exit 1"],
+        ["bash", "-c", f"sleep {after}; exit 1"],
         entrypoint="",
         detach=True,
         name=name,

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from aresmon.config import view_files
+from aresmon.monitoring import evaluation
+from aresmon.render.grafana import alert_rules
 from tests.engine import machine
 from tests.engine.machine import Proxy
 from tests.engine.sites import Site, client, eventually, has_grafana, site_in, up_code
+from tests.harness import names
 
 HOST = "box"
 SERVERS = (("alive", "server"), ("dead", "server"), ("BACKEND", "backend"))
@@ -180,6 +183,31 @@ def test_a_container_that_ended_shows_its_exit_code(site: Site, others: dict[str
     assert last(site, "docker_container_status", "exitcode", container_name=others["ended"]) == 3
     assert tag_values_of(site, others["ended"]) == {"exited"}
     assert tag_values_of(site, others["running"]) == {"running"}
+
+
+def test_a_container_that_its_engine_restarts_fires_and_one_that_is_replaced_does_not(site: Site) -> None:
+    """Docker waits longer after each quick end, so that this one runs for long enough that it does not."""
+    rules = json.loads((site.bundle / alert_rules.RULES).read_text(encoding="utf-8"))
+    found = (rule for group in rules["groups"] for rule in group["rules"])
+    rule = next(rule for rule in found if rule["uid"] == "container-restarting-warning")
+    replaced = f"{names.fresh()}-replaced"
+
+    def containers_that_fire() -> set[str]:
+        return {dict(labels)["container_name"] for labels in evaluation.firing(rule, site.query, time.time())}
+
+    def has_fired(name: str) -> bool:
+        machine.replace(replaced)
+        return name in containers_that_fire()
+
+    try:
+        with machine.restarting(11) as name:
+            assert eventually(lambda: has_fired(name), within=240, every=5)
+            starts = site.query(f"SELECT started_at FROM docker_container_status WHERE container_name = '{replaced}'")
+            assert len({row["started_at"] for row in starts[0].rows}) > 4
+            assert replaced not in containers_that_fire()
+            assert not containers_that_fire() & {str(one.name) for one in site.containers().values()}
+    finally:
+        machine.remove(replaced)
 
 
 def test_a_failing_health_check_shows(site: Site, others: dict[str, str]) -> None:
