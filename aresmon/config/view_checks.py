@@ -22,10 +22,12 @@ KINDS: Mapping[str, FieldKind] = {
 """What a measurement calls its fields, and the kind that each of them then is."""
 _WORD = re.compile(r"[a-z][a-z_]*")
 _SAYS = {
-    "from": {"from", "field", "aggregate", "rate", "increase", "math", "where", "by", "name"},
-    "formula": {"formula", "of", "name"},
-    "influxql": {"influxql", "name"},
+    "from": {"from", "field", "aggregate", "rate", "increase", "math", "where", "by", "name", "role"},
+    "formula": {"formula", "of", "name", "role"},
+    "influxql": {"influxql", "name", "role"},
 }
+BELOW = ("out", "written")
+"""Roles whose lines are drawn below zero."""
 _TAKEN = ("Host", "Newest point", "newest", "uid")  # columns that the overview has by itself
 
 
@@ -44,6 +46,7 @@ def find_problems(document: Document, known: Mapping[str, Measurement]) -> Itera
                 yield from _name_problems(document, place, series)
                 if kind == "columns" or one.get("kind") == "table":
                     yield from _cell_problems(document, place, series, one["title"] if kind == "columns" else "")
+                yield from _role_problems(document, place, series, one if kind == "panels" else None)
             yield from _scale_problems(document, (kind, index), one)
             if one.get("place") == "own" and "dashboard" not in data:
                 message = "stands nowhere: `own` is the collector's dashboard, and this file has no `dashboard`"
@@ -95,8 +98,25 @@ def _scale_problems(document: Document, keys: Keys, one: Mapping[str, Any]) -> I
         if not any(all(way * (after - before) > 0 for before, after in pairwise(steps)) for way in ways):
             wanted = {(1, -1): "grow or fall", (1,): "grow", (-1,): "fall"}[ways]
             yield document.problem((*keys, key), f"its values must {wanted} from the least severity to the worst")
+    if "soft_max" in one and ("max" in one or one.get("kind", "timeseries") != "timeseries"):
+        yield document.problem((*keys, "soft_max"), "has no effect beside `max`, or in what is no `timeseries`")
     if one.get("min", -math.inf) >= one.get("max", math.inf):
         yield document.problem((*keys, "max"), f"must be more than min, which is {one['min']:g}")
+
+
+def _role_problems(
+    document: Document, keys: Keys, series: Mapping[str, Any], panel: Mapping[str, Any] | None
+) -> Iterator[YamlProblem]:
+    """Roles of what is not drawn as lines, and a scale that ends where the lines of one begin."""
+    for name, part in series.get("of", {}).items():
+        if "role" in part:
+            yield document.problem((*keys, "of", name, "role"), "has no effect in a part of a formula")
+    if "role" not in series:
+        return
+    if panel is None or panel.get("kind", "timeseries") != "timeseries":
+        yield document.problem((*keys, "role"), "has no effect: only the lines of a `timeseries` have one")
+    elif series["role"] in BELOW and "min" in panel:
+        yield document.problem((*keys, "role"), "is drawn below zero, where the panel's `min` ends; take `min` out")
 
 
 def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) -> Iterator[YamlProblem]:

@@ -176,6 +176,7 @@ def _panel(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Panel:
         levels=_levels(data.get("thresholds")),
         minimum=data.get("min"),
         maximum=data.get("max"),
+        soft_maximum=data.get("soft_max"),
         decimals=data.get("decimals"),
         stack=data.get("stack", False),
         width=data.get("width", 0),
@@ -230,6 +231,7 @@ def _series(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Series
         formula=data.get("formula", ""),
         parts=tuple((name, _series(part, known)) for name, part in data.get("of", {}).items()),
         influxql=data.get("influxql", ""),
+        role=data.get("role", ""),
     )
 
 

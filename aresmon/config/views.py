@@ -43,7 +43,7 @@ class Condition:
 class SeriesSpec:
     """Values over time: of one field, or what a formula makes of several (`parts`, by name), or what a
     statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant; `policy` is the
-    one retention policy that has it, empty where all have."""
+    one retention policy that has it, empty where all have; `role` is what it is, as `used` or `out`, for its look."""
 
     measurement: str = ""
     field: str = ""
@@ -58,6 +58,7 @@ class SeriesSpec:
     parts: tuple[tuple[str, SeriesSpec], ...] = ()
     influxql: str = ""
     policy: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One thing to look at. `show` are words and colours by value."""
+    """One thing to look at. `show` are words and colours by value; the scale reaches to `soft_maximum` at least."""
 
     title: str
     kind: str
@@ -80,6 +81,7 @@ class Panel:
     levels: Levels | None = None
     minimum: float | None = None
     maximum: float | None = None
+    soft_maximum: float | None = None
     decimals: int | None = None
     stack: bool = False
     width: int = 0

@@ -6,13 +6,13 @@ Source: Grafana 12, kinds/dashboard/dashboard_kind.cue, and each panel plug-in's
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
-from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec
-from aresmon.render.grafana import legends
+from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec, tags_of
+from aresmon.render.grafana import legends, roles
 from aresmon.render.grafana import queries as grafana_queries
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
 
@@ -20,7 +20,6 @@ DATASOURCE = "${datasource}"
 Json = dict[str, Any]
 
 _COLORS = {"information": "blue", "warning": "orange", "critical": "red"}
-_CALM = "green"
 # A step without a point is drawn as a hole from a minute on: that is six reports that did not come.
 _LONGEST_BRIDGE = 60_000  # milliseconds
 # So that steps are a minute from twelve hours on, and an hour from three weeks on, as the downsampled points are.
@@ -44,17 +43,18 @@ def panel_json(
 ) -> Json:
     """The panel, without its place. `names` are tags put before each series' name: a board over all hosts needs
     to tell them apart. `points` is the most that a series may have."""
-    queries = list(_queries(panel, scope, names))
+    letters = _letters()
+    queries = [list(_asked(panel, series, scope, names, letters)) for series in panel.series]
     return {
         "id": panel_id(collector, panel.title),
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,
         "datasource": {"type": grafana_queries.DATASOURCE_TYPE, "uid": DATASOURCE},
-        "targets": queries,
+        "targets": [query for several in queries for query in several],
         "fieldConfig": {
             "defaults": _defaults(panel),
-            "overrides": [*_legends(panel, queries, names), *_columns(panel)],
+            "overrides": [*_looks(panel, queries, names), *_columns(panel)],
         },
         "options": _options(panel, several_hosts=bool(names)),
         "maxDataPoints": points,
@@ -62,15 +62,15 @@ def panel_json(
     }
 
 
-def thresholds(levels: Levels | None) -> Json:
-    """Colours from values on. Falling levels are coloured below them: red first, then towards green."""
+def thresholds(levels: Levels | None, calm: str = roles.NOTHING_WRONG) -> Json:
+    """Colours from values on. Falling levels are coloured below them: red first, then towards the calm one."""
     if levels is None:
-        return {"mode": "absolute", "steps": [{"color": _CALM, "value": None}]}
+        return {"mode": "absolute", "steps": [{"color": calm, "value": None}]}
     steps = sorted(levels.steps, key=lambda step: step[1])
     if not levels.falling:
-        colored = [(None, _CALM), *((value, _COLORS[severity]) for severity, value in steps)]
+        colored = [(None, calm), *((value, _COLORS[severity]) for severity, value in steps)]
     else:
-        colors = [*(_COLORS[severity] for severity, _ in steps), _CALM]
+        colors = [*(_COLORS[severity] for severity, _ in steps), calm]
         colored = list(zip((None, *(value for _, value in steps)), colors, strict=True))
     return {"mode": "absolute", "steps": [{"color": color, "value": value} for value, color in colored]}
 
@@ -78,13 +78,18 @@ def thresholds(levels: Levels | None) -> Json:
 # Queries ---------------------------------------------------------------------------------------------
 
 
-def _queries(panel: Panel, scope: Scope, names: Sequence[str]) -> Iterator[Target]:
-    letters = iter(f"{first}{second}" for first in ("", *ascii_uppercase) for second in ascii_uppercase)
+def _letters() -> Iterator[str]:
+    return (f"{first}{second}" for first in ("", *ascii_uppercase) for second in ascii_uppercase)
+
+
+def _asked(
+    panel: Panel, series: SeriesSpec, scope: Scope, names: Sequence[str], letters: Iterator[str]
+) -> Iterator[Target]:
+    """The queries of one series, of which the last one is shown."""
     form = "table" if panel.kind == "table" else "time_series"
     inside = scope.without_steps() if form == "table" else scope
-    for series in panel.series:
-        named = _named(series, names) if form == "time_series" else series
-        yield from _series_queries(named, inside, letters, form)
+    named = _named(series, names) if form == "time_series" else series
+    yield from _series_queries(named, inside, letters, form)
 
 
 def _named(series: SeriesSpec, names: Sequence[str]) -> SeriesSpec:
@@ -118,10 +123,11 @@ def _series_queries(series: SeriesSpec, scope: Scope, letters: Iterator[str], fo
 def _defaults(panel: Panel) -> Json:
     defaults: Json = {
         "unit": panel.unit,
-        "thresholds": thresholds(panel.levels),
-        "color": {"mode": "palette-classic"} if panel.kind == "timeseries" else {"mode": "thresholds"},
+        # A bar needs a colour to be seen; a number and a line have one.
+        "thresholds": thresholds(panel.levels, **({"calm": "blue"} if panel.kind in ("gauge", "bargauge") else {})),
+        "color": roles.colors(panel) if panel.kind == "timeseries" else {"mode": "thresholds"},
         "custom": _custom(panel),
-        "mappings": [_mapping(panel.show)] if panel.show else [],
+        "mappings": list(_mappings(panel.show)),
         "noValue": "no data",
     }
     for key, value in (("min", panel.minimum), ("max", panel.maximum), ("decimals", panel.decimals)):
@@ -133,16 +139,18 @@ def _defaults(panel: Panel) -> Json:
 def _custom(panel: Panel) -> Json:
     match panel.kind:
         case "timeseries":
+            mirrored = roles.is_mirrored(panel)
             return {
                 "drawStyle": "line",
                 "lineInterpolation": "linear",
-                "lineWidth": 1,
-                "fillOpacity": 30 if panel.stack else 8,
+                "lineWidth": 0 if panel.stack else 1,
+                "fillOpacity": 60 if panel.stack else 8,
                 "showPoints": "never",
                 "spanNulls": _LONGEST_BRIDGE,
                 "stacking": {"mode": "normal" if panel.stack else "none", "group": "A"},
-                "thresholdsStyle": {"mode": "line" if panel.levels else "off"},
-                "axisSoftMin": 0,
+                "thresholdsStyle": {"mode": "dashed" if panel.levels else "off"},
+                **({"axisCenteredZero": True} if mirrored else {"axisSoftMin": 0}),
+                **({} if panel.soft_maximum is None else {"axisSoftMax": panel.soft_maximum}),
             }
         case "state-timeline":
             return {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
@@ -193,15 +201,19 @@ def _options(panel: Panel, *, several_hosts: bool) -> Json:
             return {"legend": legend, "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8}
 
 
-def _legends(panel: Panel, queries: Sequence[Target], names: Sequence[str]) -> Iterator[Json]:
-    """An expression's series are called after its letter: what was meant is put there instead."""
-    refs = [query["refId"] for query in queries if query["datasource"] == EXPRESSION]
-    for ref, series in zip(refs, (one for one in panel.series if one.parts), strict=True):
-        shown = PLACEHOLDER.sub(r"${__field.labels.\1}", _named(series, names).name)
-        yield {
-            "matcher": {"id": "byFrameRefID", "options": ref},
-            "properties": [{"id": "displayName", "value": shown}],
-        }
+def _looks(panel: Panel, queries: Sequence[Sequence[Target]], names: Sequence[str]) -> Iterator[Json]:
+    """How each series looks, by the query that is shown of it. An expression's series would be called after its
+    letter: what was meant is put there instead."""
+    for series, several in zip(panel.series, queries, strict=True):
+        shown = several[-1]
+        properties: list[Json] = []
+        if shown["datasource"] == EXPRESSION:
+            name = PLACEHOLDER.sub(r"${__field.labels.\1}", _named(series, names).name)
+            properties.append({"id": "displayName", "value": name})
+        if panel.kind == "timeseries":
+            properties.extend(roles.properties(series, panel, is_set=bool(names or tags_of(series))))
+        if properties:
+            yield {"matcher": {"id": "byFrameRefID", "options": shown["refId"]}, "properties": properties}
 
 
 def _columns(panel: Panel) -> Iterator[Json]:
@@ -225,13 +237,16 @@ def _transformations(panel: Panel) -> list[Json]:
     return []
 
 
-def _mapping(show: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
-    return {
-        "type": "value",
-        "options": {
-            value: {"text": text, "color": color, "index": index} for index, (value, text, color) in enumerate(show)
-        },
+def _mappings(show: Sequence[tuple[str, str, str]]) -> Iterator[Json]:
+    if not show:
+        return
+    states = {
+        value: {"text": text, "color": roles.GRAY if color == "gray" else color, "index": index}
+        for index, (value, text, color) in enumerate(show)
     }
+    yield {"type": "value", "options": states}
+    nothing = {"text": "no data", "color": "transparent", "index": len(show)}
+    yield {"type": "special", "options": {"match": "null", "result": nothing}}
 
 
 def panel_id(collector: str, title: str) -> int:

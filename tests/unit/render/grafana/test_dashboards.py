@@ -333,13 +333,13 @@ def test_wide_and_tall_panels_are_laid_without_an_overlap() -> None:
 @pytest.mark.parametrize(
     ("levels", "steps"),
     [
-        (None, [(None, "green")]),
-        (Levels((("warning", 90),)), [(None, "green"), (90, "orange")]),
-        (Levels((("warning", 90), ("critical", 97))), [(None, "green"), (90, "orange"), (97, "red")]),
-        (Levels((("critical", 1),), falling=True), [(None, "red"), (1, "green")]),
+        (None, [(None, "text")]),
+        (Levels((("warning", 90),)), [(None, "text"), (90, "orange")]),
+        (Levels((("warning", 90), ("critical", 97))), [(None, "text"), (90, "orange"), (97, "red")]),
+        (Levels((("critical", 1),), falling=True), [(None, "red"), (1, "text")]),
         (
             Levels((("information", 20), ("warning", 10), ("critical", 5)), falling=True),
-            [(None, "red"), (5, "orange"), (10, "blue"), (20, "green")],
+            [(None, "red"), (5, "orange"), (10, "blue"), (20, "text")],
         ),
     ],
 )

@@ -1,0 +1,85 @@
+"""How a series looks, by what it is: one role has one colour on all pages.
+
+The colours are named, so that each theme of Grafana has its own shade of them, and two of them on one panel stay apart
+for the colour-blind; blue is what is used and what is well, and red is kept for what is lost. Source: Grafana 12,
+packages/grafana-data/src/themes/createVisualizationColors.ts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aresmon.config.views import Panel, SeriesSpec, tags_of
+
+Json = dict[str, Any]
+
+GRAY = "#8e8e8e"
+NOTHING_WRONG = "text"
+_DASHES = {"fill": "dash", "dash": [6, 6]}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A colour; whether the line is drawn below zero; whether it is a limit, dashed and outside of every stack."""
+
+    color: str
+    is_below: bool = False
+    is_limit: bool = False
+
+
+_MAIN = "blue"
+ROLES: Mapping[str, Look] = {
+    "used": Look(_MAIN),
+    "ok": Look(_MAIN),
+    "in": Look(_MAIN),
+    "out": Look(_MAIN, is_below=True),
+    "read": Look(_MAIN),
+    "written": Look(_MAIN, is_below=True),
+    "system": Look("super-light-blue"),
+    "cached": Look("super-light-blue"),
+    "background": Look("dark-purple"),
+    "guest": Look("yellow"),
+    "interrupts": Look(GRAY),
+    "wait": Look("orange"),
+    "steal": Look("red"),
+    "failed": Look("red"),
+    "stopped": Look(GRAY),
+    "unknown": Look(GRAY),
+    "second": Look(GRAY),
+    "third": Look("dark-purple"),
+    "total": Look("text", is_limit=True),
+    "limit": Look("text", is_limit=True),
+}
+
+
+def is_mirrored(panel: Panel) -> bool:
+    """Whether some of its series are drawn below zero."""
+    return any(ROLES[one.role].is_below for one in panel.series if one.role)
+
+
+def colors(panel: Panel) -> Json:
+    """Of series without a role. One for each interface or container has the colour of its name, everywhere."""
+    by_name = any(tags_of(one) for one in panel.series)
+    return {"mode": "palette-classic-by-name" if by_name else "palette-classic"}
+
+
+def properties(series: SeriesSpec, panel: Panel, *, is_set: bool) -> Iterator[Json]:
+    """What an override says of one query's lines; `is_set` where they are as many as the data has."""
+    look = ROLES[series.role] if series.role else None
+    # Interfaces that are all blue could not be told apart; what fails or waits is red or orange whichever it is of.
+    if look is not None and not (is_set and look.color == _MAIN):
+        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": look.color}}
+    if look is not None and look.is_below:
+        yield {"id": "custom.transform", "value": "negative-Y"}
+    if look is not None and look.is_limit:
+        yield {"id": "custom.lineStyle", "value": _DASHES}
+        yield {"id": "custom.fillOpacity", "value": 0}
+        if panel.stack:
+            yield {"id": "custom.lineWidth", "value": 1}
+            yield {"id": "custom.stacking", "value": {"mode": "none", "group": "B"}}
+    if series.increase:
+        # Events are counted, not measured: a line between two counts would say that there were some meanwhile.
+        yield {"id": "custom.drawStyle", "value": "bars"}
+        yield {"id": "custom.fillOpacity", "value": 60}
