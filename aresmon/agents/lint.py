@@ -177,7 +177,7 @@ def _go_duration(text: str, units: Mapping[str, float]) -> float | None:
     return sign * sum(float(number) * units[unit] for number, unit in parts)
 
 
-def _own_interval(plugin: Settings) -> float | None:
+def own_interval(plugin: Settings) -> float | None:
     """The interval of a plug-in. Telegraf reads a text without days, ignores a number, and takes zero for none."""
     interval = plugin.read.get("interval", "0s")
     return _go_duration(interval, _SECONDS) if isinstance(interval, str) else 0.0
@@ -213,7 +213,7 @@ def _check_plugins(found: Configuration) -> Iterator[LintFinding]:
                 schemes = ", ".join(f"{one}://" for one in _SCHEMES)
                 yield LintFinding(f"outputs.influxdb: '{shown}' must start with one of {schemes}", output.line("urls"))
     for one in found.plugins("inputs"):
-        length = _own_interval(one)
+        length = own_interval(one)
         if length is None or length < 0:
             what = f"{one.name}: interval = {one.written['interval']!r}: must be a duration, such as '10s' or '24h'"
             yield LintFinding(what, one.line("interval"))

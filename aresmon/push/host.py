@@ -27,7 +27,7 @@ _EXTENSION = 60
 _COMMIT = "commit"
 _RETRY = "run the same command again"
 # Until the host has reported the next state, it has changed nothing that it does not restore without a `commit`.
-_BEFORE_CHANGES = frozenset({"lock", "probe", "stage", "check"})
+_BEFORE_CHANGES = frozenset({"lock", "probe", "stage", "check", "wait"})
 # The message with which a host reports an outcome, by the word that its state file has for it.
 _OUTCOMES = {"committed": "committed", "undone": "rolled-back"}
 

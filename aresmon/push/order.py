@@ -9,9 +9,11 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from aresmon.agents import lint
+from aresmon.agents import lint, readings
+from aresmon.agents.readings import NO_READINGS, ReadingTimes
 from aresmon.config import names
 from aresmon.config.model import Host
+from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.push.agent_files import AgentFiles, PreparedAgent
 from aresmon.push.protocol import PushOrder, WriteAccess
 from aresmon.render import telegraf
@@ -79,6 +81,7 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         by=options.by,
         deadline=options.deadline or lint.read_timing(body, agent.variables).deadline,
         flush=lint.rounded_interval(body, agent.variables),
+        readings=readings.read(body, agent.variables),
         names=tuple(sorted([*agent.variables, "ARESMON_PASSWORD"])),
         outputs=tuple(lint.output_urls(body, agent.variables)),
         access=_access(agent),
@@ -105,6 +108,7 @@ def _order_as_found(target: Target, content: bytes, files: AgentFiles, options: 
         transaction=_transaction(),
         by=options.by,
         deadline=options.deadline or 2 * _AS_FOUND,
+        readings=_readings_as_found(content, agent),
         names=tuple(sorted([*agent.variables, "ARESMON_PASSWORD"])),
         authority=agent.authority,
         verify=False,
@@ -113,6 +117,14 @@ def _order_as_found(target: Target, content: bytes, files: AgentFiles, options: 
         break_lock=options.break_lock,
         as_found=_AS_FOUND,
     )
+
+
+def _readings_as_found(content: bytes, agent: PreparedAgent) -> ReadingTimes:
+    """When an agent reads with this configuration; unknown where it cannot be parsed."""
+    try:
+        return readings.read(content.decode(), agent.variables)
+    except (UnicodeDecodeError, TelegrafTomlError):
+        return NO_READINGS
 
 
 def _transaction() -> str:

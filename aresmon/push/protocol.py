@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from aresmon.agents.readings import NO_READINGS, ReadingTimes
 from aresmon.config.model import AgentKind
 from aresmon.ssh.transport import LostError, Transport, reported
 from aresmon.system.errors import AresmonError
@@ -21,7 +22,8 @@ Mode = Literal["push", "look"]
 
 _NO_TERMINAL = "must have a tty"  # sudo's word for requiretty, whatever the host's language: it is started in English
 _REMOTE = Path(__file__).with_name("remote")
-_PARTS = ("common", "agent", "probe", "stage", "journal", "switch", "rollback", "main")  # the last one runs the others
+# The last one runs the others.
+_PARTS = ("common", "agent", "probe", "stage", "moment", "journal", "switch", "rollback", "main")
 
 
 @cache
@@ -84,9 +86,9 @@ class PushOrder:
     `names` are the variables that its environment file sets, `outputs` the URLs to which its configuration writes.
     `content` is a hash of all that is deployed, `mark` the config ID that its points will have, `output` a hash of the
     output's settings. `deadline` is in seconds from the agent's start. With `flush`, in seconds, the agent is made to
-    send its points a second after each multiple of it on the clock, when it has just read its inputs. With `access`,
-    the write permission is tested before anything is changed; `authority` is the path of the CA certificate for that,
-    empty if the host trusts the edge's already.
+    send its points a second after each multiple of it on the clock, when it has just read its inputs. The agent is
+    restarted between two of its `readings`. With `access`, the write permission is tested before anything is changed;
+    `authority` is the path of the CA certificate for that, empty if the host trusts the edge's already.
 
     `replaces` are the SHA-256 of configurations that may be replaced on a first push, since they are kept. With
     `as_found`, a configuration is brought back as it was found on the host: Telegraf's check is skipped, and the push
@@ -102,6 +104,7 @@ class PushOrder:
     by: str
     deadline: int
     flush: int = 0
+    readings: ReadingTimes = NO_READINGS
     names: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     access: WriteAccess | None = None
@@ -182,6 +185,7 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "output": order.output,
         "deadline": str(order.deadline),
         "flush": str(order.flush),
+        "readings": str(order.readings),
         "names": " ".join(order.names),
         "outputs": " ".join(_host_names(order.outputs)),
         "authority": order.authority,

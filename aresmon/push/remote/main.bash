@@ -36,6 +36,7 @@ push() {
   report_buffer
   stage
   check
+  await_moment || exit 0
   read -t 0 && exit 0 # no command is sent before the agent runs: the connection has ended, and with it the push
   prepare
   switch

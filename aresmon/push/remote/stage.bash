@@ -67,12 +67,15 @@ check_replaceable() { # no file may be a mount point or, like its folder, immuta
 }
 
 check() { # by the agent's own program, as its own user, with every file that it will read
-  local output
+  local output code began
   emit "state check"
   [ "${request[as_found]:-0}" != 1 ] || return 0
   test_write
+  began=${EPOCHREALTIME/[.,]/}
   if [ "${request[kind]}" = docker ]; then output=$(check_docker 2>&1); else output=$(check_systemd 2>&1); fi
-  [ $? -eq 0 ] && return
+  code=$?
+  check_took=$((${EPOCHREALTIME/[.,]/} - began))
+  [ $code -eq 0 ] && return
   output=$(printf '%s' "$output" | tail -n 4 | tr '\n' ' ')
   refuse "check ${output:-the check failed without a message}"
 }

@@ -433,7 +433,7 @@ def test_requiretty_is_named_with_the_line_that_ends_it(points: Points) -> None:
     assert "--ask-sudo" not in pushed.result.next
 
 
-@pytest.mark.parametrize("state", ["lock", "probe", "stage", "check", "prepare"])
+@pytest.mark.parametrize("state", ["lock", "probe", "stage", "check", "wait", "prepare"])
 def test_a_connection_that_breaks_before_anything_is_changed_changed_nothing(points: Points, state: str) -> None:
     host = Scripted([[PROBE, f"@state {state}", LOST], look("committed", tx="t0")])
 
