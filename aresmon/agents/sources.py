@@ -205,8 +205,10 @@ class Releases:
     def add(self, body: str | bytes, release: Release) -> None:
         """Store a release, and delete the oldest ones above the limit; the first found configuration is kept."""
         content = body if isinstance(body, bytes) else body.encode()
-        files.write(self._conf(release.number), content, mode=0o600)
-        self._about(release.number).write(release)
+        about = self._about(release.number)
+        files.write_together({self._conf(release.number): content, about.path: about.encode(release)}, mode=0o600)
+        if sum(1 for _ in self.folder.glob("*.json")) <= KEPT:
+            return
         for old in [one for one in self.all() if one.by != _FOUND][:-KEPT]:
             self._about(old.number).delete()
             self._conf(old.number).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -76,15 +76,17 @@ async def roll_out(
     *,
     pace: RolloutPace,
     observer: PushObserver,
+    record: Callable[[PushResult], Awaitable[None]] | None = None,
 ) -> list[PushResult]:
-    """Push to every host, wave by wave. `observer` gets each result at once, in the order in which they end.
+    """Push to every host, wave by wave. `observer` gets each result at once, in the order in which they end, after it
+    was recorded by `record`.
 
     The first ^C rolls the running pushes back and starts no more. Raises AresmonError, before anything is changed, if
     InfluxDB does not answer, so that no data could be verified.
     """
     if verifier is not None:
         await verifier.check_connection()
-    rolling = _Rollout(verifier, pace, observer)
+    rolling = _Rollout(verifier, pace, observer, record)
     results: list[PushResult] = []
     with _interruptions(rolling.stop):
         for size in waves(len(jobs), pace.canary):
@@ -100,8 +102,9 @@ class _Rollout:
         verifier: Verifier | None,
         pace: RolloutPace,
         observer: PushObserver,
+        record: Callable[[PushResult], Awaitable[None]] | None,
     ) -> None:
-        self.verifier, self.pace, self.observer = verifier, pace, observer
+        self.verifier, self.pace, self.observer, self.record = verifier, pace, observer, record
         self.stop = asyncio.Event()
         self.places = asyncio.Semaphore(pace.parallel)
         self.failures = 0
@@ -116,6 +119,8 @@ class _Rollout:
             )
         result = replace(result, commit=job.target.commit, notes=(*job.target.notes, *result.notes))
         self.failures += is_failure(result)
+        if self.record is not None:
+            await self.record(result)
         self.observer.finished(result)
         return result
 

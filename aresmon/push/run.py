@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aresmon.agents import lint, sources
@@ -34,6 +36,8 @@ from aresmon.system import git
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_schema import did_you_mean
 
+# Threads that write results to the disk. Its answers take longer than anything else here; several come together.
+_RECORDERS = 8
 # Outcomes after which a host's data may look different: the dashboards show these pushes.
 _EVENTFUL = frozenset(
     {PushOutcome.VERIFIED, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
@@ -123,8 +127,15 @@ async def push(
     if not ready:
         return refused
     verifier = Verifier(session.influxdb) if options.verify else None
-    recorder = _Recorder(session, {job.host: job for job in ready}, observer, options.why)
-    results = await rollout.roll_out(ready, verifier, pace=pace, observer=recorder)
+    jobs = {job.host: job for job in ready}
+    with ThreadPoolExecutor(_RECORDERS, "aresmon-record") as threads:
+
+        async def keep(result: PushResult) -> None:
+            job = jobs[result.host]
+            writing = partial(record, session, job.target, result, job.order, why=options.why)
+            await asyncio.get_running_loop().run_in_executor(threads, writing)
+
+        results = await rollout.roll_out(ready, verifier, pace=pace, observer=observer, record=keep)
     await asyncio.to_thread(
         events.record_events, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL]
     )
@@ -147,24 +158,6 @@ def _split_forbidden(influxdb: InfluxDB, jobs: Sequence[RolloutJob]) -> tuple[li
         else:
             found.append(job)
     return found, refused
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorder:
-    """Records each result before it is passed on."""
-
-    session: Session
-    jobs: Mapping[str, RolloutJob]
-    observer: PushObserver
-    why: str = ""
-
-    def started(self, host: str) -> Callable[[str], None]:
-        return self.observer.started(host)
-
-    def finished(self, result: PushResult) -> None:
-        job = self.jobs[result.host]
-        record(self.session, job.target, result, job.order, why=self.why)
-        self.observer.finished(result)
 
 
 async def _record_tls(session: Session, ready: Sequence[RolloutJob], results: Sequence[PushResult]) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from aresmon.system.errors import AresmonError, ExitCode
@@ -16,6 +17,22 @@ def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = 
 
     Raises AresmonError, with nothing changed, where it cannot be written.
     """
+    _write(path, content, mode, owner, sync=sync)
+    if sync:
+        _sync_folder_of(path)
+
+
+def write_together(contents: Mapping[Path, bytes], *, mode: int = 0o644) -> None:
+    """Write files of one folder in this order, each as `write` does; the folder is synced once, after the last one.
+
+    Raises AresmonError, with the ones before it written, for the first that cannot be written.
+    """
+    for path, content in contents.items():
+        _write(path, content, mode, None, sync=True)
+    _sync_folder_of(next(iter(contents)))
+
+
+def _write(path: Path, content: bytes, mode: int, owner: int | None, *, sync: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -32,8 +49,13 @@ def write(path: Path, content: bytes, *, mode: int = 0o644, owner: int | None = 
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        if sync:
-            sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _sync_folder_of(path: Path) -> None:
+    try:
+        sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from aresmon.agents.sources import KEPT, Release, Releases
-from aresmon.system import files
 from aresmon.system.errors import AresmonError
 
 
@@ -115,15 +115,15 @@ def test_a_release_that_was_cut_off_in_the_middle_does_not_count(
     kept: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.add("one", release(1))
-    write = files.write
+    rename = os.replace
 
-    def only_the_body(path: Path, content: bytes, *, mode: int) -> None:
+    def only_the_body(name: str, path: Path) -> None:
         if path.suffix == ".json":
             raise KeyboardInterrupt
-        write(path, content, mode=mode)
+        rename(name, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "write", only_the_body)
+        patch.setattr(os, "replace", only_the_body)
         with pytest.raises(KeyboardInterrupt):
             kept.add("two", release(2))
 

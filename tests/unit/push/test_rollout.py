@@ -60,6 +60,27 @@ class Rolled:
         return [result.outcome for result in self.results]
 
 
+def test_a_result_is_reported_after_it_was_recorded_and_others_go_on_meanwhile() -> None:
+    observed, order_of_events = Observed(), list[str]()
+
+    async def roll_out() -> None:
+        other_is_recorded = asyncio.Event()
+
+        async def record(result: PushResult) -> None:
+            if result.host == "host0":
+                await other_is_recorded.wait()
+                assert [one.host for one in observed.results] == ["host1"]
+            else:
+                asyncio.get_running_loop().call_later(0.01, other_is_recorded.set)
+            order_of_events.append(result.host)
+
+        jobs = [job("host0"), job("host1")]
+        await rollout.roll_out(jobs, None, pace=RolloutPace(canary=0), observer=observed, record=record)
+
+    asyncio.run(roll_out())
+    assert order_of_events == [one.host for one in observed.results] == ["host1", "host0"]
+
+
 # Waves ------------------------------------------------------------------------------------------------
 
 

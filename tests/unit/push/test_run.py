@@ -7,6 +7,8 @@ import base64
 import dataclasses
 import hashlib
 import json
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -250,6 +252,19 @@ def test_what_was_brought_is_kept_and_what_was_there_before_it(hosts: Hosts) -> 
     newest = kept.newest()
     assert newest
     assert (newest.mark, newest.by) == (results[0].mark, "ada")
+
+
+def test_results_are_written_to_the_disk_beside_the_connections(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connections to all hosts are served by one thread, which must not wait for a disk."""
+    syncing = list[threading.Thread]()
+    monkeypatch.setattr(os, "fsync", lambda _: syncing.append(threading.current_thread()))
+    hosts.say("lewi", [live("[found]\n"), *COMMITTED])
+
+    hosts.push(hosts.targets("lewi"))
+
+    assert [one.number for one in hosts.session.releases(FLEET.host("lewi")).all()] == [0, 1]
+    assert threading.main_thread() not in syncing
+    assert len(syncing) == 6, "two files and their folder for each of the two releases"
 
 
 def test_the_second_push_does_not_keep_what_was_there_again(hosts: Hosts) -> None:
