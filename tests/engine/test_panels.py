@@ -197,6 +197,28 @@ def test_every_query_finds_data_on_every_retention_policy(site: Site, policy: st
     assert empty == []
 
 
+@pytest.mark.parametrize("policy", RANGES)
+def test_a_silent_time_is_a_hole_in_the_rate_of_a_counter(site: Site, policy: str) -> None:
+    span, step = RANGES[policy][0], {"10s": 10, "1m": 60, "1h": HOUR}[RANGES[policy][1]]
+    now = time.time() // step * step
+    steps = range(-span // step + 1, 0)
+    silent = {number for number in steps if steps[0] + 3 <= number < steps[0] + 6}
+    lines = [
+        f"net,host=quiet,interface=eth0 bytes_recv={(2000 + number) * step}i {now + number * step:.0f}"
+        for number in steps
+        if number not in silent
+    ]
+    site.influxdb.write("\n".join(lines), database=DATABASE, policy=policy)
+    (traffic,) = (one for one in queries(site) if (one.panel, one.ref) == ("Traffic", "A"))
+
+    (found,) = grafana(site).query(traffic.at(policy, now - 1).replace(f"'{HOST}'", "'quiet'"), database=DATABASE)[0]
+
+    (name,) = found.rows[0].keys() - {"time"}
+    told = {round((row["time"] - now) / step): row[name] for row in found.rows}
+    assert {number for number in steps if told[number] is None} == {steps[0], *silent}
+    assert {told[number] for number in steps[1:] if number not in silent} == {8}
+
+
 def test_the_machine_tells_of_its_containers_disks_where_the_engine_does(site: Site) -> None:
     """What `not_due` leaves out is left out only where there is nothing: the engine itself knows none."""
     ours = site.containers().values()  # others come and go

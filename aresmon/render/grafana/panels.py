@@ -20,8 +20,9 @@ DATASOURCE = "${datasource}"
 Json = dict[str, Any]
 
 _COLORS = {"information": "blue", "warning": "orange", "critical": "red"}
-# A step without a point is drawn as a hole from a minute on: that is six reports that did not come.
-_LONGEST_BRIDGE = 60_000  # milliseconds
+# Grafana bridges steps without a point where less than this lies between two points: six reports that did not come are
+# a hole, and an agent that reports each minute has a line.
+_LONGEST_BRIDGE = 61_000  # milliseconds
 # So that steps are a minute from twelve hours on, and an hour from three weeks on, as the downsampled points are.
 MOST_POINTS = 500
 _WIDTH = {"timeseries": 12, "stat": 4, "gauge": 4, "bargauge": 12, "table": 24, "state-timeline": 12}

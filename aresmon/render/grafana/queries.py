@@ -48,7 +48,7 @@ def target(series: SeriesSpec, scope: Scope, *, ref: str, datasource: str, form:
         "datasource": {"type": DATASOURCE_TYPE, "uid": datasource},
         "measurement": series.measurement,
         "policy": series.policy or scope.policy or "default",
-        "select": [_selection(series, form)],
+        "select": [_selection(series, form, tells_gaps=scope.fill == "null")],
         "tags": [_tag(condition, index) for index, condition in enumerate((*scope.where, *series.where))],
         "groupBy": _grouping(scope, tags),
         "orderByTime": "ASC",
@@ -98,20 +98,21 @@ def statement(built: Target) -> str:
     return f"{text}{_grouped(built['groupBy'])} ORDER BY time {built['orderByTime']}"
 
 
-def _selection(series: SeriesSpec, form: str) -> list[dict[str, Any]]:
-    counted = series.rate or series.increase
+def _selection(series: SeriesSpec, form: str, *, tells_gaps: bool) -> list[dict[str, Any]]:
+    counted = bool(series.rate or series.increase)
+    # Of a counter the newest value of each step counts, however many points it has.
+    aggregate = "last" if counted and series.aggregate == "mean" else series.aggregate
     parts = [_part("field", series.field)]
-    if series.aggregate == "distinct":
-        parts += [_part("distinct"), _part("count")]
-    else:
-        # Of a counter the newest value of each step counts, however many points it has.
-        parts.append(_part("last" if counted and series.aggregate == "mean" else series.aggregate))
+    parts += [_part("distinct"), _part("count")] if aggregate == "distinct" else [_part(aggregate)]
     if series.rate:
         parts.append(_part("non_negative_derivative", f"{series.rate}s"))
     if series.increase:
         parts.append(_part("non_negative_difference"))
-    if series.math:
-        parts.append(_part("math", f" {series.math}"))
+    # InfluxDB leaves steps without points out of a growth, whatever `fill` says: a graph would bridge them. What the
+    # growth is added to has such a step, and makes its value null.
+    gaps = f"+ 0 * {aggregate}({_quoted(series.field)})" if counted and tells_gaps else ""
+    if series.math or gaps:
+        parts.append(_part("math", f" {f'{series.math} {gaps}'.strip()}"))
     if series.name and form == "table":
         parts.append(_part("alias", series.name))
     return parts

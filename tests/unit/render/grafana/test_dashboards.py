@@ -114,8 +114,15 @@ BROKEN: list[tuple[Rule, str, Callable[[Json], Any]]] = [
     (asks_only_of_what_is_described, LEWI, lambda one: lines(one)["targets"][0].update(measurement="cpus")),
     (draws_a_hole_where_reports_are_missing, LEWI, lambda one: custom(one).update(spanNulls=True)),
     (draws_a_hole_where_reports_are_missing, LEWI, lambda one: lines(one)["targets"][0]["groupBy"].pop()),
+    (draws_a_hole_where_reports_are_missing, LEWI, lambda one: rates(one)["select"][0].pop()),
     (is_made_anew_and_says_so, LEWI, lambda one: one.update(id=1)),
 ]
+
+
+def rates(built: Json) -> Json:
+    (panel,) = (one for one in every(built) if one["title"] == "Traffic")
+    found: Json = panel["targets"][0]
+    return found
 
 
 def folded(built: Json) -> Json:

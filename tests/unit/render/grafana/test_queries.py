@@ -139,12 +139,15 @@ def target(series: SeriesSpec, scope: Scope = SCOPE, form: str = "time_series") 
     [
         (SeriesSpec("m", "f"), 'mean("f")'),
         (SeriesSpec("m", "f", aggregate="max"), 'max("f")'),
-        (SeriesSpec("m", "f", rate=10), 'non_negative_derivative(last("f"), 10s)'),
-        (SeriesSpec("m", "f", aggregate="max", rate=1), 'non_negative_derivative(max("f"), 1s)'),
-        (SeriesSpec("m", "f", increase=True), 'non_negative_difference(last("f"))'),
+        (SeriesSpec("m", "f", rate=10), 'non_negative_derivative(last("f"), 10s)  + 0 * last("f")'),
+        (SeriesSpec("m", "f", aggregate="max", rate=1), 'non_negative_derivative(max("f"), 1s)  + 0 * max("f")'),
+        (SeriesSpec("m", "f", increase=True), 'non_negative_difference(last("f"))  + 0 * last("f")'),
         (SeriesSpec("m", "f", aggregate="distinct"), 'count(distinct("f"))'),
         (SeriesSpec("m", "f", math="* -1 + 100"), 'mean("f")  * -1 + 100'),
-        (SeriesSpec("m", "f.5xx", rate=1, math="* 8"), 'non_negative_derivative(last("f.5xx"), 1s)  * 8'),
+        (
+            SeriesSpec("m", "f.5xx", rate=1, math="* 8"),
+            'non_negative_derivative(last("f.5xx"), 1s)  * 8 + 0 * last("f.5xx")',
+        ),
     ],
 )
 def test_a_series_selects_what_it_means(series: SeriesSpec, selected: str) -> None:
@@ -182,6 +185,12 @@ def test_the_tags_of_the_scope_and_of_the_series_are_grouped_by_once_each() -> N
     assert queries.statement(made).endswith(
         ' FROM "m" WHERE $timeFilter GROUP BY time(1m), "host"::tag, "path"::tag fill(none) ORDER BY time ASC'
     )
+
+
+def test_a_growth_of_which_steps_without_points_are_left_out_is_asked_plainly() -> None:
+    made = target(SeriesSpec("m", "f", rate=1, math="* 8"), Scope(step="1m", fill="none"))
+
+    assert queries.statement(made).startswith('SELECT non_negative_derivative(last("f"), 1s)  * 8 FROM "m"')
 
 
 def test_without_steps_all_points_become_one() -> None:
