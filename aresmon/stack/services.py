@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 
+from aresmon.agents import lint, readings
 from aresmon.engine.compose import Compose
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
@@ -12,9 +14,16 @@ from aresmon.site.folder import Site
 from aresmon.site.project import Project
 from aresmon.stack import readiness
 from aresmon.stack.plan import DesiredState, Step
+from aresmon.stack.readiness import Probe
 from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.poll import poll
 from aresmon.system.process import ProcessError
 from aresmon.system.progress import Progress
+
+_AGENT = "telegraf"
+_RECREATION = 4.0  # seconds until a new container's agent is ready to read
+_EDGE_WITHIN = 20.0
+_EVERY = 0.2
 
 
 def remove_unwanted(intent: DesiredState, engine: Engine, progress: Progress) -> None:
@@ -44,17 +53,39 @@ def start(
     # Compose compares configurations only: it would leave a service that is unhealthy or mounts a deleted folder.
     forced = [step.service for step in steps if step.action == "recreate"]
     compose = Compose(site.bundle, site.bundle)
+    ready = readiness.probes(intent.config, influxdb_service.anonymous_client(site))
     with progress.stage(f"starting {', '.join(names)}"):
-        for container in engine.containers(intent.config.site).values():
+        running = engine.containers(intent.config.site)
+        for container in running.values():
             if container.service in names and container.state == "paused":
                 engine.unpause(container)
         try:
-            compose.up(forced, recreate=True)
-            compose.up([name for name in names if name not in forced])
+            if _AGENT in names and _AGENT in running and running[_AGENT].state == "running":
+                _up(compose, [name for name in names if name != _AGENT], forced)
+                _await_moment(intent, ready["edge"])
+                _up(compose, [_AGENT], forced)
+            else:
+                _up(compose, names, forced)
         except ProcessError as error:
             raise _refused(names, engine.containers(intent.config.site), error) from None
-        ready = readiness.probes(intent.config, influxdb_service.anonymous_client(site))
         readiness.wait(engine, intent.config.site, names, ready, within=within)
+
+
+def _up(compose: Compose, names: Sequence[str], forced: Collection[str]) -> None:
+    compose.up([name for name in names if name in forced], recreate=True)
+    compose.up([name for name in names if name not in forced])
+
+
+def _await_moment(intent: DesiredState, edge_answers: Probe) -> None:
+    """Wait until the server's own agent can be recreated without losing a point: between two of its readings, and when
+    the edge answers, since the agent sends what it has read when it is stopped."""
+    sidecar = intent.config.sidecar
+    if sidecar is None:
+        return
+    poll(lambda: edge_answers() or None, within=_EDGE_WITHIN, every=_EVERY)
+    text = intent.files[f"agents/{sidecar.name}/telegraf.conf"].decode()
+    times = readings.read(text, lint.environment(sidecar, intent.config))
+    time.sleep(times.seconds_to_wait(time.time(), _RECREATION))
 
 
 def _refused(names: Sequence[str], containers: Mapping[str, Container], error: ProcessError) -> AresmonError:
