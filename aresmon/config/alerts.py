@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aresmon.config import backup, builtin_alerts
 from aresmon.config.secret_forms import Form, find_fault
-from aresmon.config.view_files import parse_span
+from aresmon.config.units import parse_span
 from aresmon.config.views import SEVERITIES, Alert, Severity, Views, tags_of
 from aresmon.system import json_schema
 from aresmon.system.yaml_document import Document, Keys, YamlProblem, dotted

@@ -1,9 +1,10 @@
-"""Durations and sizes of aresmon.yml, as numbers."""
+"""Durations and sizes of aresmon.yml and of views, as numbers."""
 
 from __future__ import annotations
 
 HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
 FOREVER = 0
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_hours(duration: str) -> int:
@@ -22,3 +23,8 @@ def format_hours(hours: int) -> str:
 def mebibytes(size: str) -> int:
     """How much `512m` or `2g` is, in MiB."""
     return int(size[:-1]) * (1024 if size.endswith("g") else 1)
+
+
+def parse_span(span: str) -> int:
+    """`10m` → 600"""
+    return int(span[:-1]) * _SECONDS[span[-1]]

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from aresmon.config.views import HOST, PLACEHOLDER, SEVERITIES, FieldKind, Measurement
+from aresmon.config.units import parse_span
+from aresmon.config.views import HOST, MIN_ALERT_STEP, PLACEHOLDER, SEVERITIES, FieldKind, Measurement
 from aresmon.system import json_schema
 from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
@@ -53,6 +54,7 @@ def find_problems(document: Document, known: Mapping[str, Measurement]) -> Itera
                 yield document.problem((kind, index, "place"), message)
             if kind == "alerts":
                 yield from _alert_problems(document, (kind, index), one, data)
+                yield from _window_problems(document, (kind, index), one, data["measurements"])
     yield from _repeated(document, data)
     yield from _board_problems(document, data.get("dashboard", {}), known)
 
@@ -228,6 +230,19 @@ def _alert_problems(document: Document, keys: Keys, alert: Mapping[str, Any], da
         for word in sorted(_placeholders(alert[key]) - tags):
             meant = json_schema.did_you_mean(word, tags) or f"; known: {', '.join(sorted(tags))}"
             yield document.problem((*keys, key), f"'{{{word}}}' is no tag of it{meant}")
+
+
+def _window_problems(
+    document: Document, keys: Keys, alert: Mapping[str, Any], measurements: Mapping[str, Any]
+) -> Iterator[YamlProblem]:
+    """A counter's growth needs two steps."""
+    series = alert["series"]
+    counted = [one for one in (series, *series.get("of", {}).values()) if one.get("rate") or one.get("increase")]
+    said = [measurements.get(one.get("from"), {}).get("min_step", MIN_ALERT_STEP) for one in counted]
+    longest = max([MIN_ALERT_STEP, *said], key=parse_span)
+    if counted and parse_span(alert["over"]) < 2 * parse_span(longest):
+        message = f"is too short: the growth of a counter is read over steps of {longest}, and two are needed"
+        yield document.problem((*keys, "over"), message)
 
 
 def _repeated(document: Document, data: Any) -> Iterator[YamlProblem]:

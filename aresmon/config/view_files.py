@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from aresmon.config import builtin_alerts, collectors, package_data, view_checks
+from aresmon.config.units import parse_span
 from aresmon.config.views import (
     HOST,
     SEVERITIES,
@@ -34,7 +35,6 @@ from aresmon.system.yaml_document import YamlProblem, parse, read_text
 SCHEMA = Path(__file__).with_name("view_schema.yml")
 SHIPPED = package_data.GRAFANA / "collectors"
 OVERVIEW = "fleet"
-_SPAN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def load(overrides: Path | None = None) -> dict[str, View]:
@@ -115,11 +115,6 @@ def view_schema() -> dict[str, Any]:
     return loaded
 
 
-def parse_span(span: str) -> int:
-    """`10m` → 600"""
-    return int(span[:-1]) * _SPAN[span[-1]]
-
-
 def _shared(views: Views) -> Iterator[str]:
     """What two files say in two ways, or both have though its name must be unique; the alerts that belong
     to no collector are in no file."""
@@ -147,6 +142,7 @@ def _measurements(data: Any) -> dict[str, Measurement]:
             name,
             tuple(one.get("tags", [])),
             {field: kind for several, kind in view_checks.KINDS.items() for field in one.get(several, [])},
+            parse_span(one["min_step"]) if "min_step" in one else 0,
         )
         for name, one in data["measurements"].items()
     }
@@ -232,6 +228,7 @@ def _series(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Series
         parts=tuple((name, _series(part, known)) for name, part in data.get("of", {}).items()),
         influxql=data.get("influxql", ""),
         role=data.get("role", ""),
+        min_step=measurement.min_step if measurement and ("rate" in data or data.get("increase")) else 0,
     )
 
 

@@ -6,7 +6,7 @@ Dashboards, alert rules and the downsampling are all rendered from these; `viewf
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,9 @@ HOST = "host"
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A tag, or `value`, in a name or a text: `{path}`."""
 
+MIN_ALERT_STEP = "1m"
+"""The shortest step of time over which alerts compare the values of a counter."""
+
 FieldKind = Literal["gauge", "peak", "low", "counter", "state"]
 Severity = Literal["information", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("information", "warning", "critical")
@@ -22,11 +25,13 @@ SEVERITIES: tuple[Severity, ...] = ("information", "warning", "critical")
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What Telegraf writes under one name. `fields` are by name; `tags` are those beside `host`."""
+    """What Telegraf writes under one name. `fields` are by name; `tags` are those beside `host`. `min_step` is the
+    shortest step in seconds over which its counters may be compared, 0 where they grow at each reading."""
 
     name: str
     tags: tuple[str, ...]
     fields: Mapping[str, FieldKind]
+    min_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,9 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
     """Values over time: of one field, or what a formula makes of several (`parts`, by name), or what a
-    statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant; `policy` is the
-    one retention policy that has it, empty where all have; `role` is what it is, as `used` or `out`, for its look."""
+    statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant; `min_step` is the
+    shortest step in seconds over which it is asked, 0 where any will do; `policy` is the one retention policy that has
+    it, empty where all have; `role` is what it is, as `used` or `out`, for its look."""
 
     measurement: str = ""
     field: str = ""
@@ -59,6 +65,7 @@ class SeriesSpec:
     influxql: str = ""
     policy: str = ""
     role: str = ""
+    min_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,11 @@ class View:
 
 
 Views = Mapping[str, View]
+
+
+def min_step(several: Iterable[SeriesSpec]) -> int:
+    """The shortest step in seconds over which all of these series may be asked; 0 where any will do."""
+    return max((part.min_step for one in several for part in (one, *(part for _, part in one.parts))), default=0)
 
 
 def tags_of(series: SeriesSpec) -> tuple[str, ...]:

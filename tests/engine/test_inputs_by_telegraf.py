@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ _FRAME = """\
 [agent]
   interval = "1s"
   flush_interval = "1s"
+  flush_jitter = "200ms"
   omit_hostname = true
   skip_processors_after_aggregators = true
 [[outputs.file]]
@@ -91,3 +92,19 @@ def test_the_parts_of_processor_use_and_idle_make_100(tmp_path: Path) -> None:
     own = {"user": 25 - 7, "nice": 25 - 6, "guest": 7, "guest nice": 6}
     assert drawn == pytest.approx({name: value for name, value in spent.items() if name != "idle"} | own)
     assert sum(drawn.values()) + point["usage_idle"] == pytest.approx(100)
+
+
+def test_what_an_agent_sends_is_even_over_the_shortest_step_and_not_over_each_reading(tmp_path: Path) -> None:
+    """Here an agent reads and writes ten times as often as on a host, with a jitter as long in proportion."""
+    internal = collectors.load()["internal"].text
+    shortest = view_files.load()["internal"].measurements["internal_write"].min_step // 10
+
+    with agent(tmp_path, internal, {}) as telegraf:
+        assert eventually(lambda: len(telegraf.points("internal_write")) > 5 * shortest, within=90)
+        sent = [point["metrics_written"] for point in telegraf.points("internal_write")][shortest:]
+
+    steps = [after - before for before, after in pairwise(sent)]
+    longer = [after - before for before, after in pairwise(sent[::shortest])]
+    mean = (sent[-1] - sent[0]) / len(steps)
+    assert min(steps) == 0
+    assert all(0.5 * mean * shortest < one < 1.5 * mean * shortest for one in longer), (steps, longer)

@@ -109,6 +109,19 @@ def draws_a_hole_where_reports_are_missing(built: Json) -> Iterator[str]:
             yield f"{query['measurement']}: {text}"
 
 
+def compares_counters_over_their_shortest_step(built: Json) -> Iterator[str]:
+    known = {name: one.min_step for view in VIEWS.values() for name, one in view.measurements.items()}
+    for panel in queried(built):
+        grown = [one for one in panel["targets"] if any("negative" in part["type"] for part in _selected(one))]
+        needed = max((known[one["measurement"]] for one in grown), default=0)
+        if panel["type"] == "timeseries" and panel.get("interval") != (f"{needed}s" if needed else None):
+            yield f"{panel['title']}: {panel.get('interval')}, and needs {needed} s"
+
+
+def _selected(target: Json) -> list[Json]:
+    return [part for one in target.get("select", []) for part in one]
+
+
 def has_ids_of_its_own(built: Json) -> Iterator[str]:
     several = [one["id"] for panel in built["panels"] for one in (panel, *panel.get("panels", []))]
     yield from (f"{one} is there {number} times" for one, number in Counter(several).items() if number > 1)
@@ -225,5 +238,6 @@ RULES: list[Rule] = [
     asks_with_variables_that_are_there,
     asks_only_of_what_is_described,
     draws_a_hole_where_reports_are_missing,
+    compares_counters_over_their_shortest_step,
     is_made_anew_and_says_so,
 ]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from aresmon.config.alerts import AlertException
-from aresmon.config.views import HOST, Alert, Condition, SeriesSpec
+from aresmon.config.units import parse_span
+from aresmon.config.views import HOST, MIN_ALERT_STEP, Alert, Condition, SeriesSpec
 from aresmon.render.grafana import queries
 from aresmon.render.grafana.contact_points import Json
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
 
 DATASOURCE = "aresmon-influx"
-_STEP = "1m"
 # Those of the expressions are not for queries: Grafana would see a circle.
 _LETTERS = [letter for letter in ascii_uppercase if letter not in "CTVW"]
 _EXPRESSIONS = {"relativeTimeRange": {"from": 0, "to": 0}, "datasourceUid": EXPRESSION["uid"]}
@@ -53,7 +53,8 @@ def nodes(alert: Alert, scoped: Scoped, value: float, *, by_host: bool) -> list[
 
 
 def _query(series: SeriesSpec, scoped: Scoped, ref: str, over: int, *, by_host: bool) -> Json:
-    step = _STEP if series.rate or series.increase else ""
+    shortest = f"{series.min_step}s" if series.min_step > parse_span(MIN_ALERT_STEP) else MIN_ALERT_STEP
+    step = shortest if series.rate or series.increase else ""
     own = [Condition(HOST, "=", scoped.host, is_tag=True)] if scoped.host else []
     own += [Condition(tag, "=", value, is_tag=True) for tag, value in scoped.where if tag in series.by]
     plain, mixed = _left_out(scoped, series)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
-from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec, tags_of
+from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec, min_step, tags_of
 from aresmon.render.grafana import legends, roles
 from aresmon.render.grafana import queries as grafana_queries
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
@@ -59,6 +59,7 @@ def panel_json(
         },
         "options": _options(panel, several_hosts=bool(names)),
         "maxDataPoints": points,
+        **({"interval": f"{step}s"} if (step := min_step(panel.series)) else {}),
         **({"transformations": _transformations(panel)} if _transformations(panel) else {}),
     }
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aresmon.config import view_files
-from aresmon.config.views import Condition, Levels, View
+from aresmon.config.units import parse_span
+from aresmon.config.views import Condition, Levels, View, min_step
 from aresmon.system.errors import SiteError
 from tests.unit.conftest import REPOSITORY, SHIPPED, VIEWS
 from tests.unit.odd_views import FILES, TREES, mutate
@@ -230,6 +231,30 @@ def test_an_alert_of_a_statement_and_a_table_of_rates_are_refused() -> None:
     assert any("panels[1].series[0]: one value a row is no growth" in error for error in told(table))
 
 
+@pytest.mark.parametrize(("step", "over", "shortest"), [("", "1m", "1m"), ("30s", "1m", "1m"), ("5m", "9m", "5m")])
+def test_an_alert_that_looks_back_over_less_than_two_steps_of_a_counter_is_refused(
+    step: str, over: str, shortest: str
+) -> None:
+    text = GOOD.replace(
+        "series: {from: weather, field: degrees, aggregate: min, by: [station]}",
+        "series: {from: weather, field: rain, increase: true, by: [station]}",
+    ).replace("states: [status]}", f"states: [status]{f', min_step: {step}' if step else ''}}}")
+
+    assert told(text.replace("over: 10m", f"over: {over}")) == (
+        f"weather.yml:33 alerts[0].over: is too short: the growth of a counter is read over steps of {shortest}, and "
+        "two are needed",
+    )
+    assert read(text).alerts
+
+
+def test_only_what_compares_a_counter_has_its_measurements_shortest_step() -> None:
+    view = read(GOOD.replace("states: [status]}", "states: [status], min_step: 5m}"))
+
+    temperature, rain = view.panels
+    assert (min_step(temperature.series), min_step(rain.series)) == (0, 300)
+    assert {name: part.min_step for name, part in rain.series[0].parts} == {"fallen": 300, "damp": 0}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -445,6 +470,22 @@ def test_a_view_knows_the_fields_that_its_collector_lets_through_and_no_others(n
         assert set(written) <= set(table.get("namepass", written)), plugin
 
     assert set(view.measurements) - NO_INPUT == seen
+
+
+# What the agent counts when it has read an input and when it writes, a little before or after it reads these counts.
+IRREGULAR = {"internal_agent": 60, "internal_gather": 60, "internal_write": 60}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_counted_less_often_than_it_could_be_shown_has_a_shortest_step(name: str) -> None:
+    """Else its rate falls to zero in some steps, and doubles in others."""
+    view, inputs = VIEWS[name], tomllib.loads(plain(SHIPPED[name].text))["inputs"]
+
+    for plugin, (table,) in inputs.items():
+        for written in WRITES.get(plugin, (plugin,)):
+            read_every = parse_span(table.get("interval", "10s"))
+            needed = max(IRREGULAR.get(written, 0), read_every if read_every > 10 else 0)
+            assert view.measurements[written].min_step >= needed, written
 
 
 def plain(text: str) -> str:

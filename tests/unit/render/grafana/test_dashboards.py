@@ -30,6 +30,7 @@ from tests.unit.dashboard_rules import (
     Rule,
     asks_only_of_what_is_described,
     asks_with_variables_that_are_there,
+    compares_counters_over_their_shortest_step,
     draws_a_hole_where_reports_are_missing,
     every,
     has_a_legend_that_fits,
@@ -49,7 +50,7 @@ from tests.unit.odd_views import TREES, mutate
 
 FILES = dashboards(load(ARES.read_text(encoding="utf-8")), VIEWS)
 BUILT: Mapping[str, Json] = {path: json.loads(text) for path, text in FILES.items()}
-FLEET, DOCKER, LEWI = (f"{PATH}/{name}.json" for name in ("fleet", "docker", "hosts/lewi"))
+FLEET, DOCKER, INTERNAL, LEWI = (f"{PATH}/{name}.json" for name in ("fleet", "docker", "internal", "hosts/lewi"))
 
 
 @pytest.mark.parametrize("path", BUILT)
@@ -115,6 +116,8 @@ BROKEN: list[tuple[Rule, str, Callable[[Json], Any]]] = [
     (draws_a_hole_where_reports_are_missing, LEWI, lambda one: custom(one).update(spanNulls=True)),
     (draws_a_hole_where_reports_are_missing, LEWI, lambda one: lines(one)["targets"][0]["groupBy"].pop()),
     (draws_a_hole_where_reports_are_missing, LEWI, lambda one: rates(one)["select"][0].pop()),
+    (compares_counters_over_their_shortest_step, INTERNAL, lambda one: lines(one).pop("interval")),
+    (compares_counters_over_their_shortest_step, LEWI, lambda one: lines(one).update(interval="60s")),
     (is_made_anew_and_says_so, LEWI, lambda one: one.update(id=1)),
 ]
 
