@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aresmon.ssh import configuration, identities, options, proxy, relay
+from aresmon.ssh.alike import Configurations
 from aresmon.ssh.configuration import ConfigurationError, HostConfiguration, SshDestination
 from aresmon.ssh.identities import KeyFiles
 from aresmon.ssh.library import asyncssh
@@ -48,6 +49,7 @@ class Connections:
     )
     key_files: KeyFiles = field(default_factory=KeyFiles, repr=False)
     known_hosts: KnownHosts = field(default_factory=KnownHosts, repr=False)
+    configurations: Configurations = field(default_factory=Configurations, repr=False)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Ssh:
         way: list[HostConfiguration] = []
         destination, before = SshDestination.parse(self.destination), list[str]()
         while len(way) < _JUMPS:
-            found = await asyncio.to_thread(configuration.read, destination, jumps=before)
+            found = await self.connections.configurations.read(destination, before)
             way.insert(0, found)
             if not (hosts := options.jumps(found)):
                 return way

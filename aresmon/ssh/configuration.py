@@ -2,7 +2,8 @@
 
 Source: ssh_config(5) and ssh(1), OpenSSH 8.0 and newer. `ssh -G` prints a line `keyword value` for each option. It
 costs a process for each host, about 7 ms of CPU, and does not depend on the size of the file; a reader in Python
-costs more than that from a few hundred hosts in the file on, and differs from OpenSSH in what nobody tested.
+costs more than that from a few hundred hosts in the file on, and differs from OpenSSH in what nobody tested. Hosts
+whose answers can differ only in their name, address, port and user share them (alike.py).
 """
 
 from __future__ import annotations
@@ -170,6 +171,13 @@ def locate(keyword: str, value: str = "") -> str:
 def files() -> list[Path]:
     """The files that OpenSSH begins with: the user's, then the system's."""
     return [path for path in (Path.home() / ".ssh" / "config", _SYSTEM) if os.access(path, os.R_OK)]
+
+
+def include_folder(path: Path) -> Path | None:
+    """Where a relative `Include` in one of `files()` begins; None if HOME is not the account's home (see below)."""
+    if Path.home() != _account()[1]:
+        return None
+    return path.parent
 
 
 def display(path: Path) -> str:
