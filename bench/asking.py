@@ -120,7 +120,7 @@ def statement(query: Query, board: Board, *, policy: str, since: int, until: int
     begin, end = since * 1000, until * 1000
     text = query.template.replace("$timeFilter", f"time >= {begin}ms and time <= {end}ms")
     text = text.replace("$__interval", step).replace("$__from", str(begin)).replace("$__to", str(end))
-    text = text.replace("$rp", policy).replace("$host", board.host)
+    text = text.replace("${__to}", str(end)).replace("$rp", policy).replace("$host", board.host)
     return re.sub(r"\$[a-z_]+", ".*", text)  # a collector's own variable: all
 
 

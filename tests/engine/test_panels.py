@@ -52,6 +52,7 @@ class Query:
             "$__interval": step,
             "$__from": str(since),
             "$__to": str(until),
+            "${__to}": str(until),
             "$rp": policy,
             **dict.fromkeys(("/^$host$/", "/^$container_name$/", "/^$proxy$/", "/^$input$/"), "/^.*$/"),
             "$host": HOST,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from aresmon.config.model import Config
 from aresmon.config.names import FLEET, uid_of_collector, uid_of_host
-from aresmon.config.views import HOST, Board, Column, Condition, Panel, View, Views
-from aresmon.render.grafana import queries
+from aresmon.config.views import HOST, Board, Condition, Panel, View, Views
 from aresmon.render.grafana.dashboard import (
     POLICY,
     DashboardSpec,
@@ -19,18 +17,17 @@ from aresmon.render.grafana.dashboard import (
     format_dashboard,
     values,
 )
+from aresmon.render.grafana.fleet import overview_panels
 from aresmon.render.grafana.panels import (
-    DATASOURCE,
     MOST_POINTS,
     Json,
     Placed,
     height,
     panel_id,
     panel_json,
-    thresholds,
     width,
 )
-from aresmon.render.grafana.queries import Scope, Target, host_is
+from aresmon.render.grafana.queries import Scope, host_is
 
 PATH = "grafana/dashboards"
 # A board over all hosts costs the database series times points: with many hosts each series has fewer of them.
@@ -199,167 +196,3 @@ def _knows(view: View, measurement: str, tag: str) -> bool:
 
 def _placed(panel: Panel, built: Json) -> Placed:
     return Placed(built, width(panel), height(panel))
-
-
-HOSTS = "aresmon_host"
-_WHOLE = Scope(POLICY, by=(HOST,), step="", fill="")
-_STEPS = Scope(POLICY, by=(HOST,), fill="none")
-_MOST_STEPS = 100  # of which a rate's mean is made
-_NEWEST = ("Time internal_agent", "Time 1", "Time")
-
-
-def overview_panels(views: Sequence[View], *, hosts: int) -> Iterator[Placed]:
-    """The hosts, then what fires."""
-    columns = [column for view in views for column in view.columns]
-    yield Placed(_hosts(columns), 24, min(max(hosts + 4, 7), 24))
-    yield Placed(_firing(), 24, 9)
-
-
-def _hosts(columns: Sequence[Column]) -> Json:
-    return {
-        "id": panel_id("fleet", "Hosts"),
-        "type": "table",
-        "title": "Hosts",
-        "description": "Each host, over the time shown. A host without values is silent, or has never sent anything: "
-        "`aresmon status` says which and what to do. Click on its name for its dashboard.",
-        "datasource": {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE},
-        "targets": list(_queries(columns)),
-        "transformations": _transformations(),
-        "fieldConfig": {
-            "defaults": {
-                "unit": "none",
-                "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False},
-                "color": {"mode": "thresholds"},
-                "thresholds": thresholds(None),
-                "mappings": [],
-                "noValue": "no data",
-            },
-            "overrides": [_link(), _newest(), _unseen(), *map(_look, columns)],
-        },
-        "options": {"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": "Host", "desc": False}]},
-        "maxDataPoints": _MOST_STEPS,
-    }
-
-
-def _queries(columns: Sequence[Column]) -> Iterator[Target]:
-    # The time of this row is the time of the host's newest point, of those as collected; its value says nothing.
-    newest = (
-        f'SELECT last("metrics_gathered") AS "newest" FROM "raw"."internal_agent" WHERE $timeFilter GROUP BY "{HOST}"'
-    )
-    yield queries.raw(newest, ref="A", datasource=DATASOURCE, form="table")
-    # Without a time: they should be there whatever the time shown.
-    known = f'SELECT last("uid") AS "uid" FROM "forever"."{HOSTS}" GROUP BY "{HOST}"'
-    yield queries.raw(known, ref="B", datasource=DATASOURCE, form="table")
-    for number, column in enumerate(columns):
-        series = replace(column.series, name=column.title)
-        if series.rate:
-            yield queries.raw(_busiest(column), ref=f"C{number}", datasource=DATASOURCE, form="table")
-        else:
-            plain = replace(series, by=())
-            yield queries.target(plain, _WHOLE, ref=f"C{number}", datasource=DATASOURCE, form="table")
-
-
-def _busiest(column: Column) -> str:
-    """A rate has steps of time, and a row has one value: the mean over the time shown of the busiest series,
-    which only a statement within a statement can say."""
-    series = replace(column.series, name="rate")
-    rates = queries.statement(queries.target(series, _STEPS, ref="A", datasource=DATASOURCE, form="table"))
-    tags = ", ".join(f'"{tag}"' for tag in (HOST, *series.by))
-    means = f'SELECT mean("rate") AS "mean" FROM ({rates}) WHERE $timeFilter GROUP BY {tags}'
-    return f'SELECT max("mean") AS "{column.title}" FROM ({means}) WHERE $timeFilter GROUP BY "{HOST}"'
-
-
-def _transformations() -> list[Json]:
-    """One row a host. Every query brings a time, named after its measurement, or numbered; that of the newest
-    point alone is kept."""
-    others = r"^(newest|Time (?!internal_agent$|1$).+)$"
-    return [
-        {"id": "joinByField", "options": {"byField": HOST, "mode": "outer"}},
-        {"id": "filterFieldsByName", "options": {"exclude": {"pattern": others}}},
-        {
-            "id": "organize",
-            "options": {
-                "indexByName": {HOST: 0, **dict.fromkeys(_NEWEST, 1)},
-                "renameByName": {HOST: "Host", **dict.fromkeys(_NEWEST, "Newest point")},
-                "excludeByName": {},
-                "includeByName": {},
-            },
-        },
-    ]
-
-
-def _link() -> Json:
-    link = {
-        "title": "Dashboard of ${__value.text}",
-        "url": "/d/${__data.fields.uid}?${__url_time_range}",
-        "targetBlank": False,
-    }
-    alerts = {
-        "title": "Alerts of ${__value.text}",
-        "url": "/alerting/list?search=label:host=${__value.text}",
-        "targetBlank": False,
-    }
-    return {
-        "matcher": {"id": "byName", "options": "Host"},
-        "properties": [{"id": "links", "value": [link, alerts]}, {"id": "custom.width", "value": 200}],
-    }
-
-
-def _newest() -> Json:
-    return {
-        "matcher": {"id": "byName", "options": "Newest point"},
-        "properties": [{"id": "unit", "value": "dateTimeFromNow"}, {"id": "custom.width", "value": 150}],
-    }
-
-
-def _unseen() -> Json:
-    """The uid serves the link; a column that is excluded could not."""
-    return {
-        "matcher": {"id": "byName", "options": "uid"},
-        "properties": [{"id": "custom.hidden", "value": True}, {"id": "custom.hideFrom", "value": {"viz": True}}],
-    }
-
-
-def _look(column: Column) -> Json:
-    properties: list[Json] = [{"id": "unit", "value": column.unit}]
-    if column.decimals is not None:
-        properties.append({"id": "decimals", "value": column.decimals})
-    if column.levels is not None:
-        properties.append({"id": "thresholds", "value": thresholds(column.levels)})
-        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
-    if column.description:
-        properties.append({"id": "description", "value": column.description})
-    return {"matcher": {"id": "byName", "options": column.title}, "properties": properties}
-
-
-def _firing() -> Json:
-    return {
-        "id": panel_id("fleet", "Alerts"),
-        "type": "alertlist",
-        "title": "Alerts",
-        "description": "What fires or is about to, by host. Empty is good. Each says what to do next.",
-        "options": {
-            "viewMode": "list",
-            "groupMode": "custom",
-            "groupBy": [HOST],
-            "maxItems": 50,
-            "sortOrder": 3,
-            "dashboardAlerts": False,
-            "alertName": "",
-            "alertInstanceLabelFilter": "",
-            "datasource": "-- Grafana --",
-            "folder": None,
-            "showInactiveAlerts": False,
-            "showInstances": False,
-            "stateFilter": {
-                "firing": True,
-                "pending": True,
-                "recovering": True,
-                "noData": True,
-                "normal": False,
-                "error": True,
-            },
-        },
-        "fieldConfig": {"defaults": {}, "overrides": []},
-        "targets": [],
-    }

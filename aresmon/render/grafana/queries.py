@@ -18,6 +18,8 @@ from aresmon.config.views import HOST, PLACEHOLDER, Condition, SeriesSpec
 Target = dict[str, Any]
 
 DATASOURCE_TYPE = "influxdb"
+TIME = "time"
+"""The key of a condition on a point's time, which is neither a tag nor a field."""
 EXPRESSION = {"type": "__expr__", "uid": "__expr__"}
 _WRAPPED = re.compile(r"^/\^(.*)\$/$")
 _NUMBER = re.compile(r"^-?[0-9.]+$")
@@ -127,7 +129,8 @@ def _tag(condition: Condition, index: int) -> dict[str, str]:
     if not condition.is_tag and operator in ("=", "!=") and not isinstance(value, str):
         # `=` would put the number into quotes, and match nothing.
         operator = "Is" if operator == "=" else "Is Not"
-    tag = {"key": f"{condition.key}::{'tag' if condition.is_tag else 'field'}", "operator": operator}
+    kind = "" if condition.key == TIME else "::tag" if condition.is_tag else "::field"
+    tag = {"key": f"{condition.key}{kind}", "operator": operator}
     tag["value"] = value if isinstance(value, str) else _number(value)
     return {"condition": "AND", **tag} if index else tag
 

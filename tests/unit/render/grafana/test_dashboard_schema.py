@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from aresmon.config.views import Levels, Panel, SeriesSpec
-from aresmon.render.grafana.dashboards import dashboards, overview_panels
+from aresmon.render.grafana.dashboards import dashboards
+from aresmon.render.grafana.fleet import overview_panels
 from aresmon.render.grafana.panels import panel_json
 from aresmon.render.grafana.queries import Scope
 from tests.grafana import schema

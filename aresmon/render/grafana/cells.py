@@ -1,0 +1,78 @@
+"""Cells of tables: one value a row, as it is at the end of the time shown.
+
+`__to` is Grafana's variable for the end of the time shown, in milliseconds: now, unless somebody looks at the past.
+Only the raw points are young enough, whatever policy the rest of the dashboard asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aresmon.config.views import Condition, SeriesSpec
+from aresmon.render.grafana import queries
+from aresmon.render.grafana.panels import DATASOURCE
+from aresmon.render.grafana.queries import Scope, Target
+
+POLICY = "raw"
+RECENT = "3m"
+"""How old a value may be that is said to be of now. A host that has sent nothing for longer is silent, and alerts say
+so too (`agent-silent`)."""
+END = "${__to}ms"
+RECENTLY = f"time > {END} - {RECENT} AND time <= {END}"
+_IS_RECENT = Condition("time", ">", f"{END} - {RECENT}", is_tag=False)
+_RATIO = re.compile(r"^(?:([0-9.]+) \* )?([a-z_]+) / ([a-z_]+)$")
+
+
+def cell(series: SeriesSpec, *, title: str, rows: Sequence[str], ref: str, falling: bool = False) -> Target:
+    """The query of a column: one value for each combination of the tags `rows`. Of several series in one row, the
+    greatest counts, or the least where less is worse (`falling`)."""
+    series = replace(_one_field(series), name=title)
+    finer = [tag for tag in series.by if tag not in rows]
+    if not finer and not series.rate and not series.increase:
+        scope = Scope(POLICY, where=(_IS_RECENT,), by=tuple(rows), step="", fill="")
+        return queries.target(replace(series, by=()), scope, ref=ref, datasource=DATASOURCE, form="table")
+    nested = _each(series, (*rows, *finer))
+    if finer:
+        worst = "min" if falling else "max"
+        nested = f'SELECT {worst}("value") AS "value" FROM ({nested}) WHERE $timeFilter GROUP BY {_tags(rows)}'
+    # The outermost function gives the column its title.
+    head, _, rest = nested.partition(' AS "value"')
+    return queries.raw(f'{head} AS "{title}"{rest}', ref=ref, datasource=DATASOURCE, form="table")
+
+
+def _each(series: SeriesSpec, tags: Sequence[str]) -> str:
+    """A statement with a `value` for each series: the mean of a rate, the sum of increases, or the value itself."""
+    counted = bool(series.rate or series.increase)
+    scope = Scope(POLICY, where=(_IS_RECENT,), by=tuple(tags), step="", fill="")
+    named = replace(series, name="growth" if counted else "value", by=())
+    target = queries.target(named, scope, ref="A", datasource=DATASOURCE, form="table")
+    if not counted:
+        return queries.statement(target)
+    # From point to point: the last of the steps of a graph is shorter than the others, and its rate too small.
+    target["select"] = [[part for part in target["select"][0] if part["type"] != "last"]]
+    whole = "mean" if series.rate else "sum"
+    grown = queries.statement(target)
+    return f'SELECT {whole}("growth") AS "value" FROM ({grown}) WHERE $timeFilter GROUP BY {_tags(tags)}'
+
+
+def _tags(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _one_field(series: SeriesSpec) -> SeriesSpec:
+    """A ratio of two fields of one measurement as the first of them, with the second in its `math`."""
+    ratio = is_ratio(series.formula)
+    if ratio is None:
+        return series
+    factor, above, below = ratio
+    parts = dict(series.parts)
+    math = f'/ {parts[below].aggregate}("{parts[below].field}")' + (f" * {factor}" if factor else "")
+    return replace(parts[above], math=math, name=series.name)
+
+
+def is_ratio(formula: str) -> tuple[str, str, str] | None:
+    """`100 * a / b` → its factor, empty where there is none, and the two names."""
+    found = _RATIO.match(formula)
+    return (found[1] or "", found[2], found[3]) if found else None
