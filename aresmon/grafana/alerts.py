@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from aresmon.config.alerts import Alerts
-from aresmon.config.builtin_alerts import UNREACHABLE
 from aresmon.config.model import Config
 from aresmon.config.views import HOST, Severity, Views
 from aresmon.grafana.client import Grafana
@@ -23,7 +22,6 @@ STATES = ("firing", "pending", "error", "unknown", "quiet", "off")
 """Of a rule, the most urgent first: `unknown` is what Grafana has not evaluated yet, or is not asked about; `off` is
 what aresmon.yml switches off, of which Grafana knows nothing."""
 HEARTBEAT = "heartbeat"
-_UNITS = {"short": "", "none": "", "percent": " %"}
 _INTERNAL_LABELS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid", "ref_id", "rulename"}
 
 
@@ -104,7 +102,7 @@ def _rule_status(one: AlertSpec, answer: Mapping[str, Any] | None) -> RuleStatus
         alert=one.alert.id,
         severity=one.severity,
         title=one.title,
-        condition=_condition(one),
+        condition=alert_rules.condition(one),
         lasting=one.lasting,
         place=one.host or one.scoped.words(),
         state=_state(answer),
@@ -116,16 +114,6 @@ def _rule_status(one: AlertSpec, answer: Mapping[str, Any] | None) -> RuleStatus
 
 def _disabled_rule(one: AlertSpec) -> RuleStatus:
     return RuleStatus(one.uid, one.alert.id, one.severity, one.title, "not watched", 0, one.scoped.words(), "off")
-
-
-def _condition(one: AlertSpec) -> str:
-    if one.alert.id == UNREACHABLE.id:
-        return "no answer"
-    if one.host:
-        days, minutes = one.alert.over // 86400, one.alert.over // 60
-        return f"none in {days} days" if days else f"no data for {minutes} min"
-    unit = _UNITS.get(one.alert.unit, f" {one.alert.unit}")
-    return f"{'below' if one.alert.levels.falling else 'above'} {one.value:g}{unit}"
 
 
 def _state(answer: Mapping[str, Any] | None) -> str:

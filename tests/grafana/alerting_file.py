@@ -12,6 +12,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from tests.grafana.influxql import closed, schema_problems
 from tests.grafana.reduce import references
 
 REDUCED = Path(__file__).with_name("alerting-file-12.2.json")
@@ -22,7 +23,13 @@ _WRITTEN_OTHERWISE = {"Duration": {"type": "string", "pattern": "^[0-9]+[smhd]$"
 # The description forgets KeepLast (pkg/services/ngalert/models/alert_rule.go, ErrStateFromString).
 _ON_ERROR = {"OK", "Alerting", "Error", "KeepLast"}
 # Read from a file and never exported (types.go, beside it).
-_ONLY_READ = ("deleteRules", "deleteContactPoints")
+_ONLY_READ = ("deleteRules", "deleteContactPoints", "templates")
+# As text_templates_types.go there reads it.
+_TEXT = {"type": "string", "minLength": 1}
+_TEMPLATES = {
+    "type": "array",
+    "items": closed({"orgId": {"type": "integer"}, "name": _TEXT, "template": _TEXT}, "name", "template"),
+}
 
 
 def reduce(whole: dict[str, Any]) -> dict[str, Any]:
@@ -43,9 +50,10 @@ def faults(content: dict[str, Any]) -> list[str]:
     # Described as an empty name for what it has elsewhere.
     schemas["TimeInterval"] = schemas[_HOURS]
     schemas["AlertRuleExport"]["properties"]["execErrState"] = {"enum": sorted(_ON_ERROR)}
-    closed = {"components": {"schemas": _closed(schemas)}, "$ref": f"#/components/schemas/{_ROOT}"}
+    whole = {"components": {"schemas": _closed(schemas)}, "$ref": f"#/components/schemas/{_ROOT}"}
     shown = {key: value for key, value in content.items() if key not in _ONLY_READ}
-    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(closed).iter_errors(shown)]
+    found = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(whole).iter_errors(shown)]
+    return found + list(schema_problems(content.get("templates", []), _TEMPLATES, "templates"))
 
 
 def _closed(value: Any) -> Any:

@@ -56,6 +56,7 @@ _FORMATS = {
     "h": '{{ printf "%.1f" . }} h',
     "none": '{{ printf "%.2f" . }}',
 }
+_UNITS = {"short": "", "none": "", "percent": " %"}
 # What is no number is not itself. Grafana fills in the texts of all rules, of those too that have nothing to tell.
 _VALUE = "{{ with $values.V }}{{ with .Value }}{{ if eq . . }}%s{{ else }}unknown{{ end }}{{ else }}0{{ end }}{{ end }}"
 
@@ -126,6 +127,17 @@ def list_rules(config: Config, views: Views) -> list[AlertSpec]:
 def list_disabled(config: Config, views: Views) -> list[AlertSpec]:
     """What the site switches off, as the rules that would be, with a `value` that means nothing."""
     return [one for alert, view in _armed(config, views) for one in _switched_off(alert, view, config)]
+
+
+def condition(one: AlertSpec) -> str:
+    """When a rule fires, in words: `above 90 %`."""
+    if one.alert.id == builtin_alerts.UNREACHABLE.id:
+        return "no answer"
+    if one.host:
+        days, minutes = one.alert.over // 86400, one.alert.over // 60
+        return f"none in {days} days" if days else f"no data for {minutes} min"
+    unit = _UNITS.get(one.alert.unit, f" {one.alert.unit}")
+    return f"{'below' if one.alert.levels.falling else 'above'} {one.value:g}{unit}"
 
 
 # Which rules there are -------------------------------------------------------------------------------
@@ -201,6 +213,7 @@ def _contacts_file(config: Config, formerly: Collection[str]) -> Json:
         "apiVersion": 1,
         "contactPoints": contact_points.contact_points(config.alerts, config.site, formerly=formerly),
         "muteTimes": contact_points.mute_times(config.alerts),
+        "templates": contact_points.message_templates(config.alerts),
     }
 
 
@@ -280,6 +293,8 @@ def _lines(value: object, depth: int) -> str:
 
 def _annotations(one: AlertSpec, config: Config) -> dict[str, str]:
     texts = {"summary": _template(one.alert.summary, one), "description": _template(one.alert.next, one)}
+    if "{value}" in one.alert.summary:
+        texts |= {"value": _template("{value}", one), "limit": condition(one)}
     if one.view is not None:
         texts["dashboard"] = _link(one, one.view, config)
     return texts

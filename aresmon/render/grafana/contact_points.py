@@ -1,16 +1,19 @@
 """Grafana's contact points and the hours in which they are not used, from `alerts` of aresmon.yml.
 
 Source: Grafana 12, pkg/services/provisioning/alerting, and grafana/alerting's receivers for their settings. In
-settings a `$` is Grafana's own: `$__file{…}` becomes the content of a file, and no template may use variables.
+settings a `$` is Grafana's own: `$__file{…}` becomes the content of a file. So what needs variables is in `messages`.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from aresmon.config.alerts import DAYS, Address, Alerts, QuietHours, Receiver
 from aresmon.config.views import SEVERITIES, Severity
+from aresmon.render.grafana import messages
 
 Json = dict[str, Any]
 
@@ -20,16 +23,14 @@ HEARTBEAT = "aresmon-heartbeat"
 NOBODY = "aresmon-nobody"
 _DAY = 24 * 60
 
-# Not as a template of Grafana's own, which receivers would know only a minute after it was brought. No quotes, since
-# it stands in one of them below.
-_LINE = "{{ with .Annotations.summary }}{{ . }}{{ else }}{{ .Labels.alertname }}{{ end }}"
-_TEXT = (
-    "{{ range .Alerts.Firing }}{{ with .Labels.severity }}{{ . | toUpper }}: {{ end }}" + _LINE + "\n"
-    "{{ with .Annotations.description }}{{ . }}\n{{ end }}{{ with .Annotations.dashboard }}{{ . }}\n{{ end }}{{ end }}"
-    "{{ range .Alerts.Resolved }}OVER: " + _LINE + "\n{{ end }}"
+# As JSON, to which Grafana's functions beside those of a template's file are there.
+_MATRIX = '{{ coll.Dict "text" (tmpl.Exec "aresmon.text" .) | data.ToJSON }}'
+_NTFY = (
+    '{"topic": %s, "title": {{ tmpl.Exec "aresmon.title" . | data.ToJSON }}, '
+    '"message": {{ tmpl.Exec "aresmon.message" . | data.ToJSON }}, "priority": {{ tmpl.Exec "aresmon.priority" . }}}'
 )
-_TITLE = "{{ if .Alerts.Firing }}{{ len .Alerts.Firing }} firing{{ else }}over{{ end }}: {{ .CommonLabels.alertname }}"
-_MATRIX = f'{{{{ coll.Dict "text" (tmpl.Inline `{_TEXT}` .) | data.ToJSON }}}}'
+_TOPIC = re.compile(r"(https?://[^/?#]+/)([A-Za-z0-9_-]{1,64})")
+"""The address of a topic on a server of ntfy's, which takes JSON at its root alone."""
 # ntfy's priorities go from 1 to 5.
 _PRIORITY: dict[Severity, str] = {"information": "2", "warning": "3", "critical": "5"}
 
@@ -94,6 +95,12 @@ def mute_times(alerts: Alerts) -> list[Json]:
     return times
 
 
+def message_templates(alerts: Alerts) -> list[Json]:
+    """The file of templates by which all contact points write."""
+    zone = alerts.quiet[0].timezone if alerts.quiet else "UTC"
+    return [{"orgId": 1, "name": messages.NAME, "template": messages.templates(zone)}]
+
+
 def receiver_uid(receiver: Receiver, severity: Severity) -> str:
     """Grafana's name for a receiver within a contact point."""
     return f"aresmon-{severity}-{receiver.name}"
@@ -115,24 +122,34 @@ def _receiver(receiver: Receiver, severity: Severity, site: str) -> Json:
 
 def _settings(receiver: Receiver, severity: Severity, site: str) -> tuple[str, Json]:
     url = _place(receiver.to)
-    title = f"{site}: {_TITLE}"
+    title = f'{{{{ template "aresmon.title" . }}}} [{site}]'
+    message = '{{ template "aresmon.message" . }}'
     match receiver.kind:
         case "email":
-            return "email", {"addresses": ";".join(receiver.emails), "singleEmail": True, "subject": title}
+            to = {"addresses": ";".join(receiver.emails), "singleEmail": True}
+            return "email", {**to, "subject": title, "message": message}
         case "discord":
-            return "discord", {"url": url, "title": title, "message": _TEXT}
+            return "discord", {"url": url, "title": title, "message": message}
         case "slack" | "mattermost":
-            return "slack", {"url": url, "title": title, "text": _TEXT, "username": f"aresmon {site}"}
+            shown = {"color": '{{ template "aresmon.color" . }}', "username": f"aresmon {site}"}
+            return "slack", {"url": url, "title": title, "text": message, **shown}
         case "telegram":
-            message = f"{title}\n{_TEXT}"
-            return "telegram", {"bottoken": url, "chatid": receiver.chat, "message": message, "parse_mode": "None"}
+            text = f"{title}\n{message}"
+            return "telegram", {"bottoken": url, "chatid": receiver.chat, "message": text, "parse_mode": "None"}
         case "matrix":
             return "webhook", {"url": url, "payload": {"template": _MATRIX}}
         case "ntfy":
-            headers = {"X-Title": f"{site}: {severity}", "X-Priority": _PRIORITY[severity]}
-            return "webhook", {"url": url, "headers": headers, "payload": {"template": _TEXT}, **_token(receiver.to)}
+            return "webhook", {**_ntfy(url, severity, site), **_token(receiver.to)}
         case _:
-            return "webhook", {"url": url, **_token(receiver.to)}
+            return "webhook", {"url": url, "title": title, "message": message, **_token(receiver.to)}
+
+
+def _ntfy(url: str, severity: Severity, site: str) -> Json:
+    """JSON to the server's root, which can say a priority for each message; text to an address that is a secret."""
+    if topic := _TOPIC.fullmatch(url):
+        return {"url": topic[1], "payload": {"template": _NTFY % json.dumps(topic[2])}}
+    headers = {"X-Title": f"{site}: {severity}", "X-Priority": _PRIORITY[severity]}
+    return {"url": url, "headers": headers, "payload": {"template": '{{ tmpl.Exec "aresmon.text" . }}'}}
 
 
 def _place(address: Address) -> str:

@@ -93,7 +93,8 @@ def test_a_secret_is_named_by_its_file_and_never_written() -> None:
     assert settings["discord"]["url"] == "$__file{/run/alerts/a}"
     assert settings["telegram"]["bottoken"] == "$__file{/run/alerts/b}"
     assert settings["matrix"]["url"] == "$__file{/run/alerts/c}"
-    assert settings["ntfy"]["url"] == "https://ntfy.example.org/x"
+    assert settings["ntfy"]["url"] == "https://ntfy.example.org/"
+    assert '"topic": "x"' in settings["ntfy"]["payload"]["template"]
     assert settings["ntfy"]["authorization_credentials"] == "$__file{/run/alerts/d}"
     assert settings["mattermost"]["url"] == "$__file{/run/alerts/e}"
 
@@ -102,7 +103,24 @@ def test_settings_hold_no_dollar_but_for_files_since_grafana_would_expand_it() -
     text = "  send_to: [{email: a@example.org}, {slack: {secret: a}}, {matrix: {secret: b}}, {ntfy: {secret: c}}]\n"
     content = files(text + "  smtp: {host: 'mail.example.org:25', from: a@example.org}\n  heartbeat: {secret: d}\n")[1]
 
-    assert "$" not in re.sub(r"\$__file\{/run/alerts/[a-z]\}", "", json.dumps(content))
+    assert "$" not in re.sub(r"\$__file\{/run/alerts/[a-z]\}", "", json.dumps(content["contactPoints"]))
+
+
+def test_every_text_uses_a_template_that_is_brought_along() -> None:
+    text = "  send_to: [{discord: {secret: a}}, {slack: {secret: b}}, {matrix: {secret: c}}, {ntfy: {secret: d}}]\n"
+    content = files(text)[1]
+    used = set(re.findall(r'(?:template|Exec) \\?"(aresmon\.[a-z]+)', json.dumps(content["contactPoints"])))
+    brought = set(re.findall(r'define "(aresmon\.[a-z]+)"', content["templates"][0]["template"]))
+
+    assert used
+    assert used <= brought
+
+
+def test_times_of_day_are_those_of_the_quiet_hours_or_utc() -> None:
+    quiet = "  quiet: [{from: '23:00', to: '07:00', timezone: Europe/Paris}]\n"
+
+    assert 'tz "Europe/Paris"' in files(quiet)[1]["templates"][0]["template"]
+    assert 'tz "UTC"' in files()[1]["templates"][0]["template"]
 
 
 def test_the_heartbeat_is_no_problem_and_keeps_to_itself() -> None:
