@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aresmon.config.layout import Layout
+from aresmon.config.units import format_age
 from aresmon.system.json_file import JsonFile
 
 
@@ -65,7 +66,10 @@ def find_problems(record: BackupRecord, *, due: float, now: float) -> Iterator[t
     if failed is not None:
         yield f"the last backup failed: {failed.what}", "fix it, then `aresmon backup`"
     elif made is not None and due and now - made.at > due:
-        yield f"the last backup is {_ago(now - made.at)} old", "`aresmon backup`; check why its timer did not run it"
+        yield (
+            f"the last backup is {format_age(now - made.at)} old",
+            "`aresmon backup`; check why its timer did not run it",
+        )
     if verified is not None and not verified.ok:
         yield (
             f"the archive {verified.archive} failed its verification: {verified.what}",
@@ -81,14 +85,10 @@ def describe(record: BackupRecord, *, now: float) -> str:
     verification = "none verified yet"
     if verified is not None:
         outcome = "was verified" if verified.ok else "failed its verification"
-        verification = f"{verified.archive} {outcome} {_ago(now - verified.at)} ago"
-    return f"Backup: {_ago(now - made.at)} ago, {made.bytes / 10**6:.1f} MB, in {made.destination}; {verification}"
-
-
-def _ago(seconds: float) -> str:
-    """`3 min`, `5 hours`, `12 days`"""
-    size, unit = next(one for one in ((86400, "days"), (3600, "hours"), (0, "min")) if seconds >= 2 * one[0])
-    return f"{seconds / (size or 60):.0f} {unit}"
+        verification = f"{verified.archive} {outcome} {format_age(now - verified.at)} ago"
+    return (
+        f"Backup: {format_age(now - made.at)} ago, {made.bytes / 10**6:.1f} MB, in {made.destination}; {verification}"
+    )
 
 
 def save_made(site: Layout, made: CompletedBackup) -> None:

@@ -1,5 +1,6 @@
 """The command line: one file a group of commands, and what they print.
 
 Public: main.main().
-Imports: doctor, push, backup, upgrade, stack, influxdb, grafana, agents, site, render, engine, config, ssh, system.
+Imports: topology, doctor, push, backup, upgrade, stack, influxdb, grafana, agents, site, render, engine, config, ssh,
+system.
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli import data, upgrade
+from aresmon.cli import data, site_map, upgrade
 from aresmon.cli.common import (
     confirm_by_name,
     the_console,
@@ -22,6 +22,7 @@ from aresmon.cli.site import _print_warnings
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
+    from aresmon.engine.docker import Engine
     from aresmon.site.project import Project
     from aresmon.stack.up import UpResult
 
@@ -83,6 +84,7 @@ def up(
         return
     outcome = stack_up.up(project, engine, console, announce=announce, shorten=shorten)
     _print_outcome(project, outcome)
+    _publish_map(project, engine)
     raise typer.Exit(outcome.code)
 
 
@@ -173,6 +175,19 @@ def logs(
         with until_interrupted():
             for piece in merge(pieces, follow=follow) if len(chosen) > 1 else pieces[chosen[0]]:
                 the_console().raw(piece)
+
+
+def _publish_map(project: Project, engine: Engine) -> None:
+    """Draw the page Map in Grafana anew. Without Graphviz there is no such page, as `aresmon map` says."""
+    from aresmon.grafana.answers import GrafanaNotRunningError
+    from aresmon.topology.drawing import NoGraphvizError
+
+    try:
+        site_map.publish(project, engine)
+    except (NoGraphvizError, GrafanaNotRunningError):
+        return
+    except AresmonError as error:
+        the_console().warn(f"the page Map in Grafana was not drawn anew: {error.message}", hint=error.hint)
 
 
 def _print_outcome(project: Project, outcome: UpResult) -> None:

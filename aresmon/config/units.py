@@ -1,4 +1,4 @@
-"""Durations and sizes of aresmon.yml and of views, as numbers."""
+"""Durations and sizes of aresmon.yml and of views, as numbers and as people write them."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ def mebibytes(size: str) -> int:
 def parse_span(span: str) -> int:
     """`10m` → 600"""
     return int(span[:-1]) * _SECONDS[span[-1]]
+
+
+def format_age(seconds: float) -> str:
+    """`45 s`, `3 min`, `5 hours`, `12 days`: how long ago, in the largest unit of which there are at least two."""
+    units = ((86400, "days"), (3600, "hours"), (60, "min"), (1, "s"))
+    size, unit = next(one for one in units if seconds >= 2 * one[0] or one[0] == 1)
+    return f"{max(seconds, 0) / size:.0f} {unit}"

@@ -35,7 +35,8 @@ PLUGINS = {
     "table": "table",
     "state-timeline": "statetimeline",
 }
-"""Panel type → the SDK's module."""
+"""Panel type → the SDK's module: those that views may name."""
+_MODELS = {**PLUGINS, "text": "text"}
 
 # A column is hidden by `custom.hidden` until Grafana 12.2, and by `custom.hideFrom` after it.
 LATER: Mapping[str, Any] = {"table": {"hideFrom": common.HideSeriesConfig}}
@@ -129,10 +130,10 @@ def _against_plugin(panel: Mapping[str, Any], at: str) -> Iterator[str]:
     if kind == "alertlist":
         yield from influxql.schema_problems(options, ALERT_LIST, f"{at}.options")
         return
-    if kind not in PLUGINS:
+    if kind not in _MODELS:
         yield f"{at}.type: no model of '{kind}'"
         return
-    module = importlib.import_module(f"grafana_foundation_sdk.models.{PLUGINS[kind]}")
+    module = importlib.import_module(f"grafana_foundation_sdk.models.{_MODELS[kind]}")
     yield from _against(options, module.Options, f"{at}.options")
     own: Mapping[str, Any] = fields(module.FieldConfig) if hasattr(module, "FieldConfig") else {}
     own = {**own, **LATER.get(kind, {})}

@@ -21,6 +21,7 @@ FLOORS = [  # the lowest first; packages of one floor do not import each other
     ["stack", "monitoring"],
     ["push", "backup", "upgrade"],
     ["doctor"],
+    ["topology"],
     ["cli"],
 ]
 FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}
@@ -37,6 +38,7 @@ GATEKEEPERS = {
     "asyncssh": {"ssh.library"},
     "boto3": {"backup.storage.s3"},
     "botocore": {"backup.storage.s3"},
+    "graphviz": {"topology.graph"},
     "pyrage": {"backup.contents"},
     "cryptography": {"site.ca", "site.certificates"},
 }

@@ -1,0 +1,142 @@
+"""`aresmon map`: the site as a picture, in a file and on a page in Grafana."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aresmon.cli.common import the_console, the_project, the_stack
+from aresmon.system.errors import AresmonError, ExitCode
+
+if TYPE_CHECKING:
+    from aresmon.engine.docker import Engine
+    from aresmon.influxdb.client import InfluxDB
+    from aresmon.site.project import Project
+    from aresmon.topology.site_map import SiteMap
+
+_FORMATS = (".svg", ".png", ".dot")
+_DEFAULT = Path("map.svg")
+_STDOUT = Path("-")
+
+
+def map_command(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            show_default=str(_DEFAULT),
+            help="Where to write the picture: a file that ends in .svg, .png or .dot, or - for DOT on standard output.",
+        ),
+    ] = None,
+) -> None:
+    """Draw hosts, services and what flows between them.
+
+    Each part is in the colour of its state: hosts, the stack, backups, contact points, and where they are collected
+    containers and the servers of HAProxy. Graphviz draws it; without it, its description is written as DOT. `aresmon
+    up` puts the same picture on the page Map in Grafana.
+
+    Exit code: 5 if Graphviz is not installed and the description was written instead.
+    """
+    from aresmon.topology import graph
+
+    path = output or _DEFAULT
+    if path != _STDOUT and path.suffix not in _FORMATS:
+        raise AresmonError(
+            f"--output {path}: the name must end in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}", code=ExitCode.USAGE
+        )
+    if output is None:
+        _require_ours(path)
+    project, console = the_project(), the_console()
+    with the_stack(project) as (engine, influxdb):
+        site = _read(project, engine, influxdb)
+    described = graph.dot(site, _link(project))
+    if path == _STDOUT:
+        sys.stdout.write(described)
+        return
+    _draw(path, described)
+    hosts = f"{len(site.hosts)} host{'s' * (len(site.hosts) != 1)}"
+    console.say(f"wrote {path}: {hosts}, as of {graph.when(site)}")
+
+
+def publish(project: Project, engine: Engine) -> None:
+    """Put the picture on its page in Grafana.
+
+    Raises NoGraphvizError where there is no Graphviz, GrafanaNotRunningError where there is no Grafana, AresmonError
+    if it cannot be drawn or saved.
+    """
+    from aresmon.grafana import admin_access
+    from aresmon.topology import drawing, graph, page
+
+    drawing.require_graphviz()
+    admin_access.check_running(project.config, engine)
+    site = _read(project, engine, None)
+    page.publish(admin_access.admin_client(project), site, drawing.svg(graph.dot(site, _link(project))))
+
+
+def _read(project: Project, engine: Engine, elsewhere: Callable[[], InfluxDB] | None) -> SiteMap:
+    """What the picture shows; `elsewhere` is how to get the database if it is on another machine."""
+    from aresmon.doctor.status import read_status
+    from aresmon.influxdb import service
+    from aresmon.topology import site_map
+
+    status = read_status(project, engine, influxdb=elsewhere)
+    return site_map.read(
+        project.config,
+        status,
+        influxdb=elsewhere or (lambda: service.admin_client(project.site)),
+        rules=_rules(project, engine) if elsewhere is None else None,
+    )
+
+
+def _rules(project: Project, engine: Engine) -> list[dict[str, Any]] | None:
+    """Grafana's rules with their alerts; None if it cannot be asked, which the picture says."""
+    from aresmon.grafana import admin_access
+
+    try:
+        admin_access.check_running(project.config, engine)
+        return admin_access.admin_client(project).rules()
+    except AresmonError:
+        return None
+
+
+def _link(project: Project) -> Callable[[str], str]:
+    from aresmon.config.names import uid_of_host
+
+    base = project.config.grafana.url.rstrip("/")
+    return lambda host: f"{base}/d/{uid_of_host(host)}"
+
+
+def _draw(path: Path, described: str) -> None:
+    from aresmon.system import files
+    from aresmon.topology import drawing
+
+    try:
+        if path.suffix == ".dot":
+            files.write(path, described.encode())
+        elif path.suffix == ".png":
+            drawing.write_png(described, path)
+        else:
+            files.write(path, drawing.svg(described).encode())
+    except drawing.NoGraphvizError as error:
+        instead = path.with_suffix(".dot")
+        _require_ours(instead)
+        files.write(instead, described.encode())
+        raise AresmonError(
+            f"{error.message}; what it would draw is in {instead}",
+            hint=f"{error.hint}, or draw it on another machine: dot -T{path.suffix[1:]} -o {path.name} {instead.name}",
+            code=ExitCode.DEGRADED,
+        ) from None
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse to write over a file of somebody's under a name that nobody gave."""
+    from aresmon.topology.graph import MARK
+
+    if path.exists() and MARK.encode() not in path.read_bytes()[:300]:
+        raise AresmonError(f"{path} exists and was not written by `aresmon map`", hint="name another file: --output")
