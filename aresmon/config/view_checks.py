@@ -49,6 +49,8 @@ def find_problems(document: Document, known: Mapping[str, Measurement]) -> Itera
                     yield from _cell_problems(document, place, series, one["title"] if kind == "columns" else "")
                 yield from _role_problems(document, place, series, one if kind == "panels" else None)
             yield from _scale_problems(document, (kind, index), one)
+            if kind == "panels":
+                yield from _place_problems(document, (kind, index), one, data)
             if one.get("place") == "own" and "dashboard" not in data:
                 message = "stands nowhere: `own` is the collector's dashboard, and this file has no `dashboard`"
                 yield document.problem((kind, index, "place"), message)
@@ -104,6 +106,24 @@ def _scale_problems(document: Document, keys: Keys, one: Mapping[str, Any]) -> I
         yield document.problem((*keys, "soft_max"), "has no effect beside `max`, or in what is no `timeseries`")
     if one.get("min", -math.inf) >= one.get("max", math.inf):
         yield document.problem((*keys, "max"), f"must be more than min, which is {one['min']:g}")
+
+
+def _place_problems(
+    document: Document, keys: Keys, panel: Mapping[str, Any], data: Mapping[str, Any]
+) -> Iterator[YamlProblem]:
+    """What a panel says that has no effect where it stands, and links that would lead elsewhere."""
+    titles = [one["title"] for one in data["panels"]]
+    place = panel.get("place", "main")
+    if "row" in panel and place not in ("main", "detail"):
+        yield document.problem((*keys, "row"), f"has no effect: a panel of the place `{place}` is not folded")
+    if "panel" in panel and place != "glance":
+        yield document.problem((*keys, "panel"), "has no effect: only what is seen at a glance leads to a panel")
+    elif "panel" in panel and panel["panel"] not in titles:
+        meant = json_schema.did_you_mean(panel["panel"], titles)
+        yield document.problem((*keys, "panel"), f"no panel has the title '{panel['panel']}'{meant}")
+    names = [*titles, *(one["formerly"] for one in data["panels"] if "formerly" in one)]
+    if names.count(panel.get("formerly", "")) > 1:
+        yield document.problem((*keys, "formerly"), f"'{panel['formerly']}' is another panel's title, now or formerly")
 
 
 def _role_problems(

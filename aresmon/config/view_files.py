@@ -179,6 +179,9 @@ def _panel(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Panel:
         height=data.get("height", 0),
         place=data.get("place", "main"),
         show=tuple((value, one["text"], one["color"]) for value, one in data.get("show", {}).items()),
+        row=data.get("row", ""),
+        panel=data.get("panel", ""),
+        formerly=data.get("formerly", ""),
     )
 
 

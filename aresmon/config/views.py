@@ -78,7 +78,9 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One thing to look at. `show` are words and colours by value; the scale reaches to `soft_maximum` at least."""
+    """One thing to look at. `show` are words and colours by value; the scale reaches to `soft_maximum` at least.
+    `row` is the heading below which it is folded, the view's title where it is empty; `panel` is the one that tells
+    more; `formerly` is the title by which its links know it."""
 
     title: str
     kind: str
@@ -95,6 +97,9 @@ class Panel:
     height: int = 0
     place: str = "main"
     show: tuple[tuple[str, str, str], ...] = ()
+    row: str = ""
+    panel: str = ""
+    formerly: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def test_the_parts_of_processor_use_and_idle_make_100(tmp_path: Path) -> None:
     proc.mkdir()
     spent = {"user": 25, "nice": 25, "system": 10, "idle": 20, "iowait": 8, "irq": 4, "softirq": 5, "steal": 3}
     by_guests = {"guest": 7, "guest_nice": 6}
-    (panel,) = (one for one in view_files.load()["system"].panels if one.title == "Processor use")
+    (panel,) = (one for one in view_files.load()["system"].panels if one.title == "CPU usage")
     parts, rounds = {one.name: one.field for one in panel.series}, count(1)
 
     def read(telegraf: Agent) -> bool:

@@ -95,7 +95,7 @@ def test_processors_uptime_and_load_are_the_machine_s(site: Site) -> None:
 
 
 def test_the_parts_of_processor_use_and_idle_make_100_while_niced_work_runs(site: Site) -> None:
-    (panel,) = (one for one in view_files.load()["system"].panels if one.title == "Processor use")
+    (panel,) = (one for one in view_files.load()["system"].panels if one.title == "CPU usage")
     parts = [one.field for one in panel.series]
     fields = ", ".join(f'"{name}"' for name in (*parts, "usage_idle"))
 

@@ -246,7 +246,7 @@ def _rule(one: AlertSpec, config: Config) -> Json:
         "notification_settings": _notification(config, one.severity),
     }
     if one.host and one.view is not None and alert.panel:
-        rule |= {"dashboardUid": names.uid_of_host(one.host), "panelId": panels.panel_id(one.view.name, alert.panel)}
+        rule |= {"dashboardUid": names.uid_of_host(one.host), "panelId": panels.id_of(one.view, alert.panel)}
     return rule
 
 
@@ -321,7 +321,7 @@ def _link(one: AlertSpec, view: View, config: Config) -> str:
     is_own = panel is not None and panel.place == "own"
     host = one.host or "{{ $labels.host }}"
     board = names.uid_of_collector(view.name) if is_own else _board(one, config)
-    shown = f"viewPanel={panels.panel_id(view.name, panel.title)}&" if panel else ""
+    shown = f"viewPanel={panels.id_of(view, panel.title)}&" if panel else ""
     chosen = f"var-host={host}&" if is_own else ""
     return (
         f"{config.grafana.url.rstrip('/')}/d/{board}?{chosen}{shown}from=now-{max(6, one.alert.over // 1800)}h&to=now"

@@ -108,8 +108,9 @@ def _annotation(name: str, color: str, query: str, *, title: str, text: str) -> 
     query stands in `target`, since migrations.ts there moves an older form only beside one, and asks nothing else."""
     return {
         "name": name,
+        # The marks are there; a switch for them on each page, before all else, is not.
         "enable": True,
-        "hide": False,
+        "hide": True,
         "iconColor": color,
         "datasource": _REFERENCE,
         "target": {

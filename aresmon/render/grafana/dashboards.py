@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from aresmon.config.model import Config
 from aresmon.config.names import FLEET, uid_of_collector, uid_of_host
@@ -12,18 +12,17 @@ from aresmon.render.grafana.dashboard import (
     POLICY,
     DashboardSpec,
     choice,
-    constant,
     dashboard,
     format_dashboard,
     values,
 )
 from aresmon.render.grafana.fleet import overview_panels
+from aresmon.render.grafana.grid import Grid, Placed
+from aresmon.render.grafana.host_page import host_dashboard
 from aresmon.render.grafana.panels import (
     MOST_POINTS,
     Json,
-    Placed,
     height,
-    panel_id,
     panel_json,
     width,
 )
@@ -32,7 +31,6 @@ from aresmon.render.grafana.queries import Scope, host_is
 PATH = "grafana/dashboards"
 # A board over all hosts costs the database series times points: with many hosts each series has fewer of them.
 _SERIES_POINTS, _FEWEST_POINTS = 1500, 60
-_COLUMNS, _NARROWEST = 24, 3
 # What stands in a pattern for a host's name and uid: no name has such a character.
 _HERE, _UID = "\x00host\x00", "\x00uid\x00"
 
@@ -49,23 +47,9 @@ def dashboards(config: Config, views: Views) -> dict[str, bytes]:
     for host in config.hosts:
         if host.collect not in patterns:
             known = [views[name] for name in host.collect if name in views]
-            patterns[host.collect] = format_dashboard(host_dashboard(_HERE, known))
+            patterns[host.collect] = format_dashboard(host_dashboard(_HERE, known, uid=_UID))
         files[f"{PATH}/hosts/{host.name}.json"] = _filled(patterns[host.collect], host.name)
     return files
-
-
-def host_dashboard(host: str, views: Iterable[View]) -> Json:
-    """A host's dashboard: a line at a glance, then each collector's row, its details folded."""
-    known = list(views)
-    scope = Scope(POLICY, where=(host_is("$host"),))
-    grid = _Grid()
-    grid.place(_panels(known, "glance", scope), even=True)
-    for view in known:
-        grid.row(view.title, _panels([view], "main", scope), of=view.name)
-        grid.fold(f"{view.title}: more", _panels([view], "detail", scope), of=view.name)
-    uid = _UID if host == _HERE else uid_of_host(host)
-    frame = DashboardSpec(uid, host, ("aresmon-host",), since="now-6h", variables=(constant("host", host),))
-    return dashboard(frame, grid.panels)
 
 
 def collector_dashboard(view: View, *, hosts: int) -> Json:
@@ -75,8 +59,8 @@ def collector_dashboard(view: View, *, hosts: int) -> Json:
     scope = Scope(POLICY, where=(host_is("$host", several=True),), by=(HOST,))
     narrow = Scope(POLICY, where=(host_is("$host", several=True), chosen), by=(HOST,))
     points = min(max(_SERIES_POINTS // max(hosts, 1), _FEWEST_POINTS), MOST_POINTS)
-    grid = _Grid()
-    for place in ("own", "main"):
+    grid = Grid()
+    for place in ("first", "open", "main", "own"):
         grid.place(_chosen(view, place, scope, narrow, points=points))
     grid.fold("More", _chosen(view, "detail", scope, narrow, points=points), of=view.name)
     known_by = next((one for one in view.measurements if one != "aresmon_config"), "")
@@ -94,7 +78,7 @@ def fleet_dashboard(config: Config, views: Views) -> Json:
     """The fleet's overview: one row a host, and what is wrong now."""
     collected = dict.fromkeys(name for host in config.hosts for name in host.collect)
     known = [views[name] for name in collected if name in views]
-    grid = _Grid()
+    grid = Grid()
     grid.place(overview_panels(known, hosts=len(config.hosts)))
     return dashboard(DashboardSpec(FLEET, "Fleet", ("aresmon",), since="now-15m"), grid.panels)
 
@@ -106,73 +90,7 @@ def _filled(pattern: str, host: str) -> bytes:
     return pattern.encode()
 
 
-# The grid --------------------------------------------------------------------------------------------
-
-
-class _Grid:
-    """Panels laid from left to right and top to bottom, under rows."""
-
-    def __init__(self) -> None:
-        self.panels: list[Json] = []
-        self.y = 0
-
-    def place(self, several: Iterable[Placed], *, even: bool = False) -> None:
-        """Lay panels out; `even` makes them share the width of one line."""
-        laid, self.y = _laid(list(several), self.y, even=even)
-        self.panels.extend(laid)
-
-    def row(self, title: str, several: Iterable[Placed], *, of: str) -> None:
-        """An open row with these panels of a collector; nothing where there are none."""
-        inside = list(several)
-        if inside:
-            self._heading(title, [], of)
-            self.place(inside)
-
-    def fold(self, title: str, several: Iterable[Placed], *, of: str) -> None:
-        """A folded row: what is in it asks the database only when it is opened."""
-        inside = list(several)
-        if inside:
-            laid, _ = _laid(inside, self.y + 1)
-            self._heading(title, laid, of)
-
-    def _heading(self, title: str, inside: list[Json], of: str) -> None:
-        self.panels.append(
-            {
-                # Two collectors may have one title; none has a space in its name.
-                "id": panel_id("folded row" if inside else "row", of),
-                "type": "row",
-                "title": title,
-                "collapsed": bool(inside),
-                "gridPos": {"x": 0, "y": self.y, "w": _COLUMNS, "h": 1},
-                "panels": inside,
-            }
-        )
-        self.y += 1
-
-
-def _laid(several: Sequence[Placed], top: int, *, even: bool = False) -> tuple[list[Json], int]:
-    """The panels with their places from this line on, and the first line below them."""
-    x, y, tallest, laid = 0, top, 0, []
-    for index, one in enumerate(several):
-        wide = _share(index, len(several)) if even else one.width
-        if x + wide > _COLUMNS:
-            x, y, tallest = 0, y + tallest, 0
-        laid.append(one.json | {"gridPos": {"x": x, "y": y, "w": wide, "h": one.height}})
-        x, tallest = x + wide, max(tallest, one.height)
-    return laid, y + tallest
-
-
-def _share(index: int, several: int) -> int:
-    """The width of one of these that share a line, or lines of eight."""
-    there = min(several, _COLUMNS // _NARROWEST)
-    return _COLUMNS // there + (index < _COLUMNS % there)
-
-
-def _panels(views: Iterable[View], place: str, scope: Scope) -> Iterator[Placed]:
-    for view in views:
-        for panel in view.panels:
-            if panel.place == place:
-                yield _placed(panel, panel_json(panel, view.name, scope))
+# A collector's panels over all hosts -----------------------------------------------------------------
 
 
 def _chosen(view: View, place: str, scope: Scope, narrow: Scope, *, points: int) -> Iterator[Placed]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from aresmon.config.views import HOST, Column, View
 from aresmon.render.grafana import cells, queries
-from aresmon.render.grafana.panels import DATASOURCE, Json, Placed, panel_id, thresholds
+from aresmon.render.grafana.grid import Placed
+from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
 from aresmon.render.grafana.queries import Target
 
 HOSTS = "aresmon_host"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any
 
-from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec, min_step, tags_of
+from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec, View, min_step, tags_of
 from aresmon.render.grafana import legends, roles
 from aresmon.render.grafana import queries as grafana_queries
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
@@ -27,6 +27,23 @@ _LONGEST_BRIDGE = 61_000  # milliseconds
 MOST_POINTS = 500
 _WIDTH = {"timeseries": 12, "stat": 4, "gauge": 4, "bargauge": 12, "table": 24, "state-timeline": 12}
 _HEIGHT = {"timeseries": 8, "stat": 5, "gauge": 5, "bargauge": 8, "table": 9, "state-timeline": 8}
+
+REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+"""The newest value of each series."""
+BARS: Json = {
+    "reduceOptions": REDUCED,
+    "orientation": "horizontal",
+    "displayMode": "basic",
+    "valueMode": "color",
+    "namePlacement": "left",
+    "showUnfilled": True,
+    "sizing": "manual",
+    "minVizWidth": 8,
+    "minVizHeight": 16,
+    "maxVizHeight": 26,
+    "text": {"titleSize": 14, "valueSize": 14},
+}
+"""Of a panel of bars: each of one height, however few there are, with its name at the left."""
 
 
 def width(panel: Panel) -> int:
@@ -44,10 +61,10 @@ def panel_json(
 ) -> Json:
     """The panel, without its place. `names` are tags put before each series' name: a board over all hosts needs
     to tell them apart. `points` is the most that a series may have."""
-    letters = _letters()
-    queries = [list(_asked(panel, series, scope, names, letters)) for series in panel.series]
+    each = letters()
+    queries = [list(asked(panel, series, scope, names, each)) for series in panel.series]
     return {
-        "id": panel_id(collector, panel.title),
+        "id": panel_id(collector, panel.formerly or panel.title),
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,
@@ -80,11 +97,12 @@ def thresholds(levels: Levels | None, calm: str = roles.NOTHING_WRONG) -> Json:
 # Queries ---------------------------------------------------------------------------------------------
 
 
-def _letters() -> Iterator[str]:
+def letters() -> Iterator[str]:
+    """The names of a panel's queries."""
     return (f"{first}{second}" for first in ("", *ascii_uppercase) for second in ascii_uppercase)
 
 
-def _asked(
+def asked(
     panel: Panel, series: SeriesSpec, scope: Scope, names: Sequence[str], letters: Iterator[str]
 ) -> Iterator[Target]:
     """The queries of one series, of which the last one is shown."""
@@ -125,8 +143,7 @@ def _series_queries(series: SeriesSpec, scope: Scope, letters: Iterator[str], fo
 def _defaults(panel: Panel) -> Json:
     defaults: Json = {
         "unit": panel.unit,
-        # A bar needs a colour to be seen; a number and a line have one.
-        "thresholds": thresholds(panel.levels, **({"calm": "blue"} if panel.kind in ("gauge", "bargauge") else {})),
+        "thresholds": panel_thresholds(panel),
         "color": roles.colors(panel) if panel.kind == "timeseries" else {"mode": "thresholds"},
         "custom": _custom(panel),
         "mappings": list(_mappings(panel.show)),
@@ -163,7 +180,6 @@ def _custom(panel: Panel) -> Json:
 
 
 def _options(panel: Panel, *, several_hosts: bool) -> Json:
-    reduced = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     match panel.kind:
         case "timeseries":
             return {
@@ -173,7 +189,7 @@ def _options(panel: Panel, *, several_hosts: bool) -> Json:
         case "stat":
             shown = "/.*/" if any(one.influxql for one in panel.series) else ""
             return {
-                "reduceOptions": reduced | {"fields": shown},
+                "reduceOptions": REDUCED | {"fields": shown},
                 "colorMode": "value",
                 "graphMode": "area",
                 "textMode": "auto",
@@ -182,19 +198,13 @@ def _options(panel: Panel, *, several_hosts: bool) -> Json:
             }
         case "gauge":
             return {
-                "reduceOptions": reduced,
+                "reduceOptions": REDUCED,
                 "orientation": "auto",
                 "showThresholdLabels": False,
                 "showThresholdMarkers": True,
             }
         case "bargauge":
-            return {
-                "reduceOptions": reduced,
-                "orientation": "horizontal",
-                "displayMode": "basic",
-                "valueMode": "color",
-                "showUnfilled": True,
-            }
+            return BARS
         case "table":
             return {"showHeader": True, "cellHeight": "sm", "sortBy": []}
         case _:
@@ -209,7 +219,8 @@ def _looks(panel: Panel, queries: Sequence[Sequence[Target]], names: Sequence[st
     for series, several in zip(panel.series, queries, strict=True):
         shown = several[-1]
         properties: list[Json] = []
-        if shown["datasource"] == EXPRESSION:
+        if shown["datasource"] == EXPRESSION or (panel.kind == "bargauge" and series.name):
+            # Of a single bar, Grafana shows no name but one of these.
             name = PLACEHOLDER.sub(r"${__field.labels.\1}", _named(series, names).name)
             properties.append({"id": "displayName", "value": name})
         if panel.kind == "timeseries":
@@ -251,15 +262,46 @@ def _mappings(show: Sequence[tuple[str, str, str]]) -> Iterator[Json]:
     yield {"type": "special", "options": {"match": "null", "result": nothing}}
 
 
+def panel_thresholds(panel: Panel) -> Json:
+    """The same of a panel. A bar needs a colour to be seen; a number and a line have one."""
+    return thresholds(panel.levels, "blue" if panel.kind in ("gauge", "bargauge") else roles.NOTHING_WRONG)
+
+
+# What leads to a panel -------------------------------------------------------------------------------
+
+
 def panel_id(collector: str, title: str) -> int:
     """A panel, the same on every dashboard that has it."""
     return 1 + zlib.crc32(f"{collector}/{title}".encode()) % (2**31 - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A panel's JSON and the room it takes: its width in 24ths, its height in rows of 30 pixels."""
+NOW = panel_id("system", "Uptime")
+"""The panel of a host's numbers. Its links are those of one of them, which alerts and people have sent around."""
 
-    json: dict[str, Any]
-    width: int
-    height: int
+
+def id_of(view: View, title: str) -> int:
+    """The panel that shows what is called so, on every dashboard that has it."""
+    found = next((one for one in view.panels if one.title == title), None)
+    if found is None:
+        return panel_id(view.name, title)
+    return NOW if is_number(found) else panel_id(view.name, found.formerly or title)
+
+
+def is_gathered(panel: Panel) -> bool:
+    """Whether it is no panel of its own on a host's dashboard: one value, beside those of other collectors."""
+    return is_bar(panel) or is_number(panel)
+
+
+def is_bar(panel: Panel) -> bool:
+    """Whether it is a share of 100 at a glance."""
+    is_share = panel.unit == "percent" and (panel.minimum, panel.maximum) == (0, 100)
+    return panel.place == "glance" and panel.kind == "gauge" and is_share and _is_one(panel)
+
+
+def is_number(panel: Panel) -> bool:
+    """Whether it is a number at a glance."""
+    return panel.place == "glance" and panel.kind in ("gauge", "stat") and _is_one(panel) and not is_bar(panel)
+
+
+def _is_one(panel: Panel) -> bool:
+    return len(panel.series) == 1 and not tags_of(panel.series[0]) and not panel.series[0].influxql and not panel.show

@@ -190,6 +190,18 @@ def read(text: str) -> View:
         ),
         ("aggregate: last}", "aggregate: last, role: used}", "columns[0].series.role: has no effect: only the lines"),
         ("aggregate: min, by", "role: used, by", "alerts[0].series.role: has no effect: only the lines"),
+        ("max: 50", "max: 50\n    panel: Rain", "panels[0].panel: has no effect: only what is seen at a glance"),
+        (
+            "max: 50",
+            "max: 50\n    place: glance\n    panel: Rian",
+            "no panel has the title 'Rian' (did you mean 'Rain'?)",
+        ),
+        (
+            "max: 50",
+            "max: 50\n    place: open\n    row: Air",
+            "panels[0].row: has no effect: a panel of the place `open`",
+        ),
+        ("max: 50", "max: 50\n    formerly: Rain", "panels[0].formerly: 'Rain' is another panel's title"),
         ("max: 50", "max: 50\n    soft_max: 20", "panels[0].soft_max: has no effect beside `max`"),
         ("title: Outside", "title: Host", "columns[0].title: the overview has a column 'Host' already"),
         ("title: Outside", "title: 'The \"outside\"'", 'columns[0].title: may have no " and no \\'),

@@ -1,0 +1,173 @@
+"""A host's dashboard: how full it is and what it does on the first screen, then each collector, folded.
+
+What the views show at a glance becomes one panel of bars and one of numbers: a line of small panels is a screen of its
+own on a phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from aresmon.config.names import uid_of_host
+from aresmon.config.views import Panel, View, min_step
+from aresmon.render.grafana import panels, queries
+from aresmon.render.grafana.dashboard import POLICY, DashboardSpec, constant, dashboard
+from aresmon.render.grafana.grid import Grid, Placed
+from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, panel_json, thresholds
+from aresmon.render.grafana.queries import Scope, host_is
+
+_HEIGHT = 6
+_STEPS = 60  # the most that a value of which only the newest is shown is asked for
+
+
+def host_dashboard(host: str, views: Iterable[View], *, uid: str = "") -> Json:
+    """The dashboard of the host of this name, which is found by `uid` if that is not to follow from the name."""
+    uid = uid or uid_of_host(host)
+    known = list(views)
+    scope = Scope(POLICY, where=(host_is("$host"),))
+    grid = Grid()
+    glances = [(view, panel) for view in known for panel in view.panels if panel.place == "glance"]
+    grid.place(_now(glances, scope, uid))
+    grid.place([_placed(view, panel, scope) for view, panel in glances if not panels.is_gathered(panel)], even=True)
+    for place in ("first", "open"):
+        grid.place(_panels(known, place, scope))
+    for view in known:
+        folded = [panel for panel in view.panels if panel.place in ("main", "detail")]
+        for heading in dict.fromkeys(_heading(view, panel) for panel in folded):
+            inside = [_placed(view, panel, scope) for panel in folded if _heading(view, panel) == heading]
+            grid.fold(heading, inside, of=f"{view.name} {heading}")
+    frame = DashboardSpec(uid, host, ("aresmon-host",), since="now-6h", variables=(constant("host", host),))
+    return dashboard(frame, grid.panels)
+
+
+def _heading(view: View, panel: Panel) -> str:
+    """Of the row in which the panel is folded."""
+    return panel.row or (view.title if panel.place == "main" else f"{view.title}: more")
+
+
+def _panels(views: Iterable[View], place: str, scope: Scope) -> Iterator[Placed]:
+    for view in views:
+        for panel in view.panels:
+            if panel.place == place:
+                yield _placed(view, panel, scope)
+
+
+def _placed(view: View, panel: Panel, scope: Scope) -> Placed:
+    return Placed(panel_json(panel, view.name, scope), panels.width(panel), panels.height(panel))
+
+
+# At a glance -----------------------------------------------------------------------------------------
+
+Glance = tuple[View, Panel]
+
+
+def _now(glances: Sequence[Glance], scope: Scope, uid: str) -> Iterator[Placed]:
+    bars = [one for one in glances if panels.is_bar(one[1])]
+    numbers = [one for one in glances if panels.is_number(one[1])]
+    if bars:
+        yield Placed(_gathered(bars, scope, uid) | _full(), 9, _HEIGHT)
+    if numbers:
+        yield Placed(_gathered(numbers, scope, uid) | _numbers(), 9, _HEIGHT)
+    if bars or numbers:
+        yield Placed(_alerts(), 6, _HEIGHT)
+
+
+def _gathered(several: Sequence[Glance], scope: Scope, uid: str) -> Json:
+    """Panels of one value each, as one: what differs between them is overridden by each one's query."""
+    letters = panels.letters()
+    step = min_step([series for _, panel in several for series in panel.series])
+    targets: list[Json] = []
+    overrides: list[Json] = []
+    for view, panel in several:
+        for series in panel.series:
+            asked = list(panels.asked(panel, series, scope, (), letters))
+            targets.extend(asked)
+            matcher = {"id": "byFrameRefID", "options": asked[-1]["refId"]}
+            overrides.append({"matcher": matcher, "properties": list(_own(view, panel, uid))})
+    return {
+        "description": " ".join(f"{panel.title}: {panel.description}" for _, panel in several),
+        "datasource": {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE},
+        "targets": targets,
+        "fieldConfig": {
+            "defaults": {
+                "unit": "none",
+                "color": {"mode": "thresholds"},
+                "thresholds": thresholds(None),
+                "custom": {},
+                "mappings": [],
+                "noValue": "no data",
+            },
+            "overrides": overrides,
+        },
+        "maxDataPoints": _STEPS,
+        **(
+            {"interval": f"{step}s"}
+            if (step := min_step([one for _, panel in several for one in panel.series]))
+            else {}
+        ),
+    }
+
+
+def _own(view: View, panel: Panel, uid: str) -> Iterator[Json]:
+    yield {"id": "displayName", "value": panel.title}
+    yield {"id": "unit", "value": panel.unit}
+    yield {"id": "thresholds", "value": panels.panel_thresholds(panel)}
+    for key, value in (("min", panel.minimum), ("max", panel.maximum), ("decimals", panel.decimals)):
+        if value is not None:
+            yield {"id": key, "value": value}
+    if panel.panel:
+        shown = f"viewPanel={panels.id_of(view, panel.panel)}"
+        link = {"title": panel.panel, "url": f"/d/{uid}?{shown}&${{__url_time_range}}", "targetBlank": False}
+        yield {"id": "links", "value": [link]}
+
+
+def _full() -> Json:
+    """Bars, whose length tells what their colour tells too."""
+    return {"id": panel_id("host", "How full"), "type": "bargauge", "title": "How full", "options": panels.BARS}
+
+
+def _numbers() -> Json:
+    return {
+        "id": panels.NOW,
+        "type": "stat",
+        "title": "Now",
+        "options": {
+            "reduceOptions": panels.REDUCED,
+            "colorMode": "value",
+            "graphMode": "none",
+            "textMode": "value_and_name",
+            "justifyMode": "auto",
+            "orientation": "auto",
+            "text": {"titleSize": 13, "valueSize": 20},
+        },
+    }
+
+
+def _alerts() -> Json:
+    """What fires for this host. It is a variable that Grafana fills in, so that hosts' files differ by their name."""
+    states = ("firing", "pending", "recovering", "noData", "error")
+    options: dict[str, Any] = {
+        "viewMode": "list",
+        "groupMode": "default",
+        "groupBy": [],
+        "maxItems": 20,
+        "sortOrder": 3,  # by importance
+        "dashboardAlerts": False,
+        "alertName": "",
+        "alertInstanceLabelFilter": '{host="$host"}',
+        "datasource": "-- Grafana --",
+        "folder": None,
+        "showInactiveAlerts": False,
+        "showInstances": False,
+        "stateFilter": {**dict.fromkeys(states, True), "normal": False},
+    }
+    return {
+        "id": panel_id("host", "Alerts here"),
+        "type": "alertlist",
+        "title": "Alerts here",
+        "description": "What fires for this host or is about to. Empty is good. Open one for what to do next.",
+        "options": options,
+        "fieldConfig": {"defaults": {}, "overrides": []},
+        "targets": [],
+    }
