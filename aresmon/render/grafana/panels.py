@@ -191,7 +191,7 @@ def _options(panel: Panel, *, several_hosts: bool) -> Json:
             return {
                 "reduceOptions": REDUCED | {"fields": shown},
                 "colorMode": "value",
-                "graphMode": "area",
+                "graphMode": "none",
                 "textMode": "auto",
                 "justifyMode": "auto",
                 "orientation": "auto",
