@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from aresmon.config.units import parse_span
-from aresmon.config.views import HOST, MIN_ALERT_STEP, PLACEHOLDER, SEVERITIES, FieldKind, Measurement
+from aresmon.config.views import HOST, MIN_ALERT_STEP, PLACEHOLDER, SEVERITIES, FieldKind, Measurement, ratio_in
 from aresmon.system import json_schema
 from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
@@ -29,7 +29,7 @@ _SAYS = {
 }
 BELOW = ("out", "written")
 """Roles whose lines are drawn below zero."""
-_TAKEN = ("Host", "Newest point", "newest", "uid")  # columns that the overview has by itself
+_TAKEN = ("Host", "State", "Data age", "age", "ever", "recent", "uid")  # columns that the overview has by itself
 
 
 def find_problems(document: Document, known: Mapping[str, Measurement]) -> Iterator[YamlProblem]:
@@ -152,8 +152,10 @@ def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) ->
 
 def _cell_problems(document: Document, keys: Keys, series: Mapping[str, Any], title: str) -> Iterator[YamlProblem]:
     """What is one value a row and has its name in a statement; `title` is that of a column of the overview."""
-    if "from" not in series and ("formula" in series or (title and "influxql" in series)):
-        yield document.problem(keys, "a column is one field of one measurement; it needs `from`")
+    if "formula" in series and not _is_ratio(series):
+        yield document.problem(keys, "a column is one field, or the ratio of two of one measurement, as `100 * a / b`")
+    elif title and "influxql" in series:
+        yield document.problem(keys, "a column is one field, or the ratio of two; it needs `from` or `formula`")
     if series.get("increase") or (series.get("rate") and not title):
         yield document.problem(keys, "one value a row is no growth from one to the next; take it out, or draw lines")
     if title in _TAKEN:
@@ -161,6 +163,16 @@ def _cell_problems(document: Document, keys: Keys, series: Mapping[str, Any], ti
     for at, name in (((*keys[:-1], "title"), title), ((*keys, "name"), series.get("name", ""))):
         if set(name) & set('"\\'):
             yield document.problem(at, 'may have no " and no \\, since it stands in a statement')
+
+
+def _is_ratio(series: Mapping[str, Any]) -> bool:
+    """Whether one query can give it: two fields of the same points."""
+    ratio, parts = ratio_in(series["formula"]), series.get("of", {})
+    if ratio is None or not set(ratio[1:]) <= parts.keys():
+        return False
+    above, below = (parts[name] for name in ratio[1:])
+    plain = not any({"rate", "increase", "math"} & part.keys() for part in (above, below))
+    return plain and all(above.get(key) == below.get(key) for key in ("from", "where", "by"))
 
 
 def _series_problems(

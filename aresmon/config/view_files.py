@@ -193,6 +193,10 @@ def _column(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Column
         series=_series(data["series"], known),
         levels=_levels(data.get("thresholds")),
         decimals=data.get("decimals"),
+        width=data.get("width", 0),
+        order=data.get("order", 100),
+        trend=data.get("trend", False),
+        top=data.get("top", ""),
     )
 
 

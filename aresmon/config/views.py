@@ -18,6 +18,8 @@ PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 MIN_ALERT_STEP = "1m"
 """The shortest step of time over which alerts compare the values of a counter."""
 
+_RATIO = re.compile(r"^(?:([0-9.]+) \* )?([a-z][a-z_]*) / ([a-z][a-z_]*)$")
+
 FieldKind = Literal["gauge", "peak", "low", "counter", "state"]
 Severity = Literal["information", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("information", "warning", "critical")
@@ -104,7 +106,8 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One value a host in the fleet's overview."""
+    """One value a host in the fleet's overview. Columns stand by their `order`; `top` is the title of a list of the ten
+    hosts with the worst values, empty for none."""
 
     title: str
     unit: str
@@ -112,6 +115,10 @@ class Column:
     series: SeriesSpec
     levels: Levels | None = None
     decimals: int | None = None
+    width: int = 0
+    order: int = 100
+    trend: bool = False
+    top: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +175,9 @@ def tags_of(series: SeriesSpec) -> tuple[str, ...]:
     if series.parts:
         return tuple(dict.fromkeys(tag for _, part in series.parts for tag in part.by))
     return series.by
+
+
+def ratio_in(formula: str) -> tuple[str, str, str] | None:
+    """`100 * a / b` → the factor, empty where there is none, and the two names."""
+    found = _RATIO.match(formula)
+    return (found[1] or "", found[2], found[3]) if found else None

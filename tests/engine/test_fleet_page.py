@@ -16,7 +16,7 @@ MINUTE = 60
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    hosts = {"box": {"collect": ["system", "disk", "net"]}, "lewi": {"agent": "systemd"}, "never": {"agent": "systemd"}}
+    hosts = {name: {"agent": "systemd"} for name in ("box", "lewi", "never")}
     with site_in(tmp_path_factory.mktemp("fleet"), hosts=hosts) as made:
         made.up()
         yield made
@@ -69,3 +69,19 @@ def test_a_rate_is_the_mean_of_three_minutes_of_the_busiest_interface(site: Site
         write(site, *lines)
 
     assert column(site, "Network in", now)["lewi"] == pytest.approx(8000, rel=0.01)
+
+
+def test_a_host_is_ok_silent_or_was_never_seen(site: Site) -> None:
+    now = int(time.time())
+    write(
+        site,
+        f"internal_agent,host=lewi metrics_gathered=5i {now - 4 * 24 * 3600}",
+        f"internal_agent,host=box metrics_gathered=5i {now - 4 * MINUTE}",
+        f"internal_agent,host=box metrics_gathered=6i {now - 20}",
+    )
+
+    ever, recent = column(site, "ever", now), column(site, "recent", now)
+
+    assert (ever, recent) == ({"box": 1, "lewi": 1}, {"box": 1})
+    assert set(column(site, "uid", now)) == {"box", "lewi", "never"}
+    assert column(site, "recent", now - 30) == {}  # to who looks at the time before

@@ -181,6 +181,49 @@ def _transformation(options: Mapping[str, Any], *required: str) -> dict[str, Any
 TRANSFORMATIONS: Mapping[str, Any] = {
     "filterFieldsByName": _transformation({"include": _NAMES, "exclude": _NAMES, "byVariable": _TRUTH}),
     "merge": _transformation({}),
+    "calculateField": _transformation(
+        {
+            "mode": {"enum": ["reduceRow", "binary"]},
+            "alias": _TEXT,
+            "timeSeries": _TRUTH,
+            "replaceFields": _TRUTH,
+            "binary": influxql.closed({"left": _TEXT, "operator": {"enum": ["+", "-", "*", "/"]}, "right": _TEXT}),
+            "reduce": influxql.closed({"reducer": {"enum": ["sum", "min", "max", "mean"]}, "include": _TEXTS}),
+        },
+        "mode",
+        "alias",
+    ),
+    "filterByValue": _transformation(
+        {
+            "filters": {
+                "type": "array",
+                "items": influxql.closed(
+                    {
+                        "fieldName": _TEXT,
+                        "config": influxql.closed(
+                            {"id": {"enum": ["isNull", "isNotNull"]}, "options": influxql.closed({})}, "id", "options"
+                        ),
+                    },
+                    "fieldName",
+                    "config",
+                ),
+            },
+            "type": {"enum": ["include", "exclude"]},
+            "match": {"enum": ["all", "any"]},
+        },
+        *("filters", "type", "match"),
+    ),
+    "sortBy": _transformation(
+        {
+            "fields": influxql.closed({}),
+            "sort": {"type": "array", "items": influxql.closed({"field": _TEXT, "desc": _TRUTH}, "field")},
+        },
+        "sort",
+    ),
+    "timeSeriesTable": {
+        "type": "object",
+        "properties": {"options": _of(influxql.closed({"stat": {"enum": ["lastNotNull", "mean", "max"]}}, "stat"))},
+    },
     "joinByField": _transformation({"byField": _TEXT, "mode": {"enum": ["inner", "outer", "outerTabular"]}}),
     "organize": _transformation(
         {
@@ -203,8 +246,9 @@ TRANSFORMATIONS: Mapping[str, Any] = {
         "conversions",
     ),
 }
-"""By id: packages/grafana-data/src/transformations/transformers/, filterByName, merge, joinByField, organize (with
-order and rename) and convertFieldType."""
+"""By id: packages/grafana-data/src/transformations/transformers/, filterByName, merge, calculateField, filterByValue,
+sortBy, joinByField, organize (with order and rename) and convertFieldType; public/app/features/transformers/
+timeSeriesTable."""
 
 ALERT_LIST = influxql.closed(
     {

@@ -6,11 +6,10 @@ Only the raw points are young enough, whatever policy the rest of the dashboard 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aresmon.config.views import Condition, SeriesSpec
+from aresmon.config.views import Condition, SeriesSpec, ratio_in
 from aresmon.render.grafana import queries
 from aresmon.render.grafana.panels import DATASOURCE
 from aresmon.render.grafana.queries import Scope, Target
@@ -22,13 +21,12 @@ so too (`agent-silent`)."""
 END = "${__to}ms"
 RECENTLY = f"time > {END} - {RECENT} AND time <= {END}"
 _IS_RECENT = Condition("time", ">", f"{END} - {RECENT}", is_tag=False)
-_RATIO = re.compile(r"^(?:([0-9.]+) \* )?([a-z_]+) / ([a-z_]+)$")
 
 
 def cell(series: SeriesSpec, *, title: str, rows: Sequence[str], ref: str, falling: bool = False) -> Target:
     """The query of a column: one value for each combination of the tags `rows`. Of several series in one row, the
     greatest counts, or the least where less is worse (`falling`)."""
-    series = replace(_one_field(series), name=title)
+    series = replace(one_field(series), name=title)
     finer = [tag for tag in series.by if tag not in rows]
     if not finer and not series.rate and not series.increase:
         scope = Scope(POLICY, where=(_IS_RECENT,), by=tuple(rows), step="", fill="")
@@ -61,18 +59,12 @@ def _tags(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _one_field(series: SeriesSpec) -> SeriesSpec:
+def one_field(series: SeriesSpec) -> SeriesSpec:
     """A ratio of two fields of one measurement as the first of them, with the second in its `math`."""
-    ratio = is_ratio(series.formula)
+    ratio = ratio_in(series.formula)
     if ratio is None:
         return series
     factor, above, below = ratio
     parts = dict(series.parts)
     math = f'/ {parts[below].aggregate}("{parts[below].field}")' + (f" * {factor}" if factor else "")
     return replace(parts[above], math=math, name=series.name)
-
-
-def is_ratio(formula: str) -> tuple[str, str, str] | None:
-    """`100 * a / b` → its factor, empty where there is none, and the two names."""
-    found = _RATIO.match(formula)
-    return (found[1] or "", found[2], found[3]) if found else None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from aresmon.config.model import Config
 from aresmon.config.names import FLEET, uid_of_collector, uid_of_host
 from aresmon.config.views import HOST, Board, Condition, Panel, View, Views
+from aresmon.render.grafana import fleet
 from aresmon.render.grafana.dashboard import (
     POLICY,
     DashboardSpec,
@@ -16,7 +17,6 @@ from aresmon.render.grafana.dashboard import (
     format_dashboard,
     values,
 )
-from aresmon.render.grafana.fleet import overview_panels
 from aresmon.render.grafana.grid import Grid, Placed
 from aresmon.render.grafana.host_page import host_dashboard
 from aresmon.render.grafana.panels import (
@@ -79,8 +79,11 @@ def fleet_dashboard(config: Config, views: Views) -> Json:
     collected = dict.fromkeys(name for host in config.hosts for name in host.collect)
     known = [views[name] for name in collected if name in views]
     grid = Grid()
-    grid.place(overview_panels(known, hosts=len(config.hosts)))
-    return dashboard(DashboardSpec(FLEET, "Fleet", ("aresmon",), since="now-15m"), grid.panels)
+    grid.place(fleet.overview_panels(known, hosts=len(config.hosts)))
+    if len(config.hosts) > fleet.MANY:
+        grid.place(fleet.top_panels(known))
+    grid.fold("When each host reported", fleet.history_panels(), of=FLEET)
+    return dashboard(DashboardSpec(FLEET, "Fleet", ("aresmon",), since="now-1h"), grid.panels)
 
 
 def _filled(pattern: str, host: str) -> bytes:

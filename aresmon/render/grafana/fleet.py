@@ -1,151 +1,142 @@
-"""The fleet's page: what fires, and how each host is now."""
+"""The fleet's page: what fires, how each host is now, and which are the busiest. It is one screen for three hosts and
+for three hundred.
+
+Source: Grafana 12, public/app/plugins/panel/alertlist/types.ts: its list has the names of rules and the labels of what
+fires, and no summaries.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from aresmon.config.views import HOST, Column, View
-from aresmon.render.grafana import cells, queries
+from aresmon.render.grafana import queries, roles
+from aresmon.render.grafana.dashboard import POLICY
+from aresmon.render.grafana.fleet_table import HOSTS, RECENT, host_table, joined, value_of
 from aresmon.render.grafana.grid import Placed
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
 from aresmon.render.grafana.queries import Target
 
-HOSTS = "aresmon_host"
-_NEWEST = ("Time internal_agent", "Time 1", "Time")
+MANY = 30
+"""Hosts from which the busiest ones are listed besides."""
+_TALLEST = 24
+_SOURCE = {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE}
+_COUNTED = f'SELECT count("uid") AS "known" FROM "forever"."{HOSTS}" GROUP BY "{HOST}"'
 
 
 def overview_panels(views: Sequence[View], *, hosts: int) -> Iterator[Placed]:
-    """The hosts, then what fires."""
-    columns = [column for view in views for column in view.columns]
-    yield Placed(_hosts(columns), 24, min(max(hosts + 4, 7), 24))
-    yield Placed(_firing(), 24, 9)
+    """How many hosts there are and how many fire, what fires, then each host."""
+    for panel in _counts():
+        yield Placed(panel, 6, 3)
+    tall = 5 if hosts <= 3 else 7 if hosts <= MANY else 8
+    yield Placed(_firing("Critical alerts", '{severity="critical"}'), 12, tall)
+    yield Placed(_firing("Other alerts", '{severity!="critical"}'), 12, tall)
+    yield Placed(host_table(columns_of(views), hosts), 24, min(max(-(-(36 * hosts + 84) // 38) + 1, 6), _TALLEST))
 
 
-def _hosts(columns: Sequence[Column]) -> Json:
+def top_panels(views: Sequence[View]) -> Iterator[Placed]:
+    """The ten hosts with the highest value, of each column that says so."""
+    for column in columns_of(views):
+        if column.top:
+            yield Placed(_top(column), 12, 9)
+
+
+def history_panels() -> Iterator[Placed]:
+    """When each host reported."""
+    yield Placed(_history(), 24, 10)
+
+
+def columns_of(views: Sequence[View]) -> list[Column]:
+    """All columns, the most important first."""
+    return sorted((column for view in views for column in view.columns), key=lambda column: column.order)
+
+
+# Counts and alerts -----------------------------------------------------------------------------------
+
+
+def _counts() -> Iterator[Json]:
+    known = queries.raw(_COUNTED, ref="A", datasource=DATASOURCE, form="table")
+    recent = queries.raw(RECENT, ref="B", datasource=DATASOURCE, form="table")
+    missing = [
+        {"fieldName": "known", "config": {"id": "isNotNull", "options": {}}},
+        {"fieldName": "recent", "config": {"id": "isNull", "options": {}}},
+    ]
+    silent = [
+        joined(),
+        {"id": "filterByValue", "options": {"filters": missing, "type": "include", "match": "all"}},
+    ]
+    says = "Hosts that have sent nothing for three minutes, or never. `aresmon status` says which and what to do."
+    yield _count("Silent hosts", says, [known, recent], worst=1) | {"transformations": silent}
+    yield _alert_list("Critical", '{severity="critical"}', mode="stat", instances=False) | {
+        "description": "Critical alert rules that fire. The list below says for which hosts.",
+    }
+    yield _alert_list("Warnings", '{severity!="critical"}', mode="stat", instances=False) | {
+        "description": "Other alert rules that fire. The list below says for which hosts.",
+    }
+    yield _count("Number of hosts", "Hosts of this site, as `aresmon.yml` lists them.", [known])
+
+
+def _count(title: str, description: str, targets: Sequence[Target], *, worst: float | None = None) -> Json:
+    steps: list[Json] = [{"color": roles.NOTHING_WRONG, "value": None}]
+    if worst is not None:
+        steps.append({"color": "red", "value": worst})
     return {
-        "id": panel_id("fleet", "Hosts"),
-        "type": "table",
-        "title": "Hosts",
-        "description": "Each host at the end of the time shown: values of the last three minutes. Without values it "
-        "is silent, or has never sent anything: `aresmon status` says which and what to do. Click on its name for its "
-        "dashboard.",
-        "datasource": {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE},
-        "targets": list(_queries(columns)),
-        "transformations": _transformations(),
+        "id": panel_id("fleet", title),
+        "type": "stat",
+        "title": title,
+        "description": description,
+        "datasource": _SOURCE,
+        "targets": list(targets),
         "fieldConfig": {
             "defaults": {
                 "unit": "none",
-                "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False},
-                "color": {"mode": "thresholds"},
-                "thresholds": thresholds(None),
+                "decimals": 0,
+                "noValue": "0",
                 "mappings": [],
-                "noValue": "no data",
+                "color": {"mode": "thresholds"},
+                "thresholds": {"mode": "absolute", "steps": steps},
             },
-            "overrides": [_link(), _newest(), _unseen(), *map(_look, columns)],
+            "overrides": [],
         },
-        "options": {"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": "Host", "desc": False}]},
-    }
-
-
-def _queries(columns: Sequence[Column]) -> Iterator[Target]:
-    # The time of this row is the time of the host's newest point, of those as collected; its value says nothing.
-    newest = (
-        f'SELECT last("metrics_gathered") AS "newest" FROM "raw"."internal_agent" WHERE $timeFilter GROUP BY "{HOST}"'
-    )
-    yield queries.raw(newest, ref="A", datasource=DATASOURCE, form="table")
-    # Without a time: they should be there whatever the time shown.
-    known = f'SELECT last("uid") AS "uid" FROM "forever"."{HOSTS}" GROUP BY "{HOST}"'
-    yield queries.raw(known, ref="B", datasource=DATASOURCE, form="table")
-    for number, column in enumerate(columns):
-        falling = column.levels is not None and column.levels.falling
-        yield cells.cell(column.series, title=column.title, rows=(HOST,), ref=f"C{number}", falling=falling)
-
-
-def _transformations() -> list[Json]:
-    """One row a host. Every query brings a time, named after its measurement, or numbered; that of the newest
-    point alone is kept."""
-    others = r"^(newest|Time (?!internal_agent$|1$).+)$"
-    return [
-        {"id": "joinByField", "options": {"byField": HOST, "mode": "outer"}},
-        {"id": "filterFieldsByName", "options": {"exclude": {"pattern": others}}},
-        {
-            "id": "organize",
-            "options": {
-                "indexByName": {HOST: 0, **dict.fromkeys(_NEWEST, 1)},
-                "renameByName": {HOST: "Host", **dict.fromkeys(_NEWEST, "Newest point")},
-                "excludeByName": {},
-                "includeByName": {},
-            },
-        },
-    ]
-
-
-def _link() -> Json:
-    link = {
-        "title": "Dashboard of ${__value.text}",
-        "url": "/d/${__data.fields.uid}?${__url_time_range}",
-        "targetBlank": False,
-    }
-    alerts = {
-        "title": "Alerts of ${__value.text}",
-        "url": "/alerting/list?search=label:host=${__value.text}",
-        "targetBlank": False,
-    }
-    return {
-        "matcher": {"id": "byName", "options": "Host"},
-        "properties": [{"id": "links", "value": [link, alerts]}, {"id": "custom.width", "value": 200}],
-    }
-
-
-def _newest() -> Json:
-    return {
-        "matcher": {"id": "byName", "options": "Newest point"},
-        "properties": [{"id": "unit", "value": "dateTimeFromNow"}, {"id": "custom.width", "value": 150}],
-    }
-
-
-def _unseen() -> Json:
-    """The uid serves the link; a column that is excluded could not."""
-    return {
-        "matcher": {"id": "byName", "options": "uid"},
-        "properties": [{"id": "custom.hidden", "value": True}, {"id": "custom.hideFrom", "value": {"viz": True}}],
-    }
-
-
-def _look(column: Column) -> Json:
-    properties: list[Json] = [{"id": "unit", "value": column.unit}]
-    if column.decimals is not None:
-        properties.append({"id": "decimals", "value": column.decimals})
-    if column.levels is not None:
-        properties.append({"id": "thresholds", "value": thresholds(column.levels)})
-        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
-    if column.description:
-        properties.append({"id": "description", "value": column.description})
-    return {"matcher": {"id": "byName", "options": column.title}, "properties": properties}
-
-
-def _firing() -> Json:
-    return {
-        "id": panel_id("fleet", "Alerts"),
-        "type": "alertlist",
-        "title": "Alerts",
-        "description": "What fires or is about to, by host. Empty is good. Each says what to do next.",
         "options": {
-            "viewMode": "list",
-            "groupMode": "custom",
-            "groupBy": [HOST],
+            "reduceOptions": {"calcs": ["sum"], "fields": "/^known$/", "values": False},
+            "colorMode": "value",
+            "graphMode": "none",
+            "textMode": "value",
+            "justifyMode": "auto",
+            "orientation": "auto",
+        },
+    }
+
+
+def _firing(title: str, labels: str) -> Json:
+    return _alert_list(title, labels, mode="list", instances=True) | {
+        "description": "What fires, the newest first, each with its host. Empty is good. *Alert view* has its summary "
+        "and what to do next.",
+    }
+
+
+def _alert_list(title: str, labels: str, *, mode: str, instances: bool) -> Json:
+    return {
+        "id": panel_id("fleet", title),
+        "type": "alertlist",
+        "title": title,
+        "options": {
+            "viewMode": mode,
+            "groupMode": "default",
+            "groupBy": [],
             "maxItems": 50,
-            "sortOrder": 3,
+            "sortOrder": 5,  # by time, the newest first
             "dashboardAlerts": False,
             "alertName": "",
-            "alertInstanceLabelFilter": "",
+            "alertInstanceLabelFilter": labels,
             "datasource": "-- Grafana --",
             "folder": None,
             "showInactiveAlerts": False,
-            "showInstances": False,
+            "showInstances": instances,
             "stateFilter": {
                 "firing": True,
-                "pending": True,
+                "pending": False,
                 "recovering": True,
                 "noData": True,
                 "normal": False,
@@ -154,4 +145,97 @@ def _firing() -> Json:
         },
         "fieldConfig": {"defaults": {}, "overrides": []},
         "targets": [],
+    }
+
+
+# The busiest, and when each reported -----------------------------------------------------------------
+
+
+def _top(column: Column) -> Json:
+    inner = queries.statement(value_of(column, "A"))
+    order = "bottom" if column.levels is not None and column.levels.falling else "top"
+    statement = f'SELECT {order}("{column.title}", "{HOST}", 10) AS "{column.title}" FROM ({inner})'
+    percent = {"min": 0, "max": 100} if column.unit == "percent" else {}
+    return {
+        "id": panel_id("fleet", column.top),
+        "type": "bargauge",
+        "title": column.top,
+        "description": f"The ten hosts with the worst values. {column.description or column.title}",
+        "datasource": _SOURCE,
+        "targets": [queries.raw(statement, ref="A", datasource=DATASOURCE, form="table")],
+        "transformations": [
+            {"id": "sortBy", "options": {"sort": [{"field": column.title, "desc": order == "top"}], "fields": {}}},
+        ],
+        "fieldConfig": {
+            "defaults": {
+                "unit": column.unit,
+                "mappings": [],
+                "noValue": "no data",
+                "color": {"mode": "thresholds"},
+                "thresholds": thresholds(column.levels, "blue"),
+                **percent,
+                **({"decimals": column.decimals} if column.decimals is not None else {}),
+            },
+            "overrides": [],
+        },
+        "options": {
+            "reduceOptions": {"calcs": [], "fields": "", "values": True, "limit": 10},
+            "orientation": "horizontal",
+            "displayMode": "basic",
+            "valueMode": "color",
+            "namePlacement": "left",
+            "showUnfilled": True,
+            "sizing": "auto",
+        },
+    }
+
+
+def _history() -> Json:
+    reported = {"from": 1, "to": None, "result": {"text": "reported", "color": "blue", "index": 0}}
+    nothing = {"match": "null", "result": {"text": "silent", "color": "transparent", "index": 1}}
+    query: Target = {
+        "refId": "A",
+        "datasource": _SOURCE,
+        "measurement": "internal_agent",
+        "policy": POLICY,
+        "select": [[{"type": "field", "params": ["metrics_gathered"]}, {"type": "count", "params": []}]],
+        "tags": [],
+        "groupBy": [
+            {"type": "time", "params": ["$__interval"]},
+            {"type": "tag", "params": [f"{HOST}::tag"]},
+            {"type": "fill", "params": ["null"]},
+        ],
+        "orderByTime": "ASC",
+        "resultFormat": "time_series",
+        "rawQuery": False,
+        "alias": f"$tag_{HOST}",
+    }
+    return {
+        "id": panel_id("fleet", "When each host reported"),
+        "type": "state-timeline",
+        "title": "When each host reported",
+        "description": "A gap is a time without any point from the host. One that sent nothing in the whole time "
+        "shown is not here; the table has it.",
+        "datasource": _SOURCE,
+        "targets": [query],
+        "fieldConfig": {
+            "defaults": {
+                "unit": "none",
+                "custom": {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False},
+                "color": {"mode": "thresholds"},
+                "thresholds": thresholds(None),
+                "mappings": [{"type": "range", "options": reported}, {"type": "special", "options": nothing}],
+            },
+            "overrides": [],
+        },
+        "options": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+            "mergeValues": True,
+            "showValue": "never",
+            "alignValue": "left",
+            "rowHeight": 0.8,
+            "perPage": 20,
+        },
+        "maxDataPoints": 300,
+        "interval": "1m",
     }

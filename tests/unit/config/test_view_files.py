@@ -170,7 +170,7 @@ def read(text: str) -> View:
         (
             "series: {from: weather, field: degrees, aggregate: last}",
             "series: {formula: a, of: {a: {from: wind, field: speed}}}",
-            "weather.yml:9 columns[0].series: a column is one field of one measurement; it needs `from`",
+            "weather.yml:9 columns[0].series: a column is one field, or the ratio of two of one measurement",
         ),
         (
             "series: {from: weather, field: degrees, aggregate: last}",
@@ -239,7 +239,7 @@ def test_an_alert_of_a_statement_and_a_table_of_rates_are_refused() -> None:
     )
 
     assert any("an alert is described, not written as a statement" in error for error in told(alert))
-    assert any("panels[1].series[1]: a column is one field of one measurement" in error for error in told(table))
+    assert any("panels[1].series[1]: a column is one field, or the ratio" in error for error in told(table))
     assert any("panels[1].series[0]: one value a row is no growth" in error for error in told(table))
 
 

@@ -90,26 +90,26 @@ SLIPS: list[tuple[str, str, Callable[[Any], None], str]] = [
     (
         "a transformation's option",
         FLEET,
-        lambda one: one["panels"][0]["transformations"][0]["options"].update(field="host"),
-        "dashboard.panels[0].transformations[0].options",
+        lambda one: hosts(one)["transformations"][0]["options"].update(field="host"),
+        ".transformations[0].options",
     ),
     (
         "an unknown transformation",
         FLEET,
-        lambda one: one["panels"][0]["transformations"][0].update(id="joinByFields"),
-        "dashboard.panels[0].transformations[0]",
+        lambda one: hosts(one)["transformations"][0].update(id="joinByFields"),
+        ".transformations[0]",
     ),
     (
         "an override's property",
         FLEET,
-        lambda one: one["panels"][0]["fieldConfig"]["overrides"][0]["properties"].append({"id": "units", "value": "s"}),
-        "dashboard.panels[0].fieldConfig.overrides[0].units",
+        lambda one: hosts(one)["fieldConfig"]["overrides"][0]["properties"].append({"id": "units", "value": "s"}),
+        ".fieldConfig.overrides[0].units",
     ),
     (
         "an override's matcher",
         FLEET,
-        lambda one: one["panels"][0]["fieldConfig"]["overrides"][0]["matcher"].update(id="byname"),
-        "dashboard.panels[0].fieldConfig.overrides[0].matcher.id",
+        lambda one: hosts(one)["fieldConfig"]["overrides"][0]["matcher"].update(id="byname"),
+        ".fieldConfig.overrides[0].matcher.id",
     ),
     (
         "an alert list's option",
@@ -163,6 +163,11 @@ SLIPS: list[tuple[str, str, Callable[[Any], None], str]] = [
     ),
     ("an unknown operator", HOST, lambda one: first(one)["targets"][0]["tags"][0].update(operator="~"), ".operator"),
 ]
+
+
+def hosts(built: Any) -> Any:
+    """The overview's table."""
+    return next(panel for panel in built["panels"] if panel["type"] == "table")
 
 
 def first(built: Any) -> Any:
