@@ -13,7 +13,9 @@ from aresmon.config.views import Panel, tags_of
 MOST_IN_LIST = 6
 """So many names fit below a panel of half the page's width."""
 _LONGEST_LIST = 72  # characters of all names together, which three lines of such a panel hold on a small screen
-WIDTH = 240  # pixels: with a width of its own, Grafana does not cut the names
+# Pixels. With a width of its own, Grafana does not cut a table's names to nothing: it gives them 128, and a value 74.
+_WIDE, _NARROW = 280, 204
+_HALF = 12  # of the 24 columns of a page: a narrower panel has room for one value
 HEADINGS = {"mean": "Mean", "max": "Max", "lastNotNull": "Last *"}
 """What Grafana writes above each value of a legend, and sorts by."""
 
@@ -25,12 +27,13 @@ def legend(panel: Panel, *, several_hosts: bool) -> dict[str, Any]:
             return {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []}
         if len(panel.series) <= MOST_IN_LIST and sum(len(one.name) for one in panel.series) <= _LONGEST_LIST:
             return {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []}
+    is_narrow = 0 < panel.width < _HALF
     return {
         "showLegend": True,
         "displayMode": "table",
         "placement": "right",
-        "width": WIDTH,
-        "calcs": ["mean", "max"],
+        "width": _NARROW if is_narrow else _WIDE,
+        "calcs": ["max"] if is_narrow else ["mean", "max"],
         "sortBy": HEADINGS["max"],
         "sortDesc": True,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,6 +42,15 @@ def test_a_board_over_all_hosts_has_a_series_for_each() -> None:
     found = legends.legend(lines("points"), several_hosts=True)
 
     assert (found["placement"], found["sortBy"], found["sortDesc"]) == ("right", "Max", True)
+
+
+def test_a_narrow_panel_keeps_most_of_its_width_for_the_lines() -> None:
+    wide = lines("{interface}", by=("interface",))
+
+    narrow = legends.legend(replace(wide, width=8), several_hosts=False)
+
+    assert narrow["calcs"] == ["max"]
+    assert narrow["width"] < legends.legend(wide, several_hosts=False)["width"]
 
 
 def test_a_formulas_series_are_as_many_as_those_of_its_parts() -> None:
