@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aresmon.render.grafana import messages
-from tests.grafana import go_templates
+from tests.grafana import go_templates, notifier, rising
 from tests.unit.alert_files import files, rules
 
 pytestmark = pytest.mark.skipif(go_templates.GO is None, reason="Go is not installed here")
@@ -176,6 +176,30 @@ def test_another_place_of_the_same_host_is_told_by_itself(program: Path) -> None
     assert "CRITICAL: " in text
     assert "WARNING: " in text
     assert text.startswith("CRITICAL biere: Disk full (2)\n")
+
+
+@pytest.mark.parametrize("name", rising.ALERTS)
+def test_every_alert_of_two_severities_rises_falls_and_ends_in_words(program: Path, name: str) -> None:
+    found = [rule for uid, rule in rules("  send_to: [{discord: {secret: a}}]\n").items() if uid.startswith(name)]
+    sent = notifier.messages(found, rising.ask(name, rising.RISING), minutes=rising.minutes(rising.RISING))
+    file = messages.templates("UTC")
+
+    texts = [text for (text,) in go_templates.render_each(program, file, [TEXT], [one.alerts for one in sent])]
+
+    place = f"biere: {found[0]['title']}" + ("" if name in ("cpu-high", "memory-low") else ", /srv")
+    assert [text.partition("\n")[0] for text in texts] == [
+        f"WARNING {place}",
+        f"CRITICAL {place} (was warning)",
+        f"WARNING {place} (was critical)",
+        f"OVER {place}",
+    ]
+    assert f"OVER {place}, after " in texts[-1]
+
+
+def test_to_who_does_not_hear_of_the_warning_its_end_is_not_told_as_the_end(program: Path) -> None:
+    ended = alert("critical", "resolved", annotations={"lesser": "warning"})
+
+    assert told(program, ended) == "NO LONGER CRITICAL biere: Disk full, /srv"
 
 
 # Each kind of contact point --------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Grafana's alert rules: each alert of the catalogue as the site wants it, one rule a severity.
+"""Grafana's alert rules: each alert of the catalogue as the site wants it, one rule a severity, or one a severity and
+route.
 
 Source: Grafana 12, pkg/services/provisioning/alerting/rules_types.go (the file; Grafana drops in silence what is
 spelled as the HTTP API does) and pkg/expr (reduce, math and threshold).
@@ -15,9 +16,10 @@ from aresmon.config import alerts, builtin_alerts, names
 from aresmon.config.alerts import AlertException, AlertSettings
 from aresmon.config.model import Config, Host
 from aresmon.config.views import HOST, PLACEHOLDER, Alert, Levels, SeriesSpec, Severity, View, Views
-from aresmon.render.grafana import alert_queries, contact_points, panels
+from aresmon.render.grafana import alert_queries, contact_points, panels, routes
 from aresmon.render.grafana.alert_queries import Scoped
 from aresmon.render.grafana.contact_points import Json
+from aresmon.render.grafana.routes import Route
 
 RULES = "grafana/provisioning/alerting/rules.json"
 CONTACTS = "grafana/provisioning/alerting/contacts.json"
@@ -26,6 +28,8 @@ HEARTBEAT = contact_points.HEARTBEAT
 FOLDER = "aresmon alerts"
 # Not beside the others: it always fires, and is no problem.
 HEARTBEAT_FOLDER = "aresmon heartbeat"
+# Of rules that are in the first folder too, for those who hear only the worse severities.
+AGAIN_FOLDER = "aresmon alerts, critical channels"
 EVERY = 60
 """Seconds between two evaluations. All windows and `for` of the catalogue are in minutes."""
 _LINES = 7  # levels: groups, one of them, its rules, one of them, its data, a query
@@ -86,11 +90,11 @@ class AlertSpec:
 
     @property
     def title(self) -> str:
-        """Its title in lists. Grafana makes one message of all that fires under one title, and it takes two rules of
-        one since version 12: those of each host have the same, so that a hundred silent hosts are one message."""
+        """Its title in lists. Grafana makes one message of all that fires under one title, and it takes several rules
+        of one since version 12: those of all severities and exceptions have the same, and those of each host, so that
+        a hundred silent hosts are one message."""
         title = PLACEHOLDER.sub(r"\1", self.alert.title)
-        place = "" if self.host else self.scoped.words()
-        return f"{title[0].upper()}{title[1:]}{f' ({place})' if place else ''} ({self.severity})"
+        return f"{title[0].upper()}{title[1:]}"
 
 
 def render(config: Config, views: Views, *, formerly: Iterable[str] = ()) -> dict[str, bytes]:
@@ -198,11 +202,17 @@ def _lasting(alert: Alert, *changes: alerts.ThresholdOverride) -> int:
 
 
 def _rules_file(config: Config, views: Views) -> Json:
-    groups: dict[str, list[Json]] = {}
-    for one in list_rules(config, views):
+    rules = list_rules(config, views)
+    severities: dict[str, set[Severity]] = {}
+    for one in rules:
+        severities.setdefault(one.alert.id, set()).add(one.severity)
+    groups: dict[tuple[str, str], list[Json]] = {}
+    for one in rules:
         name = "aresmon" if one.view is None else f"{one.view.name} of each host" if one.host else one.view.name
-        groups.setdefault(name, []).append(_rule(one, config))
-    written = [_group(*chunk) for name, rules in groups.items() for chunk in _chunks(name, rules)]
+        for route in routes.routes(config.alerts, one.severity, severities[one.alert.id]):
+            folder = AGAIN_FOLDER if route.suffix else FOLDER
+            groups.setdefault((folder, name), []).append(_rule(one, config, route))
+    written = [_group(*chunk, folder=at) for (at, name), made in groups.items() for chunk in _chunks(name, made)]
     if config.alerts.heartbeat is not None:
         written.append(_group("heartbeat", [_heartbeat(config)], folder=HEARTBEAT_FOLDER))
     return {"apiVersion": 1, "groups": written}
@@ -228,12 +238,12 @@ def _group(name: str, rules: Sequence[Json], *, folder: str = FOLDER) -> Json:
     return {"orgId": 1, "name": name, "folder": folder, "interval": f"{EVERY}s", "rules": list(rules)}
 
 
-def _rule(one: AlertSpec, config: Config) -> Json:
+def _rule(one: AlertSpec, config: Config, route: Route) -> Json:
     alert = one.alert
     data = alert_queries.nodes(alert, one.scoped, one.value, by_host=not one.host and one.view is not None)
     labels = {"severity": one.severity, "collector": one.view.name if one.view else "aresmon"}
     rule: Json = {
-        "uid": one.uid,
+        "uid": _short(f"{one.uid}-{route.suffix}") if route.suffix else one.uid,
         "title": one.title,
         "condition": "C",
         "for": f"{one.lasting}s",
@@ -241,9 +251,9 @@ def _rule(one: AlertSpec, config: Config) -> Json:
         # That the database does not answer is one alert, not one of each host besides.
         "execErrState": "KeepLast" if one.host else "Alerting" if one.view is None else "Error",
         "labels": labels | ({HOST: one.host} if one.host else {}),
-        "annotations": _annotations(one, config),
+        "annotations": _annotations(one, config) | ({"lesser": route.lesser} if route.lesser else {}),
         "data": data,
-        "notification_settings": _notification(config, one.severity),
+        "notification_settings": route.settings(by_host=not one.host),
     }
     if one.host and one.view is not None and alert.panel:
         rule |= {"dashboardUid": names.uid_of_host(one.host), "panelId": panels.id_of(one.view, alert.panel)}
@@ -252,7 +262,12 @@ def _rule(one: AlertSpec, config: Config) -> Json:
 
 def _heartbeat(config: Config) -> Json:
     one = AlertSpec(_BEAT, "information", 0, 0, Scoped(config.server), host=config.server)
-    rule = _rule(one, config) | {"uid": HEARTBEAT, "title": "Heartbeat", "noDataState": "OK", "execErrState": "OK"}
+    rule = _rule(one, config, Route(HEARTBEAT)) | {
+        "uid": HEARTBEAT,
+        "title": "Heartbeat",
+        "noDataState": "OK",
+        "execErrState": "OK",
+    }
     rule["labels"] = {"aresmon": "heartbeat"}
     rule["notification_settings"] = {
         "receiver": HEARTBEAT,
@@ -261,12 +276,6 @@ def _heartbeat(config: Config) -> Json:
         "repeat_interval": "1m",
     }
     return rule
-
-
-def _notification(config: Config, severity: Severity) -> Json:
-    muted = contact_points.mute_names(config.alerts, severity)
-    settings: Json = {"receiver": contact_points.name_for(config.alerts, severity)}
-    return settings | ({"mute_time_intervals": muted} if muted else {})
 
 
 def _uids(content: Json, outer: str, inner: str) -> set[str]:
@@ -295,6 +304,8 @@ def _annotations(one: AlertSpec, config: Config) -> dict[str, str]:
     texts = {"summary": _template(one.alert.summary, one), "description": _template(one.alert.next, one)}
     if "{value}" in one.alert.summary:
         texts |= {"value": _template("{value}", one), "limit": condition(one)}
+    if not one.host and (place := one.scoped.words()):
+        texts["scope"] = place
     if one.view is not None:
         texts["dashboard"] = _link(one, one.view, config)
     return texts

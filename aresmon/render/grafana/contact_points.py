@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from aresmon.config.alerts import DAYS, Address, Alerts, QuietHours, Receiver
@@ -42,7 +42,34 @@ def contact_point_name(severity: Severity) -> str:
 
 def name_for(alerts: Alerts, severity: Severity) -> str:
     """The contact point that a rule of this severity names: one that is never used, if nobody wants to hear."""
-    return contact_point_name(severity) if any(one.hears(severity) for one in alerts.reachable) else NOBODY
+    return contact_point_name(severity) if is_heard(alerts, severity) else NOBODY
+
+
+def only_name(severity: Severity) -> str:
+    """The contact point for those who hear this severity and no lesser one."""
+    return f"aresmon-only-{severity}"
+
+
+def is_heard(alerts: Alerts, severity: Severity) -> bool:
+    """Whether anybody wants to hear of alerts of this severity."""
+    return any(one.hears(severity) for one in alerts.reachable)
+
+
+def can_join(alerts: Alerts, severities: Sequence[Severity]) -> bool:
+    """Whether one message can tell of several severities: they have the same quiet hours, and no channel's priority is
+    fixed."""
+    has_same_hours = len({tuple(_quiet(alerts, one)) for one in severities}) == 1
+    return has_same_hours and all(_can_rise(one) for one in alerts.reachable)
+
+
+def only(alerts: Alerts) -> list[Severity]:
+    """The severities of contact points that hear no lesser one, while others do."""
+    least = [SEVERITIES.index(one.severity) for one in alerts.reachable]
+    return [one for index, one in enumerate(SEVERITIES) if index in least and index > min(least)]
+
+
+def _can_rise(receiver: Receiver) -> bool:
+    return receiver.kind != "ntfy" or _TOPIC.fullmatch(_place(receiver.to)) is not None
 
 
 def mute_names(alerts: Alerts, severity: Severity) -> list[str]:
@@ -53,7 +80,8 @@ def mute_names(alerts: Alerts, severity: Severity) -> list[str]:
 
 
 def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ()) -> list[Json]:
-    """One a severity, with all who want to hear of it; one for nobody; one for the heartbeat.
+    """One a severity, with all who want to hear of it; one for those who hear no lesser one, if others do; one for
+    nobody; one for the heartbeat.
 
     One that Grafana has had, by the uids of its receivers in `formerly`, stays when nobody is left in it: Grafana
     does not start where a contact point is to be deleted that a rule or a policy of somebody's own names
@@ -62,10 +90,10 @@ def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ())
     # Never used, since NOBODY's hours are all hours: a rule without a contact point of its own would go to
     # Grafana's default one, an e-mail address that is not there, and log an error each time.
     points = [_point(NOBODY, [_empty(NOBODY)])]
-    for severity in SEVERITIES:
-        name, heard = contact_point_name(severity), [one for one in alerts.reachable if one.hears(severity)]
+    for name, severity, heard in _all(alerts):
         if heard:
-            points.append(_point(name, [_receiver(one, severity, site) for one in heard]))
+            receivers = [_receiver(one, f"{name}-{one.name}", severity, site) for one in heard]
+            points.append(_point(name, receivers))
         elif any(uid.startswith(f"{name}-") for uid in formerly):
             points.append(_point(name, [_empty(f"{name}-nobody")]))
     if alerts.heartbeat is not None:
@@ -78,6 +106,14 @@ def contact_points(alerts: Alerts, site: str, *, formerly: Collection[str] = ())
     elif any(uid.startswith(HEARTBEAT) for uid in formerly):
         points.append(_point(HEARTBEAT, [_empty(f"{HEARTBEAT}-nobody")]))
     return points
+
+
+def _all(alerts: Alerts) -> Iterator[tuple[str, Severity, list[Receiver]]]:
+    for severity in SEVERITIES:
+        yield contact_point_name(severity), severity, [one for one in alerts.reachable if one.hears(severity)]
+    for severity in SEVERITIES[1:]:
+        heard = [one for one in alerts.reachable if one.severity == severity and severity in only(alerts)]
+        yield only_name(severity), severity, heard
 
 
 def mute_times(alerts: Alerts) -> list[Json]:
@@ -103,7 +139,7 @@ def message_templates(alerts: Alerts) -> list[Json]:
 
 def receiver_uid(receiver: Receiver, severity: Severity) -> str:
     """Grafana's name for a receiver within a contact point."""
-    return f"aresmon-{severity}-{receiver.name}"
+    return f"{contact_point_name(severity)}-{receiver.name}"
 
 
 def _point(name: str, receivers: list[Json]) -> Json:
@@ -115,9 +151,9 @@ def _empty(uid: str) -> Json:
     return {"uid": uid, "type": "webhook", "settings": {"url": "http://127.0.0.1:9/"}}
 
 
-def _receiver(receiver: Receiver, severity: Severity, site: str) -> Json:
+def _receiver(receiver: Receiver, uid: str, severity: Severity, site: str) -> Json:
     kind, settings = _settings(receiver, severity, site)
-    return {"uid": receiver_uid(receiver, severity), "type": kind, "settings": settings}
+    return {"uid": uid, "type": kind, "settings": settings}
 
 
 def _settings(receiver: Receiver, severity: Severity, site: str) -> tuple[str, Json]:

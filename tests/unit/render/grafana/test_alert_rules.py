@@ -221,7 +221,9 @@ def test_an_exception_for_a_host_is_left_out_of_the_rule_and_has_one_of_its_own(
     assert ("host::tag", "!=", "biere") in conditions(found["cpu-high-warning"])
     assert ("host::tag", "=", "biere") in conditions(own)
     assert (limit(found["cpu-high-warning"]), limit(own)) == (85, 90)
-    assert own["title"] == "CPU high (biere) (warning)"
+    # Of one title, so that the warning of this host and what is critical there are one message.
+    assert own["title"] == found["cpu-high-critical"]["title"] == "CPU high"
+    assert own["annotations"]["scope"] == "biere"
     # What it says nothing of stays as it was, for this host too.
     assert ("host::tag", "!=", "biere") not in conditions(found["cpu-high-critical"])
 

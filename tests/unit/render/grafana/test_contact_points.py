@@ -16,7 +16,8 @@ def test_a_severity_that_nobody_wants_to_hear_reaches_nobody_at_any_hour() -> No
 
     nobody = {"receiver": "aresmon-nobody", "mute_time_intervals": ["aresmon-nobody"]}
     assert found["disk-full-warning"]["notification_settings"] == nobody
-    assert found["disk-full-critical"]["notification_settings"] == {"receiver": "aresmon-critical"}
+    critical = {"receiver": "aresmon-critical", "group_by": ["grafana_folder", "alertname", "host"]}
+    assert found["disk-full-critical"]["notification_settings"] == critical
     assert [point["name"] for point in contacts["contactPoints"]] == ["aresmon-nobody", "aresmon-critical"]
     assert contacts["muteTimes"][0]["time_intervals"] == [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]
 
@@ -67,7 +68,7 @@ def test_quiet_hours_over_midnight_go_on_the_morning_after() -> None:
     ]
 
 
-@pytest.mark.parametrize(("severity", "muted"), [("warning", []), ("critical", ["aresmon-quiet-critical"])])
+@pytest.mark.parametrize(("severity", "muted"), [("warning", []), ("critical", ["aresmon-quiet-warning"])])
 def test_what_is_critical_is_told_at_any_hour_unless_the_site_says_otherwise(severity: str, muted: list[str]) -> None:
     found = rules(
         "  send_to: [{discord: {secret: ops}}]\n"
