@@ -28,6 +28,7 @@ from aresmon.cli import (
     site_map,
     snippet,
     stack,
+    top,
     upgrade,
     users,
 )
@@ -61,6 +62,7 @@ SECTIONS: Mapping[str, Sequence[Command | Group]] = {
         Command("check", site.check, "aresmon check"),
         Command("up", stack.up, "aresmon up --dry-run"),
         Command("status", stack.status, "aresmon status --watch"),
+        Command("top", top.top, "aresmon top lewi"),
         Command("map", site_map.map_command, "aresmon map --output fleet.png"),
         Command("logs", stack.logs, "aresmon logs telegraf edge --tail 20"),
         Command("down", stack.down, "aresmon down"),

@@ -1,5 +1,5 @@
-"""What the catalogue's alerts say now, evaluated from InfluxDB, without Grafana.
+"""What the catalogue's columns, panels and alerts say now, read from InfluxDB without Grafana.
 
-Public: evaluation.firing(), evaluation.states(), evaluation.values(), evaluation.ask_at_once().
+Public: evaluation.firing(), alerts.AlertWatch, fleet.FleetReader, host_panels.ask(), curves.Window, values.
 Imports: render, influxdb, config, system.
 """

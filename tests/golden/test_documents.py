@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +19,12 @@ from aresmon.doctor.problems import Problem, ServiceStatus
 from aresmon.doctor.status import Status
 from aresmon.influxdb.capacity import Capacity
 from aresmon.push.result import PushOutcome, PushResult
+from aresmon.terminal import once
+from aresmon.terminal.state import ScreenState
+from aresmon.terminal.text import UNICODE, plain
 from tests.golden.conftest import HOW, UPDATE
 from tests.unit.conftest import ARES, REPOSITORY, load
+from tests.unit.terminal import samples
 
 Show = Callable[[Console], None]
 
@@ -87,8 +93,15 @@ PUSHED = [
 SAMPLES: dict[tuple[str, str], tuple[int, Show]] = {
     ("README.md", "aresmon status"): (100, lambda console: console.status(THREE)),
     ("README.md", "aresmon push-config biere ronflex lewi"): (100, lambda console: console.results(PUSHED)),
+    ("README.md", "aresmon top"): (80, lambda console: show_top(80)),
     ("docs/tutorial.md", "aresmon status"): (100, lambda console: console.status(ALONE)),
 }
+
+
+def show_top(columns: int) -> None:
+    """The fleet of three, as the terminal view shows it."""
+    monochrome = once.lines(ScreenState(), samples.snapshot(), columns, UNICODE, site="ares")
+    sys.stdout.write("".join(f"{plain(one)}\n" for one in monochrome))
 
 
 def sample(document: Path, command: str) -> re.Match[str]:
@@ -106,6 +119,8 @@ def test_a_sample_is_what_is_printed(
     width, show = SAMPLES[name, command]
     document = REPOSITORY / name
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
 
     show(Console())
 

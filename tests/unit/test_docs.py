@@ -27,7 +27,7 @@ README = REPOSITORY / "README.md"
 HOSTS_NEEDED = {("hosts", "add"), ("hosts", "remove")}
 GRAFANA_NEEDED = {("users", "list"), ("dashboards", "export"), ("alerts", "test"), ("alerts", "list")}
 ENGINE_NEEDED = {
-    *("up", "upgrade", "down", "status", "doctor", "logs", "images", "push-config", "rollback-config", "drift"),
+    *("up", "upgrade", "down", "status", "top", "doctor", "logs", "images", "push-config", "rollback-config", "drift"),
     *("backup", "restore", "data"),
 }
 COMMANDS = [words for words in write.commands() if words]

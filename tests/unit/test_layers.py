@@ -20,7 +20,7 @@ FLOORS = [  # the lowest first; packages of one floor do not import each other
     ["influxdb", "grafana", "agents"],
     ["stack", "monitoring"],
     ["push", "backup", "upgrade"],
-    ["doctor"],
+    ["doctor", "terminal"],
     ["topology"],
     ["cli"],
 ]
@@ -28,7 +28,7 @@ FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in f
 
 # Libraries that only these modules import, so that each kind of effect has one place.
 GATEKEEPERS = {
-    "rich": {"cli.console", "cli.tables"},
+    "rich": {"cli.console", "cli.tables", "terminal.screen"},
     "subprocess": {"system.process"},
     "docker": {"engine.docker", "engine.containers", "influxdb.client"},
     "requests": {"engine.docker", "grafana.answers", "grafana.client", "influxdb.client", "stack.readiness"},

@@ -56,6 +56,7 @@ def folder(tmp_path: Path) -> Path:
         ("aresmon push le", ["lewi"]),
         ("aresmon push-config lewi ", ["biere"]),
         ("aresmon history ", ["biere", "lewi"]),
+        ("aresmon top l", ["lewi"]),
         ("aresmon logs ", ["influxdb", "grafana", "edge", "telegraf"]),
         ("aresmon logs edge te", ["telegraf"]),
         ("aresmon restore ", [ARCHIVE]),

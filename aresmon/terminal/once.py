@@ -1,0 +1,103 @@
+"""The same once: as lines without a terminal, and as data for scripts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from aresmon.config.views import Column
+from aresmon.monitoring.fleet import HostRow
+from aresmon.monitoring.host_panels import PanelReading
+from aresmon.system.errors import ExitCode
+from aresmon.terminal import fleet_page, pages, panel
+from aresmon.terminal.feed import Snapshot
+from aresmon.terminal.state import ScreenState
+from aresmon.terminal.text import Glyphs, Line, plain
+
+_PANEL = 10  # rows
+
+
+def lines(view: ScreenState, data: Snapshot, columns: int, glyphs: Glyphs, *, site: str) -> list[Line]:
+    """All hosts and alerts, or all panels of the host that is open, as long as they are."""
+    head = [pages.title(view, data, columns, site=site)]
+    if view.host:
+        body = pages.host_head(view.host, data, columns, glyphs, most=len(data.alerts or ()))
+        return [*head, *body, *_panels(data, columns, glyphs)]
+    if data.fleet is None:
+        return head
+    heading, rows = fleet_page.table(data.fleet, view, columns, glyphs)
+    alerts = data.alerts or ()
+    told = [(), *pages.short_alerts(alerts, len(alerts), columns, glyphs)] if alerts else []
+    return [*head, heading, *rows, *told]
+
+
+def exit_code(data: Snapshot) -> ExitCode:
+    """5 if a host is silent, or an alert fires that is not merely information."""
+    states = {row.state for row in data.fleet.rows} if data.fleet else set()
+    firing = {one.severity for one in data.alerts or () if one.state == "firing"}
+    is_bad = states - {"ok", "information"} or firing - {"information"}
+    return ExitCode.DEGRADED if is_bad else ExitCode.DONE
+
+
+def as_json(data: Snapshot, *, site: str) -> dict[str, Any]:
+    """The fleet, the alerts and the panels that were read, as plain data."""
+    fleet = data.fleet
+    return {
+        "site": site,
+        "at": data.at,
+        "hosts": [_host(row, fleet.columns) for row in fleet.rows] if fleet else [],
+        "alerts": [asdict(one) for one in data.alerts or ()],
+        "unknown": list(data.unknown),
+        "panels": [_panel(one) for one in data.readings],
+    }
+
+
+def _panels(data: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]:
+    drawn: list[Line] = []
+    for one in data.readings:
+        if one.panel.place != "glance":
+            rows = len(one.curves) + 2 if one.panel.kind not in ("timeseries",) else _PANEL
+            told = panel.draw(one, columns, max(rows, 2), glyphs)
+            while told and not plain(told[-1]):
+                told.pop()
+            drawn += [(), *told]
+    return drawn
+
+
+def _host(row: HostRow, columns: Sequence[Column]) -> dict[str, Any]:
+    values = {
+        column.title: {
+            "value": _number(trend.value),
+            "unit": column.unit,
+            "points": [_number(one) for one in trend.points],
+        }
+        for column, trend in zip(columns, row.trends, strict=True)
+    }
+    return {"host": row.name, "state": row.state, "age": row.age, "values": values}
+
+
+def _panel(reading: PanelReading) -> dict[str, Any]:
+    window = reading.window
+    return {
+        "title": reading.panel.title,
+        "unit": reading.panel.unit,
+        "since": window.since,
+        "step": window.step,
+        "curves": [
+            {"name": one.name, "tags": list(one.tags), "points": [_value(value, reading) for value in one.points]}
+            for one in reading.curves
+        ],
+    }
+
+
+def _value(value: float | None, reading: PanelReading) -> float | str | None:
+    if reading.panel.kind == "state-timeline" and value is not None and int(value) < len(reading.words):
+        return reading.words[int(value)]
+    return _number(value)
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no infinity."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,108 @@
+"""The terminal: its alternate screen without echo and line by line input, and lines put on it by rich."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+from aresmon.terminal.pages import Size
+from aresmon.terminal.text import ASCII, STYLES, UNICODE, Glyphs, Line
+
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+_HOME = "\x1b[H"
+
+
+class Screen:
+    """Standard output, as far as it can be drawn on."""
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        self.console = Console(highlight=False)
+        self._ascii_only = ascii_only
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether somebody sits at a terminal that can show more than lines."""
+        return sys.stdin.isatty() and self.console.is_terminal and not self.console.is_dumb_terminal
+
+    @property
+    def size(self) -> Size:
+        """The size now. Without a terminal, `COLUMNS` or 80."""
+        return Size(self.console.width, self.console.height)
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The characters that it can show. The fonts of the Linux console have neither braille nor all blocks."""
+        is_plain = self._ascii_only or os.environ.get("TERM") == "linux" or not self._takes(UNICODE.blocks)
+        chosen = ASCII if is_plain else UNICODE
+        return chosen.with_letters() if self.console.no_color or not self.console.color_system else chosen
+
+    def print(self, lines: Sequence[Line]) -> None:
+        """Lines one below the other, as every other program prints them."""
+        for one in lines:
+            text = as_text(one)
+            text.rstrip()
+            self.console.print(text, no_wrap=True, overflow="ignore", crop=False)
+
+    def draw(self, lines: Sequence[Line]) -> None:
+        """Replace what is on the screen: as many lines as it has, each as long as it is wide, in one piece."""
+        with self.console.capture() as captured:
+            for number, one in enumerate(lines):
+                self.console.print(as_text(one), end="\r\n" if number < len(lines) - 1 else "", no_wrap=True,
+                                   overflow="crop", crop=True)  # fmt: skip
+        _write(_HOME + captured.get())
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """The alternate screen while the context lasts; however it ends, the terminal is as it was. A stop by ^Z leaves
+        it too, and `fg` comes back to it."""
+        handle = sys.stdin.fileno()
+        before = termios.tcgetattr(handle)
+
+        def enter() -> None:
+            tty.setcbreak(handle)
+            _write(_ENTER)
+
+        def leave() -> None:
+            _write(_LEAVE)
+            termios.tcsetattr(handle, termios.TCSADRAIN, before)
+
+        def stop(kind: int, _: object) -> None:
+            leave()
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTSTP)
+            # Here it goes on after `fg`.
+            signal.signal(signal.SIGTSTP, stop)
+            enter()
+
+        former = signal.signal(signal.SIGTSTP, stop)
+        try:
+            enter()
+            yield
+        finally:
+            signal.signal(signal.SIGTSTP, former)
+            leave()
+
+    def _takes(self, text: str) -> bool:
+        try:
+            text.encode(self.console.encoding)
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+
+def as_text(line: Line) -> Text:
+    """A line as rich prints it."""
+    return Text.assemble(*((span.text, STYLES.get(span.style, "")) for span in line))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
