@@ -20,7 +20,7 @@ RECENT = "3m"
 so too (`agent-silent`)."""
 END = "${__to}ms"
 RECENTLY = f"time > {END} - {RECENT} AND time <= {END}"
-_IS_RECENT = Condition("time", ">", f"{END} - {RECENT}", is_tag=False)
+IS_RECENT = Condition("time", ">", f"{END} - {RECENT}", is_tag=False)
 
 
 def cell(series: SeriesSpec, *, title: str, rows: Sequence[str], ref: str, falling: bool = False) -> Target:
@@ -29,7 +29,7 @@ def cell(series: SeriesSpec, *, title: str, rows: Sequence[str], ref: str, falli
     series = replace(one_field(series), name=title)
     finer = [tag for tag in series.by if tag not in rows]
     if not finer and not series.rate and not series.increase:
-        scope = Scope(POLICY, where=(_IS_RECENT,), by=tuple(rows), step="", fill="")
+        scope = Scope(POLICY, where=(IS_RECENT,), by=tuple(rows), step="", fill="")
         return queries.target(replace(series, by=()), scope, ref=ref, datasource=DATASOURCE, form="table")
     nested = _each(series, (*rows, *finer))
     if finer:
@@ -43,7 +43,7 @@ def cell(series: SeriesSpec, *, title: str, rows: Sequence[str], ref: str, falli
 def _each(series: SeriesSpec, tags: Sequence[str]) -> str:
     """A statement with a `value` for each series: the mean of a rate, the sum of increases, or the value itself."""
     counted = bool(series.rate or series.increase)
-    scope = Scope(POLICY, where=(_IS_RECENT,), by=tuple(tags), step="", fill="")
+    scope = Scope(POLICY, where=(IS_RECENT,), by=tuple(tags), step="", fill="")
     named = replace(series, name="growth" if counted else "value", by=())
     target = queries.target(named, scope, ref="A", datasource=DATASOURCE, form="table")
     if not counted:

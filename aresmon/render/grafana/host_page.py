@@ -7,17 +7,19 @@ own on a phone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aresmon.config.names import uid_of_host
-from aresmon.config.views import Panel, View, min_step
-from aresmon.render.grafana import panels, queries
+from aresmon.config.views import Panel, SeriesSpec, View, min_step
+from aresmon.render.grafana import cells, panels, queries
 from aresmon.render.grafana.dashboard import POLICY, DashboardSpec, constant, dashboard
 from aresmon.render.grafana.grid import Grid, Placed
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, panel_json, thresholds
 from aresmon.render.grafana.queries import Scope, host_is
 
 _HEIGHT = 6
+_OF_NOW = "At the end of the time shown: values of the last three minutes. Without any, the host is silent."
 _STEPS = 60  # the most that a value of which only the newest is shown is asked for
 
 
@@ -81,12 +83,12 @@ def _gathered(several: Sequence[Glance], scope: Scope, uid: str) -> Json:
     overrides: list[Json] = []
     for view, panel in several:
         for series in panel.series:
-            asked = list(panels.asked(panel, series, scope, (), letters))
+            asked = list(panels.asked(panel, series, _recently(series, scope), (), letters))
             targets.extend(asked)
             matcher = {"id": "byFrameRefID", "options": asked[-1]["refId"]}
             overrides.append({"matcher": matcher, "properties": list(_own(view, panel, uid))})
     return {
-        "description": " ".join(f"{panel.title}: {panel.description}" for _, panel in several),
+        "description": " ".join([_OF_NOW, *(f"{panel.title}: {panel.description}" for _, panel in several)]),
         "datasource": {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE},
         "targets": targets,
         "fieldConfig": {
@@ -107,6 +109,13 @@ def _gathered(several: Sequence[Glance], scope: Scope, uid: str) -> Json:
             else {}
         ),
     }
+
+
+def _recently(series: SeriesSpec, scope: Scope) -> Scope:
+    """Only values of the last minutes are of now: a silent host has none. Growth needs more than two steps."""
+    if any(one.rate or one.increase for one in (series, *(part for _, part in series.parts))):
+        return scope
+    return replace(scope, policy=cells.POLICY, where=(*scope.where, cells.IS_RECENT))
 
 
 def _own(view: View, panel: Panel, uid: str) -> Iterator[Json]:

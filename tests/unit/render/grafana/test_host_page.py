@@ -115,6 +115,20 @@ def test_the_description_tells_of_each_value() -> None:
         assert f"{name}: " in text
 
 
+def test_a_silent_host_has_no_values_of_now() -> None:
+    for title in ("How full", "Now"):
+        asked = [statement(one) for one in titled(WHOLE, title)["targets"] if "measurement" in one]
+        assert [one for one in asked if '"time" > ${__to}ms - 3m' not in one or 'FROM "raw".' not in one] == []
+
+
+def test_a_rate_at_a_glance_is_asked_over_more_than_one_step() -> None:
+    rain = panel("Rain", "short", kind="stat", place="glance", series={"rate": 1})
+
+    (asked,) = titled(host_dashboard("lewi", [own(rain)]), "Now")["targets"]
+
+    assert "__to" not in statement(asked)
+
+
 def test_swap_is_left_out_where_there_is_none() -> None:
     asked = [statement(one) for one in titled(WHOLE, "How full")["targets"] if one.get("measurement") == "swap"]
 
