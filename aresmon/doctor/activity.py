@@ -7,7 +7,7 @@ database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aresmon.agents import inputs as agents_inputs
 from aresmon.agents import lint
@@ -16,6 +16,7 @@ from aresmon.agents.lint import AgentTiming
 from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
 from aresmon.config.names import DATABASE, MARKER
+from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.freshness import FRESH_WITHIN
 
@@ -28,6 +29,7 @@ _LONGEST_WAIT = 60  # seconds; what a host sends even later is not counted
 # Seconds: a point dated further in the future has a wrong clock, and does not show that the host is sending now.
 _AHEAD = 30
 _RESTARTS_WITHIN = 600  # seconds
+_LONGEST = "1h"  # the retention policy that goes back furthest
 _LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
 
 
@@ -70,6 +72,11 @@ def look(
     timings = [one.timing for one in inputs.values() if one is not None]
     window = _window(now, max(map(_arrived_after, timings), default=_ARRIVED_AFTER))
     known = _ask(influxdb, now, window)
+    quiet = frozenset(
+        (name, plugin) for name, one in known.items() for plugin, read in one.reads.items() if read.is_quiet
+    )
+    for name, plugins in _which_gave_before(influxdb, quiet).items():
+        known[name] = replace(known[name], gave_before=plugins)
     return tuple(
         _host(host, inputs[host.name], now, window, known.get(host.name, _Known()), begun.get(host.name, 0.0))
         for host in config.hosts
@@ -83,7 +90,8 @@ def _inputs(host: Host, config: Config, catalogue: Catalogue, body: str | None) 
 @dataclass(frozen=True, slots=True)
 class _Known:
     """One host in the database: the time of its newest point and when it started to send (seconds since 1970, looking
-    back five minutes), and in the window its points by measurement, its collections by input and its failed writes."""
+    back five minutes), and in the window its points by measurement, its collections by input and its failed writes.
+    `gave_before` are the inputs that return nothing now, and once did."""
 
     newest: float | None = None
     began: float = 0.0
@@ -93,6 +101,7 @@ class _Known:
     future: float = 0.0
     counted: bool = True
     restarts: int = 0
+    gave_before: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,11 @@ class _Read:
     times: int
     gave: bool
     failed: bool
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it returned nothing, without an error: perhaps this host has nothing of the kind."""
+        return not self.gave and not self.failed
 
 
 def _arrived_after(timing: AgentTiming) -> int:
@@ -171,6 +185,21 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
         )
         for host in newest_of.keys() | future_of.keys()
     }
+
+
+def _which_gave_before(influxdb: InfluxDB, quiet: frozenset[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    """Which of these inputs of hosts ever returned a metric, as far back as the database knows."""
+    if not quiet:
+        return {}
+    hosts, inputs = (influxql.any_of(sorted({pair[index] for pair in quiet})) for index in (0, 1))
+    condition = f'"metrics_gathered" > 0 AND "host" =~ {hosts} AND "input" =~ {inputs} GROUP BY "host", "input"'
+    answers = influxdb.query(
+        f'SELECT last("metrics_gathered") FROM "internal_gather" WHERE {condition}',
+        f'SELECT last("metrics_gathered") FROM "{_LONGEST}"."internal_gather" WHERE {condition}',
+        database=DATABASE,
+    )
+    gave = quiet & {(series.tags["host"], series.tags["input"]) for answer in answers for series in answer}
+    return {host: frozenset(plugin for name, plugin in gave if name == host) for host, _ in gave}
 
 
 def _only_values(series: Sequence[Series], column: str) -> dict[str, float]:
@@ -243,14 +272,15 @@ def _silent(inputs: AgentInputs, known: _Known) -> Iterator[str]:
     The measurements of a shipped collector's input have its name as prefix, such as `docker` and
     `docker_container_cpu`. Those of a site's own collectors may have other names, so for them only the agent's count is
     used. An input of somebody's own configuration, such as one that waits for messages, may have nothing to return: it
-    is named if it failed.
+    is named if it failed. So may any input, on a host that has nothing of the kind, as a container has no filesystem of
+    its own on a disk: one that returns nothing without an error is named if it ever returned something.
     """
     for plugin in inputs.plugins:
         read = known.reads.get(plugin)
         if read is None:
             if known.reads or plugin not in inputs.others:  # an own file may keep the agent's counts to itself
                 yield plugin
-        elif plugin in inputs.others:
+        elif plugin in inputs.others or (read.is_quiet and plugin not in known.gave_before):
             if read.failed:
                 yield plugin
         elif not read.gave or (known.counted and plugin in inputs.shipped and not _has_arrived(plugin, known)):

@@ -5,7 +5,8 @@ Source: InfluxDB 1.x, "Influx Query Language specification".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from aresmon.config.model import RetentionSettings
 from aresmon.config.units import FOREVER
@@ -22,6 +23,12 @@ def identifier(name: str) -> str:
 def string(text: str) -> str:
     """`'text'`"""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+
+
+def any_of(texts: Iterable[str]) -> str:
+    """`/^(?:a|b)$/`"""
+    joined = "|".join(re.escape(text).replace("/", r"\/") for text in texts)
+    return f"/^(?:{joined})$/"
 
 
 def duration(hours: int) -> str:

@@ -223,8 +223,7 @@ def _latest(several: Iterable[_Waiting]) -> float:
 
 
 def _host_condition(several: Iterable[_Waiting]) -> str:
-    names = "|".join(re.escape(name).replace("/", r"\/") for name in sorted({one.expected.host for one in several}))
-    return f'"host" =~ /^(?:{names})$/'
+    return f'"host" =~ {influxql.any_of(sorted({one.expected.host for one in several}))}'
 
 
 def _config_id_query(several: Iterable[_Waiting]) -> str:

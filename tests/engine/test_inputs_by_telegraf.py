@@ -36,11 +36,20 @@ class Agent:
 
     file: Path
 
+    def lines(self, measurement: str) -> list[str]:
+        """The points in InfluxDB's protocol, the oldest first."""
+        lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True) if self.file.exists() else []
+        return [line for line in lines if line.startswith(f"{measurement},") and line.endswith("\n")]
+
     def points(self, measurement: str) -> list[dict[str, float]]:
         """The numbers of each point, the oldest first."""
-        lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True) if self.file.exists() else []
-        fields = [line.split(" ")[1] for line in lines if line.startswith(f"{measurement},") and line.endswith("\n")]
+        fields = [line.split(" ")[1] for line in self.lines(measurement)]
         return [{name: float(value.rstrip("iu")) for name, value in map(_pair, one.split(","))} for one in fields]
+
+    def filesystems(self) -> set[tuple[str, str]]:
+        """The mount points that it found, each with the type of its filesystem."""
+        tags = [dict(map(_pair, line.split(" ")[0].split(",")[1:])) for line in self.lines("disk")]
+        return {(one["path"], one["fstype"]) for one in tags}
 
 
 def _pair(field: str) -> tuple[str, str]:
@@ -108,3 +117,50 @@ def test_what_an_agent_sends_is_even_over_the_shortest_step_and_not_over_each_re
     mean = (sent[-1] - sent[0]) / len(steps)
     assert min(steps) == 0
     assert all(0.5 * mean * shortest < one < 1.5 * mean * shortest for one in longer), (steps, longer)
+
+
+# /proc/PID/mountinfo: what is mounted of which filesystem, where, and as what.
+ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw"
+DATA = "28 27 254:16 / {data} rw,relatime shared:1 - xfs /dev/vdb rw"
+AGAIN = "42 27 254:0 /var/lib/docker {data}/docker rw,relatime - ext4 /dev/vda rw"
+LAYERS = "43 42 0:39 / {data}/docker/merged rw,relatime - overlay overlay rw,lowerdir=/x"
+
+
+@pytest.mark.parametrize(
+    ("root", "found"),
+    [
+        (ROOT, "ext4"),
+        ("27 1 0:39 / / rw,relatime - overlay overlay rw,lowerdir=/x,upperdir=/y,workdir=/z", "overlay"),
+        ("27 1 0:25 /@ / rw,relatime - btrfs /dev/vda3 rw,ssd,subvolid=256,subvol=/@", "btrfs"),
+        ("27 1 254:0 /var/lib/lxc/box/rootfs / rw,relatime - ext4 /dev/vda rw", "ext4"),
+        ("27 1 0:25 / / rw,relatime - tmpfs tmpfs rw", "tmpfs"),
+        ("27 1 7:0 / / ro,relatime - squashfs /dev/loop0 ro", None),
+    ],
+    ids=["disk", "overlay", "subvolume", "folder of another", "memory", "image, always full"],
+)
+def test_the_root_of_every_machine_is_found_and_what_is_mounted_twice_is_not(
+    tmp_path: Path, root: str, found: str | None
+) -> None:
+    proc, data = tmp_path / "proc", tmp_path / "data"
+    (proc / "1").mkdir(parents=True)
+    (data / "docker" / "merged").mkdir(parents=True)
+    mounts = "\n".join((root, DATA, AGAIN, LAYERS)).format(data=data)
+    (proc / "1" / "mountinfo").write_text(f"{mounts}\n", encoding="utf-8")
+
+    with agent(tmp_path, collectors.load()["disk"].text, {"HOST_PROC": str(proc)}) as telegraf:
+        assert eventually(lambda: len(telegraf.lines("disk")) >= 6, within=30), (tmp_path / "log").read_text("utf-8")
+
+    assert telegraf.filesystems() == {(str(data), "xfs"), *([("/", found)] if found else [])}
+
+
+def test_an_agent_in_a_container_finds_the_root_of_the_machine_and_not_its_own(tmp_path: Path) -> None:
+    seen, proc = tmp_path / "hostfs", tmp_path / "proc"
+    for folder in (seen / "data", proc / "1"):
+        folder.mkdir(parents=True)
+    (proc / "1" / "mountinfo").write_text(f"{ROOT}\n{DATA.format(data='/data')}\n", encoding="utf-8")
+    environment = {"HOST_MOUNT_PREFIX": str(seen), "HOST_PROC": str(proc)}
+
+    with agent(tmp_path, collectors.load()["disk"].text, environment) as telegraf:
+        assert eventually(lambda: len(telegraf.lines("disk")) >= 4, within=30), (tmp_path / "log").read_text("utf-8")
+
+    assert telegraf.filesystems() == {("/", "ext4"), ("/data", "xfs")}

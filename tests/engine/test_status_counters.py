@@ -6,7 +6,7 @@ import json
 import time
 
 from tests.engine.conftest import MakeSite
-from tests.engine.sites import Site, eventually
+from tests.engine.sites import DATABASE, Site, eventually
 
 _POINTS = 16  # one every ten seconds: the minute that is judged, and what lies before and after it
 
@@ -41,3 +41,31 @@ def test_failed_writes_are_counted_by_what_the_counter_grew(make_site: MakeSite)
 
     restarted = [7] * (_POINTS - 6) + [0] * 6
     assert told(site, restarted) == []
+
+
+def test_an_input_that_returns_nothing_is_missed_only_where_it_ever_returned_something(make_site: MakeSite) -> None:
+    """A machine may have nothing of the kind. An hour's point tells of what was months ago."""
+    agent = {"agent": "systemd", "collect": ["disk"]}
+    site = make_site(hosts={"box": {"collect": ["system"]}, "lewi": agent})
+    site.up()
+
+    def silent() -> list[str]:
+        send(site, [0] * _POINTS)
+        now = int(time.time()) // 10 * 10
+        lines = (
+            f"internal_gather,host=lewi,input=disk metrics_gathered=0i,errors=0i {now - 10 * age}"
+            for age in range(_POINTS)
+        )
+        site.influxdb.write("\n".join(lines), database=DATABASE, policy="raw")
+        (lewi,) = (one for one in json.loads(site.run("status", "--json").out)["hosts"] if one["name"] == "lewi")
+        assert lewi["reads"] == lewi["expected"]
+        return list(lewi["silent"])
+
+    site.influxdb.write(
+        f"internal_gather,host=lewi,input=disk metrics_gathered=9i {int(time.time()) - 5_000_000}",
+        database=DATABASE,
+        policy="1h",
+    )
+    assert eventually(lambda: silent() == ["disk"], within=150, every=5)
+    site.query('DELETE FROM "internal_gather" WHERE "input" = \'disk\'')
+    assert silent() == []

@@ -472,7 +472,7 @@ def test_a_view_knows_the_fields_that_its_collector_lets_through_and_no_others(n
     view, inputs = VIEWS[name], tomllib.loads(plain(SHIPPED[name].text))["inputs"]
 
     seen: set[str] = set()
-    for plugin, (table,) in inputs.items():
+    for plugin, table in ((plugin, one) for plugin, several in inputs.items() for one in several):
         written = WRITES.get(plugin, (plugin,))
         seen.update(written)
         fields = {field for one in written for field in view.measurements[one].fields}
@@ -493,7 +493,7 @@ def test_what_is_counted_less_often_than_it_could_be_shown_has_a_shortest_step(n
     """Else its rate falls to zero in some steps, and doubles in others."""
     view, inputs = VIEWS[name], tomllib.loads(plain(SHIPPED[name].text))["inputs"]
 
-    for plugin, (table,) in inputs.items():
+    for plugin, table in ((plugin, one) for plugin, several in inputs.items() for one in several):
         for written in WRITES.get(plugin, (plugin,)):
             read_every = parse_span(table.get("interval", "10s"))
             needed = max(IRREGULAR.get(written, 0), read_every if read_every > 10 else 0)

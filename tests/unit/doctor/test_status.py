@@ -41,6 +41,7 @@ class Sent:
     mark: str = ""
     failed: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
+    gave_before: set[str] = field(default_factory=lambda: {"disk"})
 
 
 class FakeInfluxDB(InfluxDB):
@@ -62,6 +63,18 @@ class FakeInfluxDB(InfluxDB):
         if len(statements) == 1:
             marked = {name: sent.mark for name, sent in self.hosts.items() if sent.mark}
             return [[_series("aresmon_config", name, time=0, last=mark) for name, mark in marked.items()]]
+        if len(statements) == 2 and "last" in statements[0]:
+            raw, hourly = statements
+            assert 'FROM "1h"."internal_gather"' in hourly
+            return [
+                [
+                    _series("internal_gather", name, {"input": plugin}, time=0, last=100)
+                    for name, sent in self.hosts.items()
+                    for plugin in sorted(sent.gave_before)
+                    if name in statement and plugin in statement
+                ]
+                for statement in (raw, hourly)
+            ]
         assert (len(statements), database) == (7, "telegraf")
         return [
             [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items() if sent.newest],
@@ -160,6 +173,27 @@ def test_an_input_of_which_nothing_came_is_named(status: Look, sent: Sent) -> No
     assert told(found) == ["lewi: no data from disk in the last minute"]
     assert found.problems[0].next == "on lewi: `journalctl -u telegraf -n 50`"
     assert found.code == ExitCode.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("gave_before", "failed", "silent"),
+    [(set(), 0, ()), ({"disk"}, 0, ("disk",)), (set(), 6, ("disk",))],
+    ids=["has nothing of the kind", "gave something once", "fails"],
+)
+def test_an_input_without_an_error_is_missed_only_if_it_ever_gave_something(
+    status: Look, gave_before: set[str], failed: int, silent: tuple[str, ...]
+) -> None:
+    sent = Sent(
+        points={"internal_agent": 6, "internal_gather": 12},
+        reads={**DISK, "disk": (6, 0.0, 0.0)},
+        failed={"disk": failed},
+        gave_before=gave_before,
+    )
+
+    found = status({"lewi": sent})
+
+    assert found.hosts[1].silent == silent
+    assert found.code == (ExitCode.DEGRADED if silent else ExitCode.DONE)
 
 
 OWN = """[agent]
