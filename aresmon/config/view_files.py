@@ -179,6 +179,7 @@ def _panel(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Panel:
         height=data.get("height", 0),
         place=data.get("place", "main"),
         show=tuple((value, one["text"], one["color"]) for value, one in data.get("show", {}).items()),
+        no_data=data.get("no_data", "no data"),
         row=data.get("row", ""),
         panel=data.get("panel", ""),
         formerly=data.get("formerly", ""),

@@ -80,7 +80,8 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One thing to look at. `show` are words and colours by value; the scale reaches to `soft_maximum` at least.
+    """One thing to look at. `show` are words and colours by value; the scale reaches to `soft_maximum` at least;
+    `no_data` stands there where a host has no such data.
     `row` is the heading below which it is folded, the view's title where it is empty; `panel` is the one that tells
     more; `formerly` is the title by which its links know it."""
 
@@ -99,6 +100,7 @@ class Panel:
     height: int = 0
     place: str = "main"
     show: tuple[tuple[str, str, str], ...] = ()
+    no_data: str = "no data"
     row: str = ""
     panel: str = ""
     formerly: str = ""

@@ -147,7 +147,7 @@ def _defaults(panel: Panel) -> Json:
         "color": roles.colors(panel) if panel.kind == "timeseries" else {"mode": "thresholds"},
         "custom": _custom(panel),
         "mappings": list(_mappings(panel.show)),
-        "noValue": "no data",
+        "noValue": panel.no_data,
     }
     for key, value in (("min", panel.minimum), ("max", panel.maximum), ("decimals", panel.decimals)):
         if value is not None:

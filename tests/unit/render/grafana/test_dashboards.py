@@ -345,6 +345,13 @@ def test_a_value_is_coloured_by_how_bad_it_is(levels: Levels | None, steps: list
     assert [(step["value"], step["color"]) for step in thresholds(levels)["steps"]] == steps
 
 
+def test_a_panel_that_may_have_no_data_by_nature_says_why() -> None:
+    told = {one["title"]: one["fieldConfig"]["defaults"]["noValue"] for one in every(BUILT[DOCKER])}
+
+    assert told["Failed health checks"] == "No container has a health check."
+    assert told["Containers"] == "no data"
+
+
 def test_a_collectors_panels_are_narrowed_by_what_is_chosen_where_they_know_it() -> None:
     other = Measurement("wind", (), {"speed": "gauge"})
     view = own("one", panel("Here"), Panel("Wind", "timeseries", "short", "How windy.", (SeriesSpec("wind", "speed"),)))
