@@ -19,6 +19,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 
 from aresmon.engine.images import pins
+from aresmon.system import process
 from tests.engine.door import knock
 from tests.engine.sites import ADDRESS, client, eventually, free_address
 from tests.harness import names
@@ -46,6 +47,20 @@ def interfaces() -> set[str]:
         for path in Path("/sys/class/net").iterdir()
         if int((path / "flags").read_text(), 16) & _UP and not path.name.startswith(("veth", "br-", "lo"))
     }
+
+
+@contextmanager
+def mounted_disk(folder: Path) -> Iterator[Path]:
+    """A small disk with a filesystem; where it is mounted."""
+    image, path = folder / "disk", folder / "mounted"
+    image.write_bytes(b"\0" * (16 << 20))
+    path.mkdir()
+    process.run(["mkfs.ext4", "-q", image])
+    process.run(["mount", "-o", "loop", image, path])
+    try:
+        yield path
+    finally:
+        process.run(["umount", path])
 
 
 @contextmanager

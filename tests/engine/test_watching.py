@@ -140,6 +140,28 @@ def test_no_filesystem_is_the_container_s_view_of_one(site: Site) -> None:
     assert not any(path.startswith(("/hostfs", "/etc/", "/run/secrets")) for path in paths)
 
 
+def test_a_disk_that_is_mounted_later_has_its_own_size_and_is_let_go(site: Site, tmp_path: Path) -> None:
+    """Where the machine's root is private, a container sees neither before its next start, which it makes itself."""
+
+    def told(path: Path) -> float:
+        since = time.time() - 15
+        found = site.query(f"SELECT last(total) AS total FROM disk WHERE time > {since:.0f}s AND path = '{path}'")
+        return float(found[0].rows[0]["total"]) if found else 0
+
+    agent = site.containers()["telegraf"]
+    # What is there when it looks for the first time is what it compares with.
+    assert eventually(lambda: agent.exec_run(["test", "-e", "/tmp/differing-at-start"]).exit_code == 0, within=60)
+    with machine.mounted_disk(tmp_path) as path:
+        total, _ = machine.filesystem(str(path))
+        assert eventually(lambda: told(path) == total, within=90), told(path)
+
+    assert eventually(lambda: told(path) == 0, within=90), told(path)
+    seen = agent.exec_run(["cat", "/proc/self/mountinfo"])
+    assert str(path) not in str(seen.output)
+    agent.reload()
+    assert agent.attrs["RestartCount"] <= 2
+
+
 def test_disks_are_the_machine_s(site: Site) -> None:
     last(site, "diskio", "reads")
 
