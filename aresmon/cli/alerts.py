@@ -62,14 +62,21 @@ def try_command(
         ),
     ] = None,
 ) -> None:
-    """Send a test notification through each contact point.
+    """Send a test notification through each contact point, and show its text.
 
     Reports whether the receiving server accepted it, not whether anybody reads it. Exit code: 1 if one was rejected.
     """
     from aresmon.grafana import alerts
 
     project, console = the_project(), the_console()
-    tried = alerts.test_contact_points(project, _grafana(project), name or [])
+    grafana = _grafana(project)
+    tried = alerts.test_contact_points(project, grafana, name or [])
+    try:
+        text = alerts.render_test_message(project, grafana)
+    except AresmonError as error:
+        console.warn(f"the text of the message cannot be shown: {error.message}")
+    else:
+        console.say(f"{text}\n" if text else "")
     for one in tried:
         if one.error:
             console.warn(f"{one.name}: failed: {one.error}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aresmon.config.alerts import Alerts
 from aresmon.config.model import Config
 from aresmon.config.views import HOST, Severity, Views
 from aresmon.grafana.client import Grafana
-from aresmon.render.grafana import alert_rules, contact_points
+from aresmon.render.grafana import alert_rules, contact_points, messages
 from aresmon.render.grafana.alert_rules import AlertSpec
 from aresmon.site import external_secrets
-from aresmon.site.folder import Site
 from aresmon.site.project import Project
 from aresmon.system import json_schema
 from aresmon.system.errors import AresmonError, ExitCode
@@ -22,6 +22,7 @@ STATES = ("firing", "pending", "error", "unknown", "quiet", "off")
 """Of a rule, the most urgent first: `unknown` is what Grafana has not evaluated yet, or is not asked about; `off` is
 what aresmon.yml switches off, of which Grafana knows nothing."""
 HEARTBEAT = "heartbeat"
+_SHOWN = "aresmon.shown"
 _INTERNAL_LABELS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid", "ref_id", "rulename"}
 
 
@@ -93,7 +94,24 @@ def test_contact_points(project: Project, grafana: Grafana, names: Sequence[str]
         if name not in ways:
             meant = json_schema.did_you_mean(name, ways) or f"; there are {', '.join(ways)}"
             raise AresmonError(f"no contact point '{name}'{meant}")
-    return [_test_contact_point(project.site, grafana, name, ways[name]) for name in names or ways]
+    return [_test_contact_point(project, grafana, name, ways[name]) for name in names or ways]
+
+
+def render_test_message(project: Project, grafana: Grafana) -> str:
+    """The text of the message that `test_contact_points` sends, and of its end, as Grafana renders them.
+
+    Empty if Grafana does not render it.
+    """
+    config = project.config
+    file = contact_points.template_file(config.alerts)
+    shown = f'{{{{ define "{_SHOWN}" }}}}{contact_points.TEXT.format(config.site)}{{{{ end }}}}'
+    began = datetime.now(UTC) - timedelta(minutes=42)
+    alert = {**_test_alert(project, "critical"), "startsAt": began.isoformat(timespec="seconds")}
+    texts = []
+    for ends in (timedelta(hours=1), timedelta(minutes=42)):
+        one = {**alert, "endsAt": (began + ends).isoformat(timespec="seconds")}
+        texts.append(grafana.render_templates(messages.NAME, f"{file}{shown}", [one]).get(_SHOWN, "").strip())
+    return "\n\n".join(text for text in texts if text)
 
 
 def _rule_status(one: AlertSpec, answer: Mapping[str, Any] | None) -> RuleStatus:
@@ -164,7 +182,19 @@ def _contact_points(details: Alerts, site: str) -> Iterator[tuple[str, Mapping[s
         yield name, {"name": point, **receiver}
 
 
-def _test_contact_point(site: Site, grafana: Grafana, name: str, way: Mapping[str, Any]) -> ContactPointResult:
+def _test_alert(project: Project, severity: str) -> dict[str, dict[str, str]]:
+    config = project.config
+    return {
+        "labels": {"alertname": "Test message", "severity": severity, HOST: config.server},
+        "annotations": {
+            "summary": f"This is a test of the messages of {config.site}; {config.server} has no problem.",
+            "description": "Nothing has to be done.",
+            "dashboard": config.grafana.url,
+        },
+    }
+
+
+def _test_contact_point(project: Project, grafana: Grafana, name: str, way: Mapping[str, Any]) -> ContactPointResult:
     """Grafana adds those secrets that it hides, by the uid; the others must be sent again."""
     settings = {}
     for key, value in way["settings"].items():
@@ -172,9 +202,11 @@ def _test_contact_point(site: Site, grafana: Grafana, name: str, way: Mapping[st
         if not secret:
             settings[key] = value
         elif way["type"] == "webhook" and key == "url":
-            settings[key] = external_secrets.read_alert_secret(site.secrets, secret)
+            settings[key] = external_secrets.read_alert_secret(project.site.secrets, secret)
+    settings = contact_points.with_templates(settings, project.config.alerts)
     configuration = {**way, "settings": settings, "secureSettings": {}}
-    answers = grafana.try_receivers([{"name": way["name"], "grafana_managed_receiver_configs": [configuration]}])
+    receiver = {"name": way["name"], "grafana_managed_receiver_configs": [configuration]}
+    answers = grafana.try_receivers([receiver], _test_alert(project, "critical"))
     results = [one for answer in answers for one in answer.get("grafana_managed_receiver_configs", [])]
     if not results:
         return ContactPointResult(name, str(way["type"]), "Grafana did not report on it")

@@ -211,16 +211,28 @@ class Grafana:
         data = require_mapping(self._send("GET", "/api/prometheus/grafana/api/v1/rules")).get("data")
         return require_rows(require_mapping(data).get("groups", []))
 
-    def try_receivers(self, receivers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Send a notification for trial by each receiver; of each, its configurations with `status` and `error`.
+    def try_receivers(
+        self, receivers: Sequence[Mapping[str, Any]], alert: Mapping[str, Mapping[str, str]]
+    ) -> list[dict[str, Any]]:
+        """Send a notification of this alert for trial by each receiver; of each, its configurations with `status` and
+        `error`. The alert is its `labels` and `annotations`.
 
         Not in the published description; source: Grafana's
         pkg/services/ngalert/api/tooling/definitions/alertmanager.go.
         """
         path = "/api/alertmanager/grafana/config/api/v1/receivers/test"
-        return require_rows(
-            require_mapping(self._send("POST", path, {"receivers": list(receivers)})).get("receivers", [])
-        )
+        body = {"receivers": list(receivers), "alert": dict(alert)}
+        return require_rows(require_mapping(self._send("POST", path, body)).get("receivers", []))
+
+    def render_templates(self, name: str, file: str, alerts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """What the templates of a file, which need not be there yet, make of these alerts: their texts by name.
+
+        Not in the published description; source: as above, RoutePostTestGrafanaTemplates.
+        """
+        path = "/api/alertmanager/grafana/config/api/v1/templates/test"
+        body = {"name": name, "template": file, "alerts": list(alerts)}
+        found = require_rows(require_mapping(self._send("POST", path, body)).get("results") or [])
+        return {str(one.get("name")): str(one.get("text", "")) for one in found}
 
     # The door --------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aresmon.render.grafana import messages
+from aresmon.render.grafana import contact_points, messages
 from tests.grafana import go_templates, notifier, rising
-from tests.unit.alert_files import files, rules
+from tests.unit.alert_files import config, files, rules
 
 pytestmark = pytest.mark.skipif(go_templates.GO is None, reason="Go is not installed here")
 
@@ -242,3 +242,15 @@ def test_the_color_is_that_of_what_is_told(program: Path) -> None:
     ]
 
     assert len(set(colors)) == 3
+
+
+def test_a_message_for_trial_needs_no_template_that_is_there_already(program: Path) -> None:
+    site = config(ALL_KINDS)
+    for settings in receivers().values():
+        whole = contact_points.with_templates(settings, site.alerts)
+        for key in ("subject", "title", "message", "text"):
+            if key in settings:
+                assert go_templates.render(program, "", [whole[key]], [alert("critical")])[0].strip()
+        if "payload" in settings:
+            text = go_templates.render(program, "", [whole["payload"]["template"]], [alert("critical")])[0]
+            assert "CRITICAL biere: Disk full, /srv 98 %" in text

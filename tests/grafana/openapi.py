@@ -49,6 +49,25 @@ _TRIED = {
     },
 }
 
+_ALERT = {
+    "type": "object",
+    "required": ["labels"],
+    "properties": {
+        "labels": {"type": "object", "additionalProperties": _STRING},
+        "annotations": {"type": "object", "additionalProperties": _STRING},
+        "startsAt": {"type": "string", "pattern": "T.*([+]00:00|Z)$"},
+        "endsAt": {"type": "string", "pattern": "T.*([+]00:00|Z)$"},
+    },
+    "additionalProperties": False,
+}
+_RENDERED = {
+    "type": "object",
+    "properties": {
+        "results": {"type": "array", "items": _OBJECT},
+        "errors": {"type": "array", "items": _OBJECT},
+    },
+}
+
 
 def _answer(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
@@ -87,7 +106,7 @@ EXTENSIONS: dict[str, Any] = {
                         "schema": {
                             "type": "object",
                             "required": ["receivers"],
-                            "properties": {"alert": _OBJECT, "receivers": {"type": "array", "items": _RECEIVER}},
+                            "properties": {"alert": _ALERT, "receivers": {"type": "array", "items": _RECEIVER}},
                         }
                     }
                 },
@@ -99,6 +118,33 @@ EXTENSIONS: dict[str, Any] = {
                 "401": _answer(_MESSAGE),
                 "403": _answer(_MESSAGE),
                 "408": _answer(_MESSAGE),
+            },
+        }
+    },
+    # As above, RoutePostTestGrafanaTemplates, TestTemplatesConfigBodyParams and TestTemplatesResults.
+    "/alertmanager/grafana/config/api/v1/templates/test": {
+        "post": {
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["name", "template"],
+                            "properties": {
+                                "name": _STRING,
+                                "template": _STRING,
+                                "alerts": {"type": "array", "items": _ALERT},
+                            },
+                        }
+                    }
+                },
+            },
+            "responses": {
+                "200": _answer(_RENDERED),
+                "400": _answer(_MESSAGE),
+                "401": _answer(_MESSAGE),
+                "403": _answer(_MESSAGE),
             },
         }
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -205,6 +206,13 @@ def _try_receivers(asked: Asked) -> Any:
     return {"alert": {}, "receivers": receivers, "notified_at": _SEEN}
 
 
+def _rendered(asked: Asked) -> Any:
+    """The name of each template that no other one uses, in place of its text."""
+    file = asked.body["template"]
+    names = [name for name in re.findall(r'define "([^"]+)"', file) if f'template "{name}"' not in file]
+    return {"results": [{"name": name, "text": f"<{name}>", "scope": "."} for name in names], "errors": []}
+
+
 def _reloaded(what: str) -> Callable[[Asked], Any]:
     def serve(asked: Asked) -> Any:
         asked.reload(what)
@@ -235,6 +243,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/dashboards/db"): Route(_save, "Editor"),
     ("GET", "/prometheus/grafana/api/v1/rules"): Route(_rules, "Viewer"),
     ("POST", "/alertmanager/grafana/config/api/v1/receivers/test"): Route(_try_receivers, "Editor"),
+    ("POST", "/alertmanager/grafana/config/api/v1/templates/test"): Route(_rendered, "Editor"),
     ("POST", "/admin/provisioning/dashboards/reload"): Route(_reloaded("dashboards")),
     ("POST", "/admin/provisioning/datasources/reload"): Route(_reloaded("datasources")),
     ("POST", "/admin/provisioning/alerting/reload"): Route(_reloaded("alerting")),

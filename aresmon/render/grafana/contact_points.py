@@ -23,12 +23,17 @@ HEARTBEAT = "aresmon-heartbeat"
 NOBODY = "aresmon-nobody"
 _DAY = 24 * 60
 
+_TITLE = '{{{{ template "aresmon.title" . }}}} [{}]'
+_MESSAGE = '{{ template "aresmon.message" . }}'
+TEXT = _TITLE + "\n" + _MESSAGE.replace("{", "{{").replace("}", "}}")
+"""A whole message as text, to be formatted with the site's name."""
 # As JSON, to which Grafana's functions beside those of a template's file are there.
 _MATRIX = '{{ coll.Dict "text" (tmpl.Exec "aresmon.text" .) | data.ToJSON }}'
 _NTFY = (
     '{"topic": %s, "title": {{ tmpl.Exec "aresmon.title" . | data.ToJSON }}, '
     '"message": {{ tmpl.Exec "aresmon.message" . | data.ToJSON }}, "priority": {{ tmpl.Exec "aresmon.priority" . }}}'
 )
+_TEXTS = ("subject", "title", "message", "text", "color")
 _TOPIC = re.compile(r"(https?://[^/?#]+/)([A-Za-z0-9_-]{1,64})")
 """The address of a topic on a server of ntfy's, which takes JSON at its root alone."""
 # ntfy's priorities go from 1 to 5.
@@ -133,8 +138,22 @@ def mute_times(alerts: Alerts) -> list[Json]:
 
 def message_templates(alerts: Alerts) -> list[Json]:
     """The file of templates by which all contact points write."""
-    zone = alerts.quiet[0].timezone if alerts.quiet else "UTC"
-    return [{"orgId": 1, "name": messages.NAME, "template": messages.templates(zone)}]
+    return [{"orgId": 1, "name": messages.NAME, "template": template_file(alerts)}]
+
+
+def template_file(alerts: Alerts) -> str:
+    """Its content. Times of day are those of the first quiet hours, since nothing else says where people are."""
+    return messages.templates(alerts.quiet[0].timezone if alerts.quiet else "UTC")
+
+
+def with_templates(settings: Json, alerts: Alerts) -> Json:
+    """The same settings for a Grafana that does not know the templates yet."""
+    file = template_file(alerts)
+    changed = {key: messages.with_templates(settings[key], file) for key in _TEXTS if key in settings}
+    if "payload" in settings:
+        payload = messages.with_templates_as_json(settings["payload"]["template"], file)
+        changed["payload"] = settings["payload"] | {"template": payload}
+    return settings | changed
 
 
 def receiver_uid(receiver: Receiver, severity: Severity) -> str:
@@ -158,8 +177,7 @@ def _receiver(receiver: Receiver, uid: str, severity: Severity, site: str) -> Js
 
 def _settings(receiver: Receiver, severity: Severity, site: str) -> tuple[str, Json]:
     url = _place(receiver.to)
-    title = f'{{{{ template "aresmon.title" . }}}} [{site}]'
-    message = '{{ template "aresmon.message" . }}'
+    title, message = _TITLE.format(site), _MESSAGE
     match receiver.kind:
         case "email":
             to = {"addresses": ";".join(receiver.emails), "singleEmail": True}
@@ -170,8 +188,8 @@ def _settings(receiver: Receiver, severity: Severity, site: str) -> tuple[str, J
             shown = {"color": '{{ template "aresmon.color" . }}', "username": f"aresmon {site}"}
             return "slack", {"url": url, "title": title, "text": message, **shown}
         case "telegram":
-            text = f"{title}\n{message}"
-            return "telegram", {"bottoken": url, "chatid": receiver.chat, "message": text, "parse_mode": "None"}
+            settings = {"bottoken": url, "chatid": receiver.chat, "parse_mode": "None"}
+            return "telegram", {**settings, "message": TEXT.format(site)}
         case "matrix":
             return "webhook", {"url": url, "payload": {"template": _MATRIX}}
         case "ntfy":

@@ -16,6 +16,8 @@ filled in is left out, and the end of an alert is told by its labels alone.
 
 from __future__ import annotations
 
+import json
+
 NAME = "aresmon"
 """Grafana's name for the file of templates."""
 _DETAILED, _LINES, _HOSTS = 3, 8, 3
@@ -40,6 +42,16 @@ def templates(zone: str) -> str:
         "priority": _by_severity("5", "3", "2", "2"),
     }
     return "\n".join(f'{{{{ define "aresmon.{name}" }}}}{text}{{{{ end }}}}' for name, text in shown.items()) + "\n"
+
+
+def with_templates(text: str, file: str) -> str:
+    """A text of a contact point that brings the templates along: Grafana takes up to a minute to know a new file."""
+    return file + text
+
+
+def with_templates_as_json(payload: str, file: str) -> str:
+    """The same for a webhook's payload, whose functions look for templates elsewhere."""
+    return f"{{{{ with tmpl.Inline {json.dumps(file)} . }}}}{{{{ end }}}}{payload}"
 
 
 # Parts -----------------------------------------------------------------------------------------------

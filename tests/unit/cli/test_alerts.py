@@ -179,7 +179,16 @@ def test_a_terminal_of_80_columns_breaks_no_name(run: Run, tmp_path: Path, monke
 def test_a_message_for_trial_that_is_taken_ends_with_0(run: Run) -> None:
     result = run("test")
 
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == ["<aresmon.shown>", "", "<aresmon.shown>", "", "discord: taken"]
+
+
+def test_a_grafana_that_does_not_render_the_message_sends_it_all_the_same(run: Run, standin: StandIn) -> None:
+    standin.refuse["POST", "/alertmanager/grafana/config/api/v1/templates/test"] = (400, "bad request data")
+    result = run("test")
+
     assert (result.exit_code, result.stdout) == (0, "discord: taken\n")
+    assert "the text of the message cannot be shown" in result.stderr
 
 
 def test_a_message_that_is_not_taken_ends_with_1(run: Run, standin: StandIn) -> None:

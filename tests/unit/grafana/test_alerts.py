@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,8 @@ def test_grafana_is_told_no_secret_that_it_has_and_can_hide(
     site, sent = Site(tmp_path), list[Any]()
     external_secrets.write_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
 
-    def keep(_: Grafana, receivers: list[Any]) -> list[Any]:
+    def keep(_: Grafana, receivers: list[Any], alert: Any) -> list[Any]:
+        assert alert["labels"]["host"] == "biere"
         sent.extend(receivers)
         return []
 
@@ -177,6 +179,25 @@ def test_grafana_is_told_no_secret_that_it_has_and_can_hide(
     assert "url" not in configurations[0]["settings"]
     assert configurations[1]["settings"]["url"] == "https://hooks.example.org/x"
     assert "url" not in configurations[2]["settings"]
+
+
+def test_the_text_of_a_message_and_of_its_end_are_rendered_by_grafana(
+    client: Grafana, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[Any]()
+    known = Grafana.render_templates
+
+    def keep(grafana: Grafana, name: str, file: str, made: list[Any]) -> dict[str, str]:
+        asked.append((file, made))
+        return known(grafana, name, file, made)
+
+    monkeypatch.setattr(Grafana, "render_templates", keep)
+    text = alerts.render_test_message(Project(Site(tmp_path), SENDING), client)
+
+    assert text == "<aresmon.shown>\n\n<aresmon.shown>"
+    now = datetime.now(UTC)
+    assert [datetime.fromisoformat(one["endsAt"]) > now for _, (one,) in asked] == [True, False]
+    assert all('define "aresmon.title"' in file for file, _ in asked)
 
 
 def test_what_was_not_taken_says_why(client: Grafana, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

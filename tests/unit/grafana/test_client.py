@@ -150,8 +150,10 @@ def test_alert_rules_and_trial_notifications(client: Grafana, standin: StandIn) 
     config = {"name": "mail", "type": "email", "settings": {"addresses": "a@example.org"}}
 
     assert client.rules() == [{"name": "hosts", "rules": []}]
-    (tried,) = client.try_receivers([{"name": "us", "grafana_managed_receiver_configs": [config]}])
+    alert = {"labels": {"alertname": "Test"}, "annotations": {"summary": "A test."}}
+    (tried,) = client.try_receivers([{"name": "us", "grafana_managed_receiver_configs": [config]}], alert)
     assert tried["grafana_managed_receiver_configs"][0]["status"] == "ok"
+    assert client.render_templates("us", '{{ define "us.title" }}x{{ end }}', [alert]) == {"us.title": "<us.title>"}
 
 
 # What is refused --------------------------------------------------------------------------------------
