@@ -57,6 +57,48 @@ def read(text: str, environment: Mapping[str, str] = {}) -> ReadingTimes:
     return ReadingTimes(min(intervals), offset, jitter) if intervals else NO_READINGS
 
 
+# The usage of the CPU is a difference, which an agent's first reading does not have. This bash text runs a second
+# Telegraf with the same configuration that reads nothing but `cpu`: at once, and again when the agent reads for the
+# first time. Its arguments are the seconds after which it ends, the configuration, a folder of others or nothing; and
+# in milliseconds the time between its two readings and the agent's interval, to whose multiples its points are rounded.
+# In a container with little memory it does not start.
+CPU_READER = (
+    "limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null); "
+    "[[ ! $limit =~ ^[0-9]+$ ]] || ((limit >= 200 << 20)) || exit 0; "
+    'exec timeout --kill-after=5 "$1" telegraf --config "$2" ${3:+--config-directory "$3"} '
+    """--config <(printf '[agent]\\n  round_interval = false\\n  interval = "%sms"\\n  precision = "%sms"\\n"""
+    """  logfile = ""\\n' "$4" "$5") """
+    "--input-filter cpu --output-filter influxdb:influxdb_v2 --aggregator-filter none"
+)
+_READER_MARGIN = 0.3  # seconds that its start takes at least
+_READER_LATEST = 1.0  # seconds before a reading
+_READER_ENDS = 3.0  # seconds after that reading
+
+
+def cpu_reader(text: str, environment: Mapping[str, str] = {}) -> str:
+    """`CPU_READER`, or nothing if its points would not be what the agent's are, or it would write to the agent's files.
+
+    Inputs with settings of their own for when they read, and those that also return the CPU's counters, are left alone.
+    """
+    found, times = tables.of(text, environment), read(text, environment)
+    settings, inputs = found.agent.read if found.agent else {}, list(found.plugins("inputs", "cpu"))
+    is_plain = times == ReadingTimes(lint.read_timing(text, environment).interval)
+    own = ("interval", "precision", "collection_jitter", "collection_offset", "collect_cpu_time")
+    tables_with_files = [settings, *(one.read for one in found.plugins("outputs"))]
+    has_files = any("statefile" in one or one.get("buffer_strategy") == "disk" for one in tables_with_files)
+    is_alone = bool(inputs) and not any(one.read.get(key) for one in inputs for key in own)
+    return CPU_READER if is_plain and is_alone and not has_files else ""
+
+
+def cpu_reader_arguments(times: ReadingTimes, now: float, configuration: str) -> list[str]:
+    """The arguments of `CPU_READER` for an agent that has just been started; none if it reads too soon."""
+    left = times.interval - (now + _YEAR_ONE - times.offset) % times.interval if times.interval else 0.0
+    if left < _READER_LATEST:
+        return []
+    milliseconds = (round(1000 * one) for one in (left - _READER_MARGIN, times.interval))
+    return [f"{left + _READER_ENDS:.3f}", configuration, "", *(str(one) for one in milliseconds)]
+
+
 def _intervals(found: Configuration, default: float) -> Iterator[float]:
     """The agent's interval, and those that inputs have of their own."""
     yield default

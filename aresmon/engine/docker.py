@@ -282,6 +282,12 @@ class Engine:
         argv = ["docker", "exec", "--interactive", container, *command]
         return process.run(argv, given=given, timeout=within, check=False)
 
+    def start_in(self, container: str, command: Sequence[str]) -> None:
+        """Start a command in a running container, and do not wait for it."""
+        with engine_errors():
+            api = self.client.api
+            api.exec_start(api.exec_create(container, list(command))["Id"], detach=True)
+
     def archive(self, reference: str) -> bytes:
         """An image as `docker load` takes it."""
         with engine_errors():

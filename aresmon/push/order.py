@@ -82,6 +82,7 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         deadline=options.deadline or lint.read_timing(body, agent.variables).deadline,
         flush=lint.rounded_interval(body, agent.variables),
         readings=readings.read(body, agent.variables),
+        cpu_reader=readings.cpu_reader(body, agent.variables),
         names=tuple(sorted([*agent.variables, "ARESMON_PASSWORD"])),
         outputs=tuple(lint.output_urls(body, agent.variables)),
         access=_access(agent),

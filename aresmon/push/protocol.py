@@ -87,7 +87,8 @@ class PushOrder:
     `content` is a hash of all that is deployed, `mark` the config ID that its points will have, `output` a hash of the
     output's settings. `deadline` is in seconds from the agent's start. With `flush`, in seconds, the agent is made to
     send its points a second after each multiple of it on the clock, when it has just read its inputs. The agent is
-    restarted between two of its `readings`. With `access`, the write permission is tested before anything is changed;
+    restarted between two of its `readings`; `cpu_reader` is what reads the usage of the CPU until the agent has read it
+    twice. With `access`, the write permission is tested before anything is changed;
     `authority` is the path of the CA certificate for that, empty if the host trusts the edge's already.
 
     `replaces` are the SHA-256 of configurations that may be replaced on a first push, since they are kept. With
@@ -105,6 +106,7 @@ class PushOrder:
     deadline: int
     flush: int = 0
     readings: ReadingTimes = NO_READINGS
+    cpu_reader: str = ""
     names: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     access: WriteAccess | None = None
@@ -186,6 +188,7 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "deadline": str(order.deadline),
         "flush": str(order.flush),
         "readings": str(order.readings),
+        "cpu_reader": order.cpu_reader,
         "names": " ".join(order.names),
         "outputs": " ".join(_host_names(order.outputs)),
         "authority": order.authority,

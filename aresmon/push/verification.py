@@ -27,7 +27,7 @@ _LONGEST_PAUSE = 600.0
 _DIAGNOSIS = 2.0  # seconds before the deadline from which on it is asked what arrived instead
 _NAMED = 5  # measurements in a message
 _QUERY_TIMEOUT = 5.0  # seconds; hosts wait ten seconds longer for the command
-# Processor usage needs two readings, and an agent's first flush has only one.
+# Processor usage needs two readings, and an agent's first flush has only one: at that time it is another's.
 _LATE = frozenset({"cpu"})
 
 
@@ -298,7 +298,9 @@ def _update_seen(missing: Iterable[_Waiting], answer: Iterable[Series]) -> None:
     found = _by_host(answer)
     for one in missing:
         for series in found.get(one.expected.host, ()):
-            if one.found is not None and series.rows[0]["time"] >= one.found:
+            if one.found is None or series.rows[0]["time"] < one.found:
+                continue
+            if series.name not in _LATE or series.rows[0]["time"] > one.found:
                 one.seen.add(series.name)
 
 

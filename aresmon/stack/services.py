@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 from aresmon.agents import lint, readings
 from aresmon.engine.compose import Compose
@@ -62,8 +63,7 @@ def start(
         try:
             if _AGENT in names and _AGENT in running and running[_AGENT].state == "running":
                 _up(compose, [name for name in names if name != _AGENT], forced)
-                _await_moment(intent, ready["edge"])
-                _up(compose, [_AGENT], forced)
+                _recreate_agent(intent, engine, compose, forced, ready["edge"])
             else:
                 _up(compose, names, forced)
         except ProcessError as error:
@@ -76,16 +76,29 @@ def _up(compose: Compose, names: Sequence[str], forced: Collection[str]) -> None
     compose.up([name for name in names if name not in forced])
 
 
-def _await_moment(intent: DesiredState, edge_answers: Probe) -> None:
-    """Wait until the server's own agent can be recreated without losing a point: between two of its readings, and when
-    the edge answers, since the agent sends what it has read when it is stopped."""
+def _recreate_agent(
+    intent: DesiredState, engine: Engine, compose: Compose, forced: Collection[str], ready: Probe
+) -> None:
+    """Recreate the server's own agent without losing a point: between two of its readings, and when the edge answers,
+    since the agent sends what it has read when it is stopped."""
     sidecar = intent.config.sidecar
     if sidecar is None:
+        _up(compose, [_AGENT], forced)
         return
-    poll(lambda: edge_answers() or None, within=_EDGE_WITHIN, every=_EVERY)
     text = intent.files[f"agents/{sidecar.name}/telegraf.conf"].decode()
-    times = readings.read(text, lint.environment(sidecar, intent.config))
+    environment = lint.environment(sidecar, intent.config)
+    times = readings.read(text, environment)
+    poll(lambda: ready() or None, within=_EDGE_WITHIN, every=_EVERY)
     time.sleep(times.seconds_to_wait(time.time(), _RECREATION))
+    _up(compose, [_AGENT], forced)
+    reader, arguments = (
+        readings.cpu_reader(text, environment),
+        readings.cpu_reader_arguments(times, time.time(), "/etc/aresmon/telegraf.conf"),
+    )
+    made = engine.containers(intent.config.site).get(_AGENT)
+    if reader and arguments and made is not None:
+        with suppress(AresmonError):  # only one value is missing then
+            engine.start_in(made.id, ["bash", "-c", reader, "-", *arguments])
 
 
 def _refused(names: Sequence[str], containers: Mapping[str, Container], error: ProcessError) -> AresmonError:

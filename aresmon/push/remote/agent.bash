@@ -87,6 +87,15 @@ catches_usr1() { # PID; the signal would kill a wrapper script around Telegraf
   return 1
 }
 
+exec_as_agent() { # ENVIRONMENT AUTHORITY COMMAND…: as the service's user, with the variables of this file
+  set -a
+  # shellcheck disable=SC1090 # a file that was deployed, or staged
+  . "$1" || exit 1
+  [ -z "$2" ] || ARESMON_CA=$2
+  set +a
+  cd / && exec ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} "${@:3}"
+}
+
 report_log() { # ID SECONDS: the errors of this start of the agent: the first, which is often the cause, and the last
   if [ "${request[kind]}" = docker ]; then
     docker logs --tail 40 "$1" 2>&1

@@ -1,5 +1,6 @@
 # The moment of the restart ----------------------------------------------------------------------------------
-# This part owns the wait before the files are switched: a restart must not fall on a reading, which would be lost.
+# This part owns that a restart loses no reading: the wait before the files are switched, since the restart must not fall
+# on a reading, and the second Telegraf that reads the usage of the CPU until the new agent has read it twice.
 
 check_took=1000000 # microseconds; Telegraf's check takes as long as its start, and in a container as that of the container
 
@@ -17,7 +18,7 @@ milliseconds_to_wait() { # NOW CHECK, in microseconds; as `ReadingTimes.seconds_
   local interval offset jitter since settled needed wait=0
   read -r interval offset jitter <<<"${request[readings]:-0 0 0}"
   if [ "${interval:-0}" -gt 0 ]; then
-    needed=$((1500 + $2 * 3 / 2000))
+    needed=$((3000 + $2 * 3 / 2000))
     [ "$needed" -le 10000 ] || needed=10000
     since=$((($1 / 1000 + 62135596800000 - offset) % interval)) settled=$((jitter + 500))
     if [ "$since" -lt "$settled" ]; then
@@ -28,4 +29,31 @@ milliseconds_to_wait() { # NOW CHECK, in microseconds; as `ReadingTimes.seconds_
     [ "$wait" -le 15000 ] || wait=0
   fi
   printf '%s' "$wait"
+}
+
+cpu_reader='' # its process: `timeout`, which ends Telegraf when it is ended itself
+
+start_cpu_reader() { # if the agent read before, and its next reading is not too close; ends by itself
+  local interval offset left end seconds included='' arguments
+  [ -n "${request[cpu_reader]:-}" ] && [ "$was_active" = active ] || return 0
+  read -r interval offset _ <<<"${request[readings]}"
+  left=$((interval - (${EPOCHREALTIME/[.,]/} / 1000 + 62135596800000 - offset) % interval))
+  [ "$left" -ge 1000 ] || return 0
+  end=$((left + 3000 + check_took / 1000)) # its start takes longer on a slow host
+  seconds=$(printf '%d.%03d' $((end / 1000)) $((end % 1000)))
+  if [ "${request[kind]}" = docker ]; then
+    docker exec --detach "$pid" bash -c "${request[cpu_reader]}" - "$seconds" /etc/aresmon/telegraf.conf '' \
+      $((left - 300)) "$interval" >/dev/null 2>&1
+    return 0
+  fi
+  [ ! -d "${request[watched]%/*}/telegraf.d" ] || included=${request[watched]%/*}/telegraf.d
+  arguments=("$seconds" "${request[watched]}" "$included" $((left - 300)) "$interval")
+  exec_as_agent "${request[environment]}" '' bash -c "${request[cpu_reader]}" - "${arguments[@]}" \
+    </dev/null >/dev/null 2>&1 8>&- 9>&- &
+  cpu_reader=$!
+}
+
+stop_cpu_reader() { # that of a container ends with it
+  [ -z "$cpu_reader" ] || kill "$cpu_reader" 2>/dev/null
+  cpu_reader=''
 }

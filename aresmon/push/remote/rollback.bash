@@ -20,6 +20,7 @@ rollback_locked() { # REASON; with the lock `turn` held, and the journal written
     return 0
   fi
   emit "state rollback"
+  stop_cpu_reader
   if [ "${request[mode]}" = boot ] || [ -n "$is_before_restart" ]; then # the agent starts later, or was not restarted
     restore_files || code=1
   elif [[ $was =~ ^(active|activating|reloading)$ ]]; then

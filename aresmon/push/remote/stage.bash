@@ -81,20 +81,14 @@ check() { # by the agent's own program, as its own user, with every file that it
 }
 
 check_systemd() {
-  local included=() authority _staged_environment _staged_configuration # names that the sourced file does not set
+  local included=() authority _staged_environment _staged_configuration
   authority=$(ca_file)
   staging_path _staged_environment "${request[environment]}"
   staging_path _staged_configuration "${request[watched]}"
   [ -d "${request[watched]%/*}/telegraf.d" ] && included=(--config-directory "${request[watched]%/*}/telegraf.d")
-  (
-    set -a
-    # shellcheck disable=SC1090 # the file that was just staged
-    . "$_staged_environment" || exit 1
-    [ -z "$authority" ] || ARESMON_CA=$authority # the staged file, since its final name is not there yet
-    set +a
-    cd / && timeout 20 ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} \
-      telegraf config check --strict-env-handling --config "$_staged_configuration" "${included[@]}"
-  )
+  # The authority is the staged file, since its final name is not there yet.
+  (exec_as_agent "$_staged_environment" "$authority" \
+    timeout 20 telegraf config check --strict-env-handling --config "$_staged_configuration" "${included[@]}")
 }
 
 check_docker() { # in a copy of the Compose project

@@ -1,6 +1,7 @@
 # Switch, restart, commit ------------------------------------------------------------------------------------
 # This part owns the time in which the new files are in place and not yet verified.
 
+was_active='' # the state of the agent before its restart
 started_as='' # systemd's ID of the start with the new files
 is_before_restart='' # whether the agent still runs as it was before this push
 
@@ -24,7 +25,9 @@ switch() {
 restart() {
   local output other
   emit "state restart"
+  was_active=$active
   is_before_restart=''
+  [ "${request[kind]}" = docker ] || start_cpu_reader
   output=$(restart_agent)
   read_agent
   started_as=$invocation
@@ -41,6 +44,7 @@ restart() {
   fi
   emit "clock $EPOCHREALTIME"
   emit running
+  [ "${request[kind]}" != docker ] || start_cpu_reader # in the new container
 }
 
 await_command() { # until a command arrives, the agent exits, the connection ends or the time is up

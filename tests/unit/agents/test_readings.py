@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aresmon.agents import readings
-from aresmon.agents.readings import ReadingTimes
+from aresmon.agents.readings import CPU_READER, ReadingTimes
 from aresmon.system import process
 from tests.unit.conftest import REPOSITORY
 
@@ -42,7 +42,7 @@ def test_the_script_on_a_host_computes_the_same() -> None:
     script = (REPOSITORY / "aresmon/push/remote/moment.bash").read_text()
     asked = [
         f"request[readings]='{times}'; milliseconds_to_wait {round((NOON + after) * 1e6)} "
-        f"{round((takes - 1.5) / 1.5 * 1e6)}; echo"
+        f"{round((takes - 3) / 1.5 * 1e6)}; echo"
         for times, after, takes, _ in CASES
     ]
 
@@ -71,3 +71,47 @@ def test_the_readings_are_those_of_the_configuration(text: str, expected: Readin
 
 def test_a_request_has_them_in_milliseconds() -> None:
     assert str(ReadingTimes(10, 2, 0.5)) == "10000 2000 500"
+
+
+CPU = "[[inputs.cpu]]\n  percpu = false\n"
+
+
+def test_the_usage_of_the_cpu_is_read_by_a_second_telegraf_until_the_agent_has_read_it_twice() -> None:
+    assert readings.cpu_reader("[agent]\n" + CPU) == CPU_READER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[[inputs.mem]]\n",
+        "[agent]\nround_interval = false\n" + CPU,
+        '[agent]\ninterval = "1s"\n' + CPU,
+        '[agent]\ncollection_offset = "2s"\n' + CPU,
+        '[agent]\ncollection_jitter = "1s"\n' + CPU,
+        '[agent]\nstatefile = "/var/lib/telegraf/state"\n' + CPU,
+        '[agent]\nbuffer_strategy = "disk"\n' + CPU,
+        '[[outputs.influxdb]]\nbuffer_strategy = "disk"\n' + CPU,
+        '[agent]\ninterval = "1m"\n[[inputs.mem]]\ninterval = "10s"\n' + CPU,
+        CPU + 'interval = "30s"\n',
+        CPU + "collect_cpu_time = true\n",
+    ],
+)
+def test_it_does_not_run_where_its_points_would_differ_or_its_files_are_the_agents(text: str) -> None:
+    assert readings.cpu_reader(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (1.0, ["12.000", "/t.conf", "", "8700", "10000"]),
+        (8.0, ["5.000", "/t.conf", "", "1700", "10000"]),
+        (9.1, []),
+    ],
+)
+def test_it_reads_for_the_second_time_when_the_agent_reads_for_the_first(after: float, expected: list[str]) -> None:
+    assert readings.cpu_reader_arguments(TEN, NOON + after, "/t.conf") == expected
+
+
+def test_without_readings_by_the_clock_there_is_no_time_for_it() -> None:
+    assert readings.cpu_reader_arguments(ReadingTimes(), NOON, "/t.conf") == []

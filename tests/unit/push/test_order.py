@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from aresmon.agents import lint
+from aresmon.agents.readings import CPU_READER, ReadingTimes
 from aresmon.config.model import Config, Host
 from aresmon.config.package_data import package_files
 from aresmon.push import order as push_order
@@ -135,6 +136,14 @@ def test_an_order_waits_as_long_as_the_agents_pace_asks_or_as_it_is_told() -> No
     assert made("lewi").deadline == 40
     assert made("lewi", body=slow).deadline == 90
     assert made("lewi", deadline=7).deadline == 7
+
+
+def test_an_order_says_when_the_agent_reads_and_what_reads_the_cpu_meanwhile() -> None:
+    order = made("lewi", body=body_of("lewi").replace('interval = "10s"', 'interval = "30s"', 1))
+
+    assert order.readings == ReadingTimes(30)
+    assert order.cpu_reader == CPU_READER
+    assert b"\nreadings=30000 0 0\n" in protocol.push_request(order)
 
 
 def test_an_order_says_how_it_is_to_be_done() -> None:

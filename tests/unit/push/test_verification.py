@@ -254,6 +254,15 @@ def test_strictly_they_are_waited_for_too(points: Points, clock: Clock) -> None:
     assert START + 15 <= clock.now < START + 17
 
 
+def test_strictly_those_of_the_first_reading_are_not_the_agents(points: Points, clock: Clock) -> None:
+    """A second Telegraf has read them, since the agent cannot yet."""
+    before(points, "cpu")
+    points.mark("new-1", "lewi", START + 5, seen_from=START + 5)
+    after(points, "cpu", at=START + 5)
+
+    assert wait(points, wanted(strict=True, within=60.0)) == [Arrival(True, silent=("cpu",))]
+
+
 def test_strictly_the_second_reading_is_the_last_that_is_waited_for(points: Points, clock: Clock) -> None:
     before(points, "cpu")
     points.mark("new-1", "lewi", START + 1, seen_from=START + 1)

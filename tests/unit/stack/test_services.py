@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aresmon.agents.readings import CPU_READER
 from aresmon.site.folder import Site
 from aresmon.stack import services
 from aresmon.stack.plan import Step
@@ -15,7 +16,7 @@ from aresmon.system.progress import NoProgress
 from tests.unit.conftest import container, load
 
 NOON = 1_795_953_600.0  # a multiple of ten seconds
-AGENT = b'[agent]\n  interval = "10s"\n'
+AGENT = b'[agent]\n  interval = "10s"\n[[inputs.cpu]]\n'
 
 
 class Machine:
@@ -24,6 +25,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, now: float, edge_answers_after: float = 0.0) -> None:
         self.now, self.done = NOON + now, list[tuple[str, float]]()
         self.running: dict[str, Any] = {}
+        self.started: list[tuple[str, list[str]]] = []
         edge_from = self.now + edge_answers_after
         ready = {"edge": lambda: self.now >= edge_from}
         monkeypatch.setattr(services, "Compose", lambda *_: self)
@@ -42,6 +44,9 @@ class Machine:
     def up(self, names: Sequence[str], *, recreate: bool = False) -> None:
         if names:
             self.done.append((" ".join(names), round(self.now - NOON, 1)))
+
+    def start_in(self, container: str, command: Sequence[str]) -> None:
+        self.started.append((container, list(command)))
 
     def start(self, tmp_path: Any, *names: str) -> list[tuple[str, float]]:
         config = load("server: biere\nhosts: {biere: {agent: docker, collect: [system]}}\n")
@@ -79,6 +84,7 @@ def test_an_agent_that_does_not_run_is_started_at_once_with_the_others(
     machine.running = {"telegraf": container("telegraf", state=state)} if state else {}
 
     assert machine.start(tmp_path, "edge", "telegraf") == [("edge telegraf", 9.0)]
+    assert machine.started == []
 
 
 def test_other_services_do_not_wait_for_the_agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -86,3 +92,15 @@ def test_other_services_do_not_wait_for_the_agent(monkeypatch: pytest.MonkeyPatc
     machine.running = {"telegraf": container("telegraf")}
 
     assert machine.start(tmp_path, "edge") == [("edge", 9.0)]
+
+
+def test_the_usage_of_the_cpu_is_read_in_the_new_container_until_the_agent_has_read_it_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    machine = Machine(monkeypatch, now=2.0)
+    machine.running = {"telegraf": container("telegraf")}
+
+    machine.start(tmp_path, "telegraf")
+
+    arguments = ["-", "11.000", "/etc/aresmon/telegraf.conf", "", "7700", "10000"]
+    assert machine.started == [(machine.running["telegraf"].id, ["bash", "-c", CPU_READER, *arguments])]

@@ -193,7 +193,9 @@ def test_a_configuration_is_checked_with_its_variables_as_the_agents_user(box: S
 
     assert told[-1].word == "committed"
     (as_user,) = box.calls("setpriv")
-    assert as_user.startswith("setpriv --reuid=telegraf --regid=telegraf --init-groups telegraf config check ")
+    assert as_user.startswith(
+        "setpriv --reuid=telegraf --regid=telegraf --init-groups timeout 20 telegraf config check "
+    )
 
 
 def test_what_telegraf_reads_besides_is_checked_and_told(box: Sandbox) -> None:
