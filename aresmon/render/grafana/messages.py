@@ -45,7 +45,7 @@ def templates(zone: str) -> str:
 
 
 def with_templates(text: str, file: str) -> str:
-    """A text of a contact point that brings the templates along: Grafana takes up to a minute to know a new file."""
+    """A text of a contact point that brings the templates along: Grafana knows a new file only some seconds later."""
     return file + text
 
 

@@ -36,6 +36,11 @@ def test_nothing_outside_is_contacted(setting: str) -> None:
     assert GRAFANA["environment"].get(f"GF_{section.upper()}_{key.upper()}") == value
 
 
+def test_grafana_has_time_to_write_down_which_messages_it_has_sent() -> None:
+    """It takes up to 30 seconds to end (pkg/cmd/grafana-server/commands/cli.go), and is killed after 10 by default."""
+    assert int(GRAFANA["stop_grace_period"].removesuffix("s")) > 30
+
+
 def test_the_home_page_is_the_fleet_for_everybody() -> None:
     """Grafana reads the file `[dashboards] default_home_dashboard_path` at each visit."""
     folder = next(one for one in GRAFANA["volumes"] if one["target"] == "/etc/grafana/dashboards")
