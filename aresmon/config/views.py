@@ -12,6 +12,8 @@ from typing import Literal
 
 HOST = "host"
 """The tag that every point has."""
+PLACES = ("glance", "first", "open", "main", "detail")
+"""Where a panel can stand on a host's page, in its order."""
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A tag, or `value`, in a name or a text: `{path}`."""
 

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aresmon.config.model import Config
-from aresmon.config.views import HOST, PLACEHOLDER, Condition, Panel, SeriesSpec, View, Views
+from aresmon.config.views import HOST, PLACEHOLDER, PLACES, Condition, Panel, SeriesSpec, View, Views
 from aresmon.monitoring.curves import Answers, Curve, Curves, Questions, Window, steps
 from aresmon.monitoring.expressions import Labels
-
-_PLACES = ("glance", "main", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,10 @@ class PanelReading:
 
 
 def list_panels(config: Config, views: Views, host: str) -> list[PlacedPanel]:
-    """The panels of a host: those at a glance, then those of each collector, then the details."""
+    """The panels of a host: those at a glance, those of the first screen, each collector's, and the details."""
     known = [views[name] for name in config.host(host).collect if name in views]
     return [
-        PlacedPanel(view, panel) for place in _PLACES for view in known for panel in view.panels if panel.place == place
+        PlacedPanel(view, panel) for place in PLACES for view in known for panel in view.panels if panel.place == place
     ]
 
 

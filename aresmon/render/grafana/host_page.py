@@ -68,9 +68,9 @@ def _now(glances: Sequence[Glance], scope: Scope, uid: str) -> Iterator[Placed]:
     bars = [one for one in glances if panels.is_bar(one[1])]
     numbers = [one for one in glances if panels.is_number(one[1])]
     if bars:
-        yield Placed(_gathered(bars, scope, uid) | _full(), 9, _HEIGHT)
+        yield Placed(_full() | _gathered(bars, scope, uid), 9, _HEIGHT)
     if numbers:
-        yield Placed(_gathered(numbers, scope, uid) | _numbers(), 9, _HEIGHT)
+        yield Placed(_numbers() | _gathered(numbers, scope, uid), 9, _HEIGHT)
     if bars or numbers:
         yield Placed(_alerts(), 6, _HEIGHT)
 

@@ -89,7 +89,7 @@ def terminal(away: Path) -> Iterator[Terminal]:
 def test_keys_open_a_host_and_a_panel_and_come_back(terminal: Terminal) -> None:
     terminal.wait_for("biere    ok")
     terminal.press("\r")
-    terminal.wait_for("Processor use")
+    terminal.wait_for("CPU usage")
     terminal.press("\r")
     assert "ares / biere" in terminal.wait_for("mean        max")
     terminal.press("\x1b")
