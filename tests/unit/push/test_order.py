@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from aresmon.agents import lint
-from aresmon.agents.readings import CPU_READER, ReadingTimes
+from aresmon.agents.readings import CPU_READER, NO_READINGS, ReadingTimes
 from aresmon.config.model import Config, Host
 from aresmon.config.package_data import package_files
 from aresmon.push import order as push_order
@@ -144,6 +144,12 @@ def test_an_order_says_when_the_agent_reads_and_what_reads_the_cpu_meanwhile() -
     assert order.readings == ReadingTimes(30)
     assert order.cpu_reader == CPU_READER
     assert b"\nreadings=30000 0 0\n" in protocol.push_request(order)
+
+
+def test_without_verification_the_agent_is_restarted_at_once() -> None:
+    order = made("lewi", verify=False)
+
+    assert (order.readings, order.cpu_reader) == (NO_READINGS, "")
 
 
 def test_an_order_says_how_it_is_to_be_done() -> None:
