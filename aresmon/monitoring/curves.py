@@ -96,7 +96,9 @@ class Questions:
 
     def _add_plain(self, series: SeriesSpec) -> Callable[[Answers], Curves]:
         counted = bool(series.rate or series.increase)
-        scope = Scope(self.window.policy, where=self.where, by=self.by, step=f"{self.window.step}s", fill="none")
+        # Counters that grow more slowly are asked in longer steps, each of which then stands for several.
+        step = -(-series.min_step // self.window.step) * self.window.step or self.window.step
+        scope = Scope(self.window.policy, where=self.where, by=self.by, step=f"{step}s", fill="none")
         if self.whole and not counted:
             scope = scope.without_steps()
         built = queries.target(series, scope, ref="A", datasource=_DATASOURCE)
@@ -106,13 +108,13 @@ class Questions:
         if built["select"][0] not in known["select"]:
             known["select"].append(built["select"][0])
         number, column = list(self._targets).index(key), known["select"].index(built["select"][0])
-        return lambda answers: self._curves(answers[number], column, counted=counted)
+        return lambda answers: self._curves(answers[number], column, step if counted else 0)
 
     def _add_raw(self, series: SeriesSpec) -> Callable[[Answers], Curves]:
         text = series.influxql.replace("$policy", f'"{self.window.policy}"')
         self._raw.append(self._timed(text))
         position = len(self._raw) - 1
-        return lambda answers: self._curves(answers[len(self._targets) + position], 0, counted=False)
+        return lambda answers: self._curves(answers[len(self._targets) + position], 0, 0)
 
     def _timed(self, text: str) -> str:
         window = self.window
@@ -129,14 +131,16 @@ class Questions:
             text = text.replace(variable, value)
         return text
 
-    def _curves(self, answer: Sequence[Series], column: int, *, counted: bool) -> Curves:
+    def _curves(self, answer: Sequence[Series], column: int, step: int) -> Curves:
+        """The curves in a column of an answer; `step` is that of a counter, 0 for everything else."""
         # The last step of a counter has not all of its points yet, so that its rate would be too low.
-        end = self.window.until - _ARRIVES_WITHIN - self.window.step if counted else self.window.until
+        end = self.window.until - _ARRIVES_WITHIN - step if step else self.window.until
         begin = 0 if self.whole else self.window.since
+        parts = range(0, step, self.window.step) if step else range(1)
         found: Curves = {}
         for series in answer:
-            curve = dict(self._values(series, column))
-            kept = {at: value for at, value in curve.items() if begin <= at <= end}
+            curve = {at: value for at, value in self._values(series, column) if at <= end}
+            kept = {at + part: value for at, value in curve.items() for part in parts if begin <= at + part}
             if kept:
                 found.setdefault(frozenset(series.tags.items()), {}).update(kept)
         return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from aresmon.config.model import Config
-from aresmon.config.views import HOST, Column, SeriesSpec, Severity, Views
+from aresmon.config.views import HOST, Column, Severity, Views
 from aresmon.influxdb.client import Series
 from aresmon.monitoring import alerts as monitoring_alerts
 from aresmon.monitoring.alerts import ActiveAlert
@@ -65,15 +65,16 @@ class FleetReader:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of what is collected, in the order of the collectors."""
+        """The columns of what is collected, in their order."""
         collected = dict.fromkeys(name for host in self.config.hosts for name in host.collect)
-        return tuple(column for name in collected if name in self.views for column in self.views[name].columns)
+        known = [column for name in collected if name in self.views for column in self.views[name].columns]
+        return tuple(sorted(known, key=lambda column: column.order))
 
     def ask(self, now: float, span: int) -> tuple[list[str], Callable[[Answers, Sequence[ActiveAlert]], Fleet]]:
         """What is to be asked to see the last `span` seconds before `now`, and what makes the fleet of the answers."""
         window = Window.ending(now, span, points=POINTS)
         questions = Questions(window, by=(HOST,))
-        read = [questions.add(_asked(column)) for column in self.columns]
+        read = [questions.add(column.series) for column in self.columns]
         statements = [*questions.statements, self._newest_statement(now)]
 
         def fleet(answers: Answers, alerts: Sequence[ActiveAlert]) -> Fleet:
@@ -119,12 +120,6 @@ def _state(age: float | None, own: Severity | None) -> HostState:
     if age is None:
         return "never"
     return "silent" if age > SILENT_AFTER else own or "ok"
-
-
-def _asked(column: Column) -> SeriesSpec:
-    """A column's series; of a rate that of each tag, since rates of several cannot be taken together in one query."""
-    series = column.series
-    return series if series.rate or series.parts else replace(series, by=())
 
 
 def _by_host(curves: Curves, column: Column) -> dict[str, Curve]:

@@ -35,7 +35,7 @@ def run(feed: Feed, screen: Screen, view: ScreenState, *, site: str, interval: f
     try:
         reader = Reader(feed, _wanted(view), interval, lambda: _signal(wake))
         reader.start()
-        with screen.opened():
+        with screen.opened(lambda: _signal(wake)):
             _show(reader, screen, view, waking, site=site)
     finally:
         signal.signal(signal.SIGWINCH, former)

@@ -7,7 +7,7 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -60,9 +60,9 @@ class Screen:
         _write(_HOME + captured.get())
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
+    def opened(self, returned: Callable[[], None]) -> Iterator[None]:
         """The alternate screen while the context lasts; however it ends, the terminal is as it was. A stop by ^Z leaves
-        it too, and `fg` comes back to it."""
+        it too; `fg` comes back to it and calls `returned`, since all is to be drawn again."""
         handle = sys.stdin.fileno()
         before = termios.tcgetattr(handle)
 
@@ -81,6 +81,7 @@ class Screen:
             # Here it goes on after `fg`.
             signal.signal(signal.SIGTSTP, stop)
             enter()
+            returned()
 
         former = signal.signal(signal.SIGTSTP, stop)
         try:

@@ -66,6 +66,16 @@ def test_a_rate_leaves_out_the_step_that_is_not_complete_and_a_gauge_does_not() 
     assert set(gauge(answers)[frozenset()]) == {1000, 1240, 1270}
 
 
+def test_a_counter_that_grows_slowly_is_asked_in_longer_steps_each_of_which_stands_for_several() -> None:
+    questions = Questions(WINDOW)
+    rate = questions.add(SeriesSpec("internal", "points", rate=1, min_step=50))
+
+    answers = [[series({1020: 5.0, 1080: 6.0, 1260: 7.0})]]
+
+    assert "time(60s)" in questions.statements[0]
+    assert rate(answers) == {frozenset(): {1020: 5.0, 1050: 5.0, 1080: 6.0, 1110: 6.0}}
+
+
 def test_a_formula_is_worked_out_where_all_of_its_parts_are() -> None:
     of = (("used", SeriesSpec("disk", "used", by=("path",))), ("total", SeriesSpec("disk", "total", by=("path",))))
     questions = Questions(WINDOW, HOST_IS)
