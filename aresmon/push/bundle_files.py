@@ -8,9 +8,7 @@ from contextlib import suppress
 
 from aresmon.push.result import GOOD, PushResult
 from aresmon.push.session import Session
-from aresmon.render.bundle import Files, agent_files
 from aresmon.site import bundle
-from aresmon.stack.plan import agent_context
 from aresmon.system.errors import AresmonError
 
 
@@ -27,6 +25,10 @@ async def update(session: Session, results: Iterable[PushResult]) -> None:
         return
 
     def write() -> None:
+        # A twentieth of a second, which a push that changes nothing does not need.
+        from aresmon.render.bundle import Files, agent_files
+        from aresmon.stack.plan import agent_context
+
         agents, files = agent_context(session.project, hosts), Files()
         for host in hosts:
             files |= agent_files(host, session.config, session.catalogue, agents, session.templates)
