@@ -108,7 +108,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "container-restarting": Fault(
         "a container restarts every minute",
-        (_container("status", started_at=lambda since: max(since, 0) // 60),),
+        (_container("status", restart_count=lambda since: max(since, 0) // 60),),
     ),
     "container-stopped": Fault(
         "a container ends with an error",
