@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from aresmon.config import table_checks
 from aresmon.config.units import parse_span
-from aresmon.config.views import HOST, MIN_ALERT_STEP, PLACEHOLDER, SEVERITIES, FieldKind, Measurement, ratio_in
+from aresmon.config.views import HOST, MIN_ALERT_STEP, PLACEHOLDER, SEVERITIES, FieldKind, Measurement
 from aresmon.system import json_schema
 from aresmon.system.yaml_document import Document, Keys, YamlProblem
 
@@ -23,13 +24,12 @@ KINDS: Mapping[str, FieldKind] = {
 """What a measurement calls its fields, and the kind that each of them then is."""
 _WORD = re.compile(r"[a-z][a-z_]*")
 _SAYS = {
-    "from": {"from", "field", "aggregate", "rate", "increase", "math", "where", "by", "name", "role"},
+    "from": {"from", "field", "aggregate", "rate", "increase", "math", "where", "by", "name", "role", "beside"},
     "formula": {"formula", "of", "name", "role"},
     "influxql": {"influxql", "name", "role"},
 }
 BELOW = ("out", "written")
 """Roles whose lines are drawn below zero."""
-_TAKEN = ("Host", "State", "Data age", "age", "ever", "recent", "uid")  # columns that the overview has by itself
 
 
 def find_problems(document: Document, known: Mapping[str, Measurement]) -> Iterator[YamlProblem]:
@@ -45,9 +45,11 @@ def find_problems(document: Document, known: Mapping[str, Measurement]) -> Itera
                 place = (*keys, number) if kind == "panels" else keys
                 yield from _series_problems(document, place, series, known)
                 yield from _name_problems(document, place, series)
-                if kind == "columns" or one.get("kind") == "table":
-                    yield from _cell_problems(document, place, series, one["title"] if kind == "columns" else "")
+                if kind == "columns":
+                    yield from table_checks.column_problems(document, place, series, one["title"])
                 yield from _role_problems(document, place, series, one if kind == "panels" else None)
+            if kind == "panels":
+                yield from table_checks.panel_problems(document, (kind, index), one, known)
             yield from _scale_problems(document, (kind, index), one)
             if kind == "panels":
                 yield from _place_problems(document, (kind, index), one, data)
@@ -148,31 +150,6 @@ def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) ->
     for tag in sorted(unknown):
         meant = json_schema.did_you_mean(tag, tags)
         yield document.problem((*keys, "name"), f"'{{{tag}}}' is not among the tags of `by`{meant}")
-
-
-def _cell_problems(document: Document, keys: Keys, series: Mapping[str, Any], title: str) -> Iterator[YamlProblem]:
-    """What is one value a row and has its name in a statement; `title` is that of a column of the overview."""
-    if "formula" in series and not _is_ratio(series):
-        yield document.problem(keys, "a column is one field, or the ratio of two of one measurement, as `100 * a / b`")
-    elif title and "influxql" in series:
-        yield document.problem(keys, "a column is one field, or the ratio of two; it needs `from` or `formula`")
-    if series.get("increase") or (series.get("rate") and not title):
-        yield document.problem(keys, "one value a row is no growth from one to the next; take it out, or draw lines")
-    if title in _TAKEN:
-        yield document.problem((*keys[:-1], "title"), f"the overview has a column '{title}' already")
-    for at, name in (((*keys[:-1], "title"), title), ((*keys, "name"), series.get("name", ""))):
-        if set(name) & set('"\\'):
-            yield document.problem(at, 'may have no " and no \\, since it stands in a statement')
-
-
-def _is_ratio(series: Mapping[str, Any]) -> bool:
-    """Whether one query can give it: two fields of the same points."""
-    ratio, parts = ratio_in(series["formula"]), series.get("of", {})
-    if ratio is None or not set(ratio[1:]) <= parts.keys():
-        return False
-    above, below = (parts[name] for name in ratio[1:])
-    plain = not any({"rate", "increase", "math"} & part.keys() for part in (above, below))
-    return plain and all(above.get(key) == below.get(key) for key in ("from", "where", "by"))
 
 
 def _series_problems(

@@ -25,6 +25,7 @@ from aresmon.config.views import (
     Panel,
     SeriesSpec,
     Severity,
+    TableColumn,
     View,
     Views,
 )
@@ -178,12 +179,36 @@ def _panel(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Panel:
         width=data.get("width", 0),
         height=data.get("height", 0),
         place=data.get("place", "main"),
-        show=tuple((value, one["text"], one["color"]) for value, one in data.get("show", {}).items()),
         no_data=data.get("no_data", "no data"),
+        show=_words(data.get("show", {})),
+        columns=tuple(_table_column(one) for one in data.get("columns", [])),
+        sort=tuple((title, order == "descending") for title, order in data.get("sort", {}).items()),
+        rows=tuple(data.get("rows", [])),
+        within=data.get("within", ""),
         row=data.get("row", ""),
         panel=data.get("panel", ""),
         formerly=data.get("formerly", ""),
     )
+
+
+def _table_column(data: Mapping[str, Any]) -> TableColumn:
+    return TableColumn(
+        of=data["of"],
+        title=data.get("title", ""),
+        width=data["width"],
+        unit=data.get("unit", ""),
+        decimals=data.get("decimals"),
+        minimum=data.get("min"),
+        maximum=data.get("max"),
+        levels=_levels(data.get("thresholds")),
+        is_bar=data.get("bar", False),
+        is_wrapped=data.get("wrap", False),
+        show=_words(data.get("show", {})),
+    )
+
+
+def _words(data: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((value, one["text"], one["color"]) for value, one in data.items())
 
 
 def _column(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Column:
@@ -236,6 +261,7 @@ def _series(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Series
         parts=tuple((name, _series(part, known)) for name, part in data.get("of", {}).items()),
         influxql=data.get("influxql", ""),
         role=data.get("role", ""),
+        beside=tuple(data.get("beside", {}).items()),
         min_step=measurement.min_step if measurement and ("rate" in data or data.get("increase")) else 0,
     )
 

@@ -53,7 +53,8 @@ class SeriesSpec:
     """Values over time: of one field, or what a formula makes of several (`parts`, by name), or what a
     statement of its own gives (`influxql`). `rate` is in seconds, 0 where the value itself is meant; `min_step` is the
     shortest step in seconds over which it is asked, 0 where any will do; `policy` is the one retention policy that has
-    it, empty where all have; `role` is what it is, as `used` or `out`, for its look."""
+    it, empty where all have; `role` is what it is, as `used` or `out`, for its look; `beside` are columns of a table
+    with tags of its point."""
 
     measurement: str = ""
     field: str = ""
@@ -70,6 +71,7 @@ class SeriesSpec:
     policy: str = ""
     role: str = ""
     min_step: int = 0
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,30 @@ class Levels:
 
 
 @dataclass(frozen=True, slots=True)
+class TableColumn:
+    """How a column of a table looks: that of a tag, a series or a field, by its name (`of`). `width` is in pixels, the
+    least one where its texts are wrapped."""
+
+    of: str
+    title: str = ""
+    width: int = 0
+    unit: str = ""
+    decimals: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    levels: Levels | None = None
+    is_bar: bool = False
+    is_wrapped: bool = False
+    show: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """One thing to look at. `show` are words and colours by value; the scale reaches to `soft_maximum` at least;
     `no_data` stands there where a host has no such data.
     `row` is the heading below which it is folded, the view's title where it is empty; `panel` is the one that tells
-    more; `formerly` is the title by which its links know it."""
+    more; `formerly` is the title by which its links know it. Of a table: its `columns`, the titles it is sorted by and
+    whether the greatest comes first, the tags of a row, and how old a value may be, empty where any may."""
 
     title: str
     kind: str
@@ -106,6 +127,10 @@ class Panel:
     row: str = ""
     panel: str = ""
     formerly: str = ""
+    columns: tuple[TableColumn, ...] = ()
+    sort: tuple[tuple[str, bool], ...] = ()
+    rows: tuple[str, ...] = ()
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +210,12 @@ def ratio_in(formula: str) -> tuple[str, str, str] | None:
     """`100 * a / b` → the factor, empty where there is none, and the two names."""
     found = _RATIO.match(formula)
     return (found[1] or "", found[2], found[3]) if found else None
+
+
+def rows_of(panel: Panel) -> tuple[str, ...]:
+    """The tags, beside `host`, that tell one row of a table from another: those that it names, else those that all of
+    its series have."""
+    if panel.rows or not panel.series:
+        return panel.rows
+    first, *others = (tags_of(series) for series in panel.series)
+    return tuple(tag for tag in first if all(tag in tags for tags in others))

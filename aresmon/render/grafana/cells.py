@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from aresmon.config.views import Condition, SeriesSpec, ratio_in
 from aresmon.render.grafana import queries
-from aresmon.render.grafana.panels import DATASOURCE
-from aresmon.render.grafana.queries import Scope, Target
+from aresmon.render.grafana.queries import DATASOURCE, Scope, Target
 
 POLICY = "raw"
 RECENT = "3m"
@@ -21,29 +20,40 @@ so too (`agent-silent`)."""
 END = "${__to}ms"
 RECENTLY = f"time > {END} - {RECENT} AND time <= {END}"
 IS_RECENT = Condition("time", ">", f"{END} - {RECENT}", is_tag=False)
+Where = tuple[Condition, ...]
 
 
-def cell(series: SeriesSpec, *, title: str, rows: Sequence[str], ref: str, falling: bool = False) -> Target:
-    """The query of a column: one value for each combination of the tags `rows`. Of several series in one row, the
-    greatest counts, or the least where less is worse (`falling`)."""
-    series = replace(one_field(series), name=title)
+def cell(
+    series: SeriesSpec,
+    *,
+    rows: Sequence[str],
+    ref: str,
+    falling: bool = False,
+    where: Where = (),
+    within: str = RECENT,
+) -> Target:
+    """The query of a column, called after the series: one value for each combination of the tags `rows`, of points no
+    older than `within`. Of several series in one row, the greatest counts, or the least where less is worse
+    (`falling`)."""
+    where = (*where, Condition("time", ">", f"{END} - {within}", is_tag=False))
+    series = one_field(series)
     finer = [tag for tag in series.by if tag not in rows]
     if not finer and not series.rate and not series.increase:
-        scope = Scope(POLICY, where=(IS_RECENT,), by=tuple(rows), step="", fill="")
+        scope = Scope(POLICY, where=where, by=tuple(rows), step="", fill="")
         return queries.target(replace(series, by=()), scope, ref=ref, datasource=DATASOURCE, form="table")
-    nested = _each(series, (*rows, *finer))
+    nested = _each(replace(series, beside=()), (*rows, *finer), where)
     if finer:
         worst = "min" if falling else "max"
-        nested = f'SELECT {worst}("value") AS "value" FROM ({nested}) WHERE $timeFilter GROUP BY {_tags(rows)}'
+        nested = f'SELECT {worst}("value") AS "value" FROM ({nested}) WHERE $timeFilter{_grouped(rows)}'
     # The outermost function gives the column its title.
     head, _, rest = nested.partition(' AS "value"')
-    return queries.raw(f'{head} AS "{title}"{rest}', ref=ref, datasource=DATASOURCE, form="table")
+    return queries.raw(f'{head} AS "{series.name}"{rest}', ref=ref, datasource=DATASOURCE, form="table")
 
 
-def _each(series: SeriesSpec, tags: Sequence[str]) -> str:
+def _each(series: SeriesSpec, tags: Sequence[str], where: Where) -> str:
     """A statement with a `value` for each series: the mean of a rate, the sum of increases, or the value itself."""
     counted = bool(series.rate or series.increase)
-    scope = Scope(POLICY, where=(IS_RECENT,), by=tuple(tags), step="", fill="")
+    scope = Scope(POLICY, where=where, by=tuple(tags), step="", fill="")
     named = replace(series, name="growth" if counted else "value", by=())
     target = queries.target(named, scope, ref="A", datasource=DATASOURCE, form="table")
     if not counted:
@@ -52,11 +62,12 @@ def _each(series: SeriesSpec, tags: Sequence[str]) -> str:
     target["select"] = [[part for part in target["select"][0] if part["type"] != "last"]]
     whole = "mean" if series.rate else "sum"
     grown = queries.statement(target)
-    return f'SELECT {whole}("growth") AS "value" FROM ({grown}) WHERE $timeFilter GROUP BY {_tags(tags)}'
+    return f'SELECT {whole}("growth") AS "value" FROM ({grown}) WHERE $timeFilter{_grouped(tags)}'
 
 
-def _tags(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+def _grouped(tags: Sequence[str]) -> str:
+    named = ", ".join(f'"{tag}"' for tag in tags)
+    return f" GROUP BY {named}" if named else ""
 
 
 def one_field(series: SeriesSpec) -> SeriesSpec:

@@ -6,6 +6,7 @@ Source: Grafana 12, packages/grafana-data/src/transformations/transformers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from aresmon.config.views import HOST, Column
 from aresmon.render.grafana import cells, queries, roles
@@ -27,8 +28,6 @@ RECENT = (
     f'GROUP BY "{HOST}"'
 )
 _STATES = (("0", "never seen", roles.GRAY), ("1", "silent", "red"), ("2", "ok", "transparent"))
-NOTHING = "\N{EN DASH}"
-"""What stands in a cell for what a host does not have."""
 _LATE, _SILENT = 60_000, 180_000  # milliseconds
 _WIDTH = 90  # pixels, of a column that does not say
 _TREND_POINTS = 60
@@ -53,7 +52,7 @@ def host_table(columns: Sequence[Column], hosts: int) -> Json:
                 "color": {"mode": "thresholds"},
                 "thresholds": thresholds(None),
                 "mappings": [],
-                "noValue": NOTHING,
+                "noValue": roles.NOTHING,
             },
             "overrides": [
                 *(_state(), _name(), _age(), _unseen()),
@@ -86,7 +85,7 @@ def _queries(columns: Sequence[Column], trends: Sequence[Column]) -> Iterator[Ta
 
 def value_of(column: Column, ref: str) -> Target:
     falling = column.levels is not None and column.levels.falling
-    return cells.cell(column.series, title=column.title, rows=(HOST,), ref=ref, falling=falling)
+    return cells.cell(replace(column.series, name=column.title), rows=(HOST,), ref=ref, falling=falling)
 
 
 def joined() -> Json:

@@ -11,15 +11,15 @@ from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any
 
-from aresmon.config.views import PLACEHOLDER, Levels, Panel, SeriesSpec, View, min_step, tags_of
-from aresmon.render.grafana import legends, roles
+from aresmon.config.views import PLACEHOLDER, Panel, SeriesSpec, View, min_step, tags_of
+from aresmon.render.grafana import legends, roles, tables
 from aresmon.render.grafana import queries as grafana_queries
+from aresmon.render.grafana.queries import DATASOURCE as DATASOURCE
 from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
+from aresmon.render.grafana.roles import thresholds as thresholds
 
-DATASOURCE = "${datasource}"
 Json = dict[str, Any]
 
-_COLORS = {"information": "blue", "warning": "orange", "critical": "red"}
 # Grafana bridges steps without a point where less than this lies between two points: six reports that did not come are
 # a hole, and an agent that reports each minute has a line.
 _LONGEST_BRIDGE = 61_000  # milliseconds
@@ -62,7 +62,10 @@ def panel_json(
     """The panel, without its place. `names` are tags put before each series' name: a board over all hosts needs
     to tell them apart. `points` is the most that a series may have."""
     each = letters()
-    queries = [list(asked(panel, series, scope, names, each)) for series in panel.series]
+    if panel.within:
+        queries = [[query] for query in tables.targets(panel, scope, each)]
+    else:
+        queries = [list(asked(panel, series, scope, names, each)) for series in panel.series]
     return {
         "id": panel_id(collector, panel.formerly or panel.title),
         "type": panel.kind,
@@ -72,26 +75,13 @@ def panel_json(
         "targets": [query for several in queries for query in several],
         "fieldConfig": {
             "defaults": _defaults(panel),
-            "overrides": [*_looks(panel, queries, names), *_columns(panel)],
+            "overrides": [*_looks(panel, queries, names), *(tables.overrides(panel) if panel.kind == "table" else ())],
         },
         "options": _options(panel, several_hosts=bool(names)),
         "maxDataPoints": points,
         **({"interval": f"{step}s"} if (step := min_step(panel.series)) else {}),
         **({"transformations": _transformations(panel)} if _transformations(panel) else {}),
     }
-
-
-def thresholds(levels: Levels | None, calm: str = roles.NOTHING_WRONG) -> Json:
-    """Colours from values on. Falling levels are coloured below them: red first, then towards the calm one."""
-    if levels is None:
-        return {"mode": "absolute", "steps": [{"color": calm, "value": None}]}
-    steps = sorted(levels.steps, key=lambda step: step[1])
-    if not levels.falling:
-        colored = [(None, calm), *((value, _COLORS[severity]) for severity, value in steps)]
-    else:
-        colors = [*(_COLORS[severity] for severity, _ in steps), calm]
-        colored = list(zip((None, *(value for _, value in steps)), colors, strict=True))
-    return {"mode": "absolute", "steps": [{"color": color, "value": value} for value, color in colored]}
 
 
 # Queries ---------------------------------------------------------------------------------------------
@@ -147,7 +137,7 @@ def _defaults(panel: Panel) -> Json:
         "color": roles.colors(panel) if panel.kind == "timeseries" else {"mode": "thresholds"},
         "custom": _custom(panel),
         "mappings": list(_mappings(panel.show)),
-        "noValue": panel.no_data,
+        "noValue": roles.NOTHING if panel.kind == "table" else panel.no_data,
     }
     for key, value in (("min", panel.minimum), ("max", panel.maximum), ("decimals", panel.decimals)):
         if value is not None:
@@ -174,7 +164,7 @@ def _custom(panel: Panel) -> Json:
         case "state-timeline":
             return {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
         case "table":
-            return {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": True}
+            return tables.CUSTOM
         case _:
             return {}
 
@@ -206,7 +196,7 @@ def _options(panel: Panel, *, several_hosts: bool) -> Json:
         case "bargauge":
             return BARS
         case "table":
-            return {"showHeader": True, "cellHeight": "sm", "sortBy": []}
+            return tables.options(panel)
         case _:
             # Each state is a word in its bar, and each bar has its name beside it.
             legend = {"displayMode": "list", "placement": "bottom", "showLegend": False}
@@ -229,21 +219,9 @@ def _looks(panel: Panel, queries: Sequence[Sequence[Target]], names: Sequence[st
             yield {"matcher": {"id": "byFrameRefID", "options": shown["refId"]}, "properties": properties}
 
 
-def _columns(panel: Panel) -> Iterator[Json]:
-    if panel.kind != "table":
-        return
-    for series in panel.series:
-        if series.name.endswith("%"):
-            properties = [{"id": "unit", "value": "percent"}, {"id": "decimals", "value": 1}]
-            yield {"matcher": {"id": "byName", "options": series.name}, "properties": properties}
-
-
 def _transformations(panel: Panel) -> list[Json]:
-    if panel.kind == "table" and not any(one.influxql for one in panel.series):
-        return [
-            {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}},
-            {"id": "merge", "options": {}},
-        ]
+    if panel.kind == "table":
+        return tables.transformations(panel)
     if panel.kind == "stat" and any(one.influxql for one in panel.series):
         number = {"targetField": "Value", "destinationType": "number"}
         return [{"id": "convertFieldType", "options": {"conversions": [number], "fields": {}}}]

@@ -8,7 +8,7 @@ public/app/plugins/datasource/influxdb/types.ts (the target).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,8 @@ from aresmon.config.views import HOST, PLACEHOLDER, Condition, SeriesSpec
 Target = dict[str, Any]
 
 DATASOURCE_TYPE = "influxdb"
+DATASOURCE = "${datasource}"
+"""The variable that a dashboard's data source is chosen by."""
 TIME = "time"
 """The key of a condition on a point's time, which is neither a tag nor a field."""
 EXPRESSION = {"type": "__expr__", "uid": "__expr__"}
@@ -50,7 +52,7 @@ def target(series: SeriesSpec, scope: Scope, *, ref: str, datasource: str, form:
         "datasource": {"type": DATASOURCE_TYPE, "uid": datasource},
         "measurement": series.measurement,
         "policy": series.policy or scope.policy or "default",
-        "select": [_selection(series, form, tells_gaps=scope.fill == "null")],
+        "select": [_selection(series, form, tells_gaps=scope.fill == "null"), *_beside(series, form)],
         "tags": [_tag(condition, index) for index, condition in enumerate((*scope.where, *series.where))],
         "groupBy": _grouping(scope, tags),
         "orderByTime": "ASC",
@@ -118,6 +120,12 @@ def _selection(series: SeriesSpec, form: str, *, tells_gaps: bool) -> list[dict[
     if series.name and form == "table":
         parts.append(_part("alias", series.name))
     return parts
+
+
+def _beside(series: SeriesSpec, form: str) -> Iterator[list[dict[str, Any]]]:
+    """Tags of the point that is selected, as columns of a table."""
+    for title, tag in series.beside if form == "table" else ():
+        yield [_part("field", f"{tag}::tag"), _part("alias", title)]
 
 
 def _part(kind: str, *params: str) -> dict[str, Any]:

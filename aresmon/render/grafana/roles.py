@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.config.views import Panel, SeriesSpec, tags_of
+from aresmon.config.views import Levels, Panel, SeriesSpec, tags_of
 
 Json = dict[str, Any]
 
 GRAY = "#8e8e8e"
+NOTHING = "\N{EN DASH}"
+"""What stands in a cell for what a host does not have."""
 NOTHING_WRONG = "text"
+_SEVERITIES = {"information": "blue", "warning": "orange", "critical": "red"}
 _DASHES = {"fill": "dash", "dash": [6, 6]}
 
 
@@ -83,3 +86,21 @@ def properties(series: SeriesSpec, panel: Panel, *, is_set: bool) -> Iterator[Js
         # Events are counted, not measured: a line between two counts would say that there were some meanwhile.
         yield {"id": "custom.drawStyle", "value": "bars"}
         yield {"id": "custom.fillOpacity", "value": 60}
+
+
+def thresholds(levels: Levels | None, calm: str = NOTHING_WRONG) -> Json:
+    """Colours from values on. Falling levels are coloured below them: red first, then towards the calm one."""
+    if levels is None:
+        return {"mode": "absolute", "steps": [{"color": calm, "value": None}]}
+    steps = sorted(levels.steps, key=lambda step: step[1])
+    if not levels.falling:
+        colored = [(None, calm), *((value, _SEVERITIES[severity]) for severity, value in steps)]
+    else:
+        colors = [*(_SEVERITIES[severity] for severity, _ in steps), calm]
+        colored = list(zip((None, *(value for _, value in steps)), colors, strict=True))
+    return {"mode": "absolute", "steps": [{"color": color, "value": value} for value, color in colored]}
+
+
+def cell_color(name: str) -> str:
+    """A colour that a view names, as the background of a cell."""
+    return {"gray": GRAY, "none": "transparent"}.get(name, name)

@@ -173,11 +173,6 @@ def read(text: str) -> View:
             "weather.yml:9 columns[0].series: a column is one field, or the ratio of two of one measurement",
         ),
         (
-            "series: {from: weather, field: degrees, aggregate: last}",
-            "series: {from: weather, field: rain, increase: true}",
-            "columns[0].series: one value a row is no growth",
-        ),
-        (
             'name: "{station}"}',
             'name: "{station}", role: out}',
             "weather.yml:18 panels[0].series[0].role: is drawn below zero, where the panel's `min` ends",
@@ -240,7 +235,46 @@ def test_an_alert_of_a_statement_and_a_table_of_rates_are_refused() -> None:
 
     assert any("an alert is described, not written as a statement" in error for error in told(alert))
     assert any("panels[1].series[1]: a column is one field, or the ratio" in error for error in told(table))
-    assert any("panels[1].series[0]: one value a row is no growth" in error for error in told(table))
+    assert any("panels[1].series[0]: a growth or a ratio is one value a row only of" in error for error in told(table))
+
+
+TABLE = """\
+title: Weather
+measurements:
+  weather: {tags: [station, sensor], gauges: [degrees], counters: [rain]}
+panels:
+  - title: Stations
+    kind: table
+    unit: none
+    description: Each station as it is now.
+    within: 3m
+    sort: {Warmth: descending}
+    columns:
+      - {of: station, width: 100, wrap: true}
+      - {of: now, title: Warmth, width: 90, bar: true}
+    series:
+      - {from: weather, field: degrees, aggregate: last, by: [station], name: now, beside: {Sensor: sensor}}
+      - {from: weather, field: rain, rate: 1h, by: [station], name: rain}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("within: 3m", "height: 9", "series[1]: a growth or a ratio is one value a row only of what is now"),
+        ("kind: table", "kind: stat", "panels[0].columns: has no effect: only a panel of the kind `table` has one"),
+        ("kind: table", "kind: stat", "panels[0].series[0].beside: has no effect"),
+        ("of: station", "of: sttion", "no series and no tag is 'sttion' (did you mean 'station'?)"),
+        ("sort: {Warmth", "sort: {Warmt", "no column has the title 'Warmt' (did you mean 'Warmth'?)"),
+        ("sensor}}", "sensr}}", "'weather' has no tag 'sensr' (did you mean 'sensor'?)"),
+        ("aggregate: last", "aggregate: mean", "series[0].beside: a tag is that of one point"),
+        ("name: rain}", "}", "series[1]: with `within`, each series is a field or a ratio, and has a `name`"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told(old: str, new: str, message: str) -> None:
+    view_files.read(TABLE, "weather", file="weather.yml")
+
+    assert any(message in error for error in told(TABLE.replace(old, new)))
 
 
 @pytest.mark.parametrize(("step", "over", "shortest"), [("", "1m", "1m"), ("30s", "1m", "1m"), ("5m", "9m", "5m")])

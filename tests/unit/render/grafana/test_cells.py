@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aresmon.config.views import Condition, SeriesSpec
 from aresmon.render.grafana.cells import cell
 from aresmon.render.grafana.queries import statement
@@ -10,13 +12,13 @@ RECENT = '"time" > ${__to}ms - 3m'
 
 
 def text(series: SeriesSpec, *, falling: bool = False) -> str:
-    return statement(cell(series, title="Title", rows=("host",), ref="A", falling=falling))
+    return statement(cell(replace(series, name="Title"), rows=("host",), ref="A", falling=falling))
 
 
 def test_one_series_a_row_is_a_query_that_the_builder_opens() -> None:
     series = SeriesSpec("mem", "available", "last", where=(Condition("kind", "=", "a", is_tag=True),))
 
-    built = cell(series, title="Memory", rows=("host",), ref="A")
+    built = cell(replace(series, name="Memory"), rows=("host",), ref="A")
 
     assert not built["rawQuery"]
     assert statement(built) == (
