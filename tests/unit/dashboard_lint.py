@@ -231,14 +231,21 @@ def has_columns_within_its_table(built: Json) -> Iterator[str]:
         if panel["type"] != "table":
             continue
         room = panel["gridPos"]["w"] * (_WIDE - _MARGIN) / _COLUMNS - _MARGIN
-        widths = [
-            one["value"]
+        columns = {
+            override["matcher"]["options"]: {one["id"]: one["value"] for one in override["properties"]}
             for override in panel["fieldConfig"]["overrides"]
-            for one in override["properties"]
-            if one["id"] in ("custom.width", "custom.minWidth")
-        ]
+        }
+        shown = {name: one for name, one in columns.items() if not one.get("custom.hidden")}
+        widths = [one.get("custom.width", one.get("custom.minWidth", 0)) for one in shown.values()]
         if sum(widths) > room:
             yield f"{panel['title']}: its columns are {sum(widths)} pixels wide, and it has {room:.0f}"
+        yield from (
+            f"{panel['title']}: {name} has no width" for name, width in zip(shown, widths, strict=True) if not width
+        )
+        yield from (f"{panel['title']}: {name} is the name of a tag" for name in shown if "_" in name)
+        for sort in panel["options"]["sortBy"]:
+            if sort["displayName"] not in shown:
+                yield f"{panel['title']}: is sorted by {sort['displayName']}, which it does not have"
 
 
 def _overridden(panel: Json) -> Iterator[tuple[str, Json]]:

@@ -74,7 +74,7 @@ def panel_json(
         "datasource": {"type": grafana_queries.DATASOURCE_TYPE, "uid": DATASOURCE},
         "targets": [query for several in queries for query in several],
         "fieldConfig": {
-            "defaults": _defaults(panel),
+            "defaults": _defaults(panel, several_hosts=bool(names)),
             "overrides": [*_looks(panel, queries, names), *(tables.overrides(panel) if panel.kind == "table" else ())],
         },
         "options": _options(panel, several_hosts=bool(names)),
@@ -130,11 +130,12 @@ def _series_queries(series: SeriesSpec, scope: Scope, letters: Iterator[str], fo
 # What it looks like ----------------------------------------------------------------------------------
 
 
-def _defaults(panel: Panel) -> Json:
+def _defaults(panel: Panel, *, several_hosts: bool) -> Json:
+    colors = roles.colors(panel, several_hosts=several_hosts)
     defaults: Json = {
         "unit": panel.unit,
         "thresholds": panel_thresholds(panel),
-        "color": roles.colors(panel) if panel.kind == "timeseries" else {"mode": "thresholds"},
+        "color": colors if panel.kind == "timeseries" else {"mode": "thresholds"},
         "custom": _custom(panel),
         "mappings": list(_mappings(panel.show)),
         "noValue": roles.NOTHING if panel.kind == "table" else panel.no_data,
@@ -200,7 +201,14 @@ def _options(panel: Panel, *, several_hosts: bool) -> Json:
         case _:
             # Each state is a word in its bar, and each bar has its name beside it.
             legend = {"displayMode": "list", "placement": "bottom", "showLegend": False}
-            return {"legend": legend, "mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8}
+            return {
+                "legend": legend,
+                "mergeValues": True,
+                "showValue": "auto",
+                "alignValue": "left",
+                "rowHeight": 0.8,
+                "perPage": 20,
+            }
 
 
 def _looks(panel: Panel, queries: Sequence[Sequence[Target]], names: Sequence[str]) -> Iterator[Json]:

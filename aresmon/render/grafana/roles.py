@@ -62,9 +62,9 @@ def is_mirrored(panel: Panel) -> bool:
     return any(ROLES[one.role].is_below for one in panel.series if one.role)
 
 
-def colors(panel: Panel) -> Json:
-    """Of series without a role. One for each interface or container has the colour of its name, everywhere."""
-    by_name = any(tags_of(one) for one in panel.series)
+def colors(panel: Panel, *, several_hosts: bool) -> Json:
+    """Of series without a role. One for each interface, container or host has the colour of its name, everywhere."""
+    by_name = several_hosts or any(tags_of(one) for one in panel.series)
     return {"mode": "palette-classic-by-name" if by_name else "palette-classic"}
 
 

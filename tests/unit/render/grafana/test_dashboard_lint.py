@@ -165,6 +165,17 @@ PLANTED: list[tuple[Rule, str, Callable[[Json], Any]]] = [
             {"matcher": {"id": "byName", "options": "x"}, "properties": [{"id": "custom.width", "value": 1400}]}
         ),
     ),
+    (lint.has_columns_within_its_table, HOST, lambda one: override(one, "Filesystems", "custom.width", None)),
+    (
+        lint.has_columns_within_its_table,
+        HOST,
+        lambda one: titled(one, "Filesystems")["options"]["sortBy"][0].update(displayName="used_percent"),
+    ),
+    (
+        lint.has_columns_within_its_table,
+        HOST,
+        lambda one: titled(one, "Filesystems")["fieldConfig"]["overrides"][0]["matcher"].update(options="mount_point"),
+    ),
     (has_a_unit, HOST, lambda one: defaults(one, "Load").update(unit="")),
     (says_what_to_do, HOST, lambda one: titled(one, "Load").update(description="Load.")),
 ]

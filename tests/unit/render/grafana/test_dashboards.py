@@ -243,7 +243,7 @@ def test_the_policy_that_fits_the_time_shown_is_asked_for_at_each_change_of_it()
         'SELECT "rp" FROM "forever"."aresmon_tier" WHERE $__to - $__from > "start" AND $__to - $__from <= "end"'
     )
     # What is of now is asked of the raw points, whatever time is shown.
-    graphs = [panel for panel in every(BUILT[LEWI]) if panel["title"] not in ("How full", "Now")]
+    graphs = [panel for panel in every(BUILT[LEWI]) if panel["type"] == "timeseries"]
     assert {query["policy"] for panel in graphs for query in panel["targets"] if "policy" in query} == {"$rp"}
 
 

@@ -17,6 +17,7 @@ from tests.unit.dashboard_rules import every
 
 BASE = ["system", "disk", "diskio", "net", "internal"]
 WHOLE = host_dashboard("biere", [VIEWS[name] for name in (*BASE[:-1], "docker", "haproxy", "internal")])
+_BY_STATION = {"by": ("station",), "name": "{station}"}
 GLANCE: dict[str, Any] = {"kind": "gauge", "place": "glance", "minimum": 0, "maximum": 100}
 
 
@@ -54,8 +55,8 @@ def test_the_first_screen_says_how_full_it_is_what_it_does_and_what_fires() -> N
         ("Memory usage", 12, 6, 12, 8),
         ("Disk throughput", 0, 14, 12, 8),
         ("Network traffic", 12, 14, 12, 8),
-        ("Filesystems", 0, 22, 12, 8),
-        ("Free space", 12, 22, 12, 8),
+        ("Filesystems", 0, 22, 14, 9),
+        ("Free space", 14, 22, 10, 9),
     ]
 
 
@@ -143,11 +144,25 @@ def test_what_fires_is_that_of_this_host() -> None:
     assert not options["stateFilter"]["normal"]
 
 
-def test_a_single_filesystem_has_its_name_and_no_giant_bar() -> None:
-    bars = titled(WHOLE, "Filesystems")
+def test_a_filesystem_is_a_row_of_a_table_with_its_name() -> None:
+    table = titled(WHOLE, "Filesystems")
+    columns = {
+        override["matcher"]["options"]: {one["id"]: one["value"] for one in override["properties"]}
+        for override in table["fieldConfig"]["overrides"]
+    }
+
+    assert list(columns) == ["Mount point", "Used", "Free", "Size", "Inodes used"]
+    assert columns["Used"]["custom.cellOptions"]["type"] == "gauge"
+    assert table["options"]["sortBy"] == [{"displayName": "Used", "desc": True}]
+
+
+def test_a_single_bar_has_its_name_and_one_height() -> None:
+    bars = titled(
+        host_dashboard("lewi", [own(panel("Full", kind="bargauge", place="open", series=_BY_STATION))]), "Full"
+    )
 
     (override,) = bars["fieldConfig"]["overrides"]
-    assert override["properties"] == [{"id": "displayName", "value": "${__field.labels.path}"}]
+    assert override["properties"] == [{"id": "displayName", "value": "${__field.labels.station}"}]
     assert (bars["options"]["sizing"], bars["options"]["namePlacement"]) == ("manual", "left")
 
 

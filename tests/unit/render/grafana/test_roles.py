@@ -67,7 +67,11 @@ def test_interfaces_keep_the_colours_of_their_names_and_what_fails_is_red_on_all
 
 
 def test_hosts_of_a_board_are_told_apart_by_their_names() -> None:
-    assert looks(SeriesSpec("mem", "used", role="used"), names=("host",)) == {}
+    several = SeriesSpec("mem", "used", role="used")
+
+    assert looks(several, names=("host",)) == {}
+    color = built(several, names=("host",))["fieldConfig"]["defaults"]["color"]
+    assert color == {"mode": "palette-classic-by-name"}
 
 
 def test_a_total_is_a_dashed_line_outside_of_the_stack() -> None:
