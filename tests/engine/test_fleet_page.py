@@ -59,7 +59,7 @@ def test_a_value_from_before_the_silence_is_not_shown_as_of_now(site: Site) -> N
     assert column(site, "Memory", now - 2 * MINUTE)["lewi"] == 60
 
 
-def test_a_rate_is_the_mean_of_three_minutes_of_the_busiest_interface(site: Site) -> None:
+def test_a_rate_is_that_of_three_minutes_of_the_busiest_interface(site: Site) -> None:
     now = int(time.time()) // 30 * 30
     for interface, rate in (("eth0", 1000), ("eth1", 10)):
         lines = (

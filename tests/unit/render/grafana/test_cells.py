@@ -38,12 +38,12 @@ def test_of_several_series_in_a_row_the_worst_counts() -> None:
     assert text(series, falling=True).startswith('SELECT min("value") AS "Title"')
 
 
-def test_a_rate_is_the_mean_of_its_steps_and_an_increase_their_sum() -> None:
+def test_a_rate_is_the_median_of_its_steps_and_an_increase_their_sum() -> None:
     rate, increase = SeriesSpec("kernel", "forks", rate=1), SeriesSpec("kernel", "forks", increase=True)
 
     assert text(rate) == (
-        'SELECT mean("growth") AS "Title" FROM (SELECT non_negative_derivative("forks", 1s) AS "growth" '
-        f'FROM "raw"."kernel" WHERE {RECENT} AND $timeFilter GROUP BY "host"::tag '
+        'SELECT median("growth") AS "Title" FROM (SELECT non_negative_derivative(last("forks"), 1s) AS "growth" '
+        f'FROM "raw"."kernel" WHERE {RECENT} AND $timeFilter GROUP BY time(30s), "host"::tag fill(none) '
         'ORDER BY time ASC) WHERE $timeFilter GROUP BY "host"'
     )
     assert text(increase).startswith('SELECT sum("growth") AS "Title" FROM (SELECT non_negative_difference("forks") AS')
