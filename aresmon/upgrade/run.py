@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,7 +16,9 @@ from aresmon.config.migrations import Migration
 from aresmon.engine import images
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import Images, used_pins
+from aresmon.influxdb import events
 from aresmon.influxdb import service as influxdb_service
+from aresmon.influxdb.events import HostEvent
 from aresmon.site.folder import Site
 from aresmon.site.project import Project, parse
 from aresmon.stack import image_versions, upgrade_journal
@@ -172,10 +175,10 @@ def recover(site: Site, engine: Engine, progress: Progress) -> bool:
         try:
             upgrade_service.resume(UpgradeWork(project, engine, progress), left)
         except RolledBackError as error:
-            _record(site, left, "taken back")
+            _record(project, left, "taken back")
             progress.warn(error.message, hint=error.hint)
         else:
-            _record(site, left, "resumed")
+            _record(project, left, "resumed")
     return True
 
 
@@ -287,14 +290,15 @@ def _upgrade_one(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeS
     try:
         upgrade_service.execute(work, begun)
     except RolledBackError:
-        _record(work.project.site, begun, "taken back")
+        _record(work.project, begun, "taken back")
         raise
-    _record(work.project.site, begun, "upgraded")
+    _record(work.project, begun, "upgraded")
     return replace(turn, former=former)
 
 
-def _record(site: Site, taken: UpgradeJournal, outcome: str) -> None:
-    site.record(
+def _record(project: Project, taken: UpgradeJournal, outcome: str) -> None:
+    """In the site's history, and as a mark in the graphs of the server."""
+    project.site.record(
         command=COMMAND,
         service=taken.service,
         outcome=outcome,
@@ -303,3 +307,7 @@ def _record(site: Site, taken: UpgradeJournal, outcome: str) -> None:
         archive=taken.archive,
         version=__version__,
     )
+    title = f"upgrade of {taken.service}: {outcome}"
+    event = HostEvent(project.config.server, COMMAND, title, f"{taken.former.image} to {taken.wanted.image}")
+    with suppress(AresmonError):
+        events.record_events(influxdb_service.admin_client(project.site), [event])

@@ -15,7 +15,9 @@ from aresmon import __version__
 from aresmon.cli import common, main, upgrade
 from aresmon.engine import images as engine_images
 from aresmon.engine.images import Images
+from aresmon.influxdb import events
 from aresmon.influxdb import service as influxdb_service
+from aresmon.influxdb.events import HostEvent
 from aresmon.site.bundle import BundleDifference
 from aresmon.site.folder import Site
 from aresmon.stack import image_versions, up, upgrade_journal
@@ -157,8 +159,10 @@ def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it
     monkeypatch.setattr(service, "execute", lambda *_: None)
     monkeypatch.setattr(verification, "sending_hosts", lambda *_: ())
     monkeypatch.setattr(influxdb_service, "admin_client", lambda _: None)
+    marks = list[HostEvent]()
+    monkeypatch.setattr(events, "record_events", lambda _, several: marks.extend(several))
     monkeypatch.setattr(up, "up", lambda *_, **__: decided.up)
-    site.file.write_text("hosts: {biere: }\n")
+    site.file.write_text("server: biere\nhosts: {biere: }\n")
     site.create_state_folder()
 
     done = upgrade_run.upgrade(
@@ -167,6 +171,9 @@ def test_a_former_image_whose_name_was_taken_is_told_by_the_one_that_leads_to_it
 
     assert [turn.former.image for turn in done.turns] == ["aresmon/former-edge:0123456789ab"]
     assert tagged == {"aresmon/former-edge:0123456789ab": "sha256:0123456789abcdef"}
+    assert [(mark.host, mark.title, mark.text) for mark in marks] == [
+        ("biere", "upgrade of edge: upgraded", "aresmon/former-edge:0123456789ab to haproxy:3")
+    ]
 
 
 def test_a_site_of_a_newer_release_is_refused(plan: Callable[..., UpgradePlan]) -> None:
