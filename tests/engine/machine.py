@@ -50,17 +50,19 @@ def interfaces() -> set[str]:
 
 
 @contextmanager
-def mounted_disk(folder: Path) -> Iterator[Path]:
-    """A small disk with a filesystem; where it is mounted."""
-    image, path = folder / "disk", folder / "mounted"
-    image.write_bytes(b"\0" * (16 << 20))
-    path.mkdir()
-    process.run(["mkfs.ext4", "-q", image])
-    process.run(["mount", "-o", "loop", image, path])
-    try:
-        yield path
-    finally:
-        process.run(["umount", path])
+def mounted_disk() -> Iterator[Path]:
+    """A small disk with a filesystem; where it is mounted, which other users see too."""
+    with tempfile.TemporaryDirectory(prefix=names.prefix(names.this_worker())) as name:
+        image, path = Path(name) / "disk", Path(name) / "mounted"
+        path.parent.chmod(0o755)
+        image.write_bytes(b"\0" * (16 << 20))
+        path.mkdir()
+        process.run(["mkfs.ext4", "-q", image])
+        process.run(["mount", "-o", "loop", image, path])
+        try:
+            yield path
+        finally:
+            process.run(["umount", path])
 
 
 @contextmanager

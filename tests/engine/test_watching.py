@@ -140,7 +140,7 @@ def test_no_filesystem_is_the_container_s_view_of_one(site: Site) -> None:
     assert not any(path.startswith(("/hostfs", "/etc/", "/run/secrets")) for path in paths)
 
 
-def test_a_disk_that_is_mounted_later_has_its_own_size_and_is_let_go(site: Site, tmp_path: Path) -> None:
+def test_a_disk_that_is_mounted_later_has_its_own_size_and_is_let_go(site: Site) -> None:
     """Where the machine's root is private, a container sees neither before its next start, which it makes itself."""
 
     def told(path: Path) -> float:
@@ -151,7 +151,7 @@ def test_a_disk_that_is_mounted_later_has_its_own_size_and_is_let_go(site: Site,
     agent = site.containers()["telegraf"]
     # What is there when it looks for the first time is what it compares with.
     assert eventually(lambda: agent.exec_run(["test", "-e", "/tmp/differing-at-start"]).exit_code == 0, within=60)
-    with machine.mounted_disk(tmp_path) as path:
+    with machine.mounted_disk() as path:
         total, _ = machine.filesystem(str(path))
         assert eventually(lambda: told(path) == total, within=90), told(path)
 
