@@ -20,6 +20,8 @@ from aresmon.system.errors import AresmonError
 
 Mode = Literal["push", "look"]
 
+_PLAIN = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*")  # what every version of bash reads as it is
+
 _NO_TERMINAL = "must have a tty"  # sudo's word for requiretty, whatever the host's language: it is started in English
 _REMOTE = Path(__file__).with_name("remote")
 # The last one runs the others.
@@ -194,6 +196,8 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "authority": order.authority,
         "script": hashlib.sha256(script().encode()).hexdigest(),
         "unit": base64.b64encode(boot_unit(agent.state)).decode(),
+        "unit_sha": hashlib.sha256(boot_unit(agent.state)).hexdigest(),
+        "plain": _flag(all(_PLAIN.fullmatch(one.content) for one in order.files)),
         "verify": _flag(order.verify or order.as_found > 0),
         "as_found": _flag(order.as_found > 0),
         "replaces": " ".join(order.replaces),

@@ -27,7 +27,7 @@ read_agent() {
       User) user=$value ;;
       InvocationID) invocation=$value ;;
     esac
-  done < <(systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User -p InvocationID 2>/dev/null)
+  done < <(exec systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User -p InvocationID 2>/dev/null)
 }
 
 compose() { # FOLDER ARGUMENTS…; without variables of the caller's environment that would override the folder's .env
@@ -108,7 +108,9 @@ report_log() { # ID SECONDS: the errors of this start of the agent: the first, w
   fi | grep -E ' E! |[Ee]rror|panic' | sed '1!{$!d}' | while IFS= read -r line; do emit "log ${line:0:400}"; done
 }
 
-other_configuration() { # PID: what Telegraf reads, if the deployed configuration is not among it
+other='' # what Telegraf reads instead of the deployed configuration
+
+reads_other_configuration() { # PID; sets other if the deployed configuration is not among what Telegraf reads
   local word option='' found=() names=()
   [ "${request[kind]}" != docker ] || return
   while IFS= read -r -d '' word; do
@@ -126,7 +128,7 @@ other_configuration() { # PID: what Telegraf reads, if the deployed configuratio
     [ "$word" -ef "${request[watched]}" ] && return 1
     [ -d "$word" ] && [[ $(readlink -f -- "${request[watched]}") == "$(readlink -f -- "$word")"/*.conf ]] && return 1
   done
-  printf '%s' "${found[*]}"
+  other=${found[*]}
 }
 
 report_unresolved() { # the outputs' host names without an address; a container resolves names of its own
@@ -141,7 +143,8 @@ report_unresolved() { # the outputs' host names without an address; a container 
 read_version() { # runs the program only if its file has changed since the last time
   local program file known
   [ "${request[kind]}" = docker ] && return
-  program=$(command -v telegraf) || return
+  hash telegraf 2>/dev/null || return
+  program=${BASH_CMDS[telegraf]}
   file=$(stat -L -c '%s-%Y' "$program")
   { read -r known version <"${request[state]}/version"; } 2>/dev/null
   [ "${known:-}" = "$file" ] && return

@@ -26,13 +26,12 @@ declare -a files=() shown=()
 staged=()
 
 # Shared helpers ---------------------------------------------------------------------------------------------
-# This part owns the header, the format of the events and reading the state files.
+# This part owns the header, the format of the events and reading the state files. Functions that are called in each push
+# set a variable: `$(…)` is a process of its own, and processes are most of what a push costs a host.
 
 emit() { printf '@%s\n' "$*"; }
 refuse() { emit "refused $*"; exit 0; }
-base64_of() { base64 -w 0 -- "$1" 2>/dev/null; }
-sha256_of() { local sum; sum=$(sha256sum -- "$1" 2>/dev/null) && printf '%s' "${sum%% *}" || printf -- '-'; }
-uptime_seconds() { local up; read -r up _ </proc/uptime; printf '%s' "${up%.*}"; }
+read_uptime() { local up; read -r up _ </proc/uptime; printf -v "$1" '%s' "${up%.*}"; } # VARIABLE: gets the seconds
 
 declare -A linked=() # the file behind a link, by the link's path
 staging_path() { # NAME PATH: a file is written here, then renamed
@@ -44,17 +43,19 @@ declare -A sums=()
 read_sums() { # PATH…; sets sums[PATH] to each file's hash, or to `-`, by one program
   local line path
   for path; do sums[$path]=-; done
-  while IFS= read -r line; do sums[${line:66}]=${line:0:64}; done < <(sha256sum -- "$@" 2>/dev/null)
+  while IFS= read -r line; do sums[${line:66}]=${line:0:64}; done < <(exec sha256sum -- "$@" 2>/dev/null)
 }
 
-read_value() { # FILE NAME
+read_value() { # VARIABLE FILE NAME: the variable gets the value of this name, or nothing
   local line
+  printf -v "$1" '%s' ''
   while IFS= read -r line; do
-    if [[ $line == "$2="* ]]; then
-      printf '%s' "${line#*=}"
-      return
+    if [[ $line == "$3="* ]]; then
+      printf -v "$1" '%s' "${line#*=}"
+      break
     fi
-  done 2>/dev/null <"$1"
+  done 2>/dev/null <"$2"
+  return 0
 }
 
 read_header() {

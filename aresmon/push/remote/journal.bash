@@ -5,7 +5,7 @@ journal='' # the text of the journal of this transaction, or of the one that is 
 
 prepare() { # save the previous files, write the journal, start the watchdog
   emit "state prepare"
-  rm -rf -- "${request[state]}/undo"
+  [ ! -e "${request[state]}/undo" ] || rm -rf -- "${request[state]}/undo"
   mkdir -p "${request[state]}/undo" 2>/dev/null || refuse "prepare ${request[state]} cannot be written"
   if ! { save_previous_files && write_journal; } 2>/dev/null; then
     rm -f -- "${request[state]}/pending.new" "${request[state]}/pending"
@@ -19,10 +19,11 @@ prepare() { # save the previous files, write the journal, start the watchdog
 }
 
 save_previous_files() { # copies them, and sets the journal's text
-  local spec path previous index=0
+  local spec path previous uptime index=0
+  read_uptime uptime
   printf -v journal '%s=%s\n' format 2 tx "${request[tx]}" kind "${request[kind]}" by "${request[by]:-}" was "$active" \
     project "${request[project]:-}" folder "${request[folder]:-}" watched "${request[watched]}" \
-    deadline $(($(uptime_seconds) + ${request[deadline]} + 30))
+    deadline $((uptime + ${request[deadline]} + 30))
   for spec in "${files[@]}"; do
     path=${spec#* * * * } path=${linked[$path]:-$path}
     if [ -e "$path" ]; then
@@ -40,7 +41,7 @@ save_previous_files() { # copies them, and sets the journal's text
 
 write_journal() { # with a hash of all lines as the last one; complete and on the disk before it gets its name
   local path=${request[state]}/pending
-  printf '%s' "$journal" >"$path.new" && printf 'end=%s\n' "$(sha256_of "$path.new")" >>"$path.new" &&
+  printf '%s' "$journal" >"$path.new" && read_sums "$path.new" && printf 'end=%s\n' "${sums[$path.new]}" >>"$path.new" &&
     sync "$path.new" && mv -T -- "$path.new" "$path" && sync "${request[state]}"
 }
 
@@ -81,8 +82,9 @@ journal_value() { # NAME
 }
 
 extend_journal() { # SECONDS: the watchdog waits this much longer
-  local deadline
-  deadline=$(($(uptime_seconds) + $1 + 30))
+  local deadline uptime
+  read_uptime uptime
+  deadline=$((uptime + $1 + 30))
   exec 8<>"${request[state]}/turn"
   flock 8
   journal=${journal/$'\n'deadline=$(journal_value deadline)$'\n'/$'\n'deadline=$deadline$'\n'}
@@ -91,32 +93,34 @@ extend_journal() { # SECONDS: the watchdog waits this much longer
 }
 
 delete_previous_files() { # they contain a password; after a failed rollback an administrator may need them
-  [ -e "${request[state]}/pending" ] || [ "$(read_value "${request[state]}/last" outcome)" = broken ] ||
-    rm -rf -- "${request[state]}/undo"
+  local outcome
+  [ -e "${request[state]}/undo" ] && [ ! -e "${request[state]}/pending" ] || return 0
+  read_value outcome "${request[state]}/last" outcome
+  [ "$outcome" = broken ] || rm -rf -- "${request[state]}/undo"
 }
 
 watchdog_error=''
 
 start_watchdog() {
   local host=${request[state]}/host.bash
-  if [ "$(sha256_of "$host")" != "${request[script]}" ]; then
+  if [ "${sums[$host]:-}" != "${request[script]}" ]; then
     printf '%s' "${aresmon_script:-$BASH_EXECUTION_STRING}" >"$host.new" && sync "$host.new" &&
       mv -T -- "$host.new" "$host" && sync "${request[state]}" ||
       { rm -f -- "$host.new"; watchdog_error="$host cannot be written"; return 1; }
   fi
-  if [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ]; then
+  if [ "$EUID" -eq 0 ] && [ -d /run/systemd/system ]; then
     command -v systemd-run >/dev/null || { watchdog_error="systemd-run is not installed"; return 1; }
     install_boot_unit || { watchdog_error="its unit for the boot could not be installed in /etc/systemd/system"; return 1; }
     watchdog_error=$(systemd-run --quiet --collect --unit="aresmon-watchdog-${request[tx]}" \
-      /bin/bash "$host" watchdog "${request[state]}" 2>&1 8>&- 9>&-) || { watchdog_error=${watchdog_error//$'\n'/ }; return 1; }
+      /bin/bash "$host" watchdog "${request[state]}" "${request[tx]}" 2>&1 8>&- 9>&-) || { watchdog_error=${watchdog_error//$'\n'/ }; return 1; }
   else
-    setsid bash "$host" watchdog "${request[state]}" </dev/null >/dev/null 2>&1 9>&- &
+    setsid bash "$host" watchdog "${request[state]}" "${request[tx]}" </dev/null >/dev/null 2>&1 9>&- &
   fi
 }
 
 install_boot_unit() { # replaces the unit of another version, which has the same name
   local unit=aresmon-undo-${request[site]}.service
-  [ "$(base64_of "/etc/systemd/system/$unit")" != "${request[unit]}" ] || return 0
+  [ "${sums["/etc/systemd/system/$unit"]:-}" != "${request[unit_sha]}" ] || return 0
   base64 -d <<<"${request[unit]}" >"/etc/systemd/system/$unit" && systemctl daemon-reload &&
     systemctl enable --quiet "$unit" 2>/dev/null &&
     sync -f "/etc/systemd/system/$unit" || # the unit and its link must survive the power failure that they are for
@@ -131,12 +135,11 @@ adopt_journal() { # takes the request of the pending transaction, for those who 
 }
 
 write_current() { # describes the deployed configuration
-  local path
-  read_sums "${files[@]#* * * * }"
+  local spec
   {
     printf '%s=%s\n' content "${request[content]}" gen "${request[gen]}" output "${request[output]:-}" \
       tx "${request[tx]}" by "${request[by]:-}" at "$EPOCHSECONDS"
-    for path in "${files[@]#* * * * }"; do printf 'sha=%s %s\n' "${sums[$path]}" "$path"; done
+    for spec in "${files[@]#* * * }"; do printf 'sha=%s\n' "$spec"; done # the hash and the path
   } >"${request[state]}/current.new" && sync "${request[state]}/current.new" &&
     mv -T -- "${request[state]}/current.new" "${request[state]}/current" ||
     { rm -f -- "${request[state]}/current.new"; return 1; }

@@ -2,7 +2,7 @@
 # This part owns the order of the steps in each mode, and runs the mode that was asked for.
 
 push() {
-  local other
+  local gen
   trap '[ ${#staged[@]} -eq 0 ] || rm -f -- "${staged[@]}"' EXIT
   emit "state lock"
   take_lock
@@ -15,7 +15,7 @@ push() {
     error | bad-setting) refuse "unit systemd cannot load telegraf.service ($loaded)" ;;
     *) refuse "probe Telegraf is not installed" ;;
   esac
-  if [ "$active" = active ] && other=$(other_configuration "$pid"); then refuse "other $other"; fi
+  if [ "$active" = active ] && reads_other_configuration "$pid"; then refuse "other $other"; fi
   local is_changed=0
   ! has_found_configuration || is_changed=1
   if [ "${request[overwrite]:-0}" != 1 ]; then
@@ -27,7 +27,8 @@ push() {
   if is_deployed; then
     rm -f -- "${request[state]}/pending" # a damaged one
     delete_previous_files
-    emit "unchanged $(read_value "${request[state]}/current" gen)"
+    read_value gen "${request[state]}/current" gen
+    emit "unchanged $gen"
     exit 0
   fi
   if [ -e "${request[state]}/current" ] && [ "$active" != active ] && [ "${request[force]:-0}" != 1 ]; then
@@ -59,9 +60,11 @@ look() {
 
 watchdog() {
   exec 0</dev/null 1>/dev/null 2>&1
-  local tx='' left
+  local tx=${1:-} uptime left
+  [ -z "$tx" ] || sleep 2 # most pushes have ended by then, or soon after: their hosts need not read the journal again
   while load_journal && [ "${tx:=$(journal_value tx)}" = "$(journal_value tx)" ]; do
-    left=$(($(journal_value deadline) - $(uptime_seconds)))
+    read_uptime uptime
+    left=$(($(journal_value deadline) - uptime))
     if [ "$left" -le 0 ]; then
       exec 8<>"${request[state]}/turn"
       flock 8
@@ -83,7 +86,7 @@ boot() {
 }
 
 case ${request[mode]} in
-  watchdog | boot) "${request[mode]}" ;;
+  watchdog | boot) "${request[mode]}" "${3:-}" ;;
   deadman) watchdog ;; # as 0.4.0 starts it, should this text have replaced its own by then
   '')
     read_header

@@ -4,39 +4,52 @@
 holds_lock() { [[ ${1:-} =~ ^[0-9]+$ ]] && [ "/proc/$1/fd/9" -ef "${request[state]}/lock" ]; } # PID
 
 take_lock() {
-  local name
+  local name uptime
   [ ! -e "${request[state]}" ] || [ -d "${request[state]}" ] || refuse "kind ${request[state]} is not a folder"
   for name in lock turn pending current last; do
     [ ! -d "${request[state]}/$name" ] || refuse "kind ${request[state]}/$name is a folder, and must be a file"
   done
-  mkdir -p "${request[state]}" 2>/dev/null ||
+  [ -d "${request[state]}" ] || mkdir -p "${request[state]}" 2>/dev/null ||
     refuse "lock ${request[state]} cannot be created: is its filesystem full or read-only?"
   { exec 9<>"${request[state]}/lock"; } 2>/dev/null ||
     refuse "lock ${request[state]}/lock cannot be written: is its filesystem full or read-only?"
   if ! flock -n 9; then
     local holder since owner
+    read_uptime uptime
     { read -r holder since owner <"${request[state]}/lock"; } 2>/dev/null
     if [ "${request[break_lock]:-0}" != 1 ]; then
-      [[ ${since:-} =~ ^[0-9]+$ ]] || since=$(uptime_seconds)
-      emit "locked $(($(uptime_seconds) - since)) ${owner:-somebody}"
+      [[ ${since:-} =~ ^[0-9]+$ ]] || since=$uptime
+      emit "locked $((uptime - since)) ${owner:-somebody}"
       exit 0
     fi
     holds_lock "${holder:-}" && kill -KILL "$holder" 2>/dev/null
     flock -w 10 9 || refuse "lock the process that holds it does not exit"
     emit "lock-broken ${owner:-}"
   fi
-  printf '%s %s %s\n' $$ "$(uptime_seconds)" "${request[by]:-}" >"${request[state]}/lock" 2>/dev/null ||
+  read_uptime uptime
+  printf '%s %s %s\n' $$ "$uptime" "${request[by]:-}" >"${request[state]}/lock" 2>/dev/null ||
     refuse "lock no space left in ${request[state]}"
 }
 
+read_known_sums() { # of all files that are compared before the switch
+  local line path
+  local -A known=(["${request[state]}/host.bash"]=1 ["/etc/systemd/system/aresmon-undo-${request[site]}.service"]=1)
+  for path in "${request[watched]}" "${shown[@]}" "${files[@]#* * * * }"; do known[$path]=1; done
+  while IFS= read -r line; do
+    [[ $line != sha=*' /'* ]] || known[/${line#sha=*' /'}]=1
+  done 2>/dev/null <"${request[state]}/current"
+  read_sums "${!known[@]}"
+}
+
 probe() {
-  local path room block
+  local path room block end
   read_agent
   read_version
-  read -r room block < <(stat -f -c '%a %S' "${request[watched]%/*}" 2>/dev/null)
+  read -r room block < <(exec stat -f -c '%a %S' "${request[watched]%/*}" 2>/dev/null)
   emit "probe active=$active loaded=$loaded version=${version:-} clock=$EPOCHREALTIME free=$((${room:-0} * ${block:-0})) restarts=$restarts"
+  read_known_sums
   for path in "${shown[@]}"; do
-    emit "file $(sha256_of "$path") $(base64_of "$path" || true) $path"
+    emit "file ${sums[$path]} $(exec base64 -w 0 -- "$path" 2>/dev/null) $path"
   done
   if [ "${request[kind]}" != docker ]; then
     for path in "${request[watched]%/*}"/telegraf.d/*.conf; do
@@ -46,7 +59,10 @@ probe() {
   if [ -e "${request[state]}/current" ]; then
     while IFS= read -r line; do emit "current $line"; done <"${request[state]}/current"
   fi
-  [ -e "${request[state]}/last" ] && emit "last $(tr '\n' ' ' <"${request[state]}/last")"
+  if [ -e "${request[state]}/last" ]; then
+    mapfile -t end <"${request[state]}/last"
+    emit "last ${end[*]}"
+  fi
   if load_journal; then
     emit "pending $(journal_value tx)"
   elif [ -e "${request[state]}/pending" ]; then
@@ -71,7 +87,6 @@ has_drifted() { # whether a deployed file, or the record of them, was changed by
       sha=*) damaged=1 ;;
     esac
   done 2>/dev/null <"$record"
-  [ ${#deployed[@]} -eq 0 ] || read_sums "${deployed[@]#* }"
   for line in "${deployed[@]}"; do
     hash=${line%% *} path=${line#* }
     [ "${sums[$path]}" = "$hash" ] || { emit "drift $path"; found=0; }
@@ -83,11 +98,11 @@ has_drifted() { # whether a deployed file, or the record of them, was changed by
 has_found_configuration() { # on a host that was never pushed to: a configuration that sends data, and is not the package's
   local path=${request[watched]}
   [ "${request[kind]}" != docker ] && [ ! -e "${request[state]}/current" ] && [ -s "$path" ] || return
-  [[ " ${request[replaces]:-} " != *" $(sha256_of "$path") "* ]] && ! is_packaged "$path" || return
+  [[ " ${request[replaces]:-} " != *" ${sums[$path]} "* ]] && ! is_packaged "$path" || return
   [ -n "$(settings_in "$path")" ] || return
   # Telegraf does not run without an output.
   grep -Eqs "^[[:space:]]*[]['\" ]*outputs" "$path" "${path%/*}"/telegraf.d/*.conf || return
-  emit "found $(sha256_of "$path")"
+  emit "found ${sums[$path]}"
 }
 
 is_packaged() { # FILE: whether it is the one that Telegraf's package has installed; comments do not count
@@ -98,7 +113,7 @@ is_packaged() { # FILE: whether it is the one that Telegraf's package has instal
     ! dpkg-query -W -f '${Conffiles}\n' telegraf 2>/dev/null | grep -qxF " $1 ${digest%% *}" || return 0
   fi
   command -v rpm >/dev/null &&
-    rpm -q --qf '[%{FILEDIGESTS} %{FILENAMES}\n]' telegraf 2>/dev/null | grep -qxF "$(sha256_of "$1") $1"
+    rpm -q --qf '[%{FILEDIGESTS} %{FILENAMES}\n]' telegraf 2>/dev/null | grep -qxF "${sums[$1]} $1"
 }
 
 settings_in() { sed 's/^[[:space:]]*//; s/[[:space:]]*$//; /^#/d; /^$/d' -- "$1"; } # FILE
@@ -113,18 +128,22 @@ has_unmanaged_variables() { # variables set by somebody else in the environment 
 }
 
 is_deployed() { # whether nothing is to be done: the same content was deployed before, is unchanged, and runs
-  local spec path
-  [ "$(read_value "${request[state]}/current" content)" = "${request[content]}" ] || return
-  [ "$active" = active ] || return
-  for spec in "${files[@]}"; do
-    path=${spec#* * * * }
-    [ "$(sha256_of "$path")" = "$(sed -n "s|^sha=\([0-9a-f]*\) $path\$|\1|p" "${request[state]}/current")" ] || return
+  local path line content
+  local -A recorded=()
+  read_value content "${request[state]}/current" content
+  [ "$content" = "${request[content]}" ] && [ "$active" = active ] || return
+  while IFS= read -r line; do
+    [[ $line != sha=*' /'* ]] || { line=${line#sha=}; recorded[${line#* }]=${line%% *}; }
+  done <"${request[state]}/current"
+  for path in "${files[@]#* * * * }"; do
+    [ "${sums[$path]}" = "${recorded[$path]:-}" ] || return
   done
 }
 
 report_buffer() { # Telegraf names a disk buffer after its output's settings: points in it are never sent with others
-  local folder size
-  [ "$(read_value "${request[state]}/current" output)" != "${request[output]:-}" ] || return 0
+  local folder size output
+  read_value output "${request[state]}/current" output
+  [ "$output" != "${request[output]:-}" ] || return 0
   grep -Eq '^[[:space:]]*buffer_strategy[[:space:]]*=[[:space:]]*"disk' "${request[watched]}" 2>/dev/null || return 0
   folder=$(sed -n 's/^[[:space:]]*buffer_directory[[:space:]]*=[[:space:]]*"\([^"]*\)".*/\1/p' "${request[watched]}" | head -n 1)
   size=$(find "${folder:-/var/lib/telegraf}" -type f -size +0 -printf '%s\n' 2>/dev/null | awk '{ all += $1 } END { print all + 0 }')

@@ -8,13 +8,14 @@ rollback() { # REASON
 }
 
 rollback_locked() { # REASON; with the lock `turn` held, and the journal written or loaded
-  local tx was code=0
+  local tx was deployed code=0
   if [ ! -e "${request[state]}/pending" ]; then
     emit "rolled-back ${1:-}"
     return 0
   fi
   tx=$(journal_value tx) was=$(journal_value was)
-  if [ "$(read_value "${request[state]}/current" tx)" = "$tx" ]; then # committed; only the journal was not closed yet
+  read_value deployed "${request[state]}/current" tx
+  if [ "$deployed" = "$tx" ]; then # committed; only the journal was not closed yet
     close_journal "$tx" committed ''
     emit committed
     return 0
@@ -68,14 +69,15 @@ recover() { # roll back an earlier push that was killed, or cut off by a power f
   [ -e "${request[state]}/pending" ] || { delete_previous_files; return 0; }
   load_journal || return 0 # the probe reports it
   local -A own=()
-  local name
+  local name tx outcome
   for name in "${!request[@]}"; do own[$name]=${request[$name]}; done
   adopt_journal
   rollback "the push was interrupted" >/dev/null
-  [ "$(read_value "${request[state]}/last" outcome)" = committed ] ||
-    emit "recovered $(read_value "${request[state]}/last" tx)"
+  read_value outcome "${request[state]}/last" outcome
+  read_value tx "${request[state]}/last" tx
+  [ "$outcome" = committed ] || emit "recovered $tx"
   exec 8>&-
   for name in "${!own[@]}"; do request[$name]=${own[$name]}; done
-  [ "$(read_value "${request[state]}/last" outcome)" != broken ] ||
+  [ "$outcome" != broken ] ||
     refuse "recover an earlier push was interrupted, and the agent does not start with its previous files"
 }

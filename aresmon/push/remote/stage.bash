@@ -2,26 +2,47 @@
 # This part owns the new files until they are renamed into place: writing them, Telegraf's check, the write test.
 
 stage() {
-  local spec size mode owner hash path target
+  local spec size mode owner path target
+  local -A owned=() paths=()
+  local targets=()
   emit "state stage"
   follow_links
   check_replaceable
   for spec in "${files[@]}"; do
-    read -r size mode owner hash path <<<"$spec"
+    read -r size mode owner _ path <<<"$spec"
     staging_path target "$path"
     staged+=("$target")
-    mkdir -p -m 755 "${path%/*}" 2>/dev/null
-    # dd, since head may read more than the file's bytes: the commands come after them.
-    { timeout 120 dd bs=$((size + !size)) count=$((!!size)) iflag=fullblock status=none >"$target"; } 2>/dev/null ||
+    [ -d "${path%/*}" ] || mkdir -p -m 755 "${path%/*}" 2>/dev/null
+    [[ $mode =~ ^0[0-7]{3}$ ]] || refuse "stage $path: chmod $mode failed"
+    { write_staged "$size" "$mode" "$target"; } 2>/dev/null ||
       refuse "stage $path cannot be written: $(describe_free_space "$target")"
-    if [ "$owner" != - ]; then
-      chown "$owner" "$target" 2>/dev/null ||
-        refuse "stage $path: chown $owner failed: do this user and group exist?"
-    fi
-    chmod "$mode" "$target" || refuse "stage $path: chmod $mode failed"
+    [ "$owner" = - ] || owned[$owner]+=$target$'\n'
+    paths[$owner]=$path
   done
   check_arrived
+  for owner in "${!owned[@]}"; do
+    mapfile -t targets <<<"${owned[$owner]%$'\n'}"
+    chown -- "$owner" "${targets[@]}" 2>/dev/null ||
+      refuse "stage ${paths[$owner]}: chown $owner failed: do this user and group exist?"
+  done
   sync "${staged[@]}" 2>/dev/null || refuse "stage the new files could not be synced to the disk"
+}
+
+write_staged() { # SIZE MODE FILE: from the standard input, and not a byte more: the commands come after the files
+  local mask content is_stale=''
+  [ ! -e "$3" ] || is_stale=1
+  printf -v mask '%o' $((8#666 & ~8#$2))
+  umask "$mask" # the file has its mode from the beginning
+  if [ "${request[plain]:-0}" = 1 ]; then
+    content=''
+    [ "$1" -eq 0 ] || IFS= read -r -t 120 -N "$1" content # what does not arrive is seen by its hash
+    printf '%s' "$content" >"$3"
+  else # bash drops null bytes; head may read more than the file's bytes
+    timeout 120 dd bs=$(($1 + !$1)) count=$((!!$1)) iflag=fullblock status=none >"$3"
+  fi
+  set -- $? "$2" "$3"
+  umask 077
+  [ "$1" -eq 0 ] && { [ -z "$is_stale" ] || chmod "$2" "$3"; }
 }
 
 check_arrived() { # whether each staged file is what was sent
@@ -50,20 +71,30 @@ follow_links() { # a link stays a link: the file behind it is replaced
   done
 }
 
+real_folder() { # VARIABLE FOLDER: the variable gets its path without links
+  local part=$2
+  printf -v "$1" '%s' "$2"
+  while [ -n "$part" ] && [ ! -L "$part" ]; do part=${part%/*}; done
+  [ -z "$part" ] && [[ $2 != *//* && $2/ != */./* && $2/ != */../* ]] || printf -v "$1" '%s' "$(cd -P -- "$2" && pwd)"
+}
+
 check_replaceable() { # no file may be a mount point or, like its folder, immutable: a rename onto it would fail
-  local spec path point attributes existing=()
+  local spec path folder point attributes existing=()
   local -A resolved=()
   for spec in "${files[@]}"; do
     path=${spec#* * * * } path=${linked[$path]:-$path}
     [ ! -e "$path" ] || existing+=("$path")
-    [ ! -d "${path%/*}" ] || { existing+=("${path%/*}"); resolved[$(cd -P -- "${path%/*}" && pwd)/${path##*/}]=$path; }
+    [ -d "${path%/*}" ] || continue
+    existing+=("${path%/*}")
+    real_folder folder "${path%/*}"
+    resolved[$folder/${path##*/}]=$path
   done
   while read -r _ _ _ _ point _; do
     [ -z "${resolved[$point]:-}" ] || refuse "mounted ${resolved[$point]}"
   done </proc/self/mountinfo
   while read -r attributes path; do
     [[ $attributes != *[ia]* ]] || refuse "immutable ${attributes//[^ia]/} $path"
-  done < <(lsattr -d -- "${existing[@]}" 2>/dev/null)
+  done < <(exec lsattr -d -- "${existing[@]}" 2>/dev/null)
 }
 
 check() { # by the agent's own program, as its own user, with every file that it will read
@@ -80,15 +111,15 @@ check() { # by the agent's own program, as its own user, with every file that it
   refuse "check ${output:-the check failed without a message}"
 }
 
-check_systemd() {
-  local included=() authority _staged_environment _staged_configuration
-  authority=$(ca_file)
+check_systemd() { # in a process of its own, which becomes the check
+  local included=() authority='' _staged_environment _staged_configuration
+  [ -z "${request[authority]:-}" ] || authority=$(ca_file)
   staging_path _staged_environment "${request[environment]}"
   staging_path _staged_configuration "${request[watched]}"
   [ -d "${request[watched]%/*}/telegraf.d" ] && included=(--config-directory "${request[watched]%/*}/telegraf.d")
   # The authority is the staged file, since its final name is not there yet.
-  (exec_as_agent "$_staged_environment" "$authority" \
-    timeout 20 telegraf config check --strict-env-handling --config "$_staged_configuration" "${included[@]}")
+  exec_as_agent "$_staged_environment" "$authority" \
+    timeout 20 telegraf config check --strict-env-handling --config "$_staged_configuration" "${included[@]}"
 }
 
 check_docker() { # in a copy of the Compose project

@@ -23,7 +23,7 @@ switch() {
 }
 
 restart() {
-  local output other
+  local output
   emit "state restart"
   was_active=$active
   is_before_restart=''
@@ -38,7 +38,7 @@ restart() {
     rollback "the agent does not start: $output"
     exit 0
   fi
-  if other=$(other_configuration "$pid"); then
+  if reads_other_configuration "$pid"; then
     rollback "the service reads $other, not ${request[watched]}"
     exit 0
   fi
@@ -101,7 +101,7 @@ commit() {
     emit "rolled-back the watchdog was first"
     exit 0
   fi
-  read_agent
+  [ "${request[verify]:-1}" != 1 ] || read_agent # otherwise it was read a moment ago
   if [ "$active" != active ] || [ "$pid" != "$was" ]; then
     report_log "$was" 60
     rollback_locked "the agent did not keep running"
