@@ -72,17 +72,19 @@ CPU_READER = (
 )
 _READER_MARGIN = 0.3  # seconds that its start takes at least
 _READER_LATEST = 1.0  # seconds before a reading
+_READER_LONGEST = 300.0  # seconds of an interval for which it is run
 _READER_ENDS = 3.0  # seconds after that reading
 
 
 def cpu_reader(text: str, environment: Mapping[str, str] = {}) -> str:
-    """`CPU_READER`, or nothing if its points would not be what the agent's are, or it would write to the agent's files.
+    """`CPU_READER`, or nothing: if its points would not be what the agent's are, if it would write to the files of the
+    agent, or if it would run for longer than some minutes.
 
     Inputs with settings of their own for when they read, and those that also return the CPU's counters, are left alone.
     """
     found, times = tables.of(text, environment), read(text, environment)
     settings, inputs = found.agent.read if found.agent else {}, list(found.plugins("inputs", "cpu"))
-    is_plain = times == ReadingTimes(lint.read_timing(text, environment).interval)
+    is_plain = times == ReadingTimes(lint.read_timing(text, environment).interval) and times.interval <= _READER_LONGEST
     own = ("interval", "precision", "collection_jitter", "collection_offset", "collect_cpu_time")
     tables_with_files = [settings, *(one.read for one in found.plugins("outputs"))]
     has_files = any("statefile" in one or one.get("buffer_strategy") == "disk" for one in tables_with_files)

@@ -87,6 +87,7 @@ def test_the_usage_of_the_cpu_is_read_by_a_second_telegraf_until_the_agent_has_r
         "[[inputs.mem]]\n",
         "[agent]\nround_interval = false\n" + CPU,
         '[agent]\ninterval = "1s"\n' + CPU,
+        '[agent]\ninterval = "10m"\n' + CPU,
         '[agent]\ncollection_offset = "2s"\n' + CPU,
         '[agent]\ncollection_jitter = "1s"\n' + CPU,
         '[agent]\nstatefile = "/var/lib/telegraf/state"\n' + CPU,
