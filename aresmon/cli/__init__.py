@@ -1,6 +1,6 @@
 """The command line: one file a group of commands, and what they print.
 
 Public: main.main().
-Imports: topology, terminal, doctor, push, backup, upgrade, stack, influxdb, grafana, agents, site, render, engine,
-  config, ssh, system.
+Imports: topology, report, terminal, doctor, push, backup, upgrade, stack, influxdb, grafana, agents, site, render,
+  engine, config, ssh, system.
 """

@@ -211,6 +211,20 @@ class Grafana:
         data = require_mapping(self._send("GET", "/api/prometheus/grafana/api/v1/rules")).get("data")
         return require_rows(require_mapping(data).get("groups", []))
 
+    def alert_changes(self, start: float, end: float) -> Iterator[dict[str, Any]]:
+        """The changes of alerts' states between two times in seconds since 1970, the newest first: `time` in
+        milliseconds, `newState`, `prevState`, and `text` with the rule's title and the labels."""
+        until, known = int(end * 1000), set[int]()
+        while True:
+            query = {"type": "alert", "from": int(start * 1000), "to": until, "limit": _PAGE}
+            rows = require_rows(self._send("GET", "/api/annotations", query=query))
+            fresh = [row for row in rows if row["id"] not in known]
+            yield from fresh
+            if len(rows) < _PAGE or not fresh:
+                return
+            known |= {row["id"] for row in fresh}
+            until = min(int(row["time"]) for row in fresh)
+
     def try_receivers(
         self, receivers: Sequence[Mapping[str, Any]], alert: Mapping[str, Mapping[str, str]]
     ) -> list[dict[str, Any]]:

@@ -192,6 +192,13 @@ def _rules(asked: Asked) -> Any:
     return {"status": "success", "data": {"groups": asked.state.rules}}
 
 
+def _annotations(asked: Asked) -> Any:
+    """Those of a time, the newest first, as far as the limit goes; both ends of the time belong to it."""
+    start, end = (int(asked.query[name]) for name in ("from", "to"))
+    found = [one for one in asked.state.annotations if start <= one["time"] <= end]
+    return sorted(found, key=lambda one: -int(one["time"]))[: int(asked.query["limit"])]
+
+
 def _try_receivers(asked: Asked) -> Any:
     receivers = [
         {
@@ -242,6 +249,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/dashboards/uid/{uid}"): Route(_dashboard, "Viewer"),
     ("POST", "/dashboards/db"): Route(_save, "Editor"),
     ("GET", "/prometheus/grafana/api/v1/rules"): Route(_rules, "Viewer"),
+    ("GET", "/annotations"): Route(_annotations, "Viewer"),
     ("POST", "/alertmanager/grafana/config/api/v1/receivers/test"): Route(_try_receivers, "Editor"),
     ("POST", "/alertmanager/grafana/config/api/v1/templates/test"): Route(_rendered, "Editor"),
     ("POST", "/admin/provisioning/dashboards/reload"): Route(_reloaded("dashboards")),

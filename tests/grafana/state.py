@@ -54,6 +54,7 @@ class State:
     folders: dict[str, dict[str, Any]] = field(default_factory=dict)
     dashboards: dict[str, dict[str, Any]] = field(default_factory=dict)
     rules: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
     wrong: dict[str, list[float]] = field(default_factory=dict)
     last: int = 0
     refused: int = 0

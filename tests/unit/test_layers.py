@@ -21,7 +21,7 @@ FLOORS = [  # the lowest first; packages of one floor do not import each other
     ["stack", "monitoring"],
     ["push", "backup", "upgrade"],
     ["doctor", "terminal"],
-    ["topology"],
+    ["topology", "report"],
     ["cli"],
 ]
 FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}

@@ -16,7 +16,20 @@ from aresmon.cli import main
 
 METAVARS = {
     *("ADDRESS", "ARCHIVE", "COLLECTORS", "FILE", "FOLDER", "HOST", "KIND", "LINES", "LOGIN", "MEASUREMENT", "N"),
-    *("NAME", "NAME=VALUE", "PART", "POLICY", "PROXY", "RELEASE", "ROLE", "SECONDS", "SECRET", "SERVICE", "SITE"),
+    *(
+        "MONTH",
+        "NAME",
+        "NAME=VALUE",
+        "PART",
+        "POLICY",
+        "PROXY",
+        "RELEASE",
+        "ROLE",
+        "SECONDS",
+        "SECRET",
+        "SERVICE",
+        "SITE",
+    ),
     *("TEXT", "TIME", "UID", "USER@HOST"),
 }
 COMPLETION = {"install_completion", "show_completion", "help"}
