@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -12,11 +14,13 @@ import typer
 from aresmon.cli import completion
 from aresmon.cli.common import the_console, the_project, the_stack, until_interrupted
 from aresmon.cli.options import Json
-from aresmon.system.errors import AresmonError
+from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
     from aresmon.influxdb.client import InfluxDB, Series
     from aresmon.site.project import Project
+    from aresmon.terminal.feed import Feed, Snapshot, Wanted
+    from aresmon.terminal.state import ScreenState
 
 
 _WITHIN = 30.0  # seconds for an answer
@@ -48,32 +52,57 @@ def top(
 
     Exit code of --once and --json: 5 if a host is silent or an alert fires.
     """
-    from aresmon.terminal import once as terminal_once
     from aresmon.terminal.feed import Feed, Wanted
-    from aresmon.terminal.screen import Screen
     from aresmon.terminal.state import ScreenState
 
     project = the_project()
     _check_host(project, host)
-    site, screen = project.config.site, Screen(ascii_only=ascii_only)
     fleet = ScreenState()
     view = ScreenState(page="host", host=host, span=1, under=(fleet,)) if host else fleet
-    with DatabaseLink(lambda: _database(project)) as source:
-        feed = Feed(project.config, project.views, source.ask)
-        if screen.is_interactive and not (once or as_json):
-            from aresmon.terminal import live
-
-            with until_interrupted():
-                live.run(feed, screen, view, site=site, interval=interval)
+    with DatabaseLink(lambda: _database(project)) as link:
+        feed = Feed(project.config, project.views, link.ask)
+        wanted = Wanted(view.seconds, host)
+        if not (once or as_json) and _is_terminal():
+            _show(project, feed, wanted, view, ascii_only=ascii_only, interval=interval)
             return
-        data = feed.read(Wanted(view.seconds, host), time.time())
+        data = feed.read(wanted, time.time())
     if data.problem:
         raise AresmonError(data.problem, hint=data.hint)
+    raise typer.Exit(_print(project, data, view, as_json=as_json, ascii_only=ascii_only))
+
+
+def _show(
+    project: Project, feed: Feed, wanted: Wanted, view: ScreenState, *, ascii_only: bool, interval: float
+) -> None:
+    from aresmon.terminal.reader import Reader
+
+    reader = Reader(feed, wanted, interval)
+    reader.start()
+    # The database works on its answer while the rest is loaded.
+    from aresmon.terminal import live
+    from aresmon.terminal.screen import Screen
+
+    with until_interrupted():
+        live.run(reader, Screen(ascii_only=ascii_only), view, site=project.config.site)
+
+
+def _print(project: Project, data: Snapshot, view: ScreenState, *, as_json: bool, ascii_only: bool) -> ExitCode:
+    from aresmon.terminal import once as terminal_once
+    from aresmon.terminal.screen import Screen
+
+    site = project.config.site
     if as_json:
         the_console().data(terminal_once.as_json(data, site=site))
     else:
+        screen = Screen(ascii_only=ascii_only)
         screen.print(terminal_once.lines(view, data, screen.size.columns, screen.glyphs, site=site))
-    raise typer.Exit(terminal_once.exit_code(data))
+    return terminal_once.exit_code(data)
+
+
+def _is_terminal() -> bool:
+    """Whether somebody sits at a terminal that can show more than lines."""
+    is_dumb = os.environ.get("TERM", "dumb").lower() in ("dumb", "unknown")
+    return sys.stdin.isatty() and sys.stdout.isatty() and not is_dumb
 
 
 def _check_host(project: Project, host: str) -> None:

@@ -28,11 +28,6 @@ class Screen:
         self._ascii_only = ascii_only
 
     @property
-    def is_interactive(self) -> bool:
-        """Whether somebody sits at a terminal that can show more than lines."""
-        return sys.stdin.isatty() and self.console.is_terminal and not self.console.is_dumb_terminal
-
-    @property
     def size(self) -> Size:
         """The size now. Without a terminal, `COLUMNS` or 80."""
         return Size(self.console.width, self.console.height)

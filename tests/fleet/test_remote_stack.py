@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.fleet.engines import docker_mounts, use_docker
 from tests.fleet.keys import Key
 from tests.fleet.operators import Operator, new_operator
 from tests.fleet.servers import Server, joined
+from tests.harness.terminal import Terminal
 
 
 @pytest.fixture
@@ -103,6 +105,22 @@ def test_a_host_that_is_blocked_on_the_server_is_let_in_by_nothing_from_elsewher
     assert (lewi.read("/etc/default/telegraf"), fleet_site.secret("agent-lewi")) == (live, secret)
     assert not (fleet_site.state / "secrets" / "agent-lewi~next").exists()
     assert workstation.run("push-config", "lewi", env=traveller.env()).code == 0
+
+
+def test_the_terminal_view_shows_the_hosts_from_elsewhere(workstation: Site, traveller: Operator, lewi: Server) -> None:
+    assert workstation.run("push-config", "lewi", env=traveller.env()).code == 0
+
+    shown = json.loads(workstation.run("top", "lewi", "--json", env=traveller.env()).out)
+    terminal = Terminal([sys.executable, "-m", "aresmon", "-C", str(workstation.folder), "top"], env=traveller.env())
+    try:
+        terminal.wait_for("lewi ")
+        terminal.press("q")
+        assert terminal.end() == 0
+    finally:
+        terminal.close()
+
+    assert next(host["age"] for host in shown["hosts"] if host["host"] == "lewi") < 60
+    assert [one["alert"] for one in shown["alerts"] if one["host"] == "lewi" and one["alert"] == "agent-silent"] == []
 
 
 def test_status_logs_history_and_drift_tell_the_same_from_elsewhere(

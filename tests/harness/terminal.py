@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.unit.conftest import REPOSITORY
 
@@ -21,11 +21,11 @@ _PATIENCE = 30.0
 class Terminal:
     """A terminal, and the program in it."""
 
-    def __init__(self, argv: Sequence[str], *, columns: int = 80, rows: int = 24, **environment: str) -> None:
+    def __init__(self, argv: Sequence[str], *, columns: int = 80, rows: int = 24, env: Mapping[str, str] = {}) -> None:
         self.fd, inner = pty.openpty()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(inner)
-        variables = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(REPOSITORY), **environment}
+        variables = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(REPOSITORY), **env}
         self.process = subprocess.Popen(
             argv, stdin=inner, stdout=inner, stderr=inner, env=variables, start_new_session=True, cwd=REPOSITORY
         )
@@ -48,9 +48,9 @@ class Terminal:
         self.wait_until(lambda: text in self.screen)
         return self.screen
 
-    def wait_until(self, holds: Callable[[], bool]) -> None:
+    def wait_until(self, holds: Callable[[], bool], *, within: float = _PATIENCE) -> None:
         """Read until this holds."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + within
         while not holds():
             assert time.monotonic() < end, self.output[-3000:]
             self._read()

@@ -12,6 +12,7 @@ from aresmon.influxdb.client import Series
 from aresmon.system import signals
 from aresmon.terminal import live
 from aresmon.terminal.feed import Feed
+from aresmon.terminal.reader import Reader
 from aresmon.terminal.screen import Screen
 from aresmon.terminal.state import ScreenState
 from tests.unit.terminal import test_feed
@@ -25,7 +26,9 @@ def main(away: Path) -> None:
         database.is_away = away.exists()
         return database(texts)
 
-    live.run(Feed(known.config, known.views, ask), Screen(), ScreenState(), site="ares", interval=0.2)
+    reader = Reader(Feed(known.config, known.views, ask), live.wanted(ScreenState()), 0.2)
+    reader.start()
+    live.run(reader, Screen(), ScreenState(), site="ares")
 
 
 if __name__ == "__main__":

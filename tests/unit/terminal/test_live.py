@@ -110,7 +110,7 @@ def test_it_begins_without_a_database_too(away: Path) -> None:
 
 
 def test_without_colours_there_are_none(away: Path) -> None:
-    terminal = Terminal([sys.executable, "-m", "tests.unit.terminal.play", str(away)], NO_COLOR="1")
+    terminal = Terminal([sys.executable, "-m", "tests.unit.terminal.play", str(away)], env={"NO_COLOR": "1"})
     terminal.wait_for("biere    ok")
     terminal.press("q")
 
