@@ -19,7 +19,7 @@ from aresmon.render.grafana.queries import Target
 
 MANY = 30
 """Hosts from which the busiest ones are listed besides."""
-_TALLEST = 24
+_FIRST_SCREEN = 23  # rows of the grid that a window of 1000 pixels shows
 _SOURCE = {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE}
 _COUNTED = f'SELECT count("uid") AS "known" FROM "forever"."{HOSTS}" GROUP BY "{HOST}"'
 
@@ -28,10 +28,12 @@ def overview_panels(views: Sequence[View], *, hosts: int) -> Iterator[Placed]:
     """How many hosts there are and how many fire, what fires, then each host."""
     for panel in _counts():
         yield Placed(panel, 6, 3)
-    tall = 5 if hosts <= 3 else 7 if hosts <= MANY else 8
+    tall = 5 if hosts <= 3 else 6
     yield Placed(_firing("Critical alerts", '{severity="critical"}'), 12, tall)
     yield Placed(_firing("Other alerts", '{severity!="critical"}'), 12, tall)
-    yield Placed(host_table(columns_of(views), hosts), 24, min(max(-(-(36 * hosts + 84) // 38) + 1, 6), _TALLEST))
+    # A row of the table has 36 pixels, and its heading and frame 84; more hosts are scrolled to, or on other pages.
+    rows = -(-(36 * hosts + 84) // 38) + 1
+    yield Placed(host_table(columns_of(views), hosts), 24, min(max(rows, 6), _FIRST_SCREEN - 3 - tall))
 
 
 def top_panels(views: Sequence[View]) -> Iterator[Placed]:

@@ -11,10 +11,12 @@ import yaml
 
 from aresmon.render.grafana.dashboards import PATH, dashboards
 from aresmon.render.grafana.fleet_table import MOST_WITH_GAUGES, MOST_WITH_TRENDS
+from tests.grafana import schema
 from tests.unit.conftest import SHIPPED, VIEWS, load
+from tests.unit.dashboard_lint import FIRST_SCREEN, LINT
+from tests.unit.dashboard_rules import RULES
 
-SCREEN, WIDEST = 31, 1400
-"""Rows of 38 pixels from the first line to the end of the table, of which the table scrolls or has pages; pixels."""
+WIDEST = 1400  # pixels
 
 
 def fleet(size: int) -> Any:
@@ -82,15 +84,26 @@ def test_no_value_of_a_silent_host_is_asked_for() -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_it_is_one_screen(size: int) -> None:
     table = panel("Hosts", size)["gridPos"]
-    before = [one["gridPos"] for one in PAGES[size]["panels"] if one["gridPos"]["y"] < table["y"]]
 
-    assert table["y"] == max(one["y"] + one["h"] for one in before) <= 11
-    assert table["h"] <= 24
-    needed = math.ceil((36 * size + 84) / 38)
-    assert table["h"] >= min(needed, 24)
+    assert table["y"] + table["h"] <= FIRST_SCREEN
+    assert table["h"] >= min(math.ceil((36 * size + 84) / 38), 14)
     assert panel("Hosts", size)["options"]["footer"]["enablePagination"] == (size > MOST_WITH_GAUGES)
     tops = {"Busiest processors", "Fullest disks"} & {one["title"] for one in PAGES[size]["panels"]}
     assert bool(tops) == (size > 30)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_it_is_as_grafana_has_it_and_as_people_want_it(size: int) -> None:
+    assert schema.problems(PAGES[size]) == []
+    assert [told for rule in (*RULES, *LINT) for told in rule(PAGES[size])] == []
+
+
+def test_the_busiest_hosts_are_ten_by_name_the_worst_first() -> None:
+    busiest = panel("Busiest processors", 300)
+
+    assert busiest["targets"][0]["query"].startswith('SELECT top("CPU", "host", 10) AS "CPU" FROM (SELECT mean(')
+    assert busiest["transformations"][0]["options"]["sort"] == [{"field": "CPU", "desc": True}]
+    assert busiest["options"]["reduceOptions"]["values"]
 
 
 @pytest.mark.parametrize("size", SIZES)
