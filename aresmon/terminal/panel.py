@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from aresmon.config.views import Panel
+from aresmon.config.views import Panel, TableColumn
 from aresmon.monitoring.host_panels import NamedCurve, PanelReading
 from aresmon.monitoring.values import format_value
 from aresmon.terminal import graph
@@ -16,6 +16,9 @@ _MOST_CURVES = 10
 """More curves in one graph cannot be told apart: those with the greatest values are shown."""
 _STATE_STYLES = {"green": "", "red": "critical", "orange": "warning", "yellow": "warning", "blue": "information"}
 _NAME, _VALUE = 24, 10
+
+_Rows = dict[tuple[str, ...], dict[str, float | None]]
+"""Values by tags, then by series."""
 
 
 _BELOW = {"out", "written"}
@@ -172,20 +175,40 @@ def _bars(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]
 
 
 def _table(reading: PanelReading, columns: int) -> Iterator[Line]:
-    """One row for each set of tags, one column for each series."""
-    titles = list(dict.fromkeys(one.name for one in reading.curves))
-    rows: dict[tuple[str, ...], dict[str, float | None]] = {}
+    """One row for each set of tags, one column for each series, in the order of the panel's columns."""
+    looks = {column.of: column for column in reading.panel.columns}
+    found = dict.fromkeys(one.name for one in reading.curves)
+    names = [*(of for of in looks if of in found), *(one for one in found if one not in looks)]
+    rows: _Rows = {}
     for one in reading.curves:
         rows.setdefault(one.tags, {})[one.name] = one.last
     name = min(max((len(" ".join(tags)) for tags in rows), default=0), _NAME)
+    titles = [looks[one].title if one in looks and looks[one].title else one for one in names]
     yield line((fit("", name) + "".join(f" {fit(one, _VALUE + 4, right=True)}" for one in titles), "heading"))
-    for tags, values in rows.items():
-        cells = "".join(f" {fit(_cell(values.get(one), one, reading.panel), _VALUE + 4, right=True)}" for one in titles)
-        yield line(fit(" ".join(tags), name) + cells)
+    for tags, values in _sorted(rows, reading.panel):
+        cells = (_cell(values.get(one), one, looks.get(one), reading.panel) for one in names)
+        yield line(fit(" ".join(tags), name) + "".join(f" {fit(cell, _VALUE + 4, right=True)}" for cell in cells))
 
 
-def _cell(value: float | None, title: str, panel: Panel) -> str:
-    return format_value(value, "percent" if title.endswith("%") else panel.unit, panel.decimals)
+def _sorted(rows: _Rows, panel: Panel) -> list[tuple[tuple[str, ...], dict[str, float | None]]]:
+    """The rows as the panel sorts them; those without a value come last."""
+    several = list(rows.items())
+    names = {column.title or column.of: column.of for column in panel.columns}
+    for title, is_falling in reversed(panel.sort):
+        keys = {tags: _key(values.get(names.get(title, title)), is_falling=is_falling) for tags, values in several}
+        several.sort(key=lambda row: keys[row[0]])
+    return several
+
+
+def _key(value: float | None, *, is_falling: bool) -> tuple[bool, float]:
+    return value is None, 0 if value is None else -value if is_falling else value
+
+
+def _cell(value: float | None, name: str, look: TableColumn | None, panel: Panel) -> str:
+    if look is not None:
+        decimals = panel.decimals if look.decimals is None else look.decimals
+        return format_value(value, look.unit or panel.unit, decimals)
+    return format_value(value, "percent" if name.endswith("%") else panel.unit, panel.decimals)
 
 
 def _states(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]:

@@ -1,0 +1,50 @@
+"""A panel that is a table, in characters: the columns, units and order that its view gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aresmon.config.views import Panel, SeriesSpec, TableColumn
+from aresmon.monitoring.curves import Window
+from aresmon.monitoring.host_panels import NamedCurve, PanelReading
+from aresmon.terminal import panel as terminal_panel
+from aresmon.terminal.text import UNICODE, plain
+
+FILESYSTEMS = Panel(
+    *("Filesystems", "table", "none", "How full each filesystem is."),
+    series=(SeriesSpec("disk", "free"), SeriesSpec("disk", "used_percent")),
+    columns=(
+        TableColumn("path", "Mount point"),
+        TableColumn("Used", unit="percent", decimals=0),
+        TableColumn("Free", "Left", unit="bytes"),
+    ),
+    sort=(("Used", True),),
+)
+WINDOW = Window(1000, 1120, 30, "raw")
+
+
+def curve(name: str, path: str, value: float | None) -> NamedCurve:
+    return NamedCurve(name, (path,), (value,))
+
+
+def drawn(panel: Panel) -> list[list[str]]:
+    """The words of each line below the title."""
+    curves = (
+        *(curve("Free", path, value) for path, value in (("/", 3e9), ("/srv", 2e6), ("/new", None))),
+        *(curve("Used", path, value) for path, value in (("/", 41.2), ("/srv", 97.6), ("/new", None))),
+    )
+    lines = terminal_panel.draw(PanelReading(panel, WINDOW, curves), 60, 5, UNICODE)
+    return [plain(one).split() for one in lines[1:]]
+
+
+def test_a_table_has_the_columns_of_its_view_and_is_sorted_as_it_says() -> None:
+    assert drawn(FILESYSTEMS) == [
+        ["Used", "Left"],
+        ["/srv", "98", "%", "1.91", "MiB"],
+        ["/", "41", "%", "2.79", "GiB"],
+        ["/new", "-", "-"],
+    ]
+
+
+def test_a_table_without_columns_has_its_series_in_their_order() -> None:
+    assert drawn(replace(FILESYSTEMS, columns=(), sort=()))[0] == ["Free", "Used"]
