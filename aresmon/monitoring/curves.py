@@ -11,7 +11,7 @@ from typing import Any
 from aresmon.config.views import Condition, SeriesSpec
 from aresmon.influxdb.client import Series
 from aresmon.influxdb.downsampling import SERVED_SPANS, TIERS
-from aresmon.monitoring.expressions import Labels, Numbers, calculate
+from aresmon.monitoring.expressions import Labels, Numbers, UnknownExpressionError, calculate
 from aresmon.render.grafana import queries
 from aresmon.render.grafana.queries import Scope, Target
 
@@ -158,7 +158,8 @@ class Questions:
 
 
 def _combined(expression: str, parts: Mapping[str, Curves]) -> Curves:
-    """What a formula makes of curves, at each time that all of them have."""
+    """What a formula makes of curves, at each time that all of them have; nothing, if it uses what only Grafana
+    knows."""
     times = sorted({at for curves in parts.values() for curve in curves.values() for at in curve})
     found: Curves = {}
     for at in times:
@@ -166,6 +167,10 @@ def _combined(expression: str, parts: Mapping[str, Curves]) -> Curves:
             ref: {labels: curve[at] for labels, curve in curves.items() if at in curve} for ref, curves in parts.items()
         }
         if all(known.values()):
-            for labels, value in calculate(expression, known).items():
+            try:
+                values = calculate(expression, known)
+            except UnknownExpressionError:
+                return {}
+            for labels, value in values.items():
                 found.setdefault(labels, {})[at] = value
     return found

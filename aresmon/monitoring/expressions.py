@@ -69,6 +69,10 @@ def _atom(tokens: list[str], known: Mapping[str, Numbers]) -> Numbers | float:
             raise UnknownExpressionError("a bracket is not closed")
         del tokens[0]
         return inner
+    if word == "-":
+        return _joined("*", -1.0, _atom(tokens, known))
+    if word == "!":
+        return _joined("==", 0.0, _atom(tokens, known))
     if word.startswith("$"):
         if word[1:] not in known:
             raise UnknownExpressionError(word)
