@@ -12,7 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from aresmon.agents import lint, migration, tables
+from aresmon.agents import deprecations, lint, migration, tables
+from aresmon.agents.deprecations import Deprecation
 from aresmon.agents.tables import LintFinding
 from aresmon.config import package_data, telegraf_text, telegraf_toml
 from aresmon.config.collectors import Catalogue
@@ -43,7 +44,7 @@ def check(
 
     Raises AresmonError with Telegraf's message if it rejects the configuration.
     """
-    message = _rejection(engine, image, configuration, variables, project)
+    message, _ = _check(engine, image, configuration, variables, project)
     if message:
         raise AresmonError(
             f"{host}: Telegraf rejects the configuration: {_shorten(message)}",
@@ -52,8 +53,10 @@ def check(
         )
 
 
-def _rejection(engine: Engine, image: str, configuration: bytes, variables: Mapping[str, str], project: str) -> str:
-    """Telegraf's message if it rejects the configuration, else an empty string."""
+def _check(
+    engine: Engine, image: str, configuration: bytes, variables: Mapping[str, str], project: str
+) -> tuple[str, list[Deprecation]]:
+    """Telegraf's message if it rejects the configuration, else an empty string; and what it calls deprecated."""
     environment = {name: "" if name == "ARESMON_CA" else value for name, value in variables.items()}
     code, output = engine.run_once(
         image,
@@ -62,8 +65,10 @@ def _rejection(engine: Engine, image: str, configuration: bytes, variables: Mapp
         environment=[f"{name}={value}" for name, value in environment.items()],
         project=project,
     )
-    match = _ANSWER.search(output)
-    return "" if code == 0 else (match["message"] if match else output)
+    said = deprecations.without_notices(output)
+    match = _ANSWER.search(said)
+    message = "" if code == 0 else (match["message"] if match else said)
+    return message, list(deprecations.logged(output))
 
 
 def _shorten(message: str) -> str:
@@ -159,17 +164,23 @@ class _ImageTelegraf:
         return frozenset(output.split())
 
     def check(self, host: Host, body: str) -> tuple[list[LintFinding], list[LintFinding]]:
-        """All that Telegraf rejects in a host's configuration, and warnings about what could not be checked.
+        """All that Telegraf rejects in a host's configuration, and warnings about what is deprecated or not checked.
 
-        On a systemd host another Telegraf runs. What only an image that was built here lacks is left out of its check.
+        On a systemd host another Telegraf runs. A plug-in that this image lacks, because it was built here or is of
+        another version, is left out of the check.
         """
         found = tables.of(body, {})
-        is_other = host.agent == "systemd" and self.image == images.pins(self.config)["telegraf"].build
+        is_other = host.agent == "systemd"
+        is_lean = is_other and self.image == images.pins(self.config)["telegraf"].build
         lacking = _lacking(found, self.plugins) if is_other else {}
-        left, rejected = telegraf_toml.without(body, lacking), list[LintFinding]()
-        while message := self._rejection(host, left):
+        left, rejected, old = telegraf_toml.without(body, lacking), list[LintFinding](), dict[Deprecation, None]()
+        while True:
+            message, notices = self._check(host, left)
+            old |= dict.fromkeys(notices)
+            if not message:
+                break
             one = _Rejection.of(message, found)
-            if is_other and one.is_start and one.plugin:
+            if is_lean and one.is_start and one.plugin:
                 lacking[one.plugin] = f"cannot start it: {one.text}"
             else:
                 rejected.append(LintFinding(f"Telegraf rejects the configuration: {one.text}", one.line))
@@ -177,18 +188,30 @@ class _ImageTelegraf:
             former, left = left, one.without(left)
             if left == former:
                 break
+        version = self.image.rpartition(":")[2]
+        built = ", which was built here," if is_lean else ""
         return rejected, [
-            LintFinding(
-                f"{kind}.{name} was not checked: the image {self.image}, which was built here, {what}. The host's own "
-                "Telegraf checks it at the push",
-                next(found.plugins(kind, name)).line(),
-            )
-            for (kind, name), what in lacking.items()
+            *(LintFinding(one.text, _line(one, found)) for one in old if one.is_near(version)),
+            *(
+                LintFinding(
+                    f"{kind}.{name} was not checked: the image {self.image}{built} {what}. The host's own Telegraf "
+                    "checks it at the push",
+                    next(found.plugins(kind, name)).line(),
+                )
+                for (kind, name), what in lacking.items()
+            ),
         ]
 
-    def _rejection(self, host: Host, body: str) -> str:
+    def _check(self, host: Host, body: str) -> tuple[str, list[Deprecation]]:
         variables = {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, self.config)
-        return _rejection(self.engine, self.image, body.encode(), variables, self.config.site)
+        return _check(self.engine, self.image, body.encode(), variables, self.config.site)
+
+
+def _line(old: Deprecation, found: tables.Configuration) -> int:
+    """Where a deprecated setting is."""
+    kind, _, name = old.plugin.partition(".")
+    several = list(found.plugins(kind, name)) if name else [found.agent] if found.agent else []
+    return next((one.line(old.setting) for one in several if not old.setting or old.setting in one.written), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,8 @@ class _Push:
                 self.refused = message
             case "unchanged" | "committed" | "rolled-back" | "broken":
                 self.end = message
+            case "deprecated":
+                self.notes.extend(push_result.describe_deprecated(message.rest, self.survey.facts.get("version", "")))
             case _:
                 self.notes.extend(push_result.describe_note(message))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from aresmon.agents import deprecations
 from aresmon.push.protocol import AgentPaths, HostMessage, HostSurvey, PushOrder
 
 
@@ -244,6 +245,13 @@ def describe_note(message: HostMessage) -> Iterator[str]:
             yield f"an interrupted push ({message.rest}) was rolled back first"
         case "lock-broken":
             yield f"the lock of {message.rest or 'somebody'} was taken over"
+
+
+def describe_deprecated(notice: str, version: str) -> Iterator[str]:
+    """Describe what the host's Telegraf, of this version, calls deprecated, if that may soon matter."""
+    found = deprecations.parse(notice)
+    if found is not None and found.is_near(version):
+        yield found.text
 
 
 def survey_notes(found: HostSurvey) -> Iterator[str]:

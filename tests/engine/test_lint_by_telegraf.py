@@ -5,6 +5,7 @@ Telegraf runs as a program, without an engine. Where it sends to, a stand-in of 
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import re
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from aresmon.agents import lint
+from aresmon.agents import deprecations, lint
 from aresmon.config import collectors, package_data, telegraf_text, telegraf_toml
 from aresmon.config.model import load
 from aresmon.config.telegraf_text import MissingVariableError
@@ -299,3 +300,31 @@ def test_a_telegraf_that_is_built_here_migrates_old_settings(agent: Telegraf) ->
     assert done.code == 0, done
     assert "fieldinclude" in migrated, migrated
     assert "mount_points = " in migrated
+
+
+# Deprecations -------------------------------------------------------------------------------------------------
+
+
+def test_telegraf_calls_nothing_deprecated_that_aresmon_generates(agent: Telegraf) -> None:
+    """Each version of Telegraf removes what an earlier one called deprecated, and hosts run several versions."""
+    host = dataclasses.replace(LEWI, collect=("system", "disk", "diskio", "net", "docker"))
+    environment = lint.environment(host, FLEET) | {"ARESMON_URL": agent.url, "ARESMON_CA": "", "PATH": "/usr/bin:/bin"}
+    text = telegraf.with_config_id(telegraf.configuration(host, SHIPPED, FRAME), MARK, FRAME)
+
+    done = agent.run("--test", text=text, environment=environment)
+
+    assert "Starting Telegraf" in done.err, done
+    assert [line for line in done.err.splitlines() if "eprecat" in line or "skip_processors" in line] == []
+
+
+def test_what_telegraf_calls_deprecated_is_understood(agent: Telegraf) -> None:
+    text = (
+        "[agent]\n  snmp_translator = 'netsnmp'\n[[inputs.mem]]\n  fieldpass = ['used']\n"
+        "[[inputs.exec]]\n  commands = ['x --token s3cret']\n  data_format = 'influx'\n"
+    )
+
+    done = agent.run("config", "check", "--strict-env-handling", text=text, environment={})
+
+    found = {(one.plugin, one.setting): one.text for one in deprecations.logged(done.err)}
+    assert set(found) == {("agent", "snmp_translator"), ("inputs.mem", "fieldpass"), ("inputs.exec", "command")}
+    assert "s3cret" not in "".join(found.values())

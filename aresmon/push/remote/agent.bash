@@ -97,6 +97,7 @@ exec_as_agent() { # ENVIRONMENT AUTHORITY COMMAND…: as the service's user, wit
 }
 
 report_log() { # ID SECONDS: the errors of this start of the agent: the first, which is often the cause, and the last
+  # From the version on that was to remove a setting, Telegraf logs an error for it and still takes it.
   if [ "${request[kind]}" = docker ]; then
     docker logs --tail 40 "$1" 2>&1
   else
@@ -105,7 +106,8 @@ report_log() { # ID SECONDS: the errors of this start of the agent: the first, w
     else
       journalctl -u telegraf --since "-${2:-60}s" -n 60 -o cat --no-pager 2>/dev/null
     fi
-  fi | grep -E ' E! |[Ee]rror|panic' | sed '1!{$!d}' | while IFS= read -r line; do emit "log ${line:0:400}"; done
+  fi | grep -E ' E! |[Ee]rror|panic' | grep -v 'E! DeprecationError' | sed '1!{$!d}' |
+    while IFS= read -r line; do emit "log ${line:0:400}"; done
 }
 
 other='' # what Telegraf reads instead of the deployed configuration

@@ -106,9 +106,18 @@ check() { # by the agent's own program, as its own user, with every file that it
   if [ "${request[kind]}" = docker ]; then output=$(check_docker 2>&1); else output=$(check_systemd 2>&1); fi
   code=$?
   check_took=$((${EPOCHREALTIME/[.,]/} - began))
-  [ $code -eq 0 ] && return
+  if [ $code -eq 0 ]; then
+    [[ $output != *Deprecation* ]] || report_deprecated "$output"
+    return
+  fi
   output=$(printf '%s' "$output" | tail -n 4 | tr '\n' ' ')
   refuse "check ${output:-the check failed without a message}"
+}
+
+report_deprecated() { # OUTPUT; without the values of settings, which may be secret
+  printf '%s\n' "$1" | sed -n 's/^.*[EW]! Deprecation[A-Za-z]*: //p' |
+    sed 's/^Value .* for option \(.* will be removed in [^:]*\).*/Value for option \1/' | head -n 10 |
+    while IFS= read -r line; do emit "deprecated ${line:0:400}"; done
 }
 
 check_systemd() { # in a process of its own, which becomes the check

@@ -143,7 +143,7 @@ def test_what_only_the_built_image_lacks_is_warned_of_for_a_systemd_host(tmp_pat
     ("name", "more", "image"),
     [
         ("ronflex", "", BUILT),  # its container is of this image
-        ("lewi", "", "telegraf:1.39.3"),  # the publisher's has every plug-in
+        ("lewi", "", "telegraf:1.39.3"),  # the publisher's has every program
         ("lewi", "[[inputs.cpus]]\n", BUILT),  # no Telegraf has it
         ("lewi", "[[inputs.cpu]]\n  no_such_field = 1\n", BUILT),
     ],
@@ -153,6 +153,64 @@ def test_what_no_agent_of_the_host_takes_is_refused(tmp_path: Path, name: str, m
 
     with pytest.raises(SiteError, match="Telegraf rejects the configuration"):
         check.check_folder(tmp_path, FLEET, SHIPPED, engine=Lean(), image=image)
+
+
+@pytest.mark.parametrize("plugin", ["fritzbox_smarthome", "sflow"])  # new in 1.40, and removed in 1.40
+def test_a_plugin_of_another_version_is_warned_of_for_a_systemd_host(tmp_path: Path, plugin: str) -> None:
+    (tmp_path / "lewi.conf").write_text(f"[[inputs.mem]]\n[[inputs.{plugin}]]\n", encoding="utf-8")
+
+    _, (warning,) = check.check_folder(tmp_path, FLEET, SHIPPED, engine=Lean(), image="telegraf:1.39.3")
+
+    assert warning.startswith(f"lewi.conf:2: inputs.{plugin} was not checked: the image telegraf:1.39.3 has no ")
+
+
+DEPRECATED = """2026-11-29T10:32:49Z I! Loading config: x
+2026-11-29T10:32:49Z E! DeprecationError: Option "fieldpass" of plugin "inputs.mem" deprecated since version 1.29.0 \
+and will be removed in 1.40.0: use 'fieldinclude' instead
+2026-11-29T10:32:49Z W! DeprecationWarning: Value "x --token s3cret" for option "command" of plugin "inputs.exec" \
+deprecated since version 1.39.0 and will be removed in 1.45.0: Use array syntax instead: ["x","--token","s3cret"]
+"""
+
+
+class Deprecating(Lean):
+    """An engine whose Telegraf calls settings deprecated, and may reject the configuration for something else."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
+
+    def run_once(
+        self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
+    ) -> tuple[int, str]:
+        if command[1] != "config":
+            return super().run_once(image, command, project=project, files=files, environment=environment)
+        return self.code, DEPRECATED + "2026-11-29T10:32:49Z E! loading config file x failed: no\n" * self.code
+
+
+@pytest.mark.parametrize(("version", "expected"), [("1.40.1", 1), ("1.39.3", 1), ("1.38.4", 0), ("1.44.0", 2)])
+def test_what_telegraf_calls_deprecated_is_warned_of_before_it_is_removed(
+    tmp_path: Path, version: str, expected: int
+) -> None:
+    (tmp_path / "lewi.conf").write_text("[[inputs.cpu]]\n[[inputs.mem]]\n  fieldpass = ['used']\n", encoding="utf-8")
+
+    _, warnings = check.check_folder(tmp_path, FLEET, SHIPPED, engine=Deprecating(0), image=f"telegraf:{version}")
+
+    assert len(warnings) == expected
+    if expected:
+        assert warnings[0] == (
+            "lewi.conf:3: fieldpass of inputs.mem is deprecated since Telegraf 1.29.0, and is to be removed in 1.40.0: "
+            "use 'fieldinclude' instead"
+        )
+    assert "s3cret" not in "".join(warnings)
+
+
+def test_what_is_only_deprecated_is_not_the_reason_of_a_rejection(tmp_path: Path) -> None:
+    (tmp_path / "lewi.conf").write_text("[[inputs.mem]]\n  fieldpass = ['used']\n", encoding="utf-8")
+
+    with pytest.raises(SiteError) as caught:
+        check.check_folder(tmp_path, FLEET, SHIPPED, engine=Deprecating(1), image="telegraf:1.40.1")
+
+    assert caught.value.errors[0] == "lewi.conf: Telegraf rejects the configuration: no"
 
 
 OLD = """# as of 2016
@@ -179,6 +237,8 @@ class Strict(FakeEngine):
     def run_once(
         self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str]
     ) -> tuple[int, str]:
+        if command[1] == "plugins":
+            return 0, "inputs.cpu\ninputs.mem\ninputs.internal\noutputs.influxdb\n"
         if command[0] == "sh":  # the migration
             return 0, "--- migrated ---\n"
         with tarfile.open(fileobj=io.BytesIO(files)) as tar:

@@ -526,6 +526,19 @@ def test_what_is_worth_knowing_is_noted(points: Points) -> None:
         assert part in notes
 
 
+def test_what_the_hosts_telegraf_is_about_to_remove_is_noted(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    notice = (
+        '@deprecated Option "{}" of plugin "inputs.mem" deprecated since version 1.29.0 and will be removed in {}: x'
+    )
+    told = [PROBE, notice.format("near", "1.40.0"), notice.format("far", "1.45.0"), "@deprecated something"]
+    host = Scripted([[*told, *STARTED, Await("commit"), "@committed 7"]])
+
+    notes = [note for note in Pushed(host, points).result.notes if "deprecated" in note]
+
+    assert notes == ["near of inputs.mem is deprecated since Telegraf 1.29.0, and is to be removed in 1.40.0: x"]
+
+
 def test_how_long_it_took_is_told(points: Points, clock: Clock) -> None:
     arrive(points, "mem", "disk", at=CLOCK + 20)
     host = Scripted([[*STARTED, Await("commit"), "@committed 7"]])

@@ -32,6 +32,14 @@ def test_an_agent_in_a_container_is_brought_and_started(dock: Sandbox) -> None:
     assert [call for call in dock.calls("systemctl") if "telegraf" in call] == []
 
 
+def test_what_the_containers_telegraf_calls_deprecated_is_reported(dock: Sandbox) -> None:
+    notice = 'Plugin "inputs.sflow" deprecated since version 1.31.0 and will be removed in 1.40.0: x'
+
+    told = dock.bring(order(dock, f"# log: W! DeprecationWarning: {notice}\n"))
+
+    assert words(told, "deprecated") == [f"deprecated {notice}"]
+
+
 def test_a_configuration_is_checked_by_the_containers_own_telegraf_on_a_copy(dock: Sandbox) -> None:
     dock.bring(order(dock))
 

@@ -76,3 +76,30 @@ def test_only_the_log_of_the_new_process_is_quoted(box: Sandbox) -> None:
         told = talk.hear()
 
     assert words(told, "log") == ["log now E! of the new process"]
+
+
+NOTICE = 'Option "fieldpass" of plugin "inputs.mem" deprecated since version 1.29.0 and will be removed in 1.40.0: x'
+VALUED = 'for option "command" of plugin "inputs.exec" deprecated since version 1.39.0 and will be removed in 1.45.0'
+
+
+def test_what_the_check_calls_deprecated_is_reported_without_values(box: Sandbox) -> None:
+    lines = [
+        f"# log: E! DeprecationError: {NOTICE}",
+        f'# log: W! DeprecationWarning: Value "x --token s3cret" {VALUED}: use ["--token","s3cret"]',
+        "# log: W! something else",
+    ]
+
+    told = box.bring(config="\n".join([*lines, ""]))
+
+    assert words(told, "deprecated") == [f"deprecated {NOTICE}", f"deprecated Value {VALUED}"]
+    assert told[-1].word == "committed"
+
+
+def test_what_is_only_deprecated_is_not_quoted_as_an_error(box: Sandbox) -> None:
+    (box.root / "agent/log").write_text(f"1 E! DeprecationError: {NOTICE}\n1 E! the reason\n1 E! DeprecationError: x\n")
+    with box.push() as talk:
+        talk.until("running")
+        talk.say("rollback it")
+        told = talk.hear()
+
+    assert words(told, "log") == ["log 1 E! the reason"]
