@@ -109,6 +109,22 @@ def test_a_file_in_telegraf_d_that_does_no_harm_is_noted(desk: Desk, lewi: Serve
     assert desk.kept(before) == {"lewi": "new"}
 
 
+def test_what_the_hosts_telegraf_is_about_to_remove_is_noted(desk: Desk, lewi: Server) -> None:
+    """Telegraf 1.39 warns of `fieldpass`, which 1.40 was to remove."""
+    (before,) = desk.verified(lewi)
+    lewi.write("/etc/telegraf/telegraf.d/swap.conf", "[[inputs.swap]]\n  fieldpass = ['used']\n")
+    desk.own(lewi)
+
+    pushed = desk.push("lewi")
+
+    assert (pushed.code, pushed.outcomes) == (0, {"lewi": "verified"}), pushed
+    assert (
+        "fieldpass of inputs.swap is deprecated since Telegraf 1.29.0, and is to be removed in 1.40.0: "
+        "use 'fieldinclude' instead"
+    ) in pushed.notes("lewi")
+    assert desk.kept(before) == {"lewi": "new"}
+
+
 def test_variables_that_somebody_set_there_are_named_and_kept_until_told_otherwise(desk: Desk, lewi: Server) -> None:
     start_agent(lewi, desk.site, every="1s")
     lewi.run("echo GITLAB_TOKEN=s3cr3t-of-theirs >> /etc/default/telegraf; systemctl restart telegraf")
