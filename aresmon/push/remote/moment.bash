@@ -5,22 +5,23 @@
 check_took=1000000 # microseconds; Telegraf's check takes as long as its start, and in a container as that of the container
 
 await_moment() { # fails if the connection ends, in which case nothing was changed
-  local wait
+  local milliseconds seconds
   [ "$active" = active ] || return 0 # it reads nothing now
-  wait=$(milliseconds_to_wait "${EPOCHREALTIME/[.,]/}" "$check_took")
-  [ "$wait" -gt 0 ] || return 0
+  compute_wait milliseconds "${EPOCHREALTIME/[.,]/}" "$check_took"
+  [ "$milliseconds" -gt 0 ] || return 0
   emit "state wait"
-  read -r -t "$((wait / 1000)).$(printf '%03d' $((wait % 1000)))"
+  printf -v seconds '%d.%03d' $((milliseconds / 1000)) $((milliseconds % 1000))
+  read -r -t "$seconds"
   [ $? -gt 128 ]
 }
 
-milliseconds_to_wait() { # NOW CHECK, in microseconds; as `ReadingTimes.seconds_to_wait` in agents/readings.py
+compute_wait() { # NAME NOW CHECK, in microseconds; as `ReadingTimes.seconds_to_wait` in agents/readings.py
   local interval offset jitter since settled needed wait=0
   read -r interval offset jitter <<<"${request[readings]:-0 0 0}"
   if [ "${interval:-0}" -gt 0 ]; then
-    needed=$((3000 + $2 * 3 / 2000))
+    needed=$((3000 + $3 * 3 / 2000))
     [ "$needed" -le 10000 ] || needed=10000
-    since=$((($1 / 1000 + 62135596800000 - offset) % interval)) settled=$((jitter + 500))
+    since=$((($2 / 1000 + 62135596800000 - offset) % interval)) settled=$((jitter + 500))
     if [ "$since" -lt "$settled" ]; then
       wait=$((settled - since))
     elif [ $((since + needed)) -gt "$interval" ]; then
@@ -28,7 +29,7 @@ milliseconds_to_wait() { # NOW CHECK, in microseconds; as `ReadingTimes.seconds_
     fi
     [ "$wait" -le 15000 ] || wait=0
   fi
-  printf '%s' "$wait"
+  printf -v "$1" '%s' "$wait"
 }
 
 cpu_reader='' # its process: `timeout`, which ends Telegraf when it is ended itself
@@ -40,7 +41,7 @@ start_cpu_reader() { # if the agent read before, and its next reading is not too
   left=$((interval - (${EPOCHREALTIME/[.,]/} / 1000 + 62135596800000 - offset) % interval))
   [ "$left" -ge 1000 ] || return 0
   end=$((left + 3000 + check_took / 1000)) # its start takes longer on a slow host
-  seconds=$(printf '%d.%03d' $((end / 1000)) $((end % 1000)))
+  printf -v seconds '%d.%03d' $((end / 1000)) $((end % 1000))
   if [ "${request[kind]}" = docker ]; then
     docker exec --detach "$pid" bash -c "${request[cpu_reader]}" - "$seconds" /etc/aresmon/telegraf.conf '' \
       $((left - 300)) "$interval" >/dev/null 2>&1

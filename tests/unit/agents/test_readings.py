@@ -41,8 +41,8 @@ def test_a_restart_waits_only_if_it_would_fall_on_a_reading(
 def test_the_script_on_a_host_computes_the_same() -> None:
     script = (REPOSITORY / "aresmon/push/remote/moment.bash").read_text()
     asked = [
-        f"request[readings]='{times}'; milliseconds_to_wait {round((NOON + after) * 1e6)} "
-        f"{round((takes - 3) / 1.5 * 1e6)}; echo"
+        f"request[readings]='{times}'; compute_wait ms {round((NOON + after) * 1e6)} "
+        f"{round((takes - 3) / 1.5 * 1e6)}; echo $ms"
         for times, after, takes, _ in CASES
     ]
 
