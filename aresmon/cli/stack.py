@@ -178,7 +178,7 @@ def logs(
 
 
 def _publish_map(project: Project, engine: Engine) -> None:
-    """Draw the page Map in Grafana anew. Without Graphviz there is no such page, as `aresmon map` says."""
+    """Update the page Map in Grafana. Without Graphviz there is no such page, as `aresmon map` says."""
     from aresmon.grafana.answers import GrafanaNotRunningError
     from aresmon.topology.drawing import NoGraphvizError
 
@@ -187,7 +187,7 @@ def _publish_map(project: Project, engine: Engine) -> None:
     except (NoGraphvizError, GrafanaNotRunningError):
         return
     except AresmonError as error:
-        the_console().warn(f"the page Map in Grafana was not drawn anew: {error.message}", hint=error.hint)
+        the_console().warn(f"the page Map in Grafana was not updated: {error.message}", hint=error.hint)
 
 
 def _print_outcome(project: Project, outcome: UpResult) -> None:

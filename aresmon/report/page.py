@@ -177,8 +177,8 @@ def _cell(text: str) -> str:
 
 
 def _section(title: str, what: str, content: str, *, nothing: str = "") -> str:
-    told = f'<p class="note">{html.escape(what if content else nothing)}</p>'
-    return f"<section><h2>{html.escape(title)}</h2>\n{told}\n{content}</section>"
+    note = f'<p class="note">{html.escape(what if content else nothing)}</p>'
+    return f"<section><h2>{html.escape(title)}</h2>\n{note}\n{content}</section>"
 
 
 def _of(rows: Sequence[object]) -> str:

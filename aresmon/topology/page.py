@@ -52,7 +52,7 @@ def page(site: SiteMap, svg: str) -> Json:
     )
     content = (
         f"<!-- {_mark(site)} -->\n"
-        f"<p>As of {when(site)}. <code>aresmon up</code> draws it anew when the state of a part has changed.</p>\n"
+        f"<p>As of {when(site)}. <code>aresmon up</code> updates it when the state of a part has changed.</p>\n"
         f'<img alt="Map of {html.escape(site.site)}" src="data:image/svg+xml;base64,{image}" style="max-width: 100%">\n'
         f"<p>Hosts: {links}</p>\n"
     )

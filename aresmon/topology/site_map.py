@@ -194,15 +194,19 @@ def _place(one: Destination) -> str:
 
 
 def _contact_points(config: Config, firing: Mapping[str, Counter[str]] | None) -> Iterator[Part]:
-    """Who is told of alerts, with how many of those that fire now each is told of."""
+    """Each contact point, with the number of firing alerts that it is notified of."""
     for receiver in config.alerts.receivers:
         if firing is None:
             yield Part(receiver.name, State.UNKNOWN, "alerts unknown")
             continue
-        told = sum(
+        notified = sum(
             count for one in firing.values() for severity, count in one.items() if receiver.hears(_severity(severity))
         )
-        yield Part(receiver.name, State.WARNING if told else State.OK, f"{told} firing" if told else "nothing firing")
+        yield Part(
+            receiver.name,
+            State.WARNING if notified else State.OK,
+            f"{notified} firing" if notified else "nothing firing",
+        )
 
 
 def _severity(label: str) -> Severity:

@@ -23,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grafanas]:
     folder = tmp_path_factory.mktemp("map")
     with site_in(folder, grafana=GRAFANA, hosts=HOSTS) as site, grafana_for(site) as grafanas:
         result = site.run("up")
-        assert (result.code, "was not drawn anew" in result.err) == (0, False), result
+        assert (result.code, "was not updated" in result.err) == (0, False), result
         yield grafanas
 
 
