@@ -10,6 +10,7 @@ from typing import Any
 from aresmon.config.alerts import Alerts
 from aresmon.config.model import Config
 from aresmon.config.views import HOST, Severity, Views
+from aresmon.grafana import trials
 from aresmon.grafana.client import Grafana
 from aresmon.render.grafana import alert_rules, contact_points, messages
 from aresmon.render.grafana.alert_rules import AlertSpec
@@ -196,23 +197,20 @@ def _test_alert(project: Project, severity: str) -> dict[str, dict[str, str]]:
 
 def _test_contact_point(project: Project, grafana: Grafana, name: str, way: Mapping[str, Any]) -> ContactPointResult:
     """Grafana adds those secrets that it hides, by the uid; the others must be sent again."""
-    settings = {}
+    settings, hidden = dict[str, Any](), list[str]()
     for key, value in way["settings"].items():
         secret = _secret_of(value)
         if not secret:
             settings[key] = value
         elif way["type"] == "webhook" and key == "url":
             settings[key] = external_secrets.read_alert_secret(project.site.secrets, secret)
+        else:
+            hidden.append(key)
     settings = contact_points.with_templates(settings, project.config.alerts)
-    configuration = {**way, "settings": settings, "secureSettings": {}}
-    receiver = {"name": way["name"], "grafana_managed_receiver_configs": [configuration]}
-    answers = grafana.try_receivers([receiver], _test_alert(project, "critical"))
-    results = [one for answer in answers for one in answer.get("grafana_managed_receiver_configs", [])]
-    if not results:
-        return ContactPointResult(name, str(way["type"]), "Grafana did not report on it")
-    is_taken = results[0].get("status") == "ok"
+    alert = _test_alert(project, "critical")
+    trial = trials.try_receiver(grafana, way["name"], {**way, "settings": settings}, alert, hidden)
     return ContactPointResult(
-        name, str(way["type"]), "" if is_taken else str(results[0].get("error") or "it was not accepted")
+        name, str(way["type"]), "" if trial.is_taken else trial.error or "Grafana gives no reason"
     )
 
 

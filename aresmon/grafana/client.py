@@ -225,23 +225,15 @@ class Grafana:
             known |= {row["id"] for row in fresh}
             until = min(int(row["time"]) for row in fresh)
 
-    def try_receivers(
-        self, receivers: Sequence[Mapping[str, Any]], alert: Mapping[str, Mapping[str, str]]
-    ) -> list[dict[str, Any]]:
-        """Send a notification of this alert for trial by each receiver; of each, its configurations with `status` and
-        `error`. The alert is its `labels` and `annotations`.
-
-        Not in the published description; source: Grafana's
-        pkg/services/ngalert/api/tooling/definitions/alertmanager.go.
-        """
-        path = "/api/alertmanager/grafana/config/api/v1/receivers/test"
-        body = {"receivers": list(receivers), "alert": dict(alert)}
-        return require_rows(require_mapping(self._send("POST", path, body)).get("receivers", []))
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request of which the caller knows the address; return its answer."""
+        return require_mapping(self._send("POST", path, body))
 
     def render_templates(self, name: str, file: str, alerts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """What the templates of a file, which need not be there yet, make of these alerts: their texts by name.
 
-        Not in the published description; source: as above, RoutePostTestGrafanaTemplates.
+        Not in the published description; source: Grafana's
+        pkg/services/ngalert/api/tooling/definitions/alertmanager.go, RoutePostTestGrafanaTemplates.
         """
         path = "/api/alertmanager/grafana/config/api/v1/templates/test"
         body = {"name": name, "template": file, "alerts": list(alerts)}

@@ -106,7 +106,9 @@ class StandIn:
         user = self._user(headers)
         if not route.allows(user):
             raise RefusedError(403, "You'll need additional permissions to perform this action.")
-        asked = Asked(self.state, user, operation.values, query, given or {}, self._reload)
+        asked = Asked(
+            self.state, user, operation.values, query, given or {}, self._reload, int(self.version.partition(".")[0])
+        )
         return route.status, route.serve(asked)
 
     def _settings(self, headers: Mapping[str, str]) -> tuple[int, str, str]:

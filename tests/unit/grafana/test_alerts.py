@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aresmon.grafana import alerts
+from aresmon.grafana import alerts, trials
 from aresmon.grafana.client import Grafana
+from aresmon.grafana.trials import Trial
 from aresmon.site import external_secrets
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
@@ -159,26 +160,24 @@ def test_each_way_of_telling_is_tried_by_its_name_but_email_without_a_mail_serve
 def test_grafana_is_told_no_secret_that_it_has_and_can_hide(
     client: Grafana, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, sent = Site(tmp_path), list[Any]()
+    site, sent = Site(tmp_path), list[tuple[Mapping[str, Any], Sequence[str]]]()
     external_secrets.write_alert_secret(site.secrets, "hook", "https://hooks.example.org/x", owner=os.getuid())
 
-    def keep(_: Grafana, receivers: list[Any], alert: Any) -> list[Any]:
+    def keep(_: Grafana, name: str, integration: Mapping[str, Any], alert: Any, hidden: Sequence[str]) -> Trial:
         assert alert["labels"]["host"] == "biere"
-        sent.extend(receivers)
-        return []
+        sent.append((integration, hidden))
+        return Trial(True)
 
-    monkeypatch.setattr(Grafana, "try_receivers", keep)
+    monkeypatch.setattr(trials, "try_receiver", keep)
     alerts.test_contact_points(Project(site, SENDING), client, [])
-    configurations = [one["grafana_managed_receiver_configs"][0] for one in sent]
 
-    assert [one["uid"] for one in configurations] == [
+    assert [one["uid"] for one, _ in sent] == [
         "aresmon-warning-discord",
         "aresmon-warning-webhook",
         "aresmon-heartbeat",
     ]
-    assert "url" not in configurations[0]["settings"]
-    assert configurations[1]["settings"]["url"] == "https://hooks.example.org/x"
-    assert "url" not in configurations[2]["settings"]
+    assert [one["settings"].get("url") for one, _ in sent] == [None, "https://hooks.example.org/x", None]
+    assert [hidden for _, hidden in sent] == [["url"], [], ["url"]]
 
 
 def test_the_text_of_a_message_and_of_its_end_are_rendered_by_grafana(
@@ -200,13 +199,29 @@ def test_the_text_of_a_message_and_of_its_end_are_rendered_by_grafana(
     assert all('define "aresmon.title"' in file for file, _ in asked)
 
 
-def test_what_was_not_taken_says_why(client: Grafana, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = [{"grafana_managed_receiver_configs": [{"status": "failed", "error": "404 Not Found"}]}]
-    monkeypatch.setattr(Grafana, "try_receivers", lambda *_: said)
+@pytest.mark.parametrize(
+    ("trial", "error"),
+    [(Trial(False, "404 Not Found"), "404 Not Found"), (Trial(False), "Grafana gives no reason")],
+)
+def test_what_was_not_taken_says_why(
+    client: Grafana, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: Trial, error: str
+) -> None:
+    monkeypatch.setattr(trials, "try_receiver", lambda *_: trial)
 
     assert [one.error for one in alerts.test_contact_points(Project(Site(tmp_path), SENDING), client, ["discord"])] == [
-        "404 Not Found"
+        error
     ]
+
+
+@pytest.mark.parametrize("version", ["12.4.5", "13.2.1"])
+def test_both_versions_of_grafana_take_a_message_for_trial(
+    client: Grafana, standin: StandIn, tmp_path: Path, version: str
+) -> None:
+    standin.version = version
+
+    tried = alerts.test_contact_points(Project(Site(tmp_path), SENDING), client, ["discord", "heartbeat"])
+
+    assert [(one.name, one.error) for one in tried] == [("discord", ""), ("heartbeat", "")]
 
 
 def test_a_name_that_there_is_not_is_told_with_the_one_that_was_meant(client: Grafana, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -10,9 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
+from aresmon.config import package_data
 from aresmon.config.access import KeyPair
 from aresmon.grafana import client as grafana_client
+from aresmon.grafana import trials
 from aresmon.grafana.answers import GrafanaError, GrafanaUnreachableError
 from aresmon.grafana.client import Grafana, Health, wait_until_ready
 from aresmon.site import certificates
@@ -145,15 +149,38 @@ def test_provisioned_files_are_read_again(client: Grafana, standin: StandIn, wha
     assert standin.reloads == [what]
 
 
-def test_alert_rules_and_trial_notifications(client: Grafana, standin: StandIn) -> None:
+ALERT = {"labels": {"alertname": "Test"}, "annotations": {"summary": "A test."}}
+
+
+def test_alert_rules(client: Grafana, standin: StandIn) -> None:
     standin.state.rules = [{"name": "hosts", "rules": []}]
-    config = {"name": "mail", "type": "email", "settings": {"addresses": "a@example.org"}}
 
     assert client.rules() == [{"name": "hosts", "rules": []}]
-    alert = {"labels": {"alertname": "Test"}, "annotations": {"summary": "A test."}}
-    (tried,) = client.try_receivers([{"name": "us", "grafana_managed_receiver_configs": [config]}], alert)
-    assert tried["grafana_managed_receiver_configs"][0]["status"] == "ok"
-    assert client.render_templates("us", '{{ define "us.title" }}x{{ end }}', [alert]) == {"us.title": "<us.title>"}
+
+
+@pytest.mark.parametrize(
+    ("version", "way"),
+    [
+        ("12.4.5", "/api/alertmanager/grafana/config/api/v1/receivers/test"),
+        ("13.2.1", "/apis/notifications.alerting.grafana.app/v1beta1/namespaces/default/receivers/dXMgPj8-/test"),
+    ],
+)
+def test_a_notification_is_tried_in_the_way_of_each_version(
+    client: Grafana, standin: StandIn, version: str, way: str
+) -> None:
+    standin.version = version
+    integration = {"uid": "mail", "type": "email", "settings": {"addresses": "a@example.org"}}
+
+    tried = trials.try_receiver(client, "us >?>", integration, ALERT, ["url"])
+
+    assert tried.is_taken
+    assert standin.sent[-1] == ("POST", way)
+
+
+def test_templates_are_rendered(client: Grafana) -> None:
+    rendered = client.render_templates("us", '{{ define "us.title" }}x{{ end }}', [ALERT])
+
+    assert rendered == {"us.title": "<us.title>"}
 
 
 # What is refused --------------------------------------------------------------------------------------
@@ -396,3 +423,28 @@ def test_a_violation_fails_the_test_that_caused_it(standin: StandIn) -> None:
 
     with pytest.raises(AssertionError, match="has no parameter colour"):
         ask()
+
+
+# Grafana 13 ---------------------------------------------------------------------------------------------
+
+# What its upgrade guide lists as removed, switched off or restricted.
+GONE = (
+    r"/datasources/(\{\w+\}|\d+)(/.*)?",  # by number; `/datasources/uid/…` and `/datasources/name/…` stay
+    r"/datasources/proxy/(\{\w+\}|\d+)(/.*)?",
+    r"/alertmanager/grafana/config/(api/v1/alerts|history(/.*)?)",
+)
+
+
+def test_nothing_is_asked_for_that_grafana_13_no_longer_serves() -> None:
+    asked = [template for _, template in ROUTES]
+
+    assert [one for one in asked if any(re.fullmatch(pattern, one) for pattern in GONE)] == []
+
+
+def test_no_plugin_is_installed_or_updated_at_the_start_of_grafana() -> None:
+    """Grafana 13 stops its InfluxDB data source for an update that cannot succeed on a read-only file system."""
+    compose = yaml.safe_load((package_data.COMPOSE / "compose.yml").read_text(encoding="utf-8"))
+
+    settings = compose["services"]["grafana"]["environment"]
+    assert settings["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert settings["GF_PLUGINS_PREINSTALL_AUTO_UPDATE"] == "false"
