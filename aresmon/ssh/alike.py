@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aresmon.ssh import configuration
-from aresmon.ssh.configuration import HostConfiguration, SshDestination
+from aresmon.ssh.configuration import ConfigurationError, HostConfiguration, SshDestination
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -147,7 +147,11 @@ class Configurations:
         key = destination, tuple(jumps)
         if key not in self._single:
             self._single[key] = asyncio.ensure_future(_ask(destination, jumps))
-        return await asyncio.shield(self._single[key])
+        try:
+            return await asyncio.shield(self._single[key])
+        except ConfigurationError:
+            self._single.pop(key, None)  # it may have taken too long: it is asked again with the next attempt
+            raise
 
     async def _derived(
         self, place: Place, destination: SshDestination, jumps: Sequence[str]

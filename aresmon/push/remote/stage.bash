@@ -29,10 +29,10 @@ stage() {
 }
 
 write_staged() { # SIZE MODE FILE: from the standard input, and not a byte more: the commands come after the files
-  local mask content is_stale=''
-  [ ! -e "$3" ] || is_stale=1
+  local mask content needs_chmod=''
+  [ ! -e "$3" ] && [ $((8#$2 & 8#111)) -eq 0 ] || needs_chmod=1
   printf -v mask '%o' $((8#666 & ~8#$2))
-  umask "$mask" # the file has its mode from the beginning
+  umask "$mask" # a new file has its mode from the beginning, except for the right to run it
   if [ "${request[plain]:-0}" = 1 ]; then
     content=''
     [ "$1" -eq 0 ] || IFS= read -r -t 120 -N "$1" content # what does not arrive is seen by its hash
@@ -42,7 +42,7 @@ write_staged() { # SIZE MODE FILE: from the standard input, and not a byte more:
   fi
   set -- $? "$2" "$3"
   umask 077
-  [ "$1" -eq 0 ] && { [ -z "$is_stale" ] || chmod "$2" "$3"; }
+  [ "$1" -eq 0 ] && { [ -z "$needs_chmod" ] || chmod "$2" "$3"; }
 }
 
 check_arrived() { # whether each staged file is what was sent

@@ -133,6 +133,18 @@ def test_an_error_is_that_of_each_host(home: Home) -> None:
     assert found == theirs(HOSTS)
 
 
+def test_a_question_that_failed_is_asked_again(home: Home) -> None:
+    async def read() -> None:
+        shared = Configurations()
+        home.configure("Host *\n  ConnectTimeout never\n")
+        with pytest.raises(ConfigurationError):
+            await shared.read(SshDestination.parse("web1"))
+        home.configure("Host *\n  ConnectTimeout 7\n")
+        assert (await shared.read(SshDestination.parse("web1"))).seconds("connecttimeout") == 7
+
+    asyncio.run(read())
+
+
 _PATTERNS = st.lists(st.sampled_from([*HOSTS, "*", "web?", "!web2", "w*3", "other"]), min_size=1, max_size=3)
 _LINES = st.lists(
     st.sampled_from(
