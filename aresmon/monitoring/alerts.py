@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from aresmon.config.model import Config
-from aresmon.config.views import HOST, PLACEHOLDER, SEVERITIES, Severity, Views
+from aresmon.config.views import HOST, PLACEHOLDER, SEVERITIES, Views
 from aresmon.monitoring import evaluation
+from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.evaluation import AskAll, Rule
 from aresmon.monitoring.expressions import Labels, Numbers, UnknownExpressionError
 from aresmon.monitoring.values import format_value
@@ -19,23 +18,6 @@ from aresmon.render.grafana.alert_rules import EVERY, AlertSpec
 
 _MOST_MOMENTS = 12
 """At the first look, a condition that must hold for an hour is evaluated at so many moments, not at each minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveAlert:
-    """An instance of an alert whose condition holds. It is pending until that has lasted for long enough. `since` is in
-    seconds since 1970, 0 where it held before anybody looked; `place` are its labels beside the host."""
-
-    uid: str
-    alert: str
-    severity: Severity
-    state: Literal["firing", "pending"]
-    host: str
-    place: tuple[str, ...]
-    value: float | None
-    since: float
-    summary: str
-    next: str
 
 
 class AlertWatch:
@@ -112,12 +94,6 @@ class AlertWatch:
             summary=_filled(spec.alert.summary, spec, tags, value),
             next=_filled(spec.alert.next, spec, tags, value),
         )
-
-
-def worst(alerts: Sequence[ActiveAlert]) -> Severity | None:
-    """The worst severity of those that fire; None if none does."""
-    firing = [SEVERITIES.index(one.severity) for one in alerts if one.state == "firing"]
-    return SEVERITIES[max(firing)] if firing else None
 
 
 def _moments(lasting: int, now: float) -> list[float]:

@@ -10,8 +10,8 @@ from typing import Literal
 from aresmon.config.model import Config
 from aresmon.config.views import HOST, Column, Severity, Views
 from aresmon.influxdb.client import Series
-from aresmon.monitoring import alerts as monitoring_alerts
-from aresmon.monitoring.alerts import ActiveAlert
+from aresmon.monitoring import active_alerts
+from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.curves import Answers, Curve, Curves, Questions, Window, steps
 
 POINTS = 30
@@ -106,7 +106,7 @@ class FleetReader:
         alerts: Sequence[ActiveAlert],
     ) -> HostRow:
         age = None if name not in self._newest else max(0.0, now - self._newest[name])
-        own = monitoring_alerts.worst([one for one in alerts if one.host == name])
+        own = active_alerts.worst([one for one in alerts if one.host == name])
         trends = tuple(_trend(curves.get(name, {}), now, window) for curves in columns)
         return HostRow(name, _state(age, own), age, trends)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from aresmon.config.model import Config
 from aresmon.config.views import Views
 from aresmon.monitoring import host_panels
-from aresmon.monitoring.alerts import ActiveAlert, AlertWatch
+from aresmon.monitoring.active_alerts import EVERY, ActiveAlert
 from aresmon.monitoring.curves import Window
 from aresmon.monitoring.evaluation import AskAll
 from aresmon.monitoring.fleet import Fleet, FleetReader
 from aresmon.monitoring.host_panels import PanelReading
-from aresmon.render.grafana.alert_rules import EVERY
 from aresmon.system.errors import AresmonError
+
+if TYPE_CHECKING:
+    from aresmon.monitoring.alerts import AlertWatch
 
 POINTS = 120
 """Steps of a panel's curves, about."""
@@ -83,6 +86,9 @@ class Feed:
 
     def _evaluate(self, now: float) -> None:
         if self._watch is None:
+            # The first values should not wait for it to be loaded.
+            from aresmon.monitoring.alerts import AlertWatch
+
             self._watch = AlertWatch(self.config, self.views, self.ask_all)
         self._alerts = self._watch.look(now)
         self._evaluated = now

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aresmon.monitoring.alerts import ActiveAlert
+from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.fleet import HostRow
 from aresmon.monitoring.values import format_seconds
 from aresmon.terminal import fleet_page, panel

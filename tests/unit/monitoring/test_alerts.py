@@ -9,7 +9,7 @@ import pytest
 
 from aresmon.config import view_files
 from aresmon.influxdb.client import InfluxDBUnreachableError, Series
-from aresmon.monitoring import alerts as monitoring_alerts
+from aresmon.monitoring import active_alerts
 from aresmon.monitoring.alerts import AlertWatch
 from tests.unit.conftest import load
 from tests.unit.monitoring.databases import Answering, series
@@ -32,7 +32,7 @@ def test_nothing_fires_where_nothing_is_wrong() -> None:
     watching, _ = watch()
 
     assert watching.look(NOW) == ()
-    assert monitoring_alerts.worst(()) is None
+    assert active_alerts.worst(()) is None
 
 
 def test_an_alert_says_what_and_where_and_what_to_do_next() -> None:
@@ -53,7 +53,7 @@ def test_a_silent_host_is_told_by_its_own_rule() -> None:
 
     assert (alert.alert, alert.host, alert.value) == ("agent-silent", "lewi", None)
     assert alert.summary == "Nothing has arrived from lewi for three minutes."
-    assert monitoring_alerts.worst([alert]) == "critical"
+    assert active_alerts.worst([alert]) == "critical"
 
 
 def test_a_condition_that_must_last_is_pending_at_first_and_fires_later() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aresmon.config import view_files
-from aresmon.monitoring.alerts import ActiveAlert
+from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.fleet import Fleet, FleetReader, sort_key
 from tests.unit.conftest import load
 from tests.unit.monitoring.databases import Answering, series

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from aresmon.config.views import Column, Levels, Panel, SeriesSpec
-from aresmon.monitoring.alerts import ActiveAlert
+from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.curves import Window
 from aresmon.monitoring.fleet import POINTS, Fleet, HostRow, HostState, Trend
 from aresmon.monitoring.host_panels import NamedCurve, PanelReading
