@@ -28,7 +28,7 @@ test: $(VENV)/develop prerequisites ## Every test, on a real engine, InfluxDB, T
 	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(PYTEST)
 
 unit: $(VENV)/develop ## The tests that need no engine, in a minute or two.
-	@scripts/prerequisites tests
+	@scripts/prerequisites unit
 	$(BIN)/python -m pytest tests/unit tests/golden -n auto $(BY_FILE) $(PYTEST)
 
 check: $(VENV)/develop ## Lint, format, types.

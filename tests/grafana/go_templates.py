@@ -16,7 +16,7 @@ _PROGRAM = Path(__file__).parent / "messages" / "main.go"
 
 def build(folder: Path) -> Path:
     """The program that renders, built in this folder. It takes the standard library alone."""
-    assert GO is not None
+    assert GO is not None, "Go is not installed: scripts/prerequisites tests"
     made = folder / "render"
     environment = os.environ | {"GOCACHE": os.environ.get("GOCACHE", str(folder / "cache")), "GO111MODULE": "off"}
     subprocess.run([GO, "build", "-o", str(made), str(_PROGRAM)], check=True, env=environment, cwd=folder)
