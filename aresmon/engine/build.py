@@ -39,6 +39,8 @@ class Module:
 
 
 INFLUXDB = Module("github.com/influxdata/influxdb", "v1.13.1", "h1:/HqnihhHts8K2pSViEbteMzywjqM2FXUX6E+WNLoST0=")
+# The last patch release of 1.39. Telegraf 1.40 needs Go 1.27, and its inputs.http_response needs version 1.8.4 of
+# github.com/seancfoley/ipaddress-go, which the module proxy refused to serve in November 2026.
 TELEGRAF = Module("github.com/influxdata/telegraf", "v1.39.3", "h1:SauZnzw7fZPkMNFq+GxazjPr7MyGl1/saEYxxKKvdyU=")
 # Builds libflux, which influxd links, wherever a Go build asks pkg-config for it.
 PKG_CONFIG = Module("github.com/influxdata/pkg-config", "v0.2.7", "h1:LPTCWmcPkyMryHHnf+STK/zVUjQ6OCvvOukSDlJLY9I=")
