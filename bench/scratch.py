@@ -21,9 +21,9 @@ from urllib.parse import urlencode
 
 import docker
 
+from aresmon.engine.images import pins
 from bench.measure import ROOT
 
-_IMAGE = "aresmon/influxdb:1.13.1"
 _HOME = "/var/lib/influxdb"
 _SOCKET = "influxdb.sock"
 _SETTINGS = {"HTTP_AUTH_ENABLED": "false", "HTTP_BIND_SOCKET": f"{_HOME}/{_SOCKET}"}
@@ -135,7 +135,7 @@ def influxdb(name: str, *, eager: bool = True, memory: int | None = None) -> Ite
     folder = Path(tempfile.mkdtemp(prefix="aresmon-bench-"))
     shutil.copy(ROOT / "compose" / "influxdb.conf", folder / "influxdb.conf")
     container = docker.from_env().containers.run(
-        _IMAGE,
+        pins()["influxdb"].build,
         ["-config", f"{_HOME}/influxdb.conf"],
         name=f"aresmon-bench-{name}",
         detach=True,

@@ -38,7 +38,7 @@ class Module:
     checksum: str
 
 
-INFLUXDB = Module("github.com/influxdata/influxdb", "v1.13.1", "h1:/HqnihhHts8K2pSViEbteMzywjqM2FXUX6E+WNLoST0=")
+INFLUXDB = Module("github.com/influxdata/influxdb", "v1.13.2", "h1:jwauUMQzyQIOfqZr90qsmlxVw/0MliHv3L7rsnUWsfo=")
 # The last patch release of 1.39. Telegraf 1.40 needs Go 1.27, and its inputs.http_response needs version 1.8.4 of
 # github.com/seancfoley/ipaddress-go, which the module proxy refused to serve in November 2026.
 TELEGRAF = Module("github.com/influxdata/telegraf", "v1.39.3", "h1:SauZnzw7fZPkMNFq+GxazjPr7MyGl1/saEYxxKKvdyU=")

@@ -32,7 +32,7 @@ def grafana(running: Site) -> InfluxDB:
 
 
 def test_it_is_the_pinned_version(running: Site) -> None:
-    assert running.influxdb.version() == "1.13.1"
+    assert running.influxdb.version() == "1.13.2"
 
 
 def test_its_settings_are_in_effect(running: Site) -> None:

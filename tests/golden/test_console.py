@@ -26,7 +26,7 @@ STATUS = Status(
     server="biere",
     at=NOW,
     services=(
-        ServiceStatus("influxdb", "running", "healthy", "influxdb:1.13.1", 0, 310 * MIB, 2048 * MIB, NOW - 3 * 86400),
+        ServiceStatus("influxdb", "running", "healthy", "influxdb:1.13.2", 0, 310 * MIB, 2048 * MIB, NOW - 3 * 86400),
         ServiceStatus("grafana", "absent", "", "mirror.example.org:5000/library/grafana/grafana:12.4.5", 0, 0, 0, 0.0),
         ServiceStatus("edge", "running", "starting", "haproxy:3.2.22", 12, 20 * MIB, 256 * MIB, NOW - 90),
         ServiceStatus("telegraf", "exited", "", "telegraf:1.39.3", 0, 0, 256 * MIB, 0.0),

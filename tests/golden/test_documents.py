@@ -50,7 +50,7 @@ THREE = Status(
     "biere",
     NOW,
     services=(
-        running("influxdb", "influxdb:1.13.1", 310, 2048, 41 * DAY),
+        running("influxdb", "influxdb:1.13.2", 310, 2048, 41 * DAY),
         running("grafana", "grafana/grafana:12.4.5", 121, 512, 41 * DAY),
         running("edge", "haproxy:3.2.22", 8, 256, 41 * DAY),
         running("telegraf", "telegraf:1.39.3", 15, 256, 41 * DAY),
@@ -75,7 +75,7 @@ ALONE = Status(
     "vm",
     NOW,
     services=(
-        running("influxdb", "aresmon/influxdb:1.13.1", 32, 2048, 101),
+        running("influxdb", "aresmon/influxdb:1.13.2", 32, 2048, 101),
         NO_GRAFANA,
         running("edge", "aresmon/haproxy:debian", 3, 256, 99),
         running("telegraf", "aresmon/telegraf:1.39.3", 14, 256, 99),
