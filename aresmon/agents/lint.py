@@ -261,7 +261,7 @@ def _is_variable(text: str, environment: Mapping[str, str]) -> bool:
 def check(host: Host, body: str, config: Config, *, own: str | None = None) -> None:
     """Raise AresmonError with all errors of this configuration for this host, and with what else to do about it.
 
-    `own` is the host's own file, of which lines are told.
+    `own` is the host's own file; findings name its lines.
     """
     known = environment(host, config)
     wrong = errors(body, host.name, known)

@@ -115,7 +115,7 @@ def _check_host(project: Project, host: str) -> None:
 
 
 class DatabaseLink:
-    """The site's database. A connection to another machine is opened anew after it broke."""
+    """The site's database. A connection to another machine is opened again after it broke."""
 
     def __init__(self, connect: Callable[[], AbstractContextManager[InfluxDB]]) -> None:
         self._connect, self._closing = connect, ExitStack()

@@ -81,14 +81,14 @@ class AlertWatch:
         spec, since = self._specs[rule["uid"]], self._since[rule["uid"], labels]
         is_firing = now - since >= evaluation.lasting(rule)
         tags = dict(labels)
-        told = {key: text for key, text in tags.items() if key not in rule["labels"] and key != HOST}
+        shown = {key: text for key, text in tags.items() if key not in rule["labels"] and key != HOST}
         return ActiveAlert(
             uid=spec.uid,
             alert=spec.alert.id,
             severity=spec.severity,
             state="firing" if is_firing else "pending",
             host=tags.get(HOST, ""),
-            place=tuple(text for _, text in sorted(told.items())),
+            place=tuple(text for _, text in sorted(shown.items())),
             value=None if math.isnan(value) else value,
             since=since,
             summary=_filled(spec.alert.summary, spec, tags, value),

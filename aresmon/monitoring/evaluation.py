@@ -73,8 +73,8 @@ def instances(rule: Rule, ask: Ask, now: float) -> Numbers:
     held = numbers[rule["condition"]]
     if not held:
         return {own: math.nan} if rule["noDataState"] == "Alerting" else {}
-    told = numbers.get("V", {})
-    return {own | labels: told.get(labels, math.nan) for labels, value in held.items() if value != 0}
+    found = numbers.get("V", {})
+    return {own | labels: found.get(labels, math.nan) for labels, value in held.items() if value != 0}
 
 
 def values(rule: Rule, ask: Ask, now: float, ref: str = "V") -> Numbers:

@@ -29,8 +29,8 @@ def lines(view: ScreenState, data: Snapshot, columns: int, glyphs: Glyphs, *, si
         return head
     heading, rows = fleet_page.table(data.fleet, view, columns, glyphs)
     alerts = data.alerts or ()
-    told = [(), *pages.short_alerts(alerts, len(alerts), columns, glyphs)] if alerts else []
-    return [*head, heading, *rows, *told]
+    below = [(), *pages.short_alerts(alerts, len(alerts), columns, glyphs)] if alerts else []
+    return [*head, heading, *rows, *below]
 
 
 def exit_code(data: Snapshot) -> ExitCode:
@@ -59,10 +59,10 @@ def _panels(data: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]:
     for one in data.readings:
         if one.panel.place != "glance":
             rows = len(one.curves) + 2 if one.panel.kind not in ("timeseries",) else _PANEL
-            told = panel.draw(one, columns, max(rows, 2), glyphs)
-            while told and not plain(told[-1]):
-                told.pop()
-            drawn += [(), *told]
+            lines = panel.draw(one, columns, max(rows, 2), glyphs)
+            while lines and not plain(lines[-1]):
+                lines.pop()
+            drawn += [(), *lines]
     return drawn
 
 

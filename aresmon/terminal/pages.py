@@ -248,10 +248,10 @@ def _panel_page(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs) -
     if reading.panel.kind != "timeseries" or not reading.curves:
         drawn = panel.draw(reading, size.columns, size.rows - len(heading) + 1, glyphs)[1:]
         return [*heading, *drawn], shown
-    told = panel.legend(reading, size.columns, glyphs)[: max(size.rows // 2 - 2, 3)]
-    room = max(size.rows - len(heading) - len(told), 4)
+    legend = panel.legend(reading, size.columns, glyphs)[: max(size.rows // 2 - 2, 3)]
+    room = max(size.rows - len(heading) - len(legend), 4)
     graph = panel.plot(reading, size.columns, room, glyphs, has_legend=False)
-    return [*heading, *graph, *told], shown
+    return [*heading, *graph, *legend], shown
 
 
 def help_page() -> list[Line]:

@@ -13,7 +13,7 @@ from aresmon.terminal.graph import Drawn, Plot, scale_of
 from aresmon.terminal.text import CURVES, Glyphs, Line, Span, cut, fit, level_of, line, padded, width
 
 _MOST_CURVES = 10
-"""More curves in one graph cannot be told apart: those with the greatest values are shown."""
+"""More curves in one graph cannot be distinguished: those with the greatest values are shown."""
 _STATE_STYLES = {"green": "", "red": "critical", "orange": "warning", "yellow": "warning", "blue": "information"}
 _NAME, _VALUE = 24, 10
 
@@ -94,8 +94,8 @@ def legend(reading: PanelReading, columns: int, glyphs: Glyphs) -> list[Line]:
     lines = [line((heading, "heading"))]
     drawn = styled(curves)
     for number, one in enumerate(curves):
-        told = [value for value in one.points if value is not None]
-        mean = math.fsum(told) / len(told) if told else None
+        known = [value for value in one.points if value is not None]
+        mean = math.fsum(known) / len(known) if known else None
         values = "".join(
             f" {fit(format_value(value, panel.unit, panel.decimals), _VALUE, right=True)}"
             for value in (one.last, mean, one.most)
@@ -157,8 +157,8 @@ def _legend_parts(
 ) -> Iterator[Line]:
     for number, (one, drawn) in enumerate(zip(curves, styled(curves), strict=True)):
         value = format_value(one.last, reading.panel.unit, reading.panel.decimals)
-        told = (Span(f"{value} ", "title"),) if has_values else ()
-        yield (graph.mark(number, drawn.style, len(curves), glyphs), Span(f" {one.name} "), *told, Span(" "))
+        shown = (Span(f"{value} ", "title"),) if has_values else ()
+        yield (graph.mark(number, drawn.style, len(curves), glyphs), Span(f" {one.name} "), *shown, Span(" "))
 
 
 def _bars(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 `aresmon.title` is one line, `aresmon.message` what follows it, `aresmon.text` both. `aresmon.severity` is the worst
 severity of what fires, and empty if nothing does; `aresmon.color` and `aresmon.priority` are that for Slack and ntfy.
 
-A place that is beyond two thresholds is told once, as the worse, with what it was before.
+A place that is beyond two thresholds is reported once, as the worse one, with what it was before.
 
 Source: Grafana 12, grafana/alerting's templates (what an alert has) and prometheus/alertmanager's
 template.DefaultFuncs. Other functions are not used: Grafana does not start with a template that it refuses. It does
@@ -11,7 +11,7 @@ not expand a `$` here, as it does in the settings of a contact point.
 
 When Grafana starts, it restores alerts with the texts of their rule as these are written; one whose series is gone by
 then ends with `{{ $labels.path }}` in them (pkg/services/ngalert/state/manager.go, Warm). So a text that was not
-filled in is left out, and the end of an alert is told by its labels alone.
+filled in is left out, and the end of an alert is reported by its labels alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import json
 NAME = "aresmon"
 """Grafana's name for the file of templates."""
 _DETAILED, _LINES, _HOSTS = 3, 8, 3
-"""How many alerts of a message are told in full, how many at all, and how many hosts a title names: Discord takes
+"""How many alerts of a message are shown in full, how many at all, and how many hosts a title names: Discord takes
 2,000 characters, and 256 of a title."""
 _NO_PLACE = ("alertname", "grafana_folder", "severity", "collector", "host", "datasource_uid", "ref_id", "rulename")
 """Labels that say nothing of where it is."""
@@ -89,16 +89,16 @@ def _firing(each: str) -> str:
     worst severity. `each` knows `$a`, and `$was`, its severity before."""
     return (
         '{{ $n := "" }}{{ $worst := "" }}'
-        f"{{{{ range $a := $all.Alerts.Firing }}}}{{{{ $key := {_key('$a')} }}}}{{{{ $told := true }}}}"
+        f"{{{{ range $a := $all.Alerts.Firing }}}}{{{{ $key := {_key('$a')} }}}}{{{{ $shown := true }}}}"
         '{{ $was := "" }}'
         f"{{{{ range $all.Alerts.Firing }}}}{{{{ if eq $key {_key('')} }}}}"
-        f"{{{{ if {_is_worse('', '$a')} }}}}{{{{ $told = false }}}}"
+        f"{{{{ if {_is_worse('', '$a')} }}}}{{{{ $shown = false }}}}"
         # Both begin at once where a value jumps over both thresholds.
         f"{{{{ else if and {_is_worse('$a', '')} (gt ($a.StartsAt.Sub .StartsAt).Seconds 90.0) }}}}"
         "{{ $was = .Labels.severity }}{{ end }}{{ end }}{{ end }}"
         f"{{{{ range $all.Alerts.Resolved }}}}{{{{ if and (eq $key {_key('')}) {_is_worse('', '$a')} }}}}"
         "{{ $was = .Labels.severity }}{{ end }}{{ end }}"
-        '{{ if $told }}{{ $n = printf "%s." $n }}'
+        '{{ if $shown }}{{ $n = printf "%s." $n }}'
         '{{ if or (not $worst) (eq $a.Labels.severity "critical") (eq $worst "information") }}'
         "{{ $worst = $a.Labels.severity }}{{ end }}" + each + "{{ end }}{{ end }}"
     )
@@ -108,12 +108,12 @@ def _resolved(each: str) -> str:
     """What is over, but where something fires for the same place; `$m` has a character for each."""
     return (
         '{{ $m := "" }}'
-        f"{{{{ range $a := $all.Alerts.Resolved }}}}{{{{ $key := {_key('$a')} }}}}{{{{ $told := true }}}}"
-        f"{{{{ range $all.Alerts.Firing }}}}{{{{ if eq $key {_key('')} }}}}{{{{ $told = false }}}}"
+        f"{{{{ range $a := $all.Alerts.Resolved }}}}{{{{ $key := {_key('$a')} }}}}{{{{ $shown := true }}}}"
+        f"{{{{ range $all.Alerts.Firing }}}}{{{{ if eq $key {_key('')} }}}}{{{{ $shown = false }}}}"
         "{{ end }}{{ end }}"
         f"{{{{ range $all.Alerts.Resolved }}}}{{{{ if and (eq $key {_key('')}) {_is_worse('$a', '')} }}}}"
-        "{{ $told = false }}{{ end }}{{ end }}"
-        '{{ if $told }}{{ $m = printf "%s." $m }}' + each + "{{ end }}{{ end }}"
+        "{{ $shown = false }}{{ end }}{{ end }}"
+        '{{ if $shown }}{{ $m = printf "%s." $m }}' + each + "{{ end }}{{ end }}"
     )
 
 

@@ -22,7 +22,7 @@ from aresmon.render.grafana import contact_points
 from aresmon.render.grafana.contact_points import Json
 
 _GROUPED = {"group_by": ["grafana_folder", "alertname", HOST]}
-# Both severities are there when the first message is written, and what rises is told within a minute.
+# Both severities are there when the first message is written, and what rises is sent within a minute.
 _JOINED = {"group_wait": "30s", "group_interval": "1m"}
 
 
@@ -65,8 +65,8 @@ def routes(alerts: Alerts, severity: Severity, of: Collection[Severity]) -> list
 def _more(alerts: Alerts, severity: Severity, heard: list[Severity], muted: tuple[str, ...]) -> Iterator[Route]:
     """Those for channels that do not hear the least severity."""
     for least in contact_points.only(alerts):
-        told = [one for one in heard if SEVERITIES.index(one) >= SEVERITIES.index(least)]
-        if severity in told and SEVERITIES.index(least) > SEVERITIES.index(heard[0]):
-            before = heard[heard.index(severity) - 1] if severity == told[0] else None
+        notified = [one for one in heard if SEVERITIES.index(one) >= SEVERITIES.index(least)]
+        if severity in notified and SEVERITIES.index(least) > SEVERITIES.index(heard[0]):
+            before = heard[heard.index(severity) - 1] if severity == notified[0] else None
             name = contact_points.only_name(least)
-            yield Route(name, muted, is_joined=len(told) > 1, suffix=f"only-{least}", lesser=before)
+            yield Route(name, muted, is_joined=len(notified) > 1, suffix=f"only-{least}", lesser=before)

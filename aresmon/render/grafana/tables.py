@@ -54,11 +54,11 @@ def options(panel: Panel) -> Json:
 def overrides(panel: Panel) -> Iterator[Json]:
     """What each column looks like."""
     names = {series.name for series in panel.series}
-    told = {column.of for column in panel.columns}
+    described = {column.of for column in panel.columns}
     for column in panel.columns:
         properties = [{"id": name, "value": value} for name, value in _look(column, is_value=column.of in names)]
         yield {"matcher": {"id": "byName", "options": column.title or heading(column.of)}, "properties": properties}
-    for name in sorted(names - told):
+    for name in sorted(names - described):
         if name.endswith("%"):
             properties = [{"id": "unit", "value": "percent"}, {"id": "decimals", "value": 1}]
             yield {"matcher": {"id": "byName", "options": name}, "properties": properties}

@@ -40,7 +40,7 @@ from tests.unit.dashboard_rules import (
     has_folded_rows_that_begin_below_their_heading,
     has_ids_of_its_own,
     has_thresholds,
-    is_made_anew_and_says_so,
+    is_generated_and_says_so,
     keeps_the_time_range_in_links,
     names_no_data_source,
     says_what_to_do,
@@ -119,7 +119,7 @@ BROKEN: list[tuple[Rule, str, Callable[[Json], Any]]] = [
     (draws_a_hole_where_reports_are_missing, LEWI, lambda one: rates(one)["select"][0].pop()),
     (compares_counters_over_their_shortest_step, INTERNAL, lambda one: lines(one).pop("interval")),
     (compares_counters_over_their_shortest_step, LEWI, lambda one: lines(one).update(interval="60s")),
-    (is_made_anew_and_says_so, LEWI, lambda one: one.update(id=1)),
+    (is_generated_and_says_so, LEWI, lambda one: one.update(id=1)),
 ]
 
 
