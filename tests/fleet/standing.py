@@ -77,8 +77,9 @@ def kept(site: Site, before: Standing, *, name: str = "") -> Kept:
     """Hold a server to the promise: nothing is left half, and it runs either what it ran before or something else
     that was proven, whole; if it runs at all, its data arrives, under its own name or this one. Which of these it is.
     """
+    # A script whose connection was lost goes on until it notices that.
+    assert eventually(lambda: not standing(before.server).left, within=30), standing(before.server)
     now = standing(before.server)
-    assert not now.left, now
     if now.files == before.files:
         assert now.active == before.active, now
         word: Kept = "untouched" if now.pid == before.pid else "restored"

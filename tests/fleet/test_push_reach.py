@@ -149,7 +149,7 @@ def test_a_line_that_breaks_in_the_copy_leaves_the_old_files(desk: Desk, ronflex
 
     with (
         ronflex.hold("sync", matching="telegraf.conf") as arrived,
-        lewi.hold("dd", matching="^bs=[0-9]{7}") as arriving,
+        lewi.hold("lsattr") as arriving,  # the last program before the files are read from the connection
     ):
         pushing = desk.start("push-config", "--canary", "0", "ronflex", "lewi")
         arrived.wait_reached()
