@@ -200,7 +200,14 @@ def _history() -> Json:
         "datasource": _SOURCE,
         "measurement": "internal_agent",
         "policy": POLICY,
-        "select": [[{"type": "field", "params": ["metrics_gathered"]}, {"type": "count", "params": []}]],
+        # 1 at every resolution; a count would be that of the points of a step.
+        "select": [
+            [
+                {"type": "field", "params": ["metrics_gathered"]},
+                {"type": "last", "params": []},
+                {"type": "math", "params": [" * 0 + 1"]},
+            ]
+        ],
         "tags": [],
         "groupBy": [
             {"type": "time", "params": ["$__interval"]},
