@@ -62,9 +62,11 @@ def try_command(
         ),
     ] = None,
 ) -> None:
-    """Send a test notification through each contact point, and show its text.
+    """Send a test notification through each contact point.
 
-    Reports whether the receiving server accepted it, not whether anybody reads it. Exit code: 1 if one was rejected.
+    Shows its text, and reports whether the receiving server accepted it, not whether anybody reads it.
+
+    Exit code: 1 if one was rejected.
     """
     from aresmon.grafana import alerts
 

@@ -8,7 +8,7 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.text import Text
@@ -29,7 +29,14 @@ class Screen:
 
     @property
     def size(self) -> Size:
-        """The size now. Without a terminal, `COLUMNS` or 80."""
+        """The size now. Without a terminal, or in one that does not know its size, `COLUMNS` or 80.
+
+        In a terminal `COLUMNS` is not asked: it stays as it is when the terminal is resized.
+        """
+        with suppress(OSError, ValueError):
+            columns, rows = os.get_terminal_size(sys.stdout.fileno())
+            if columns and rows:
+                self.console.width, self.console.height = columns, rows
         return Size(self.console.width, self.console.height)
 
     @property

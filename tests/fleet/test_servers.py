@@ -227,7 +227,7 @@ def test_a_server_can_be_had_without_telegraf(make_servers: MakeServers) -> None
     bare = make_servers("bare", telegraf=False)["bare"]
 
     assert bare.attempt("type -P telegraf; id telegraf; ls -d /etc/telegraf").out == ""
-    assert bare.run("systemctl is-system-running").strip() == "running"
+    assert bare.attempt("systemctl is-system-running --wait", timeout=60).out.strip() == "running"
 
 
 def test_servers_are_gone_after_a_failure(engine: Engine, key: Key) -> None:

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -27,7 +28,15 @@ class Terminal:
         self.before = termios.tcgetattr(inner)
         variables = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(REPOSITORY), **env}
         self.process = subprocess.Popen(
-            argv, stdin=inner, stdout=inner, stderr=inner, env=variables, start_new_session=True, cwd=REPOSITORY
+            argv,
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            env=variables,
+            start_new_session=True,
+            cwd=REPOSITORY,
+            # The tests themselves may run with `nohup`, which everything below them inherits.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         self.inner, self.output = inner, ""
 

@@ -208,7 +208,7 @@ def inspection(**host: Any) -> dict[str, Any]:
         "Image": "sha256:x",
         "RestartCount": 2,
         "State": {"Status": "running", "OOMKilled": True},
-        "Config": {"Labels": labels, "Image": "influxdb:1.13.1"},
+        "Config": {"Labels": labels, "Image": "influxdb:1.13.2"},
         "HostConfig": {"Memory": 5, "RestartPolicy": {"Name": "always"}, **host},
     }
 
@@ -226,7 +226,7 @@ def test_an_inspection_of_a_container_is_read(log: dict[str, Any], bounded: bool
     seen = probe_machine.service(inspection(LogConfig=log), pins())
 
     assert (seen.name, seen.restart, seen.restarts, seen.out_of_memory) == ("influxdb", "always", 2, True)
-    assert seen.expected_images == ("influxdb:1.13.1", "aresmon/influxdb:1.13.1")
+    assert seen.expected_images == ("influxdb:1.13.2", "aresmon/influxdb:1.13.2")
     assert seen.limits_log == bounded
 
 

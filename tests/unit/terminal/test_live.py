@@ -77,12 +77,15 @@ def test_a_stop_leaves_the_screen_and_going_on_comes_back_to_it(terminal: Termin
     assert terminal.end() == 0
 
 
-def test_another_size_is_drawn_at_once(terminal: Terminal) -> None:
+@pytest.mark.parametrize("exported", [{}, {"COLUMNS": "80", "LINES": "24"}], ids=["", "COLUMNS"])
+def test_another_size_is_drawn_at_once(away: Path, exported: dict[str, str]) -> None:
+    terminal = Terminal([sys.executable, "-m", "tests.unit.terminal.play", str(away)], env=exported)
     terminal.wait_for("biere    ok")
     terminal.resize(40, 10)
     terminal.process.send_signal(signal.SIGWINCH)
 
     terminal.wait_until(lambda: [len(one) for one in terminal.screen.splitlines()] == [40] * 10)
+    terminal.close()
 
 
 def test_it_stays_while_the_database_is_away_and_goes_on_when_it_is_back(terminal: Terminal, away: Path) -> None:
