@@ -95,7 +95,7 @@ class Machine:
         docker("stop", "--time", "60", self.container)
         self.power_on()
 
-    def wait_for_ssh(self, within: float = 10) -> None:
+    def wait_for_ssh(self, within: float = 60) -> None:
         """Wait for the greeting of sshd, over the network."""
         deadline = time.monotonic() + within
         while not self._greets():
