@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,10 +21,13 @@ from aresmon.config.views import Views
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import SERVICES, pins
+from aresmon.grafana.client import Grafana
 from aresmon.render.compose import AgentContext, RenderContext
 from aresmon.site.folder import Site
 from aresmon.system import poll
 from aresmon.system.errors import SiteError
+from tests.grafana.standin import StandIn, serving
+from tests.grafana.state import State
 
 # A slow machine is no failure, and in CI the same commit gives the same answer.
 settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -141,3 +144,18 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits by `poll` and has to try a second time fails the test."""
     clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: pytest.fail("it waited"))
     monkeypatch.setattr(poll, "time", clock)
+
+
+@pytest.fixture
+def standin() -> StandIn:
+    """A stand-in for Grafana with an administrator. A test that has it serve is marked `own_sockets`."""
+    made = StandIn(State())
+    made.state.begin("admin", "password")
+    return made
+
+
+@pytest.fixture
+def grafana(standin: StandIn) -> Iterator[Grafana]:
+    """That stand-in, as its administrator."""
+    with serving(standin) as address:
+        yield Grafana(address, "admin", "password")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,27 +17,18 @@ pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP
 
 
 @pytest.fixture
-def standin() -> StandIn:
-    made = StandIn(State())
-    made.state.begin("admin", "password")
-    return made
-
-
-@pytest.fixture
-def grafana(standin: StandIn) -> Iterator[Grafana]:
+def grafana(grafana: Grafana, standin: StandIn) -> Grafana:
     """A Grafana with two dashboards of people's own, one two folders deep, and one that aresmon provisions."""
-    with serving(standin) as address:
-        client = Grafana(address, "admin", "password")
-        client.create_folder("ours", "Ours")
-        client.create_folder("fridge", "The fridge", parent="ours")
-        client.save_dashboard(
-            {"uid": "beer", "title": "Bière", "panels": []}, folder="fridge", message="", overwrite=False
-        )
-        client.save_dashboard({"uid": "loose", "title": "Loose"}, folder="", message="", overwrite=False)
-        standin.state.create_folder("aresmon", "aresmon", "")
-        standin.state.put_dashboard("fleet", {"title": "Fleet"}, "aresmon", provisioned=True)
-        standin.sent.clear()
-        yield client
+    grafana.create_folder("ours", "Ours")
+    grafana.create_folder("fridge", "The fridge", parent="ours")
+    grafana.save_dashboard(
+        {"uid": "beer", "title": "Bière", "panels": []}, folder="fridge", message="", overwrite=False
+    )
+    grafana.save_dashboard({"uid": "loose", "title": "Loose"}, folder="", message="", overwrite=False)
+    standin.state.create_folder("aresmon", "aresmon", "")
+    standin.state.put_dashboard("fleet", {"title": "Fleet"}, "aresmon", provisioned=True)
+    standin.sent.clear()
+    return grafana
 
 
 @pytest.fixture

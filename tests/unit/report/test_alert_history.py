@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +9,7 @@ import pytest
 from aresmon.grafana.client import Grafana
 from aresmon.report.alert_history import AlertFigures, summarise
 from aresmon.report.period import Period
-from tests.grafana.standin import StandIn, serving
-from tests.grafana.state import State
+from tests.grafana.standin import StandIn
 
 START, END = 1_790_000_000.0, 1_792_592_000.0
 OCTOBER = Period(START, END, "2026-10", "October 2026", True)
@@ -67,19 +65,6 @@ def test_the_longest_is_first_and_severities_are_apart() -> None:
         ("Disk full", "critical", "biere", 10),
         ("Backups", "", "", 5),
     ]
-
-
-@pytest.fixture
-def standin() -> StandIn:
-    made = StandIn(State())
-    made.state.begin("admin", "password")
-    return made
-
-
-@pytest.fixture
-def grafana(standin: StandIn) -> Iterator[Grafana]:
-    with serving(standin) as address:
-        yield Grafana(address, "admin", "password")
 
 
 @pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
