@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aresmon.config.layout import Layout
-from aresmon.config.units import format_age
+from aresmon.config.units import format_age_in_words
 from aresmon.system.json_file import JsonFile
 
 
@@ -67,7 +67,7 @@ def find_problems(record: BackupRecord, *, due: float, now: float) -> Iterator[t
         yield f"the last backup failed: {failed.what}", "fix it, then `aresmon backup`"
     elif made is not None and due and now - made.at > due:
         yield (
-            f"the last backup is {format_age(now - made.at)} old",
+            f"the last backup is {format_age_in_words(now - made.at)} old",
             "`aresmon backup`; check why its timer did not run it",
         )
     if verified is not None and not verified.ok:
@@ -85,10 +85,9 @@ def describe(record: BackupRecord, *, now: float) -> str:
     verification = "none verified yet"
     if verified is not None:
         outcome = "was verified" if verified.ok else "failed its verification"
-        verification = f"{verified.archive} {outcome} {format_age(now - verified.at)} ago"
-    return (
-        f"Backup: {format_age(now - made.at)} ago, {made.bytes / 10**6:.1f} MB, in {made.destination}; {verification}"
-    )
+        verification = f"{verified.archive} {outcome} {format_age_in_words(now - verified.at)} ago"
+    age, size = format_age_in_words(now - made.at), made.bytes / 10**6
+    return f"Backup: {age} ago, {size:.1f} MB, in {made.destination}; {verification}"
 
 
 def save_made(site: Layout, made: CompletedBackup) -> None:

@@ -134,7 +134,5 @@ def _grafana(project: Project) -> Grafana:
     from aresmon.grafana import admin_access
     from aresmon.stack import location
 
-    config = project.config
     location.require_local(project)
-    admin_access.check_running(config, the_engine())
-    return admin_access.admin_client(project)
+    return admin_access.running_client(project, the_engine())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli import completion
-from aresmon.cli.common import command, group, group_command, the_console, the_engine, the_project
+from aresmon.cli.common import command, group, group_command, plural, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.progress import NoProgress
@@ -267,7 +267,7 @@ def _tell_places(places: list[StoredArchives]) -> None:
     console = the_console()
     for place in (one for one in places if one.error is None):
         room = "" if place.free is None else f", {megabytes(place.free)} free"
-        console.say(f"{place.where}: {_counted(len(place.verdicts))}{room}", style="bold")
+        console.say(f"{place.where}: {plural(len(place.verdicts), 'archive')}{room}", style="bold")
         rows = [
             (one.archive.name, megabytes(one.archive.size), ", ".join(one.rules) or "none: to be deleted")
             for one in place.verdicts
@@ -285,15 +285,11 @@ def _tell_pruned(places: list[StoredArchives], *, dry_run: bool) -> None:
             console.say(f"{place.where}: {name} {'would be' if dry_run else 'is'} deleted")
         if place.error is None:
             kept = len(place.verdicts) - len(going)
-            console.say(f"{place.where}: {_counted(kept)} {'is' if kept == 1 else 'are'} kept")
+            console.say(f"{place.where}: {plural(kept, 'archive')} {'is' if kept == 1 else 'are'} kept")
     if not going_anywhere and all(place.error is None for place in places):
         console.say("Nothing to do: every archive is kept by a rule.")
     elif dry_run:
         console.say("Nothing was changed.")
-
-
-def _counted(number: int) -> str:
-    return f"{number} archive{'s' * (number != 1)}"
 
 
 def _print_warnings(project: Project) -> None:

@@ -17,7 +17,7 @@ from rich.text import Text
 from aresmon.backup import record
 from aresmon.cli.tables import OUTCOME_COLOURS, new_table, result_row, status_tables
 from aresmon.config.collectors import Collector
-from aresmon.doctor.problems import format_age
+from aresmon.config.units import format_age
 from aresmon.doctor.status import Status
 from aresmon.influxdb import capacity
 from aresmon.push.result import GOOD, PushOutcome, PushResult, describe_reason

@@ -85,9 +85,7 @@ def _open() -> tuple[Site, Grafana]:
     from aresmon.stack import location
 
     project = the_project()
-    config = project.config
     location.require_local(project)
-    admin_access.check_running(config, the_engine())
-    grafana = admin_access.admin_client(project)
+    grafana = admin_access.running_client(project, the_engine())
     grafana.health()
     return project.site, grafana

@@ -185,8 +185,7 @@ def let_shorten(project: Project, *, meant: bool, dry_run: bool) -> bool:
 
 
 def _row(one: PolicyUsage) -> list[str]:
-    from aresmon.config.units import format_hours
-    from aresmon.doctor.problems import format_age
+    from aresmon.config.units import format_age, format_hours
     from aresmon.influxdb import capacity
 
     queries = f"{one.queries}/{one.queries + one.missing}" if one.missing else str(one.queries)

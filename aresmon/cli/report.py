@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import the_console, the_engine, the_project
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.cli.common import plural, require_suffix, the_console, the_engine, the_project
+from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
     from aresmon.report.alert_history import AlertFigures
@@ -45,8 +45,8 @@ def report(
     from aresmon.stack import location
     from aresmon.system import files
 
-    if output is not None and output.suffix not in _FORMATS:
-        raise AresmonError(f"--output {output}: the name must end in {' or '.join(_FORMATS)}", code=ExitCode.USAGE)
+    if output is not None:
+        require_suffix(output, _FORMATS)
     now = time.time()
     when = period.month(month, now)
     project, console = the_project(), the_console()
@@ -61,7 +61,7 @@ def report(
     text = page.html_page(project.config.site, found, _alerts(project, when), now=now)
     path = output or Path(f"report-{when.name}.html")
     pdf.write(text, path) if path.suffix == ".pdf" else files.write(path, text.encode())
-    console.say(f"wrote {path}: {when.title}, {len(found.hosts)} host{'s' * (len(found.hosts) != 1)}")
+    console.say(f"wrote {path}: {when.title}, {plural(len(found.hosts), 'host')}")
 
 
 def _alerts(project: Project, when: Period) -> list[AlertFigures] | None:
@@ -70,8 +70,7 @@ def _alerts(project: Project, when: Period) -> list[AlertFigures] | None:
     from aresmon.report import alert_history
 
     try:
-        admin_access.check_running(project.config, the_engine())
-        changes = list(admin_access.admin_client(project).alert_changes(when.start, when.end))
+        changes = list(admin_access.running_client(project, the_engine()).alert_changes(when.start, when.end))
     except AresmonError as error:
         the_console().warn(f"the report has no alerts: {error.message}", hint=error.hint)
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import the_console, the_engine, the_project, the_site
+from aresmon.cli.common import plural, the_console, the_engine, the_project, the_site
 from aresmon.system.errors import AresmonError, SiteError
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def check(
     project.views  # noqa: B018 (which raises, for a view of the site's own that is wrong)
     _print_warnings(project)
     _print_missing_secrets(project)
-    plural = "s" if len(config.hosts) > 1 else ""
-    console.say(f"{site.file}: {len(config.hosts)} host{plural}, server {config.server}. No errors.")
+    console.say(f"{site.file}: {plural(len(config.hosts), 'host')}, server {config.server}. No errors.")
     if configs is not None:
         _check_configurations(project, configs)
 

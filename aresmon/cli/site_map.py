@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import the_console, the_project, the_stack
+from aresmon.cli.common import plural, require_suffix, the_console, the_project, the_stack
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
+    from aresmon.doctor.status import Status
     from aresmon.engine.docker import Engine
     from aresmon.influxdb.client import InfluxDB
     from aresmon.site.project import Project
@@ -43,13 +44,12 @@ def map_command(
 
     Exit code: 5 if Graphviz is not installed and the description was written instead.
     """
+    from aresmon.config.units import format_moment
     from aresmon.topology import graph
 
     path = output or _DEFAULT
-    if path != _STDOUT and path.suffix not in _FORMATS:
-        raise AresmonError(
-            f"--output {path}: the name must end in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}", code=ExitCode.USAGE
-        )
+    if path != _STDOUT:
+        require_suffix(path, _FORMATS)
     if output is None:
         _require_ours(path)
     project, console = the_project(), the_console()
@@ -60,12 +60,11 @@ def map_command(
         sys.stdout.write(described)
         return
     _draw(path, described)
-    hosts = f"{len(site.hosts)} host{'s' * (len(site.hosts) != 1)}"
-    console.say(f"wrote {path}: {hosts}, as of {graph.when(site)}")
+    console.say(f"wrote {path}: {plural(len(site.hosts), 'host')}, as of {format_moment(site.at)}")
 
 
-def publish(project: Project, engine: Engine) -> None:
-    """Put the picture on its page in Grafana.
+def publish(project: Project, engine: Engine, status: Status | None) -> None:
+    """Put the picture on its page in Grafana, if the state of a part has changed; `status` is read if it is not known.
 
     Raises NoGraphvizError where there is no Graphviz, GrafanaNotRunningError where there is no Grafana, AresmonError
     if it cannot be drawn or saved.
@@ -74,21 +73,22 @@ def publish(project: Project, engine: Engine) -> None:
     from aresmon.topology import drawing, graph, page
 
     drawing.require_graphviz()
-    admin_access.check_running(project.config, engine)
-    site = _read(project, engine, None)
-    page.publish(admin_access.admin_client(project), site, drawing.svg(graph.dot(site, _link(project))))
+    grafana = admin_access.running_client(project, engine)
+    site = _read(project, engine, None, status)
+    page.publish(grafana, site, lambda: drawing.svg(graph.dot(site, _link(project))))
 
 
-def _read(project: Project, engine: Engine, elsewhere: Callable[[], InfluxDB] | None) -> SiteMap:
+def _read(
+    project: Project, engine: Engine, elsewhere: Callable[[], InfluxDB] | None, status: Status | None = None
+) -> SiteMap:
     """What the picture shows; `elsewhere` is how to get the database if it is on another machine."""
     from aresmon.doctor.status import read_status
     from aresmon.influxdb import service
     from aresmon.topology import site_map
 
-    status = read_status(project, engine, influxdb=elsewhere)
     return site_map.read(
         project.config,
-        status,
+        status or read_status(project, engine, influxdb=elsewhere),
         influxdb=elsewhere or (lambda: service.admin_client(project.site)),
         rules=_rules(project, engine) if elsewhere is None else None,
     )
@@ -99,8 +99,7 @@ def _rules(project: Project, engine: Engine) -> list[dict[str, Any]] | None:
     from aresmon.grafana import admin_access
 
     try:
-        admin_access.check_running(project.config, engine)
-        return admin_access.admin_client(project).rules()
+        return admin_access.running_client(project, engine).rules()
     except AresmonError:
         return None
 

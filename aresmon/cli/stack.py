@@ -22,6 +22,7 @@ from aresmon.cli.site import _print_warnings
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
+    from aresmon.doctor.status import Status
     from aresmon.engine.docker import Engine
     from aresmon.site.project import Project
     from aresmon.stack.up import UpResult
@@ -83,8 +84,8 @@ def up(
         console.say("Nothing was changed." if is_due else "Nothing to do.")
         return
     outcome = stack_up.up(project, engine, console, announce=announce, shorten=shorten)
-    _print_outcome(project, outcome)
-    _publish_map(project, engine)
+    found = _print_outcome(project, outcome)
+    _publish_map(project, engine, found)
     raise typer.Exit(outcome.code)
 
 
@@ -177,25 +178,25 @@ def logs(
                 the_console().raw(piece)
 
 
-def _publish_map(project: Project, engine: Engine) -> None:
+def _publish_map(project: Project, engine: Engine, status: Status | None) -> None:
     """Update the page Map in Grafana. Without Graphviz there is no such page, as `aresmon map` says."""
     from aresmon.grafana.answers import GrafanaNotRunningError
     from aresmon.topology.drawing import NoGraphvizError
 
     try:
-        site_map.publish(project, engine)
+        site_map.publish(project, engine, status)
     except (NoGraphvizError, GrafanaNotRunningError):
         return
     except AresmonError as error:
         the_console().warn(f"the page Map in Grafana was not updated: {error.message}", hint=error.hint)
 
 
-def _print_outcome(project: Project, outcome: UpResult) -> None:
-    """Print what `up` did, and the state of the site."""
+def _print_outcome(project: Project, outcome: UpResult) -> Status | None:
+    """Print what `up` did, and the state of the site, which is returned if it was read."""
     from aresmon.doctor.status import read_status
     from aresmon.influxdb import users
 
-    site, console = project.site, the_console()
+    site, console, found = project.site, the_console(), None
     for statement in outcome.statements:
         console.say(f"database: {statement}")
     for change in outcome.grafana_changes:
@@ -226,3 +227,4 @@ def _print_outcome(project: Project, outcome: UpResult) -> None:
         config = project.config
         secret = site.secrets / "grafana-admin"
         console.say(f"Grafana: {config.grafana.url}, login {config.grafana.admin}, password in {secret}")
+    return found

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from rich.table import Table
 from rich.text import Text
 
+from aresmon.config.units import format_age
 from aresmon.doctor.activity import HostStatus
-from aresmon.doctor.problems import ServiceStatus, format_age
+from aresmon.doctor.problems import ServiceStatus
 from aresmon.doctor.status import Status
 from aresmon.push.result import GOOD, PushOutcome, PushResult
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 HOURS = {"h": 1, "d": 24, "w": 24 * 7, "y": 24 * 365}
 FOREVER = 0
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -30,8 +32,25 @@ def parse_span(span: str) -> int:
     return int(span[:-1]) * _SECONDS[span[-1]]
 
 
+_AGES = ((86400, "d", "days"), (3600, "h", "hours"), (60, "min", "min"))
+
+
 def format_age(seconds: float) -> str:
-    """`45 s`, `3 min`, `5 hours`, `12 days`: how long ago, in the largest unit of which there are at least two."""
-    units = ((86400, "days"), (3600, "hours"), (60, "min"), (1, "s"))
-    size, unit = next(one for one in units if seconds >= 2 * one[0] or one[0] == 1)
+    """`8 s`, `3 min`, `5 h`, `12 d`: in the largest unit of which there are at least two."""
+    size, unit, _ = _largest(seconds)
+    return f"{seconds / size:.0f} {unit}"
+
+
+def format_age_in_words(seconds: float) -> str:
+    """The same in a sentence: `45 s`, `3 min`, `5 hours`, `12 days`; no age is negative."""
+    size, _, unit = _largest(seconds)
     return f"{max(seconds, 0) / size:.0f} {unit}"
+
+
+def _largest(seconds: float) -> tuple[int, str, str]:
+    return next((one for one in _AGES if seconds >= 2 * one[0]), (1, "s", "s"))
+
+
+def format_moment(at: float) -> str:
+    """A time in seconds since 1970, as people of this machine read it: `29 November 2026, 10:30`."""
+    return time.strftime("%-d %B %Y, %H:%M", time.localtime(at))

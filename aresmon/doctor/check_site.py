@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from aresmon import __version__
-from aresmon.config.units import format_age
+from aresmon.config.units import format_age_in_words
 from aresmon.doctor.facts import BackupFacts, FolderFacts, PlanFacts, SecretFacts
 from aresmon.doctor.findings import Finding
 from aresmon.system.git import format_names
@@ -67,18 +67,24 @@ def backups(seen: BackupFacts) -> Iterator[Finding]:
     """Check the age of the last backup, its last verification, and whether the passphrase has been displayed."""
     made, verified, failed = seen.record.last_made, seen.record.last_verified, seen.record.last_failed
     if failed is not None:
-        yield Finding("backup-failed", f"the last backup failed {format_age(seen.at - failed.at)} ago: {failed.what}")
+        yield Finding(
+            "backup-failed", f"the last backup failed {format_age_in_words(seen.at - failed.at)} ago: {failed.what}"
+        )
     if made is None:
         yield Finding("backup-none", "no backup of this site has been made")
     elif seen.max_age and seen.at - made.at > seen.max_age:
-        yield Finding("backup-old", f"the last backup, {made.archive}, was made {format_age(seen.at - made.at)} ago")
+        yield Finding(
+            "backup-old", f"the last backup, {made.archive}, was made {format_age_in_words(seen.at - made.at)} ago"
+        )
     if verified is not None and not verified.ok:
-        what = f"{verified.archive} failed verification {format_age(seen.at - verified.at)} ago: {verified.what}"
+        what = (
+            f"{verified.archive} failed verification {format_age_in_words(seen.at - verified.at)} ago: {verified.what}"
+        )
         yield Finding("backup-broken", what)
     elif made is not None and (verified is None or seen.at - verified.at > _VERIFIED_WITHIN):
         when = "no backup has been verified"
         if verified is not None:
-            when = f"the last backup was verified {format_age(seen.at - verified.at)} ago"
+            when = f"the last backup was verified {format_age_in_words(seen.at - verified.at)} ago"
         yield Finding("backup-unverified", when)
     if seen.passphrase and seen.record.kept_passphrase != seen.passphrase:
         yield Finding("passphrase", "the backup passphrase has never been displayed")

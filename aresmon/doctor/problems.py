@@ -10,6 +10,7 @@ from typing import Literal
 
 from aresmon.backup import record
 from aresmon.config.model import Config
+from aresmon.config.units import format_age
 from aresmon.doctor.activity import HostStatus
 from aresmon.engine.containers import Container
 from aresmon.influxdb import capacity, shards
@@ -211,11 +212,3 @@ def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
     elif host.reads < _MOSTLY * host.expected:
         what = f"{host.name}: inputs were collected {host.reads} of {host.expected} times in the last minute"
         yield Problem(host.name, what, read_log)
-
-
-def format_age(seconds: float) -> str:
-    """`8 s`, `3 min`, `5 h`, `12 d`"""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -54,6 +54,12 @@ def connect_as_admin(project: Project, engine: Engine, progress: Progress) -> tu
     return ours, [*details, *_set_up_admin(way, ours)]
 
 
+def running_client(project: Project, engine: Engine) -> Grafana:
+    """The same client; raises GrafanaNotRunningError where the site's Grafana has no container on this engine."""
+    check_running(project.config, engine)
+    return admin_client(project)
+
+
 def admin_client(project: Project) -> Grafana:
     """Grafana as the administrator that aresmon.yml names. Nothing is asked yet."""
     pair = project.config.grafana.door.tls

@@ -144,7 +144,7 @@ class _Sign:
 
 def _sign(influxdb: InfluxDB, period: Period, policy: str, sign: tuple[str, str, str]) -> _Sign:
     measurement, value, condition = sign
-    within = f"{condition}time >= {int(period.start)}s AND time < {int(period.end)}s"
+    within = condition + period.within
     source = f'"{policy}"."{measurement}"'
     elapsed = f'SELECT elapsed("{value}", 1s) AS "gap" FROM {source} WHERE {within} GROUP BY "host"'
     begun, first, last, gaps = influxdb.query(
@@ -195,10 +195,10 @@ def _outages(name: str, since: float, end: float, step: int, sign: _Sign) -> Ite
 
 
 def _peaks(influxdb: InfluxDB, period: Period) -> tuple[dict[str, Peak], dict[str, Peak]]:
-    within = f"time >= {int(period.start)}s AND time < {int(period.end)}s"
     idle, memory = influxdb.query(
-        f'SELECT min("usage_idle") AS "peak" FROM "1h"."cpu" WHERE "cpu" = \'cpu-total\' AND {within} GROUP BY "host"',
-        f'SELECT min("available_percent") AS "peak" FROM "1h"."mem" WHERE {within} GROUP BY "host"',
+        'SELECT min("usage_idle") AS "peak" FROM "1h"."cpu" '
+        f'WHERE "cpu" = \'cpu-total\' AND {period.within} GROUP BY "host"',
+        f'SELECT min("available_percent") AS "peak" FROM "1h"."mem" WHERE {period.within} GROUP BY "host"',
         database=DATABASE,
     )
     processor, used = (
@@ -209,10 +209,9 @@ def _peaks(influxdb: InfluxDB, period: Period) -> tuple[dict[str, Peak], dict[st
 
 
 def _disks(influxdb: InfluxDB, period: Period) -> Iterator[DiskFigures]:
-    within = f"time >= {int(period.start)}s AND time < {int(period.end)}s"
     (found,) = influxdb.query(
         'SELECT last("used") AS "used", last("free") AS "free", last("total") AS "total" FROM "1h"."disk" '
-        f'WHERE {within} GROUP BY time(1d), "host", "path" fill(none)',
+        f'WHERE {period.within} GROUP BY time(1d), "host", "path" fill(none)',
         database=DATABASE,
     )
     for one in found:
@@ -240,8 +239,7 @@ def _disk(host: str, path: str, rows: Sequence[Mapping[str, float]]) -> DiskFigu
 
 
 def _backups(influxdb: InfluxDB, period: Period) -> BackupFigures:
-    within = f"time >= {int(period.start)}s AND time < {int(period.end)}s"
-    statement = f'SELECT "archive" FROM "{FOREVER_POLICY}"."{BACKUP}" WHERE {within} GROUP BY "kind"'
+    statement = f'SELECT "archive" FROM "{FOREVER_POLICY}"."{BACKUP}" WHERE {period.within} GROUP BY "kind"'
     (found,) = influxdb.query(statement, database=DATABASE)
     times = {one.tags["kind"]: [float(row["time"]) for row in one.rows] for one in found}
     made = times.get("made", [])

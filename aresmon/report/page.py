@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from string import Template
 
-from aresmon.config.units import format_age
+from aresmon.config.units import format_age_in_words, format_moment
 from aresmon.influxdb.capacity import format_size
 from aresmon.report import charts
 from aresmon.report.alert_history import AlertFigures
 from aresmon.report.figures import DiskFigures, Figures, HostFigures, Outage, Peak
+from aresmon.report.period import Period
 
 _MOST = 20  # rows of a list whose length nobody chooses
 _SOON = 90  # days; a disk that is full earlier is marked
@@ -22,12 +23,12 @@ _NONE = "\N{EN DASH}"
 def html_page(site: str, figures: Figures, alerts: Sequence[AlertFigures] | None, *, now: float) -> str:
     """The whole page. `alerts` is None if Grafana could not be asked; `now` is in seconds since 1970."""
     period = figures.period
-    until = "" if period.is_whole else f", until {_moment(period.end)}"
+    part = "" if period.is_whole else " (not the whole month)"
     template = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(f"{site}: {period.title}"),
-        subtitle=html.escape(f"{_moment(period.start)} to {_moment(period.end)}{until and ' (not the whole month)'}. ")
-        + f"Made by aresmon on {_moment(now)}.",
+        subtitle=html.escape(f"{format_moment(period.start)} to {format_moment(period.end)}{part}. ")
+        + f"Made by aresmon on {format_moment(now)}.",
         body="\n".join(_sections(figures, alerts)),
     )
 
@@ -37,7 +38,11 @@ def _sections(figures: Figures, alerts: Sequence[AlertFigures] | None) -> Iterat
     yield _section(
         "Availability",
         f"The share of the time in which data arrived from each host, counted in {step}. One bar is one day.",
-        _table(("Host", "Availability", "Without data", "Outages", "Days"), map(_available, *_with(figures)), "nnn"),
+        _table(
+            ("Host", "Availability", "Without data", "Outages", "Days"),
+            (_available(host, figures.period) for host in figures.hosts),
+            "nnn",
+        ),
     )
     outages = sorted((one for host in figures.hosts for one in host.outages), key=lambda one: -one.seconds)
     yield _section(
@@ -89,7 +94,7 @@ def _alerts(alerts: Sequence[AlertFigures] | None) -> Iterator[str]:
         yield _section("Alerts", "", "", nothing="Grafana, which keeps their history, could not be asked.")
         return
     rows = (
-        (one.title, one.severity or _NONE, one.host or _NONE, str(one.times), format_age(one.seconds))
+        (one.title, one.severity or _NONE, one.host or _NONE, str(one.times), format_age_in_words(one.seconds))
         for one in alerts[:_MOST]
     )
     yield _section(
@@ -100,19 +105,15 @@ def _alerts(alerts: Sequence[AlertFigures] | None) -> Iterator[str]:
     )
 
 
-def _with(figures: Figures) -> tuple[tuple[HostFigures, ...], list[Figures]]:
-    return figures.hosts, [figures] * len(figures.hosts)
-
-
-def _available(host: HostFigures, figures: Figures) -> tuple[str, ...]:
+def _available(host: HostFigures, period: Period) -> tuple[str, ...]:
     share = host.availability
-    days = figures.period.days
+    days = period.days
     shares = [_share_of_day(host, start, end) for start, end in days]
     labels = [
         f"{time.strftime('%-d %B', time.localtime(start))}: {'not monitored' if each is None else _percent(each)}"
         for (start, _), each in zip(days, shares, strict=True)
     ]
-    missing = format_age(host.missing) if host.missing else _NONE
+    missing = format_age_in_words(host.missing) if host.missing else _NONE
     return (
         host.name,
         "no data" if share is None else _percent(share),
@@ -131,7 +132,7 @@ def _share_of_day(host: HostFigures, start: float, end: float) -> float | None:
 
 
 def _outage(one: Outage) -> tuple[str, ...]:
-    return one.host, _moment(one.start), _moment(one.start + one.seconds), format_age(one.seconds)
+    return one.host, format_moment(one.start), format_moment(one.start + one.seconds), format_age_in_words(one.seconds)
 
 
 def _busiest(host: HostFigures) -> tuple[str, ...]:
@@ -139,12 +140,12 @@ def _busiest(host: HostFigures) -> tuple[str, ...]:
 
 
 def _peak(peak: Peak | None) -> tuple[str, str]:
-    return (_NONE, "") if peak is None else (f"{peak.percent:.0f} %", _moment(peak.at))
+    return (_NONE, "") if peak is None else (f"{peak.percent:.0f} %", format_moment(peak.at))
 
 
 def _disk(one: DiskFigures) -> tuple[str, ...]:
     month = f"{'+' if one.growth > 0 else '-'}{format_size(abs(one.growth) * 30)} a month" if one.growth else _NONE
-    when = _NONE if one.full_in is None else f"in {format_age(one.full_in * 86400)}"
+    when = _NONE if one.full_in is None else f"in {format_age_in_words(one.full_in * 86400)}"
     soon = one.full_in is not None and one.full_in < _SOON
     return (
         one.host,
@@ -189,7 +190,3 @@ def _percent(share: float) -> str:
     """Rounded down from 99 % on: a host that was away for a minute was not there for 100 %."""
     percent = share * 100
     return f"{int(percent * 100) / 100:.2f} %" if percent >= 99 else f"{percent:.1f} %"
-
-
-def _moment(at: float) -> str:
-    return time.strftime("%-d %B %Y, %H:%M", time.localtime(at))

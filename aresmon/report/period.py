@@ -25,6 +25,11 @@ class Period:
     is_whole: bool
 
     @property
+    def within(self) -> str:
+        """The time as a condition of InfluxQL."""
+        return f"time >= {int(self.start)}s AND time < {int(self.end)}s"
+
+    @property
     def days(self) -> list[tuple[float, float]]:
         """The days, each from its start until its end or until that of the period."""
         first, days = time.localtime(self.start), []

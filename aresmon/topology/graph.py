@@ -7,13 +7,12 @@ the cells of one table for each state, the worst first, so that a hundred hosts 
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import count
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
-from aresmon.config.units import format_age
+from aresmon.config.units import format_age_in_words, format_moment
 from aresmon.topology.site_map import Backend, MapHost, Part, SiteMap, State
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def dot(site: SiteMap, link: Link) -> str:
             "fontname": _FONT,
             "fontsize": "12",
             "labelloc": "t",
-            "label": _escape(f"{site.site}, {when(site)}"),
+            "label": _escape(f"{site.site}, {format_moment(site.at)}"),
             "tooltip": _escape(site.site),
         },
         node_attr={"shape": "box", "style": "filled,rounded", "fontname": _FONT, "fontsize": "11"},
@@ -67,11 +66,6 @@ def dot(site: SiteMap, link: Link) -> str:
         _tables_of_hosts(graph, site, link)
     _around(graph, site)
     return str(graph.source)
-
-
-def when(site: SiteMap) -> str:
-    """The time of the picture, as people of this machine read it: `29 November 2026, 10:30`."""
-    return time.strftime("%-d %B %Y, %H:%M", time.localtime(site.at))
 
 
 def _stack(graph: graphviz.Digraph, site: SiteMap) -> None:
@@ -121,9 +115,13 @@ def _host_label(host: MapHost) -> str:
     )
 
 
+def _worst_first(parts: Sequence[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: _WORST_FIRST.index(part.state))
+
+
 def _named(parts: Sequence[Part], what: str) -> Iterator[str]:
     """A line for each part, those that are not well first; only a count of what is beyond the first ten."""
-    ordered = sorted(parts, key=lambda part: _WORST_FIRST.index(part.state))
+    ordered = _worst_first(parts)
     yield from (f"{part.name}: {part.words}" for part in ordered[:_MOST_PARTS])
     if rest := ordered[_MOST_PARTS:]:
         yield f"and {len(rest)} more {what}"
@@ -133,7 +131,7 @@ def _backend(
     proxy: graphviz.Digraph, graph: graphviz.Digraph, own: str, backend: Backend, names: Collection[str]
 ) -> None:
     """A backend of HAProxy, and its servers: hosts of the site where they have a host's name."""
-    ordered = sorted(backend.servers, key=lambda part: _WORST_FIRST.index(part.state))
+    ordered = _worst_first(backend.servers)
     up = sum(part.state is State.OK for part in ordered)
     state = State.CRITICAL if not up else State.OK if up == len(ordered) else State.WARNING
     _node(proxy, own, Part(backend.name, state, f"{up} of {len(ordered)} servers up"), title=backend.name)
@@ -246,7 +244,7 @@ def _rate(*hosts: MapHost) -> str:
     ages = [host.age for host in hosts if host.age is not None]
     if not ages:
         return "nothing arrives"
-    return f"{_number(sum(host.points for host in hosts))} points/min, {format_age(max(ages))} ago"
+    return f"{_number(sum(host.points for host in hosts))} points/min, {format_age_in_words(max(ages))} ago"
 
 
 def _number(value: int) -> str:

@@ -6,13 +6,13 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from aresmon.config.names import FOLDER, uid_of_host
+from aresmon.config.units import format_moment
 from aresmon.grafana.client import Grafana
 from aresmon.render.grafana.dashboard import DashboardSpec, dashboard
 from aresmon.render.grafana.panels import Json
-from aresmon.topology.graph import when
 from aresmon.topology.site_map import Part, SiteMap
 
 UID = "aresmon-map"
@@ -23,10 +23,10 @@ _WHAT = (
 )
 
 
-def publish(grafana: Grafana, site: SiteMap, svg: str) -> bool:
+def publish(grafana: Grafana, site: SiteMap, draw: Callable[[], str]) -> bool:
     """Save the page over the last one, unless that shows the same parts in the same states; whether it was saved.
 
-    Raises GrafanaError, or GrafanaUnreachableError.
+    `draw` returns the picture as SVG. Raises GrafanaError, or GrafanaUnreachableError.
     """
     last = grafana.dashboard(UID)
     if last is not None and _mark(site) in json.dumps(last.get("dashboard", {}).get("panels", [])):
@@ -34,8 +34,8 @@ def publish(grafana: Grafana, site: SiteMap, svg: str) -> bool:
     # Grafana makes the folder when it reads the dashboards' files, which may be after its first answers.
     if grafana.folder(FOLDER) is None:
         grafana.create_folder(FOLDER, FOLDER)
-    built = {key: value for key, value in page(site, svg).items() if key != "version"}
-    grafana.save_dashboard(built, folder=FOLDER, message=f"as of {when(site)}", overwrite=True)
+    built = {key: value for key, value in page(site, draw()).items() if key != "version"}
+    grafana.save_dashboard(built, folder=FOLDER, message=f"as of {format_moment(site.at)}", overwrite=True)
     return True
 
 
@@ -52,7 +52,8 @@ def page(site: SiteMap, svg: str) -> Json:
     )
     content = (
         f"<!-- {_mark(site)} -->\n"
-        f"<p>As of {when(site)}. <code>aresmon up</code> updates it when the state of a part has changed.</p>\n"
+        f"<p>As of {format_moment(site.at)}. "
+        "<code>aresmon up</code> updates it when the state of a part has changed.</p>\n"
         f'<img alt="Map of {html.escape(site.site)}" src="data:image/svg+xml;base64,{image}" style="max-width: 100%">\n'
         f"<p>Hosts: {links}</p>\n"
     )

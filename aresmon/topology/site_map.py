@@ -11,7 +11,7 @@ from typing import Any
 from aresmon.config.backup import Destination
 from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
-from aresmon.config.units import format_age
+from aresmon.config.units import format_age_in_words
 from aresmon.config.views import SEVERITIES, Severity
 from aresmon.doctor.activity import HostStatus
 from aresmon.doctor.problems import ServiceStatus
@@ -54,13 +54,12 @@ class Backend:
 @dataclass(frozen=True, slots=True)
 class MapHost:
     """One host. `age` is that of its newest point in seconds, None without points; `points` arrived in the last
-    minute. `firing` counts its alerts by severity, and is None where Grafana could not be asked."""
+    minute."""
 
     part: Part
     agent: str
     age: float | None
     points: int
-    firing: Mapping[str, int] | None = None
     containers: tuple[Part, ...] = ()
     backends: tuple[Backend, ...] = ()
 
@@ -80,7 +79,7 @@ class SiteMap:
     hosts: tuple[MapHost, ...]
     destinations: tuple[Part, ...]
     contact_points: tuple[Part, ...]
-    firing: Mapping[str, int] | None = field(default=None)
+    firing: Mapping[str, int] | None = None
 
 
 def read(
@@ -138,7 +137,6 @@ def _host(
         agent=agent,
         age=seen.age if seen else None,
         points=seen.points if seen else 0,
-        firing=mine,
         containers=inside.containers.get(name, ()),
         backends=inside.backends.get(name, ()),
     )
@@ -151,7 +149,7 @@ def _condition(name: str, seen: HostStatus | None, is_troubled: bool, firing: Ma
     if seen.age is None:
         return Part(name, State.CRITICAL, "no data")
     if seen.age > seen.late_after:
-        return Part(name, State.CRITICAL, f"silent for {format_age(seen.age)}")
+        return Part(name, State.CRITICAL, f"silent for {format_age_in_words(seen.age)}")
     alerts = {severity: count for severity, count in (firing or {}).items() if count}
     words = ", ".join(f"{count} {severity}" for severity, count in sorted(alerts.items()))
     if "critical" in alerts:
@@ -182,7 +180,7 @@ def _destinations(config: Config, status: Status) -> Iterator[Part]:
         late = config.backup.every.missed_after
         age = status.at - record.last_made.at
         state = State.WARNING if late and age > late else State.OK
-        words = f"last backup {format_age(age)} ago"
+        words = f"last backup {format_age_in_words(age)} ago"
     if config.backup.is_wanted or (record is not None and record.last_made is not None):
         yield from (Part(_place(one), state, words) for one in config.backup.to)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from aresmon.doctor.problems import Problem, format_age
+from aresmon.config.units import format_age
+from aresmon.doctor.problems import Problem
 from aresmon.doctor.status import Status, read_status
 from aresmon.engine.images import pins
 from aresmon.influxdb.client import InfluxDB

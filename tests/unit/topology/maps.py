@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from aresmon.topology.site_map import Backend, MapHost, Part, SiteMap, State
@@ -23,7 +22,6 @@ def host(
         agent="systemd",
         age=3.0,
         points=120,
-        firing=Counter(),
         containers=tuple(containers),
         backends=tuple(backends),
     )
@@ -38,7 +36,6 @@ def site(*hosts: MapHost, contact_points: Sequence[Part] = ()) -> SiteMap:
         hosts=hosts,
         destinations=(Part("/exports/backup", State.OK, "last backup 5 hours ago"),),
         contact_points=tuple(contact_points),
-        firing=Counter(),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,26 +14,12 @@ from aresmon.grafana.client import Grafana
 from aresmon.topology import page
 from aresmon.topology.site_map import State
 from tests.grafana import schema
-from tests.grafana.standin import StandIn, serving
-from tests.grafana.state import State as GrafanaState
+from tests.grafana.standin import StandIn
 from tests.unit.topology.maps import host, many, site
 
 pytestmark = pytest.mark.own_sockets("the stand-in for Grafana answers over HTTP")
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
-
-
-@pytest.fixture
-def standin() -> StandIn:
-    made = StandIn(GrafanaState())
-    made.state.begin("admin", "password")
-    return made
-
-
-@pytest.fixture
-def grafana(standin: StandIn) -> Iterator[Grafana]:
-    with serving(standin) as address:
-        yield Grafana(address, "admin", "password")
 
 
 def test_the_page_is_a_dashboard_with_the_picture_and_a_link_to_each_host() -> None:
@@ -55,7 +40,7 @@ def test_it_is_saved_again_when_a_part_has_another_state(grafana: Grafana, stand
     later = replace(well, at=well.at + 3600, hosts=tuple(replace(one, age=9.0, points=7) for one in well.hosts))
     ill = site(host("biere"), host("lewi", State.CRITICAL, words="silent for 5 min"))
 
-    saved = [page.publish(grafana, one, SVG) for one in (well, later, ill, ill, well)]
+    saved = [page.publish(grafana, one, lambda: SVG) for one in (well, later, ill, ill, well)]
 
     assert saved == [True, False, True, False, True]
     assert [path for _, path in standin.sent] == ["/api/folders", *["/api/dashboards/db"] * 3]
@@ -63,6 +48,6 @@ def test_it_is_saved_again_when_a_part_has_another_state(grafana: Grafana, stand
 
 
 def test_it_is_nobodys_own_dashboard(grafana: Grafana, tmp_path: Path) -> None:
-    page.publish(grafana, site(host("biere")), SVG)
+    page.publish(grafana, site(host("biere")), lambda: SVG)
 
     assert dashboard_files.export(tmp_path, grafana).written == ()
