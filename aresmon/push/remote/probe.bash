@@ -31,12 +31,16 @@ take_lock() {
     refuse "lock no space left in ${request[state]}"
 }
 
+declare -A recorded=() # the hash of each file that the last push deployed, by path
+
 read_known_sums() { # of all files that are compared before the switch
   local line path
   local -A known=(["${request[state]}/host.bash"]=1 ["/etc/systemd/system/aresmon-undo-${request[site]}.service"]=1)
   for path in "${request[watched]}" "${shown[@]}" "${files[@]#* * * * }"; do known[$path]=1; done
   while IFS= read -r line; do
-    [[ $line != sha=*' /'* ]] || known[/${line#sha=*' /'}]=1
+    [[ $line == sha=*' /'* ]] || continue
+    line=${line#sha=}
+    recorded[${line#* }]=${line%% *} known[${line#* }]=1
   done 2>/dev/null <"${request[state]}/current"
   read_sums "${!known[@]}"
 }
@@ -128,13 +132,9 @@ has_unmanaged_variables() { # variables set by somebody else in the environment 
 }
 
 is_deployed() { # whether nothing is to be done: the same content was deployed before, is unchanged, and runs
-  local path line content
-  local -A recorded=()
+  local path content
   read_value content "${request[state]}/current" content
   [ "$content" = "${request[content]}" ] && [ "$active" = active ] || return
-  while IFS= read -r line; do
-    [[ $line != sha=*' /'* ]] || { line=${line#sha=}; recorded[${line#* }]=${line%% *}; }
-  done <"${request[state]}/current"
   for path in "${files[@]#* * * * }"; do
     [ "${sums[$path]}" = "${recorded[$path]:-}" ] || return
   done

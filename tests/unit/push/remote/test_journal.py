@@ -181,6 +181,17 @@ def test_a_damaged_record_of_the_last_push_is_drift(box: Sandbox) -> None:
     assert box.bring(config="# Another.\n", overwrite=True)[-1].word == "committed"
 
 
+def test_a_damaged_path_in_the_record_of_the_last_push_is_drift(box: Sandbox) -> None:
+    box.bring()
+    record = box.state / "current"
+    record.write_text(record.read_text().replace("sha=", "sha=0 no", 1))
+
+    told = words(box.bring(config="# Another.\n"))
+
+    assert told[-1].startswith("drift no"), told
+    assert box.bring(config="# Another.\n", overwrite=True)[-1].word == "committed"
+
+
 def test_a_lock_with_a_garbled_age_is_reported(box: Sandbox) -> None:
     with box.push() as first:
         first.until("running")
