@@ -27,6 +27,10 @@ class ReadingTimes:
         """In milliseconds, as the script on a host reads them."""
         return " ".join(str(round(one * 1000)) for one in (self.interval, self.offset, self.jitter))
 
+    def since(self, now: float) -> float:
+        """The seconds since the last reading was due."""
+        return (now + _YEAR_ONE - self.offset) % self.interval
+
     def seconds_to_wait(self, now: float, needed: float) -> float:
         """How long to wait with a restart that takes `needed` seconds; 0 if it ends before the next reading.
 
@@ -35,7 +39,7 @@ class ReadingTimes:
         """
         if not self.interval:
             return 0.0
-        since, settled = (now + _YEAR_ONE - self.offset) % self.interval, self.jitter + _SETTLED
+        since, settled = self.since(now), self.jitter + _SETTLED
         if since < settled:
             wait = settled - since
         else:
@@ -94,7 +98,7 @@ def cpu_reader(text: str, environment: Mapping[str, str] = {}) -> str:
 
 def cpu_reader_arguments(times: ReadingTimes, now: float, configuration: str) -> list[str]:
     """The arguments of `CPU_READER` for an agent that has just been started; none if it reads too soon."""
-    left = times.interval - (now + _YEAR_ONE - times.offset) % times.interval if times.interval else 0.0
+    left = times.interval - times.since(now) if times.interval else 0.0
     if left < _READER_LATEST:
         return []
     milliseconds = (round(1000 * one) for one in (left - _READER_MARGIN, times.interval))

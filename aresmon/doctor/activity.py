@@ -72,8 +72,12 @@ def look(
     timings = [one.timing for one in inputs.values() if one is not None]
     window = _window(now, max(map(_arrived_after, timings), default=_ARRIVED_AFTER))
     known = _ask(influxdb, now, window)
-    quiet = frozenset(
-        (name, plugin) for name, one in known.items() for plugin, read in one.reads.items() if read.is_quiet
+    quiet = frozenset(  # of the others nobody asks whether they gave anything before
+        (name, plugin)
+        for name, one in inputs.items()
+        if one is not None and name in known
+        for plugin, read in known[name].reads.items()
+        if read.is_quiet and plugin in one.shipped | one.collected
     )
     for name, plugins in _which_gave_before(influxdb, quiet).items():
         known[name] = replace(known[name], gave_before=plugins)

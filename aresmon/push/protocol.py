@@ -180,6 +180,7 @@ def parse_file(message: HostMessage) -> tuple[str, str, bytes | None]:
 def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
     """Return the standard input of a push: the header, then the files."""
     agent = order.agent
+    unit = boot_unit(agent.state)
     lines = {
         **_agent_header(agent, "push"),
         "tx": order.transaction,
@@ -195,8 +196,8 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "outputs": " ".join(_host_names(order.outputs)),
         "authority": order.authority,
         "script": hashlib.sha256(script().encode()).hexdigest(),
-        "unit": base64.b64encode(boot_unit(agent.state)).decode(),
-        "unit_sha": hashlib.sha256(boot_unit(agent.state)).hexdigest(),
+        "unit": base64.b64encode(unit).decode(),
+        "unit_sha": hashlib.sha256(unit).hexdigest(),
         "plain": _flag(all(_PLAIN.fullmatch(one.content) for one in order.files)),
         "verify": _flag(order.verify or order.as_found > 0),
         "as_found": _flag(order.as_found > 0),

@@ -21,7 +21,8 @@ compute_wait() { # NAME NOW CHECK, in microseconds; as `ReadingTimes.seconds_to_
   if [ "${interval:-0}" -gt 0 ]; then
     needed=$((3000 + $3 * 3 / 2000))
     [ "$needed" -le 10000 ] || needed=10000
-    since=$((($2 / 1000 + 62135596800000 - offset) % interval)) settled=$((jitter + 500))
+    compute_since since "$2" "$interval" "$offset"
+    settled=$((jitter + 500))
     if [ "$since" -lt "$settled" ]; then
       wait=$((settled - since))
     elif [ $((since + needed)) -gt "$interval" ]; then
@@ -32,13 +33,18 @@ compute_wait() { # NAME NOW CHECK, in microseconds; as `ReadingTimes.seconds_to_
   printf -v "$1" '%s' "$wait"
 }
 
+compute_since() { # NAME NOW INTERVAL OFFSET, the time in microseconds: the milliseconds since the last reading was due
+  printf -v "$1" '%s' $((($2 / 1000 + 62135596800000 - $4) % $3)) # Telegraf counts from the year 1
+}
+
 cpu_reader='' # its process: `timeout`, which ends Telegraf when it is ended itself
 
 start_cpu_reader() { # if the agent read before, and its next reading is not too close; ends by itself
   local interval offset left end seconds included='' arguments
   [ -n "${request[cpu_reader]:-}" ] && [ "$was_active" = active ] || return 0
   read -r interval offset _ <<<"${request[readings]}"
-  left=$((interval - (${EPOCHREALTIME/[.,]/} / 1000 + 62135596800000 - offset) % interval))
+  compute_since left "${EPOCHREALTIME/[.,]/}" "$interval" "$offset"
+  left=$((interval - left))
   [ "$left" -ge 1000 ] || return 0
   end=$((left + 3000 + check_took / 1000)) # its start takes longer on a slow host
   printf -v seconds '%d.%03d' $((end / 1000)) $((end % 1000))
