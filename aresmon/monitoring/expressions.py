@@ -90,6 +90,8 @@ def _joined(sign: str, left: Numbers | float, right: Numbers | float) -> Numbers
         return {labels: _applied(sign, left, value) for labels, value in right.items()}
     if isinstance(right, float):
         return {labels: _applied(sign, value, right) for labels, value in left.items()}
+    if len({len(labels) for labels in (*left, *right)}) == 1:  # of equal size, only the same are among each other
+        return {labels: _applied(sign, value, right[labels]) for labels, value in left.items() if labels in right}
     return {
         mine | theirs: _applied(sign, value, other)
         for mine, value in left.items()

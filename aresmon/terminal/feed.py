@@ -11,13 +11,13 @@ from aresmon.config.views import Views
 from aresmon.monitoring import host_panels
 from aresmon.monitoring.active_alerts import EVERY, ActiveAlert
 from aresmon.monitoring.curves import Window
-from aresmon.monitoring.evaluation import AskAll
 from aresmon.monitoring.fleet import Fleet, FleetReader
 from aresmon.monitoring.host_panels import PanelReading
 from aresmon.system.errors import AresmonError
 
 if TYPE_CHECKING:
     from aresmon.monitoring.alerts import AlertWatch
+    from aresmon.monitoring.evaluation import AskAll
 
 POINTS = 120
 """Steps of a panel's curves, about."""

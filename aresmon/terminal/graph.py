@@ -94,7 +94,6 @@ class Plot:
     scale: Scale
     window: Window
     unit: str
-    decimals: int | None = None
     stacked: bool = False
 
     def draw(self, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:

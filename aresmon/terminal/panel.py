@@ -132,7 +132,7 @@ def plot(reading: PanelReading, columns: int, rows: int, glyphs: Glyphs, *, has_
         stacked=panel.stack,
         least=panel.soft_maximum or 0.0,
     )
-    plotted = Plot(drawn, scale, reading.window, panel.unit, panel.decimals, panel.stack)
+    plotted = Plot(drawn, scale, reading.window, panel.unit, panel.stack)
     yield from plotted.draw(columns, rows - has_legend, glyphs)
     if has_legend:
         yield _short_legend(reading, curves, columns, glyphs)

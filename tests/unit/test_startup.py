@@ -31,6 +31,13 @@ main()
     assert run(code) == ["collections", "0"]
 
 
+def test_the_first_frame_of_top_needs_no_alert_rules() -> None:
+    loaded = run("import sys, aresmon.terminal.feed; print(*sorted(sys.modules), sep='\\n')")
+
+    assert "aresmon.terminal.feed" in loaded
+    assert "aresmon.render.grafana.alert_rules" not in loaded
+
+
 @pytest.mark.parametrize("module", ["aresmon.render.bundle", "aresmon.render.grafana.dashboards"])
 def test_a_push_does_not_read_what_it_does_not_need(module: str) -> None:
     code = "import sys, aresmon.push.run, aresmon.ssh.client; print(*sorted(sys.modules), sep='\\n')"
