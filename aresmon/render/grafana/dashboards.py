@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from aresmon.config.model import Config
-from aresmon.config.names import FLEET, uid_of_collector, uid_of_host
+from aresmon.config.names import FLEET, MARKER, uid_of_collector, uid_of_host
 from aresmon.config.views import HOST, Board, Condition, Panel, View, Views
 from aresmon.render.grafana import fleet
 from aresmon.render.grafana.dashboard import (
@@ -43,11 +43,11 @@ def dashboards(config: Config, views: Views) -> dict[str, bytes]:
         if views[name].board is not None:
             made = collector_dashboard(views[name], hosts=sum(name in host.collect for host in config.hosts))
             files[f"{PATH}/{name}.json"] = format_dashboard(made).encode()
-    patterns: dict[tuple[str, ...], str] = {}
+    patterns: dict[tuple[str, ...], bytes] = {}
     for host in config.hosts:
         if host.collect not in patterns:
             known = [views[name] for name in host.collect if name in views]
-            patterns[host.collect] = format_dashboard(host_dashboard(_HERE, known, uid=_UID))
+            patterns[host.collect] = format_dashboard(host_dashboard(_HERE, known, uid=_UID)).encode()
         files[f"{PATH}/hosts/{host.name}.json"] = _filled(patterns[host.collect], host.name)
     return files
 
@@ -63,7 +63,7 @@ def collector_dashboard(view: View, *, hosts: int) -> Json:
     for place in ("first", "open", "main", "own"):
         grid.place(_chosen(view, place, scope, narrow, points=points))
     grid.fold("More", _chosen(view, "detail", scope, narrow, points=points), of=view.name)
-    known_by = next((one for one in view.measurements if one != "aresmon_config"), "")
+    known_by = next((one for one in view.measurements if one != MARKER), "")
     variables = [choice("host", "Host", values(HOST, known_by))]
     if board.choose:
         label = board.choose.replace("_", " ").capitalize()
@@ -86,11 +86,11 @@ def fleet_dashboard(config: Config, views: Views) -> Json:
     return dashboard(DashboardSpec(FLEET, "Fleet", ("aresmon",), since="now-1h"), grid.panels)
 
 
-def _filled(pattern: str, host: str) -> bytes:
+def _filled(pattern: bytes, host: str) -> bytes:
     """A pattern with a host's name in it: a thousand hosts of one kind are rendered once."""
     for mark, value in ((_UID, uid_of_host(host)), (_HERE, host)):
-        pattern = pattern.replace(json.dumps(mark)[1:-1], value)
-    return pattern.encode()
+        pattern = pattern.replace(json.dumps(mark)[1:-1].encode(), value.encode())
+    return pattern
 
 
 # A collector's panels over all hosts -----------------------------------------------------------------

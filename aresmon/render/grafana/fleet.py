@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from aresmon.config.views import HOST, Column, View
+from aresmon.config.views import HOST, Column, SeriesSpec, View
 from aresmon.render.grafana import queries, roles
 from aresmon.render.grafana.dashboard import POLICY
 from aresmon.render.grafana.fleet_table import HOSTS, RECENT, host_table, joined, value_of
 from aresmon.render.grafana.grid import Placed
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
-from aresmon.render.grafana.queries import Target
+from aresmon.render.grafana.queries import Scope, Target
 
 MANY = 30
 """Hosts from which the busiest ones are listed besides."""
@@ -195,30 +195,9 @@ def _top(column: Column) -> Json:
 def _history() -> Json:
     reported = {"from": 1, "to": None, "result": {"text": "reported", "color": "blue", "index": 0}}
     nothing = {"match": "null", "result": {"text": "silent", "color": "transparent", "index": 1}}
-    query: Target = {
-        "refId": "A",
-        "datasource": _SOURCE,
-        "measurement": "internal_agent",
-        "policy": POLICY,
-        # 1 at every resolution; a count would be that of the points of a step.
-        "select": [
-            [
-                {"type": "field", "params": ["metrics_gathered"]},
-                {"type": "last", "params": []},
-                {"type": "math", "params": [" * 0 + 1"]},
-            ]
-        ],
-        "tags": [],
-        "groupBy": [
-            {"type": "time", "params": ["$__interval"]},
-            {"type": "tag", "params": [f"{HOST}::tag"]},
-            {"type": "fill", "params": ["null"]},
-        ],
-        "orderByTime": "ASC",
-        "resultFormat": "time_series",
-        "rawQuery": False,
-        "alias": f"$tag_{HOST}",
-    }
+    # 1 at every resolution; a count would be that of the points of a step.
+    reports = SeriesSpec("internal_agent", "metrics_gathered", aggregate="last", math="* 0 + 1", name=f"{{{HOST}}}")
+    query = queries.target(reports, Scope(POLICY, by=(HOST,)), ref="A", datasource=DATASOURCE)
     return {
         "id": panel_id("fleet", "When each host reported"),
         "type": "state-timeline",

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from aresmon.config.units import parse_span
 from aresmon.config.views import HOST, Column
-from aresmon.render.grafana import cells, queries, roles
+from aresmon.render.grafana import cells, queries, roles, tables
 from aresmon.render.grafana.dashboard import POLICY
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
 from aresmon.render.grafana.queries import Scope, Target
@@ -28,7 +29,7 @@ RECENT = (
     f'GROUP BY "{HOST}"'
 )
 _STATES = (("0", "never seen", roles.GRAY), ("1", "silent", "red"), ("2", "ok", "transparent"))
-_LATE, _SILENT = 60_000, 180_000  # milliseconds
+_LATE, _SILENT = 60_000, 1000 * parse_span(cells.RECENT)  # milliseconds
 _WIDTH = 90  # pixels, of a column that does not say
 _TREND_POINTS = 60
 
@@ -153,7 +154,7 @@ def _state() -> Json:
     return _override(
         "State",
         ("mappings", [{"type": "value", "options": words}, {"type": "special", "options": unknown}]),
-        ("custom.cellOptions", {"type": "color-background", "mode": "basic", "applyToRow": False}),
+        ("custom.cellOptions", tables.STATE),
         ("custom.align", "left"),
         ("custom.width", 100),
         ("description", "Silent: nothing has come from it for three minutes."),
@@ -214,10 +215,8 @@ def _look(column: Column, hosts: int) -> Json:
         properties.append(("description", column.description))
     if column.levels is not None and column.unit == "percent":
         has_gauge = hosts <= MOST_WITH_GAUGES
-        gauge = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
-        background = {"type": "color-background", "mode": "basic", "applyToRow": False}
         properties += [("min", 0), ("max", 100)]
-        properties.append(("custom.cellOptions", gauge if has_gauge else background))
+        properties.append(("custom.cellOptions", tables.BAR if has_gauge else tables.STATE))
         properties.append(("thresholds", thresholds(column.levels, "blue" if has_gauge else "transparent")))
     elif column.levels is not None:
         properties.append(("custom.cellOptions", {"type": "color-text"}))

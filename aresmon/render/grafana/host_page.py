@@ -103,11 +103,7 @@ def _gathered(several: Sequence[Glance], scope: Scope, uid: str) -> Json:
             "overrides": overrides,
         },
         "maxDataPoints": _STEPS,
-        **(
-            {"interval": f"{step}s"}
-            if (step := min_step([one for _, panel in several for one in panel.series]))
-            else {}
-        ),
+        **({"interval": f"{step}s"} if step else {}),
     }
 
 

@@ -60,9 +60,6 @@ _WORD = '{{{{ or {} "alert" | toUpper }}}}'
 # Where the worse alert of two has its own messages, the lesser one may go on.
 _END = "{{ with .Annotations.lesser }}NO LONGER {{ $.Labels.severity | toUpper }}{{ else }}OVER{{ end }}"
 _ALL = "{{ $all := . }}"
-_WORD = '{{{{ or {} "alert" | toUpper }}}}'
-# Where the worse alert of two has its own messages, the lesser one may go on.
-_END = "{{ with .Annotations.lesser }}NO LONGER {{ $.Labels.severity | toUpper }}{{ else }}OVER{{ end }}"
 _PLACE = (
     "{{ with .Labels.host }}{{ . }}: {{ end }}{{ with .Labels.rulename }}{{ . }} cannot be evaluated"
     "{{ else }}{{ .Labels.alertname }}{{ end }}"

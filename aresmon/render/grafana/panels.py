@@ -80,7 +80,7 @@ def panel_json(
         "options": _options(panel, several_hosts=bool(names)),
         "maxDataPoints": points,
         **({"interval": f"{step}s"} if (step := min_step(panel.series)) else {}),
-        **({"transformations": _transformations(panel)} if _transformations(panel) else {}),
+        **({"transformations": made} if (made := _transformations(panel)) else {}),
     }
 
 
@@ -137,7 +137,7 @@ def _defaults(panel: Panel, *, several_hosts: bool) -> Json:
         "thresholds": panel_thresholds(panel),
         "color": colors if panel.kind == "timeseries" else {"mode": "thresholds"},
         "custom": _custom(panel),
-        "mappings": list(_mappings(panel.show)),
+        "mappings": list(roles.mappings(panel.show, "no data")),
         "noValue": roles.NOTHING if panel.kind == "table" else panel.no_data,
     }
     for key, value in (("min", panel.minimum), ("max", panel.maximum), ("decimals", panel.decimals)):
@@ -234,18 +234,6 @@ def _transformations(panel: Panel) -> list[Json]:
         number = {"targetField": "Value", "destinationType": "number"}
         return [{"id": "convertFieldType", "options": {"conversions": [number], "fields": {}}}]
     return []
-
-
-def _mappings(show: Sequence[tuple[str, str, str]]) -> Iterator[Json]:
-    if not show:
-        return
-    states = {
-        value: {"text": text, "color": roles.GRAY if color == "gray" else color, "index": index}
-        for index, (value, text, color) in enumerate(show)
-    }
-    yield {"type": "value", "options": states}
-    nothing = {"text": "no data", "color": "transparent", "index": len(show)}
-    yield {"type": "special", "options": {"match": "null", "result": nothing}}
 
 
 def panel_thresholds(panel: Panel) -> Json:

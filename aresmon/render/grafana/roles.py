@@ -7,7 +7,7 @@ packages/grafana-data/src/themes/createVisualizationColors.ts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,3 +104,16 @@ def thresholds(levels: Levels | None, calm: str = NOTHING_WRONG) -> Json:
 def cell_color(name: str) -> str:
     """A colour that a view names, as the background of a cell."""
     return {"gray": GRAY, "none": "transparent"}.get(name, name)
+
+
+def mappings(show: Sequence[tuple[str, str, str]], nothing: str) -> Iterator[Json]:
+    """Words for values, and one for none; those that mean nothing special have no colour."""
+    if not show:
+        return
+    words = {
+        value: {"text": text, "color": cell_color(color), "index": index}
+        for index, (value, text, color) in enumerate(show)
+    }
+    yield {"type": "value", "options": words}
+    result = {"text": nothing, "color": "transparent", "index": len(words)}
+    yield {"type": "special", "options": {"match": "null", "result": result}}

@@ -74,7 +74,7 @@ def _look(column: TableColumn, *, is_value: bool) -> Iterator[tuple[str, object]
     if is_value and not column.show:
         yield "custom.align", "right"
     if column.show:
-        yield "mappings", list(mappings(column))
+        yield "mappings", list(roles.mappings(column.show, roles.NOTHING))
         yield "custom.cellOptions", STATE
     elif column.is_bar:
         yield "custom.cellOptions", BAR
@@ -84,17 +84,6 @@ def _look(column: TableColumn, *, is_value: bool) -> Iterator[tuple[str, object]
         yield "custom.cellOptions", {"type": "color-text"}
     if column.levels is not None or column.is_bar:
         yield "thresholds", roles.thresholds(column.levels, "blue" if column.is_bar else roles.NOTHING_WRONG)
-
-
-def mappings(column: TableColumn) -> Iterator[Json]:
-    """Words for values; those that mean nothing special have no colour."""
-    words = {
-        value: {"text": text, "color": roles.cell_color(color), "index": index}
-        for index, (value, text, color) in enumerate(column.show)
-    }
-    yield {"type": "value", "options": words}
-    nothing = {"text": roles.NOTHING, "color": "transparent", "index": len(words)}
-    yield {"type": "special", "options": {"match": "null", "result": nothing}}
 
 
 def heading(name: str) -> str:
