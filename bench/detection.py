@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 
 from aresmon.config import builtin_alerts, collectors, model, view_files
 from aresmon.config.names import DATABASE
+from aresmon.config.views import EVALUATED_EVERY
 from aresmon.influxdb.client import InfluxDB, Series
 from aresmon.monitoring import evaluation
 from aresmon.render.grafana import alert_rules
@@ -129,14 +130,12 @@ def _detect(one: alert_rules.AlertSpec, rule: Mapping[str, Any], database: Influ
     lasting = int(rule["for"].removesuffix("s"))
     first = first_that(lambda moment: holds(at + moment, 0))
     late = first_that(lambda moment: holds(at + moment, _FLUSH))
-    if late is not None and not all(
-        holds(at + late + more, _FLUSH) for more in range(0, lasting + 1, alert_rules.EVERY)
-    ):
+    if late is not None and not all(holds(at + late + more, _FLUSH) for more in range(0, lasting + 1, EVALUATED_EVERY)):
         raise RuntimeError(f"{one.uid} does not hold for {lasting} s once it does")
     read = INTERVAL if FAULTS[one.alert.id].signs else 0
     over = max(node["relativeTimeRange"]["from"] for node in rule["data"])
     least = None if first is None else first + lasting
-    most = None if late is None else late + read + alert_rules.EVERY + lasting
+    most = None if late is None else late + read + EVALUATED_EVERY + lasting
     return Detection(one.uid, one.alert.id, one.severity, over, lasting, least, most)
 
 

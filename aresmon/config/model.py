@@ -18,7 +18,7 @@ from aresmon.config.defaults import default, default_agents, default_collect, se
 from aresmon.config.listen import ListenAddress, parse_listen
 from aresmon.config.tls import AgentTls
 from aresmon.config.units import mebibytes, parse_hours
-from aresmon.config.views import Views
+from aresmon.config.views import View, Views
 from aresmon.system import json_schema
 from aresmon.system.errors import SiteError
 from aresmon.system.yaml_document import Document, Keys, YamlProblem, parse
@@ -103,6 +103,11 @@ class Config:
             if host.name == name:
                 return host
         raise KeyError(name)
+
+    def known_views(self, views: Views) -> list[View]:
+        """The views of all that its hosts collect, in the order of aresmon.yml."""
+        collected = dict.fromkeys(name for host in self.hosts for name in host.collect)
+        return [views[name] for name in collected if name in views]
 
     @property
     def most_series(self) -> int:

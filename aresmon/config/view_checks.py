@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from aresmon.config import table_checks
+from aresmon.config.roles import ROLES
 from aresmon.config.units import parse_span
 from aresmon.config.views import HOST, MIN_ALERT_STEP, PLACEHOLDER, SEVERITIES, FieldKind, Measurement
 from aresmon.system import json_schema
@@ -28,8 +29,6 @@ _SAYS = {
     "formula": {"formula", "of", "name", "role"},
     "influxql": {"influxql", "name", "role"},
 }
-BELOW = ("out", "written")
-"""Roles whose lines are drawn below zero."""
 
 
 def find_problems(document: Document, known: Mapping[str, Measurement]) -> Iterator[YamlProblem]:
@@ -139,7 +138,7 @@ def _role_problems(
         return
     if panel is None or panel.get("kind", "timeseries") != "timeseries":
         yield document.problem((*keys, "role"), "has no effect: only the lines of a `timeseries` have one")
-    elif series["role"] in BELOW and "min" in panel:
+    elif ROLES[series["role"]].is_below and "min" in panel:
         yield document.problem((*keys, "role"), "is drawn below zero, where the panel's `min` ends; take `min` out")
 
 

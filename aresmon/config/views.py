@@ -17,6 +17,11 @@ PLACES = ("glance", "first", "open", "main", "detail")
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A tag, or `value`, in a name or a text: `{path}`."""
 
+LATE_AFTER, SILENT_AFTER = 60, 180
+"""The age in seconds from which the newest point of a host is late, and from which the host is silent: the alert
+`agent-silent` fires then, and older values are not said to be of now."""
+EVALUATED_EVERY = 60
+"""Seconds between two evaluations of the alert rules. All windows and `for` of the catalogue are in minutes."""
 MIN_ALERT_STEP = "1m"
 """The shortest step of time over which alerts compare the values of a counter."""
 
@@ -192,6 +197,11 @@ class View:
 
 
 Views = Mapping[str, View]
+
+
+def columns_of(views: Iterable[View]) -> tuple[Column, ...]:
+    """All columns of the overview, the most important first."""
+    return tuple(sorted((column for view in views for column in view.columns), key=lambda column: column.order))
 
 
 def min_step(several: Iterable[SeriesSpec]) -> int:

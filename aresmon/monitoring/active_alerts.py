@@ -8,9 +8,6 @@ from typing import Literal
 
 from aresmon.config.views import SEVERITIES, Severity
 
-EVERY = 60
-"""Seconds between two evaluations, as in Grafana."""
-
 
 @dataclass(frozen=True, slots=True)
 class ActiveAlert:

@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterator, Sequence
 
 from aresmon.config.model import Config
-from aresmon.config.views import HOST, PLACEHOLDER, SEVERITIES, Views
+from aresmon.config.views import EVALUATED_EVERY, HOST, PLACEHOLDER, SEVERITIES, Views
 from aresmon.monitoring import evaluation
 from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.evaluation import AskAll, Rule
 from aresmon.monitoring.expressions import Labels, Numbers, UnknownExpressionError
 from aresmon.monitoring.values import format_value
 from aresmon.render.grafana import alert_rules
-from aresmon.render.grafana.alert_rules import EVERY, AlertSpec
+from aresmon.render.grafana.alert_rules import AlertSpec
 
 _MOST_MOMENTS = 12
 """At the first look, a condition that must hold for an hour is evaluated at so many moments, not at each minute."""
@@ -98,7 +98,7 @@ class AlertWatch:
 
 def _moments(lasting: int, now: float) -> list[float]:
     """Earlier moments at which the rule was evaluated, the newest first, the last of them `lasting` seconds ago."""
-    several = range(EVERY, lasting + 1, EVERY)
+    several = range(EVALUATED_EVERY, lasting + 1, EVALUATED_EVERY)
     every = -(-len(several) // _MOST_MOMENTS) or 1
     return sorted({now - lasting, *(now - one for one in several[::every])}, reverse=True)
 

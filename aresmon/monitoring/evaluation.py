@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.config.views import HOST
+from aresmon.config.views import EVALUATED_EVERY, HOST
 from aresmon.influxdb.client import InfluxDBUnreachableError, Series
 from aresmon.monitoring.expressions import Labels, Numbers, UnknownExpressionError, calculate
-from aresmon.render.grafana.alert_rules import EVERY
 from aresmon.render.grafana.queries import EXPRESSION, statement
 from aresmon.system.errors import AresmonError
 
@@ -50,7 +49,7 @@ def lasting(rule: Rule) -> int:
 def firing(rule: Rule, ask: Ask, now: float) -> set[Labels]:
     """The labels of the instances that fire at `now`; of a rule that fires without any data, its own labels."""
     fires = states(rule, ask, now)
-    for earlier in range(EVERY, lasting(rule) + 1, EVERY):
+    for earlier in range(EVALUATED_EVERY, lasting(rule) + 1, EVALUATED_EVERY):
         fires &= states(rule, ask, now - earlier)
     return fires
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aresmon.config.model import Config
-from aresmon.config.views import HOST, Column, Severity, Views
+from aresmon.config.views import HOST, SILENT_AFTER, Column, Severity, Views, columns_of
 from aresmon.influxdb.client import Series
 from aresmon.monitoring import active_alerts
 from aresmon.monitoring.active_alerts import ActiveAlert
@@ -16,8 +16,6 @@ from aresmon.monitoring.curves import Answers, Curve, Curves, Questions, Window,
 
 POINTS = 30
 """Steps of each column's course, about."""
-SILENT_AFTER = 180.0
-"""Seconds: the alert `agent-silent` fires then."""
 _AHEAD = 30  # seconds; a point that is dated later has a wrong clock
 _LOOK_BACK = 600  # seconds: once the newest point is known, older ones are not looked for
 _STALE_STEPS = 2.5
@@ -61,14 +59,11 @@ class FleetReader:
 
     config: Config
     views: Views
+    columns: tuple[Column, ...] = field(init=False)
     _newest: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The columns of what is collected, in their order."""
-        collected = dict.fromkeys(name for host in self.config.hosts for name in host.collect)
-        known = [column for name in collected if name in self.views for column in self.views[name].columns]
-        return tuple(sorted(known, key=lambda column: column.order))
+    def __post_init__(self) -> None:
+        self.columns = columns_of(self.config.known_views(self.views))
 
     def ask(self, now: float, span: int) -> tuple[list[str], Callable[[Answers, Sequence[ActiveAlert]], Fleet]]:
         """What is to be asked to see the last `span` seconds before `now`, and what makes the fleet of the answers."""

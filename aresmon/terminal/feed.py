@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aresmon.config.model import Config
-from aresmon.config.views import Views
+from aresmon.config.views import EVALUATED_EVERY, Views
 from aresmon.monitoring import host_panels
-from aresmon.monitoring.active_alerts import EVERY, ActiveAlert
+from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.curves import Window
 from aresmon.monitoring.fleet import Fleet, FleetReader
 from aresmon.monitoring.host_panels import PanelReading
@@ -82,7 +82,7 @@ class Feed:
 
     def is_due(self, now: float) -> bool:
         """Whether the alerts were not evaluated in the last minute."""
-        return now - self._evaluated >= EVERY
+        return now - self._evaluated >= EVALUATED_EVERY
 
     def _evaluate(self, now: float) -> None:
         if self._watch is None:
@@ -119,7 +119,7 @@ class Feed:
 def every(wanted: Wanted, interval: float) -> float:
     """Seconds between two requests: `interval`, and for long ranges, which hardly change, up to a minute."""
     step = Window.ending(0, wanted.span, points=POINTS).step
-    return max(interval, min(step / 4, EVERY))
+    return max(interval, min(step / 4, EVALUATED_EVERY))
 
 
 def alerts_of(snapshot: Snapshot, host: str) -> Sequence[ActiveAlert]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aresmon.config.views import Column
-from aresmon.monitoring.fleet import SILENT_AFTER, Fleet, HostRow, Trend, sort_key
+from aresmon.config.views import LATE_AFTER, SILENT_AFTER, Column
+from aresmon.monitoring.fleet import Fleet, HostRow, Trend, sort_key
 from aresmon.monitoring.values import format_seconds, format_value
 from aresmon.terminal import graph
 from aresmon.terminal.graph import scale_of
@@ -21,7 +21,6 @@ _TRENDS = (12, 10, 8, 6, 5, 4)
 _FEWEST = 3  # columns that should be seen before their courses are left out
 _VALUES = {"percent": 5, "percentunit": 5, "short": 6, "none": 5}
 _MORE = 3  # columns for the number of those that do not fit
-_LATE_AFTER = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def _age(age: float | None) -> str:
 def _age_style(age: float | None) -> str:
     if age is None or age > SILENT_AFTER:
         return "critical"
-    return "warning" if age > _LATE_AFTER else ""
+    return "warning" if age > LATE_AFTER else ""
 
 
 def _scale(fleet: Fleet, column: Column) -> graph.Scale:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
+from aresmon.config.roles import ROLES
 from aresmon.config.views import Panel, TableColumn
 from aresmon.monitoring.host_panels import NamedCurve, PanelReading
 from aresmon.monitoring.values import format_value
@@ -19,20 +20,6 @@ _NAME, _VALUE = 24, 10
 
 _Rows = dict[tuple[str, ...], dict[str, float | None]]
 """Values by tags, then by series."""
-
-
-_BELOW = {"out", "written"}
-_LIMITS = {"total", "limit"}
-_ROLES: Mapping[str, str] = {
-    **dict.fromkeys(("used", "ok", "in", "out", "read", "written"), "main"),
-    **dict.fromkeys(("system", "cached"), "second"),
-    **dict.fromkeys(("background", "third"), "third"),
-    **dict.fromkeys(("interrupts", "stopped", "unknown", "second"), "gray"),
-    **dict.fromkeys(("steal", "failed"), "lost"),
-    **dict.fromkeys(("total", "limit"), "limit"),
-    "guest": "guest",
-    "wait": "wait",
-}
 
 
 def draw(reading: PanelReading, columns: int, rows: int, glyphs: Glyphs, *, is_chosen: bool = False) -> list[Line]:
@@ -79,8 +66,8 @@ def styled(curves: Sequence[NamedCurve]) -> list[Drawn]:
     return [
         Drawn(
             one.points,
-            _ROLES[one.role] if one.role in _ROLES and roles.count(one.role) == 1 else f"curve-{number % CURVES}",
-            one.role in _BELOW,
+            ROLES[one.role].color if one.role and roles.count(one.role) == 1 else f"curve-{number % CURVES}",
+            bool(one.role) and ROLES[one.role].is_below,
         )
         for number, one in enumerate(curves)
     ]
@@ -123,7 +110,7 @@ def plot(reading: PanelReading, columns: int, rows: int, glyphs: Glyphs, *, has_
     curves = busiest(reading.curves)[:_MOST_CURVES]
     drawn = styled(curves)
     if panel.stack:  # a limit is not a part of the sum
-        curves = [one for one in curves if one.role not in _LIMITS]
+        curves = [one for one in curves if not (one.role and ROLES[one.role].is_limit)]
         drawn = styled(curves)
     scale = scale_of(
         [one.shown for one in drawn],

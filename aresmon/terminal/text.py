@@ -40,14 +40,14 @@ STYLES: Mapping[str, str] = {
     "curve-5": "red",
     "curve-6": "bright_cyan",
     "curve-7": "bright_magenta",
-    "main": "bright_blue",
-    "second": "cyan",
-    "third": "magenta",
+    "blue": "bright_blue",
+    "light blue": "cyan",
+    "purple": "magenta",
     "gray": "bright_black",
-    "guest": "bright_yellow",
-    "wait": "yellow",
-    "lost": "red",
-    "limit": "bright_white",
+    "yellow": "bright_yellow",
+    "orange": "yellow",
+    "red": "red",
+    "text": "bright_white",
 }
 """Each style as one of the sixteen colours that every terminal has. No two states differ by colour alone."""
 CURVES = 8

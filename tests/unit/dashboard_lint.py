@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, groupby
 
+from aresmon.config.roles import ROLES
 from aresmon.config.views import View
 from aresmon.render.grafana import panels, roles
 from tests.unit import colors
@@ -36,7 +37,7 @@ _LETTER, _BESIDE_TITLE = 7.5, 48  # pixels: of a letter in a title, and of what 
 _COLUMNS = 24
 _MARGIN = 16
 _LEAST_APART, _LEAST_CONTRAST = 15, 2.6  # Grafana's orange has 2.6 on white; WCAG asks for 3
-NAMED = {look.color for look in roles.ROLES.values()} | {"transparent"}
+NAMED = {roles.COLORS[role.color] for role in ROLES.values()} | {"transparent"}
 
 
 def has_room_for_its_titles(built: Json) -> Iterator[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aresmon.config import alerts, builtin_alerts, names
 from aresmon.config.alerts import AlertException, AlertSettings
 from aresmon.config.model import Config, Host
-from aresmon.config.views import HOST, PLACEHOLDER, Alert, Levels, SeriesSpec, Severity, View, Views
+from aresmon.config.views import EVALUATED_EVERY, HOST, PLACEHOLDER, Alert, Levels, SeriesSpec, Severity, View, Views
 from aresmon.render.grafana import alert_queries, contact_points, panels, routes
 from aresmon.render.grafana.alert_queries import Scoped
 from aresmon.render.grafana.contact_points import Json
@@ -30,8 +30,6 @@ FOLDER = "aresmon alerts"
 HEARTBEAT_FOLDER = "aresmon heartbeat"
 # Of rules that are in the first folder too, for those who hear only the worse severities.
 AGAIN_FOLDER = "aresmon alerts, critical channels"
-EVERY = 60
-"""Seconds between two evaluations. All windows and `for` of the catalogue are in minutes."""
 _LINES = 7  # levels: groups, one of them, its rules, one of them, its data, a query
 _LARGEST = 50  # rules of a group
 _LONGEST = 40  # characters of a uid; grafana/pkg/util/shortid_generator.go
@@ -235,7 +233,7 @@ def _chunks(name: str, rules: Sequence[Json]) -> Iterator[tuple[str, Sequence[Js
 
 
 def _group(name: str, rules: Sequence[Json], *, folder: str = FOLDER) -> Json:
-    return {"orgId": 1, "name": name, "folder": folder, "interval": f"{EVERY}s", "rules": list(rules)}
+    return {"orgId": 1, "name": name, "folder": folder, "interval": f"{EVALUATED_EVERY}s", "rules": list(rules)}
 
 
 def _rule(one: AlertSpec, config: Config, route: Route) -> Json:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aresmon.config.views import Condition, SeriesSpec, ratio_in
+from aresmon.config.views import SILENT_AFTER, Condition, SeriesSpec, ratio_in
 from aresmon.render.grafana import queries
 from aresmon.render.grafana.queries import DATASOURCE, Scope, Target
 
 POLICY = "raw"
-RECENT = "3m"
+RECENT = f"{SILENT_AFTER // 60}m"
 """How old a value may be that is said to be of now. A host that has sent nothing for longer is silent, and alerts say
 so too (`agent-silent`)."""
 END = "${__to}ms"

@@ -76,8 +76,7 @@ def collector_dashboard(view: View, *, hosts: int) -> Json:
 
 def fleet_dashboard(config: Config, views: Views) -> Json:
     """The fleet's overview: one row a host, and what is wrong now."""
-    collected = dict.fromkeys(name for host in config.hosts for name in host.collect)
-    known = [views[name] for name in collected if name in views]
+    known = config.known_views(views)
     grid = Grid()
     grid.place(fleet.overview_panels(known, hosts=len(config.hosts)))
     if len(config.hosts) > fleet.MANY:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from aresmon.config.views import HOST, Column, SeriesSpec, View
+from aresmon.config.views import HOST, Column, SeriesSpec, View, columns_of
 from aresmon.render.grafana import queries, roles
 from aresmon.render.grafana.dashboard import POLICY
 from aresmon.render.grafana.fleet_table import HOSTS, RECENT, host_table, joined, value_of
@@ -46,11 +46,6 @@ def top_panels(views: Sequence[View]) -> Iterator[Placed]:
 def history_panels() -> Iterator[Placed]:
     """When each host reported."""
     yield Placed(_history(), 24, 10)
-
-
-def columns_of(views: Sequence[View]) -> list[Column]:
-    """All columns, the most important first."""
-    return sorted((column for view in views for column in view.columns), key=lambda column: column.order)
 
 
 # Counts and alerts -----------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from aresmon.config.units import parse_span
-from aresmon.config.views import HOST, Column
+from aresmon.config.views import HOST, LATE_AFTER, SILENT_AFTER, Column
 from aresmon.render.grafana import cells, queries, roles, tables
 from aresmon.render.grafana.dashboard import POLICY
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
@@ -29,7 +28,6 @@ RECENT = (
     f'GROUP BY "{HOST}"'
 )
 _STATES = (("0", "never seen", roles.GRAY), ("1", "silent", "red"), ("2", "ok", "transparent"))
-_LATE, _SILENT = 60_000, 1000 * parse_span(cells.RECENT)  # milliseconds
 _WIDTH = 90  # pixels, of a column that does not say
 _TREND_POINTS = 60
 
@@ -183,8 +181,8 @@ def _name() -> Json:
 def _age() -> Json:
     steps = [
         {"color": roles.NOTHING_WRONG, "value": None},
-        {"color": "orange", "value": _LATE},
-        {"color": "red", "value": _SILENT},
+        {"color": "orange", "value": 1000 * LATE_AFTER},
+        {"color": "red", "value": 1000 * SILENT_AFTER},
     ]
     return _override(
         "Data age",

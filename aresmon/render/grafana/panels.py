@@ -11,6 +11,7 @@ from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any
 
+from aresmon.config import roles as config_roles
 from aresmon.config.views import PLACEHOLDER, Panel, SeriesSpec, View, min_step, tags_of
 from aresmon.render.grafana import legends, roles, tables
 from aresmon.render.grafana import queries as grafana_queries
@@ -149,7 +150,7 @@ def _defaults(panel: Panel, *, several_hosts: bool) -> Json:
 def _custom(panel: Panel) -> Json:
     match panel.kind:
         case "timeseries":
-            mirrored = roles.is_mirrored(panel)
+            mirrored = config_roles.is_mirrored(panel)
             return {
                 "drawStyle": "line",
                 "lineInterpolation": "linear",

@@ -1,16 +1,15 @@
-"""How a series looks, by what it is: one role has one colour on all pages.
+"""How a series looks in Grafana, by its role.
 
 The colours are named, so that each theme of Grafana has its own shade of them, and two of them on one panel stay apart
-for the colour-blind; blue is what is used and what is well, and red is kept for what is lost. Source: Grafana 12,
-packages/grafana-data/src/themes/createVisualizationColors.ts.
+for the colour-blind. Source: Grafana 12, packages/grafana-data/src/themes/createVisualizationColors.ts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from aresmon.config.roles import MAIN, ROLES, Color
 from aresmon.config.views import Levels, Panel, SeriesSpec, tags_of
 
 Json = dict[str, Any]
@@ -23,43 +22,16 @@ _SEVERITIES = {"information": "blue", "warning": "orange", "critical": "red"}
 _DASHES = {"fill": "dash", "dash": [6, 6]}
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A colour; whether the line is drawn below zero; whether it is a limit, dashed and outside of every stack."""
-
-    color: str
-    is_below: bool = False
-    is_limit: bool = False
-
-
-_MAIN = "blue"
-ROLES: Mapping[str, Look] = {
-    "used": Look(_MAIN),
-    "ok": Look(_MAIN),
-    "in": Look(_MAIN),
-    "out": Look(_MAIN, is_below=True),
-    "read": Look(_MAIN),
-    "written": Look(_MAIN, is_below=True),
-    "system": Look("super-light-blue"),
-    "cached": Look("super-light-blue"),
-    "background": Look("dark-purple"),
-    "guest": Look("yellow"),
-    "interrupts": Look(GRAY),
-    "wait": Look("orange"),
-    "steal": Look("red"),
-    "failed": Look("red"),
-    "stopped": Look(GRAY),
-    "unknown": Look(GRAY),
-    "second": Look(GRAY),
-    "third": Look("dark-purple"),
-    "total": Look("text", is_limit=True),
-    "limit": Look("text", is_limit=True),
+COLORS: Mapping[Color, str] = {
+    "blue": "blue",
+    "light blue": "super-light-blue",
+    "purple": "dark-purple",
+    "yellow": "yellow",
+    "orange": "orange",
+    "red": "red",
+    "gray": GRAY,
+    "text": "text",
 }
-
-
-def is_mirrored(panel: Panel) -> bool:
-    """Whether some of its series are drawn below zero."""
-    return any(ROLES[one.role].is_below for one in panel.series if one.role)
 
 
 def colors(panel: Panel, *, several_hosts: bool) -> Json:
@@ -72,8 +44,8 @@ def properties(series: SeriesSpec, panel: Panel, *, is_set: bool) -> Iterator[Js
     """What an override says of one query's lines; `is_set` where they are as many as the data has."""
     look = ROLES[series.role] if series.role else None
     # Interfaces that are all blue could not be told apart; what fails or waits is red or orange whichever it is of.
-    if look is not None and not (is_set and look.color == _MAIN):
-        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": look.color}}
+    if look is not None and not (is_set and look.color == MAIN):
+        yield {"id": "color", "value": {"mode": "fixed", "fixedColor": COLORS[look.color]}}
     if look is not None and look.is_below:
         yield {"id": "custom.transform", "value": "negative-Y"}
     if look is not None and look.is_limit:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from aresmon.config import view_files
+from aresmon.config.units import parse_span
+from aresmon.config.views import SILENT_AFTER
 from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.fleet import Fleet, FleetReader, sort_key
+from aresmon.render.grafana import cells, dashboards
 from tests.unit.conftest import load
 from tests.unit.monitoring.databases import Answering, series
 
@@ -106,3 +109,18 @@ def test_once_all_are_known_the_newest_points_are_not_looked_for_in_all_of_the_p
     asked = [next(text for text in one if "metrics_gathered" in text) for one in database.requests]
     assert ["time > " in text for text in asked] == [False, False, True]
     assert [row.age for row in fleet.rows] == pytest.approx([704, 704]), "what is not found again gets older"
+
+
+def test_a_host_is_silent_when_its_alert_fires_and_its_values_are_then_not_of_now() -> None:
+    rule = next(one for one in VIEWS["system"].alerts if one.id == "agent-silent")
+
+    assert rule.over == SILENT_AFTER == parse_span(cells.RECENT)
+
+
+def test_the_columns_are_those_of_the_dashboard_in_their_order() -> None:
+    config = config_of("biere", "lewi")
+    tables = [one for one in dashboards.fleet_dashboard(config, VIEWS)["panels"] if one["title"] == "Hosts"]  # type: ignore[arg-type]
+    order = next(one for one in tables[0]["transformations"] if one["id"] == "organize")["options"]["indexByName"]
+    titles = [column.title for column in reader("biere", "lewi").columns]
+
+    assert [title for title in sorted(order, key=order.get) if title in titles] == titles

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aresmon.config import names as config_names
+from aresmon.config.views import EVALUATED_EVERY
 from aresmon.influxdb import downsampling
 from aresmon.render.grafana import alert_rules, panels
 from aresmon.render.grafana.dashboards import dashboards
@@ -143,7 +144,7 @@ def test_groups_are_of_a_size_that_grafana_takes_in_quickly_and_have_names_of_th
 def test_times_are_multiples_of_the_evaluations() -> None:
     lasting = [int(rule["for"].removesuffix("s")) for rule in rules().values()]
 
-    assert [seconds for seconds in lasting if seconds % alert_rules.EVERY] == []
+    assert [seconds for seconds in lasting if seconds % EVALUATED_EVERY] == []
 
 
 # What a person is told -------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from aresmon.config import view_checks, view_files
+from aresmon.config import view_files
+from aresmon.config.roles import COLORS, ROLES
 from aresmon.config.views import Levels, Panel, SeriesSpec
 from aresmon.render.grafana import roles
 from aresmon.render.grafana.panels import panel_json
 from aresmon.render.grafana.queries import Scope
+from aresmon.terminal.text import STYLES
 from tests.unit import colors
 
 PARTS = (("a", SeriesSpec("mem", "total")), ("b", SeriesSpec("mem", "available")))
@@ -31,8 +33,7 @@ def looks(*series: SeriesSpec, names: tuple[str, ...] = (), **changes: Any) -> d
 def test_the_schema_of_views_knows_the_roles_that_are_drawn() -> None:
     known = view_files.view_schema()["$defs"]["series"]["properties"]["role"]["enum"]
 
-    assert known == list(roles.ROLES)
-    assert {name for name, look in roles.ROLES.items() if look.is_below} == set(view_checks.BELOW)
+    assert known == list(ROLES)
 
 
 def test_a_role_is_a_colour_of_its_own() -> None:
@@ -132,9 +133,15 @@ def test_a_state_that_is_not_there_is_told_by_a_word() -> None:
 
 
 def test_every_role_has_a_colour_whose_shades_are_known() -> None:
-    for look in roles.ROLES.values():
-        assert look.color in colors.DARK
-        assert look.color in colors.LIGHT
+    for role in ROLES.values():
+        assert roles.COLORS[role.color] in colors.DARK
+        assert roles.COLORS[role.color] in colors.LIGHT
+
+
+def test_each_colour_of_a_role_has_a_shade_of_its_own_in_grafana_and_in_a_terminal() -> None:
+    for shades in (roles.COLORS, {color: STYLES[color] for color in COLORS}):
+        assert list(shades) == list(COLORS)
+        assert len(set(shades.values())) == len(COLORS)
 
 
 @pytest.mark.parametrize(
