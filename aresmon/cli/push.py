@@ -296,7 +296,7 @@ def _options(*, no_verify: bool, soak: int, **values: Any) -> PushOptions:
     if no_verify and soak:
         raise AresmonError("--no-verify and --soak cannot be combined", code=ExitCode.USAGE)
     if no_verify:
-        the_console().warn("--no-verify: whether data arrives is not looked at, and nothing is taken back for it")
+        the_console().warn("--no-verify: a configuration that sends no data will not be rolled back")
     return PushOptions(by=current_user(), verify=not no_verify, soak=soak, **values)
 
 

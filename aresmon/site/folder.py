@@ -117,7 +117,7 @@ class Site(Layout):
     def lock(self, command: str, *, on_wait: Callable[[str], None] | None = None) -> Iterator[bool]:
         """Hold the site for one changing command; whether another one had to end first.
 
-        Raises AresmonError naming who holds it already; with `on_wait`, that is told who does, and waited for.
+        Raises AresmonError naming who holds it already; with `on_wait`, calls that with who does, and waits.
         """
         self.create_state_folder()
         path, waited = self.state / "lock", False

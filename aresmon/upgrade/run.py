@@ -175,7 +175,7 @@ def recover(site: Site, engine: Engine, progress: Progress) -> bool:
         try:
             upgrade_service.resume(UpgradeWork(project, engine, progress), left)
         except RolledBackError as error:
-            _record(project, left, "taken back")
+            _record(project, left, "rolled back")
             progress.warn(error.message, hint=error.hint)
         else:
             _record(project, left, "resumed")
@@ -290,7 +290,7 @@ def _upgrade_one(work: UpgradeWork, turn: UpgradeStep, archive: str) -> UpgradeS
     try:
         upgrade_service.execute(work, begun)
     except RolledBackError:
-        _record(work.project, begun, "taken back")
+        _record(work.project, begun, "rolled back")
         raise
     _record(work.project, begun, "upgraded")
     return replace(turn, former=former)

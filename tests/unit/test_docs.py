@@ -299,3 +299,25 @@ def test_a_command_of_the_readme_does_what_it_says(line: str, tmp_path: Path, mo
 
     common.the_console.cache_clear()
     assert result.exit_code == 0, result.output
+
+
+# Words -----------------------------------------------------------------------------------------------
+
+PRIVATE = re.compile(
+    r"\b(?:afar|ground|troubles?|doubts?|anew|mends?|mended|passers-by|strangers?|dear|held against|taken back"
+    r"|told|looked after|wholly|brought to rest|heed(?:s|ed)?)\b",
+    re.IGNORECASE,
+)
+
+
+def test_texts_use_the_words_of_the_field_and_not_private_ones() -> None:
+    package = [path for path in (REPOSITORY / "aresmon").rglob("*") if path.suffix in (".py", ".bash", ".yml", ".css")]
+    documents = [path for path in DOCUMENTS if path.parent.name != "reference" and path.name != "CHANGELOG.md"]
+    found = [
+        f"{path.relative_to(REPOSITORY)}:{number}: {line.strip()}"
+        for path in sorted([*package, *documents])
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if PRIVATE.search(line)
+    ]
+
+    assert found == []

@@ -43,7 +43,7 @@ def colors(panel: Panel, *, several_hosts: bool) -> Json:
 def properties(series: SeriesSpec, panel: Panel, *, is_set: bool) -> Iterator[Json]:
     """What an override says of one query's lines; `is_set` where they are as many as the data has."""
     look = ROLES[series.role] if series.role else None
-    # Interfaces that are all blue could not be told apart; what fails or waits is red or orange whichever it is of.
+    # Interfaces that are all blue could not be distinguished; what fails or waits is red or orange, whatever it is of.
     if look is not None and not (is_set and look.color == MAIN):
         yield {"id": "color", "value": {"mode": "fixed", "fixedColor": COLORS[look.color]}}
     if look is not None and look.is_below:
