@@ -207,11 +207,9 @@ def history(
 
     Each with its time, its host or secret, its outcome, and who made it.
     """
-    from aresmon.push import run as push_run
-
     project = the_project()
     if host is not None:
-        push_run.select_hosts(project.config, [host], every=False)
+        project.config.check_names([host])
     lines = project.site.history("push-config", "secrets rotate")
     lines = [one for one in lines if host in (None, one.get("host"))][-last:]
     the_console().data(lines) if as_json else the_console().pushes(lines)

@@ -56,7 +56,8 @@ def top(
     from aresmon.terminal.state import ScreenState
 
     project = the_project()
-    _check_host(project, host)
+    if host:
+        project.config.check_names([host])
     fleet = ScreenState()
     view = ScreenState(page="host", host=host, span=1, under=(fleet,)) if host else fleet
     with DatabaseLink(lambda: _database(project)) as link:
@@ -103,15 +104,6 @@ def _is_terminal() -> bool:
     """Whether somebody sits at a terminal that can show more than lines."""
     is_dumb = os.environ.get("TERM", "dumb").lower() in ("dumb", "unknown")
     return sys.stdin.isatty() and sys.stdout.isatty() and not is_dumb
-
-
-def _check_host(project: Project, host: str) -> None:
-    from aresmon.system.json_schema import did_you_mean
-
-    known = [one.name for one in project.config.hosts]
-    if host and host not in known:
-        suggestion = did_you_mean(host, known) or f"; its hosts are {', '.join(known[:10])}"
-        raise AresmonError(f"no host '{host}' in aresmon.yml{suggestion}")
 
 
 class DatabaseLink:

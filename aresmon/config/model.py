@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from aresmon.config.tls import AgentTls
 from aresmon.config.units import mebibytes, parse_hours
 from aresmon.config.views import View, Views
 from aresmon.system import json_schema
-from aresmon.system.errors import SiteError
+from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import Document, Keys, YamlProblem, parse
 
 AgentKind = Literal["systemd", "docker"]
@@ -103,6 +103,14 @@ class Config:
             if host.name == name:
                 return host
         raise KeyError(name)
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Raise AresmonError for the first of these that is no host's name, with the host that may be meant."""
+        known = [host.name for host in self.hosts]
+        for name in names:
+            if name not in known:
+                meant = json_schema.did_you_mean(name, known) or f"; its hosts are {', '.join(known[:10])}"
+                raise AresmonError(f"no host '{name}' in aresmon.yml{meant}")
 
     def known_views(self, views: Views) -> list[View]:
         """The views of all that its hosts collect, in the order of aresmon.yml."""

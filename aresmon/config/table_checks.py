@@ -19,8 +19,6 @@ def column_problems(document: Document, keys: Keys, series: Mapping[str, Any], t
     if "influxql" in series:
         yield document.problem(keys, "a column is one field, or the ratio of two; it needs `from` or `formula`")
     yield from _cell_problems(document, keys, series)
-    if "beside" in series:
-        yield document.problem((*keys, "beside"), "has no effect: only a panel of the kind `table` has such columns")
     if title in _TAKEN:
         yield document.problem((*keys[:-1], "title"), f"the overview has a column '{title}' already")
     yield from _name_problems(document, (*keys[:-1], "title"), title)
@@ -36,10 +34,6 @@ def panel_problems(
             for key in _OF_TABLES
             if key in panel
         )
-        for number, series in enumerate(panel["series"]):
-            if "beside" in series:
-                message = "has no effect: only a panel of the kind `table` has such columns"
-                yield document.problem((*keys, "series", number, "beside"), message)
         return
     for number, series in enumerate(panel["series"]):
         place = (*keys, "series", number)
@@ -53,6 +47,17 @@ def panel_problems(
             yield document.problem(place, "with `within`, each series is a field or a ratio, and has a `name`")
         yield from _beside_problems(document, place, series, known)
     yield from _column_names(document, keys, panel)
+
+
+def beside_problems(
+    document: Document, keys: Keys, series: Mapping[str, Any], *, is_table: bool
+) -> Iterator[YamlProblem]:
+    """Columns with tags beside a series that is none of a table, or that has no point of its own."""
+    for name, part in series.get("of", {}).items():
+        if "beside" in part:
+            yield document.problem((*keys, "of", name, "beside"), "has no effect in a part of a formula")
+    if "beside" in series and not is_table:
+        yield document.problem((*keys, "beside"), "has no effect: only a panel of the kind `table` has such columns")
 
 
 def _column_names(document: Document, keys: Keys, panel: Mapping[str, Any]) -> Iterator[YamlProblem]:

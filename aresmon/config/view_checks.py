@@ -47,6 +47,8 @@ def find_problems(document: Document, known: Mapping[str, Measurement]) -> Itera
                 if kind == "columns":
                     yield from table_checks.column_problems(document, place, series, one["title"])
                 yield from _role_problems(document, place, series, one if kind == "panels" else None)
+                is_table = kind == "panels" and one.get("kind") == "table"
+                yield from table_checks.beside_problems(document, place, series, is_table=is_table)
             if kind == "panels":
                 yield from table_checks.panel_problems(document, (kind, index), one, known)
             yield from _scale_problems(document, (kind, index), one)

@@ -24,7 +24,6 @@ STATES = ("firing", "pending", "error", "unknown", "quiet", "off")
 what aresmon.yml switches off, of which Grafana knows nothing."""
 HEARTBEAT = "heartbeat"
 _SHOWN = "aresmon.shown"
-_INTERNAL_LABELS = {"alertname", "grafana_folder", "severity", "collector", "datasource_uid", "ref_id", "rulename"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +150,8 @@ def _instances(answer: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         if str(instance.get("state", "")).startswith(("Alerting", "Pending", "Recovering", "Error")):
             # Those with two underscores are Grafana's own, and name the contact point.
             details = {key: value for key, value in instance.get("labels", {}).items() if not key.startswith("__")}
-            labels = {key: value for key, value in details.items() if key not in _INTERNAL_LABELS}
-            named = [labels.pop(HOST, ""), *(value for _, value in sorted(labels.items()))]
+            place = [value for key, value in sorted(details.items()) if key not in messages.NO_PLACE]
+            named = [details.get(HOST, ""), *place]
             yield " ".join(word for word in named if word), str(instance.get("annotations", {}).get("summary", ""))
 
 

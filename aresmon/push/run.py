@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from aresmon.agents import lint, sources
@@ -36,8 +34,6 @@ from aresmon.system import git
 from aresmon.system.errors import AresmonError, ExitCode
 from aresmon.system.json_schema import did_you_mean
 
-# Threads that write results to the disk. Its answers take longer than anything else here; several come together.
-_RECORDERS = 8
 # Outcomes after which a host's data may look different: the dashboards show these pushes.
 _EVENTFUL = frozenset(
     {PushOutcome.VERIFIED, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
@@ -48,13 +44,9 @@ def select_hosts(config: Config, names: Sequence[str], *, every: bool) -> list[H
     """The hosts with these names, in the order of aresmon.yml. Raises AresmonError for an unknown name or none."""
     if every and names:
         raise AresmonError("--all and host names cannot be combined", hint="use one or the other", code=ExitCode.USAGE)
-    known = [host.name for host in config.hosts]
-    for name in names:
-        if name not in known:
-            suggestion = did_you_mean(name, known) or f"; its hosts are {', '.join(known[:10])}"
-            raise AresmonError(f"no host '{name}' in aresmon.yml{suggestion}")
+    config.check_names(names)
     if not every and not names:
-        hint = f"name one or more ({', '.join(known[:10])}), or use --all"
+        hint = f"name one or more ({', '.join(host.name for host in config.hosts[:10])}), or use --all"
         raise AresmonError("no host was named", hint=hint, code=ExitCode.USAGE)
     return [host for host in config.hosts if every or host.name in names]
 
@@ -128,14 +120,12 @@ async def push(
         return refused
     verifier = Verifier(session.influxdb) if options.verify else None
     jobs = {job.host: job for job in ready}
-    with ThreadPoolExecutor(_RECORDERS, "aresmon-record") as threads:
 
-        async def keep(result: PushResult) -> None:
-            job = jobs[result.host]
-            writing = partial(record, session, job.target, result, job.order, why=options.why)
-            await asyncio.get_running_loop().run_in_executor(threads, writing)
+    async def keep(result: PushResult) -> None:
+        job = jobs[result.host]
+        await asyncio.to_thread(record, session, job.target, result, job.order, why=options.why)
 
-        results = await rollout.roll_out(ready, verifier, pace=pace, observer=observer, record=keep)
+    results = await rollout.roll_out(ready, verifier, pace=pace, observer=observer, record=keep)
     await asyncio.to_thread(
         events.record_events, session.influxdb, [_event(one) for one in results if one.outcome in _EVENTFUL]
     )

@@ -70,7 +70,7 @@ class MapHost:
 
 @dataclass(frozen=True, slots=True)
 class SiteMap:
-    """A site at one time (`at`, in seconds since 1970). `firing` counts all alerts, those of no host too."""
+    """A site at one time (`at`, in seconds since 1970)."""
 
     site: str
     server: str
@@ -79,7 +79,6 @@ class SiteMap:
     hosts: tuple[MapHost, ...]
     destinations: tuple[Part, ...]
     contact_points: tuple[Part, ...]
-    firing: Mapping[str, int] | None = None
 
 
 def read(
@@ -111,7 +110,6 @@ def read(
         hosts=hosts,
         destinations=tuple(_destinations(config, status)),
         contact_points=tuple(_contact_points(config, by_host)),
-        firing=None if by_host is None else sum(by_host.values(), Counter()),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from aresmon.config.views import HOST, Column, SeriesSpec, View, columns_of
 from aresmon.render.grafana import queries, roles
+from aresmon.render.grafana.alert_lists import alert_list
 from aresmon.render.grafana.dashboard import POLICY
 from aresmon.render.grafana.fleet_table import HOSTS, RECENT, host_table, joined, value_of
 from aresmon.render.grafana.grid import Placed
@@ -64,12 +65,12 @@ def _counts() -> Iterator[Json]:
     ]
     says = "Hosts that have sent nothing for three minutes, or never. `aresmon status` says which and what to do."
     yield _count("Silent hosts", says, [known, recent], worst=1) | {"transformations": silent}
-    yield _alert_list("Critical", '{severity="critical"}', mode="stat", instances=False) | {
-        "description": "Critical alert rules that fire. The list below says for which hosts.",
-    }
-    yield _alert_list("Warnings", '{severity!="critical"}', mode="stat", instances=False) | {
-        "description": "Other alert rules that fire. The list below says for which hosts.",
-    }
+    for title, labels, kind in (
+        ("Critical", '{severity="critical"}', "Critical"),
+        ("Warnings", '{severity!="critical"}', "Other"),
+    ):
+        says = f"{kind} alert rules that fire. The list below says for which hosts."
+        yield alert_list("fleet", title, says, labels=labels, viewMode="stat")
     yield _count("Number of hosts", "Hosts of this site, as `aresmon.yml` lists them.", [known])
 
 
@@ -107,42 +108,11 @@ def _count(title: str, description: str, targets: Sequence[Target], *, worst: fl
 
 
 def _firing(title: str, labels: str) -> Json:
-    return _alert_list(title, labels, mode="list", instances=True) | {
-        "description": "What fires, the newest first, each with its host. Empty is good. *Alert view* has its summary "
-        "and what to do next.",
-    }
-
-
-def _alert_list(title: str, labels: str, *, mode: str, instances: bool) -> Json:
-    return {
-        "id": panel_id("fleet", title),
-        "type": "alertlist",
-        "title": title,
-        "options": {
-            "viewMode": mode,
-            "groupMode": "default",
-            "groupBy": [],
-            "maxItems": 50,
-            "sortOrder": 5,  # by time, the newest first
-            "dashboardAlerts": False,
-            "alertName": "",
-            "alertInstanceLabelFilter": labels,
-            "datasource": "-- Grafana --",
-            "folder": None,
-            "showInactiveAlerts": False,
-            "showInstances": instances,
-            "stateFilter": {
-                "firing": True,
-                "pending": False,
-                "recovering": True,
-                "noData": True,
-                "normal": False,
-                "error": True,
-            },
-        },
-        "fieldConfig": {"defaults": {}, "overrides": []},
-        "targets": [],
-    }
+    says = (
+        "What fires, the newest first, each with its host. Empty is good. *Alert view* has its summary "
+        "and what to do next."
+    )
+    return alert_list("fleet", title, says, labels=labels, showInstances=True)
 
 
 # The busiest, and when each reported -----------------------------------------------------------------

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from aresmon.config.names import uid_of_host
 from aresmon.config.views import Panel, SeriesSpec, View, min_step
 from aresmon.render.grafana import cells, panels, queries
+from aresmon.render.grafana.alert_lists import BY_IMPORTANCE, FIRING, alert_list
 from aresmon.render.grafana.dashboard import POLICY, DashboardSpec, constant, dashboard
 from aresmon.render.grafana.grid import Grid, Placed
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, panel_json, thresholds
@@ -151,28 +151,6 @@ def _numbers() -> Json:
 
 def _alerts() -> Json:
     """What fires for this host. It is a variable that Grafana fills in, so that hosts' files differ by their name."""
-    states = ("firing", "pending", "recovering", "noData", "error")
-    options: dict[str, Any] = {
-        "viewMode": "list",
-        "groupMode": "default",
-        "groupBy": [],
-        "maxItems": 20,
-        "sortOrder": 3,  # by importance
-        "dashboardAlerts": False,
-        "alertName": "",
-        "alertInstanceLabelFilter": '{host="$host"}',
-        "datasource": "-- Grafana --",
-        "folder": None,
-        "showInactiveAlerts": False,
-        "showInstances": False,
-        "stateFilter": {**dict.fromkeys(states, True), "normal": False},
-    }
-    return {
-        "id": panel_id("host", "Alerts here"),
-        "type": "alertlist",
-        "title": "Alerts here",
-        "description": "What fires for this host or is about to. Empty is good. Open one for what to do next.",
-        "options": options,
-        "fieldConfig": {"defaults": {}, "overrides": []},
-        "targets": [],
-    }
+    says = "What fires for this host or is about to. Empty is good. Open one for what to do next."
+    options = {"maxItems": 20, "sortOrder": BY_IMPORTANCE, "stateFilter": FIRING | {"pending": True}}
+    return alert_list("host", "Alerts here", says, labels='{host="$host"}', **options)

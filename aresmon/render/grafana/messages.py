@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import json
 
+from aresmon.config.views import HOST
+
 NAME = "aresmon"
 """Grafana's name for the file of templates."""
 _DETAILED, _LINES, _HOSTS = 3, 8, 3
 """How many alerts of a message are shown in full, how many at all, and how many hosts a title names: Discord takes
 2,000 characters, and 256 of a title."""
-_NO_PLACE = ("alertname", "grafana_folder", "severity", "collector", "host", "datasource_uid", "ref_id", "rulename")
-"""Labels that say nothing of where it is."""
+NO_PLACE = ("alertname", "grafana_folder", "severity", "collector", HOST, "datasource_uid", "ref_id", "rulename")
+"""Labels that say nothing of where on its host it is."""
 
 
 def templates(zone: str) -> str:
@@ -63,7 +65,7 @@ _ALL = "{{ $all := . }}"
 _PLACE = (
     "{{ with .Labels.host }}{{ . }}: {{ end }}{{ with .Labels.rulename }}{{ . }} cannot be evaluated"
     "{{ else }}{{ .Labels.alertname }}{{ end }}"
-    f"{{{{ range (.Labels.Remove (stringSlice {' '.join(chr(34) + one + chr(34) for one in _NO_PLACE)})).Values }}}}"
+    f"{{{{ range (.Labels.Remove (stringSlice {' '.join(chr(34) + one + chr(34) for one in NO_PLACE)})).Values }}}}"
     ", {{ . }}{{ end }}"
 )
 

@@ -8,6 +8,7 @@ from aresmon.config.access import url_host
 from aresmon.config.listen import ListenAddress
 from aresmon.config.model import Config, ConfigsSettings, RetentionSettings
 from aresmon.config.units import FOREVER, format_hours, parse_hours
+from aresmon.system.errors import AresmonError
 from tests.unit.conftest import load
 
 
@@ -35,6 +36,17 @@ def test_a_host_alone_gets_a_default_for_everything_else() -> None:
     assert dict(config.memory) == {"influxdb": "2g", "grafana": "512m", "edge": "256m", "telegraf": "256m"}
     assert config.hosts[0].collect == ("system", "disk", "diskio", "net", "internal")
     assert config.notices == ()
+
+
+def test_names_are_checked_and_the_one_that_may_be_meant_is_told() -> None:
+    config = load("hosts: {biere: , lewi: }\n")
+
+    config.check_names([])
+    config.check_names(["lewi", "biere"])
+    with pytest.raises(AresmonError, match=r"no host 'lewy' in aresmon.yml \(did you mean 'lewi'\?\)"):
+        config.check_names(["biere", "lewy"])
+    with pytest.raises(AresmonError, match=r"no host 'zzz' in aresmon.yml; its hosts are biere, lewi"):
+        config.check_names(["zzz"])
 
 
 def test_without_a_server_the_first_host_is_it() -> None:

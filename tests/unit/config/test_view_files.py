@@ -185,6 +185,21 @@ def read(text: str) -> View:
         ),
         ("aggregate: last}", "aggregate: last, role: used}", "columns[0].series.role: has no effect: only the lines"),
         ("aggregate: min, by", "role: used, by", "alerts[0].series.role: has no effect: only the lines"),
+        (
+            "humidity, by: [station]}",
+            "humidity, by: [station], aggregate: last, beside: {Sensor: sensor}}",
+            "series[0].of.damp.beside: has no effect in a part of a formula",
+        ),
+        (
+            "aggregate: min, by: [station]}",
+            "aggregate: min, by: [station], beside: {Sensor: sensor}}",
+            "weather.yml:32 alerts[0].series.beside: has no effect: only a panel of the kind `table`",
+        ),
+        (
+            "aggregate: last}",
+            "aggregate: last, beside: {Sensor: sensor}}",
+            "columns[0].series.beside: has no effect: only a panel of the kind `table`",
+        ),
         ("max: 50", "max: 50\n    panel: Rain", "panels[0].panel: has no effect: only what is seen at a glance"),
         (
             "max: 50",
