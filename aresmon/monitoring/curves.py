@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import Any
 
-from aresmon.config.views import Condition, SeriesSpec
+from aresmon.config.views import Condition, SeriesSpec, min_step
 from aresmon.influxdb.client import Series
 from aresmon.influxdb.downsampling import SERVED_SPANS, TIERS
 from aresmon.monitoring.expressions import Labels, Numbers, UnknownExpressionError, calculate
@@ -75,54 +75,59 @@ class Questions:
     """What stands for a variable in a statement of the catalogue's own."""
     words: list[str] = field(default_factory=list)
     """The texts among the values, such as `UP`: a curve has the number of each."""
-    _targets: dict[str, Target] = field(default_factory=dict)
+    _targets: dict[str, tuple[Target, int]] = field(default_factory=dict)
     _raw: list[str] = field(default_factory=list)
 
-    def add(self, series: SeriesSpec) -> Callable[[Answers], Curves]:
-        """Add a series. Returns what reads its curves from the answers to `statements`."""
+    def add(self, series: SeriesSpec, least: int = 0) -> Callable[[Answers], Curves]:
+        """Add a series. Returns what reads its curves from the answers to `statements`.
+
+        It is asked in steps of at least `least` seconds, as Grafana does with all series of a panel, or of its own
+        `min_step`: counters that grow more slowly would jump. Each of these steps then stands for several of the
+        window.
+        """
+        longest = max(least, min_step([series]))
+        step = -(-longest // self.window.step) * self.window.step or self.window.step
         if series.influxql:
-            return self._add_raw(series)
+            return self._add_raw(series, step)
         if not series.parts:
-            return self._add_plain(series)
+            return self._add_plain(series, step)
         refs = {name: ascii_uppercase[number] for number, (name, _) in enumerate(series.parts)}
-        read = {refs[name]: self._add_plain(part) for name, part in series.parts}
+        read = {refs[name]: self._add_plain(part, step) for name, part in series.parts}
         expression = queries.formula(series.formula, refs)
         return lambda answers: _combined(expression, {ref: one(answers) for ref, one in read.items()})
 
     @property
     def statements(self) -> list[str]:
         """What is to be asked, in this order."""
-        return [self._timed(queries.statement(one)) for one in self._targets.values()] + self._raw
+        return [self._timed(queries.statement(one), step) for one, step in self._targets.values()] + self._raw
 
-    def _add_plain(self, series: SeriesSpec) -> Callable[[Answers], Curves]:
+    def _add_plain(self, series: SeriesSpec, step: int) -> Callable[[Answers], Curves]:
         counted = bool(series.rate or series.increase)
-        # Counters that grow more slowly are asked in longer steps, each of which then stands for several.
-        step = -(-series.min_step // self.window.step) * self.window.step or self.window.step
         scope = Scope(self.window.policy, where=self.where, by=self.by, step=f"{step}s", fill="none")
         if self.whole and not counted:
-            scope = scope.without_steps()
+            scope, step = scope.without_steps(), self.window.step
         built = queries.target(series, scope, ref="A", datasource=_DATASOURCE)
         alike = [built["policy"], built["measurement"], built["tags"], built["groupBy"], counted]
         key = json.dumps(alike)
-        known = self._targets.setdefault(key, {**built, "select": []})
+        known, _ = self._targets.setdefault(key, ({**built, "select": []}, step))
         if built["select"][0] not in known["select"]:
             known["select"].append(built["select"][0])
         number, column = list(self._targets).index(key), known["select"].index(built["select"][0])
-        return lambda answers: self._curves(answers[number], column, step if counted else 0)
+        return lambda answers: self._curves(answers[number], column, step, is_counted=counted)
 
-    def _add_raw(self, series: SeriesSpec) -> Callable[[Answers], Curves]:
+    def _add_raw(self, series: SeriesSpec, step: int) -> Callable[[Answers], Curves]:
         text = series.influxql.replace("$policy", f'"{self.window.policy}"')
-        self._raw.append(self._timed(text))
+        self._raw.append(self._timed(text, step))
         position = len(self._raw) - 1
-        return lambda answers: self._curves(answers[len(self._targets) + position], 0, 0)
+        return lambda answers: self._curves(answers[len(self._targets) + position], 0, step)
 
-    def _timed(self, text: str) -> str:
+    def _timed(self, text: str, step: int) -> str:
         window = self.window
         # A rate begins with the second step.
-        begin = window.since - window.step
+        begin = window.since // step * step - step
         variables = {
             "$timeFilter": f"time >= {begin}s AND time < {window.until}s",
-            "$__interval": f"{window.step}s",
+            "$__interval": f"{step}s",
             "$__from": str(begin * 1000),
             "$__to": str(window.until * 1000),
             **self.variables,
@@ -131,16 +136,17 @@ class Questions:
             text = text.replace(variable, value)
         return text
 
-    def _curves(self, answer: Sequence[Series], column: int, step: int) -> Curves:
-        """The curves in a column of an answer; `step` is that of a counter, 0 for everything else."""
+    def _curves(self, answer: Sequence[Series], column: int, step: int, *, is_counted: bool = False) -> Curves:
+        """The curves in a column of an answer in such steps."""
         # The last step of a counter has not all of its points yet, so that its rate would be too low.
-        end = self.window.until - _ARRIVES_WITHIN - step if step else self.window.until
+        end = self.window.until - _ARRIVES_WITHIN - step if is_counted else self.window.until
         begin = 0 if self.whole else self.window.since
-        parts = range(0, step, self.window.step) if step else range(1)
+        times = range(begin, self.window.until + 1)
+        parts = range(0, step, self.window.step)
         found: Curves = {}
         for series in answer:
             curve = {at: value for at, value in self._values(series, column) if at <= end}
-            kept = {at + part: value for at, value in curve.items() for part in parts if begin <= at + part}
+            kept = {at + part: value for at, value in curve.items() for part in parts if at + part in times}
             if kept:
                 found.setdefault(frozenset(series.tags.items()), {}).update(kept)
         return found

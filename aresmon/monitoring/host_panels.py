@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aresmon.config.model import Config
-from aresmon.config.views import HOST, PLACEHOLDER, PLACES, Condition, Panel, SeriesSpec, View, Views
+from aresmon.config.views import HOST, PLACEHOLDER, PLACES, Condition, Panel, SeriesSpec, View, Views, min_step
 from aresmon.monitoring.curves import Answers, Curve, Curves, Questions, Window, steps
 from aresmon.monitoring.expressions import Labels
 
@@ -67,7 +67,13 @@ def ask(
     stepped = Questions(window, where, variables=variables)
     whole = Questions(window, where, whole=True, variables=variables)
     read = [
-        (panel, [(series, (whole if panel.kind == "table" else stepped).add(series)) for series in panel.series])
+        (
+            panel,
+            [
+                (series, (whole if panel.kind == "table" else stepped).add(series, min_step(panel.series)))
+                for series in panel.series
+            ],
+        )
         for panel in panels
     ]
     first, second = stepped.statements, whole.statements

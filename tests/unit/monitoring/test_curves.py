@@ -45,7 +45,7 @@ def test_fields_of_one_measurement_share_a_statement() -> None:
     answers = [[series({1000: [1.0, 2.0], 1030: [3.0, None]})], [series({1000: 9.0})]]
 
     assert first.startswith('SELECT mean("usage_user"), mean("usage_system") FROM "raw"."cpu"')
-    assert "time >= 970s AND time < 1301s" in first
+    assert "time >= 960s AND time < 1301s" in first
     assert "GROUP BY time(30s)" in first
     assert '"mem"' in second
     assert user(answers) == again(answers) == {frozenset(): {1000: 1.0, 1030: 3.0}}
@@ -74,6 +74,40 @@ def test_a_counter_that_grows_slowly_is_asked_in_longer_steps_each_of_which_stan
 
     assert "time(60s)" in questions.statements[0]
     assert rate(answers) == {frozenset(): {1020: 5.0, 1050: 5.0, 1080: 6.0, 1110: 6.0}}
+
+
+def test_the_first_of_longer_steps_has_the_one_before_it_to_grow_from() -> None:
+    questions = Questions(WINDOW)
+    rate = questions.add(SeriesSpec("internal", "points", rate=1, min_step=60))
+
+    answers = [[series({960: 5.0, 1020: 6.0})]]
+
+    assert "time >= 900s AND time < 1301s" in questions.statements[0], "1000 lies in the step from 960 on"
+    assert rate(answers) == {frozenset(): {1020: 6.0, 1050: 6.0}}
+
+
+def test_a_series_follows_the_longest_step_of_its_panel() -> None:
+    questions = Questions(WINDOW)
+    gauge = questions.add(SeriesSpec("internal", "buffer_size"), 60)
+    own = questions.add(SeriesSpec(influxql="SELECT x FROM m WHERE $timeFilter GROUP BY time($__interval)"), 60)
+
+    answers = [[series({1020: 5.0, 1260: 7.0, 1320: 8.0})], [series({1020: 1.0})]]
+
+    assert "time(60s)" in questions.statements[0]
+    assert questions.statements[1] == "SELECT x FROM m WHERE time >= 900s AND time < 1301s GROUP BY time(60s)"
+    assert gauge(answers) == {frozenset(): {1020: 5.0, 1050: 5.0, 1260: 7.0, 1290: 7.0}}
+    assert own(answers) == {frozenset(): {1020: 1.0, 1050: 1.0}}
+
+
+def test_the_parts_of_a_formula_have_the_same_steps() -> None:
+    of = (("lost", SeriesSpec("internal", "lost", rate=1, min_step=60)), ("buffer", SeriesSpec("internal", "buffer")))
+    questions = Questions(WINDOW)
+    ratio = questions.add(SeriesSpec(formula="lost / buffer", parts=of))
+
+    answers = [[series({1020: 6.0})], [series({1020: 2.0})]]
+
+    assert all("time(60s)" in one for one in questions.statements)
+    assert ratio(answers) == {frozenset(): {1020: 3.0, 1050: 3.0}}
 
 
 def test_a_formula_is_worked_out_where_all_of_its_parts_are() -> None:
@@ -117,7 +151,7 @@ def test_a_statement_of_the_catalogues_own_is_asked_with_its_variables_filled_in
     answers = [[series({1000: 1.0})], [series({1000: 2.0}, host="biere")]]
 
     assert questions.statements[1] == (
-        'SELECT x FROM "raw".m WHERE "host" =~ /^biere$/ AND time >= 970s AND time < 1301s GROUP BY time(30s)'
+        'SELECT x FROM "raw".m WHERE "host" =~ /^biere$/ AND time >= 960s AND time < 1301s GROUP BY time(30s)'
     )
     assert plain(answers) == {frozenset(): {1000: 1.0}}
     assert raw(answers) == {BIERE: {1000: 2.0}}
