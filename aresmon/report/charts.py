@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _DAY_WIDTH, _DAY_HEIGHT = 8, 26
 _LINE_WIDTH, _LINE_HEIGHT = 160, 26
 # As attributes of the shapes: not every program that makes PDFs knows styles in a drawing.
-_WHOLE, _MOST, _PART, _NOT_YET = "#3274d9", "#ff9830", "#c4162a", "#e4e4e4"
+_WHOLE, _MOST, _PART, _NOT_YET = "#3274d9", "#e55400", "#c4162a", "#e4e4e4"
 
 
 def day_strip(shares: Sequence[float | None], labels: Sequence[str]) -> str:

@@ -13,21 +13,31 @@ Row = tuple[float, float, float]
 DARK: Mapping[str, str] = {
     "blue": "#5794f2",
     "super-light-blue": "#c0d8ff",
+    "semi-dark-blue": "#3274d9",
+    "dark-blue": "#1f60c4",
     "dark-purple": "#8f3bb8",
+    "super-light-orange": "#ffcb7d",
     "orange": "#ff9830",
+    "semi-dark-orange": "#ff780a",
     "red": "#f2495c",
+    "semi-dark-red": "#e02f44",
+    "dark-red": "#c4162a",
     "yellow": "#fade2a",
-    "#8e8e8e": "#8e8e8e",
     "text": "#ccccdc",
 }
 LIGHT: Mapping[str, str] = {
     "blue": "#3274d9",
     "super-light-blue": "#8ab8ff",
+    "semi-dark-blue": "#1f60c4",
+    "dark-blue": "#1250b0",
     "dark-purple": "#7c2ea3",
+    "super-light-orange": "#ffb357",
     "orange": "#ff780a",
+    "semi-dark-orange": "#fa6400",
     "red": "#e02f44",
+    "semi-dark-red": "#c4162a",
+    "dark-red": "#ad0317",
     "yellow": "#f2cc0c",
-    "#8e8e8e": "#8e8e8e",
     "text": "#24292e",
 }
 THEMES: Sequence[tuple[Mapping[str, str], str]] = ((DARK, "#181b1f"), (LIGHT, "#ffffff"))
@@ -45,12 +55,48 @@ _WHITE: Row = (0.95047, 1.0, 1.08883)
 
 def apart(one: str, other: str) -> float:
     """How far two colours are apart for whoever sees the least of it, in the theme where it is least."""
-    return min(_distance(shades[one], shades[other], seen) for shades, _ in THEMES for seen in _SEEN)
+    return min(_distance(_shade(shades, one), _shade(shades, other), seen) for shades, _ in THEMES for seen in _SEEN)
+
+
+def is_known(name: str) -> bool:
+    """Whether it is a colour of Grafana's of which the shades are known here, or one of its own."""
+    return name in DARK or name.startswith("#")
 
 
 def contrast(name: str) -> float:
-    """Of a colour against the background of a panel, in the theme where it is least; WCAG asks for 3 of a line."""
-    return min(_ratio(_luminance(shades[name]), _luminance(background)) for shades, background in THEMES)
+    """Of a colour against the background of a panel, in the theme where it is least; WCAG asks for 3 of a line, and
+    for 4.5 of a text."""
+    return min(_contrast(_shade(shades, name), background) for shades, background in THEMES)
+
+
+def contrast_of_words_on(name: str) -> float:
+    """Of the words that Grafana writes on a colour in a cell or behind a number, in the theme where it is least.
+    Source: Grafana 12, packages/grafana-ui/src/utils/colors.ts (getTextColorForAlphaBackground)."""
+
+    def words(shade: str) -> str:
+        red, green, blue = (int(shade[at : at + 2], 16) for at in (1, 3, 5))
+        return "#202226" if (299 * red + 587 * green + 114 * blue) / 1000 > 180 else "#f7f8fa"
+
+    return min(_contrast(words(shade), shade) for shade in (_shade(shades, name) for shades, _ in THEMES))
+
+
+def contrast_of_words_in_a_bar(name: str) -> float:
+    """The same in a bar of a timeline. Source: Grafana 12, packages/grafana-data/src/themes/createColors.ts
+    (getContrastText): white where that has a contrast of 3."""
+
+    def best(shade: str) -> float:
+        white = _contrast("#ffffff", shade)
+        return white if white >= 3 else _contrast("#000000", shade)
+
+    return min(best(_shade(shades, name)) for shades, _ in THEMES)
+
+
+def _shade(shades: Mapping[str, str], name: str) -> str:
+    return name if name.startswith("#") else shades[name]
+
+
+def _contrast(one: str, other: str) -> float:
+    return _ratio(_luminance(one), _luminance(other))
 
 
 def _distance(one: str, other: str, seen: Sequence[Row]) -> float:

@@ -36,8 +36,11 @@ _NARROW, _WIDE = 800, 1500  # pixels of a window: a small laptop beside an edito
 _LETTER, _BESIDE_TITLE = 7.5, 48  # pixels: of a letter in a title, and of what stands beside it
 _COLUMNS = 24
 _MARGIN = 16
-_LEAST_APART, _LEAST_CONTRAST = 15, 2.6  # Grafana's orange has 2.6 on white; WCAG asks for 3
-NAMED = {roles.COLORS[role.color] for role in ROLES.values()} | {"transparent"}
+_LEAST_APART = 15
+_OF_LINES, _OF_WORDS = 3, 4.5  # WCAG 2.2, 1.4.11 and 1.4.3
+NAMED = {roles.COLORS[role.color] for role in ROLES.values()} | {
+    "transparent", "super-light-orange", "dark-red", "dark-blue", "semi-dark-blue", "orange", "red", "#6e6e6e",
+}  # fmt: skip
 
 
 def has_room_for_its_titles(built: Json) -> Iterator[str]:
@@ -118,19 +121,58 @@ def has_colours_that_are_told_apart(built: Json) -> Iterator[str]:
     """By the colour-blind too, in both themes, but for dashed lines; and a thin line is seen before its background."""
     for panel in every(built):
         dashed = {ref for ref, properties in _overridden(panel) if "custom.lineStyle" in properties}
-        shown = {color for ref, color in _colors(panel).items() if color in colors.DARK and ref not in dashed}
+        shown = {color for ref, color in _colors(panel).items() if colors.is_known(color) and ref not in dashed}
         for one, other in combinations(sorted(shown), 2):
             if (apart := colors.apart(one, other)) < _LEAST_APART:
                 yield f"{panel['title']}: {one} and {other} are {apart:.0f} apart"
         if panel["fieldConfig"]["defaults"].get("custom", {}).get("stacking", {}).get("mode") != "normal":
             for color in shown:
-                if (seen := colors.contrast(color)) < _LEAST_CONTRAST:
+                if (seen := colors.contrast(color)) < _OF_LINES:
                     yield f"{panel['title']}: a line of {color} has a contrast of {seen:.1f}"
+
+
+def has_lines_bars_and_words_that_are_seen(built: Json) -> Iterator[str]:
+    """In both themes: lines and bars have a contrast of 3, and words of 4.5 to what they stand on."""
+    for panel in every(built):
+        for where, color, seen, wanted in _shown_colors(panel):
+            if color != "transparent" and seen < wanted:
+                yield f"{panel['title']}, {where}: {color} has a contrast of {seen:.1f}"
+
+
+def _shown_colors(panel: Json) -> Iterator[tuple[str, str, float, float]]:
+    """Each colour of a value: where, its name, its contrast and what that should be."""
+    defaults = panel["fieldConfig"]["defaults"]
+    several = [("", {"thresholds": defaults.get("thresholds", {}), "mappings": defaults.get("mappings", [])})]
+    for override in panel["fieldConfig"]["overrides"]:
+        one = {each["id"]: each["value"] for each in override["properties"]}
+        several.append((str(override["matcher"]["options"]), one))
+    for where, one in several:
+        named = [step["color"] for step in one.get("thresholds", {}).get("steps", [])]
+        named += [each["color"] for mapping in one.get("mappings", []) for each in _results(mapping) if "color" in each]
+        for color in named:
+            if color != "transparent" and (found := _seen(panel, one.get("custom.cellOptions", {}), color)):
+                yield where, color, *found
+
+
+def _seen(panel: Json, cell: Json, color: str) -> tuple[float, float] | None:
+    match panel["type"], cell.get("type", panel["options"].get("colorMode", panel["options"].get("valueMode"))):
+        case ("table", "color-background") | ("stat", "background_solid"):
+            # Of no colour, the words are those of all other texts.
+            return (colors.contrast_of_words_on(color), _OF_WORDS) if color != "text" else None
+        case ("table", "color-text") | ("stat", "value"):
+            return colors.contrast(color), _OF_WORDS
+        case ("bargauge", "color"):
+            return colors.contrast(color), _OF_WORDS
+        case "state-timeline", _ if panel["options"]["showValue"] != "never":
+            return colors.contrast_of_words_in_a_bar(color), _OF_WORDS
+        case "table", None:
+            return None  # neither its text nor its background
+    return colors.contrast(color), _OF_LINES
 
 
 def is_calm_where_nothing_is_wrong(built: Json) -> Iterator[str]:
     for panel in queried(built):
-        wanted = {"blue", "text"} if panel["type"] in ("bargauge", "gauge") else {"text"}
+        wanted = {"blue", "text"} if panel["type"] in ("bargauge", "gauge") else {"text", "transparent"}
         base = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["color"]
         if base not in wanted:
             yield f"{panel['title']}: {base}"
@@ -286,6 +328,7 @@ LINT: list[Rule] = [
     has_a_legend_that_fits,
     has_colours_that_mean_something,
     has_colours_that_are_told_apart,
+    has_lines_bars_and_words_that_are_seen,
     is_calm_where_nothing_is_wrong,
     says_states_in_words,
     has_scales_that_fit,

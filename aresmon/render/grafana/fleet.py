@@ -149,7 +149,7 @@ def _top(column: Column) -> Json:
             "reduceOptions": {"calcs": [], "fields": "", "values": True, "limit": 10},
             "orientation": "horizontal",
             "displayMode": "basic",
-            "valueMode": "color",
+            "valueMode": "text",
             "namePlacement": "left",
             "showUnfilled": True,
             "sizing": "auto",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from aresmon.config.views import HOST, LATE_AFTER, SILENT_AFTER, Column
+from aresmon.config.views import HOST, LATE_AFTER, SILENT_AFTER, Column, Levels
 from aresmon.render.grafana import cells, queries, roles, tables
 from aresmon.render.grafana.dashboard import POLICY
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
@@ -27,7 +27,7 @@ RECENT = (
     f'SELECT last("metrics_gathered") * 0 + 1 AS "recent" FROM "raw"."internal_agent" WHERE {cells.RECENTLY} '
     f'GROUP BY "{HOST}"'
 )
-_STATES = (("0", "never seen", roles.GRAY), ("1", "silent", "red"), ("2", "ok", "transparent"))
+_STATES = (("0", "never seen", "gray"), ("1", "silent", "red"), ("2", "ok", "none"))
 _WIDTH = 90  # pixels, of a column that does not say
 _TREND_POINTS = 60
 
@@ -145,13 +145,11 @@ def _override(title: str, *properties: tuple[str, object]) -> Json:
 
 
 def _state() -> Json:
-    words: Json = {
-        value: {"text": text, "color": color, "index": index} for index, (value, text, color) in enumerate(_STATES)
-    }
-    unknown = {"match": "null", "result": {"text": "never seen", "color": roles.GRAY, "index": len(words)}}
+    words, unknown = roles.mappings(_STATES, "never seen")
+    unknown["options"]["result"]["color"] = words["options"]["0"]["color"]
     return _override(
         "State",
-        ("mappings", [{"type": "value", "options": words}, {"type": "special", "options": unknown}]),
+        ("mappings", [words, unknown]),
         ("custom.cellOptions", tables.STATE),
         ("custom.align", "left"),
         ("custom.width", 100),
@@ -179,18 +177,14 @@ def _name() -> Json:
 
 
 def _age() -> Json:
-    steps = [
-        {"color": roles.NOTHING_WRONG, "value": None},
-        {"color": "orange", "value": 1000 * LATE_AFTER},
-        {"color": "red", "value": 1000 * SILENT_AFTER},
-    ]
+    late = Levels((("warning", 1000 * LATE_AFTER), ("critical", 1000 * SILENT_AFTER)))
     return _override(
         "Data age",
         ("unit", "ms"),
         ("decimals", 0),
         ("noValue", "never"),
-        ("thresholds", {"mode": "absolute", "steps": steps}),
-        ("custom.cellOptions", {"type": "color-text"}),
+        ("thresholds", thresholds(late, are_behind=True)),
+        ("custom.cellOptions", tables.STATE),
         ("custom.align", "right"),
         ("custom.width", 100),
         ("description", "How old its newest point is."),
@@ -215,10 +209,10 @@ def _look(column: Column, hosts: int) -> Json:
         has_gauge = hosts <= MOST_WITH_GAUGES
         properties += [("min", 0), ("max", 100)]
         properties.append(("custom.cellOptions", tables.BAR if has_gauge else tables.STATE))
-        properties.append(("thresholds", thresholds(column.levels, "blue" if has_gauge else "transparent")))
+        properties.append(("thresholds", thresholds(column.levels, "blue", are_behind=not has_gauge)))
     elif column.levels is not None:
-        properties.append(("custom.cellOptions", {"type": "color-text"}))
-        properties.append(("thresholds", thresholds(column.levels)))
+        properties.append(("custom.cellOptions", tables.STATE))
+        properties.append(("thresholds", thresholds(column.levels, are_behind=True)))
     return _override(column.title, *properties)
 
 

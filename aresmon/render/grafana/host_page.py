@@ -139,7 +139,7 @@ def _numbers() -> Json:
         "title": "Now",
         "options": {
             "reduceOptions": panels.REDUCED,
-            "colorMode": "value",
+            "colorMode": panels.VALUE_ON_COLOR,
             "graphMode": "none",
             "textMode": "value_and_name",
             "justifyMode": "auto",

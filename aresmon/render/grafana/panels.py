@@ -35,7 +35,7 @@ BARS: Json = {
     "reduceOptions": REDUCED,
     "orientation": "horizontal",
     "displayMode": "basic",
-    "valueMode": "color",
+    "valueMode": "text",
     "namePlacement": "left",
     "showUnfilled": True,
     "sizing": "manual",
@@ -45,6 +45,8 @@ BARS: Json = {
     "text": {"titleSize": 14, "valueSize": 14},
 }
 """Of a panel of bars: each of one height, however few there are, with its name at the left."""
+VALUE_ON_COLOR = "background_solid"
+"""Of numbers: what is wrong stands on its colour, as no orange can be read on white."""
 
 
 def width(panel: Panel) -> int:
@@ -138,7 +140,7 @@ def _defaults(panel: Panel, *, several_hosts: bool) -> Json:
         "thresholds": panel_thresholds(panel),
         "color": colors if panel.kind == "timeseries" else {"mode": "thresholds"},
         "custom": _custom(panel),
-        "mappings": list(roles.mappings(panel.show, "no data")),
+        "mappings": list(roles.mappings(panel.show, "no data", is_timeline=panel.kind == "state-timeline")),
         "noValue": roles.NOTHING if panel.kind == "table" else panel.no_data,
     }
     for key, value in (("min", panel.minimum), ("max", panel.maximum), ("decimals", panel.decimals)):
@@ -164,7 +166,8 @@ def _custom(panel: Panel) -> Json:
                 **({} if panel.soft_maximum is None else {"axisSoftMax": panel.soft_maximum}),
             }
         case "state-timeline":
-            return {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
+            # Of less opacity, the words in the bars would stand on a mixture.
+            return {"fillOpacity": 100, "lineWidth": 0, "spanNulls": False}
         case "table":
             return tables.CUSTOM
         case _:
@@ -182,7 +185,7 @@ def _options(panel: Panel, *, several_hosts: bool) -> Json:
             shown = "/.*/" if any(one.influxql for one in panel.series) else ""
             return {
                 "reduceOptions": REDUCED | {"fields": shown},
-                "colorMode": "value",
+                "colorMode": VALUE_ON_COLOR,
                 "graphMode": "none",
                 "textMode": "auto",
                 "justifyMode": "auto",
@@ -238,8 +241,10 @@ def _transformations(panel: Panel) -> list[Json]:
 
 
 def panel_thresholds(panel: Panel) -> Json:
-    """The same of a panel. A bar needs a colour to be seen; a number and a line have one."""
-    return thresholds(panel.levels, "blue" if panel.kind in ("gauge", "bargauge") else roles.NOTHING_WRONG)
+    """The same of a panel. A bar needs a colour to be seen; a line has one, and a number needs none."""
+    is_bar = panel.kind == "bargauge" or (panel.kind == "gauge" and not is_number(panel))
+    calm = "blue" if is_bar else roles.NOTHING_WRONG
+    return thresholds(panel.levels, calm, are_behind=panel.kind == "stat" or is_number(panel))
 
 
 # What leads to a panel -------------------------------------------------------------------------------

@@ -81,9 +81,9 @@ def _look(column: TableColumn, *, is_value: bool) -> Iterator[tuple[str, object]
     elif column.is_wrapped:
         yield "custom.cellOptions", {"type": "auto", "wrapText": True}
     elif column.levels is not None:
-        yield "custom.cellOptions", {"type": "color-text"}
+        yield "custom.cellOptions", STATE
     if column.levels is not None or column.is_bar:
-        yield "thresholds", roles.thresholds(column.levels, "blue" if column.is_bar else roles.NOTHING_WRONG)
+        yield "thresholds", roles.thresholds(column.levels, "blue", are_behind=not column.is_bar)
 
 
 def heading(name: str) -> str:

@@ -124,6 +124,32 @@ PLANTED: list[tuple[Rule, str, Callable[[Json], Any]]] = [
     ),
     (lint.has_colours_that_are_told_apart, HOST, lambda one: override(one, "CPU usage", "color", fixed("text"))),
     (lint.has_colours_that_are_told_apart, HOST, lambda one: override(one, "Processes", "color", fixed("yellow"))),
+    (lint.has_colours_that_are_told_apart, HOST, lambda one: override(one, "Processes", "color", fixed("orange"))),
+    (
+        lint.has_lines_bars_and_words_that_are_seen,
+        HOST,
+        lambda one: defaults(one, "Disk queue")["thresholds"]["steps"][1].update(color="orange"),
+    ),
+    (
+        lint.has_lines_bars_and_words_that_are_seen,
+        HOST,
+        lambda one: titled(one, "How full")["options"].update(valueMode="color"),
+    ),
+    (
+        lint.has_lines_bars_and_words_that_are_seen,
+        HOST,
+        lambda one: titled(one, "Now")["options"].update(colorMode="value"),
+    ),
+    (
+        lint.has_lines_bars_and_words_that_are_seen,
+        HAPROXY,
+        lambda one: defaults(one, "Servers")["mappings"][0]["options"]["UP"].update(color="blue"),
+    ),
+    (
+        lint.has_lines_bars_and_words_that_are_seen,
+        DOCKER,
+        lambda one: override(one, "Each container", "custom.cellOptions", {"type": "color-text"}),
+    ),
     (
         lint.is_calm_where_nothing_is_wrong,
         HOST,

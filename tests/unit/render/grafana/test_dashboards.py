@@ -333,17 +333,28 @@ def test_wide_and_tall_panels_are_laid_without_an_overlap() -> None:
     ("levels", "steps"),
     [
         (None, [(None, "text")]),
-        (Levels((("warning", 90),)), [(None, "text"), (90, "orange")]),
-        (Levels((("warning", 90), ("critical", 97))), [(None, "text"), (90, "orange"), (97, "red")]),
-        (Levels((("critical", 1),), falling=True), [(None, "red"), (1, "text")]),
+        (Levels((("warning", 90),)), [(None, "text"), (90, "semi-dark-orange")]),
+        (
+            Levels((("warning", 90), ("critical", 97))),
+            [(None, "text"), (90, "semi-dark-orange"), (97, "semi-dark-red")],
+        ),
+        (Levels((("critical", 1),), falling=True), [(None, "semi-dark-red"), (1, "text")]),
         (
             Levels((("information", 20), ("warning", 10), ("critical", 5)), falling=True),
-            [(None, "red"), (5, "orange"), (10, "blue"), (20, "text")],
+            [(None, "semi-dark-red"), (5, "semi-dark-orange"), (10, "blue"), (20, "text")],
         ),
     ],
 )
 def test_a_value_is_coloured_by_how_bad_it_is(levels: Levels | None, steps: list[tuple[float | None, str]]) -> None:
     assert [(step["value"], step["color"]) for step in thresholds(levels)["steps"]] == steps
+
+
+def test_behind_a_number_there_is_a_colour_only_where_something_is_wrong() -> None:
+    levels = Levels((("warning", 90), ("critical", 97)))
+
+    steps = thresholds(levels, are_behind=True)["steps"]
+
+    assert [step["color"] for step in steps] == ["transparent", "super-light-orange", "dark-red"]
 
 
 def test_a_panel_that_may_have_no_data_by_nature_says_why() -> None:

@@ -68,7 +68,8 @@ def test_the_state_comes_first_and_the_silent_ones_before_all_others() -> None:
 
 
 def test_the_age_has_colours_and_nothing_is_green() -> None:
-    assert [step["color"] for step in column("Data age")["thresholds"]["steps"]] == ["text", "orange", "red"]
+    behind = ["transparent", "super-light-orange", "dark-red"]
+    assert [step["color"] for step in column("Data age")["thresholds"]["steps"]] == behind
     assert column("Data age")["noValue"] == "never"
     assert all('"green"' not in json.dumps(page) for page in PAGES.values())
 

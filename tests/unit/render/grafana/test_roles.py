@@ -41,7 +41,7 @@ def test_a_role_is_a_colour_of_its_own() -> None:
 
     assert shown == {
         "A": {"color": {"mode": "fixed", "fixedColor": "blue"}},
-        "B": {"color": {"mode": "fixed", "fixedColor": "orange"}},
+        "B": {"color": {"mode": "fixed", "fixedColor": "semi-dark-orange"}},
     }
 
 
@@ -62,7 +62,7 @@ def test_interfaces_keep_the_colours_of_their_names_and_what_fails_is_red_on_all
 
     assert looks(*several) == {
         "A": {"custom.transform": "negative-Y"},
-        "B": {"color": {"mode": "fixed", "fixedColor": "red"}},
+        "B": {"color": {"mode": "fixed", "fixedColor": "semi-dark-red"}},
     }
     assert built(*several)["fieldConfig"]["defaults"]["color"] == {"mode": "palette-classic-by-name"}
 
@@ -124,7 +124,7 @@ def test_a_state_that_is_not_there_is_told_by_a_word() -> None:
 
     value, nothing = panel_json(panel_with_states, "own", Scope("$rp"))["fieldConfig"]["defaults"]["mappings"]
 
-    assert value["options"]["MAINT"] == {"text": "maintenance", "color": "#8e8e8e", "index": 1}
+    assert value["options"]["MAINT"] == {"text": "maintenance", "color": "#6e6e6e", "index": 1}
     assert nothing["options"] == {
         "match": "null",
         "result": {"text": "no data", "color": "transparent", "index": 2},
@@ -134,8 +134,14 @@ def test_a_state_that_is_not_there_is_told_by_a_word() -> None:
 
 def test_every_role_has_a_colour_whose_shades_are_known() -> None:
     for role in ROLES.values():
-        assert roles.COLORS[role.color] in colors.DARK
-        assert roles.COLORS[role.color] in colors.LIGHT
+        assert colors.is_known(roles.COLORS[role.color])
+    assert colors.DARK.keys() == colors.LIGHT.keys()
+
+
+def test_a_line_of_any_role_is_seen_in_both_themes_but_for_parts_of_a_stack() -> None:
+    faint = {name for name, role in ROLES.items() if colors.contrast(roles.COLORS[role.color]) < 3}
+
+    assert faint == {"system", "cached", "guest"}
 
 
 def test_each_colour_of_a_role_has_a_shade_of_its_own_in_grafana_and_in_a_terminal() -> None:
@@ -146,7 +152,14 @@ def test_each_colour_of_a_role_has_a_shade_of_its_own_in_grafana_and_in_a_termin
 
 @pytest.mark.parametrize(
     ("one", "other", "least"),
-    [("blue", "orange", 60), ("blue", "red", 50), ("orange", "red", 22), ("blue", "#8e8e8e", 24), ("blue", "text", 24)],
+    [
+        ("blue", "semi-dark-orange", 60),
+        ("blue", "semi-dark-red", 50),
+        ("semi-dark-orange", "semi-dark-red", 18),
+        ("blue", "#8e8e8e", 24),
+        ("blue", "#a0459e", 18),
+        ("blue", "text", 24),
+    ],
 )
 def test_what_must_not_be_mistaken_is_far_apart_for_the_colour_blind(one: str, other: str, least: float) -> None:
     assert colors.apart(one, other) >= least
