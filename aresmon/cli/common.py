@@ -11,12 +11,13 @@ import traceback
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
 
 from aresmon import __version__
 from aresmon.cli.help import HelpCommand, HelpGroup
+from aresmon.system import output
 from aresmon.system.errors import AresmonError, ExitCode, not_yours
 
 if TYPE_CHECKING:
@@ -98,10 +99,9 @@ def _with_errors_printed(function: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(error.code) from None
         except (KeyboardInterrupt, typer.Abort):
             # Not by the console: an interrupted import may have left a module half initialised.
-            typer.echo("interrupted; completed steps are kept, and the same command continues from there", err=True)
+            if not output.has_no_reader():
+                typer.echo("interrupted; completed steps are kept, and the same command continues from there", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
-        except BrokenPipeError:
-            _leave_quietly()
         except PermissionError as error:
             the_console().error(not_yours(error.filename))
             raise typer.Exit(ExitCode.REFUSED) from None
@@ -233,9 +233,3 @@ def _unexpected(trace: str) -> ExitCode:
         where = "the traceback could not be written"
     the_console().error(AresmonError(f"internal error: {last}", hint=f"please report it; {where}"))
     return ExitCode.BROKEN
-
-
-def _leave_quietly() -> NoReturn:
-    """The reader of our output is gone; prevent Python's own error message at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(ExitCode.REFUSED)

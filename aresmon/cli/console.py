@@ -23,6 +23,7 @@ from aresmon.influxdb import capacity
 from aresmon.push.result import GOOD, PushOutcome, PushResult, describe_reason
 from aresmon.site.bundle import BundleDifference
 from aresmon.stack.plan import Step
+from aresmon.system import output
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Stage
 
@@ -52,9 +53,11 @@ class Console:
         """A line, never cut: it may be copied."""
         self.out.print(Text(text, style=style), soft_wrap=True)
 
-    def raw(self, text: str) -> None:
-        """Text for another program, as it is."""
+    def raw(self, text: str, *, at_once: bool = False) -> None:
+        """Text for another program, as it is; `at_once` if the program should not wait for more of it."""
         self.out.file.write(text)
+        if at_once:
+            self.out.file.flush()
 
     def line(self, text: str) -> None:
         """A line of many where there is no terminal, at once: rich takes a third of a millisecond for each."""
@@ -283,9 +286,10 @@ class Console:
     def watch(self, look: Callable[[], Status], every: float) -> None:
         """The status again and again, until ^C; without a terminal, one after the other."""
         if not self.out.is_terminal:
-            while True:
+            while not output.is_lost():
                 self.status(look())
                 time.sleep(every)
+            return
         with Live(console=self.out, auto_refresh=False, screen=True) as live:
             while True:
                 with self.out.capture() as captured:

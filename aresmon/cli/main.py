@@ -35,7 +35,7 @@ from aresmon.cli import (
 )
 from aresmon.cli.common import Chosen, command
 from aresmon.cli.help import HelpGroup
-from aresmon.system import signals
+from aresmon.system import output, signals
 from aresmon.system.errors import ExitCode
 
 
@@ -153,8 +153,16 @@ def _globals(
 def main() -> NoReturn:
     """Run the command line; never returns."""
     signals.install_handlers()
+    output.guard()
     os.umask(os.umask(0o022) | 0o022)  # a looser one would let others write into the site's and the data folders
     if "_ARESMON_COMPLETE" in os.environ:
         sys.modules["rich"] = None  # type: ignore[assignment]  # Typer would load it to remove markup that is not there
-    app(prog_name="aresmon")
-    sys.exit(ExitCode.DONE)
+    code: object = ExitCode.DONE
+    try:
+        app(prog_name="aresmon")
+    except SystemExit as ended:
+        code = ended.code
+    except KeyboardInterrupt:
+        if not output.has_no_reader():
+            raise
+    sys.exit(output.finish(code if isinstance(code, int) else ExitCode.DONE))

@@ -19,6 +19,7 @@ from aresmon.cli.common import (
 )
 from aresmon.cli.options import DryRun, Json, Services, ShortenRetention, Yes
 from aresmon.cli.site import _print_warnings
+from aresmon.system import output
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -175,7 +176,9 @@ def logs(
         pieces = {name: engine.logs(config.site, name, tail=tail, follow=follow) for name in chosen}
         with until_interrupted():
             for piece in merge(pieces, follow=follow) if len(chosen) > 1 else pieces[chosen[0]]:
-                the_console().raw(piece)
+                the_console().raw(piece, at_once=follow)
+                if output.is_lost():
+                    break
 
 
 def _publish_map(project: Project, engine: Engine, status: Status | None) -> None:

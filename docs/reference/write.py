@@ -42,6 +42,11 @@ EXIT_CODES: Mapping[ExitCode, str] = {
     ),
     ExitCode.INTERRUPTED: "Interrupted. Run the same command again to continue.",
 }
+OUTPUT = """\
+If standard output cannot be written, because a disk is full or because it is closed, a command completes its work, says
+so on standard error, and ends with 1 instead of 0. If the reader of a pipe is gone, as in `aresmon status | head -1`, a
+command ends by SIGPIPE like other programs, after what was under way is handled as after ^C.
+"""
 
 
 def pages() -> dict[str, str]:
@@ -174,6 +179,7 @@ def commands_page() -> str:
     parts = ["# Commands\n", "The output of `--help` for each command. All commands use the same exit codes.\n"]
     rows = ((str(int(code)), meaning) for code, meaning in EXIT_CODES.items())
     parts.append(_table("Exit code", "Meaning", rows=rows))
+    parts.append(OUTPUT)
     for words in commands():
         parts.append(f"## `{' '.join(['aresmon', *words])}`\n")
         parts.append(f"```text\n{help_of(words)}```\n")

@@ -11,7 +11,7 @@ import pytest
 
 from aresmon.engine.docker import Engine
 from tests.engine.sites import Site, site_in
-from tests.fleet.desk import Desk
+from tests.fleet.desk import Desk, heard
 from tests.fleet.image import server_image
 from tests.fleet.keys import Key
 from tests.fleet.pushes import ELSEWHERE, Push, met, renew
@@ -184,3 +184,21 @@ def test_an_interruption_of_the_only_host_is_told_as_one(desk: Desk, six: list[S
     assert result.code == 130, result
     assert "biere: ROLLED BACK: aresmon was interrupted" in result.out
     assert desk.kept(*before) == {"biere": "restored"}
+
+
+def test_a_push_whose_report_has_no_reader_is_put_in_order_as_after_an_interruption(
+    desk: Desk, six: list[Server]
+) -> None:
+    before = desk.verified(*six[:2])
+    renew(desk, *six[:2], text=ELSEWHERE)
+
+    process = desk.start("push-config", "--canary", "0", *(one.name for one in six[:2]))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    heard(process, "biere: verify", "ronflex: verify")
+    process.stdout.close()
+    code, told = process.wait(timeout=120), process.stderr.read()
+
+    assert code == -signal.SIGPIPE, told
+    assert all(line.startswith("warning: ") for line in told.splitlines()), told
+    assert desk.kept(*before) == {"biere": "restored", "ronflex": "restored"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -107,18 +108,37 @@ def test_a_current_folder_that_was_deleted_is_told(tmp_path: Path) -> None:
     assert done.stderr
 
 
-@pytest.mark.parametrize("command", ["schema", "collectors", "--help"])
-def test_a_reader_that_went_away_is_no_error_to_speak_of(folder: Path, command: str) -> None:
+COMMANDS = ["--help", "--version", "check", "collectors", "schema", "hosts list", "secrets list", "history", "doctor"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_reader_that_went_away_ends_a_command_as_any_other_program(folder: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
 
     done = subprocess.run(
-        [*ARESMON, command], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        [*ARESMON, *command.split()], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
     )
     os.close(writer)
 
-    assert done.stderr == ""
-    assert done.returncode in (0, 1)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+    assert not (folder / ".aresmon" / "log").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("to", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is not open for writing")]
+)
+def test_output_that_cannot_be_written_is_said_and_no_failure_of_aresmons_own(
+    folder: Path, command: str, to: str, why: str
+) -> None:
+    program = f"exec {' '.join(ARESMON)} {command} {to}"
+
+    done = subprocess.run(["/bin/sh", "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == (5 if command == "doctor" else 1)
+    assert done.stderr == f"cannot write to standard output: {why}\n"
+    assert not (folder / ".aresmon" / "log").exists()
 
 
 def test_a_command_that_succeeds_says_so_to_the_shell(folder: Path) -> None:
