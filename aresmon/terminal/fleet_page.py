@@ -45,6 +45,15 @@ class Widths:
         return self.value(column) + (course + 1 if course else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _ShownColumn:
+    """A column, its place among the fleet's, and the one scale of all hosts, so that they can be compared."""
+
+    number: int
+    column: Column
+    scale: graph.Scale
+
+
 def ordered(fleet: Fleet, view: ScreenState) -> list[HostRow]:
     """The hosts in the order that was chosen, of those that the filter leaves."""
     rows = [row for row in fleet.rows if view.filter.lower() in row.name.lower()]
@@ -55,12 +64,13 @@ def ordered(fleet: Fleet, view: ScreenState) -> list[HostRow]:
     return sorted(rows, key=sort_key)
 
 
-def table(fleet: Fleet, view: ScreenState, columns: int, glyphs: Glyphs) -> tuple[Line, list[Line]]:
-    """The headings, and a line for each host."""
-    rows = ordered(fleet, view)
+def table(
+    fleet: Fleet, rows: Sequence[HostRow], view: ScreenState, columns: int, glyphs: Glyphs
+) -> tuple[Line, list[Line]]:
+    """The headings, and a line for each of these hosts, which are those that are shown."""
     widths = _widths(fleet, view, columns)
-    scales = [_scale(fleet, column) for column in fleet.columns]
-    lines = [tuple(_cells(row, fleet, widths, scales, glyphs)) for row in rows]
+    shown = [_ShownColumn(fleet.columns.index(one), one, _scale(fleet, one)) for one in widths.columns]
+    lines = [tuple(_cells(row, shown, widths, glyphs)) for row in rows]
     return padded(tuple(_heading(fleet, view, widths, glyphs)), columns), [padded(one, columns) for one in lines]
 
 
@@ -104,20 +114,19 @@ def _heading(fleet: Fleet, view: ScreenState, widths: Widths, glyphs: Glyphs) ->
         yield Span(f" +{hidden}", "dim")
 
 
-def _cells(row: HostRow, fleet: Fleet, widths: Widths, scales: Sequence[graph.Scale], glyphs: Glyphs) -> Iterator[Span]:
+def _cells(row: HostRow, shown: Sequence[_ShownColumn], widths: Widths, glyphs: Glyphs) -> Iterator[Span]:
     is_gone = row.state in ("never", "silent")
     yield Span(fit(row.name, widths.name, ellipsis=glyphs.ellipsis) + " ", "dim" if is_gone else "")
     yield Span(fit(word_of(row.state), _STATE) + " ", row.state)
     yield Span(fit(_age(row.age), _AGE, right=True), _age_style(row.age))
-    for column in widths.columns:
-        number = fleet.columns.index(column)
-        trend = row.trends[number]
+    for one in shown:
+        column, trend = one.column, row.trends[one.number]
         text = fit(
             format_value(trend.value, column.unit, column.decimals), widths.value(column), right=True, ellipsis=""
         )
         yield Span("  " + text, level_of(trend.value, column.levels) or ("dim" if trend.value is None else ""))
         if course := widths.course(column):
-            yield Span(" " + graph.sparkline(trend.points, course, scales[number], glyphs), "trend")
+            yield Span(" " + graph.sparkline(trend.points, course, one.scale, glyphs), "trend")
 
 
 def _age(age: float | None) -> str:
@@ -131,7 +140,8 @@ def _age_style(age: float | None) -> str:
 
 
 def _scale(fleet: Fleet, column: Column) -> graph.Scale:
-    """One scale for all hosts, so that they can be compared."""
+    if column.unit == "percent":
+        return graph.Scale(0, 100)
     number = fleet.columns.index(column)
     points = [row.trends[number].points for row in fleet.rows]
-    return scale_of(points, minimum=0, maximum=100 if column.unit == "percent" else None)
+    return scale_of(points, minimum=0, maximum=None)

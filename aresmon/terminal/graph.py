@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aresmon.monitoring.curves import Window
@@ -47,16 +47,19 @@ def scale_of(
     curves: Sequence[Points], *, minimum: float | None, maximum: float | None, stacked: bool = False, least: float = 0.0
 ) -> Scale:
     """The scale on which all of these fit; it has zero, and ends with a round number of at least `least`."""
-    columns = zip(*curves, strict=True) if stacked else curves
-    reached = [
-        sum(values) if stacked else max(values)
-        for one in columns
-        if (values := [value for value in one if value is not None and math.isfinite(value)])
-    ]
-    lowest = min((value for one in curves for value in one if value is not None and math.isfinite(value)), default=0.0)
-    low = minimum if minimum is not None else -_round_up(-lowest) if lowest < 0 else 0.0
-    high = maximum if maximum is not None else _round_up(max([least, *reached]))
+    low, high = minimum, maximum
+    if low is None:
+        lowest = min((value for one in curves for value in _finite(one)), default=0.0)
+        low = -_round_up(-lowest) if lowest < 0 else 0.0
+    if high is None:
+        columns = zip(*curves, strict=True) if stacked else curves
+        reached = (sum(values) if stacked else max(values) for one in columns if (values := _finite(one)))
+        high = _round_up(max(least, max(reached, default=least)))
     return Scale(low, high if high > low else low + 1)
+
+
+def _finite(points: Iterable[float | None]) -> list[float]:
+    return [one for one in points if one is not None and math.isfinite(one)]
 
 
 def sparkline(points: Points, columns: int, scale: Scale, glyphs: Glyphs) -> str:

@@ -27,7 +27,7 @@ def lines(view: ScreenState, data: Snapshot, columns: int, glyphs: Glyphs, *, si
         return [*head, *body, *_panels(data, columns, glyphs)]
     if data.fleet is None:
         return head
-    heading, rows = fleet_page.table(data.fleet, view, columns, glyphs)
+    heading, rows = fleet_page.table(data.fleet, fleet_page.ordered(data.fleet, view), view, columns, glyphs)
     alerts = data.alerts or ()
     below = [(), *pages.short_alerts(alerts, len(alerts), columns, glyphs)] if alerts else []
     return [*head, heading, *rows, *below]

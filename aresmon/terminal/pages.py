@@ -117,29 +117,20 @@ def _keys(view: ScreenState) -> Line:
     return line((keys[view.page], "dim"))
 
 
-def _scrolled(view: ScreenState, lines: Sequence[Line], rows: int, columns: int) -> list[Line]:
-    """The lines that fit, with the one that is chosen marked."""
-    first = min(max(view.first, view.row - rows + 1, 0), max(len(lines) - rows, 0))
-    return [
-        chosen(padded(one, columns)) if number == view.row else one
-        for number, one in enumerate(lines)
-        if first <= number < first + rows
-    ]
-
-
 def _fleet_page(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs) -> tuple[list[Line], Shown]:
     if data.fleet is None:
         return [line(("reading the database ...", "dim"))] if not data.problem else [], Shown()
     alerts = data.alerts or ()
-    heading, lines = fleet_page.table(data.fleet, view, size.columns, glyphs)
-    below = min(len(alerts), max(size.rows - 2 - len(lines), min(_MOST_ALERTS, size.rows // 3)), size.rows - 3)
+    hosts = fleet_page.ordered(data.fleet, view)
+    below = min(len(alerts), max(size.rows - 2 - len(hosts), min(_MOST_ALERTS, size.rows // 3)), size.rows - 3)
     room = size.rows - 1 - (below + 1 if below > 0 else 0)
-    hosts = [row.name for row in fleet_page.ordered(data.fleet, view)]
-    body = [heading, *_scrolled(view, lines, room, size.columns)]
+    first = min(max(view.first, view.row - room + 1, 0), max(len(hosts) - room, 0))
+    heading, lines = fleet_page.table(data.fleet, hosts[first : first + room], view, size.columns, glyphs)
+    body = [heading, *(chosen(one) if first + at == view.row else one for at, one in enumerate(lines))]
     if below > 0:
         body += [()] * (room + 1 - len(body))
         body += [rule("Alerts", size.columns, glyphs), *short_alerts(alerts, below, size.columns, glyphs)]
-    return body, Shown(hosts, len(lines), room, columns=len(data.fleet.columns))
+    return body, Shown([row.name for row in hosts], len(hosts), room, columns=len(data.fleet.columns))
 
 
 def rule(text: str, columns: int, glyphs: Glyphs) -> Line:
