@@ -42,7 +42,7 @@ def format_value(value: float | None, unit: str, decimals: int | None = None) ->
     if value is None or math.isnan(value):
         return "-"
     if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
+        return "inf" if value > 0 else "-inf"
     if unit in _TIMES:
         return format_seconds(value * _TIMES[unit])
     if unit == "percentunit":

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aresmon.terminal.pages import Size
-from aresmon.terminal.text import ASCII, STYLES, UNICODE, Glyphs, Line
+from aresmon.terminal.text import ASCII, STYLES, UNICODE, Glyphs, Line, in_ascii
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME = "\x1b[H"
@@ -42,23 +42,25 @@ class Screen:
     @property
     def glyphs(self) -> Glyphs:
         """The characters that it can show. The fonts of the Linux console have neither braille nor all blocks."""
-        is_plain = self._ascii_only or os.environ.get("TERM") == "linux" or not self._takes(UNICODE.blocks)
-        chosen = ASCII if is_plain else UNICODE
+        is_plain = self._ascii_only or os.environ.get("TERM") == "linux" or _is_ascii_locale()
+        chosen = ASCII if is_plain or not self._takes(UNICODE.blocks) else UNICODE
         return chosen.with_letters() if self.console.no_color or not self.console.color_system else chosen
 
     def print(self, lines: Sequence[Line]) -> None:
         """Lines one below the other, as every other program prints them."""
+        is_ascii = self.glyphs.is_ascii
         for one in lines:
-            text = as_text(one)
+            text = as_text(one, is_ascii=is_ascii)
             text.rstrip()
             self.console.print(text, no_wrap=True, overflow="ignore", crop=False)
 
     def draw(self, lines: Sequence[Line]) -> None:
         """Replace what is on the screen: as many lines as it has, each as long as it is wide, in one piece."""
+        is_ascii = self.glyphs.is_ascii
         with self.console.capture() as captured:
             for number, one in enumerate(lines):
-                self.console.print(as_text(one), end="\r\n" if number < len(lines) - 1 else "", no_wrap=True,
-                                   overflow="crop", crop=True)  # fmt: skip
+                end = "\r\n" if number < len(lines) - 1 else ""
+                self.console.print(as_text(one, is_ascii=is_ascii), end=end, no_wrap=True, overflow="crop", crop=True)
         _write(_HOME + captured.get())
 
     @contextmanager
@@ -101,9 +103,23 @@ class Screen:
         return True
 
 
-def as_text(line: Line) -> Text:
-    """A line as rich prints it."""
-    return Text.assemble(*((span.text, STYLES.get(span.style, "")) for span in line))
+def as_text(line: Line, *, is_ascii: bool = False) -> Text:
+    """A line as rich prints it. `is_ascii` writes what comes from elsewhere in ASCII too."""
+    return Text.assemble(
+        *((in_ascii(span.text) if is_ascii else span.text, STYLES.get(span.style, "")) for span in line)
+    )
+
+
+def _is_ascii_locale() -> bool:
+    """Whether the locale says that the terminal knows ASCII alone.
+
+    The encoding of standard output does not tell: Python writes UTF-8 in the C locale (PEP 540), and where `LC_ALL`
+    does not forbid it, sets `LC_CTYPE` to one with UTF-8 (PEP 538).
+    """
+    chosen = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")
+    if chosen == "C.UTF-8" and not os.environ.get("LC_ALL"):
+        chosen = os.environ.get("LANG")
+    return chosen in ("C", "POSIX")
 
 
 def _write(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -68,6 +69,11 @@ class Glyphs:
     braille: bool = False
     lettered: bool = False
 
+    @property
+    def is_ascii(self) -> bool:
+        """Whether these are characters of ASCII alone."""
+        return self.full.isascii()
+
     def with_letters(self) -> Glyphs:
         """The same for a terminal without colours."""
         return replace(self, lettered=True)
@@ -75,6 +81,10 @@ class Glyphs:
 
 UNICODE = Glyphs(" ▁▂▃▄▅▆▇█", "█", "░", "─", "│", "└", "…", braille=True)
 ASCII = Glyphs(" .:-=+*#%@", "#", ".", "-", "|", "+", "~")
+
+
+_LIKE: Mapping[str, str] = {"…": "~", "µ": "u", "°": "o", "Pd": "-", "Pi": "'", "Pf": "'"}
+"""What stands in ASCII for a character, or for those of a category."""
 
 
 def word_of(state: str) -> str:
@@ -90,6 +100,20 @@ def line(*parts: str | Span | tuple[str, str]) -> Line:
 def clean(text: str) -> str:
     """A text from elsewhere without what would control the terminal."""
     return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def in_ascii(text: str) -> str:
+    """A text with as many characters, all of ASCII: letters without their accents, `?` for what has no like."""
+    if text.isascii():
+        return text
+    return "".join(one if one.isascii() else _like(one) for one in text)
+
+
+def _like(letter: str) -> str:
+    if known := _LIKE.get(letter) or _LIKE.get(unicodedata.category(letter)):
+        return known
+    base = unicodedata.normalize("NFKD", letter)[0]
+    return base if base.isascii() and base.isprintable() else "?"
 
 
 def width(of: Iterable[Span]) -> int:

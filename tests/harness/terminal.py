@@ -26,7 +26,7 @@ class Terminal:
         self.fd, inner = pty.openpty()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(inner)
-        variables = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(REPOSITORY), **env}
+        variables = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(REPOSITORY), **env}
         self.process = subprocess.Popen(
             argv,
             stdin=inner,

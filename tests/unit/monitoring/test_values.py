@@ -30,7 +30,7 @@ from aresmon.monitoring.values import format_seconds, format_value
         (5.5, "h", "5.5 h"),
         (7, "furlongs", "7 furlongs"),
         (-0.0001, "none", "0.00"),
-        (math.inf, "h", "∞"),
+        (math.inf, "h", "inf"),
         (math.nan, "percent", "-"),
         (None, "percent", "-"),
     ],

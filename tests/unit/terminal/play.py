@@ -28,7 +28,7 @@ def main(away: Path) -> None:
 
     reader = Reader(Feed(known.config, known.views, ask), live.wanted(ScreenState()), 0.2)
     reader.start()
-    live.run(reader, Screen(), ScreenState(), site="ares")
+    live.run(reader, Screen(), ScreenState(), site="Arès")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def test_keys_open_a_host_and_a_panel_and_come_back(terminal: Terminal) -> None:
     terminal.press("\r")
     terminal.wait_for("CPU usage")
     terminal.press("\r")
-    assert "ares / biere" in terminal.wait_for("mean        max")
+    assert "Arès / biere" in terminal.wait_for("mean        max")
     terminal.press("\x1b")
     terminal.wait_for("d details")
     terminal.press("\x1b")
@@ -106,6 +106,38 @@ def test_it_begins_without_a_database_too(away: Path) -> None:
     away.unlink()
     terminal.press("2")
     terminal.wait_for("biere    ok")
+    terminal.press("q")
+
+    assert terminal.end() == 0
+    terminal.close()
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "", "LC_CTYPE": "", "LANG": "C"}], ids=str)
+def test_in_the_c_locale_every_page_is_ascii(away: Path, locale: dict[str, str]) -> None:
+    terminal = Terminal([sys.executable, "-m", "tests.unit.terminal.play", str(away)], env=locale)
+    terminal.wait_for("biere    ok")
+    assert "Ares  2 hosts" in terminal.screen, "the site is called Arès"
+    terminal.press("\r")
+    terminal.wait_for("CPU usage")
+    terminal.wait_for("|")
+    terminal.press("\r")
+    terminal.wait_for("mean        max")
+    terminal.press("a")
+    terminal.wait_for("No alert fires.")
+    away.touch()
+    terminal.press("\x1b\x1b5")
+    terminal.wait_for("does not answer")
+    terminal.press("q")
+
+    assert terminal.end() == 0
+    terminal.close()
+    assert terminal.output.isascii()
+
+
+def test_in_another_locale_a_page_has_its_own_characters(away: Path) -> None:
+    terminal = Terminal([sys.executable, "-m", "tests.unit.terminal.play", str(away)], env={"LC_ALL": "C.UTF-8"})
+    terminal.wait_for("biere    ok")
+    terminal.wait_for("Arès")
     terminal.press("q")
 
     assert terminal.end() == 0
