@@ -14,12 +14,12 @@ from aresmon.influxdb.client import Series
 from aresmon.monitoring import evaluation
 from aresmon.render.grafana import alert_rules
 from aresmon.system.errors import AresmonError
-from tests.engine.alert_cases import CASES, Case
+from tests.engine.alert_cases import CASES, COLLECT, ENV
+from tests.engine.alert_cases.shapes import Case
 from tests.engine.sites import Site, site_in
 from tests.unit.conftest import load
 
 Query = Callable[[str], list[Series]]
-EVERYTHING = "[system, disk, diskio, net, docker, haproxy]"
 NAMES = sorted(CASES)
 
 
@@ -32,8 +32,8 @@ def quiet_on(name: str, index: int) -> str:
 
 
 def fleet_of(*hosts: str, more: str = "") -> Any:
-    env = "{HAPROXY_STATS: 'http://127.0.0.1:8404/stats'}"
-    lines = "".join(f"  {host}: {{collect: {EVERYTHING}, env: {env}}}\n" for host in hosts)
+    one = json.dumps({"collect": COLLECT, "env": ENV})
+    lines = "".join(f"  {host}: {one}\n" for host in hosts)
     return load(f"hosts:\n{lines}{more}")
 
 

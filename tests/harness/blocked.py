@@ -20,7 +20,7 @@ from unittest import mock
 import pytest
 
 _TESTS = Path(__file__).parents[1]
-_REAL = (_TESTS / "engine", _TESTS / "fleet")
+_REAL = (_TESTS / "engine", _TESTS / "fleet", _TESTS / "services")
 ENVIRONMENT = {
     "DOCKER_HOST": "unix:///nowhere/engine-of-unit-tests.sock",
     "SSH_AUTH_SOCK": "/nowhere/agent-of-unit-tests.sock",

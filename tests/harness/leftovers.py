@@ -23,7 +23,7 @@ import requests.exceptions
 
 from tests.harness.names import RUN_VARIABLE, WORKER_VARIABLE, bridges, prefix, run
 
-_REAL = ("tests/engine/", "tests/fleet/")
+_REAL = ("tests/engine/", "tests/fleet/", "tests/services/")
 _left: list[str] = []
 _real: set[str] = set()
 """The workers that ran a test with a real engine, or may have."""

@@ -1,0 +1,86 @@
+"""Points as Telegraf writes them, in InfluxDB's line protocol."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_KEY = r"(?:\\.|[^\\,= ])+"
+_LINE = re.compile(
+    rf"(?P<name>(?:\\.|[^\\, ])+)(?P<tags>(?:,{_KEY}={_KEY})*) "
+    rf"(?P<fields>{_KEY}=(?:\"(?:\\.|[^\\\"])*\"|[^\", ]+)(?:,{_KEY}=(?:\"(?:\\.|[^\\\"])*\"|[^\", ]+))*)"
+    r" (?P<time>\d+)"
+)
+_TAG = re.compile(rf",({_KEY})=({_KEY})")
+_FIELD = re.compile(rf"({_KEY})=(\"(?:\\.|[^\\\"])*\"|[^\", ]+)")
+_ESCAPED = re.compile(r"\\([,= \\\"])")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point; `time` is in seconds since 1970. `line` is what Telegraf wrote, with the types of its fields."""
+
+    measurement: str
+    tags: Mapping[str, str]
+    fields: Mapping[str, Any]
+    time: float
+    line: str
+
+    def __getitem__(self, field: str) -> Any:
+        return self.fields[field]
+
+
+def parse(text: str) -> list[Point]:
+    """The points of such a text; a last line that is not whole yet is left out."""
+    return [_point(line.rstrip("\n")) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def select(points: Iterable[Point], measurement: str, **tags: str) -> list[Point]:
+    """The points of a measurement with these tags, the oldest first."""
+    wanted = tags.items()
+    return [one for one in points if one.measurement == measurement and wanted <= one.tags.items()]
+
+
+def only(points: Iterable[Point], measurement: str, **tags: str) -> Point:
+    """The newest point of the one series of a measurement that has these tags."""
+    found = select(points, measurement, **tags)
+    series = {tuple(sorted(one.tags.items())) for one in found}
+    assert len(series) == 1, f"{measurement} {tags}: {sorted(series) or 'no series'}"
+    return max(found, key=lambda one: one.time)
+
+
+def fields_of(points: Iterable[Point], measurement: str) -> set[str]:
+    """The names of all fields of a measurement."""
+    return {name for one in points if one.measurement == measurement for name in one.fields}
+
+
+def tags_of(points: Iterable[Point], measurement: str) -> set[str]:
+    """The names of all tags of a measurement, but for the host's."""
+    return {name for one in points if one.measurement == measurement for name in one.tags} - {"host"}
+
+
+def _point(line: str) -> Point:
+    found = _LINE.fullmatch(line)
+    assert found, f"not line protocol: {line}"
+    tags = {_plain(name): _plain(value) for name, value in _TAG.findall(found["tags"])}
+    fields = dict(_fields(found["fields"]))
+    return Point(_plain(found["name"]), tags, fields, int(found["time"]) / 1e9, line)
+
+
+def _fields(text: str) -> Iterator[tuple[str, Any]]:
+    for name, value in _FIELD.findall(text):
+        yield _plain(name), _value(value)
+
+
+def _value(text: str) -> Any:
+    if text.startswith('"'):
+        return _plain(text[1:-1])
+    if text[-1] in "iu":
+        return int(text[:-1])
+    return text == "true" if text in ("true", "false") else float(text)
+
+
+def _plain(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text)
