@@ -45,14 +45,32 @@ TELEGRAF = Module("github.com/influxdata/telegraf", "v1.39.3", "h1:SauZnzw7fZPkM
 # Builds libflux, which influxd links, wherever a Go build asks pkg-config for it.
 PKG_CONFIG = Module("github.com/influxdata/pkg-config", "v0.2.7", "h1:LPTCWmcPkyMryHHnf+STK/zVUjQ6OCvvOukSDlJLY9I=")
 
-# Besides what the collectors name: our output, the agent's own sign of life, the marker of a push, and
-# the inputs and data formats that people reach for first.
+# Besides what the collectors name: our output, the agent's own sign of life, the marker of a push, and what a service
+# of a small site is usually watched by, so that a collector for it needs no other image.
 _PLUGINS = (
-    *("outputs.influxdb", "outputs.file", "serializers.influx", "parsers.influx"),
-    *("parsers.csv", "parsers.json", "parsers.json_v2", "parsers.logfmt", "parsers.value"),
+    *("outputs.influxdb", "outputs.file", "serializers.influx"),
     *("secretstores.docker", "secretstores.systemd"),
-    *("inputs.mock", "inputs.exec", "inputs.file", "inputs.http_response", "inputs.net_response", "inputs.ping"),
-    *("inputs.procstat", "inputs.systemd_units", "inputs.temp"),
+    *("parsers.csv", "parsers.grok", "parsers.influx", "parsers.json", "parsers.json_v2", "parsers.logfmt"),
+    *("parsers.prometheus", "parsers.value", "parsers.xpath"),
+    *("processors.converter", "processors.dedup", "processors.enum", "processors.filter", "processors.override"),
+    *("processors.pivot", "processors.regex", "processors.rename", "processors.starlark", "processors.strings"),
+    # Reaching things.
+    *("inputs.dns_query", "inputs.http_response", "inputs.net_response", "inputs.ping", "inputs.x509_cert"),
+    # The machine.
+    *("inputs.chrony", "inputs.conntrack", "inputs.exec", "inputs.fail2ban", "inputs.file", "inputs.filestat"),
+    *("inputs.kernel", "inputs.mdstat", "inputs.mock", "inputs.nfsclient", "inputs.nftables", "inputs.ntpq"),
+    *("inputs.openntpd", "inputs.procstat", "inputs.sensors", "inputs.smart", "inputs.smartctl"),
+    *("inputs.systemd_units", "inputs.temp", "inputs.timex", "inputs.wireguard", "inputs.zfs"),
+    # Web.
+    *("inputs.apache", "inputs.nginx", "inputs.nginx_vts", "inputs.phpfpm", "inputs.prometheus", "inputs.varnish"),
+    # Databases.
+    *("inputs.elasticsearch", "inputs.memcached", "inputs.mongodb", "inputs.mysql", "inputs.postgresql"),
+    *("inputs.postgresql_extensible", "inputs.redis", "inputs.redis_sentinel"),
+    # Mail, messages, names.
+    *("inputs.bind", "inputs.dovecot", "inputs.ldap", "inputs.mqtt_consumer", "inputs.openldap", "inputs.postfix"),
+    *("inputs.rabbitmq", "inputs.unbound"),
+    # Devices and guests.
+    *("inputs.libvirt", "inputs.proxmox", "inputs.snmp", "inputs.upsd"),
 )
 
 # Plug-ins that Telegraf no longer has, and that `telegraf config migrate` replaces. They add the migration alone.
