@@ -199,13 +199,6 @@ def plural(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
-    """Refuse the name of an output file that does not end in one of these, such as `.svg`."""
-    if path.suffix not in suffixes:
-        known = " or ".join(filter(None, (", ".join(suffixes[:-1]), suffixes[-1])))
-        raise AresmonError(f"--output {path}: the name must end in {known}", code=ExitCode.USAGE)
-
-
 def confirm_by_name(name: str, what: str) -> None:
     """Ask for a name to be typed before something irreversible is done."""
     if not sys.stdin.isatty():

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import plural, require_suffix, the_console, the_engine, the_project
-from aresmon.system.errors import AresmonError
+from aresmon.cli import output_file
+from aresmon.cli.common import plural, the_console, the_engine, the_project
+from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
+    from aresmon.influxdb.client import InfluxDB
     from aresmon.report.alert_history import AlertFigures
+    from aresmon.report.figures import Figures
+    from aresmon.report.page import NoAlerts
     from aresmon.report.period import Period
     from aresmon.site.project import Project
 
@@ -39,39 +43,66 @@ def report(
 
     It has the availability of each host, outages, busiest hours, growth of disks with a forecast, alerts, deployments
     and backups. The page needs no network. A PDF needs WeasyPrint or Chromium on this machine.
+
+    Exit code: 5 if there is no data for the month, or if Grafana cannot be asked for alerts; the report says which.
     """
     from aresmon.influxdb import service
-    from aresmon.report import figures, page, pdf, period
+    from aresmon.report import page, pdf
     from aresmon.stack import location
     from aresmon.system import files
 
     if output is not None:
-        require_suffix(output, _FORMATS)
+        _require_usable(output)
     now = time.time()
-    when = period.month(month, now)
     project, console = the_project(), the_console()
     location.require_local(project)
-    found = figures.collect(
-        service.admin_client(project.site),
-        project.config,
-        when,
-        project.site.history("push-config"),
-        now=now,
-    )
-    text = page.html_page(project.config.site, found, _alerts(project, when), now=now)
+    found = _figures(project, service.admin_client(project.site), month, now)
+    when = found.period
     path = output or Path(f"report-{when.name}.html")
-    pdf.write(text, path) if path.suffix == ".pdf" else files.write(path, text.encode())
+    _require_usable(path)
+    alerts = _alerts(project, when)
+    text = page.html_page(project.config.site, found, alerts, now=now)
+    pdf.write(text, path, mark=page.MARK) if path.suffix == ".pdf" else files.write(path, text.encode())
     console.say(f"wrote {path}: {when.title}, {plural(len(found.hosts), 'host')}")
+    if missing := page.no_data(found):
+        console.warn(missing)
+    if missing or isinstance(alerts, page.NoAlerts):
+        raise typer.Exit(ExitCode.DEGRADED)
 
 
-def _alerts(project: Project, when: Period) -> list[AlertFigures] | None:
-    """What fired; None if Grafana cannot be asked, which the report says."""
+def _figures(project: Project, influxdb: InfluxDB, month: str | None, now: float) -> Figures:
+    """The figures of the month; where none is given, of the present one if there are no data from before it."""
+    from aresmon.config.units import format_moment
+    from aresmon.report import figures, period
+
+    def collect(when: Period) -> Figures:
+        history = project.site.history("push-config")
+        return figures.collect(influxdb, project.config, when, history, now=now)
+
+    found = collect(period.month(month, now))
+    present = period.present(now) if month is None and not found.has_begun else None
+    if present is None:
+        return found
+    first = "no host has sent data yet" if found.since is None else f"the first data is of {format_moment(found.since)}"
+    the_console().note(f"this is the report of {present.title} so far, not of {found.period.title}: {first}")
+    return collect(present)
+
+
+def _require_usable(path: Path) -> None:
+    from aresmon.report.page import MARK
+
+    output_file.require_usable(path, formats=_FORMATS, mark=MARK, command="aresmon report")
+
+
+def _alerts(project: Project, when: Period) -> list[AlertFigures] | NoAlerts:
+    """What fired, or why Grafana cannot be asked, which the report says."""
     from aresmon.grafana import admin_access
     from aresmon.report import alert_history
+    from aresmon.report.page import NoAlerts
 
     try:
         changes = list(admin_access.running_client(project, the_engine()).alert_changes(when.start, when.end))
     except AresmonError as error:
         the_console().warn(f"the report has no alerts: {error.message}", hint=error.hint)
-        return None
+        return NoAlerts(error.message)
     return alert_history.summarise(changes, when)

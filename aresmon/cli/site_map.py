@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aresmon.cli.common import plural, require_suffix, the_console, the_project, the_stack
+from aresmon.cli import output_file
+from aresmon.cli.common import plural, the_console, the_project, the_stack
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ def map_command(
 
     path = output or _DEFAULT
     if path != _STDOUT:
-        require_suffix(path, _FORMATS)
-    if output is None:
-        _require_ours(path)
+        _require_usable(path)
     project, console = the_project(), the_console()
     with the_stack(project) as (engine, influxdb):
         site = _read(project, engine, influxdb)
@@ -124,7 +123,7 @@ def _draw(path: Path, described: str) -> None:
             files.write(path, drawing.svg(described).encode())
     except drawing.NoGraphvizError as error:
         instead = path.with_suffix(".dot")
-        _require_ours(instead)
+        _require_usable(instead)
         files.write(instead, described.encode())
         raise AresmonError(
             f"{error.message}; what it would draw is in {instead}",
@@ -133,9 +132,7 @@ def _draw(path: Path, described: str) -> None:
         ) from None
 
 
-def _require_ours(path: Path) -> None:
-    """Refuse to write over a file of somebody's under a name that nobody gave."""
+def _require_usable(path: Path) -> None:
     from aresmon.topology.graph import MARK
 
-    if path.exists() and MARK.encode() not in path.read_bytes()[:300]:
-        raise AresmonError(f"{path} exists and was not written by `aresmon map`", hint="name another file: --output")
+    output_file.require_usable(path, formats=_FORMATS, mark=MARK, command="aresmon map")

@@ -82,10 +82,12 @@ class DiskFigures:
 
 @dataclass(frozen=True, slots=True)
 class BackupFigures:
-    """How many backups were stored and verified, and on how many of the period's days none was stored."""
+    """How many backups were stored and verified, and on how many of the period's days, since there are data, none was
+    stored."""
 
     made: int
     verified: int
+    days: int
     days_without: int
 
 
@@ -101,6 +103,21 @@ class Figures:
     backups: BackupFigures
     pushes: Mapping[str, Counter[str]] = field(default_factory=dict)
 
+    @property
+    def since(self) -> float | None:
+        """When the first data came, in or after the period, or the period's start; None if none ever came."""
+        return min((host.since for host in self.hosts if host.since is not None), default=None)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether data was expected in the period."""
+        return self.since is not None and self.since < self.period.end
+
+    @property
+    def has_data(self) -> bool:
+        """Whether data of any host came in the period."""
+        return any(host.missing < host.expected for host in self.hosts)
+
 
 def collect(
     influxdb: InfluxDB, config: Config, period: Period, history: Iterable[Mapping[str, Any]], *, now: float
@@ -113,12 +130,13 @@ def collect(
     policy = "1m" if not kept or period.start >= now - kept else "1h"
     step = _POLICY_STEPS[policy]
     events = [event for event in history if period.start <= _time(event) < period.end]
+    hosts = _hosts(influxdb, config, period, policy, step)
     return Figures(
         period=period,
         step=step,
-        hosts=_hosts(influxdb, config, period, policy, step),
+        hosts=hosts,
         disks=tuple(_disks(influxdb, period)),
-        backups=_backups(influxdb, period),
+        backups=_backups(influxdb, period, hosts),
         pushes=_pushes(events),
     )
 
@@ -238,13 +256,15 @@ def _disk(host: str, path: str, rows: Sequence[Mapping[str, float]]) -> DiskFigu
     )
 
 
-def _backups(influxdb: InfluxDB, period: Period) -> BackupFigures:
+def _backups(influxdb: InfluxDB, period: Period, hosts: Sequence[HostFigures]) -> BackupFigures:
     statement = f'SELECT "archive" FROM "{FOREVER_POLICY}"."{BACKUP}" WHERE {period.within} GROUP BY "kind"'
     (found,) = influxdb.query(statement, database=DATABASE)
     times = {one.tags["kind"]: [float(row["time"]) for row in one.rows] for one in found}
     made = times.get("made", [])
-    without = sum(not any(start <= at < end for at in made) for start, end in period.days)
-    return BackupFigures(len(made), len(times.get("proven", ())), without)
+    since = min((host.since for host in hosts if host.since is not None), default=period.end)
+    days = [(start, end) for start, end in period.days if end > since]
+    without = sum(not any(start <= at < end for at in made) for start, end in days)
+    return BackupFigures(len(made), len(times.get("proven", ())), len(days), without)
 
 
 def _pushes(events: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:

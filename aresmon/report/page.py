@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -19,13 +20,37 @@ _MOST = 20  # rows of a list whose length nobody chooses
 _SOON = 90  # days; a disk that is full earlier is marked
 _NONE = "\N{EN DASH}"
 
+MARK = "Written by aresmon report"
+"""A comment in each report, by which a file is known as ours."""
 
-def html_page(site: str, figures: Figures, alerts: Sequence[AlertFigures] | None, *, now: float) -> str:
-    """The whole page. `alerts` is None if Grafana could not be asked; `now` is in seconds since 1970."""
+
+@dataclass(frozen=True, slots=True)
+class NoAlerts:
+    """Why a report has no alerts."""
+
+    why: str
+
+
+def no_data(figures: Figures) -> str:
+    """That there is no data of the period, and since when there is; empty if there is some."""
+    if figures.has_data:
+        return ""
+    if figures.since is None:
+        why = ": no host has sent data yet"
+    elif figures.has_begun:
+        why = ": no host sent any"
+    else:
+        why = f": the first data is of {format_moment(figures.since)}"
+    return f"no data for {figures.period.title}{why}"
+
+
+def html_page(site: str, figures: Figures, alerts: Sequence[AlertFigures] | NoAlerts, *, now: float) -> str:
+    """The whole page; `now` is in seconds since 1970."""
     period = figures.period
     part = "" if period.is_whole else " (not the whole month)"
     template = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
     return template.substitute(
+        mark=MARK,
         title=html.escape(f"{site}: {period.title}"),
         subtitle=html.escape(f"{format_moment(period.start)} to {format_moment(period.end)}{part}. ")
         + f"Made by aresmon on {format_moment(now)}.",
@@ -33,7 +58,18 @@ def html_page(site: str, figures: Figures, alerts: Sequence[AlertFigures] | None
     )
 
 
-def _sections(figures: Figures, alerts: Sequence[AlertFigures] | None) -> Iterator[str]:
+def _sections(figures: Figures, alerts: Sequence[AlertFigures] | NoAlerts) -> Iterator[str]:
+    if missing := no_data(figures):
+        yield f'<p class="bad">{html.escape(missing[0].upper() + missing[1:])}.</p>'
+    if figures.has_begun:
+        yield from _reachability(figures)
+    if figures.has_data:
+        yield from _usage(figures)
+    yield from _alerts(alerts)
+    yield from _work(figures)
+
+
+def _reachability(figures: Figures) -> Iterator[str]:
     step = "minutes" if figures.step == 60 else "hours, since the points of a minute are no longer kept"
     yield _section(
         "Availability",
@@ -51,6 +87,9 @@ def _sections(figures: Figures, alerts: Sequence[AlertFigures] | None) -> Iterat
         _table(("Host", "From", "To", "For"), map(_outage, outages[:_MOST]), "") if outages else "",
         nothing="There were none.",
     )
+
+
+def _usage(figures: Figures) -> Iterator[str]:
     yield _section(
         "Busiest hours",
         "The hour with the highest mean of each host.",
@@ -63,7 +102,9 @@ def _sections(figures: Figures, alerts: Sequence[AlertFigures] | None) -> Iterat
         _table(("Host", "Path", "Size", "Used", "Growth", "Full", "In the period"), map(_disk, disks[:_MOST]), " nnnn"),
         nothing="No filesystem is collected.",
     )
-    yield from _alerts(alerts)
+
+
+def _work(figures: Figures) -> Iterator[str]:
     pushes = sorted(figures.pushes.items())
     yield _section(
         "Deployments",
@@ -81,17 +122,15 @@ def _sections(figures: Figures, alerts: Sequence[AlertFigures] | None) -> Iterat
         nothing="No configuration was deployed.",
     )
     backups = figures.backups
-    yield _section(
-        "Backups",
-        "",
-        f"<p>{backups.made} stored, {backups.verified} verified, "
-        f"{backups.days_without} of {len(figures.period.days)} days without one.</p>",
-    )
+    counts = [f"{backups.made} stored", f"{backups.verified} verified"]
+    if backups.days:
+        counts.append(f"{backups.days_without} of {backups.days} days without one")
+    yield _section("Backups", "", f"<p>{', '.join(counts)}.</p>")
 
 
-def _alerts(alerts: Sequence[AlertFigures] | None) -> Iterator[str]:
-    if alerts is None:
-        yield _section("Alerts", "", "", nothing="Grafana, which keeps their history, could not be asked.")
+def _alerts(alerts: Sequence[AlertFigures] | NoAlerts) -> Iterator[str]:
+    if isinstance(alerts, NoAlerts):
+        yield _section("Alerts", "", "", nothing=f"Unknown, since Grafana has their history: {alerts.why}.")
         return
     rows = (
         (one.title, one.severity or _NONE, one.host or _NONE, str(one.times), format_age_in_words(one.seconds))

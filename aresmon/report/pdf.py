@@ -14,8 +14,8 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 _WITHIN = 120.0  # seconds
 
 
-def write(page: str, path: Path) -> None:
-    """Write a page as PDF; the file is the old one or the new one at any moment.
+def write(page: str, path: Path, *, mark: str) -> None:
+    """Write a page as PDF with a mark as a comment at its end; the file is the old one or the new one at any moment.
 
     Raises AresmonError if neither WeasyPrint nor a browser is installed, or if it fails.
     """
@@ -25,7 +25,7 @@ def write(page: str, path: Path) -> None:
         done = process.run(_command(source, made), timeout=_WITHIN, env={"HOME": folder})
         if not made.is_file():
             raise AresmonError(f"{done.argv[0]} wrote no PDF: {done.err.strip()[-500:] or 'it said nothing'}")
-        files.write(path, made.read_bytes())
+        files.write(path, made.read_bytes() + f"\n% {mark}\n".encode())
 
 
 def _command(source: Path, made: Path) -> list[str | Path]:

@@ -64,6 +64,14 @@ def month(text: str | None, now: float) -> Period:
     return Period(start, min(end, until), name, title, end <= until)
 
 
+def present(now: float) -> Period | None:
+    """The present month; None as long as no point of it can be downsampled."""
+    try:
+        return month(time.strftime("%Y-%m", time.localtime(now)), now)
+    except AresmonError:
+        return None
+
+
 def _local(year: int, month: int, day: int) -> float:
     """Midnight of a day by this machine's clock, in seconds since 1970. Months and days may be beyond their last."""
     return time.mktime((year, month, day, 0, 0, 0, 0, 0, -1))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import tempfile
 import xml.etree.ElementTree as ET
+import zlib
 from pathlib import Path
 
 from aresmon.system import files, process
@@ -14,6 +16,7 @@ from aresmon.topology.graph import MARK
 INSTALL = "install Graphviz, such as with `apt install graphviz` or `dnf install graphviz`"
 
 _WITHIN = 60.0  # seconds
+_PNG_HEADER = 33  # bytes of the signature and of the first chunk, IHDR
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _ELEMENTS = {"svg", "g", "a", "title", "text", "path", "polygon", "polyline", "ellipse"}
 _ATTRIBUTES = {
@@ -49,7 +52,7 @@ def write_png(dot: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="aresmon-") as folder:
         drawn = Path(folder) / "map.png"
         process.run(["dot", "-Tpng", "-Gdpi=144", "-o", drawn], given=dot, timeout=_WITHIN)
-        files.write(path, drawn.read_bytes())
+        files.write(path, _marked(drawn.read_bytes()))
 
 
 def sanitised(text: str) -> str:
@@ -59,6 +62,13 @@ def sanitised(text: str) -> str:
     root = ET.fromstring(text)  # noqa: S314 (what `dot` wrote, from our own text)
     _clean(root)
     return f"<!-- {MARK} -->\n{ET.tostring(root, encoding='unicode')}\n"
+
+
+def _marked(png: bytes) -> bytes:
+    """The same picture with the mark as a comment after its header (https://www.w3.org/TR/png-3/#11tEXt)."""
+    chunk = b"tEXtComment\0" + MARK.encode()
+    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:_PNG_HEADER] + framed + png[_PNG_HEADER:]
 
 
 def _clean(element: ET.Element) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,7 +136,29 @@ def test_pushes_and_backups_of_the_month_are_counted(site: Site) -> None:
 
     days = len(LAST.days)
     assert dict(found.pushes["lewi"]) == {"verified": 1, "rolled back": 1}
-    assert (found.backups.made, found.backups.verified, found.backups.days_without) == (days - 3, 1, 3)
+    assert found.backups == figures.BackupFigures(made=days - 3, verified=1, days=days, days_without=3)
+
+
+def test_days_before_the_first_data_need_no_backup(site: Site) -> None:
+    config = Project.load(SiteFolder(site.folder)).config
+    ronflex = replace(config, hosts=tuple(one for one in config.hosts if one.name == "ronflex"))
+
+    found = figures.collect(site.influxdb, ronflex, LAST, (), now=time.time())
+
+    days = len(LAST.days)
+    assert found.since == START + 9 * DAY
+    assert found.backups == figures.BackupFigures(made=days - 3, verified=1, days=days - 9, days_without=0)
+
+
+def test_a_month_before_the_first_data_has_none(site: Site) -> None:
+    when = period.month(time.strftime("%Y-%m", time.localtime(time.time() - 400 * DAY)), time.time())
+
+    found, last = collect(site, when), collect(site, LAST)
+
+    assert (found.has_begun, found.has_data) == (False, False)
+    assert found.since == LONG_AGO.start
+    assert (found.backups.days, found.backups.days_without) == (0, 0)
+    assert (last.has_begun, last.has_data) == (True, True)
 
 
 def test_a_month_of_which_only_hours_are_kept_is_counted_in_hours(site: Site) -> None:
@@ -153,9 +176,10 @@ def test_the_command_writes_the_page(site: Site) -> None:
     refused: list[Any] = [site.run("report", *more) for more in (("--month", "1"), ("--output", "a.txt"))]
 
     text = file.read_text()
-    assert done.code == 0, done
+    assert done.code == 5, done
     assert f"{LAST.title}, 4 hosts" in done.out
     assert "the report has no alerts: Grafana" in done.err
+    assert "Unknown, since Grafana has their history: Grafana is not running here." in text
     assert "lewi" in text
     assert "/srv" in text
     assert "<script" not in text

@@ -111,3 +111,10 @@ def test_every_pinned_package_has_a_hash() -> None:
 
         assert len(pins) > 10
         assert [line.split()[0] for line in pins if "--hash=sha256:" not in line] == []
+
+
+@pytest.mark.parametrize("name", ["map.svg", "map.png", "map.dot", "report-2026-10.html", "aresmon.yml"])
+def test_what_commands_write_in_a_checkout_is_not_for_git(name: str) -> None:
+    done = run(["git", "check-ignore", "--no-index", name], cwd=REPOSITORY, check=False)
+
+    assert done.code == 0

@@ -37,13 +37,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 
 def test_the_picture_is_in_a_file_of_its_name(run: Run, tmp_path: Path) -> None:
-    first, again, png, dot = run(), run(), run("-o", "a.png"), run("--output", "sub/a.dot")
+    first, again, png, dot = run(), run(), run("-o", "a.png"), run("--output", "a.dot")
 
     assert [one.exit_code for one in (first, again, png, dot)] == [0, 0, 0, 0], first.stderr
     assert "wrote map.svg: 3 hosts, as of" in first.stdout
     assert "<svg" in (tmp_path / "map.svg").read_text()
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    assert "digraph" in (tmp_path / "sub" / "a.dot").read_text()
+    assert "digraph" in (tmp_path / "a.dot").read_text()
 
 
 def test_dot_is_written_to_standard_output(run: Run, tmp_path: Path) -> None:
@@ -61,14 +61,28 @@ def test_another_kind_of_file_is_refused(run: Run) -> None:
     assert "map.pdf: the name must end in .svg, .png or .dot" in result.stderr
 
 
-def test_somebodys_own_file_is_kept_where_no_name_was_given(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["map.svg", "map.png", "map.dot"])
+def test_a_picture_replaces_a_former_one(run: Run, tmp_path: Path, name: str) -> None:
+    first, again = run("--output", name), run("--output", name)
+
+    assert [first.exit_code, again.exit_code] == [0, 0], again.stderr
+
+
+def test_somebodys_own_file_is_kept_also_without_graphviz(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "map.svg").write_text("<svg>mine</svg>")
+    (tmp_path / "fleet.dot").write_text("graph {}")
 
-    refused, named = run(), run("--output", "map.svg")
+    default, named = run(), run("--output", "map.svg")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    instead = run("--output", "fleet.svg")
 
-    assert refused.exit_code == 1
-    assert "map.svg exists and was not written by `aresmon map`" in refused.stderr
-    assert named.exit_code == 0
+    assert [one.exit_code for one in (default, named, instead)] == [1, 1, 1]
+    assert "map.svg exists and was not written by `aresmon map`" in default.stderr
+    assert "fleet.dot exists and was not written by `aresmon map`" in instead.stderr
+    assert (tmp_path / "map.svg").read_text() == "<svg>mine</svg>"
+    assert (tmp_path / "fleet.dot").read_text() == "graph {}"
 
 
 def test_without_graphviz_the_description_is_written_and_how_to_draw_it(

@@ -18,6 +18,7 @@ from aresmon.system.errors import AresmonError
 NOW = 1_796_000_000.0
 OCTOBER = period.month("2026-10", NOW)
 GB = 1e9
+UNKNOWN = page.NoAlerts("Grafana is not running here")
 
 
 def host(name: str, *outages: tuple[float, float], since: float | None = OCTOBER.start) -> HostFigures:
@@ -27,7 +28,7 @@ def host(name: str, *outages: tuple[float, float], since: float | None = OCTOBER
 
 
 def figures(*hosts: HostFigures, disks: tuple[DiskFigures, ...] = ()) -> Figures:
-    return Figures(OCTOBER, 60, hosts, disks, BackupFigures(29, 4, 2), {"lewi": Counter(verified=3, broken=1)})
+    return Figures(OCTOBER, 60, hosts, disks, BackupFigures(29, 4, 31, 2), {"lewi": Counter(verified=3, broken=1)})
 
 
 def disk(growth: float, full_in: float | None) -> DiskFigures:
@@ -57,7 +58,7 @@ class Reader(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
 
-def read(found: Figures, alerts: list[AlertFigures] | None = None) -> tuple[str, Reader]:
+def read(found: Figures, alerts: list[AlertFigures] | page.NoAlerts = UNKNOWN) -> tuple[str, Reader]:
     text = page.html_page("ares <&>", found, alerts, now=NOW)
     return text, Reader(text)
 
@@ -111,14 +112,14 @@ def test_a_disk_that_is_soon_full_is_marked_and_first() -> None:
 
 
 def test_without_grafana_it_says_that_alerts_are_unknown() -> None:
-    unknown, _ = read(figures(host("biere")), None)
+    unknown, _ = read(figures(host("biere")), UNKNOWN)
     none, _ = read(figures(host("biere")), [])
     some, reader = read(figures(host("biere")), [AlertFigures("Disk full", "critical", "biere", 2, 7200)])
 
-    assert "could not be asked" in unknown
+    assert "Unknown, since Grafana has their history: Grafana is not running here." in unknown
     assert "None fired" in none
     assert ["Disk full", "critical", "biere", "2", "2 hours"] in reader.rows
-    assert "could not be asked" not in some
+    assert "Unknown" not in none + some
 
 
 def test_deployments_and_backups_are_counted() -> None:
@@ -126,6 +127,41 @@ def test_deployments_and_backups_are_counted() -> None:
 
     assert ["lewi", "1 broken, 3 verified"] in reader.rows
     assert "29 stored, 4 verified, 2 of 31 days without one" in text
+
+
+def test_a_month_before_the_first_data_says_so_and_has_no_empty_tables() -> None:
+    later = figures(HostFigures("biere", OCTOBER.end + 86400, 0, ()), HostFigures("new", None, 0, ()))
+    found = replace(later, backups=BackupFigures(0, 0, 0, 0))
+
+    text, reader = read(found, [])
+
+    assert re.search(
+        r'<p class="bad">No data for October 2026: the first data is of 2 November 2026, \d\d:\d\d\.', text
+    )
+    assert reader.rows == [["Host", "Outcomes"], ["lewi", "1 broken, 3 verified"]]
+    assert "No filesystem is collected" not in text
+    assert "0 stored, 0 verified.</p>" in text
+
+
+def test_a_site_without_any_data_says_so() -> None:
+    text, _ = read(figures(HostFigures("new", None, 0, ())), [])
+
+    assert "No data for October 2026: no host has sent data yet." in text
+
+
+def test_a_month_of_silence_says_so_beside_its_outages() -> None:
+    text, reader = read(figures(host("biere", (0, OCTOBER.end - OCTOBER.start))), [])
+
+    assert "No data for October 2026: no host sent any." in text
+    assert ["biere", "0.0 %", "31 days", "1"] in [row[:4] for row in reader.rows]
+    assert not figures(host("biere", (0, OCTOBER.end - OCTOBER.start))).has_data
+
+
+def test_a_month_with_data_says_nothing_of_the_kind() -> None:
+    found = figures(host("biere", (0, 600)), HostFigures("new", None, 0, ()))
+
+    assert (found.has_data, page.no_data(found)) == (True, "")
+    assert "No data for" not in read(found, [])[0]
 
 
 @pytest.mark.parametrize("program", ["weasyprint", "chromium", "google-chrome"])
@@ -141,9 +177,9 @@ def test_a_pdf_is_made_by_what_is_installed(tmp_path: Path, monkeypatch: pytest.
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
 
-    pdf.write("<!doctype html>\n", tmp_path / "report.pdf")
+    pdf.write("<!doctype html>\n", tmp_path / "report.pdf", mark=page.MARK)
 
-    assert (tmp_path / "report.pdf").read_text() == "%PDF\n<!doctype html>\n"
+    assert (tmp_path / "report.pdf").read_text() == "%PDF\n<!doctype html>\n\n% Written by aresmon report\n"
 
 
 def test_without_a_program_for_it_a_pdf_is_refused_with_a_way_out(
@@ -152,7 +188,7 @@ def test_without_a_program_for_it_a_pdf_is_refused_with_a_way_out(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(AresmonError, match="needs WeasyPrint or Chromium") as caught:
-        pdf.write("", tmp_path / "report.pdf")
+        pdf.write("", tmp_path / "report.pdf", mark=page.MARK)
 
     assert "--output report.html" in (caught.value.hint or "")
     assert not (tmp_path / "report.pdf").exists()

@@ -61,3 +61,11 @@ def test_what_is_no_month_is_refused(text: str) -> None:
 def test_a_month_that_has_not_begun_is_refused() -> None:
     with pytest.raises(AresmonError, match="December 2026 has not begun"):
         period.month("2026-12", NOW)
+
+
+def test_the_present_month_is_none_before_its_first_points_are_downsampled() -> None:
+    found = period.present(NOW)
+
+    assert found is not None
+    assert (found.name, found.is_whole) == ("2026-11", False)
+    assert period.present(local(2026, 11, 1) + 300) is None
