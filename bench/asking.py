@@ -34,17 +34,19 @@ _ROUNDED = (
     (5_400_000, 3_600_000), (9_000_000, 7_200_000), (16_200_000, 10_800_000), (32_400_000, 21_600_000),
     (86_400_000, 43_200_000), (math.inf, 86_400_000),
 )  # fmt: skip
-_SPAN = {"m": 60, "h": 3600, "d": 86400}
+_SPAN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement of a panel with its variables in it; `points` is how many steps the panel has room for."""
+    """A statement of a panel with its variables in it; `points` is how many steps the panel has room for, `least` the
+    shortest one that it asks for, in milliseconds."""
 
     panel: str
     folded: bool
     template: str
     points: int
+    least: int = _LEAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,15 @@ def policy_for(span: int) -> str:
     return next(policy for policy, start, end in SERVED_SPANS if start < span * 1000 <= end)
 
 
-def step_for(span: int, points: int) -> int:
+def step_for(span: int, points: int, least: int = _LEAST) -> int:
     """The length of a step in milliseconds, for a range in seconds."""
     exact = span * 1000 / points
-    return max(_LEAST, _ROUNDED[bisect_right(_ROUNDED, exact, key=lambda pair: pair[0])][1])
+    return max(least, _ROUNDED[bisect_right(_ROUNDED, exact, key=lambda pair: pair[0])][1])
 
 
 def statement(query: Query, board: Board, *, policy: str, since: int, until: int) -> str:
     """What the database is asked for a range, in seconds since 1970."""
-    step = f"{step_for(until - since, query.points) // 1000}s"
+    step = f"{step_for(until - since, query.points, query.least) // 1000}s"
     begin, end = since * 1000, until * 1000
     text = query.template.replace("$timeFilter", f"time >= {begin}ms and time <= {end}ms")
     text = text.replace("$__interval", step).replace("$__from", str(begin)).replace("$__to", str(end))
@@ -178,5 +180,10 @@ def _queries(data: Any) -> Iterator[Query]:
         for one in inside:
             for target in one.get("targets", []):
                 if target["datasource"] != grafana_queries.EXPRESSION:
-                    points = one.get("maxDataPoints", _WIDE)
-                    yield Query(one["title"], panel["type"] == "row", grafana_queries.statement(target), points)
+                    points, least = one.get("maxDataPoints", _WIDE), _length(one.get("interval", "10s"))
+                    yield Query(one["title"], panel["type"] == "row", grafana_queries.statement(target), points, least)
+
+
+def _length(text: str) -> int:
+    """`60s` or `1m` in milliseconds."""
+    return 1000 * int(text[:-1]) * _SPAN[text[-1]]

@@ -300,16 +300,22 @@ def test_every_annotation_is_understood_and_a_push_shows(site: Site) -> None:
         assert reboots == []
 
 
-def test_a_reboot_shows(site: Site) -> None:
+def test_each_reboot_in_the_time_shown_has_a_mark_and_no_earlier_one(site: Site) -> None:
     now = int(time.time())
-    boot = site.query('SELECT last("boot_time") FROM "kernel"')[0].rows[0]["last"]
-    site.influxdb.write(f"kernel,host=later boot_time={boot}i {now - 200}", database=DATABASE, policy="raw")
-    site.influxdb.write(f"kernel,host=later boot_time={boot + 5000}i {now - 100}", database=DATABASE, policy="raw")
-    _, reboots = (one["query"] for one in asking(dashboards(site)["aresmon-fleet"]))
+    booted = {
+        "twice": ((590, now - 9000), (400, now - 405), (390, now - 405), (100, now - 105), (90, now - 106)),
+        "before": ((590, now - 1000), (100, now - 1000)),
+    }
+    for host, points in booted.items():
+        lines = "\n".join(f"kernel,host={host} boot_time={boot}i {now - age}" for age, boot in points)
+        site.influxdb.write(lines, database=DATABASE, policy="raw")
+    (reboots,) = (one["query"] for one in asking(dashboards(site)["aresmon-fleet"]) if one["name"] == "Reboots")
 
     found = grafana(site).query(Query("", "", "", reboots).at("raw", now), database=DATABASE)[0]
 
-    assert [(one.tags["host"], len(one.rows), one.rows[0]["rebooted"]) for one in found] == [("later", 1, 0)]
+    marks = {one.tags["host"]: [row["time"] for row in one.rows] for one in found}
+    assert marks == {"twice": [now - 400, now - 100]}
+    assert {row["rebooted"] for one in found for row in one.rows} == {0}
 
 
 def test_a_second_up_changes_nothing_of_the_downsampling(site: Site) -> None:

@@ -84,7 +84,7 @@ def _links() -> Iterator[Json]:
 
 
 def _annotations(variables: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
-    """What happened to the hosts: pushes, and reboots, at which the time of the last boot jumps."""
+    """What happened to the hosts: pushes and reboots."""
     kinds = {one["name"]: one["type"] for one in variables}
     where = (
         f"{queries.format_condition(queries.host_is('$host', several=kinds['host'] != 'constant'))} AND "
@@ -92,15 +92,19 @@ def _annotations(variables: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
         else ""
     )
     pushes = f'SELECT "title", "text" FROM "forever"."{EVENT}" WHERE {where}$timeFilter'
-    boots = (
-        'SELECT "jump" * 0 AS "rebooted" FROM '
-        f'(SELECT difference(last("boot_time")) AS "jump" FROM "{POLICY}"."kernel" '
-        f'WHERE {where}$timeFilter GROUP BY time(1m), "{HOST}" fill(none)) '
-        f'WHERE "jump" > 5 AND $timeFilter GROUP BY "{HOST}"'
-    )
     yield _annotation("Pushes", "blue", pushes, title=f"{EVENT}.title", text="text")
     # Grafana shows a title and a text; a text of 0 it leaves away, and InfluxQL has no words of its own.
-    yield _annotation("Reboots", "red", boots, title="host", text="rebooted")
+    yield _annotation("Reboots", "red", _boots(where), title="host", text="rebooted")
+
+
+def _boots(where: str) -> str:
+    """The first point after each boot in the time shown. Points of which the boot was earlier are left out before
+    anything else: to compare all points of 300 hosts takes three times as long."""
+    inside = f'FROM "{POLICY}"."kernel" WHERE {where}"boot_time" > $__from / 1000 AND $timeFilter GROUP BY "{HOST}"'
+    return (
+        f'SELECT "boot" * 0 AS "rebooted" FROM (SELECT first("boot_time") AS "boot" {inside}), '
+        f'(SELECT difference("boot_time") AS "boot" {inside}) WHERE "boot" > 5 AND $timeFilter GROUP BY "{HOST}"'
+    )
 
 
 def _annotation(name: str, color: str, query: str, *, title: str, text: str) -> Json:

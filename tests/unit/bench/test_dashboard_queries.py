@@ -32,6 +32,13 @@ def test_a_step_is_as_long_as_grafana_would_make_it(span: int, points: int, step
     assert step_for(span, points) == step * 1000
 
 
+def test_a_panel_asks_for_no_shorter_steps_than_its_own(files: dict[str, bytes]) -> None:
+    one = board(files, "fleet")
+    (reported,) = (query for query in one.queries if query.panel == "When each host reported")
+
+    assert "GROUP BY time(60s)" in statement(reported, one, policy="raw", since=1_000_000, until=1_000_000 + HOUR)
+
+
 def test_a_longer_range_never_has_shorter_steps() -> None:
     steps = [step_for(span, 500) for span in range(60, 400 * DAY, 3571)]
 
