@@ -1,7 +1,8 @@
 """Every benchmark, one after the other, and their tables written into docs/performance.md.
 
-Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, and a quarter of an hour
-more each for `dashboards` and for `ingest year backup detection`; needs the engine and the built images).
+Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, ten more for `top`, and a
+quarter of an hour more each for `dashboards` and for `ingest year backup detection`; needs the engine and the built
+images).
 `.venv/bin/python -m bench up memory` measures only these parts anew. `soak` is run by its name alone:
 `.venv/bin/python -m bench soak --minutes 20 --agents 30 --seed 1`.
 """
@@ -32,15 +33,16 @@ from bench import (
     push,
     render,
     soak,
+    top,
     up_nothing,
     year,
 )
 from bench.measure import ROOT, tell, write_part
 from bench.stand import running_site
 
-_PARTS = (
-    "commands", "before", "up", "memory", "render", "collection", "push", "dashboards", "ingest", "year", "backup",
-    "detection",
+PARTS = (
+    "commands", "before", "up", "memory", "render", "collection", "push", "dashboards", "top", "ingest", "year",
+    "backup", "detection",
 )  # fmt: skip
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -51,10 +53,10 @@ def main(chosen: Sequence[str]) -> None:
     if chosen[:1] == ["soak"]:
         _part("soak", partial(soak.main, chosen[1:]))
         return
-    unknown = set(chosen) - set(_PARTS)
+    unknown = set(chosen) - set(PARTS)
     if unknown:
-        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(_PARTS)}")
-    wanted = [name for name in _PARTS if name in chosen or not chosen]
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    wanted = [name for name in PARTS if name in chosen or not chosen]
     on_site = {
         "commands": commands.measure,
         "before": before.measure,
@@ -70,6 +72,7 @@ def main(chosen: Sequence[str]) -> None:
         "collection": collection.measure,
         "push": push.measure,
         "dashboards": dashboards.measure,
+        "top": top.measure,
         "ingest": ingest.measure,
         "year": year.measure,
         "backup": backup.measure,
