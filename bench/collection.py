@@ -30,12 +30,13 @@ from pathlib import Path
 
 import docker
 
+from aresmon.engine.images import pins
 from bench.measure import ARESMON, ROOT, count, mib, run, table, tell
 from bench.points import Point, parse
 from bench.replay import days_size
 
 _TEN = "aresmon-bench-ten"
-_TELEGRAF = "aresmon/telegraf:1.39.3"
+_TELEGRAF = pins()["telegraf"].build
 _INTERVAL, _INTERVALS = 10, 6
 _STOCK = "cpu:disk:diskio:kernel:mem:processes:swap:system:net:docker:internal"
 _ONLY_OURS = f'[[inputs.docker]]\n  container_name_include = ["{_TEN}-*"]\n'

@@ -51,7 +51,7 @@ _PLUGINS = (
     *("outputs.influxdb", "outputs.file", "serializers.influx"),
     *("secretstores.docker", "secretstores.systemd"),
     *("parsers.csv", "parsers.grok", "parsers.influx", "parsers.json", "parsers.json_v2", "parsers.logfmt"),
-    *("parsers.prometheus", "parsers.value", "parsers.xpath"),
+    *("parsers.prometheus", "parsers.value"),
     *("processors.converter", "processors.dedup", "processors.enum", "processors.filter", "processors.override"),
     *("processors.pivot", "processors.regex", "processors.rename", "processors.starlark", "processors.strings"),
     # Reaching things.
@@ -134,13 +134,18 @@ def compile_influxd() -> Path:
 def compile_telegraf(plugins: Iterable[str] = ()) -> Path:
     """The telegraf binary with these plug-ins, compiled if the cache does not have it. It is static."""
     _need("go")
-    wanted = sorted({*_PLUGINS, *plugins, *_shipped_plugins()})
-    tags = ",".join(["custom", "migrations", *_MIGRATED, *wanted])
+    tags = build_tags(plugins)
     target = cache_folder() / f"telegraf-{TELEGRAF.version}-{hashlib.sha256(tags.encode()).hexdigest()[:8]}"
     if not target.exists():
         stamp = f"-X {TELEGRAF.path}/internal.Version={TELEGRAF.version.lstrip('v')}"
         _go_install(TELEGRAF, "cmd/telegraf", target, environment={"CGO_ENABLED": "0"}, ldflags=stamp, tags=tags)
     return target
+
+
+def build_tags(plugins: Iterable[str] = ()) -> str:
+    """The build tags of Telegraf. If its plug-ins change, so must the name of the built image in images.yml."""
+    wanted = sorted({*_PLUGINS, *plugins, *_shipped_plugins()})
+    return ",".join(["custom", "migrations", *_MIGRATED, *wanted])
 
 
 def build_root_filesystem(name: str, *packages: str) -> Path:

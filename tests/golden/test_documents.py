@@ -78,7 +78,7 @@ ALONE = Status(
         running("influxdb", "aresmon/influxdb:1.13.2", 32, 2048, 101),
         NO_GRAFANA,
         running("edge", "aresmon/haproxy:debian", 3, 256, 99),
-        running("telegraf", "aresmon/telegraf:1.39.3", 14, 256, 99),
+        running("telegraf", "aresmon/telegraf:1.39.3-2", 14, 256, 99),
     ),
     hosts=(HostStatus("vm", "docker", 18.0, 393, 72, 72, 0, ()),),
     problems=tuple(problems.of_service(NO_GRAFANA, {"grafana": "not here"}, {})),
