@@ -20,7 +20,8 @@ up: $(VENV)/run prerequisites ## Run the stack on this machine, on its own data.
 	@$(BIN)/aresmon --site $(or $(SITE),.) up || [ $$? -eq 5 ]
 
 down status: $(VENV)/run ## Stop the stack; look at it.
-	@$(BIN)/aresmon --site $(or $(SITE),.) $@
+	@# 5: `status` has shown a problem. A person has read it; a script, to which make gives no code but 2, gets that.
+	@$(BIN)/aresmon --site $(or $(SITE),.) $@ || [ $$? -eq 5 -a -t 1 ]
 
 test: $(VENV)/develop prerequisites ## Every test, on a real engine, InfluxDB, Telegraf, HAProxy and servers, after `check`.
 	@scripts/prerequisites tests

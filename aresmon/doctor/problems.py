@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,12 +56,22 @@ class Problem:
 
 
 def of_service(
-    service: ServiceStatus, missing: Mapping[str, str], containers: Mapping[str, Container]
+    service: ServiceStatus,
+    missing: Mapping[str, str],
+    containers: Mapping[str, Container],
+    *,
+    buildable: Collection[str] = (),
 ) -> Iterator[Problem]:
+    """Report what is wrong with a service. `missing` are those without an image, of which `up` can build `buildable`
+    where no registry can be reached."""
     name = service.name
     if service.state == "absent":
         if name in missing:
-            next_step = f"when a registry can be reached: `aresmon images pull {name} && aresmon up`"
+            next_step = (
+                "`aresmon up` pulls the image, or builds it from packages, and starts the service"
+                if name in buildable
+                else f"when a registry can be reached: `aresmon images pull {name} && aresmon up`"
+            )
             yield Problem(
                 name, f"{name} is not running: image {service.image} is not on this machine", next_step, "service"
             )

@@ -115,7 +115,12 @@ def _services(
         _service(engine, Pin(name, one.image, ""), one) for name, one in containers.items() if name not in pins
     )
     found = images.local(engine, {name: pin for name, pin in pins.items() if name not in containers})
-    return services, [wrong for one in services for wrong in doctor_problems.of_service(one, found.missing, containers)]
+    buildable = [name for name, pin in pins.items() if pin.build]
+    return services, [
+        wrong
+        for one in services
+        for wrong in doctor_problems.of_service(one, found.missing, containers, buildable=buildable)
+    ]
 
 
 def _of_site(project: Project, at: float, influxdb: Callable[[], InfluxDB] | None) -> Iterator[Problem]:

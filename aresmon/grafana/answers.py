@@ -31,7 +31,7 @@ class GrafanaNotRunningError(AresmonError):
     """There is no Grafana on this machine that could be asked."""
 
     def __init__(self) -> None:
-        super().__init__("Grafana is not running here", hint="`aresmon status` shows why; `aresmon up` starts it")
+        super().__init__("Grafana is not running here", hint="`aresmon status` shows why, and what starts it")
 
 
 def parse_answer(response: requests.Response, *, base: str, login: str) -> Any:

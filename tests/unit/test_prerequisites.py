@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,3 +176,21 @@ def test_make_up_compiles_the_bytecode_of_what_it_starts(tmp_path: Path) -> None
 
     compiled = {path.name.partition(".")[0] for path in (tmp_path / "aresmon").rglob("*.pyc")}
     assert "process" in compiled
+
+
+@pytest.mark.parametrize("code", [0, 4, 5])
+def test_make_status_is_quiet_for_a_person_and_fails_for_a_script(tmp_path: Path, code: int) -> None:
+    program = tmp_path / "here" / "bin" / "aresmon"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\nexit {code}\n")
+    program.chmod(0o755)
+    argv = ["make", "-f", str(REPOSITORY / "Makefile"), "VENV=here", "-o", "here/run", "status"]
+    ours, terminal = pty.openpty()
+
+    shown = subprocess.run(argv, cwd=tmp_path, stdout=terminal, stderr=subprocess.PIPE, text=True, check=False)
+    script = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    os.close(terminal)
+    os.close(ours)
+    assert (shown.returncode == 0, script.returncode == 0) == (code in (0, 5), code == 0)
+    assert ("Error" in shown.stderr, "Error" in script.stderr) == (code == 4, code != 0)

@@ -254,7 +254,7 @@ def test_without_a_container_each_says_the_same_and_changes_nothing(
 
     assert result.exit_code == 1
     assert "Grafana is not running here" in result.stderr
-    assert "`aresmon status` shows why; `aresmon up` starts it" in " ".join(result.stderr.split())
+    assert "`aresmon status` shows why, and what starts it" in " ".join(result.stderr.split())
     assert (tmp_path / "aresmon.yml").read_bytes() == before
 
 

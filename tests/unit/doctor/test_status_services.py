@@ -53,14 +53,24 @@ def test_a_service_that_does_not_run_well_is_told_with_its_reason(
     assert "`aresmon logs edge`" in edge.next
 
 
-@pytest.mark.parametrize(("is_here", "word"), [(False, "image"), (True, "it has no container")])
-def test_a_service_without_a_container_is_told_apart_by_its_image(site: Site, is_here: bool, word: str) -> None:
-    found = read_status(
-        Project.load(site), FakeEngine(images={pins()["edge"].pull: "sha256:x"} if is_here else {}), now=NOW
-    )
+@pytest.mark.parametrize(
+    ("service", "is_here", "what", "advice"),
+    [
+        ("edge", True, "it has no container", "`aresmon up` creates it"),
+        ("edge", False, "image haproxy:", "`aresmon up` pulls the image, or builds it from packages"),
+        ("grafana", False, "image grafana/", "when a registry can be reached: `aresmon images pull grafana"),
+    ],
+)
+def test_a_service_without_a_container_is_told_apart_by_its_image_and_what_starts_it(
+    site: Site, service: str, is_here: bool, what: str, advice: str
+) -> None:
+    images = {pins()[service].pull: "sha256:x"} if is_here else {}
 
-    (edge,) = of_edge(found)
-    assert word in edge.what
+    found = read_status(Project.load(site), FakeEngine(images=images), now=NOW)
+
+    (problem,) = (one for one in found.problems if one.about == service)
+    assert what in problem.what
+    assert problem.next.startswith(advice)
 
 
 @pytest.mark.parametrize(("used", "is_told"), [(270, False), (271, True)])
