@@ -19,7 +19,7 @@ _SHORTEST_NAME, _LONGEST_NAME = 8, 24
 _TRENDS = (12, 10, 8, 6, 5, 4)
 """Widths of a column's course, the best first."""
 _FEWEST = 3  # columns that should be seen before their courses are left out
-_VALUES = {"percent": 5, "percentunit": 5, "short": 6, "none": 5}
+_VALUES = {"percent": 5, "percentunit": 5, "short": 6, "none": 5, "binBps": 10}
 _MORE = 3  # columns for the number of those that do not fit
 
 
@@ -40,9 +40,9 @@ class Widths:
         return max(self.trend, len(column.title) - self.value(column) - 1) if self.trend else 0
 
     def whole(self, column: Column) -> int:
-        """The width of both."""
+        """The width of both, and of the heading."""
         course = self.course(column)
-        return self.value(column) + (course + 1 if course else 0)
+        return self.value(column) + course + 1 if course else max(self.value(column), len(column.title))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,22 @@ def _cells(row: HostRow, shown: Sequence[_ShownColumn], widths: Widths, glyphs: 
     yield Span(fit(_age(row.age), _AGE, right=True), _age_style(row.age))
     for one in shown:
         column, trend = one.column, row.trends[one.number]
-        text = fit(
-            format_value(trend.value, column.unit, column.decimals), widths.value(column), right=True, ellipsis=""
-        )
+        course = widths.course(column)
+        wide = widths.value(column) if course else widths.whole(column)
+        text = fit(_number(trend.value, column, wide), wide, right=True, ellipsis=glyphs.ellipsis)
         yield Span("  " + text, level_of(trend.value, column.levels) or ("dim" if trend.value is None else ""))
-        if course := widths.course(column):
+        if course:
             yield Span(" " + graph.sparkline(trend.points, course, one.scale, glyphs), "trend")
+
+
+def _number(value: float | None, column: Column, columns: int) -> str:
+    """A value in so many columns, if there is a way to write it as short as that."""
+    text = format_value(value, column.unit, column.decimals)
+    if len(text) > columns:
+        text = format_value(value, column.unit, 0)
+    if len(text) > columns and column.unit == "none":
+        text = format_value(value, "short")
+    return text if len(text) <= columns else text.replace(" ", "")
 
 
 def _age(age: float | None) -> str:

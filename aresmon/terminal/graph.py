@@ -14,7 +14,8 @@ from aresmon.terminal.text import Glyphs, Line, Span, fit
 Points = Sequence[float | None]
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a cell's left and right half, from the top
-_AXIS = 10  # columns for the labels of values
+_AXIS, _ROOMY = 10, 50  # columns for the labels of values, in a graph of so many columns
+_WITH_SIDES, _WITH_MIDDLE = 4, 5  # rows from which there is room for more than the values at both ends
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -91,31 +92,44 @@ def _letter(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A graph of several curves in the same steps of time."""
+    """A graph of several curves in the same steps of time. `sides` are what is drawn above zero and below it, where
+    both are."""
 
     curves: Sequence[Drawn]
     scale: Scale
     window: Window
     unit: str
     stacked: bool = False
+    sides: tuple[str, str] | None = None
 
     def draw(self, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
         """The graph with its axes, in so many columns and rows; the last row has the times."""
-        wide, high = max(columns - _AXIS - 1, 4), max(rows - 1, 1)
+        high = max(rows - 1, 1)
+        labels = self._labels(high)
+        # Graphs that stand below each other have their axes at the same place, if the terminal has room for it.
+        axis = max(max(map(len, labels)) + 1, _AXIS if columns >= _ROOMY else 0)
+        wide = max(columns - axis - 1, 4)
         cells = self._areas(wide, high, glyphs) if self.stacked else self._lines(wide, high, glyphs)
         drawn: list[Line] = []
-        for number, row in enumerate(cells):
-            drawn.append((Span(self._label(number, high), "dim"), Span(glyphs.axis, "dim"), *_joined(row)))
-        drawn.append((Span(" " * _AXIS + glyphs.corner, "dim"), Span(self._times(wide), "dim")))
+        for label, row in zip(labels, cells, strict=True):
+            drawn.append((Span(f"{label:>{axis - 1}} ", "dim"), Span(glyphs.axis, "dim"), *_joined(row)))
+        drawn.append((Span(" " * axis + glyphs.corner, "dim"), Span(self._times(wide), "dim")))
         return drawn
 
-    def _label(self, row: int, rows: int) -> str:
-        """The value at the top, in the middle and at the bottom."""
-        if row not in (0, rows - 1) and (rows < 5 or row != rows // 2):
-            return " " * _AXIS
-        share = 1.0 if row == 0 else 0.0 if row == rows - 1 else 1 - (row + 0.5) / rows
-        value = self.scale.low + share * (self.scale.high - self.scale.low)
-        return fit(format_value(abs(value), self.unit), _AXIS - 1, right=True, ellipsis="") + " "
+    def _labels(self, rows: int) -> list[str]:
+        """The value at the top, in the middle and at the bottom of so many rows, and what is drawn below zero."""
+        labels = [""] * rows
+        has_sides = self.sides is not None and rows >= _WITH_SIDES
+        low = format_value(abs(self.scale.low), self.unit)
+        labels[-1] = f"-{low}" if self.scale.low < 0 and not has_sides else low
+        labels[0] = format_value(self.scale.high, self.unit)
+        if self.sides is not None and has_sides:
+            labels[1], labels[-2] = self.sides
+        if rows >= _WITH_MIDDLE:
+            middle = (rows - 1) // 2 if has_sides else rows // 2
+            share = 0.5 if has_sides else 1 - (middle + 0.5) / rows
+            labels[middle] = format_value(self.scale.low + share * (self.scale.high - self.scale.low), self.unit)
+        return labels
 
     def _times(self, columns: int) -> str:
         window = self.window

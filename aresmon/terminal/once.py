@@ -11,26 +11,24 @@ from aresmon.config.views import Column
 from aresmon.monitoring.fleet import HostRow
 from aresmon.monitoring.host_panels import PanelReading
 from aresmon.system.errors import ExitCode
-from aresmon.terminal import fleet_page, pages, panel
+from aresmon.terminal import fleet_page, margins, pages, panel
 from aresmon.terminal.feed import Snapshot
 from aresmon.terminal.state import ScreenState
 from aresmon.terminal.text import Glyphs, Line, plain
 
-_PANEL = 10  # rows
-
 
 def lines(view: ScreenState, data: Snapshot, columns: int, glyphs: Glyphs, *, site: str) -> list[Line]:
     """All hosts and alerts, or all panels of the host that is open, as long as they are."""
-    head = [pages.title(view, data, columns, site=site)]
+    columns = max(columns, pages.SMALLEST.columns)
+    head = [margins.title(view, data, columns, site=site)]
     if view.host:
-        body = pages.host_head(view.host, data, columns, glyphs, most=len(data.alerts or ()))
+        body = pages.host_head(view.host, data, columns, glyphs)
         return [*head, *body, *_panels(data, columns, glyphs)]
     if data.fleet is None:
         return head
     heading, rows = fleet_page.table(data.fleet, fleet_page.ordered(data.fleet, view), view, columns, glyphs)
-    alerts = data.alerts or ()
-    below = [(), *pages.short_alerts(alerts, len(alerts), columns, glyphs)] if alerts else []
-    return [*head, heading, *rows, *below]
+    below = [line for alert in data.alerts or () for line in pages.whole_alert(alert, columns)]
+    return [*head, heading, *rows, *([(), *below] if below else [])]
 
 
 def exit_code(data: Snapshot) -> ExitCode:
@@ -58,8 +56,7 @@ def _panels(data: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]:
     drawn: list[Line] = []
     for one in data.readings:
         if one.panel.place != "glance":
-            rows = len(one.curves) + 2 if one.panel.kind not in ("timeseries",) else _PANEL
-            lines = panel.draw(one, columns, max(rows, 2), glyphs)
+            lines = panel.draw_whole(one, columns, glyphs)
             while lines and not plain(lines[-1]):
                 lines.pop()
             drawn += [(), *lines]

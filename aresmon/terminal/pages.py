@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.fleet import HostRow
 from aresmon.monitoring.values import format_seconds
-from aresmon.terminal import fleet_page, panel
+from aresmon.terminal import fleet_page, legend, margins, panel
 from aresmon.terminal.feed import Snapshot, alerts_of
-from aresmon.terminal.state import SPANS, ScreenState, Shown
-from aresmon.terminal.text import Glyphs, Line, Span, chosen, cut, fit, line, padded, spread, word_of
+from aresmon.terminal.state import ScreenState, Shown
+from aresmon.terminal.text import Glyphs, Line, Span, chosen, fit, flow, line, padded, short, word_of, wrapped
 
 _PANEL = 9
 """Rows of a panel on a host's page."""
 _NARROWEST = 56
 """Columns of a panel on a host's page; wider terminals show several beside each other."""
-_MOST_ALERTS = 6
-_HELP = (
+_LARGE = 10
+"""Rows from which a panel that is enlarged has a table of its curves."""
+_LEAST_PANEL = 6
+"""Rows below which a panel's graph tells nothing: what stands above it is shortened first."""
+_WORD = 9
+"""Columns for the severity of an alert."""
+_MOST_ALERTS, _MOST_HERE = 6, 3
+"""Alerts that are shown below the fleet, and above the panels of a host."""
+HELP = (
     ("up down, j k", "move; Page Up, Page Down, Home and End too"),
     ("left right, h l", "more columns; the next panel; in a panel, back in time"),
     ("Enter", "open the host, or the panel"),
@@ -44,13 +50,20 @@ class Size:
     rows: int
 
 
+SMALLEST = Size(40, 10)
+"""In which every page is whole."""
+
+
 def frame(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs, *, site: str) -> tuple[list[Line], Shown]:
     """The screen in exactly this size, and what a key needs to know of it."""
-    message = _message(view, data)
-    rows = max(size.rows - 2 - len(message), 1)
+    if size.columns < SMALLEST.columns or size.rows < SMALLEST.rows:
+        return [padded(one, size.columns) for one in _too_small(size)], Shown()
+    most = size.rows - 5 if data.fleet else size.rows - 3
+    message = margins.message(view, data, size.columns, most, glyphs)
+    rows = size.rows - 2 - len(message)
     match view.page:
         case "help":
-            body, shown = help_page(), Shown()
+            body, shown = _help_page(view, size.columns, rows)
         case "alerts":
             body, shown = _alerts_page(view, data, size.columns, rows)
         case "host":
@@ -60,61 +73,20 @@ def frame(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs, *, site
         case _:
             body, shown = _fleet_page(view, data, Size(size.columns, rows), glyphs)
     body = [*body, *[()] * rows][:rows]
-    lines = [title(view, data, size.columns, site=site), *body, *message, _keys(view)]
+    has_more = view.page == "help" and shown.rows > 1
+    keys = margins.keys(view, size.columns, has_more=has_more)
+    lines = [margins.title(view, data, size.columns, site=site), *body, *message, keys]
     return [padded(one, size.columns) for one in lines[: size.rows]], shown
 
 
-def title(view: ScreenState, data: Snapshot, columns: int, *, site: str) -> Line:
-    """Site, what is shown, how many hosts and alerts, the range of time, and when it was read."""
-    where = f"{site} / {view.host}" if view.page in ("host", "panel") else site
-    left = line((where, "title"), "  ", *_counts(data))
-    clock = time.strftime("%H:%M:%S", time.localtime(data.at)) if data.at else ""
-    past = f", until {time.strftime('%d %b %H:%M', time.localtime(data.at - view.offset))}" if view.offset else ""
-    right = line((f"last {SPANS[view.span][1]}{past}  {clock}", "dim"))
-    return spread(left, right, columns)
-
-
-def _counts(data: Snapshot) -> list[Span]:
-    rows: Sequence[HostRow] = data.fleet.rows if data.fleet else ()
-    spans = [Span(_several(len(rows), "host"))] if rows else []
-    for state in ("silent", "never"):
-        if number := sum(row.state == state for row in rows):
-            spans += [Span(", "), Span(f"{number} {state}", state)]
-    firing = [one for one in data.alerts or () if one.state == "firing"]
-    for severity in ("critical", "warning"):
-        if number := sum(one.severity == severity for one in firing):
-            name = f"{severity}s" if severity == "warning" and number > 1 else severity
-            spans += [Span(", "), Span(f"{number} {name}", severity)]
-    if data.fleet and data.alerts is None:
-        spans.append(Span(", alerts not evaluated yet", "dim"))
-    elif rows and not firing:
-        spans.append(Span(", no alerts"))
-    return spans
-
-
-def _several(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
-
-
-def _message(view: ScreenState, data: Snapshot) -> list[Line]:
-    if view.typing or (view.filter and view.page == "fleet"):
-        return [line("filter: ", (view.filter, "title"), "_" if view.typing else "")]
-    if data.problem:
-        return [line((data.problem, "warning"), f"; next: {data.hint}" if data.hint else "")]
-    if data.unknown:
-        return [line((f"cannot be evaluated here: {', '.join(data.unknown)}", "warning"))]
-    return []
-
-
-def _keys(view: ScreenState) -> Line:
-    keys = {
-        "fleet": "Enter open  +- range  s sort  / filter  a alerts  ? help  q quit",
-        "host": "Enter enlarge  Esc back  +- range  ,. time  d details  a alerts  ? help  q quit",
-        "panel": "Esc back  up down other panel  +- range  ,. time  ? help  q quit",
-        "alerts": "Enter host  Esc back  ? help  q quit",
-        "help": "Esc back  q quit",
-    }
-    return line((keys[view.page], "dim"))
+def _too_small(size: Size) -> list[Line]:
+    """What stands in a terminal in which no page would be whole."""
+    said = (
+        f"This terminal has {size.columns} columns and {size.rows} rows; "
+        f"`aresmon top` needs at least {SMALLEST.columns} and {SMALLEST.rows}. Enlarge it; q quits."
+    )
+    lines = [line((one, "warning")) for one in wrapped(said, size.columns)]
+    return [*lines, *[()] * size.rows][: size.rows]
 
 
 def _fleet_page(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs) -> tuple[list[Line], Shown]:
@@ -146,11 +118,22 @@ def short_alerts(alerts: Sequence[ActiveAlert], rows: int, columns: int, glyphs:
     return lines
 
 
+def whole_alert(alert: ActiveAlert, columns: int) -> list[Line]:
+    """The same in as many lines as it takes."""
+    (word, style), *texts = _word(alert), *wrapped(alert.summary, columns - _WORD)
+    return [line((fit("" if number else word, _WORD), style), text) for number, text in enumerate(texts)]
+
+
+def _word(alert: ActiveAlert) -> tuple[str, str]:
+    """Severity or state, and its style."""
+    is_firing = alert.state == "firing"
+    return (word_of(alert.severity), alert.severity) if is_firing else ("pending", "dim")
+
+
 def alert_line(alert: ActiveAlert, columns: int, glyphs: Glyphs) -> Line:
     """`critical  /srv on lewi is 98 % full.`"""
-    word = word_of(alert.severity) if alert.state == "firing" else "pending"
-    style = alert.severity if alert.state == "firing" else "dim"
-    return line((fit(word, 9), style), fit(alert.summary, columns - 9, ellipsis=glyphs.ellipsis))
+    word, style = _word(alert)
+    return line((fit(word, _WORD), style), fit(alert.summary, columns - _WORD, ellipsis=glyphs.ellipsis))
 
 
 def _alerts_page(view: ScreenState, data: Snapshot, columns: int, rows: int) -> tuple[list[Line], Shown]:
@@ -169,30 +152,23 @@ def _alerts_page(view: ScreenState, data: Snapshot, columns: int, rows: int) -> 
 def _alert_block(alert: ActiveAlert, columns: int, *, now: float) -> list[Line]:
     state = alert.state + (f" for {format_seconds(now - alert.since)}" if alert.since else "")
     style = alert.severity if alert.state == "firing" else "dim"
-    where = " ".join([alert.host, *alert.place]).strip()
+    where = short(" ".join([alert.host, *alert.place]).strip(), columns - _WORD)
+    head = line((f"{word_of(alert.severity)} ", style), (where, "title"))
     return [
-        cut(
-            line((f"{word_of(alert.severity)} ", style), (where, "title"), f"  {alert.alert}, {state}"),
-            columns,
-        ),
-        *_wrapped(alert.summary, columns),
-        *_wrapped(f"next: {alert.next}", columns),
+        *flow([head, line(f"{alert.alert}, {state}")], columns),
+        *_indented(alert.summary, columns),
+        *_indented(f"next: {alert.next}", columns),
     ]
 
 
-def _wrapped(text: str, columns: int) -> list[Line]:
-    words, lines = text.split(), [""]
-    for word in words:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > columns - 2:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return [line(f"  {one}") for one in lines]
+def _indented(text: str, columns: int) -> list[Line]:
+    return [line(one) for one in wrapped(text, columns, indent=2)]
 
 
 def _host_page(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs) -> tuple[list[Line], Shown]:
     if data.wanted.host != view.host:
         return [line(("reading the database ...", "dim"))], Shown()
-    head = host_head(view.host, data, size.columns, glyphs, most=3)
+    head = host_head(view.host, data, size.columns, glyphs, rows=size.rows - _LEAST_PANEL)
     readings = [one for one in data.readings if one.panel.place != "glance"]
     across = max(size.columns // _NARROWEST, 1)
     wide = (size.columns - 2 * (across - 1)) // across
@@ -211,15 +187,26 @@ def _host_page(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs) ->
     return body, Shown((), len(readings), down * across, across)
 
 
-def host_head(host: str, data: Snapshot, columns: int, glyphs: Glyphs, *, most: int) -> list[Line]:
-    """A host at a glance: its state, the main values, and what fires on it."""
+def host_head(host: str, data: Snapshot, columns: int, glyphs: Glyphs, *, rows: int = 0) -> list[Line]:
+    """A host at a glance: its state, the main values, and what fires on it; in so many rows, 0 for as many as it takes.
+    Without room for the alerts, their number stands behind the state."""
     row = next((one for one in data.fleet.rows if one.name == host), None) if data.fleet else None
-    lines: list[Line] = []
-    if row is not None:
-        seen = "has never sent data" if row.age is None else f"seen {format_seconds(float(round(row.age)))} ago"
-        lines.append(line((word_of(row.state), row.state), f"  {seen}"))
-    lines += panel.glance([one for one in data.readings if one.panel.place == "glance"], columns)
-    return [*lines, *short_alerts(alerts_of(data, host), most, columns, glyphs)]
+    alerts = alerts_of(data, host)
+    values = panel.glance([one for one in data.readings if one.panel.place == "glance"], columns)
+    if not rows:
+        return [*_state(row, ""), *values, *(one for alert in alerts for one in whole_alert(alert, columns))]
+    values = values[: max(rows - 1, 1)]
+    room = min(rows - 1 - len(values), _MOST_HERE)
+    fit_ = short_alerts(alerts, room, columns, glyphs) if room > 0 else []
+    hidden = "" if fit_ or not alerts else f", {len(alerts)} alert{'' if len(alerts) == 1 else 's'}"
+    return [*_state(row, hidden), *values, *fit_]
+
+
+def _state(row: HostRow | None, more: str) -> list[Line]:
+    if row is None:
+        return []
+    seen = "has never sent data" if row.age is None else f"seen {format_seconds(float(round(row.age)))} ago"
+    return [line((word_of(row.state), row.state), f"  {seen}{more}")]
 
 
 def _beside(parts: Sequence[Line]) -> Line:
@@ -235,16 +222,25 @@ def _panel_page(view: ScreenState, data: Snapshot, size: Size, glyphs: Glyphs) -
         return [line(("reading the database ...", "dim"))], Shown()
     reading = readings[min(view.panel, len(readings) - 1)]
     shown = Shown((), len(readings))
-    heading = [line((reading.panel.title, "title")), *_wrapped(reading.panel.description, size.columns)]
+    said = _indented(reading.panel.description, size.columns)
+    heading = [line((short(reading.panel.title, size.columns), "title")), *said[: max(size.rows - 1 - _LARGE, 0)]]
+    rows = size.rows - len(heading)
     if reading.panel.kind != "timeseries" or not reading.curves:
-        drawn = panel.draw(reading, size.columns, size.rows - len(heading) + 1, glyphs)[1:]
-        return [*heading, *drawn], shown
-    legend = panel.legend(reading, size.columns, glyphs)[: max(size.rows // 2 - 2, 3)]
-    room = max(size.rows - len(heading) - len(legend), 4)
-    graph = panel.plot(reading, size.columns, room, glyphs, has_legend=False)
-    return [*heading, *graph, *legend], shown
+        return [*heading, *panel.draw(reading, size.columns, rows + 1, glyphs)[1:]], shown
+    if rows < _LARGE:
+        return [*heading, *panel.plot(reading, size.columns, rows, glyphs)], shown
+    below = legend.table(reading, size.columns, max(size.rows // 2 - 2, 3), glyphs)
+    graph = panel.plot(reading, size.columns, rows - len(below), glyphs, has_legend=False)
+    return [*heading, *graph, *below], shown
 
 
-def help_page() -> list[Line]:
-    """What each key does."""
-    return [line("Keys", ""), (), *[line((f"  {fit(keys, 18)}", "key"), text) for keys, text in _HELP]]
+def _help_page(view: ScreenState, columns: int, rows: int) -> tuple[list[Line], Shown]:
+    """What each key does; where it does not fit, as much of it as fits from the line on that was scrolled to."""
+    keys = max(len(keys) for keys, _ in HELP) + 2
+    lines: list[Line] = [] if rows < len(HELP) + 2 else [line("Keys"), ()]
+    for names, text in HELP:
+        first, *others = wrapped(text, columns - keys - 2)
+        lines.append(line((f"  {fit(names, keys)}", "key"), first))
+        lines += [line(" " * (keys + 2) + one) for one in others]
+    last = max(len(lines) - rows, 0)
+    return lines[min(view.row, last) :][:rows], Shown((), last + 1, rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aresmon.config.views import Levels
@@ -128,6 +129,34 @@ def fit(text: str, columns: int, *, right: bool = False, ellipsis: str = "…") 
     if len(text) > columns:
         return text[: columns - len(ellipsis)] + ellipsis if columns > len(ellipsis) else text[:columns]
     return text.rjust(columns) if right else text.ljust(columns)
+
+
+def short(text: str, columns: int, *, ellipsis: str = "…") -> str:
+    """A text in at most so many columns."""
+    return fit(text, min(len(text), columns), ellipsis=ellipsis)
+
+
+def wrapped(text: str, columns: int, *, indent: int = 0) -> list[str]:
+    """A text in lines of at most so many columns; a word that is longer than a line goes on in the next one."""
+    space = " " * indent
+    return textwrap.wrap(
+        clean(" ".join(text.split())),
+        max(columns, indent + 1),
+        initial_indent=space,
+        subsequent_indent=space,
+        break_on_hyphens=False,
+    )
+
+
+def flow(parts: Sequence[Line], columns: int, *, gap: int = 2) -> list[Line]:
+    """Parts beside each other with so many blanks between them, as many in a line as fit."""
+    lines: list[Line] = []
+    for one in parts:
+        if lines and width(lines[-1]) + gap + width(one) <= columns:
+            lines[-1] = (*lines[-1], Span(" " * gap), *one)
+        else:
+            lines.append(one)
+    return [cut(one, columns) for one in lines]
 
 
 def cut(of: Line, columns: int) -> Line:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from aresmon.terminal import once, pages
-from aresmon.terminal.feed import Snapshot
+from aresmon.terminal.feed import Snapshot, Wanted
 from aresmon.terminal.pages import Size
 from aresmon.terminal.screen import as_text
 from aresmon.terminal.state import ScreenState
@@ -24,6 +24,13 @@ MONO = UNICODE.with_letters()
 FLEET = ScreenState(row=1)
 HOST = ScreenState(page="host", host="biere", span=1)
 BROKEN = replace(samples.snapshot(), problem="InfluxDB does not answer", hint="`aresmon up` starts it")
+DOWN = Snapshot(
+    Wanted(samples.SPAN),
+    0.0,
+    problem="InfluxDB does not answer on /srv/monitoring/ares/.aresmon/sockets/influxdb.sock",
+    hint="`aresmon status` shows whether it is running; `aresmon up` starts it",
+)
+TINY, NARROW = Size(40, 10), Size(50, 12)
 
 SCREENS: dict[str, tuple[ScreenState, Snapshot, Size, Glyphs]] = {
     "fleet-80x24": (FLEET, samples.snapshot(), SMALL, UNICODE),
@@ -40,11 +47,29 @@ SCREENS: dict[str, tuple[ScreenState, Snapshot, Size, Glyphs]] = {
     "panel-ascii": (replace(HOST, page="panel", panel=0), samples.snapshot(host="biere"), SMALL, ASCII),
     "alerts-80x24": (ScreenState(page="alerts"), samples.snapshot(), SMALL, UNICODE),
     "help-80x24": (ScreenState(page="help"), samples.snapshot(), SMALL, UNICODE),
+    "help-40x10-below": (ScreenState(page="help", row=8), samples.snapshot(), TINY, UNICODE),
+    "down-80x24": (ScreenState(), DOWN, SMALL, UNICODE),
+    "broken-40x10": (FLEET, replace(DOWN, at=samples.NOW, fleet=BROKEN.fleet), TINY, UNICODE),
+    "too-small-30x5": (FLEET, samples.snapshot(), Size(30, 5), UNICODE),
+    **{
+        f"{name}-{size.columns}x{size.rows}": (view, data, size, UNICODE)
+        for size in (TINY, NARROW)
+        for name, view, data in (
+            ("fleet", FLEET, samples.snapshot(hosts=30)),
+            ("host", HOST, samples.snapshot(host="biere")),
+            ("panel", replace(HOST, page="panel", panel=3), samples.snapshot(host="biere")),
+            ("alerts", ScreenState(page="alerts"), samples.snapshot()),
+            ("help", ScreenState(page="help"), samples.snapshot()),
+            ("down", ScreenState(), DOWN),
+        )
+    },
 }
 COLOURED = ("fleet-80x24", "host-80x24", "alerts-80x24")
 ONCE = {
     "once-fleet": (ScreenState(), samples.snapshot(), 80),
     "once-host": (HOST, samples.snapshot(host="biere"), 80),
+    "once-host-40": (HOST, samples.snapshot(host="biere"), 40),
+    "once-fleet-40": (ScreenState(), samples.snapshot(), 40),
 }
 
 

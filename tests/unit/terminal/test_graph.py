@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from aresmon.monitoring.curves import Window
+from aresmon.monitoring.values import format_value
 from aresmon.terminal import graph
 from aresmon.terminal.graph import Drawn, Plot, Scale, scale_of
-from aresmon.terminal.text import ASCII, UNICODE, clean, fit, line, plain, spread
+from aresmon.terminal.text import ASCII, UNICODE, Glyphs, clean, fit, line, plain, spread, wrapped
 
 WINDOW = Window(0, 601, 60, "raw")
 MONO = UNICODE.with_letters()
 
 
-def rows(plot: Plot, columns: int, high: int, glyphs: object = UNICODE) -> list[str]:
-    return [plain(one)[11:] for one in plot.draw(columns, high, glyphs)][:-1]  # type: ignore[arg-type]
+def rows(plot: Plot, columns: int, high: int, glyphs: Glyphs = UNICODE) -> list[str]:
+    drawn = [plain(one) for one in plot.draw(columns, high, glyphs)][:-1]
+    return [one.partition(glyphs.axis)[2] for one in drawn]
 
 
 def plot(*curves: Drawn, stacked: bool = False, scale: Scale | None = None) -> Plot:
@@ -66,12 +68,39 @@ def test_a_line_has_no_dots_over_a_gap() -> None:
     assert " " in shown[0].strip()
 
 
-def test_a_curve_below_zero_is_drawn_below_it_and_its_labels_have_no_sign() -> None:
-    drawn = plot(Drawn([10, 10], "main"), Drawn([10, 10], "main", is_below=True))
-    lines = [plain(one) for one in drawn.draw(20, 7, UNICODE)]
+def mirrored(unit: str, value: float, high: int) -> list[str]:
+    curves = (Drawn([value, value], "blue"), Drawn([value, value], "blue", is_below=True))
+    of = Plot(curves, Scale(-value, value), WINDOW, unit, sides=("in", "out"))
+    return [plain(one).partition("│")[0].strip() for one in of.draw(60, high, UNICODE)][:-1]
 
-    assert "-" not in "".join(lines)
-    assert lines[0].split()[0] == lines[5].split()[0] == "10"
+
+@pytest.mark.parametrize(
+    ("rows", "labels"),
+    [
+        (3, ["10 b/s", "-10 b/s"]),
+        (5, ["10 b/s", "in", "out", "10 b/s"]),
+        (6, ["10 b/s", "in", "0 b/s", "out", "10 b/s"]),
+        (9, ["10 b/s", "in", "", "0 b/s", "", "", "out", "10 b/s"]),
+    ],
+)
+def test_what_is_drawn_below_zero_is_told_by_a_word_or_by_a_sign(rows: int, labels: list[str]) -> None:
+    assert mirrored("bps", 10, rows) == labels
+
+
+@pytest.mark.parametrize(("unit", "value"), [("binBps", 1000 * 1024), ("binBps", 99.9 * 2**20), ("mWh at night", 9.51)])
+def test_no_unit_of_an_axis_is_cut(unit: str, value: float) -> None:
+    labels = mirrored(unit, value, 6)
+
+    assert labels[0] == labels[-1] == format_value(value, unit)
+    assert {sum(len(span.text) for span in one) for one in plot(Drawn([value], "blue")).draw(40, 6, UNICODE)} == {40}
+
+
+def test_a_value_below_zero_has_its_sign() -> None:
+    cold = Plot([Drawn([-3, 2], "blue")], Scale(-3, 2), WINDOW, "celsius")
+
+    assert [plain(one).partition("│")[0].strip() for one in cold.draw(60, 6, UNICODE)][:-1] == [
+        *("2 °C", "", "-0.50 °C", "", "-3 °C")
+    ]
 
 
 def test_without_colours_each_curve_has_a_letter() -> None:
@@ -111,3 +140,9 @@ def test_a_text_is_cut_with_an_ellipsis_and_never_controls_the_terminal() -> Non
 def test_two_parts_stand_at_both_ends_and_the_left_one_alone_without_room() -> None:
     assert plain(spread(line("left"), line("right"), 12)) == "left   right"
     assert plain(spread(line("left"), line("right"), 8)) == "left"
+
+
+def test_a_text_is_wrapped_at_its_words_and_a_word_that_is_too_long_goes_on() -> None:
+    assert wrapped("What  stands\nhere is long", 12, indent=2) == ["  What", "  stands", "  here is", "  long"]
+    assert wrapped("/srv/monitoring", 6) == ["/srv/m", "onitor", "ing"]
+    assert wrapped("", 6) == []

@@ -48,3 +48,18 @@ def test_a_table_has_the_columns_of_its_view_and_is_sorted_as_it_says() -> None:
 
 def test_a_table_without_columns_has_its_series_in_their_order() -> None:
     assert drawn(replace(FILESYSTEMS, columns=(), sort=()))[0] == ["Free", "Used"]
+
+
+def test_columns_without_room_are_counted() -> None:
+    curves = tuple(NamedCurve(f"Value {number}", ("/",), (1.0,)) for number in range(9))
+    lines = terminal_panel.draw(PanelReading(replace(FILESYSTEMS, columns=()), WINDOW, curves), 40, 5, UNICODE)
+
+    assert plain(lines[1]).split("  ")[-2:] == ["Value 2", "+6"]
+    assert plain(lines[2]).split() == ["/", "1", "1", "1"]
+
+
+def test_rows_without_room_are_counted() -> None:
+    curves = tuple(NamedCurve("Used", (f"/{number}",), (1.0,)) for number in range(9))
+    lines = terminal_panel.draw(PanelReading(FILESYSTEMS, WINDOW, curves), 40, 5, UNICODE)
+
+    assert [plain(one).split()[0] for one in lines[1:]] == ["Used", "/0", "/1", "+7"]
