@@ -6,8 +6,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests that run at once, mostly waiting for each other's time to pass; those of one file stay together, the longest first.
-WORKERS ?= 4
+# Workers that run tests at once: one the unit tests, the others those with an engine, which mostly wait for time to pass.
+# The tests of one file stay together, the longest first.
+WORKERS ?= 5
 BY_FILE := --dist loadfile --no-loadscope-reorder
 
 help: ## List the targets.
@@ -22,6 +23,9 @@ up: $(VENV)/run prerequisites ## Run the stack on this machine, on its own data.
 down status: $(VENV)/run ## Stop the stack; look at it.
 	@# 5: `status` has shown a problem. A person has read it; a script, to which make gives no code but 2, gets that.
 	@$(BIN)/aresmon --site $(or $(SITE),.) $@ || [ $$? -eq 5 -a -t 1 ]
+
+# Otherwise each worker, and each command that a test starts, compiles all that it imports.
+test unit: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/develop prerequisites ## Every test, on a real engine, InfluxDB, Telegraf, HAProxy and servers, after `check`.
 	@scripts/prerequisites tests

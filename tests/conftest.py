@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-pytest_plugins = ("tests.harness.blocked", "tests.harness.turns", "tests.harness.order", "tests.harness.leftovers")
+pytest_plugins = (
+    "tests.harness.blocked",
+    "tests.harness.turns",
+    "tests.harness.order",
+    "tests.harness.workers",
+    "tests.harness.leftovers",
+)

@@ -198,8 +198,8 @@ class Site:
 
     def remove(self) -> None:
         """Take everything away at once. What `down` does, in which order and how gently, has tests of its own."""
-        folder = {"label": f"com.docker.compose.project.working_dir={self.bundle}"}
-        found = client().containers.list(all=True, filters=folder, ignore_removed=True)
+        here = f"com.docker.compose.project.working_dir={self.bundle}"
+        found = client().containers.list(all=True, filters={"label": here}, ignore_removed=True)
         for project in {self.name, *(one.labels["com.docker.compose.project"] for one in found)}:
             remove_project(project)
         shutil.rmtree(self.folder / "data", ignore_errors=True)

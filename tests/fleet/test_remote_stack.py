@@ -219,7 +219,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.serial
 def test_the_sidecar_is_pushed_to_from_elsewhere_and_a_push_there_finds_nothing_to_do(
     make_site: MakeSite,  # noqa: F811
     make_servers: MakeServers,

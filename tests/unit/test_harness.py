@@ -1,4 +1,4 @@
-"""How tests run side by side: locks, turns, numbers, names and the order of files."""
+"""How tests run side by side: locks, turns, numbers, names, the order of files and who runs them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
+from xdist.remote import Producer
 
 from tests.harness import names, order
 from tests.harness.locks import lock, number
 from tests.harness.turns import turn
+from tests.harness.workers import Scheduling
 from tests.unit.conftest import REPOSITORY, load
 
 TESTS = REPOSITORY / "tests"
@@ -85,6 +88,81 @@ def test_a_serial_test_runs_alone_and_is_not_overtaken() -> None:
 
     assert most == [2]
     assert seen == [("first", 1), ("second", 2), ("serial", 1), ("last", 1)]
+
+
+class Worker:
+    """A worker as xdist's scheduler sees it; `run` makes it run all that it was sent but the last, which it holds."""
+
+    def __init__(self, name: str) -> None:
+        self.gateway, self.shutting_down = SimpleNamespace(id=name), False
+        self.sent, self.ran = list[int](), list[int]()
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.sent += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+    def next(self) -> int | None:
+        if len(self.sent) > (0 if self.shutting_down else 1):
+            self.ran.append(self.sent.pop(0))
+            return self.ran[-1]
+        return None
+
+
+def scheduled(tests: list[str], workers: int) -> list[list[str]]:
+    """The files that each worker runs, where all tests take the same time."""
+    config = SimpleNamespace(
+        getvalue=lambda name: {"tx": [f"{workers}*popen"]}[name], option=SimpleNamespace(loadscopereorder=False)
+    )
+    made = [Worker(f"gw{number}") for number in range(workers)]
+    scheduling = Scheduling(config, Producer("tests"))
+    for one in made:
+        scheduling.add_node(one)
+    for one in made:
+        scheduling.add_node_collection(one, tests)
+    scheduling.schedule()
+    while ended := [(one, test) for one in made if (test := one.next()) is not None]:
+        for one, test in ended:
+            scheduling.mark_test_complete(one, test)
+
+    assert sorted(test for one in made for test in one.ran) == list(range(len(tests)))
+    assert all(one.shutting_down for one in made)
+    return [list(dict.fromkeys(tests[test].partition("::")[0] for test in one.ran)) for one in made]
+
+
+def several(*files: str, each: int = 4) -> list[str]:
+    return [f"{file}::test_{number}" for file in files for number in range(each)]
+
+
+def test_one_worker_runs_the_unit_tests_and_nothing_else() -> None:
+    engine = [f"tests/engine/test_{letter}.py" for letter in "abcdefg"]
+
+    first, *others = scheduled(several(*engine, "tests/unit/test_a.py", "tests/unit/test_b.py"), 3)
+
+    assert first == ["tests/unit/test_a.py", "tests/unit/test_b.py"]
+    assert sorted(file for one in others for file in one) == engine
+    assert others[0][0] == engine[0]
+
+
+def test_who_has_run_the_last_test_with_an_engine_helps_with_the_unit_tests() -> None:
+    unit = [f"tests/unit/test_{letter}.py" for letter in "abcdefghi"]
+
+    first, *others = scheduled(several("tests/fleet/test_a.py", *unit), 3)
+
+    assert set(first) < set(unit)
+    assert all(set(one) & set(unit) for one in others)
+
+
+@pytest.mark.parametrize(
+    "tests", [several("tests/unit/a.py", "tests/unit/b.py"), several("tests/engine/a.py", "tests/fleet/b.py")]
+)
+def test_tests_of_one_kind_are_for_every_worker(tests: list[str]) -> None:
+    assert [len(files) for files in scheduled(tests, 2)] == [1, 1]
+
+
+def test_a_worker_alone_runs_everything() -> None:
+    assert scheduled(several("tests/engine/a.py", "tests/unit/b.py"), 1) == [["tests/engine/a.py", "tests/unit/b.py"]]
 
 
 def test_names_say_whose_they_are_and_serve_for_sites(monkeypatch: pytest.MonkeyPatch) -> None:

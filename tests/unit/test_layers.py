@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -50,9 +51,12 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = {
-    module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "aresmon").rglob("*.py")
-}
+MODULES = {module_of(path): path for path in (REPOSITORY / "aresmon").rglob("*.py")}
+
+
+@functools.cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -67,7 +71,10 @@ def imported(tree: ast.AST) -> Iterator[str]:
                 yield inner if inner in MODULES else node.module or ""
 
 
-IMPORTS: Imports = {name: set(imported(tree)) for name, tree in MODULES.items()}
+@functools.cache
+def all_imports() -> Imports:
+    """What each module imports. Read when a test asks for it, not by every process that only collects the tests."""
+    return {name: set(imported(tree_of(name))) for name in MODULES}
 
 
 def package_of(module: str) -> str:
@@ -114,7 +121,7 @@ def test_only_packages_stand_in_aresmon() -> None:
 
 
 def test_packages_import_from_lower_floors_alone() -> None:
-    assert violations(IMPORTS) == []
+    assert violations(all_imports()) == []
 
 
 @pytest.mark.parametrize(
@@ -123,19 +130,19 @@ def test_packages_import_from_lower_floors_alone() -> None:
     ids=["upwards", "on one floor"],
 )
 def test_a_planted_violation_is_found(name: str, other: str) -> None:
-    planted = {**IMPORTS, name: IMPORTS[name] | {other}}
+    planted = {**all_imports(), name: all_imports()[name] | {other}}
 
     assert violations(planted) == [f"{name} imports {other}"]
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
-    assert cycle(IMPORTS) == []
-    assert cycle({**IMPORTS, "aresmon.system.errors": {"aresmon.cli.main"}}) != []
+    assert cycle(all_imports()) == []
+    assert cycle({**all_imports(), "aresmon.system.errors": {"aresmon.cli.main"}}) != []
 
 
 def face(package: str, title: str) -> list[str]:
     """What a package's docstring lists under `Public:` or `Imports:`."""
-    text = " ".join((ast.get_docstring(MODULES[f"aresmon.{package}"]) or "").split())
+    text = " ".join((ast.get_docstring(tree_of(f"aresmon.{package}")) or "").split())
     found = re.search(rf"{title}: (.*?)\.(?: Imports:|$)", text)
     return found[1].split(", ") if found else []
 
@@ -143,7 +150,7 @@ def face(package: str, title: str) -> list[str]:
 def defined(module: str) -> set[str]:
     """The names that a module defines at its top."""
     names: set[str] = set()
-    for node in MODULES[module].body:
+    for node in tree_of(module).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             names.add(node.name)
     return names
@@ -152,7 +159,7 @@ def defined(module: str) -> set[str]:
 @pytest.mark.parametrize("package", FLOOR)
 def test_each_package_lists_its_public_face_and_what_it_imports(package: str) -> None:
     inside = {name for name in MODULES if name.startswith(f"aresmon.{package}.")}
-    imports = {package_of(other) for name in inside for other in IMPORTS[name]} - {package, ""}
+    imports = {package_of(other) for name in inside for other in all_imports()[name]} - {package, ""}
     listed = face(package, "Imports")
 
     assert (set() if listed == ["nothing of aresmon"] else set(listed)) == imports
@@ -166,14 +173,14 @@ def test_each_package_lists_its_public_face_and_what_it_imports(package: str) ->
 
 @pytest.mark.parametrize("package", FLOOR)
 def test_a_package_itself_imports_nothing(package: str) -> None:
-    assert set(imported(MODULES[f"aresmon.{package}"])) == set()
+    assert set(imported(tree_of(f"aresmon.{package}"))) == set()
 
 
 @pytest.mark.parametrize("library", GATEKEEPERS)
 def test_only_the_gatekeepers_import_a_library(library: str) -> None:
     users = {
         name.removeprefix("aresmon.")
-        for name, others in IMPORTS.items()
+        for name, others in all_imports().items()
         if any(other.partition(".")[0] == library for other in others)
     }
 
@@ -181,7 +188,9 @@ def test_only_the_gatekeepers_import_a_library(library: str) -> None:
 
 
 def test_only_the_command_line_imports_typer() -> None:
-    users = {name for name, others in IMPORTS.items() if any(other.partition(".")[0] == "typer" for other in others)}
+    users = {
+        name for name, others in all_imports().items() if any(other.partition(".")[0] == "typer" for other in others)
+    }
 
     assert {package_of(name) for name in users} == {"cli"}
 
@@ -189,8 +198,8 @@ def test_only_the_command_line_imports_typer() -> None:
 def test_no_class_name_occurs_twice() -> None:
     names = [
         node.name
-        for tree in MODULES.values()
-        for node in ast.walk(tree)
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
 
@@ -212,12 +221,12 @@ EFFECTS = {
 
 @pytest.mark.parametrize("name", RENDER)
 def test_rendering_imports_nothing_that_could_touch_the_machine(name: str) -> None:
-    assert {other.partition(".")[0] for other in IMPORTS[name]} - PURE == set()
+    assert {other.partition(".")[0] for other in all_imports()[name]} - PURE == set()
 
 
 @pytest.mark.parametrize("name", RENDER)
 def test_rendering_calls_nothing_that_could_touch_the_machine(name: str) -> None:
-    calls = [node.func for node in ast.walk(MODULES[name]) if isinstance(node, ast.Call)]
+    calls = [node.func for node in ast.walk(tree_of(name)) if isinstance(node, ast.Call)]
     names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
 
     assert names & EFFECTS == set()

@@ -289,11 +289,10 @@ def test_a_push_that_is_killed_is_rolled_back_when_its_time_is_over(box: Sandbox
     assert (box.last()["outcome"], box.last()["why"]) == ("undone", "the push was not committed in time")
 
 
-@pytest.mark.serial
 def test_the_watchdog_lets_a_push_be_that_has_time_left(box: Sandbox) -> None:
     with box.push() as talk:
         talk.until("running")
-        box.uptime += 59
+        box.uptime += 50
         until(lambda: len(box.calls("sleep")) > 2)
         talk.say("commit")
         assert talk.hear()[-1].word == "committed"
