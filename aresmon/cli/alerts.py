@@ -29,7 +29,8 @@ def list_command(as_json: Json = False) -> None:
 
     The thresholds are those in aresmon.yml; the state is read from Grafana.
 
-    Exit code: 5 if a rule is firing or cannot be evaluated, or if Grafana does not answer.
+    Exit code: 5 if a rule of severity warning or critical fires, if a rule cannot be evaluated, or if Grafana does not
+    answer.
     """
     from aresmon.grafana import alerts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from typer._click.core import Context
     from typer._click.formatting import HelpFormatter
 
+_LOWEST_ALONE = re.compile(r"; x>=\d+(?=\]$)|  \[x>=\d+\]$")
+
 
 class HelpCommand(TyperCommand):
     """A command whose usage line shows arguments as man pages do: `HOST`, `[HOST]`, `[HOST...]`."""
@@ -18,6 +21,15 @@ class HelpCommand(TyperCommand):
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         """The words after the command's name."""
         return _usage(self, ctx)
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write arguments and options, with the range of a number in words, as in `[5 to 3600]`."""
+        for heading, kind in (("Arguments", "argument"), ("Options", "option")):
+            records = [each.get_help_record(ctx) for each in self.get_params(ctx) if each.param_type_name == kind]
+            shown = [(name, _range_in_words(text)) for name, text in filter(None, records)]
+            if shown:
+                with formatter.section(heading):
+                    formatter.write_dl(shown)
 
 
 class HelpGroup(TyperGroup):
@@ -40,6 +52,11 @@ class HelpGroup(TyperGroup):
         for heading, listed in (self.sections or {"Commands": names}).items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), self.commands[name].get_short_help_str()) for name in listed])
+
+
+def _range_in_words(text: str) -> str:
+    """Without a range that has a lowest number alone: nobody tries a negative one."""
+    return _LOWEST_ALONE.sub("", text.replace("<=x<=", " to "))
 
 
 def _usage(command: TyperCommand, ctx: Context) -> list[str]:

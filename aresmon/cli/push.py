@@ -48,7 +48,7 @@ def push_config(
         int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of hosts at the same time.")
     ] = 100,
     max_fail: Annotated[
-        int, typer.Option("--max-fail", metavar="N", min=0, help="Continue until more than N hosts have failed.")
+        int, typer.Option("--max-fail", metavar="N", min=0, help="Continue until more than N hosts failed.")
     ] = 0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Also roll back if a single measurement stops arriving.")
@@ -205,7 +205,7 @@ def history(
 ) -> None:
     """Show past deployments and secret rotations.
 
-    Each with its time, its host or secret, its outcome, and who made it.
+    Shows the time, the host or secret, the outcome, and who started it.
     """
     project = the_project()
     if host is not None:

@@ -26,7 +26,7 @@ _FORMATS = (".html", ".pdf")
 def report(
     month: Annotated[
         str | None,
-        typer.Option("--month", metavar="MONTH", show_default="the last whole month", help="The month, as in 2026-10."),
+        typer.Option("--month", metavar="MONTH", help="The month, such as 2026-10; by default, the last whole one."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -34,8 +34,7 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            show_default="report-MONTH.html",
-            help="Where to write the report: a file that ends in .html or .pdf.",
+            help="Write to this file, which ends in .html or .pdf; by default, report-MONTH.html.",
         ),
     ] = None,
 ) -> None:

@@ -32,18 +32,17 @@ def map_command(
             "--output",
             "-o",
             metavar="FILE",
-            show_default=str(_DEFAULT),
-            help="Where to write the picture: a file that ends in .svg, .png or .dot, or - for DOT on standard output.",
+            help=f"Write to this file, which ends in .svg, .png or .dot, or to standard output as DOT: -; by default, "
+            f"{_DEFAULT}.",
         ),
     ] = None,
 ) -> None:
     """Draw hosts, services and what flows between them.
 
-    Each part is in the colour of its state: hosts, the stack, backups, contact points, and where they are collected
-    containers and the servers of HAProxy. Graphviz draws it; without it, its description is written as DOT. `aresmon
-    up` puts the same picture on the page Map in Grafana.
+    Shows the stack, backups, contact points and each host, with the containers and the servers of HAProxy that it
+    collects. Each has the colour of its state. `aresmon up` puts the same picture on the page Map in Grafana.
 
-    Exit code: 5 if Graphviz is not installed and the description was written instead.
+    Exit code: 5 if Graphviz, which draws it, is not installed. Its description is written as DOT then.
     """
     from aresmon.config.units import format_moment
     from aresmon.topology import graph

@@ -45,12 +45,13 @@ def top(
 ) -> None:
     """Show hosts, panels and alerts in the terminal, live.
 
-    The same columns, panels and alert rules as in Grafana, which need not run. Keys: arrows and Enter to open a host
+    Shows the same columns, panels and alert rules as Grafana, which need not run. Keys: arrows and Enter to open a host
     or a panel, Esc to go back, + and - for the range of time, ? for all others.
 
     Without a terminal, and with --once, the state is printed once; with HOST, all its panels.
 
-    Exit code of --once and --json: 5 if a host is silent or an alert fires.
+    Exit code of --once and --json: 5 if a host is silent or was never seen, or if an alert fires whose severity is
+    warning or critical.
     """
     from aresmon.terminal.feed import Feed, Wanted
     from aresmon.terminal.state import ScreenState

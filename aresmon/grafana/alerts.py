@@ -73,10 +73,9 @@ def group_by_host(rules: Sequence[RuleStatus]) -> list[RuleStatus]:
 
 
 def exit_code(rules: Sequence[RuleStatus], *, is_answered: bool = True) -> ExitCode:
-    """5 as soon as one fires or cannot be evaluated, and where Grafana does not answer."""
-    if not is_answered:
-        return ExitCode.DEGRADED
-    return ExitCode.DEGRADED if any(one.state in ("firing", "error") for one in rules) else ExitCode.DONE
+    """5 as soon as one fires that is not information, or one cannot be evaluated, and where Grafana does not answer."""
+    is_bad = any(one.state == "error" or (one.state == "firing" and one.severity != "information") for one in rules)
+    return ExitCode.DEGRADED if is_bad or not is_answered else ExitCode.DONE
 
 
 def test_contact_points(project: Project, grafana: Grafana, names: Sequence[str]) -> list[ContactPointResult]:

@@ -32,7 +32,7 @@ def lines(view: ScreenState, data: Snapshot, columns: int, glyphs: Glyphs, *, si
 
 
 def exit_code(data: Snapshot) -> ExitCode:
-    """5 if a host is silent, or an alert fires that is not merely information."""
+    """5 if a host is silent or was never seen, or if an alert fires whose severity is warning or critical."""
     states = {row.state for row in data.fleet.rows} if data.fleet else set()
     firing = {one.severity for one in data.alerts or () if one.state == "firing"}
     is_bad = states - {"ok", "information"} or firing - {"information"}

@@ -109,6 +109,15 @@ def test_no_help_is_wider_than_the_terminal(words: Words, columns: int) -> None:
     assert max(map(len, help_of(words, columns))) <= columns
 
 
+@pytest.mark.parametrize("words", EVERYTHING, ids=" ".join)
+def test_defaults_and_ranges_are_given_in_words(words: Words) -> None:
+    assert not [line for line in help_of(words) if line.endswith("default:")]
+    text = " ".join(" ".join(help_of(words)).split())
+
+    shown = re.findall(r"\[([^\]]*(?:default|\d|x)[^\]]*)\]", text)
+    assert all(re.fullmatch(r"(?:default: [\w.]+(?:; )?)?(?:\d+ to \d+)?", one) for one in shown), shown
+
+
 @pytest.mark.parametrize("words", [words for words in EVERYTHING if words], ids=" ".join)
 def test_the_first_line_of_a_help_is_a_whole_sentence(words: Words) -> None:
     lines = help_of(words)

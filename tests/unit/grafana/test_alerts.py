@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from aresmon.config.views import Severity
 from aresmon.grafana import alerts, trials
 from aresmon.grafana.client import Grafana
 from aresmon.grafana.trials import Trial
@@ -70,6 +71,13 @@ def test_a_state_is_told_in_a_word(state: str, more: dict[str, Any], shown: str)
 
     assert (found.state, found.error) == (shown, more.get("lastError", ""))
     assert alerts.exit_code([found]) == (ExitCode.DEGRADED if shown in ("firing", "error") else ExitCode.DONE)
+
+
+@pytest.mark.parametrize(("severity", "code"), [("critical", 5), ("warning", 5), ("information", 0)])
+def test_information_that_fires_is_no_problem(severity: Severity, code: int) -> None:
+    fires = one(answer("disk-full-warning", "firing"), "disk-full-warning")
+
+    assert alerts.exit_code([dataclasses.replace(fires, severity=severity)]) == code
 
 
 def test_without_an_answer_the_rules_are_listed_all_the_same() -> None:
