@@ -203,7 +203,7 @@ class _ImageTelegraf:
         ]
 
     def _check(self, host: Host, body: str) -> tuple[str, list[Deprecation]]:
-        variables = {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, self.config)
+        variables = telegraf.placeholders(host) | telegraf.variables(host, self.config)
         return _check(self.engine, self.image, body.encode(), variables, self.config.site)
 
 

@@ -34,13 +34,13 @@ class AgentInputs:
 
 
 def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -> AgentInputs:
-    """The inputs of a configuration without its config ID. Collectors are found by their text, which it contains;
+    """The inputs of a configuration without its config ID. Collectors are found by their tables, which it contains;
     `environment` are the variables that its agent reads."""
     shipped, collected, rest = set[str](), set[str](), body
     for collector in catalogue.values():
-        text = collector.text.rstrip("\n")
-        if text in rest:
-            rest = rest.replace(text, "")
+        without = collector.without(rest)
+        if without is not None:
+            rest = without
             (shipped if collector.is_shipped else collected).update(collector.inputs)
     try:
         others, timing = frozenset(_inputs(tables.parse(rest))), lint.read_timing(rest, environment)

@@ -57,9 +57,9 @@ class AgentTiming:
 
 
 def environment(host: Host, config: Config) -> dict[str, str]:
-    """The variables that a host's Telegraf can read. The password's value is none."""
+    """The variables that a host's Telegraf can read. The value of a secret is `none`."""
     found = _BY_ENGINE if host.agent == "docker" else _BY_SYSTEMD
-    return found | {"ARESMON_PASSWORD": "none"} | telegraf.variables(host, config)
+    return found | telegraf.placeholders(host) | telegraf.variables(host, config)
 
 
 def read_timing(text: str, environment: Mapping[str, str] = {}) -> AgentTiming:

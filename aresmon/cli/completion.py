@@ -122,6 +122,12 @@ def secrets(ctx: typer.Context) -> Iterable[str]:
 
 
 @_completion
+def collector_secrets(ctx: typer.Context) -> Iterable[str]:
+    """The secrets that options of collectors in aresmon.yml name."""
+    return sorted({secret.name for host in _config(ctx).hosts for secret in host.secrets})
+
+
+@_completion
 def alert_secrets(ctx: typer.Context) -> Iterable[str]:
     """The secrets that `alerts` in aresmon.yml names."""
     return _config(ctx).alerts.secrets
@@ -144,11 +150,12 @@ def collectors(ctx: typer.Context, incomplete: str) -> list[str]:
     """The collectors, after those that a list such as `system,disk` has already."""
     before, comma, _ = incomplete.rpartition(",")
     given = before.split(",")
-    return [f"{before}{comma}{name}" for name in _collectors(ctx, "") if name not in given]
+    return [f"{before}{comma}{name}" for name in collector(ctx, "") if name not in given]
 
 
 @_completion
-def _collectors(ctx: typer.Context) -> Iterable[str]:
+def collector(ctx: typer.Context) -> Iterable[str]:
+    """The collectors."""
     from aresmon.config import collectors as config_collectors
 
     return config_collectors.load(_site(ctx).overrides)

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from aresmon.backup import record
-from aresmon.cli.tables import OUTCOME_COLOURS, new_table, result_row, status_tables
+from aresmon.cli.tables import OUTCOME_COLOURS, collector_notes, collector_tables, new_table, result_row, status_tables
 from aresmon.config.collectors import Collector
 from aresmon.config.units import format_age
 from aresmon.doctor.status import Status
@@ -28,6 +28,7 @@ from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Stage
 
 if TYPE_CHECKING:
+    from aresmon.config.views import View
     from aresmon.grafana.alerts import RuleStatus
     from aresmon.push.drift import Drift, PlannedPush
 
@@ -175,7 +176,10 @@ class Console:
         """The hosts of a site."""
         table = new_table("HOST", "AGENT", "SSH", "COLLECTS", ">RELEASE")
         for one in rows:
-            table.add_row(one["host"], one["agent"], one["ssh"], ", ".join(one["collect"]), str(one["release"] or "-"))
+            names = dict.fromkeys(
+                name for item in one["collect"] for name in ([item] if isinstance(item, str) else item)
+            )
+            table.add_row(one["host"], one["agent"], one["ssh"], ", ".join(names), str(one["release"] or "-"))
         self.out.print(table)
 
     def users(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -262,8 +266,19 @@ class Console:
         table = new_table("COLLECTOR", "WATCHES", "NEEDS")
         for one in collectors:
             own = "" if one.is_shipped else " (overrides/)"
-            table.add_row(one.name + own, one.title, ", ".join(variable.name for variable in one.required))
+            options = [option.name for option in one.options.values() if option.is_required]
+            needs = [*(variable.name for variable in one.required), *options]
+            table.add_row(one.name + own, one.title, ", ".join(needs))
         self.out.print(table)
+
+    def collector(self, collector: Collector, view: View | None) -> None:
+        """Everything that is known of one collector."""
+        self.out.print(Text.assemble((f"{collector.name}: ", "bold"), collector.title), soft_wrap=True)
+        for what in collector_notes(collector):
+            self.out.print(what, soft_wrap=True)
+        for table in collector_tables(collector, view):
+            self.out.print()
+            self.out.print(table)
 
     def alerts(self, rules: Sequence[RuleStatus]) -> None:
         """The rules of alerts, and what fires now."""

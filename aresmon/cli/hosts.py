@@ -37,7 +37,13 @@ def list_hosts(as_json: Json = False) -> None:
         newest = Releases(project.site.releases(host.name)).newest()
         release = newest.number if newest else 0
         rows.append(
-            {"host": host.name, "agent": host.agent, "ssh": host.ssh, "collect": host.collect, "release": release}
+            {
+                "host": host.name,
+                "agent": host.agent,
+                "ssh": host.ssh,
+                "collect": [use.entry() for use in host.uses],
+                "release": release,
+            }
         )
     the_console().data(rows) if as_json else the_console().hosts(rows)
 
@@ -167,7 +173,7 @@ async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) ->
         found = await enroll.inspect(asked.name, transport, supply.reference)
     _tell_found(asked.name, found)
     if there is not None:
-        settings = enroll.HostSettings(there.agent, there.ssh, there.collect, dict(there.env))
+        settings = enroll.HostSettings(there.agent, there.ssh, there.uses, dict(there.env))
     else:
         settings = enroll.choose_settings(
             asked.name, found, ssh=destination, agent=asked.agent, collect=asked.collect, env=asked.env

@@ -16,6 +16,7 @@ from aresmon.cli import (
     alerts,
     authority,
     backup,
+    collectors,
     dashboards,
     data,
     doctor,
@@ -77,7 +78,7 @@ SECTIONS: Mapping[str, Sequence[Command | Group]] = {
         Command("rollback-config", push.rollback_config, "aresmon rollback-config lewi", aliases=("rollback",)),
         Command("drift", push.drift, "aresmon drift", aliases=("diff",)),
         Command("history", push.history, "aresmon history lewi"),
-        Command("collectors", site.collectors, "aresmon collectors"),
+        Group("collectors", collectors.app),
     ],
     "Alerts and people": [
         Group("alerts", alerts.app),

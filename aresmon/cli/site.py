@@ -122,21 +122,14 @@ def render(
     console.say(f"{len(files)} files in {folder}")
 
 
-def collectors() -> None:
-    """List the available collectors.
-
-    These are the shipped ones and those in overrides/collectors.
-    """
-    from aresmon.config.collectors import load
-
-    the_console().collectors(load(the_site().overrides).values())
-
-
 def schema_command() -> None:
-    """Print the JSON Schema of aresmon.yml, for editors."""
-    from aresmon.config.package_data import site_schema
+    """Print the JSON Schema of aresmon.yml, for editors.
 
-    the_console().data(site_schema())
+    It includes the options of the shipped collectors and of those in overrides/collectors.
+    """
+    from aresmon.config import collectors
+
+    the_console().data(collectors.editor_schema(collectors.load(the_site().overrides)))
 
 
 def _print_warnings(project: Project, *, is_server: bool = False) -> None:

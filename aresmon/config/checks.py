@@ -7,7 +7,7 @@ from os.path import normpath
 from pathlib import PurePath
 from typing import Any
 
-from aresmon.config import access, tls
+from aresmon.config import access, collector_options, tls
 from aresmon.config import backup as config_backup
 from aresmon.config.collectors import Catalogue
 from aresmon.config.defaults import default, default_agents, default_collect, server_name
@@ -32,7 +32,7 @@ def find_problems(
         yield document.problem(("server",), f"no host of that name in `hosts`{meant}")
     for name, settings in hosts.items():
         knows_env = not any(keys[:3] == ("hosts", name, "env") for keys in dropped)
-        yield from _collectors(document, name, settings or {}, catalogue, knows_env=knows_env)
+        yield from _collectors(document, name, settings or {}, catalogue, knows_env=knows_env, is_server=name == server)
     yield from _listening(document, data)
     if not any(keys[:2] == ("storage", "keep") for keys in dropped):
         yield from _keeping(document, data)
@@ -46,15 +46,34 @@ def find_problems(
 
 
 def _collectors(
-    document: Document, name: str, settings: Mapping[str, Any], catalogue: Catalogue, *, knows_env: bool
+    document: Document,
+    name: str,
+    settings: Mapping[str, Any],
+    catalogue: Catalogue,
+    *,
+    knows_env: bool,
+    is_server: bool,
 ) -> Iterator[YamlProblem]:
     keys: Keys = ("hosts", name, "collect")
     env = settings.get("env", {})
-    for index, word in enumerate(settings.get("collect", default_collect())):
+    agent = settings.get("agent", "docker" if is_server else "systemd")
+    seen: list[tuple[str, Any]] = []
+    for index, item in enumerate(settings.get("collect", default_collect())):
+        at: Keys = (*keys, index)
+        word, given = (item, {}) if isinstance(item, str) else next(iter(item.items()))
         if word not in catalogue:
-            meant = json_schema.did_you_mean(word, catalogue) or f"; known: {', '.join(catalogue)}"
-            yield YamlProblem(document.line((*keys, index)), dotted(keys), f"unknown collector {word!r}{meant}")
+            meant = json_schema.did_you_mean(word, catalogue) or "; `aresmon collectors` lists those that there are"
+            yield YamlProblem(document.line(at), dotted(keys), f"unknown collector {word!r}{meant}")
             continue
+        if (word, given or {}) in seen:
+            alike = " with the same options" if given else ""
+            yield document.problem(at, f"'{word}' is there twice{alike}; remove one")
+        seen.append((word, given or {}))
+        for option, what in collector_options.find_problems(catalogue[word].options, given or {}):
+            inside: Keys = (*at, word, option) if option else (*at, *(() if isinstance(item, str) else (word,)))
+            yield document.problem(inside, f"'{word}' {what}" if isinstance(item, str) else what)
+        if catalogue[word].agent not in ("", agent):
+            yield document.problem(at, f"'{word}' needs a {catalogue[word].agent} agent; this host's is {agent}")
         for variable in catalogue[word].required if knows_env else ():
             if variable.name not in env:
                 what = f": {variable.hint}" if variable.hint else ""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aresmon.config import package_data, telegraf_text, telegraf_toml
+from aresmon.config import collector_options, collector_template, package_data, telegraf_text, telegraf_toml
+from aresmon.config.collector_options import Option, OptionError, OptionValue, SecretName
 from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import read_text
@@ -19,6 +22,10 @@ ALWAYS = "internal"
 # Telegraf's own syntax, which is Compose's: ${NAME}, ${NAME:-default}, ${NAME:?what is missing}
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<kind>:?[-?])(?P<rest>[^}]*))?\}")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,40}$")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+_HEADING = re.compile(r"[ \t]*\[")
+_DECLARATION = re.compile(r"[ \t]*\[(?:collector|options\.[A-Za-z0-9_]+)\]")
+_ABOUT = frozenset(("needs", "agent", "telegraf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +36,144 @@ class Variable:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Collector:
-    """One thing to watch.
+    """One thing to watch. `text` is the content of its file; what it says is read on first use.
 
-    `inputs` are the Telegraf plug-ins it runs, as `internal_gather` names them; `title` is the first line
-    of its file; `required` are the variables that a host's `env` must give.
+    Its properties raise AresmonError with the file, and the line where it is known; those of a shipped collector never.
     """
 
     name: str
-    title: str
-    text: str
-    inputs: tuple[str, ...]
-    required: tuple[Variable, ...]
+    text: str = field(repr=False)
     path: Path
 
     @property
     def is_shipped(self) -> bool:
         return self.path.is_relative_to(package_data.TELEGRAF)
+
+    @property
+    def title(self) -> str:
+        """The first line of its file, which is a comment."""
+        first = self.text.lstrip().splitlines()[0]
+        return first.removeprefix("#").strip() if first.startswith("#") else self.name
+
+    @cached_property
+    def options(self) -> Mapping[str, Option]:
+        """The options that it declares, by name."""
+        try:
+            return collector_options.declared(self._parsed)
+        except OptionError as error:
+            raise AresmonError(f"{self.path}: {error}") from None
+
+    @cached_property
+    def template(self) -> str:
+        """Its inputs and processors, in which its options are to be filled: the file without its declarations."""
+        return _without_declarations(self.text)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The Telegraf plug-ins that it runs, as `internal_gather` names them."""
+        return tuple(self._parsed.get("inputs", {}))
+
+    @cached_property
+    def required(self) -> tuple[Variable, ...]:
+        """The variables that a host's `env` must give."""
+        return tuple(_required(self.template))
+
+    @property
+    def needs(self) -> str:
+        """What must be there on the host besides the agent, in words; empty for nothing."""
+        return str(self._parsed.get("collector", {}).get("needs", ""))
+
+    @property
+    def agent(self) -> str:
+        """The only kind of agent that can run it; empty for any."""
+        return str(self._parsed.get("collector", {}).get("agent", ""))
+
+    @property
+    def telegraf(self) -> tuple[int, ...]:
+        """The oldest Telegraf that has its inputs and settings; empty where any that is supported has them."""
+        return tuple(int(part) for part in self._parsed.get("collector", {}).get("telegraf", "").split(".") if part)
+
+    def configuration(self, given: Mapping[str, OptionValue] | None = None) -> str:
+        """Its tables with these options; those that are not given have their defaults."""
+        if not self.options:
+            return self.template
+        return collector_template.fill(
+            self.template, {name: one.default for name, one in self.options.items()} | dict(given or {})
+        )
+
+    def without(self, configuration: str) -> str | None:
+        """A configuration without this collector's tables, whatever its options; None where it has none of them."""
+        if not self.options:
+            text = self.template.rstrip("\n")
+            return configuration.replace(text, "") if text in configuration else None
+        if self._first_heading not in configuration:
+            return None
+        rest, count = self._pattern.subn("", configuration + "\n")
+        return rest if count else None
+
+    def check(self) -> None:
+        """Raise AresmonError for everything that is wrong with its file."""
+        unknown = sorted(set(self._parsed) - {"inputs", "processors", "options", "collector"})
+        if unknown:
+            raise AresmonError(
+                f"{self.path}: has [{unknown[0]}]; the agent and its output are aresmon's, a collector has inputs"
+            )
+        plugins = self._parsed.get("inputs", {})
+        if not isinstance(plugins, dict) or not all(_is_tables(settings) for settings in plugins.values()):
+            raise AresmonError(f"{self.path}: inputs are tables, as [[inputs.cpu]]")
+        if not self.inputs:
+            raise AresmonError(f"{self.path}: has no [[inputs.…]]")
+        self._check_about()
+        used = collector_template.names(self.template) if self.options else frozenset()
+        for name in sorted(used - set(self.options)):
+            raise AresmonError(f"{self.path}: uses {{{{{name}}}}}, and declares no [options.{name}]")
+        for name in sorted(set(self.options) - used):
+            raise AresmonError(f"{self.path}: declares [options.{name}], and uses no {{{{{name}}}}}")
+        for optional in (name for name, one in self.options.items() if one.is_secret or one.default is None):
+            _ = self.configuration({optional: SecretName("example")})
+
+    def _check_about(self) -> None:
+        about = self._parsed.get("collector", {})
+        if not isinstance(about, dict) or set(about) - _ABOUT:
+            raise AresmonError(f"{self.path}: [collector] can say {', '.join(sorted(_ABOUT))}, and nothing else")
+        if about.get("agent", "systemd") not in ("systemd", "docker"):
+            raise AresmonError(f"{self.path}: [collector] agent must be systemd or docker")
+        if not _VERSION.fullmatch(about.get("telegraf", "1.0.0")):
+            raise AresmonError(f"{self.path}: [collector] telegraf must be a version, as 1.31.0")
+
+    @cached_property
+    def _parsed(self) -> Mapping[str, Any]:
+        try:
+            return telegraf_toml.parse(self.text)
+        except TelegrafTomlError as error:
+            raise AresmonError(f"{self.path}: not TOML: {error}") from None
+
+    @cached_property
+    def _first_heading(self) -> str:
+        return next(line for line in self.template.splitlines() if _HEADING.match(line)).partition("#")[0].rstrip()
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return collector_template.pattern(self.template)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorUse:
+    """A collector as a host runs it: its name, and the options that aresmon.yml gives it, sorted by name."""
+
+    name: str
+    options: tuple[tuple[str, OptionValue], ...] = ()
+
+    @property
+    def secrets(self) -> tuple[SecretName, ...]:
+        """The secrets among its options."""
+        return tuple(value for _, value in self.options if isinstance(value, SecretName))
+
+    def entry(self) -> str | dict[str, dict[str, Any]]:
+        """The same as aresmon.yml says it: the name, or a mapping of the name to its options."""
+        return {self.name: {name: _plain(value) for name, value in self.options}} if self.options else self.name
 
 
 Catalogue = Mapping[str, Collector]
@@ -57,17 +184,14 @@ def load(overrides: Path | None = None) -> dict[str, Collector]:
 
     Raises SiteError naming every file that is no collector.
     """
-    folders = [package_data.TELEGRAF / "collectors"]
-    if overrides is not None and (overrides / "collectors").is_dir():
-        folders.append(overrides / "collectors")
-    found: dict[str, Collector] = {}
+    # The tests check the shipped ones: here that would take longer than reading them.
+    found = {path.stem: _read(path) for path in sorted((package_data.TELEGRAF / "collectors").glob("*.conf"))}
     errors: list[str] = []
-    for folder in folders:
-        for path in sorted(folder.glob("*.conf")):
-            try:
-                found[path.stem] = read(path)
-            except AresmonError as error:
-                errors.append(error.message)
+    for path in sorted((overrides / "collectors").glob("*.conf")) if overrides is not None else ():
+        try:
+            found[path.stem] = read(path)
+        except AresmonError as error:
+            errors.append(error.message)
     if errors:
         raise SiteError(errors, hint="a collector is a file of [[inputs.…]] tables and nothing else")
     return found
@@ -75,25 +199,41 @@ def load(overrides: Path | None = None) -> dict[str, Collector]:
 
 def read(path: Path) -> Collector:
     """One collector. Raises AresmonError with the file, and the line where it is known."""
+    collector = _read(path)
+    collector.check()
+    return collector
+
+
+def _read(path: Path) -> Collector:
     if not _NAME.match(path.stem):
         raise AresmonError(f"{path}: a collector's name is lower-case letters, digits, hyphens and underscores")
-    text = telegraf_text.without_bom(read_text(path))
-    try:
-        tables = telegraf_toml.parse(text)
-    except TelegrafTomlError as error:
-        raise AresmonError(f"{path}: not TOML: {error}") from None
-    unknown = sorted(set(tables) - {"inputs", "processors"})
-    if unknown:
-        raise AresmonError(
-            f"{path}: has [{unknown[0]}]; the agent and its output are aresmon's, a collector has inputs"
-        )
-    plugins = tables.get("inputs", {})
-    if not isinstance(plugins, dict) or not all(_is_tables(settings) for settings in plugins.values()):
-        raise AresmonError(f"{path}: inputs are tables, as [[inputs.cpu]]")
-    inputs = tuple(plugins)
-    if not inputs:
-        raise AresmonError(f"{path}: has no [[inputs.…]]")
-    return Collector(path.stem, _title(text, path), text, inputs, tuple(_required(text)), path)
+    return Collector(path.stem, telegraf_text.without_bom(read_text(path)), path)
+
+
+def editor_schema(catalogue: Catalogue) -> dict[str, Any]:
+    """The JSON Schema of aresmon.yml with the names and the options of these collectors, for editors."""
+    schema = copy.deepcopy(package_data.site_schema())
+    collect = schema["properties"]["hosts"]["additionalProperties"]["properties"]["collect"]
+    with_options = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": {name: _options_schema(one) for name, one in sorted(catalogue.items())},
+    }
+    collect["items"] = {"anyOf": [{"enum": sorted(catalogue)}, with_options]}
+    return schema
+
+
+def _options_schema(collector: Collector) -> dict[str, Any]:
+    required = [name for name, option in collector.options.items() if option.is_required]
+    return {
+        "description": collector.title,
+        "type": "object" if required else ["object", "null"],
+        "additionalProperties": False,
+        "properties": {name: option.schema() for name, option in collector.options.items()},
+        **({"required": required} if required else {}),
+    }
 
 
 def plugins(text: str) -> list[str]:
@@ -122,9 +262,29 @@ def _is_tables(settings: Any) -> bool:
     return isinstance(settings, list) and all(isinstance(one, dict) for one in settings)
 
 
-def _title(text: str, path: Path) -> str:
-    first = text.lstrip().splitlines()[0]
-    return first.removeprefix("#").strip() if first.startswith("#") else path.stem
+def _plain(value: OptionValue) -> Any:
+    if isinstance(value, SecretName):
+        return {"secret": value.name}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _without_declarations(text: str) -> str:
+    """The text without the tables [collector] and [options.…]; comments above the next table stay."""
+    kept: list[str] = []
+    pending: list[str] | None = None
+    for line in text.splitlines(keepends=True):
+        if _DECLARATION.match(line):
+            pending = []
+        elif _HEADING.match(line) and pending is not None:
+            kept += [one for one in pending if one.strip()]
+            pending = None
+        if pending is None:
+            kept.append(line)
+        elif line.lstrip().startswith("#") or not line.strip():
+            pending.append(line)
+        else:
+            pending.clear()
+    return "".join(kept)
 
 
 def _required(text: str) -> Iterator[Variable]:

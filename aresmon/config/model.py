@@ -13,7 +13,8 @@ from aresmon.config import backup as config_backup
 from aresmon.config.access import EdgeAccess, GrafanaUser
 from aresmon.config.alerts import Alerts
 from aresmon.config.backup import Backup
-from aresmon.config.collectors import ALWAYS, Catalogue
+from aresmon.config.collector_options import SecretName
+from aresmon.config.collectors import ALWAYS, Catalogue, CollectorUse
 from aresmon.config.defaults import default, default_agents, default_collect, server_name
 from aresmon.config.listen import ListenAddress, parse_listen
 from aresmon.config.tls import AgentTls
@@ -67,13 +68,24 @@ class ConfigsSettings:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One monitored server. `ssh` is how it is reached: an alias, or user@address; its name where not said."""
+    """One monitored server. `ssh` is how it is reached: an alias, or user@address; its name where not said. `uses` are
+    the collectors that run there, in the order of aresmon.yml; one may be there more than once, with other options."""
 
     name: str
     agent: AgentKind
     ssh: str
-    collect: tuple[str, ...]
+    uses: tuple[CollectorUse, ...]
     env: tuple[tuple[str, str], ...]
+
+    @property
+    def collect(self) -> tuple[str, ...]:
+        """The names of its collectors, each once."""
+        return tuple(dict.fromkeys(use.name for use in self.uses))
+
+    @property
+    def secrets(self) -> tuple[SecretName, ...]:
+        """The secrets among the options of its collectors, each once."""
+        return tuple(dict.fromkeys(secret for use in self.uses for secret in use.secrets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +172,18 @@ def load(
         raise SiteError(
             details, hint="nothing was changed; every setting is described in docs/reference/aresmon-yml.md"
         )
-    return _fleet(document, file, views)
+    return _fleet(document, file, catalogue, views)
 
 
 # From data to types ----------------------------------------------------------------------------------
 
 
-def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Config:
+def _fleet(document: Document, file: str, catalogue: Catalogue, views: Callable[[], Views]) -> Config:
     data = document.data
-    hosts = tuple(_host(name, settings or {}, name == server_name(data)) for name, settings in data["hosts"].items())
+    hosts = tuple(
+        _host(name, settings or {}, catalogue, is_server=name == server_name(data))
+        for name, settings in data["hosts"].items()
+    )
     storage, grafana, images = (data.get(key, {}) for key in ("storage", "grafana", "images"))
     edge = _edge(document, file)
     opened = access.read_access(document, grafana, file)
@@ -201,15 +216,23 @@ def _fleet(document: Document, file: str, views: Callable[[], Views]) -> Config:
     )
 
 
-def _host(name: str, settings: Mapping[str, Any], is_server: bool) -> Host:
-    collect = [word for word in settings.get("collect", default_collect()) if word != ALWAYS]
+def _host(name: str, settings: Mapping[str, Any], catalogue: Catalogue, *, is_server: bool) -> Host:
+    uses = [_use(item, catalogue) for item in settings.get("collect", default_collect())]
     return Host(
         name=name,
         agent=settings.get("agent", "docker" if is_server else "systemd"),
         ssh=settings.get("ssh", name),
-        collect=(*collect, ALWAYS),
+        uses=(*(use for use in uses if use.name != ALWAYS), CollectorUse(ALWAYS)),
         env=tuple(sorted(settings.get("env", {}).items())),
     )
+
+
+def _use(item: str | Mapping[str, Mapping[str, Any] | None], catalogue: Catalogue) -> CollectorUse:
+    if isinstance(item, str):
+        return CollectorUse(item)
+    ((name, given),) = item.items()
+    options = catalogue[name].options
+    return CollectorUse(name, tuple(sorted((one, options[one].value(value)) for one, value in (given or {}).items())))
 
 
 def _configs(settings: Mapping[str, Any] | None) -> ConfigsSettings | None:

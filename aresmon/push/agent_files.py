@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 from aresmon.config import names as config_names
 from aresmon.config.model import Config, Host
 from aresmon.push.protocol import AgentPaths, PushedFile
+from aresmon.render import bundle as render_bundle
 from aresmon.render import compose, telegraf
 from aresmon.site import bundle as site_bundle
-from aresmon.site import secrets
+from aresmon.site import external_secrets, secrets
 from aresmon.stack.access import Stack
 from aresmon.system import dotenv
 from aresmon.system.errors import AresmonError
@@ -71,6 +72,7 @@ class AgentFiles:
             password,
             telegraf.variables(host, self.config, account=account),
             self._trusted(),
+            {one.variable: self.stack.secret(external_secrets.collector_secret(one.name)) for one in host.secrets},
             is_rotated=bool(new_password),
         )
 
@@ -88,8 +90,9 @@ class AgentFiles:
 
 @dataclass(frozen=True, slots=True)
 class PreparedAgent:
-    """One host's agent. `account` is its database user, `variables` its environment without the password, `trusted`
-    the certificates (PEM) by which it verifies the edge; `is_rotated`: its password replaces the stack's secret."""
+    """One host's agent. `account` is its database user, `variables` its environment without the secrets, `trusted` the
+    certificates (PEM) by which it verifies the edge, `secrets` those of its collectors by their variables;
+    `is_rotated`: its password replaces the stack's secret."""
 
     site: AgentFiles = field(repr=False)
     host: Host
@@ -98,6 +101,7 @@ class PreparedAgent:
     password: str = field(repr=False)
     variables: Mapping[str, str] = field(repr=False)
     trusted: bytes = field(repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     is_rotated: bool = False
 
     @property
@@ -134,7 +138,7 @@ class PreparedAgent:
         return self._container(text) if self.host.agent == "docker" else self._service(text)
 
     def _service(self, text: bytes) -> list[PushedFile]:
-        environment = telegraf.environment_file(self.variables, self.password).encode()
+        environment = telegraf.environment_file(self.variables, self.password, self.secrets).encode()
         return [
             *([PushedFile(self.authority, self.trusted)] if self.trusted else []),
             PushedFile(self.paths.environment, environment, "0640", "root:telegraf"),
@@ -153,20 +157,33 @@ class PreparedAgent:
         path = f"agents/{name}/telegraf.conf"
         bundle[path] = text
         bundle[compose.AGENT_ENVIRONMENT] = compose.agent_environment(self.variables).encode()
-        digest = compose.sidecar_configuration(bundle, name, self._fingerprint())
-        bundle[".env"] = dotenv.with_variable(bundle[".env"].decode(), "TELEGRAF_CONFIGURATION", digest).encode()
-        changed = {one: bundle[one] for one in (path, compose.AGENT_ENVIRONMENT, ".env")}
+        given = render_bundle.container_secrets(
+            self.host, PurePosixPath(stack.root, ".aresmon/secrets"), self.site.package_files
+        )
+        bundle |= given
+        digest = compose.sidecar_configuration(bundle, name, self._fingerprints())
+        env = dotenv.with_variable(bundle[".env"].decode(), "TELEGRAF_CONFIGURATION", digest)
+        bundle[".env"] = dotenv.with_variable(env, "COMPOSE_FILE", self._compose_files(env)).encode()
+        changed = {one: bundle[one] for one in (path, compose.AGENT_ENVIRONMENT, *given, ".env")}
         changed[site_bundle.MANIFEST] = site_bundle.update_manifest(bundle[site_bundle.MANIFEST], changed)
         files = [
             PushedFile(f"{self.paths.folder}/{one}", content, owner=stack.owner) for one, content in changed.items()
         ]
         return [*self._sidecar_secret(), *files]
 
-    def _fingerprint(self) -> str:
-        """A keyed fingerprint of the password, as the bundle has it."""
+    def _compose_files(self, env: str) -> str:
+        """The Compose files of the stack: with the one for the secrets of this agent's collectors, or without it."""
+        names = [one for one in dotenv.variables(env)["COMPOSE_FILE"].split(":") if one != compose.AGENT_SECRETS]
+        if self.host.secrets:
+            names.insert(names.index(compose.AGENT_ENVIRONMENT) + 1, compose.AGENT_SECRETS)
+        return ":".join(names)
+
+    def _fingerprints(self) -> list[str]:
+        """Keyed fingerprints of the password and of the collectors' secrets, as the bundle has them."""
         name = secrets.agent_secret(self.host.name)
         known = {secrets.SITE_KEY: self.site.stack.secret(secrets.SITE_KEY), name: self.password}
-        return secrets.fingerprint(known.__getitem__, name)
+        known |= {external_secrets.collector_secret(one.name): self.secrets[one.variable] for one in self.host.secrets}
+        return [secrets.fingerprint(known.__getitem__, one) for one in known if one != secrets.SITE_KEY]
 
     def _sidecar_secret(self) -> list[PushedFile]:
         """The secret of the server's own agent, which its container has mounted, where it is replaced."""
@@ -180,9 +197,15 @@ class PreparedAgent:
         environment = compose.agent_environment(self.variables).encode()
         names = compose.agent_files(self.host)
         path = f"agents/{self.host.name}/telegraf.conf"
-        parts = (text, environment, self.password.encode(), self.trusted)
+        parts = (
+            text,
+            environment,
+            self.password.encode(),
+            self.trusted,
+            *(one.encode() for one in self.secrets.values()),
+        )
         project = compose.agent_project(
-            names,
+            [*names, *([compose.AGENT_SECRETS] if self.secrets else [])],
             project=self.paths.project,
             image=self.site.image,
             memory=self.site.memory,
@@ -192,6 +215,12 @@ class PreparedAgent:
         made = {name: self.site.package_files[f"compose/{name}"] for name in names}
         made |= {".env": project.encode(), compose.AGENT_ENVIRONMENT: environment, path: text}
         made |= {f"agents/{self.host.name}/{config_names.AUTHORITY}": self.trusted} if self.trusted else {}
+        made |= render_bundle.container_secrets(self.host, PurePosixPath("secrets"), self.site.package_files)
         files = [PushedFile(f"{self.paths.folder}/{name}", content) for name, content in made.items()]
-        secret = PushedFile(f"{self.paths.folder}/secrets/agent", self.password.encode(), "0400", "1510:1510")
-        return [secret, *files]
+        kept = {"agent": self.password}
+        kept |= {external_secrets.collector_secret(one.name): self.secrets[one.variable] for one in self.host.secrets}
+        folder = f"{self.paths.folder}/secrets"
+        return [
+            *(PushedFile(f"{folder}/{name}", one.encode(), "0400", "1510:1510") for name, one in kept.items()),
+            *files,
+        ]

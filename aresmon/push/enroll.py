@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aresmon.config import edit_hosts, model
+from aresmon.config.collectors import CollectorUse
 from aresmon.config.layout import FILE
 from aresmon.config.model import AgentKind, Config
 from aresmon.engine import build
@@ -222,15 +223,20 @@ class HostSettings:
 
     agent: AgentKind
     ssh: str
-    collect: tuple[str, ...]
+    uses: tuple[CollectorUse, ...]
     env: Mapping[str, str]
+
+    @property
+    def collect(self) -> tuple[str, ...]:
+        """The names of its collectors."""
+        return tuple(use.name for use in self.uses)
 
     def entry(self, name: str) -> dict[str, Any]:
         """Return the entry as YAML values; what is the default for this name is left out."""
         entry: dict[str, Any] = {"agent": self.agent}
         if self.ssh != name:
             entry["ssh"] = self.ssh
-        entry["collect"] = list(self.collect)
+        entry["collect"] = [use.entry() for use in self.uses]
         return entry | ({"env": dict(self.env)} if self.env else {})
 
 
@@ -258,7 +264,7 @@ def choose_settings(
     environment = dict(env)
     if "haproxy" in wanted and found.haproxy:
         environment.setdefault("HAPROXY_STATS", found.haproxy)
-    return HostSettings(kind, ssh, wanted, environment)
+    return HostSettings(kind, ssh, tuple(map(CollectorUse, wanted)), environment)
 
 
 async def inspect(name: str, transport: Transport, image: str) -> FoundAgent:

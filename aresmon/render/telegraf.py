@@ -65,7 +65,7 @@ def configuration(
         parts.extend(
             [frame.agent, frame.output, *([frame.in_container, frame.health] if host.agent == "docker" else [])]
         )
-        parts.extend(catalogue[name].text for name in host.collect)
+        parts.extend(catalogue[use.name].configuration(dict(use.options)) for use in host.uses)
     if extra:
         parts.append(f"{_source(host)}\n{telegraf_text.without_bom(extra)}")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
@@ -150,7 +150,7 @@ def _completed(host: Host, own: str, catalogue: Catalogue, frame: TelegrafTempla
         if not any(_HEALTH in one.get("files", ()) for one in outputs.get("file", ())):
             yield frame.health
     if ALWAYS not in inputs:
-        yield catalogue[ALWAYS].text
+        yield catalogue[ALWAYS].configuration()
 
 
 def _kind(host: Host, tables: Mapping[str, object], kind: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
@@ -218,17 +218,22 @@ def variables(host: Host, config: Config, *, account: str = "", in_clear: bool =
     return named | ({"ARESMON_PASSWORD": f"@{{{STORE}:{SECRET}}}"} if host.agent == "docker" else {})
 
 
+def placeholders(host: Host) -> dict[str, str]:
+    """The variables that are secrets, with a word in their place: for whoever checks a configuration."""
+    return {"ARESMON_PASSWORD": "none", **{one.variable: "none" for one in host.secrets}}
+
+
 def environment(host: Host, config: Config, *, account: str = "") -> str:
-    """The same as a file, without the password of a systemd service."""
+    """The same as a file, without the password of a systemd service and without the secrets of its collectors."""
     text = environment_file(variables(host, config, account=account))
     if host.agent == "systemd":
         text += f"# ARESMON_PASSWORD is the content of .aresmon/secrets/agent-{host.name} on {config.server}.\n"
     return text
 
 
-def environment_file(variables: Mapping[str, str], password: str = "") -> str:
-    """Variables as a file, one `NAME=value` a line, as systemd and a shell read it."""
-    named = {**variables, **({"ARESMON_PASSWORD": password} if password else {})}
+def environment_file(variables: Mapping[str, str], password: str = "", secrets: Mapping[str, str] | None = None) -> str:
+    """Variables as a file, one `NAME=value` a line, as systemd and a shell read it; `secrets` are variables too."""
+    named = {**variables, **({"ARESMON_PASSWORD": password} if password else {}), **(secrets or {})}
     return "".join(f"{name}={_quoted(value)}\n" for name, value in sorted(named.items()))
 
 
@@ -250,6 +255,6 @@ def repository(config: Config, catalogue: Catalogue, shipped_files: Mapping[str,
     files = {path: shipped_files[name] for name, path in _TO.items()}
     for host in config.hosts:
         parts = [f"# What the agent of {host.name} reads. aresmon adds its name, its output and its mark.\n"]
-        parts.extend(catalogue[name].text for name in host.collect if name != ALWAYS)
+        parts.extend(catalogue[use.name].configuration(dict(use.options)) for use in host.uses if use.name != ALWAYS)
         files[f"{host.name}.conf"] = "\n".join(part.rstrip("\n") + "\n" for part in parts).encode()
     return files

@@ -1,4 +1,4 @@
-"""The secrets of `alerts`: addresses and tokens that somebody else gave, one file each, read by Grafana alone."""
+"""Secrets that somebody else gave, one file each: those of `alerts`, of collectors' options, and of `backup`."""
 
 from __future__ import annotations
 
@@ -103,17 +103,80 @@ def _wanted(forms: Iterable[Form]) -> str:
 
 
 def fingerprints(secrets: Path, names: Iterable[str]) -> dict[str, str]:
-    """A mark of each that changes with it and tells nothing of it, by `alerts/<name>`; of those that are there."""
+    """A mark of each that changes with it and tells nothing of it, by its name as `alerts/discord` or
+    `collectors/mysql`; of those that are there."""
     if not (secrets / site_secrets.SITE_KEY).exists():
         return {}
 
     def secret(name: str) -> str:
-        if name.startswith(f"{ALERTS}/"):
-            return read_alert_secret(secrets, name.removeprefix(f"{ALERTS}/"))
-        return site_secrets.read(secrets, name)
+        folder, _, rest = name.rpartition("/")
+        known = {ALERTS: read_alert_secret, COLLECTORS: read_collector_secret}
+        return known[folder](secrets, rest) if folder else site_secrets.read(secrets, name)
 
-    here = [f"{ALERTS}/{name}" for name in names if (secrets / ALERTS / name).is_file()]
-    return {name: site_secrets.fingerprint(secret, name) for name in here}
+    return {name: site_secrets.fingerprint(secret, name) for name in names if (secrets / name).is_file()}
+
+
+COLLECTORS = "collectors"
+_LONGEST_VARIABLE = 2048
+# What an environment file carries to systemd and to a shell alike.
+_IN_VARIABLE = re.compile(rf"[^\x00-\x1f\x7f'\"\\$]{{1,{_LONGEST_VARIABLE}}}")
+_IN_VARIABLE_FORM = "one line without quotes, backslashes and dollars"
+
+
+def collector_secret(name: str) -> str:
+    """The name of a collector's secret among those of the site."""
+    return f"{COLLECTORS}/{name}"
+
+
+def write_collector_secret(secrets: Path, name: str, value: str, *, owner: int) -> Path:
+    """Keep a secret of a collector's option under this name, for the user of the server's own agent; where it is now.
+
+    Raises AresmonError for a name or a value that cannot be used; the value is not in it.
+    """
+    if not _NAME.fullmatch(name):
+        raise AresmonError(f"{name!r} is not a valid name for a secret", hint="lower-case letters, digits and hyphens")
+    value = value.rstrip("\r\n")
+    if not _IN_VARIABLE.fullmatch(value):
+        what = (
+            "is empty" if not value else f"must be {_IN_VARIABLE_FORM}, of {_LONGEST_VARIABLE} characters at the most"
+        )
+        raise AresmonError(f"{name}: the value {what}", hint="nothing was changed")
+    path = secrets / COLLECTORS / name
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.getuid() == 0:
+            os.chown(path.parent, owner, owner)
+    except OSError as error:
+        raise files.cannot_write(path.parent, error) from error
+    files.write(path, value.encode(), mode=0o600, owner=owner)
+    return path
+
+
+def read_collector_secret(secrets: Path, name: str) -> str:
+    """One of them. Raises AresmonError where it is missing or cannot be used."""
+    path = secrets / COLLECTORS / name
+    hint = f"`aresmon collectors secret {name}` sets it"
+    try:
+        value = path.read_text(encoding="utf-8").rstrip("\n")
+    except FileNotFoundError:
+        raise AresmonError(f"the secret {name}, which a collector needs, is not set", hint=hint) from None
+    except (OSError, UnicodeDecodeError):
+        raise AresmonError(f"{path} cannot be read", hint=hint) from None
+    if not _IN_VARIABLE.fullmatch(value):
+        raise AresmonError(f"{path} must be {_IN_VARIABLE_FORM}", hint=hint)
+    return value
+
+
+def check_collector_secrets(secrets: Path, names: Iterable[str]) -> None:
+    """Raise SiteError naming all those that are missing or cannot be used."""
+    wrong = []
+    for name in names:
+        try:
+            read_collector_secret(secrets, name)
+        except AresmonError as error:
+            wrong.append(error.message)
+    if wrong:
+        raise SiteError(wrong, hint="`aresmon collectors secret NAME` sets each of them; nothing was changed")
 
 
 BACKUP = "backup"

@@ -80,10 +80,23 @@ def list_secrets(config: Config) -> list[SiteSecret]:
             for name in config.alerts.secrets
         ),
         *(
+            _external(external_secrets.COLLECTORS, name, f"the agents of {', '.join(hosts)}", "collectors")
+            for name, hosts in _collector_secrets(config).items()
+        ),
+        *(
             _external(external_secrets.BACKUP, name, "aresmon, to store backups", "backup")
             for name in config.backup.secrets
         ),
     ]
+
+
+def _collector_secrets(config: Config) -> dict[str, list[str]]:
+    """The secrets of collectors' options, by name: the hosts that use each."""
+    found: dict[str, list[str]] = {}
+    for host in config.hosts:
+        for secret in host.secrets:
+            found.setdefault(secret.name, []).append(host.name)
+    return found
 
 
 def _external(folder: str, name: str, whom: str, command: str) -> SiteSecret:

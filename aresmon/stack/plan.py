@@ -65,7 +65,7 @@ def render_site(project: Project, engine: Engine, references: Mapping[str, str])
         docker_socket=engine.socket,
         docker_group=engine.socket_group,
         fingerprints=secrets.fingerprints(project.site.secrets, secrets.owners(project.config, service_user_ids()))
-        | external_secrets.fingerprints(project.site.secrets, project.config.alerts.secrets),
+        | external_secrets.fingerprints(project.site.secrets, _external_secrets(project.config)),
         has_compose_override=(project.site.overrides / "compose.yml").exists(),
         certificate=certificates.change_hash(project.site.root, project.config.grafana.door.tls),
         provisioned=project.site.provisioned_uids(),
@@ -143,11 +143,20 @@ def _updated_by_up(
     return frozenset({config.sidecar.name}) if "ARESMON_CA" in text else frozenset()
 
 
+def _external_secrets(config: Config) -> list[str]:
+    """The secrets that services of the stack read, and that others gave."""
+    collectors = config.sidecar.secrets if config.sidecar else ()
+    return [
+        *(f"{external_secrets.ALERTS}/{name}" for name in config.alerts.secrets),
+        *(external_secrets.collector_secret(one.name) for one in collectors),
+    ]
+
+
 def plugins(project: Project) -> list[str]:
     """The Telegraf plug-ins of the server's own agent."""
     if project.config.sidecar is None:
         return []
-    fragments = [project.catalogue[name].text for name in project.config.sidecar.collect]
+    fragments = [project.catalogue[name].template for name in project.config.sidecar.collect]
     fragments.append(project.site.host_fragments().text(project.config.sidecar.name) or "")
     return sorted({plugin for fragment in fragments for plugin in plugins_of(fragment)})
 
@@ -157,6 +166,10 @@ def check_preconditions(project: Project, engine: Engine) -> None:
     running = engine.containers(project.config.site)
     check_name(project, running)
     external_secrets.check(project.site.secrets, project.config.alerts.secrets)
+    if project.config.sidecar is not None:
+        external_secrets.check_collector_secrets(
+            project.site.secrets, (one.name for one in project.config.sidecar.secrets)
+        )
     certificates.find_warnings(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
     certificates.find_warnings(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
     for service, folder in project.data_folders().items():

@@ -24,6 +24,7 @@ from aresmon.config.names import AUTHORITY
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import bundle as site_bundle
+from aresmon.site import external_secrets
 from aresmon.site import secrets as site_secrets
 from aresmon.ssh.transport import LostError, Transport, UnreachableHostError
 from aresmon.stack.access import Stack
@@ -96,10 +97,10 @@ class RemoteStack(Stack):
         try:
             return self.secrets[name]
         except KeyError:
-            raise AresmonError(
-                f"the server has no secret {name}",
-                hint="`aresmon up` there creates it; or `aresmon hosts add` from here",
-            ) from None
+            hint = "`aresmon up` there creates it; or `aresmon hosts add` from here"
+            if name.startswith(f"{external_secrets.COLLECTORS}/"):
+                hint = f"on the server: `aresmon {name.replace('/', ' secret ')}`"
+            raise AresmonError(f"the server has no secret {name}", hint=hint) from None
 
     async def write_secret(self, name: str, value: str) -> None:
         await Stack.write_secret(self, name, value)
@@ -129,6 +130,7 @@ def _wanted(config: Config) -> list[str]:
     """The files that a push may need."""
     agents = [site_secrets.agent_secret(host.name) for host in config.hosts]
     names = [site_secrets.INFLUXDB_ADMIN, site_secrets.SITE_KEY, *agents, *map(site_secrets.next_name, agents)]
+    names += [external_secrets.collector_secret(one.name) for host in config.hosts for one in host.secrets]
     files = [".env", site_bundle.MANIFEST, "agent-environment.yml"]
     files += [f"agents/{config.server}/{name}" for name in ("telegraf.conf", AUTHORITY)]
     return [*(f"{_SECRETS}{name}" for name in names), *(f"{_BUNDLE}{name}" for name in files)]

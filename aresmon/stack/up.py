@@ -215,7 +215,7 @@ def _check_agent(intent: DesiredState, engine: Engine, progress: Progress) -> No
                 intent.images.references["telegraf"],
                 sidecar.name,
                 intent.files[f"agents/{sidecar.name}/telegraf.conf"],
-                telegraf.variables(sidecar, intent.config),
+                telegraf.placeholders(sidecar) | telegraf.variables(sidecar, intent.config),
                 project=intent.config.site,
             )
 

@@ -20,7 +20,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from aresmon.cli.main import app
+from aresmon.cli.tables import collector_notes
 from aresmon.config import collectors, view_files
+from aresmon.config.collector_options import Option
 from aresmon.config.package_data import site_schema
 from aresmon.config.views import Alert
 from aresmon.doctor.findings import kinds
@@ -53,11 +55,16 @@ def pages() -> dict[str, str]:
     """Every generated file, by its name in this folder."""
     return {
         "aresmon-yml.md": _GENERATED + settings_page(),
-        "aresmon.schema.json": json.dumps(site_schema(), indent=2, ensure_ascii=False) + "\n",
+        "aresmon.schema.json": json.dumps(collectors.editor_schema(collectors.load()), indent=2, ensure_ascii=False)
+        + "\n",
         "collectors.md": _GENERATED + collectors_page(),
         "commands.md": _GENERATED + commands_page(),
         "findings.md": _GENERATED + findings_page(),
     }
+
+
+def _schema() -> str:
+    return json.dumps(collectors.editor_schema(collectors.load()), indent=2, ensure_ascii=False) + "\n"
 
 
 def stale(folder: Path = FOLDER) -> list[str]:
@@ -223,9 +230,11 @@ def collectors_page() -> str:
     for name, collector in sorted(collectors.load().items()):
         parts.append(f"## `{name}`\n")
         parts.append(f"{collector.title}\n")
-        if collector.required:
-            needs = (f"- `{variable.name}`: {variable.hint}" for variable in collector.required)
-            parts.append("Required in the host's `env`:\n\n" + "\n".join(needs) + "\n")
+        for note in collector_notes(collector):
+            parts.append(f"{note}\n")
+        if collector.options:
+            rows = map(_option, collector.options.values())
+            parts.append(_table("Option", "Description", "Format", "Default", "Example", rows=rows))
         parts.append(_table("Input", "Fields kept", rows=_inputs(collector.text)))
         if name in views:
             parts.append(
@@ -233,6 +242,12 @@ def collectors_page() -> str:
             )
             parts.append(_table("Alert", "Fires", "Next", rows=map(_alert, views[name].alerts)))
     return "\n".join(parts)
+
+
+def _option(one: Option) -> tuple[str, ...]:
+    plain = list(one.default) if isinstance(one.default, tuple) else one.default
+    default = "required" if one.is_required else "" if plain is None else _code(plain)
+    return f"`{one.name}`", one.description, one.wanted, default, "" if one.example is None else _code(one.example)
 
 
 def _alert(alert: Alert) -> tuple[str, str, str]:

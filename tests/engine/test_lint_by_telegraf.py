@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from aresmon.agents import deprecations, lint
 from aresmon.config import collectors, package_data, telegraf_text, telegraf_toml
+from aresmon.config.collectors import CollectorUse
 from aresmon.config.model import load
 from aresmon.config.telegraf_text import MissingVariableError
 from aresmon.config.telegraf_toml import TelegrafTomlError
@@ -307,7 +308,7 @@ def test_a_telegraf_that_is_built_here_migrates_old_settings(agent: Telegraf) ->
 
 def test_telegraf_calls_nothing_deprecated_that_aresmon_generates(agent: Telegraf) -> None:
     """Each version of Telegraf removes what an earlier one called deprecated, and hosts run several versions."""
-    host = dataclasses.replace(LEWI, collect=("system", "disk", "diskio", "net", "docker"))
+    host = dataclasses.replace(LEWI, uses=tuple(map(CollectorUse, ("system", "disk", "diskio", "net", "docker"))))
     environment = lint.environment(host, FLEET) | {"ARESMON_URL": agent.url, "ARESMON_CA": "", "PATH": "/usr/bin:/bin"}
     text = telegraf.with_config_id(telegraf.configuration(host, SHIPPED, FRAME), MARK, FRAME)
 

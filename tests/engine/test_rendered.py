@@ -9,6 +9,7 @@ import pytest
 
 from aresmon.agents import check
 from aresmon.config import collectors, package_data
+from aresmon.config.collectors import CollectorUse
 from aresmon.config.model import Host, load
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import pins
@@ -51,10 +52,15 @@ def test_telegraf_takes_each_agent_of_the_example(engine: Engine, bundle: Path, 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> None:
     frame = telegraf.TelegrafTemplates.of(package_data.package_files())
-    host = Host("box", "systemd", "box", (name,), ())
+    options = SHIPPED[name].options
+    examples = {one.name: options[one.name].value(one.example) for one in options.values() if one.example is not None}
+    use = CollectorUse(name, tuple(sorted(examples.items())))
+    host = Host("box", "systemd", "box", (use,), ())
     configuration = telegraf.with_config_id(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
 
-    check.check(engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE, project=PROJECT)
+    check.check(
+        engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE | telegraf.placeholders(host), project=PROJECT
+    )
 
 
 @pytest.mark.parametrize(

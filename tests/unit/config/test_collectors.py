@@ -27,7 +27,7 @@ def refused(folder: Path) -> tuple[str, ...]:
 
 
 def test_the_shipped_collectors_are_those_of_the_page() -> None:
-    assert list(SHIPPED) == ["disk", "diskio", "docker", "haproxy", "internal", "net", "system"]
+    assert list(SHIPPED) == ["disk", "diskio", "docker", "haproxy", "http", "internal", "net", "system"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -103,10 +103,14 @@ LONG = ".".join(["a" * 63] * 4)
             "hosts:\n  lewi:\n    collect:\n      - disk\n      - sytem\n",
             "aresmon.yml:5 hosts.lewi.collect: unknown collector 'sytem' (did you mean 'system'?)",
         ),
-        ("hosts: {a: {collect: [disk, disk]}}\n", "aresmon.yml:1 hosts.a.collect: has the same one twice"),
+        (
+            "hosts: {a: {collect: [disk, disk]}}\n",
+            "aresmon.yml:1 hosts.a.collect[1]: 'disk' is there twice; remove one",
+        ),
         (
             "hosts: {a: {collect: [1]}}\n",
-            "aresmon.yml:1 hosts.a.collect[0]: must be a text, not the number 1 (put it in quotes if a text is meant)",
+            "aresmon.yml:1 hosts.a.collect[0]: must be a collector's name, or a name with its options, as "
+            "`- http: {urls: [https://wiki.example.org/]}`",
         ),
         (
             "hosts:\n  a: {collect: [haproxy]}\n",
@@ -169,7 +173,7 @@ def test_one_wrong_thing_is_told_in_one_line(text: str, message: str) -> None:
 def test_unknown_words_that_resemble_nothing_are_answered_with_the_known_ones() -> None:
     collector, setting = errors("hosts: {a: {collect: [weather]}}\n"), errors("xyz: 1\nhosts: {a: {}}\n")
 
-    assert collector[0].endswith("known: disk, diskio, docker, haproxy, internal, net, system")
+    assert collector[0].endswith("unknown collector 'weather'; `aresmon collectors` lists those that there are")
     assert setting[0].startswith("aresmon.yml:1 xyz: unknown setting; known: site, server, storage")
 
 

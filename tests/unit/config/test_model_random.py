@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aresmon.system.errors import SiteError
+from tests.harness.catalogue import entry
 from tests.unit.conftest import ARES, SHIPPED, load
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]{1,5})?", fullmatch=True)
-COLLECTORS = st.lists(st.sampled_from(sorted(set(SHIPPED) - {"haproxy"})), unique=True)
+ANYWHERE = sorted(name for name, one in SHIPPED.items() if not one.required and not one.agent)
+COLLECTORS = st.lists(st.sampled_from(ANYWHERE), unique=True).map(lambda names: [entry(name) for name in names])
 PORTS = st.integers(1, 65535)
 
 
@@ -64,7 +66,8 @@ def test_any_valid_site_is_read_as_it_was_written(site: dict[str, Any]) -> None:
     for host in config.hosts:
         settings_ = site["hosts"][host.name] or {}
         assert dict(host.env) == settings_.get("env", {})
-        assert set(host.collect) == {*settings_.get("collect", ["system", "disk", "diskio", "net"]), "internal"}
+        named = settings_.get("collect", ["system", "disk", "diskio", "net"])
+        assert sorted(map(str, (use.entry() for use in host.uses))) == sorted({*map(str, named), "internal"})
 
 
 @given(st.text() | st.text("ab:-&*!<>?|{}[]\"'#% \n\t0.").map(lambda text: f"hosts: {text}"))

@@ -15,6 +15,7 @@ from aresmon.config import view_files
 from aresmon.config.units import parse_span
 from aresmon.config.views import Condition, Levels, View, min_step
 from aresmon.system.errors import SiteError
+from tests.harness import catalogue
 from tests.unit.conftest import REPOSITORY, SHIPPED, VIEWS
 from tests.unit.odd_views import FILES, TREES, mutate
 
@@ -518,7 +519,7 @@ NO_INPUT = {"aresmon_config"}  # the mark of a configuration, which every agent 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_view_knows_the_fields_that_its_collector_lets_through_and_no_others(name: str) -> None:
-    view, inputs = VIEWS[name], tomllib.loads(plain(SHIPPED[name].text))["inputs"]
+    view, inputs = VIEWS[name], tomllib.loads(plain(catalogue.configuration(name)))["inputs"]
 
     seen: set[str] = set()
     for plugin, table in ((plugin, one) for plugin, several in inputs.items() for one in several):
@@ -540,7 +541,7 @@ IRREGULAR = {"internal_agent": 60, "internal_gather": 60, "internal_write": 60}
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_is_counted_less_often_than_it_could_be_shown_has_a_shortest_step(name: str) -> None:
     """Else its rate falls to zero in some steps, and doubles in others."""
-    view, inputs = VIEWS[name], tomllib.loads(plain(SHIPPED[name].text))["inputs"]
+    view, inputs = VIEWS[name], tomllib.loads(plain(catalogue.configuration(name)))["inputs"]
 
     for plugin, table in ((plugin, one) for plugin, several in inputs.items() for one in several):
         for written in WRITES.get(plugin, (plugin,)):

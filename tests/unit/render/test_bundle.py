@@ -205,7 +205,7 @@ def test_every_variable_that_the_compose_files_ask_for_is_given(ares: Config) ->
 
 
 def test_a_sites_own_collector_is_rendered_as_it_stands(ares: Config) -> None:
-    own = collectors.Collector("disk", "Ours.", "# Ours.\n[[inputs.exec]]\n", ("exec",), (), ARES)
+    own = collectors.Collector("disk", "# Ours.\n[[inputs.exec]]\n", ARES)
 
     made = render(ares, {**SHIPPED, "disk": own}, VIEWS, place(), shipped_files=FILES)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aresmon.config.collectors import CollectorUse
 from aresmon.config.model import Config
 from aresmon.config.package_data import package_files
 from aresmon.render.bundle import render
@@ -76,7 +77,7 @@ def test_another_secret_changes_the_hash_of_the_service_that_reads_it(
 
 def test_another_hosts_collectors_change_no_hash_of_the_servers_services(ares: Config) -> None:
     lewi = ares.host("lewi")
-    less = replace(lewi, collect=("system", "internal"))
+    less = replace(lewi, uses=(CollectorUse("system"), CollectorUse("internal")))
     fewer = replace(ares, hosts=tuple(less if host is lewi else host for host in ares.hosts))
 
     assert changed(ares, hashes(fewer)) == set()

@@ -89,9 +89,9 @@ def test_an_address_that_grafana_could_not_read_is_refused_when_it_comes_and_aga
 def test_a_mark_changes_with_the_secret_and_tells_nothing_of_it(tmp_path: Path) -> None:
     secrets.ensure(tmp_path, {secrets.SITE_KEY: ME})
     external_secrets.write_alert_secret(tmp_path, "ops", VALUE, owner=ME)
-    first = external_secrets.fingerprints(tmp_path, ["ops", "missing"])
+    first = external_secrets.fingerprints(tmp_path, ["alerts/ops", "alerts/missing"])
     external_secrets.write_alert_secret(tmp_path, "ops", VALUE + "2", owner=ME)
-    second = external_secrets.fingerprints(tmp_path, ["ops"])
+    second = external_secrets.fingerprints(tmp_path, ["alerts/ops"])
 
     assert set(first) == set(second) == {"alerts/ops"}
     assert first != second

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from aresmon.render.grafana.dashboards import PATH, dashboards
+from tests.harness.catalogue import ENV, entries
 from tests.unit import dashboard_lint as lint
 from tests.unit.conftest import ARES, SHIPPED, VIEWS, load
 from tests.unit.dashboard_rules import Json, Rule, every, has_a_legend_that_fits, has_a_unit, says_what_to_do
@@ -19,7 +20,7 @@ from tests.unit.dashboard_rules import Json, Rule, every, has_a_legend_that_fits
 
 def fleet_of(number: int) -> str:
     """A site of so many hosts, each with every collector."""
-    host = {"agent": "systemd", "collect": sorted(SHIPPED), "env": {"HAPROXY_STATS": "/run/haproxy.sock"}}
+    host = {"agent": "systemd", "collect": entries(SHIPPED), "env": ENV}
     return yaml.safe_dump({"hosts": {f"host-{index:03}": host for index in range(number)}})
 
 

@@ -24,6 +24,7 @@ from aresmon.render.grafana.panels import thresholds
 from aresmon.render.grafana.queries import statement
 from aresmon.system.errors import SiteError
 from tests.grafana import schema
+from tests.harness.catalogue import ENV, entries
 from tests.unit.conftest import ARES, SHIPPED, VIEWS, errors, load
 from tests.unit.dashboard_rules import (
     RULES,
@@ -66,8 +67,7 @@ HOSTS = st.dictionaries(NAMES, st.sets(st.sampled_from(sorted(SHIPPED)), min_siz
 
 
 def fleet_of(hosts: Mapping[str, set[str]]) -> dict[str, bytes]:
-    env = {"HAPROXY_STATS": "/run/haproxy.sock"}
-    data = {name: {"agent": "systemd", "collect": sorted(several), "env": env} for name, several in hosts.items()}
+    data = {name: {"agent": "systemd", "collect": entries(several), "env": ENV} for name, several in hosts.items()}
     return dashboards(load(yaml.safe_dump({"hosts": data})), VIEWS)
 
 
@@ -277,13 +277,14 @@ def test_the_queries_that_the_builder_cannot_open_are_these_and_no_more() -> Non
 
 def test_what_the_shipped_panels_ask_is_counted() -> None:
     """README.md and docs/collectors.md tell this number: of each panel once, with the overview."""
-    shown = {one["id"]: one for built in BUILT.values() for one in every(built) if built["uid"] != config_names.FLEET}
+    files = {path: json.loads(text) for path, text in fleet_of({"lewi": set(SHIPPED)}).items()}
+    shown = {one["id"]: one for built in files.values() for one in every(built) if built["uid"] != config_names.FLEET}
 
     several = [panel for view in VIEWS.values() for panel in view.panels]
     gathered = [panel for panel in several if grafana_panels.is_gathered(panel)]
     # In the place of those that are gathered: bars, numbers, and what fires.
     assert len(shown) == len(several) - len(gathered) + 3
-    assert kinds([*shown.values(), *every(BUILT[FLEET])])["raw"] == 16
+    assert kinds([*shown.values(), *every(files[FLEET])])["raw"] == 16
 
 
 # Corners ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import yaml
 from aresmon.render.grafana.dashboards import PATH, dashboards
 from aresmon.render.grafana.fleet_table import MOST_WITH_GAUGES, MOST_WITH_TRENDS
 from tests.grafana import schema
+from tests.harness.catalogue import ENV, entries
 from tests.unit.conftest import SHIPPED, VIEWS, load
 from tests.unit.dashboard_lint import FIRST_SCREEN, LINT
 from tests.unit.dashboard_rules import RULES
@@ -21,8 +22,7 @@ WIDEST = 1400  # pixels
 
 def fleet(size: int) -> Any:
     hosts = {
-        f"host-{number:03}": {"agent": "systemd", "collect": sorted(SHIPPED), "env": {"HAPROXY_STATS": "/run/h.sock"}}
-        for number in range(size)
+        f"host-{number:03}": {"agent": "systemd", "collect": entries(SHIPPED), "env": ENV} for number in range(size)
     }
     return json.loads(dashboards(load(yaml.safe_dump({"hosts": hosts})), VIEWS)[f"{PATH}/fleet.json"])
 

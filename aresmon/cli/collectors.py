@@ -1,0 +1,120 @@
+"""`aresmon collectors`: what can be watched, what each collector needs, and the secrets of their options."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aresmon.cli import completion
+from aresmon.cli.common import command, group, group_command, the_console, the_project, the_site
+from aresmon.cli.options import Json
+from aresmon.system.errors import AresmonError
+
+if TYPE_CHECKING:
+    from aresmon.config.collectors import Collector
+    from aresmon.config.views import View
+
+
+app = group()
+
+_LONGEST = 4096  # characters of a secret on standard input, with room for a mistake to be reported
+
+
+@group_command(app, example="aresmon collectors show http")
+def list_collectors(ctx: typer.Context) -> None:
+    """List the available collectors, show one, set its secrets.
+
+    These are the shipped ones and those in overrides/collectors.
+    """
+    if ctx.invoked_subcommand is None:
+        from aresmon.config.collectors import load
+
+        the_console().collectors(load(the_site().overrides).values())
+
+
+@command(app, name="show", example="aresmon collectors show http")
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=completion.collector, help="The collector's name.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show a collector's options, fields, panels and alerts."""
+    from aresmon.config import collectors, view_files
+    from aresmon.system.json_schema import did_you_mean
+
+    site = the_site()
+    known = collectors.load(site.overrides)
+    if name not in known:
+        raise AresmonError(
+            f"there is no collector {name}{did_you_mean(name, known)}", hint="`aresmon collectors` lists them"
+        )
+    view = view_files.load(site.overrides).get(name)
+    console = the_console()
+    console.data(_described(known[name], view)) if as_json else console.collector(known[name], view)
+
+
+@command(app, name="secret", example="aresmon collectors secret mysql-lewi")
+def secret(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SECRET", autocompletion=completion.collector_secrets, help="The secret's name in aresmon.yml."
+        ),
+    ],
+) -> None:
+    """Set a secret of a collector's option: a password or a token.
+
+    Prompts for the value, or reads it from standard input. It is stored in .aresmon/secrets/collectors on the server
+    and never shown. A push brings it to the hosts whose collectors use it.
+    """
+    from aresmon.site import external_secrets, folder
+    from aresmon.stack import location
+    from aresmon.system.json_schema import did_you_mean
+
+    project = the_project()
+    location.require_local(project)
+    site, config = project.site, project.config
+    site.create_state_folder()
+    if sys.stdin.isatty():
+        value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
+    else:
+        value = sys.stdin.read(_LONGEST)
+    owner = folder.service_user_ids()["telegraf"]
+    path = external_secrets.write_collector_secret(site.secrets, name, value, owner=owner)
+    hosts = [host.name for host in config.hosts if name in {one.name for one in host.secrets}]
+    console = the_console()
+    if hosts:
+        console.say(f"{path} is written; `aresmon push-config {' '.join(hosts)}` brings it there.")
+        return
+    uses = sorted({one.name for host in config.hosts for one in host.secrets})
+    meant = did_you_mean(name, uses) or (f"; it asks for {', '.join(uses)}" if uses else "")
+    console.say(f"{path} is written.")
+    console.warn(
+        f"nothing in aresmon.yml asks for a secret named {name}{meant}",
+        hint=f"{{secret: {name}}} as an option of a collector",
+    )
+
+
+def _described(collector: Collector, view: View | None) -> dict[str, Any]:
+    """A collector as JSON."""
+    measurements = view.measurements if view else {}
+    return {
+        "name": collector.name,
+        "title": collector.title,
+        "shipped": collector.is_shipped,
+        "needs": collector.needs,
+        "agent": collector.agent,
+        "telegraf": ".".join(map(str, collector.telegraf)),
+        "inputs": list(collector.inputs),
+        "variables": {one.name: one.hint for one in collector.required},
+        "options": {
+            name: {"required": one.is_required, "secret": one.is_secret} | one.schema()
+            for name, one in collector.options.items()
+        },
+        "fields": {name: list(one.fields) for name, one in measurements.items()},
+        "panels": [panel.title for panel in view.panels] if view else [],
+        "alerts": {alert.id: alert.title for alert in view.alerts} if view else {},
+    }

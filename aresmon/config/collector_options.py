@@ -1,0 +1,285 @@
+"""The options of a collector: what its file declares, and the values that aresmon.yml gives.
+
+A collector's file declares each option in a table, `[options.urls]`, with its type and description. From these tables
+come the checks of aresmon.yml, its JSON Schema, the reference, the completion and `aresmon collectors show`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from aresmon.system.json_schema import did_you_mean
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h))+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_URL_FORM = "an address with a scheme, as https://host/path"
+
+_FORMS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "duration": "a time, as 30s, 5m or 1h",
+    "url": _URL_FORM,
+}
+_SEVERAL = {
+    "string": "a list of texts",
+    "integer": "a list of whole numbers",
+    "number": "a list of numbers",
+    "duration": "a list of times",
+    "url": f"a list of addresses, each {_URL_FORM}",
+}
+_JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean"}
+_SETTINGS = frozenset(
+    ("type", "list", "description", "example", "default", "required", "secret", "choices", "pattern", "form")
+) | {"minimum", "maximum", "schemes", "excludes", "needs"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SecretName:
+    """The value of an option that is a secret: the name under which the site keeps it."""
+
+    name: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable in which an agent finds it."""
+        return f"ARESMON_SECRET_{self.name.upper().replace('-', '_')}"
+
+
+OptionValue = str | int | float | bool | SecretName | tuple[str | int | float, ...]
+
+
+class OptionError(ValueError):
+    """A declaration of an option that is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `type` is that of its value, or of each value where it `is_list`; `form` names a `pattern` in words;
+    `excludes` and `needs` are other options that may not, and must, be given with it."""
+
+    name: str
+    type: str
+    description: str
+    is_list: bool = False
+    is_required: bool = False
+    is_secret: bool = False
+    default: OptionValue | None = None
+    example: Any = None
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    form: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    schemes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> str:
+        """What its value must be, in words."""
+        if self.is_secret:
+            return "{secret: NAME}"
+        if self.choices:
+            return f"{'a list of these: ' if self.is_list else ''}{', '.join(self.choices)}"
+        if self.form:
+            return f"a list, each {self.form}" if self.is_list else self.form
+        if self.schemes and self.type == "url":
+            schemes = " or ".join(f"{one}://…" for one in self.schemes)
+            return f"a list of {schemes}" if self.is_list else schemes
+        words = (_SEVERAL if self.is_list else _FORMS)[self.type]
+        if self.minimum is not None and self.maximum is not None:
+            return f"{words} from {self.minimum:g} to {self.maximum:g}"
+        return words if self.minimum is None else f"{words} from {self.minimum:g} on"
+
+    def find_fault(self, value: Any) -> str:
+        """Why this cannot be its value, as `must be a whole number, not 'x'`; empty if it can. No secret is in it."""
+        if self.is_secret:
+            if _is_secret_name(value):
+                return ""
+            return "must be {secret: NAME}; the secret itself goes in with `aresmon collectors secret NAME`"
+        if self.is_list:
+            if not isinstance(value, list):
+                return f"must be {self.wanted}, not {_shown(value)}"
+            if not value:
+                return "is an empty list; leave it out, or name something"
+            if len(set(map(repr, value))) < len(value):
+                return "names something twice"
+        for one in value if self.is_list else [value]:
+            if not self._is_good(one):
+                return f"must be {self.wanted}, not {_shown(one)}"
+        return ""
+
+    def value(self, given: Any) -> OptionValue:
+        """A value that has no fault, as it is kept."""
+        if self.is_secret:
+            return SecretName(given["secret"])
+        return tuple(given) if isinstance(given, list) else given
+
+    def _is_good(self, value: Any) -> bool:
+        if self.type == "boolean":
+            return isinstance(value, bool)
+        if self.type in ("integer", "number"):
+            kinds = (int,) if self.type == "integer" else (int, float)
+            is_number = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+            least, most = (
+                (-(2**63) if self.minimum is None else self.minimum),
+                (2**63 - 1 if self.maximum is None else self.maximum),
+            )
+            return is_number and least <= value <= most
+        if not isinstance(value, str) or not value.strip() or _CONTROL.search(value):
+            return False
+        if self.type == "duration" and (not _DURATION.fullmatch(value) or not re.search("[1-9]", value)):
+            return False
+        if self.type == "url" and not _is_url(value, self.schemes):
+            return False
+        return not (self.choices and value not in self.choices) and not (
+            self.pattern and not re.fullmatch(self.pattern, value)
+        )
+
+    def schema(self) -> dict[str, Any]:
+        """Its JSON Schema, for editors."""
+        described = {"description": self.description}
+        examples = {} if self.example is None else {"examples": [self.example]}
+        if self.is_secret:
+            name = {"type": "string", "pattern": f"^{SECRET_NAME.pattern}$"}
+            whole = {
+                "type": "object",
+                "properties": {"secret": name},
+                "required": ["secret"],
+                "additionalProperties": False,
+            }
+            return described | whole | examples
+        one: dict[str, Any] = {"type": _JSON_TYPES.get(self.type, "string")}
+        one |= {"enum": list(self.choices)} if self.choices else {}
+        one |= {"pattern": f"^(?:{self.pattern})$"} if self.pattern else {}
+        one |= {"pattern": f"^{_DURATION.pattern}$"} if self.type == "duration" else {}
+        one |= {
+            key: bound for key, bound in (("minimum", self.minimum), ("maximum", self.maximum)) if bound is not None
+        }
+        whole = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True} if self.is_list else one
+        default = (
+            {}
+            if self.default is None
+            else {"default": list(self.default) if isinstance(self.default, tuple) else self.default}
+        )
+        return described | whole | default | examples
+
+
+def declared(tables: Mapping[str, Any]) -> dict[str, Option]:
+    """The options that the tables `[options.NAME]` of a collector's file declare, by name.
+
+    Raises OptionError for a declaration that is wrong.
+    """
+    found = tables.get("options", {})
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise OptionError("options are tables, as [options.urls]")
+    options = {name: _option(name, settings) for name, settings in found.items()}
+    for option in options.values():
+        for other in (*option.excludes, *option.needs):
+            if other not in options:
+                raise OptionError(f"[options.{option.name}] names the option {other!r}, which is not declared")
+    return options
+
+
+def find_problems(options: Mapping[str, Option], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the options given to a collector: the option ("" for the collector itself), and what."""
+    for name, value in given.items():
+        option = options.get(name)
+        if option is None:
+            known = f"; known: {', '.join(options)}" if options else "; this collector has none"
+            yield "", f"unknown option {str(name)!r}{did_you_mean(str(name), options) or known}"
+            continue
+        if fault := option.find_fault(value):
+            yield name, fault
+        for other in option.excludes:
+            if other in given:
+                yield name, f"cannot be combined with {other}"
+        for other in option.needs:
+            if other not in given:
+                yield name, f"needs {other} beside it: {options[other].description}"
+    is_misspelt = any(name not in options for name in given)
+    for option in options.values():
+        if option.is_required and option.name not in given and not is_misspelt:
+            yield "", f"needs the option {option.name}: {option.description} It is {option.wanted}"
+
+
+def _option(name: str, settings: Mapping[str, Any]) -> Option:
+    where = f"[options.{name}]"
+    if not _NAME.fullmatch(name):
+        raise OptionError(f"{where}: a name is lower-case letters, digits and underscores")
+    if unknown := sorted(set(settings) - _SETTINGS):
+        raise OptionError(f"{where}: unknown setting {unknown[0]!r}{did_you_mean(unknown[0], _SETTINGS)}")
+    kind = settings.get("type", "string")
+    if kind not in _FORMS or (settings.get("list") and kind not in _SEVERAL):
+        raise OptionError(f"{where}: type must be one of {', '.join(_FORMS)}, not {kind!r}")
+    if not str(settings.get("description", "")).strip():
+        raise OptionError(f"{where}: has no description")
+    option = Option(
+        name,
+        kind,
+        settings["description"],
+        is_list=bool(settings.get("list")),
+        is_required=bool(settings.get("required")),
+        is_secret=bool(settings.get("secret")),
+        example=settings.get("example"),
+        choices=tuple(settings.get("choices", ())),
+        pattern=settings.get("pattern", ""),
+        form=settings.get("form", ""),
+        minimum=settings.get("minimum"),
+        maximum=settings.get("maximum"),
+        schemes=tuple(settings.get("schemes", ())),
+        excludes=tuple(settings.get("excludes", ())),
+        needs=tuple(settings.get("needs", ())),
+    )
+    if option.is_secret and (option.type != "string" or option.is_list):
+        raise OptionError(f"{where}: a secret is one text")
+    default = settings.get("default")
+    if default is None:
+        return option
+    if option.is_secret or option.is_required:
+        raise OptionError(f"{where}: has a default, although it is {'a secret' if option.is_secret else 'required'}")
+    if fault := option.find_fault(default):
+        raise OptionError(f"{where}: its default {fault}")
+    return _with_default(option, option.value(default))
+
+
+def _with_default(option: Option, default: OptionValue) -> Option:
+    from dataclasses import replace
+
+    return replace(option, default=default)
+
+
+def _is_secret_name(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"secret"}
+        and isinstance(value["secret"], str)
+        and SECRET_NAME.fullmatch(value["secret"]) is not None
+    )
+
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return False
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value) or (schemes and parts.scheme not in schemes):
+        return False
+    return " " not in value and bool(parts.netloc or parts.path)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a mapping"
+    text = "nothing" if value is None else repr(value)
+    return "that (it has a password in it)" if re.search(r"://[^/\s]*:[^/\s]*@", text) else text

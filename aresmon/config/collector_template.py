@@ -1,0 +1,162 @@
+"""Fills the options of a collector into its Telegraf tables.
+
+A collector's file is always TOML. A string of it can name options, and its comments can decide about tables:
+
+- `urls = "{{urls}}"`: a string that is nothing but an option becomes its value: a list, a number, true or false.
+- `servers = ["tcp://{{address}}"]`: inside a longer string, the value becomes a part of it.
+- A line with an option that has no value is left out.
+- `address = "{{addresses[]}}"`: the `[[table]]` is repeated for each value of a list, and left out for none.
+- `[[inputs.x]]  # {{if replication}}`: the table is left out where the option has no value or is false.
+
+A secret becomes `${ARESMON_SECRET_NAME}`, which Telegraf replaces by the variable of its environment. All other values
+are written as TOML; `json` writes texts, numbers, Booleans and lists of them the same way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from aresmon.config.collector_options import OptionValue, SecretName
+
+Values = Mapping[str, OptionValue | None]
+
+_PLACE = re.compile(r"\{\{(?P<name>[a-z][a-z0-9_]*)(?P<each>\[\])?\}\}")
+_IN_LINE = re.compile(rf'"\{{\{{(?P<whole>[a-z][a-z0-9_]*)(?:\[\])?\}}\}}"|{_PLACE.pattern}')
+_HEADING = re.compile(
+    r"[ \t]*\[\[?(?P<name>[A-Za-z0-9_.-]+)\]\]?[ \t]*(?:#[ \t]*(?:\{\{if (?P<condition>[a-z][a-z0-9_]*)\}\})?.*)?"
+)
+
+
+@dataclass(slots=True)
+class _Block:
+    """A heading and the settings below it; without a heading, the comments at the beginning of the file."""
+
+    lines: list[str]
+    condition: str = ""
+
+    def filled(self, values: Values) -> Iterator[str]:
+        if self.condition and values[self.condition] in (None, False):
+            return
+        for line in self.lines:
+            places = [] if _is_comment(line) else list(_PLACE.finditer(line))
+            if all(values[one["name"]] is not None for one in places):
+                yield _line(line, values) if places else line
+
+    @property
+    def pattern(self) -> str:
+        lines = "".join(map(_line_pattern, self.lines))
+        return f"(?:{lines})?" if self.condition else lines
+
+
+@dataclass(slots=True)
+class _Plugin:
+    """A `[[table]]` with its sub-tables, and the option for each of whose values it is there."""
+
+    blocks: list[_Block] = field(default_factory=list)
+
+    @property
+    def each(self) -> str:
+        places = (one for block in self.blocks for line in block.lines for one in _PLACE.finditer(line))
+        return next((one["name"] for one in places if one["each"]), "")
+
+    def filled(self, values: Values) -> Iterator[str]:
+        if self.blocks[0].condition and values[self.blocks[0].condition] in (None, False):
+            return
+        several = values[self.each] if self.each else None
+        repetitions = several if isinstance(several, tuple) else ()
+        for one in [{**values, self.each: value} for value in repetitions] if self.each else [values]:
+            for block in self.blocks:
+                yield from block.filled(one)
+
+    @property
+    def pattern(self) -> str:
+        blocks = "".join(block.pattern for block in self.blocks)
+        return f"(?:{blocks})*" if self.each or self.blocks[0].condition else blocks
+
+
+def fill(template: str, values: Values) -> str:
+    """The tables with these values. Every option that the template names must be among `values`, with None where it
+    has no value."""
+    return "".join(line for plugin in _plugins(template) for line in plugin.filled(values))
+
+
+def names(template: str) -> frozenset[str]:
+    """The options that a template uses."""
+    blocks = [block for plugin in _plugins(template) for block in plugin.blocks]
+    places = (one["name"] for block in blocks for line in block.lines for one in _places(line))
+    return frozenset(places) | {block.condition for block in blocks if block.condition}
+
+
+def pattern(template: str) -> re.Pattern[str]:
+    """What finds the tables in a configuration, whatever the values with which they were filled."""
+    return re.compile("".join(plugin.pattern for plugin in _plugins(template)))
+
+
+def _plugins(template: str) -> list[_Plugin]:
+    plugins = [_Plugin([_Block([])])]
+    for line in template.splitlines(keepends=True):
+        heading = _HEADING.fullmatch(line.rstrip("\n"))
+        if heading is None:
+            plugins[-1].blocks[-1].lines.append(line)
+            continue
+        if heading["name"].count(".") == 1 and line.lstrip().startswith("[["):
+            above = _comments_at_end(plugins[-1].blocks[-1].lines) if len(plugins) > 1 else []
+            plugins.append(_Plugin())
+        else:
+            above = []
+        text = line if heading["condition"] is None else f"{line[: line.index('#')].rstrip()}\n"
+        plugins[-1].blocks.append(_Block([*above, text], heading["condition"] or ""))
+    return plugins if plugins[0].blocks[0].lines else plugins[1:]
+
+
+def _comments_at_end(lines: list[str]) -> list[str]:
+    """Take the comments at the end of these lines: they belong to what follows."""
+    count = 0
+    while count < len(lines) and _is_comment(lines[-1 - count]):
+        count += 1
+    taken = lines[len(lines) - count :]
+    del lines[len(lines) - count :]
+    return taken
+
+
+def _line(line: str, values: Values) -> str:
+    def replaced(found: re.Match[str]) -> str:
+        return _written(values[found["whole"]]) if found["whole"] else _inside(values[found["name"]])
+
+    return _IN_LINE.sub(replaced, line)
+
+
+def _written(value: OptionValue | None) -> str:
+    if isinstance(value, SecretName):
+        return f'"${{{value.variable}}}"'
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def _inside(value: OptionValue | None) -> str:
+    """A value as a part of a string."""
+    if isinstance(value, SecretName):
+        return f"${{{value.variable}}}"
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else _word(value)
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _line_pattern(line: str) -> str:
+    first = next(iter(_places(line)), None)
+    if first is None:
+        return re.escape(line)
+    return rf"(?:{re.escape(line[: first.start()].rstrip(chr(34)))}[^\n]*\n)?"
+
+
+def _places(line: str) -> Iterable[re.Match[str]]:
+    return () if _is_comment(line) else _PLACE.finditer(line)
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("#")

@@ -1,0 +1,325 @@
+"""The options of collectors: what a file declares, what aresmon.yml gives, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from aresmon.config import collector_options, collector_template, collectors, telegraf_toml
+from aresmon.config.collector_options import OptionError, OptionValue, SecretName
+from aresmon.config.model import load
+from aresmon.system.errors import AresmonError, SiteError
+from aresmon.system.yaml_document import parse
+from tests.unit.conftest import SHIPPED
+
+HTTP = SHIPPED["http"]
+DECLARED = """# A service.
+
+[collector]
+  needs = "a login"
+  telegraf = "1.31.0"
+
+[options.address]
+  required = true
+  description = "Where."
+[options.ports]
+  type = "integer"
+  list = true
+  minimum = 1
+  description = "Which."
+[options.password]
+  secret = true
+  description = "Its password."
+[options.deep]
+  type = "boolean"
+  default = false
+  description = "Whether to look closer."
+
+[[inputs.one]]
+  address = "{{address}}"
+  servers = ["tcp://u:{{password}}@{{address}}/"]
+  # {{address}} in a comment stays
+  deep = "{{deep}}"
+# Each port.
+[[inputs.two]]
+  port = "{{ports[]}}"
+  [inputs.two.tags]
+    port = "p{{ports[]}}"
+[[inputs.three]]  # {{if deep}}
+  fieldinclude = [
+    "a",
+  ]
+  [[inputs.three.query]]
+    address = "{{address}}"
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> collectors.Collector:
+    return written(tmp_path, DECLARED)
+
+
+def written(folder: Path, text: str) -> collectors.Collector:
+    path = folder / "service.conf"
+    path.write_text(text)
+    return collectors.read(path)
+
+
+def site(collect: str) -> str:
+    return f"hosts:\n  lewi:\n    agent: systemd\n    collect:\n{collect}"
+
+
+def errors(collect: str) -> list[str]:
+    with pytest.raises(SiteError) as caught:
+        load(site(collect), SHIPPED)
+    return [one.removeprefix("aresmon.yml:") for one in caught.value.errors]
+
+
+# What a file declares ---------------------------------------------------------------------------------------
+
+
+def test_a_file_declares_options_and_what_it_needs(service: collectors.Collector) -> None:
+    assert list(service.options) == ["address", "ports", "password", "deep"]
+    assert (service.needs, service.telegraf, service.agent) == ("a login", (1, 31, 0), "")
+    assert service.inputs == ("one", "two", "three")
+
+
+def test_its_tables_have_no_declarations(service: collectors.Collector) -> None:
+    made = service.configuration({"address": "a"})
+
+    assert made.startswith("# A service.\n\n[[inputs.one]]\n")
+    assert "options" not in made
+    assert "collector" not in made
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('type = "integer"', 'type = "port"', "type must be one of string, integer"),
+        ('description = "Where."', "", "[options.address]: has no description"),
+        ("required = true", "requird = true", "unknown setting 'requird' (did you mean 'required'?)"),
+        ("default = false", 'default = "no"', "its default must be true or false, not 'no'"),
+        ("secret = true", "secret = true\n  list = true", "a secret is one text"),
+        ("required = true", 'required = true\n  default = "x"', "although it is required"),
+        ("required = true", 'required = true\n  needs = ["x"]', "names the option 'x', which is not declared"),
+        ('telegraf = "1.31.0"', 'telegraf = "new"', "telegraf must be a version"),
+        ('needs = "a login"', 'want = "a login"', "[collector] can say agent, needs, telegraf"),
+        ('port = "{{ports[]}}"', 'port = "{{door[]}}"', "uses {{door}}, and declares no [options.door]"),
+        ('deep = "{{deep}}"\n', "\n", ""),
+        ("# {{if deep}}", "", ""),
+        ("[[inputs.one]]", "[outputs.file]\n[[inputs.one]]", "has [outputs]"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_the_file(tmp_path: Path, before: str, after: str, message: str) -> None:
+    assert before in DECLARED
+    text = DECLARED.replace(before, after, 1)
+    if not message:  # used in another place too
+        written(tmp_path, text)
+        return
+    with pytest.raises((AresmonError, OptionError)) as caught:
+        written(tmp_path, text)
+    assert message in str(caught.value)
+    assert "service.conf" in str(caught.value)
+
+
+def test_an_option_that_nothing_uses_is_refused(tmp_path: Path) -> None:
+    unused = '[options.more]\n  description = "More."\n[options.deep]'
+
+    with pytest.raises(AresmonError, match=r"declares \[options.more\], and uses no \{\{more\}\}"):
+        written(tmp_path, DECLARED.replace("[options.deep]", unused))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_collector_is_sound(name: str) -> None:
+    SHIPPED[name].check()
+
+
+# What becomes of the values ---------------------------------------------------------------------------------
+
+
+def test_values_become_toml(service: collectors.Collector) -> None:
+    given: dict[str, OptionValue] = {
+        "address": 'a"b\\',
+        "ports": (1, 2),
+        "password": SecretName("my-own"),
+        "deep": True,
+    }
+
+    tables = telegraf_toml.parse(service.configuration(given))["inputs"]
+
+    assert tables["one"] == [{"address": 'a"b\\', "servers": ['tcp://u:${ARESMON_SECRET_MY_OWN}@a"b\\/'], "deep": True}]
+    assert [(one["port"], one["tags"]["port"]) for one in tables["two"]] == [(1, "p1"), (2, "p2")]
+    assert tables["three"] == [{"fieldinclude": ["a"], "query": [{"address": 'a"b\\'}]}]
+
+
+def test_what_has_no_value_is_left_out(service: collectors.Collector) -> None:
+    tables = telegraf_toml.parse(service.configuration({"address": "a"}))["inputs"]
+
+    assert tables == {"one": [{"address": "a", "deep": False}]}
+
+
+def test_a_value_is_not_taken_for_a_place(service: collectors.Collector) -> None:
+    tables = telegraf_toml.parse(service.configuration({"address": "{{deep}}{{ports[]}}"}))["inputs"]
+
+    assert tables["one"][0]["address"] == "{{deep}}{{ports[]}}"
+
+
+texts = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"], exclude_characters="\x7f"), min_size=1)
+
+
+@given(texts, st.lists(st.integers(1, 2**62), unique=True), st.booleans(), st.booleans())
+def test_every_value_arrives_as_it_was_given(address: str, ports: list[int], deep: bool, has_password: bool) -> None:
+    service = collectors.Collector("service", DECLARED, Path("service.conf"))
+    options: dict[str, Any] = {"address": address, "ports": tuple(ports) or None, "deep": deep}
+    options |= {"password": SecretName("x")} if has_password else {}
+
+    text = service.configuration(options)
+
+    tables = telegraf_toml.parse(text)["inputs"]
+    assert tables["one"][0]["address"] == address
+    assert [one["port"] for one in tables.get("two", [])] == ports
+    assert ("three" in tables, "servers" in tables["one"][0]) == (deep, has_password)
+    # The tables are found again in a configuration, and nothing else is taken for them.
+    assert service.without(f"[agent]\n{text}\n[[inputs.cpu]]\n") == "[agent]\n\n[[inputs.cpu]]\n\n"
+
+
+def test_a_configuration_without_the_collector_has_none_of_it(service: collectors.Collector) -> None:
+    assert service.without("[[inputs.one]]\n  address = 'x'\n") is None
+    assert service.without("[[inputs.four]]\n") is None
+
+
+def test_two_uses_of_a_collector_are_both_found() -> None:
+    one, two = (HTTP.configuration({"urls": (url,)}) for url in ("http://a/", "http://b/"))
+
+    assert HTTP.without(one + two) == "\n"
+
+
+def test_names_are_those_that_a_template_uses() -> None:
+    assert collector_template.names('# {{a}}\n[[inputs.x]]  # {{if b}}\n  c = "{{c}} {{d[]}}"\n') == {"b", "c", "d"}
+
+
+# What aresmon.yml says --------------------------------------------------------------------------------------
+
+
+def test_a_host_has_a_collector_twice_with_other_options() -> None:
+    config = load(
+        site(
+            "      - http: {urls: [http://a/], password: {secret: wiki}, user: me}\n"
+            "      - http: {urls: [http://b/], status: 200}\n"
+            "      - disk:\n"
+        ),
+        SHIPPED,
+    )
+
+    lewi = config.host("lewi")
+    assert lewi.collect == ("http", "disk", "internal")
+    assert [use.entry() for use in lewi.uses] == [
+        {"http": {"urls": ["http://a/"], "password": {"secret": "wiki"}, "user": "me"}},
+        {"http": {"urls": ["http://b/"], "status": 200}},
+        "disk",
+        "internal",
+    ]
+    assert lewi.secrets == (SecretName("wiki"),)
+
+
+@pytest.mark.parametrize(
+    ("collect", "message"),
+    [
+        ("- http", "5 hosts.lewi.collect[0]: 'http' needs the option urls: The addresses to ask. It is a list of"),
+        ("- http: {url: 1}", "5 hosts.lewi.collect[0].http: unknown option 'url' (did you mean 'urls'?)"),
+        ("- disk: {a: b}", "5 hosts.lewi.collect[0].disk: unknown option 'a'; this collector has none"),
+        ("- http: {urls: http://a}", "5 hosts.lewi.collect[0].http.urls: must be a list of http://… or https://…, not"),
+        (
+            "- http: {urls: [ftp://a]}",
+            "5 hosts.lewi.collect[0].http.urls: must be a list of http://… or https://…, not",
+        ),
+        ("- http: {urls: [wiki.example.org]}", "5 hosts.lewi.collect[0].http.urls: must be a list of http://"),
+        ("- http: {urls: []}", "5 hosts.lewi.collect[0].http.urls: is an empty list"),
+        ("- http: {urls: [http://a, http://a]}", "5 hosts.lewi.collect[0].http.urls: names something twice"),
+        ("- http: {urls: [http://a], status: '200'}", "http.status: must be a whole number from 100 to 599, not '200'"),
+        ("- http: {urls: [http://a], status: 1000}", "http.status: must be a whole number from 100 to 599, not 1000"),
+        ("- http: {urls: [http://a], follow: 1}", "http.follow: must be true or false, not 1"),
+        ("- http: {urls: [http://a], timeout: 5}", "http.timeout: must be a time, as 30s, 5m or 1h, not 5"),
+        ("- http: {urls: [http://a], timeout: 0s}", "http.timeout: must be a time, as 30s, 5m or 1h, not '0s'"),
+        ("- http: {urls: [http://a], method: PUT}", "http.method: must be GET, HEAD, POST, not 'PUT'"),
+        ("- http: {urls: [http://a], user: me}", "http.user: needs password beside it: The password of `user`."),
+        (
+            "- http: {urls: [http://a], contains: }",
+            "http.contains: must be a text or a regular expression",
+        ),
+        ("- disk\n      - disk", "6 hosts.lewi.collect[1]: 'disk' is there twice; remove one"),
+        (
+            "- http: {urls: [http://a]}\n      - http: {urls: [http://a]}",
+            "6 hosts.lewi.collect[1]: 'http' is there twice with the same options; remove one",
+        ),
+        ("- {http: {urls: [http://a]}, disk: }", "5 hosts.lewi.collect[0]: must be a collector's name, or a name with"),
+        ("- [http]", "5 hosts.lewi.collect[0]: must be a collector's name, or a name with its options"),
+        ("- http: 5", "5 hosts.lewi.collect[0].http: must be a mapping of the collector's options"),
+        ("- htp: {urls: [http://a]}", "5 hosts.lewi.collect: unknown collector 'htp' (did you mean 'http'?)"),
+    ],
+)
+def test_a_wrong_option_is_an_error_with_its_line(collect: str, message: str) -> None:
+    (error,) = errors(f"      {collect}\n")
+
+    assert message in error
+
+
+@pytest.mark.parametrize("value", ["hunter2", "{secret: Hunter2}", "{secrets: hunter2}", "[hunter2]", "{secret: 5}"])
+def test_a_secret_in_the_clear_is_refused_and_not_shown(value: str) -> None:
+    (error,) = errors(f"      - http: {{urls: [http://a], user: me, password: {value}}}\n")
+
+    assert error.endswith("must be {secret: NAME}; the secret itself goes in with `aresmon collectors secret NAME`")
+    assert "unter2" not in error
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    (error,) = errors("      - http: {urls: ['ftp://me:hunter2@a/']}\n")
+
+    assert "hunter2" not in error
+
+
+def test_options_that_exclude_each_other_are_refused() -> None:
+    tables = {"a": {"description": "A."}, "b": {"description": "B.", "excludes": ["a"]}}
+    options = collector_options.declared({"options": tables})
+
+    assert list(collector_options.find_problems(options, {"a": "x", "b": "y"})) == [("b", "cannot be combined with a")]
+
+
+def test_a_collector_for_another_kind_of_agent_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "overrides" / "collectors"
+    folder.mkdir(parents=True)
+    (folder / "own.conf").write_text('# Ours.\n[collector]\n  agent = "systemd"\n[[inputs.exec]]\n')
+
+    with pytest.raises(SiteError) as caught:
+        load("hosts: {lewi: {collect: [own]}}\n", collectors.load(folder.parent))
+
+    (error,) = caught.value.errors
+    assert error == "aresmon.yml:1 hosts.lewi.collect[0]: 'own' needs a systemd agent; this host's is docker"
+
+
+# The schema for editors -------------------------------------------------------------------------------------
+
+
+def test_the_schema_for_editors_knows_the_options() -> None:
+    schema = collectors.editor_schema(SHIPPED)
+    Draft202012Validator.check_schema(schema)
+    good = site("      - disk\n      - http: {urls: [http://a], status: 200, user: me, password: {secret: x}}\n")
+    bad = ["{url: [http://a]}", "{urls: http://a}", "{urls: [http://a], status: 5}", "{}", "{urls: [a], password: x}"]
+
+    assert not list(Draft202012Validator(schema).iter_errors(parse(good).data))
+    for options in bad:
+        data = parse(site(f"      - http: {options}\n")).data
+        assert list(Draft202012Validator(schema).iter_errors(data)), options
+
+
+def test_examples_and_defaults_are_valid_values() -> None:
+    for collector in SHIPPED.values():
+        for option in collector.options.values():
+            if option.example is not None:
+                assert option.find_fault(json.loads(json.dumps(option.example))) == "", (collector.name, option.name)
