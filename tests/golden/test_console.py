@@ -71,7 +71,10 @@ SHOWN: dict[str, tuple[int, Show]] = {
     "status-80": (80, lambda console: console.status(STATUS)),
     "status-120": (120, lambda console: console.status(STATUS)),
     "status-well": (80, lambda console: console.status(WELL)),
-    "collectors-80": (80, lambda console: console.collectors(SHIPPED.values())),
+    "collectors-80": (
+        80,
+        lambda console: console.collectors(SHIPPED[name] for name in ("disk", "haproxy", "http", "internal")),
+    ),
     "plan": (80, lambda console: console.plan(STEPS, DIFF, is_first=False, whole=False)),
     "plan-whole": (80, lambda console: console.plan(STEPS[:1], DIFF, is_first=False, whole=True)),
     "plan-first": (

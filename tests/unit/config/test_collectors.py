@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from aresmon.config import collectors as config_collectors
 from aresmon.system.errors import SiteError
-from tests.unit.conftest import SHIPPED
+from tests.unit.conftest import REPOSITORY, SHIPPED
 
 GOOD = "# A weather station.\n[[inputs.exec]]\n  commands = ['weather']\n"
 
@@ -27,7 +28,9 @@ def refused(folder: Path) -> tuple[str, ...]:
 
 
 def test_the_shipped_collectors_are_those_of_the_page() -> None:
-    assert list(SHIPPED) == ["disk", "diskio", "docker", "haproxy", "http", "internal", "net", "system"]
+    page = (REPOSITORY / "docs" / "reference" / "collectors.md").read_text(encoding="utf-8")
+
+    assert list(SHIPPED) == re.findall(r"^## `(.+)`$", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
