@@ -558,7 +558,7 @@ def plain(text: str) -> str:
 def test_the_example_of_the_documentation_has_nothing_wrong() -> None:
     page = (REPOSITORY / "docs" / "collectors.md").read_text(encoding="utf-8")
 
-    example = page.partition("```yaml\n")[2].partition("```")[0]
+    example = page.partition("## Example\n")[2].partition("```yaml\n")[2].partition("```")[0]
 
     assert view_files.read(example, "web", file="docs/collectors.md").panels
 
