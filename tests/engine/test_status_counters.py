@@ -4,36 +4,48 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 
-from tests.engine.conftest import MakeSite
-from tests.engine.sites import DATABASE, Site, eventually
+import pytest
+
+from tests.engine.sites import DATABASE, Site, eventually, site_in
 
 _POINTS = 16  # one every ten seconds: the minute that is judged, and what lies before and after it
 
 
-def send(site: Site, errors: list[int]) -> None:
-    """Write what an agent on lewi would have sent until now, with this counter of failed writes."""
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A running site, of whose hosts two have no agent but the tests."""
+    agent = {"agent": "systemd"}
+    hosts = {
+        "box": {"collect": ["system"]},
+        "lewi": {**agent, "collect": ["internal"]},
+        "ronflex": {**agent, "collect": ["disk"]},
+    }
+    with site_in(tmp_path_factory.mktemp("counters"), hosts=hosts) as made:
+        made.up()
+        yield made
+
+
+def send(site: Site, host: str, errors: list[int]) -> None:
+    """Write what an agent on this host would have sent until now, with this counter of failed writes."""
     now = int(time.time()) // 10 * 10
     lines = list[str]()
     for index, count in enumerate(errors):
         at = (now - 10 * (len(errors) - 1 - index)) * 10**9
-        lines.append(f"internal_agent,host=lewi metrics_gathered={100 + index}i {at}")
-        lines.append(f"internal_gather,host=lewi,input=internal metrics_gathered={100 + index}i,errors=0i {at}")
-        lines.append(f"internal_write,host=lewi,output=influxdb errors={count}i {at}")
+        lines.append(f"internal_agent,host={host} metrics_gathered={100 + index}i {at}")
+        lines.append(f"internal_gather,host={host},input=internal metrics_gathered={100 + index}i,errors=0i {at}")
+        lines.append(f"internal_write,host={host},output=influxdb errors={count}i {at}")
     site.write("\n".join(lines))
 
 
 def told(site: Site, errors: list[int]) -> list[str]:
-    send(site, errors)
+    send(site, "lewi", errors)
     status = json.loads(site.run("status", "--json").out)
     return [one["what"] for one in status["problems"] if one["about"] == "lewi"]
 
 
-def test_failed_writes_are_counted_by_what_the_counter_grew(make_site: MakeSite) -> None:
-    agent = {"agent": "systemd", "collect": ["internal"]}
-    site = make_site(hosts={"box": {"collect": ["system"]}, "lewi": agent})
-    site.up()
-
+def test_failed_writes_are_counted_by_what_the_counter_grew(site: Site) -> None:
     growing = list(range(_POINTS))
     assert told(site, growing) == [], "what failed while the edge was started is no problem"
     assert eventually(lambda: bool(told(site, growing)), 150, every=5)
@@ -43,26 +55,23 @@ def test_failed_writes_are_counted_by_what_the_counter_grew(make_site: MakeSite)
     assert told(site, restarted) == []
 
 
-def test_an_input_that_returns_nothing_is_missed_only_where_it_ever_returned_something(make_site: MakeSite) -> None:
+def test_an_input_that_returns_nothing_is_missed_only_where_it_ever_returned_something(site: Site) -> None:
     """A machine may have nothing of the kind. An hour's point tells of what was months ago."""
-    agent = {"agent": "systemd", "collect": ["disk"]}
-    site = make_site(hosts={"box": {"collect": ["system"]}, "lewi": agent})
-    site.up()
 
     def silent() -> list[str]:
-        send(site, [0] * _POINTS)
+        send(site, "ronflex", [0] * _POINTS)
         now = int(time.time()) // 10 * 10
         lines = (
-            f"internal_gather,host=lewi,input=disk metrics_gathered=0i,errors=0i {now - 10 * age}"
+            f"internal_gather,host=ronflex,input=disk metrics_gathered=0i,errors=0i {now - 10 * age}"
             for age in range(_POINTS)
         )
         site.influxdb.write("\n".join(lines), database=DATABASE, policy="raw")
-        (lewi,) = (one for one in json.loads(site.run("status", "--json").out)["hosts"] if one["name"] == "lewi")
-        assert lewi["reads"] == lewi["expected"]
-        return list(lewi["silent"])
+        (host,) = (one for one in json.loads(site.run("status", "--json").out)["hosts"] if one["name"] == "ronflex")
+        assert host["reads"] == host["expected"]
+        return list(host["silent"])
 
     site.influxdb.write(
-        f"internal_gather,host=lewi,input=disk metrics_gathered=9i {int(time.time()) - 5_000_000}",
+        f"internal_gather,host=ronflex,input=disk metrics_gathered=9i {int(time.time()) - 5_000_000}",
         database=DATABASE,
         policy="1h",
     )
