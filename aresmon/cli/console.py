@@ -14,23 +14,21 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from aresmon.backup import record
 from aresmon.cli.tables import OUTCOME_COLOURS, collector_notes, collector_tables, new_table, result_row, status_tables
-from aresmon.config.collectors import Collector
 from aresmon.config.units import format_age
-from aresmon.doctor.status import Status
-from aresmon.influxdb import capacity
 from aresmon.push.result import GOOD, PushOutcome, PushResult, describe_reason
-from aresmon.site.bundle import BundleDifference
-from aresmon.stack.plan import Step
 from aresmon.system import output
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Stage
 
 if TYPE_CHECKING:
+    from aresmon.config.collectors import Collector
     from aresmon.config.views import View
+    from aresmon.doctor.status import Status
     from aresmon.grafana.alerts import RuleStatus
     from aresmon.push.drift import Drift, PlannedPush
+    from aresmon.site.bundle import BundleDifference
+    from aresmon.stack.plan import Step
 
 
 _STATE_COLOURS = {"firing": "red", "pending": "yellow", "error": "red", "unknown": "dim", "quiet": "green"}
@@ -249,6 +247,9 @@ class Console:
 
     def status(self, status: Status, *, well: str = "No problems found.") -> None:
         """Services, hosts, and what is wrong; `well` is said if nothing is."""
+        from aresmon.backup import record
+        from aresmon.influxdb import capacity
+
         for table in status_tables(status):
             self.out.print(table)
         if status.capacity is not None:

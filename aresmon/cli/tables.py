@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from aresmon.config.collectors import Collector
 from aresmon.config.units import format_age
-from aresmon.config.views import View
-from aresmon.doctor.activity import HostStatus
-from aresmon.doctor.problems import ServiceStatus
-from aresmon.doctor.status import Status
 from aresmon.push.result import GOOD, PushOutcome, PushResult
+
+if TYPE_CHECKING:
+    from aresmon.config.collectors import Collector
+    from aresmon.config.views import View
+    from aresmon.doctor.activity import HostStatus
+    from aresmon.doctor.problems import ServiceStatus
+    from aresmon.doctor.status import Status
 
 OUTCOME_COLOURS: Mapping[str, str] = {
     PushOutcome.VERIFIED: "green",

@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from aresmon.config import names as config_names
 from aresmon.config.model import Config, Host
 from aresmon.push.protocol import AgentPaths, PushedFile
-from aresmon.render import bundle as render_bundle
 from aresmon.render import compose, telegraf
 from aresmon.site import bundle as site_bundle
 from aresmon.site import external_secrets, secrets
@@ -157,7 +156,7 @@ class PreparedAgent:
         path = f"agents/{name}/telegraf.conf"
         bundle[path] = text
         bundle[compose.AGENT_ENVIRONMENT] = compose.agent_environment(self.variables).encode()
-        given = render_bundle.container_secrets(
+        given = compose.container_secrets(
             self.host, PurePosixPath(stack.root, ".aresmon/secrets"), self.site.package_files
         )
         bundle |= given
@@ -215,7 +214,7 @@ class PreparedAgent:
         made = {name: self.site.package_files[f"compose/{name}"] for name in names}
         made |= {".env": project.encode(), compose.AGENT_ENVIRONMENT: environment, path: text}
         made |= {f"agents/{self.host.name}/{config_names.AUTHORITY}": self.trusted} if self.trusted else {}
-        made |= render_bundle.container_secrets(self.host, PurePosixPath("secrets"), self.site.package_files)
+        made |= compose.container_secrets(self.host, PurePosixPath("secrets"), self.site.package_files)
         files = [PushedFile(f"{self.paths.folder}/{name}", content) for name, content in made.items()]
         kept = {"agent": self.password}
         kept |= {external_secrets.collector_secret(one.name): self.secrets[one.variable] for one in self.host.secrets}

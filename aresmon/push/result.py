@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aresmon.agents import deprecations
-from aresmon.push.protocol import AgentPaths, HostMessage, HostSurvey, PushOrder
+
+if TYPE_CHECKING:
+    from aresmon.push.protocol import AgentPaths, HostMessage, HostSurvey, PushOrder
 
 
 class PushOutcome(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath
 
 from aresmon.config import names
 from aresmon.config.collectors import Catalogue
@@ -46,19 +45,9 @@ def render(
             account = place.agents.account(host)
             variables = telegraf.variables(host, config, account=account, in_clear=host.name in place.in_clear)
             files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()
-            files |= container_secrets(host, place.secrets, shipped_files)
+            files |= compose.container_secrets(host, place.secrets, shipped_files)
     files[".env"] = compose.environment(config, place, files).encode()
     return dict(sorted(files.items()))
-
-
-def container_secrets(host: Host, secrets: PurePath, shipped_files: Mapping[str, bytes]) -> Files:
-    """The files that give an agent in a container the secrets of its collectors, which are in this folder, if any."""
-    if not host.secrets:
-        return {}
-    return {
-        compose.AGENT_SECRETS: compose.agent_secrets(host, str(secrets / "collectors")).encode(),
-        f"agents/{host.name}/{compose.AGENT_START}": shipped_files[f"compose/{compose.AGENT_START}"],
-    }
 
 
 def agent_files(

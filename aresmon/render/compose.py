@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from aresmon.config.access import url_path
 from aresmon.config.alerts import Mail
@@ -44,6 +44,16 @@ def agent_secrets(host: Host, folder: str) -> str:
     found = [f"  collector-{one}: {{file: {json.dumps(f'{folder}/{one}')}}}" for one in names]
     start = f"    entrypoint: [bash, /etc/aresmon/{AGENT_START}]"
     return "\n".join(["services:", "  telegraf:", start, "    secrets:", *mounted, "secrets:", *found, ""])
+
+
+def container_secrets(host: Host, secrets: PurePath, shipped_files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files that give an agent in a container the secrets of its collectors, which are in this folder, if any."""
+    if not host.secrets:
+        return {}
+    return {
+        AGENT_SECRETS: agent_secrets(host, str(secrets / "collectors")).encode(),
+        f"agents/{host.name}/{AGENT_START}": shipped_files[f"compose/{AGENT_START}"],
+    }
 
 
 def mail_files(config: Config) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -61,6 +60,8 @@ def retry(
 
 async def poll_async(probe: Callable[[], Awaitable[T | None]], *, within: float, every: float) -> T | None:
     """Await `probe` until it returns anything but None, and return that; None after `within` seconds."""
+    import asyncio  # of what most commands load it would be a tenth; they wait for nothing else meanwhile
+
     deadline = time.monotonic() + within
     while True:
         found = await probe()

@@ -45,3 +45,12 @@ def test_a_push_does_not_read_what_it_does_not_need(module: str) -> None:
     assert "aresmon.push.run" in loaded
     if module in loaded:
         pytest.fail(f"{module} is read")
+
+
+def test_what_prints_the_results_of_all_commands_loads_only_what_all_of_them_need() -> None:
+    loaded = run("import sys, aresmon.cli.console, aresmon.system.poll; print(*sorted(sys.modules), sep='\\n')")
+
+    assert "rich.console" in loaded
+    assert {
+        one for one in loaded if one.startswith(("asyncio", "aresmon.doctor", "aresmon.stack", "requests"))
+    } == set()
