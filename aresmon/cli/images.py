@@ -37,7 +37,7 @@ def build(services: Services = None) -> None:
     """Build images from packages, where no registry can be reached.
 
     InfluxDB and Telegraf are built from Go modules, HAProxy from packages of the distribution. Requires Go, a Rust
-    toolchain, a C compiler and mmdebstrap; takes about eight minutes on two cores.
+    toolchain, a C compiler and mmdebstrap; takes about ten minutes on two cores.
 
     Exit code: 5 if an image could not be built.
     """

@@ -86,7 +86,7 @@ def build(
 ) -> dict[str, str]:
     """Build images by service → reference; why not, for those that could not be.
 
-    `plugins` are the Telegraf plug-ins that the agent must have. Takes about eight minutes on two cores the
+    `plugins` are the Telegraf plug-ins that the agent must have. Takes about ten minutes on two cores the
     first time, seconds afterwards.
     """
     makers: dict[str, Callable[[str], None]] = {

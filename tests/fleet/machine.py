@@ -16,14 +16,14 @@ from tests.fleet.containers import LABEL, docker
 from tests.fleet.keys import Key, new_key
 
 # What systemd as the first process needs. `--privileged` would give more, and is refused on some machines.
-_OPTIONS = (
+SYSTEMD = (
     *("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "LINUX_IMMUTABLE", "--cgroupns", "private"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"),
     *("--ulimit", "memlock=8388608:8388608"),  # Telegraf's unit asks for as much
 )
 _USERS = {"root": 0, "ares": 1001, "bob": 1002}
-_BOOTED = "until [[ $(systemctl is-system-running 2>&1) =~ ^(running|degraded)$ ]]; do sleep 0.03; done"
+BOOTED = "[[ $(systemctl is-system-running 2>&1) =~ ^(running|degraded)$ ]]"
 # As the package does; the links count at the next boot.
 _ENABLED = "! [[ -e /usr/bin/telegraf ]] || systemctl --quiet --no-reload enable telegraf"
 _PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
@@ -55,7 +55,7 @@ class Machine:
         where = ("--network", self.network, "--ip", self.address)
         who = ("--name", self.container, "--hostname", self.name, "--label", LABEL)
         volumes = [part for mount in self.mounts for part in ("--volume", mount)]
-        docker("create", *who, *where, *volumes, *_OPTIONS, self.image)
+        docker("create", *who, *where, *volumes, *SYSTEMD, self.image)
         docker("cp", "--archive", "-", f"{self.container}:/", stdin=self._files())
         for network in self.joined:
             docker("network", "connect", network, self.container)
@@ -81,7 +81,7 @@ class Machine:
     def power_on(self) -> None:
         """Start it, and wait for systemd to have booted and for sshd to answer."""
         docker("start", self.container)
-        self.run(_BOOTED)
+        self.run(f"until {BOOTED}; do sleep 0.03; done")
         if not self.is_cut:
             self.wait_for_ssh()
 

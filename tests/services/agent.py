@@ -122,7 +122,7 @@ def agent(
     running = Agent(host, f"telegraf-{next(_numbers)}", setup, pace)
     file, points = f"/etc/telegraf/{running.name}.conf", f"{SHARED}/{running.name}.points"
     text = setup.text.replace(_OUTPUT, _OUTPUT.format(file=points))
-    host.write(file, _hurried(text, pace, longest), owner="root:telegraf", mode="0640")
+    host.write(file, hurried(text, pace, longest), owner="root:telegraf", mode="0640")
     group = host.run(f"id -gn {user}").strip()
     given = "".join(f" --{kind}-caps=+{one}" for kind in ("inh", "ambient") for one in capabilities)
     variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in setup.environment.items())
@@ -142,7 +142,7 @@ def gather(host: Host, setup: Setup, *, of: str, readings: int = 2, within: floa
     return points
 
 
-def _hurried(text: str, pace: float, longest: float) -> str:
+def hurried(text: str, pace: float, longest: float) -> str:
     """A configuration whose intervals are shorter by so much, and whose points are timed as exactly as that needs."""
 
     def shorter(found: re.Match[str]) -> str:

@@ -37,7 +37,7 @@ class Alerts:
         They are those of its collectors, by their uid as `nginx-dropped-warning`; not that a host is silent.
         """
         host, now = names.fresh(), time.time()
-        self.site.write("\n".join(_stretched(agent.points() if points is None else points, host, agent.pace, now)))
+        self.site.write("\n".join(stretched(agent.points() if points is None else points, host, agent.pace, now)))
         return {rule["uid"] for rule in _rules(agent) if host in self._hosts(rule, now)}
 
     def _hosts(self, rule: dict[str, Any], now: float) -> set[str]:
@@ -50,7 +50,7 @@ def _rules(agent: Agent) -> list[dict[str, Any]]:
     return [rule for rule in rules if "host" not in rule["labels"]]
 
 
-def _stretched(points: Sequence[Point], host: str, pace: float, now: float) -> Iterator[str]:
+def stretched(points: Sequence[Point], host: str, pace: float, now: float) -> Iterator[str]:
     """The points as lines, of another host, and with the last of them at this moment."""
     assert points, "the agent has sent nothing"
     end = max(one.time for one in points)

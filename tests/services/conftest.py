@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +15,7 @@ from aresmon.engine import build
 from aresmon.engine.docker import Engine
 from tests.engine.conftest import _heeded_interruptions, engine  # noqa: F401 (fixtures of these tests too)
 from tests.engine.sites import site_in
+from tests.harness import names
 from tests.harness.limits import give_time_for_images
 from tests.services import host as hosts
 from tests.services.alerts import Alerts
@@ -27,6 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.engine)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the image while other tests run: the first of several workers does, before it begins."""
+    is_wanted = any(item.path.is_relative_to(_HERE) for item in session.items)
+    if is_wanted and os.environ.get(names.WORKER_VARIABLE) == "gw0":
+        subprocess.Popen([sys.executable, "-m", "tests.services.image"], cwd=_HERE.parents[1])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -46,12 +57,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="module")
 def make_host(engine: Engine) -> Iterator[MakeHost]:  # noqa: F811
-    """Make a host for the module, with capabilities besides Docker's defaults where it is told."""
+    """Make a host for the module: with capabilities besides Docker's defaults, with devices, booted by systemd."""
     with ExitStack() as stack:
 
-        def make(*capabilities: str) -> Host:
+        def make(*capabilities: str, devices: tuple[str, ...] = (), systemd: bool = False) -> Host:
             image, program = services_image(engine), build.compile_telegraf()
-            return stack.enter_context(service_host(image, program, capabilities=capabilities))
+            made = service_host(image, program, capabilities=capabilities, devices=devices, systemd=systemd)
+            return stack.enter_context(made)
 
         yield make
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.engine.sites import Result
 from tests.fleet.containers import LABEL, docker
+from tests.fleet.machine import BOOTED, SYSTEMD
 from tests.harness import names
 
 SHARED = "/shared"
@@ -103,19 +104,26 @@ class Host:
 
 
 @contextmanager
-def service_host(image: str, program: Path, *, capabilities: Sequence[str] = ()) -> Iterator[Host]:
+def service_host(
+    image: str, program: Path, *, capabilities: Sequence[str] = (), devices: Sequence[str] = (), systemd: bool = False
+) -> Iterator[Host]:
     """A running host with this Telegraf; gone afterwards, whatever happened.
 
-    `capabilities` are those that it has besides Docker's defaults, as NET_ADMIN.
+    `capabilities` are those that it has besides Docker's defaults, as NET_ADMIN; `devices` those of this machine, as
+    /dev/net/tun. With `systemd` it is booted, no unit of a service is enabled, and any can be started.
     """
     host = Host(names.fresh(), names.folder())
     host.folder.chmod(0o777)  # services are somebody else
     volumes = ("--volume", f"{host.folder}:{SHARED}", "--volume", f"{program}:/usr/bin/telegraf:ro")
-    who = ("--name", host.container, "--hostname", "lewi", "--label", LABEL, "--network", "none", "--init")
+    who = ("--name", host.container, "--hostname", "lewi", "--label", LABEL, "--network", "none")
     allowed = [part for one in capabilities for part in ("--cap-add", one)]
+    allowed += [part for one in devices for part in ("--device", one)]
+    first = SYSTEMD if systemd else ("--init",)
     alive.append(host)
     try:
-        docker("run", "--detach", *who, *volumes, *allowed, image)
+        docker("run", "--detach", *who, *volumes, *allowed, *first, image, *(["/usr/sbin/boot"] if systemd else []))
+        if systemd:
+            host.wait(BOOTED)
         yield host
     finally:
         alive.remove(host)

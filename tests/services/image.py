@@ -14,18 +14,19 @@ from tests.harness.locks import lock
 _DOCKERFILE = Path(__file__).with_name("services.Dockerfile")
 PACKAGES = (
     # The machine, and what tests ask it with.
-    *("curl", "dbus", "iproute2", "iputils-ping", "netcat-openbsd", "nftables", "openssl", "procps", "python3"),
-    *("sudo", "systemd", "systemd-sysv"),
+    *("acl", "curl", "dbus", "iproute2", "iputils-ping", "netcat-openbsd", "nftables", "openssh-server", "openssl"),
+    *("procps", "python3", "socat", "sudo", "systemd", "systemd-sysv"),
     # Web.
-    *("apache2", "caddy", "libfcgi-bin", "nginx-light", "php-cli", "php-fpm", "varnish"),
+    *("apache2", "caddy", "haproxy", "libfcgi-bin", "nginx-light", "php-cli", "php-fpm", "varnish"),
     # Databases.
     *("mariadb-server", "memcached", "postgresql", "redis-server"),
     # Mail, messages, names.
     *("bind9", "bind9-dnsutils", "dovecot-imapd", "ldap-utils", "mosquitto", "mosquitto-clients", "postfix"),
     *("rabbitmq-server", "slapd", "unbound"),
-    # The machine's own services, devices and counters.
-    *("chrony", "fail2ban", "mdadm", "nut-client", "nut-server", "prometheus-node-exporter", "smartmontools"),
-    *("snmp", "snmpd", "wireguard-go", "wireguard-tools"),
+    # The machine's own services, devices, guests and counters.
+    *("chrony", "fail2ban", "python3-systemd", "mdadm", "nut-client", "nut-server", "prometheus-node-exporter"),
+    *("smartmontools", "snmp", "snmpd", "wireguard-go", "wireguard-tools"),
+    *("libvirt-clients", "libvirt-daemon-system", "qemu-system-x86"),
 )
 
 
@@ -54,3 +55,7 @@ def _context(dockerfile: str) -> io.BytesIO:
         tar.addfile(member, io.BytesIO(dockerfile.encode()))
     context.seek(0)
     return context
+
+
+if __name__ == "__main__":
+    services_image(Engine())

@@ -1,0 +1,59 @@
+"""What the tests of real services do with an agent's configuration and with its points."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.services.agent import hurried, plugins
+from tests.services.alerts import stretched
+from tests.services.points import fields_of, only, parse, select, tags_of
+
+TEXT = (
+    'disk,host=lewi,path=/srv/a\\ b\\,c free=12i,full=0.5,mode="a, \\"b\\" = c",ok=true 1700000000500000000\n'
+    "disk,host=lewi,path=/ free=3i 1700000001000000000\n"
+    "disk,host=lewi,path=/ free=2i 1700000002000000000\n"
+    "disk,host=lewi,path=/ fre"
+)
+
+
+def test_points_are_read_with_their_types_and_what_is_escaped() -> None:
+    first, *others = parse(TEXT)
+
+    assert (first.measurement, first.time) == ("disk", 1_700_000_000.5)
+    assert first.tags == {"host": "lewi", "path": "/srv/a b,c"}
+    assert first.fields == {"free": 12, "full": 0.5, "mode": 'a, "b" = c', "ok": True}
+    assert [one["free"] for one in others] == [3, 2]
+
+
+def test_the_newest_point_of_a_series_is_found_and_several_series_are_an_error() -> None:
+    points = parse(TEXT)
+
+    assert only(points, "disk", path="/")["free"] == 2
+    assert len(select(points, "disk")) == 3
+    assert (fields_of(points, "disk"), tags_of(points, "disk")) == ({"free", "full", "mode", "ok"}, {"path"})
+    with pytest.raises(AssertionError, match="/srv/a b,c"):
+        only(points, "disk")
+    with pytest.raises(AssertionError, match="no series"):
+        only(points, "mem")
+
+
+def test_points_are_stretched_until_now_and_keep_their_types() -> None:
+    lines = list(stretched(parse(TEXT)[:2], "biere", 10, 1_800_000_000))
+
+    assert lines == [
+        'disk,host=biere,path=/srv/a\\ b\\,c free=12i,full=0.5,mode="a, \\"b\\" = c",ok=true 1799999995000000000',
+        "disk,host=biere,path=/ free=3i 1800000000000000000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pace", "longest", "expected"),
+    [(10, float("inf"), ("1000ms", "6000ms")), (50, float("inf"), ("200ms", "1200ms")), (10, 1, ("1000ms", "1000ms"))],
+)
+def test_every_interval_is_shorter_by_the_pace(pace: float, longest: float, expected: tuple[str, str]) -> None:
+    text = hurried(plugins('[[inputs.nginx]]\n  urls = []\n  interval = "1m"\n').text, pace, longest)
+
+    assert re.findall(r'^ *(?:flush_)?interval = "(.*)"', text, re.MULTILINE) == [expected[0], expected[0], expected[1]]
+    assert ('flush_jitter = "0s"' in text, 'precision = "1ms"' in text) == (True, True)
