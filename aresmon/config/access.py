@@ -110,7 +110,8 @@ def find_edge_problems(document: Document, settings: Mapping[str, Any], listen: 
                 f"with edge.grafana on {listen}, all clients look like this machine: listen on an IPv4 address",
             )
     if settings.get("tls") and settings.get("url", "").startswith("http://"):
-        yield document.problem(("grafana", "url"), "with grafana.tls people come by https: say https://")
+        message = f"with grafana.tls people come by https: say https:// instead of '{settings['url']}'"
+        yield document.problem(("grafana", "url"), message)
 
 
 def find_warnings(document: Document, is_loopback: bool) -> Iterator[YamlProblem]:

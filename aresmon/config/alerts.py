@@ -216,7 +216,7 @@ def _address_problems(
 
 def _quiet_problems(document: Document, keys: Keys, quiet: Mapping[str, Any]) -> Iterator[YamlProblem]:
     if parse_time(quiet["from"]) == parse_time(quiet["to"]):
-        yield document.problem((*keys, "to"), "is when it begins; for whole days say 00:00 to 24:00")
+        yield document.problem((*keys, "to"), f"{quiet['to']} is when it begins; for whole days say 00:00 to 24:00")
     if parse_time(quiet["from"]) == 24 * 60:
         yield document.problem((*keys, "from"), "24:00 is an end; a day begins at 00:00")
     try:
@@ -253,7 +253,7 @@ def _change_problems(
 ) -> Iterator[YamlProblem]:
     for key in (*SEVERITIES, "watch"):
         if settings.get(key) is True and key != "watch":
-            yield document.problem((*keys, key), "must be a number or `off`")
+            yield document.problem((*keys, key), "must be a number or `off`, not true")
     if alert.id in builtin_alerts.IDS and (any(settings.get(key) for key in SEVERITIES) or "exceptions" in settings):
         yield document.problem(keys, "it has no threshold and no exceptions; `for`, or `watch: off`")
     steps = [value for _, value in levels(alert, read_override(settings)) if value is not None]

@@ -29,7 +29,7 @@ def find_problems(
     server = server_name(data)
     if server not in hosts and ("hosts", server) not in dropped:
         meant = json_schema.did_you_mean(server, hosts) or f"; the hosts are {', '.join(list(hosts)[:10])}"
-        yield document.problem(("server",), f"no host of that name in `hosts`{meant}")
+        yield document.problem(("server",), f"no host '{server}' in `hosts`{meant}")
     for name, settings in hosts.items():
         knows_env = not any(keys[:3] == ("hosts", name, "env") for keys in dropped)
         yield from _collectors(document, name, settings or {}, catalogue, knows_env=knows_env, is_server=name == server)
@@ -100,11 +100,14 @@ def _keeping(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProble
     tiers = [(tier, parse_hours(keep.get(tier, default("storage", "keep", tier)))) for tier in ("raw", "1m", "1h")]
     for tier, kept in tiers:
         if kept > _LONGEST:
-            yield document.problem(("storage", "keep", tier), "InfluxDB counts 292 years at the most; say `forever`")
+            message = f"InfluxDB counts 292 years at the most, not {keep[tier]}; say `forever`"
+            yield document.problem(("storage", "keep", tier), message)
     for (finer, shorter), (coarser, longer) in zip(tiers, tiers[1:], strict=False):
         if longer != FOREVER and (shorter == FOREVER or shorter > longer):
             keys = ("storage", "keep", coarser if coarser in keep else finer)
-            yield document.problem(keys, f"{coarser} must be kept at least as long as {finer}")
+            least, kept = (keep.get(tier, default("storage", "keep", tier)) for tier in (finer, coarser))
+            message = f"{coarser} must be kept at least as long as {finer}: {kept} is shorter than {least}"
+            yield document.problem(keys, message)
 
 
 def _folders(document: Document, data: Mapping[str, Any]) -> Iterator[YamlProblem]:

@@ -48,4 +48,5 @@ def find_problems(document: Document, settings: Mapping[str, Any]) -> Iterator[Y
     if said is True:
         yield document.problem(TLS, "must be `site`, `off`, or {certificate: FILE, key: FILE}, not true")
     if said not in OFF and settings.get("url", "").startswith("http://"):
-        yield document.problem(("edge", "url"), "with edge.tls agents come by https: say https://")
+        message = f"with edge.tls agents come by https: say https:// instead of '{settings['url']}'"
+        yield document.problem(("edge", "url"), message)

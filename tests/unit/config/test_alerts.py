@@ -135,7 +135,7 @@ def test_off_is_off_and_not_zero() -> None:
             "{rules: {disk-full: {warning: high, watch: maybe}}}",
             ".rules.disk-full.warning: must be a number, or `off`, not 'high'",
         ),
-        ("{rules: {disk-full: {warning: on}}}", ".rules.disk-full.warning: must be a number or `off`"),
+        ("{rules: {disk-full: {warning: on}}}", ".rules.disk-full.warning: must be a number or `off`, not true"),
         (
             "{rules: {database-unreachable: {critical: 5}}}",
             ".rules.database-unreachable: it has no threshold and no exceptions; `for`, or `watch: off`",
@@ -208,7 +208,7 @@ def test_off_is_off_and_not_zero() -> None:
         ),
         (
             "{quiet: [{from: '07:00', to: '07:00', timezone: Europe/Paris}]}",
-            ".quiet[0].to: is when it begins; for whole days say 00:00 to 24:00",
+            ".quiet[0].to: 07:00 is when it begins; for whole days say 00:00 to 24:00",
         ),
         (
             "{quiet: [{from: '23:00', to: '07:00', timezone: Europe/Evry}]}",

@@ -41,11 +41,11 @@ LONG = ".".join(["a" * 63] * 4)
         ),
         (
             "storage: {keep: {raw: 1y, 1m: 30d}}\n" + HOST,
-            "aresmon.yml:1 storage.keep.1m: 1m must be kept at least as long as raw",
+            "aresmon.yml:1 storage.keep.1m: 1m must be kept at least as long as raw: 30d is shorter than 1y",
         ),
         (
             "storage: {keep: {1m: forever}}\n" + HOST,
-            "aresmon.yml:1 storage.keep.1m: 1h must be kept at least as long as 1m",
+            "aresmon.yml:1 storage.keep.1m: 1h must be kept at least as long as 1m: 2y is shorter than forever",
         ),
         (
             "edge:\n  grafana: 127.0.0.1:65536\n" + HOST,
@@ -63,7 +63,7 @@ LONG = ".".join(["a" * 63] * 4)
         ("edge: {tls: {key: k.pem}}\n" + HOST, "aresmon.yml:1 edge.tls: misses certificate"),
         (
             "edge: {tls: site, url: 'http://a:8086'}\n" + HOST,
-            "aresmon.yml:1 edge.url: with edge.tls agents come by https: say https://",
+            "aresmon.yml:1 edge.url: with edge.tls agents come by https: say https:// instead of 'http://a:8086'",
         ),
         (
             'edge: {url: "http://[1.2.3.4]:8086"}\n' + HOST,
@@ -83,8 +83,8 @@ LONG = ".".join(["a" * 63] * 4)
             "edge: {grafana: 127.0.0.1:80, agents: 127.0.0.1:80}\n" + HOST,
             "aresmon.yml:1 edge.agents: 127.0.0.1:80 is edge.grafana's already",
         ),
-        ("server: beire\n" + HOST, "aresmon.yml:1 server: no host of that name in `hosts` (did you mean 'biere'?)"),
-        ("server: lewi\n" + HOST, "aresmon.yml:1 server: no host of that name in `hosts`; the hosts are biere"),
+        ("server: beire\n" + HOST, "aresmon.yml:1 server: no host 'beire' in `hosts` (did you mean 'biere'?)"),
+        ("server: lewi\n" + HOST, "aresmon.yml:1 server: no host 'lewi' in `hosts`; the hosts are biere"),
         (
             "hosts:\n  ../x: {}\n",
             "aresmon.yml:2 hosts.../x: the name '../x' must be a host name of lower-case letters, digits, hyphens and "
@@ -259,4 +259,6 @@ def test_a_value_of_several_lines_is_told_in_one_line() -> None:
 
 
 def test_a_retention_that_influxdb_cannot_count_is_refused() -> None:
-    assert errors("storage: {keep: {1h: 300y}}\n" + HOST)  # nanoseconds in 64 bits end after 292 years
+    (told,) = errors("storage: {keep: {1h: 300y}}\n" + HOST)  # nanoseconds in 64 bits end after 292 years
+
+    assert "292 years at the most, not 300y" in told
