@@ -107,24 +107,6 @@ class _Commands(HelpGroup):
     }
 
 
-app = typer.Typer(
-    name="aresmon",
-    cls=_Commands,
-    help="Monitor your servers with Telegraf, InfluxDB and Grafana, configured from one file.",
-    epilog="Start here: aresmon up. All settings: docs/reference/aresmon-yml.md.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-for _each in (each for members in SECTIONS.values() for each in members):
-    if isinstance(_each, Group):
-        app.add_typer(_each.app, name=_each.name)
-    else:
-        command(app, name=_each.name, example=_each.example, aliases=_each.aliases)(_each.run)
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"aresmon {__version__}")
@@ -132,7 +114,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _globals(
     folder: Annotated[
         Path,
@@ -151,6 +132,44 @@ def _globals(
     Chosen.folder = folder
 
 
+def make_app(only: str = "") -> typer.Typer:
+    """The command line; with `only`, nothing but that command or group. Typer inspects each command that it is given,
+    which takes a millisecond."""
+    made = typer.Typer(
+        name="aresmon",
+        cls=_Commands,
+        help="Monitor your servers with Telegraf, InfluxDB and Grafana, configured from one file.",
+        epilog="Start here: aresmon up. All settings: docs/reference/aresmon-yml.md.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_globals)
+    for each in (each for members in SECTIONS.values() for each in members if not only or only in _names(each)):
+        if isinstance(each, Group):
+            made.add_typer(each.app, name=each.name)
+        else:
+            command(made, name=each.name, example=each.example, aliases=each.aliases)(each.run)
+    return made
+
+
+def _names(each: Command | Group) -> tuple[str, ...]:
+    return (each.name, *each.aliases) if isinstance(each, Command) else (each.name,)
+
+
+def named_command(words: Sequence[str]) -> str:
+    """The command or group that these words of a command line name; empty if only the whole program can tell."""
+    rest = list(words)
+    while rest and rest[0] in ("--site", "-C"):
+        rest = rest[2:]
+    known = {name for members in SECTIONS.values() for each in members for name in _names(each)}
+    return rest[0] if rest and rest[0] in known else ""
+
+
+app = make_app()
+
+
 def main() -> NoReturn:
     """Run the command line; never returns."""
     signals.install_handlers()
@@ -158,9 +177,10 @@ def main() -> NoReturn:
     os.umask(os.umask(0o022) | 0o022)  # a looser one would let others write into the site's and the data folders
     if "_ARESMON_COMPLETE" in os.environ:
         sys.modules["rich"] = None  # type: ignore[assignment]  # Typer would load it to remove markup that is not there
+    name = named_command(sys.argv[1:])
     code: object = ExitCode.DONE
     try:
-        app(prog_name="aresmon")
+        (make_app(name) if name else app)(prog_name="aresmon")
     except SystemExit as ended:
         code = ended.code
     except KeyboardInterrupt:

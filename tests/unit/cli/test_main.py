@@ -53,6 +53,29 @@ def test_the_version_is_told(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["push-config", "lewi"], "push-config"),
+        (["push", "lewi"], "push"),
+        (["-C", "up", "--site", "b", "hosts", "add"], "hosts"),
+        (["--help", "up"], ""),
+        (["--site=a", "up"], ""),
+        (["chekc"], ""),
+        ([], ""),
+    ],
+)
+def test_only_the_command_that_is_named_is_prepared(words: list[str], name: str) -> None:
+    assert main.named_command(words) == name
+
+
+@pytest.mark.parametrize("name", ["up", "push", "backup"])
+def test_a_command_alone_is_the_same_as_among_all(name: str) -> None:
+    alone, among = (CliRunner().invoke(app, [name, "--help"]) for app in (main.make_app(name), main.app))
+
+    assert (alone.output, alone.exit_code) == (among.output, 0)
+
+
+@pytest.mark.parametrize(
     "arguments", [[], ["chekc"], ["check", "--nothing"], ["images"], ["logs", "edge", "--tail", "x"]]
 )
 def test_a_wrong_command_line_ends_with_2(run: Run, arguments: list[str]) -> None:
