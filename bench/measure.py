@@ -165,6 +165,10 @@ def tell(text: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The caller's, with this checkout's aresmon, and without what would steer Compose elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    """The caller's, with this checkout's aresmon, and without what would steer Compose elsewhere.
+
+    Bytecode is kept, as where aresmon is installed: without it, every run compiles 160 modules.
+    """
+    dropped = ("COMPOSE_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
