@@ -13,9 +13,10 @@ from aresmon.doctor import facts, findings, probe_database, probe_machine, probe
 from aresmon.doctor import status as doctor_status
 from aresmon.doctor.checks import MACHINE, Check, ProbeResults, checks
 from aresmon.doctor.findings import Finding, Report, SkippedCheck
+from aresmon.engine import docker as engine_docker
 from aresmon.engine.docker import Engine
 from aresmon.influxdb import capacity, service
-from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError, preload_docker_sdk
+from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, SiteError
@@ -46,7 +47,7 @@ def examine(case: Examination) -> Report:
         project = Project.load(case.site)
     except AresmonError as error:
         return _without_a_file(case, error)
-    preload_docker_sdk()
+    engine_docker.preload_sdk()
     config, probes = project.config, _probes(case, project)
     # Last: it counts all points of a minute, and with too many series InfluxDB answers nothing else meanwhile.
     status = {_STATUS: probes.pop(_STATUS)}
@@ -62,7 +63,7 @@ def examine(case: Examination) -> Report:
 
 def _without_a_file(case: Examination, error: AresmonError) -> Report:
     """Check what needs no valid aresmon.yml: the machine and its engine."""
-    preload_docker_sdk()
+    engine_docker.preload_sdk()
     probes = {
         "the engine": lambda: probe_machine.engine(case.engine),
         "this machine": lambda: probe_machine.machine(case.engine),

@@ -324,6 +324,12 @@ class Engine:
             return sorted({tag for image in self.client.images.load(archive) for tag in image.tags})
 
 
+def preload_sdk() -> None:
+    """Import the Docker SDK now: threads that import it at the same time may find it half initialised."""
+    import docker.errors
+    import docker.transport  # noqa: F401
+
+
 @contextmanager
 def engine_errors() -> Iterator[None]:
     """Turn the SDK's exceptions into errors that a person can act on."""

@@ -5,29 +5,29 @@ Source: InfluxDB 1.x, "InfluxDB API reference" (/query, /ping).
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlencode
 
 from aresmon.system.errors import AresmonError
 
-if TYPE_CHECKING:
-    import requests
-
-
-_BASE = "http+unix://influxdb"
 _PING_TIMEOUT, _QUERY_TIMEOUT = 5.0, 60.0  # seconds; InfluxDB itself ends a query after 30
 _CHUNK_POINTS = 2000  # points in each part of a chunked response
 _DISK_FULL = "no space left on device"  # the kernel's message, which InfluxDB passes on
 _DISK_FULL_HINT = (
     "free disk space where storage.data is (`df -h`), then rerun the command; `aresmon doctor` has details"
 )
-_LONGEST_SOCKET_PATH = 100  # bytes; Linux allows 108, and the SDK's adapter adds a few
+_PIECE = 1 << 16
+_LONGEST_SOCKET_PATH = 100  # bytes; Linux allows 108
 
 
 class InfluxDBError(AresmonError):
@@ -95,45 +95,51 @@ class InfluxDB:
         In chunks: InfluxDB holds one chunk in memory, and its limit on rows (`max-row-limit`) does not apply.
         """
         form = {"q": statements, "epoch": "s", "db": database, "chunked": "true", "chunk_size": str(_CHUNK_POINTS)}
-        with self._session() as session, self._send(session, "POST", "/query", within, data=form, stream=True) as sent:
-            if sent.status_code != HTTPStatus.OK:
-                raise InfluxDBError(str(_json(sent).get("error", sent.reason)), status=sent.status_code)
-            for line in self._lines(sent):
-                answer = _object(line, sent.status_code)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        with self._connection(within) as connection:
+            response = self._send(connection, "POST", "/query", body=urlencode(form).encode(), headers=headers)
+            if response.status != HTTPStatus.OK:
+                raise InfluxDBError(str(self._body(response).get("error", response.reason)), status=response.status)
+            for line in self._lines(response):
+                answer = _object(line, response.status)
                 if "error" in answer:
                     raise InfluxDBError(str(answer["error"]))
                 for result in answer.get("results", []):
                     for series in _series(result):
                         yield int(result.get("statement_id", 0)), series
 
-    def _lines(self, response: requests.Response) -> Iterator[bytes]:
-        import requests.exceptions
-
+    def _lines(self, response: HTTPResponse) -> Iterator[bytes]:
+        rest = b""
         try:
-            yield from (line for line in response.iter_lines(chunk_size=1 << 16) if line)
-        except requests.exceptions.RequestException as error:
+            while piece := response.read1(_PIECE):  # unlike readline(), it raises where the last chunk is missing
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from filter(None, lines)
+            if response.length:
+                raise IncompleteRead(rest, response.length)
+        except (OSError, HTTPException) as error:
             raise InfluxDBUnreachableError(
                 f"InfluxDB closed the connection before the response was complete ({self._place()})"
             ) from error
+        if rest:
+            yield rest
+
+    def _body(self, response: HTTPResponse) -> dict[str, Any]:
+        return _object(b"".join(self._lines(response)), response.status)
 
     def write(self, lines: str, *, database: str, policy: str, within: float = _QUERY_TIMEOUT) -> None:
         """Write points in InfluxDB's line protocol, with times in seconds since 1970.
 
         Raises InfluxDBError if they are rejected, InfluxDBUnreachableError if there is no response.
         """
-        parameters = {"db": database, "rp": policy, "precision": "s"}
-        with self._session() as session:
-            response = self._send(session, "POST", "/write", within, params=parameters, data=lines.encode())
-        if response.status_code != HTTPStatus.NO_CONTENT:
-            raise InfluxDBError(str(_json(response).get("error", response.reason)), status=response.status_code)
+        parameters = urlencode({"db": database, "rp": policy, "precision": "s"})
+        with self._connection(within) as connection:
+            response = self._send(connection, "POST", f"/write?{parameters}", body=lines.encode())
+            if response.status != HTTPStatus.NO_CONTENT:
+                raise InfluxDBError(str(self._body(response).get("error", response.reason)), status=response.status)
 
     def check_credentials(self, credentials: Sequence[tuple[str, str]]) -> list[bool]:
         """Return for each user and password whether InfluxDB accepts it, in the same order."""
-        with self._session() as session:
-            return [
-                self._send(session, "GET", "/ping", self.ping_timeout, auth=pair).status_code == HTTPStatus.NO_CONTENT
-                for pair in credentials
-            ]
+        return [self._ping(*pair).status == HTTPStatus.NO_CONTENT for pair in credentials]
 
     def has_no_admin(self) -> bool:
         """Whether no admin exists yet. Until then InfluxDB authenticates anyone, and allows only creating an admin."""
@@ -141,19 +147,25 @@ class InfluxDB:
 
     def version(self) -> str:
         """The version that InfluxDB reports."""
-        with self._session() as session:
-            return str(self._send(session, "GET", "/ping", self.ping_timeout).headers.get("X-Influxdb-Version", ""))
+        return self._ping(self.user, self.password).headers.get("X-Influxdb-Version", "")
+
+    def _ping(self, user: str, password: str) -> HTTPResponse:
+        with self._connection(self.ping_timeout) as connection:
+            return self._send(connection, "GET", "/ping", headers=_login(user, password))
 
     def _send(
-        self, session: requests.Session, method: str, path: str, within: float, **request: Any
-    ) -> requests.Response:
-        import requests.exceptions
-
-        if self.user:
-            request.setdefault("auth", (self.user, self.password))
+        self,
+        connection: HTTPConnection,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = {},
+    ) -> HTTPResponse:
         try:
-            return session.request(method, _BASE + path, timeout=within, **request)
-        except requests.exceptions.RequestException as error:
+            connection.request(method, path, body, {**_login(self.user, self.password), **headers})
+            return connection.getresponse()
+        except (OSError, HTTPException) as error:
             raise InfluxDBUnreachableError(
                 f"InfluxDB does not answer on {self._place()}",
                 hint="`aresmon status` shows whether it is running; `aresmon up` starts it"
@@ -164,20 +176,28 @@ class InfluxDB:
         return f"{self.server}, through ssh" if self.server else str(self.socket)
 
     @contextmanager
-    def _session(self) -> Iterator[requests.Session]:
-        import requests
-        from docker.transport import UnixHTTPAdapter
-
-        with requests.Session() as session, _short_path(self.socket) as path:
-            session.trust_env = False  # no proxy, and no password from ~/.netrc
-            session.mount("http+unix://", UnixHTTPAdapter(f"http+unix://{path}", timeout=60))
-            yield session
+    def _connection(self, within: float) -> Iterator[HTTPConnection]:
+        with _short_path(self.socket) as path, closing(_UnixConnection(path, within)) as connection:
+            yield connection
 
 
-def preload_docker_sdk() -> None:
-    """Import the Docker SDK now: threads that import it at the same time may find it half initialised."""
-    import docker.errors
-    import docker.transport  # noqa: F401
+class _UnixConnection(HTTPConnection):
+    """HTTP over a Unix socket. Python's own client: `requests` takes longer to load than InfluxDB to answer."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("influxdb", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of an address."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _login(user: str, password: str) -> dict[str, str]:
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"} if user else {}
 
 
 @contextmanager
@@ -194,10 +214,6 @@ def _short_path(socket: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{socket.name}"
     finally:
         os.close(folder)
-
-
-def _json(response: requests.Response) -> dict[str, Any]:
-    return _object(response.content, response.status_code)
 
 
 def _object(text: bytes, status: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import docker
 import yaml
@@ -176,14 +177,10 @@ class Site:
 
     def write(self, points: str) -> None:
         """Put points into the database, as lines of its protocol."""
-        with self.influxdb._session() as session:
-            answer = session.post(
-                "http+unix://influxdb/write",
-                params={"db": DATABASE},
-                data=points,
-                auth=(self.influxdb.user, self.influxdb.password),
-            )
-        assert answer.status_code == 204, answer.text
+        with self.influxdb._connection(60) as connection:
+            path = f"/write?{urlencode({'db': DATABASE})}"
+            answer = self.influxdb._send(connection, "POST", path, body=points.encode())
+            assert answer.status == 204, answer.read()
 
     def marks(self) -> list[int]:
         """The values that `mark` wrote, the oldest first."""
