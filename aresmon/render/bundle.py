@@ -10,8 +10,6 @@ from aresmon.config.model import Config, Host
 from aresmon.config.views import Views
 from aresmon.render import compose, telegraf
 from aresmon.render.compose import AgentContext, RenderContext
-from aresmon.render.grafana import alert_rules
-from aresmon.render.grafana.dashboards import dashboards
 
 Files = dict[str, bytes]
 _NOT_YET = "# `aresmon up` makes it: the certificate authority by which agents know the edge.\n"
@@ -24,6 +22,9 @@ def render(
 
     `shipped_files` are the files that aresmon ships, by their path in the package.
     """
+    from aresmon.render.grafana import alert_rules  # not for a push, which renders agents' files only
+    from aresmon.render.grafana.dashboards import dashboards
+
     files: Files = {
         "compose.yml": shipped_files["compose/compose.yml"],
         "influxdb/influxdb.conf": shipped_files["compose/influxdb.conf"],

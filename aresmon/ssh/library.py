@@ -1,7 +1,9 @@
-"""asyncssh, imported without starting programs.
+"""asyncssh, imported without starting programs, and without X.509.
 
 When it is imported, asyncssh looks for two optional libraries with ctypes.util.find_library, which starts ldconfig,
 gcc and ld for each name: a tenth of a second on a machine with a compiler. Here the folders of libraries are read.
+For X.509 certificates, which OpenSSH does not know either, it loads a part of cryptography that takes a fifth of the
+time, and then does not find pyOpenSSL: here that import fails at once.
 """
 
 from __future__ import annotations
@@ -22,18 +24,23 @@ def find_library(name: str) -> str | None:
     return next(map(str, found), None)
 
 
+_X509 = "asyncssh.crypto.x509"
+
+
 @contextmanager
-def _without_programs() -> Iterator[None]:
+def _quickly() -> Iterator[None]:
     original = ctypes.util.find_library
     if sys.platform == "linux":
         ctypes.util.find_library = find_library
+    sys.modules[_X509] = None  # type: ignore[assignment]  # an ImportError, which asyncssh allows for
     try:
         yield
     finally:
         ctypes.util.find_library = original
+        del sys.modules[_X509]
 
 
-with _without_programs():
+with _quickly():
     import asyncssh
 
 __all__ = ["asyncssh"]
