@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from aresmon.config import view_files
+from aresmon.config.collectors import ALWAYS
 from aresmon.influxdb.client import Series
 from aresmon.monitoring import evaluation
 from aresmon.render.grafana import alert_rules
 from aresmon.system.errors import AresmonError
-from tests.engine.alert_cases import CASES, COLLECT, ENV
+from tests.engine.alert_cases import CASES
 from tests.engine.alert_cases.shapes import Case
 from tests.engine.sites import Site, site_in
+from tests.harness import catalogue
 from tests.unit.conftest import load
 
 Query = Callable[[str], list[Series]]
@@ -32,7 +34,7 @@ def quiet_on(name: str, index: int) -> str:
 
 
 def fleet_of(*hosts: str, more: str = "") -> Any:
-    one = json.dumps({"collect": COLLECT, "env": ENV})
+    one = json.dumps({"collect": catalogue.entries(catalogue.SHIPPED.keys() - {ALWAYS}), "env": catalogue.ENV})
     lines = "".join(f"  {host}: {one}\n" for host in hosts)
     return load(f"hosts:\n{lines}{more}")
 

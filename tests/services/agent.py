@@ -49,16 +49,23 @@ class Setup:
     environment: Mapping[str, str]
 
 
-def collect(*wanted: str | Mapping[str, Any], extra: str = "", env: Mapping[str, str] | None = None) -> Setup:
+def collect(
+    *wanted: str | Mapping[str, Any],
+    extra: str = "",
+    env: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> Setup:
     """What aresmon renders for a host with these collectors, each as `collect:` of aresmon.yml takes it.
 
-    `extra` is the host's fragment of the site's own. The collector `internal` is always there, as on every host.
+    `extra` is the host's fragment of the site's own; `secrets` are the values of those that `{secret: NAME}` names. The
+    collector `internal` is always there, as on every host.
     """
     host = {"agent": "systemd", "collect": list(wanted), "env": dict(env or {})}
     config = model.load(yaml.safe_dump({"hosts": {HOST: host}}), _CATALOGUE)
     templates = dataclasses.replace(_TEMPLATES, output=_OUTPUT)
     text = telegraf.configuration(config.host(HOST), _CATALOGUE, templates, extra=extra)
-    return Setup(text, config, telegraf.variables(config.host(HOST), config))
+    values = {one.variable: (secrets or {})[one.name] for one in config.host(HOST).secrets}
+    return Setup(text, config, telegraf.variables(config.host(HOST), config) | values)
 
 
 def plugins(text: str, **environment: str) -> Setup:

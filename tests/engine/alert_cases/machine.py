@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
-
-COLLECT: list[Any] = ["haproxy"]
-ENV = {"HAPROXY_STATS": "http://127.0.0.1:8404/stats"}
 
 
 def _disk(tags: str = "", **fields: Value) -> Points:
