@@ -27,5 +27,7 @@ TIER = "aresmon_tier"
 DATABASE = "telegraf"
 STORE = "aresmon"
 SECRET = "agent"  # noqa: S105 (a file's name under /run/secrets)
+AGENT_HEALTH = "health.sh"
+"""The health check of an agent in a container, beside its configuration."""
 AUTHORITY = "aresmon-ca.pem"
 MARKER = "aresmon_config"

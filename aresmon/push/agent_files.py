@@ -128,6 +128,7 @@ class PreparedAgent:
         if self.host.agent == "docker" and not self.is_sidecar:
             parts += [self.site.image.encode(), self.site.memory.encode()]
             parts += [self.site.package_files[f"compose/{name}"] for name in compose.agent_files(self.host)]
+            parts.append(self.site.package_files[compose.SHIPPED_HEALTH])
         return hashlib.sha256(b"\0".join(parts)).hexdigest() if parts else ""
 
     def files(self, text: bytes) -> list[PushedFile]:
@@ -195,7 +196,8 @@ class PreparedAgent:
         """A Compose project with the agent alone."""
         environment = compose.agent_environment(self.variables).encode()
         names = compose.agent_files(self.host)
-        path = f"agents/{self.host.name}/telegraf.conf"
+        inside = f"agents/{self.host.name}"
+        path = f"{inside}/telegraf.conf"
         parts = (
             text,
             environment,
@@ -208,12 +210,14 @@ class PreparedAgent:
             project=self.paths.project,
             image=self.site.image,
             memory=self.site.memory,
-            folder=f"./{PurePosixPath(path).parent}",
+            folder=f"./{inside}",
             configuration=hashlib.sha256(b"".join(parts)).hexdigest()[:12],
         )
-        made = {name: self.site.package_files[f"compose/{name}"] for name in names}
+        # The check is there before the container that runs it.
+        made = {f"{inside}/{config_names.AGENT_HEALTH}": self.site.package_files[compose.SHIPPED_HEALTH]}
+        made |= {name: self.site.package_files[f"compose/{name}"] for name in names}
         made |= {".env": project.encode(), compose.AGENT_ENVIRONMENT: environment, path: text}
-        made |= {f"agents/{self.host.name}/{config_names.AUTHORITY}": self.trusted} if self.trusted else {}
+        made |= {f"{inside}/{config_names.AUTHORITY}": self.trusted} if self.trusted else {}
         made |= compose.container_secrets(self.host, PurePosixPath("secrets"), self.site.package_files)
         files = [PushedFile(f"{self.paths.folder}/{name}", content) for name, content in made.items()]
         kept = {"agent": self.password}

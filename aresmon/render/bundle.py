@@ -47,6 +47,7 @@ def render(
             variables = telegraf.variables(host, config, account=account, in_clear=host.name in place.in_clear)
             files[compose.AGENT_ENVIRONMENT] = compose.agent_environment(variables).encode()
             files |= compose.container_secrets(host, place.secrets, shipped_files)
+            files[f"agents/{host.name}/{names.AGENT_HEALTH}"] = shipped_files[compose.SHIPPED_HEALTH]
     files[".env"] = compose.environment(config, place, files).encode()
     return dict(sorted(files.items()))
 

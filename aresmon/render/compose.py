@@ -21,6 +21,7 @@ _HEADER = (
 AGENT_ENVIRONMENT = "agent-environment.yml"
 AGENT_SECRETS = "agent-secrets.yml"
 AGENT_START = "agent-start.sh"
+SHIPPED_HEALTH = "compose/agent-health.sh"
 # Grafana checks its dashboards every ten seconds: it is not restarted for them.
 _STARTTLS = {"starttls": "MandatoryStartTLS", "if-offered": "OpportunisticStartTLS", "never": "NoStartTLS"}
 _MIB = 1024 * 1024

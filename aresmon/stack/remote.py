@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from aresmon.config.layout import SOCKET
 from aresmon.config.model import Config
-from aresmon.config.names import AUTHORITY
+from aresmon.config.names import AGENT_HEALTH, AUTHORITY
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import bundle as site_bundle
@@ -132,7 +132,7 @@ def _wanted(config: Config) -> list[str]:
     names = [site_secrets.INFLUXDB_ADMIN, site_secrets.SITE_KEY, *agents, *map(site_secrets.next_name, agents)]
     names += [external_secrets.collector_secret(one.name) for host in config.hosts for one in host.secrets]
     files = [".env", site_bundle.MANIFEST, "agent-environment.yml"]
-    files += [f"agents/{config.server}/{name}" for name in ("telegraf.conf", AUTHORITY)]
+    files += [f"agents/{config.server}/{name}" for name in ("telegraf.conf", AGENT_HEALTH, AUTHORITY)]
     return [*(f"{_SECRETS}{name}" for name in names), *(f"{_BUNDLE}{name}" for name in files)]
 
 

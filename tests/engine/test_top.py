@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -44,7 +45,8 @@ def test_without_a_terminal_the_fleet_is_printed_once(site: Site) -> None:
     assert shown.code == 5, shown
     title, heading, first, second, *rest = shown.out.splitlines()
     assert site.name in title
-    assert "2 hosts, 1 never, 1 critical" in title
+    # What else is critical is up to the machine that the tests run on.
+    assert re.search(r"2 hosts, 1 never, \d critical", title)
     assert heading.startswith("HOST")
     assert first.startswith("lewi     never")
     assert second.split()[:2] in (["box", "ok"], ["box", "notice"], ["box", "warning"], ["box", "critical"])

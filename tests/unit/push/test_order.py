@@ -187,8 +187,9 @@ def test_another_container_is_another_content_where_there_is_one() -> None:
     assert made("lewi", image="another", memory="another").content == made("lewi").content
 
 
-def test_another_compose_file_is_another_content() -> None:
-    shipped = {**FILES, "compose/agent.yml": b"another"}
+@pytest.mark.parametrize("name", ["agent.yml", "agent-health.sh"])
+def test_another_compose_file_is_another_content(name: str) -> None:
+    shipped = {**FILES, f"compose/{name}": b"another"}
     files = AgentFiles(FLEET, stack(), shipped, "telegraf:1", "256m")
     target = Target(FLEET.host("far.away"), body_of("far.away"))
 
@@ -234,8 +235,8 @@ def test_an_agent_in_a_container_gets_a_project_of_its_own() -> None:
     files = {path.removeprefix(f"{folder}/"): content for path, content in contents(order).items()}
     assert (order.agent.kind, order.agent.project, order.agent.folder) == ("docker", "ares-far-away", folder)
     assert sorted(files) == [
-        *(".env", "agent-docker.yml", "agent-environment.yml", "agent.yml", "agents/far.away/telegraf.conf"),
-        "secrets/agent",
+        *(".env", "agent-docker.yml", "agent-environment.yml", "agent.yml", "agents/far.away/health.sh"),
+        *("agents/far.away/telegraf.conf", "secrets/agent"),
     ]
     env = dotenv.variables(files[".env"].decode())
     assert env["COMPOSE_FILE"] == "agent.yml:agent-docker.yml:agent-environment.yml"
