@@ -40,14 +40,15 @@ _FEWEST = 2
 def title(view: ScreenState, data: Snapshot, columns: int, *, site: str) -> Line:
     """Site, what is shown, how many hosts and alerts, the range of time, and when it was read."""
     is_host = view.page in ("host", "panel")
-    where = short(f"{site} / {view.host}" if is_host else site, columns)
     clock = time.strftime("%H:%M:%S", time.localtime(data.at)) if data.at else ""
     past = f", until {time.strftime('%d %b %H:%M', time.localtime(data.at - view.offset))}" if view.offset else ""
     span = f"last {SPANS[view.span][1]}{past}"
-    # A host is seen over a range, which counts more than the other hosts.
-    room = columns - len(where) - 2 - (len(span) + 1 if is_host else 0)
-    counts = _fitting(list(_counts(data)), room, ", ")
-    left = line((where, "title"), "  ", *_joined(counts, ", "))
+    # A host is seen over a range, which counts more than the other hosts, and than the name of the site.
+    room = columns - (len(span) + 1 if is_host else 0)
+    names = (f"{site} / {view.host}", view.host) if is_host else (site,)
+    where = short(next((one for one in names if len(one) <= room), names[-1]), max(room, 1))
+    counts = _fitting(list(_counts(data)), room - len(where) - 2, ", ")
+    left = line((where, "title"), "  " if counts else "", *_joined(counts, ", "))
     rights = [line((text, "dim")) for text in (f"{span}  {clock}", span)]
     return spread(left, next((one for one in rights if width(left) + width(one) < columns), ()), columns)
 
@@ -106,7 +107,7 @@ def keys(view: ScreenState, columns: int, *, has_more: bool) -> Line:
 def _fitting(parts: list[_Part], columns: int, between: str) -> list[_Part]:
     """The parts that fit beside each other, in their order."""
     kept = list(parts)
-    while len(kept) > 1 and sum(len(one.text) + len(between) for one in kept) - len(between) > columns:
+    while kept and sum(len(one.text) + len(between) for one in kept) - len(between) > columns:
         kept.remove(max(kept, key=lambda one: one.rank))
     return kept
 

@@ -91,6 +91,25 @@ def test_the_title_leaves_out_what_counts_least(columns: int, shown: str) -> Non
     assert re.sub(r"\d\d:\d\d:\d\d", "TIME", " ".join(title.split())) == shown
 
 
+@pytest.mark.parametrize(
+    ("page", "site", "shown"),
+    [
+        ("host", "ares", "ares / biere 1 critical last 1 h"),
+        ("host", "the-association-of-students", "biere 1 silent, 1 critical last 1 h"),
+        ("panel", "association-of-students", "association-of-students / biere last 1 h"),
+        ("fleet", "the-association-of-students", "the-association-of-students 1 critical"),
+        ("fleet", "the-association-of-all-students", "the-association-of-all-students last 1 h"),
+    ],
+)
+def test_a_long_name_of_a_site_leaves_room_for_what_counts_more(page: Page, site: str, shown: str) -> None:
+    view = ScreenState(page=page, host="biere", span=1)
+
+    title = plain(margins.title(view, samples.snapshot(), 40, site=site))
+
+    assert " ".join(title.split()) == shown
+    assert len(title) <= 40
+
+
 @pytest.mark.parametrize("size", [Size(20, 3), Size(39, 24), Size(80, 9), Size(1, 1)], ids=str)
 def test_a_terminal_that_is_too_small_is_told_what_is_needed(size: Size) -> None:
     lines, shown = screen("fleet", size)
