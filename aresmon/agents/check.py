@@ -28,6 +28,7 @@ from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
 from aresmon.system.yaml_document import read_text
 
+_WHICH_FOLDER = "give the folder of `configs`, which has a <host>.conf for each host"
 _NAMED = re.compile(
     r"(?:could not initialize \w+ |plugin )(?P<kind>\w+)\.(?P<name>\w+)|error parsing (?P<other>\w+)(?: array)?, "
 )
@@ -125,6 +126,8 @@ def _can_migrate(engine: Engine, image: str, text: str, project: str) -> bool:
 def _texts(folder: Path) -> tuple[Mapping[str, str], list[str]]:
     """The files of the hosts, and why the others cannot be read."""
     texts, errors = dict[str, str](), list[str]()
+    if not folder.is_dir():
+        raise AresmonError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}", hint=_WHICH_FOLDER)
     for path in sorted(folder.glob("*.conf")):
         try:
             texts[path.stem] = read_text(path)
@@ -133,9 +136,7 @@ def _texts(folder: Path) -> tuple[Mapping[str, str], list[str]]:
             errors.append(error.message)
             texts.pop(path.stem, None)
     if not texts and not errors:
-        raise AresmonError(
-            f"{folder} has no .conf file", hint="give the folder of `configs`, which has a <host>.conf for each host"
-        )
+        raise AresmonError(f"{folder} has no .conf file", hint=_WHICH_FOLDER)
     return texts, errors
 
 

@@ -13,7 +13,7 @@ import typer
 from aresmon.cli import completion
 from aresmon.cli.common import command, group, group_command, plural, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.errors import AresmonError, ExitCode, any_of
 from aresmon.system.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ def _print_schedule(kind: str) -> None:
     site, config = project.site, project.config
     kinds = {"systemd": backup_schedule.systemd, "cron": backup_schedule.cron}
     if kind not in kinds:
-        raise AresmonError(f"unknown schedule kind {kind!r}", hint=f"use {' or '.join(kinds)}", code=ExitCode.USAGE)
+        raise AresmonError(f"unknown schedule kind {kind!r}", hint=f"use {any_of(list(kinds))}", code=ExitCode.USAGE)
     jobs = backup_schedule.jobs(config.backup.every, config.backup.verify)
     if not jobs:
         raise AresmonError("`backup.every` and `backup.verify` are `never`", hint="set one of them in aresmon.yml")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ _LOWEST_ALONE = re.compile(r"; x>=\d+(?=\]$)|  \[x>=\d+\]$")
 
 class HelpCommand(TyperCommand):
     """A command whose usage line shows arguments as man pages do: `HOST`, `[HOST]`, `[HOST...]`."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the command line. An error about a number says in words which are accepted."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _number_in_words(error.message)
+            raise
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         """The words after the command's name."""
@@ -52,6 +61,18 @@ class HelpGroup(TyperGroup):
         for heading, listed in (self.sections or {"Commands": names}).items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), self.commands[name].get_short_help_str()) for name in listed])
+
+
+def _number_in_words(message: str) -> str:
+    """Another message is returned as it is."""
+    if found := re.fullmatch(r"(\S+) is not in the range (?:(\S+)<=x<=(\S+)|x>=(\S+))\.", message):
+        given, lowest, highest, lowest_alone = found.groups()
+        return (
+            f"must be {lowest} to {highest}, not {given}" if lowest else f"must be {lowest_alone} or more, not {given}"
+        )
+    if found := re.fullmatch(r"('.*') is not a valid (int|float)(?: range)?\.", message):
+        return f"must be a {'whole ' if found[2] == 'int' else ''}number, not {found[1]}"
+    return message
 
 
 def _range_in_words(text: str) -> str:

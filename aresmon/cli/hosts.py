@@ -105,6 +105,7 @@ def add(
     asked = enroll.EnrollOptions(
         name, ssh, _kind(agent), tuple(filter(None, collect.split(","))), _variables(env or [])
     )
+    enroll.check_request(project, asked)
     asyncio.run(_prepare(project, asked, ask_sudo=ask_sudo))
     try:
         project = the_project()  # with the new host in it
@@ -230,8 +231,7 @@ def _here(name: str) -> tuple[Site, InfluxDB]:
 
     project = the_project()
     config = project.config
-    if name not in [host.name for host in config.hosts]:
-        raise AresmonError(f"no host {name} in {project.site.file}", hint="`aresmon hosts list` shows the hosts")
+    config.check_names([name])
     if not location.is_local(project):
         raise AresmonError(
             f"hosts can be blocked and unblocked only on {config.server}, where the stack runs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aresmon.cli import output_file
 from aresmon.cli.common import command, group, the_console, the_engine, the_site
 from aresmon.cli.options import ImageArchive, Services
 from aresmon.system.errors import AresmonError, ExitCode
@@ -59,6 +60,7 @@ def save(archive: ImageArchive) -> None:
     """Save the site's images to a tar file, for another machine."""
     from aresmon.engine import images
 
+    output_file.require_folder(archive)
     engine = the_engine()
     images.save(engine, images.local(engine, _chosen_pins(None)), archive, the_console())
     the_console().say(f"{archive} is written; on the other machine: aresmon images load {archive.name}")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.errors import AresmonError, ExitCode, any_of
 
 _HEAD, _TAIL = 1024, 128  # bytes that may contain the mark
 
@@ -17,18 +17,22 @@ def require_usable(path: Path, *, formats: Sequence[str], mark: str, command: st
     `mark` is in each file that the command has written.
     """
     if path.suffix not in formats:
-        known = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
-        raise AresmonError(f"--output {path}: the name must end in {known}", code=ExitCode.USAGE)
-    if not path.parent.is_dir():
-        what = "is not a folder" if path.parent.exists() else "does not exist"
-        raise AresmonError(
-            f"{path} cannot be written: {path.parent} {what}",
-            hint=f"name another file with --output, or create the folder: `mkdir -p {path.parent}`",
-        )
+        raise AresmonError(f"--output {path}: the name must end in {any_of(formats)}", code=ExitCode.USAGE)
+    require_folder(path)
     if path.exists() and not _is_replaceable(path, mark.encode()):
         raise AresmonError(
             f"{path} exists and was not written by `{command}`",
             hint="name another file with --output, or delete this one",
+        )
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a file in a folder that does not exist."""
+    if not path.parent.is_dir():
+        what = "is not a folder" if path.parent.exists() else "does not exist"
+        raise AresmonError(
+            f"{path} cannot be written: {path.parent} {what}",
+            hint=f"name a file in another folder, or create this one: `mkdir -p {path.parent}`",
         )
 
 

@@ -46,13 +46,14 @@ def report(
     Exit code: 5 if there is no data for the month, or if Grafana cannot be asked for alerts; the report says which.
     """
     from aresmon.influxdb import service
-    from aresmon.report import page, pdf
+    from aresmon.report import page, pdf, period
     from aresmon.stack import location
     from aresmon.system import files
 
     if output is not None:
         _require_usable(output)
     now = time.time()
+    period.month(month, now)
     project, console = the_project(), the_console()
     location.require_local(project)
     found = _figures(project, service.admin_client(project.site), month, now)

@@ -14,7 +14,7 @@ import typer
 from aresmon.cli import completion
 from aresmon.cli.common import confirm_by_name, the_console, the_engine, the_site
 from aresmon.cli.options import DryRun, Json, ShortenRetention, Yes
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.errors import AresmonError, ExitCode, any_of
 from aresmon.system.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def restore(
 
     site, console = the_site(), the_console()
     if only and only not in backup_restore.PARTS:
-        raise AresmonError(f"--only takes {', '.join(backup_restore.PARTS)}, not '{only}'", code=ExitCode.USAGE)
+        raise AresmonError(f"--only takes {any_of(backup_restore.PARTS)}, not '{only}'", code=ExitCode.USAGE)
     if dry_run:
         folder_swap.check_none(site)
     else:

@@ -10,7 +10,7 @@ import typer
 from aresmon.cli import completion
 from aresmon.cli.common import command, confirm_by_name, group, the_console, the_engine, the_project
 from aresmon.cli.options import DryRun, Json, Login, Yes
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.errors import AresmonError, ExitCode, any_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 app = group("List, add and remove Grafana users, and set passwords.")
+
+_ROLES = ("viewer", "editor", "admin")
 
 
 @command(app, name="list", example="aresmon users list")
@@ -99,7 +101,7 @@ def add(
         typer.Option(
             "--role",
             metavar="ROLE",
-            autocompletion=completion.choice("viewer", "editor", "admin"),
+            autocompletion=completion.choice(*_ROLES),
             help="The role: viewer, editor or admin.",
         ),
     ] = "viewer",
@@ -117,6 +119,8 @@ def add(
     from aresmon.grafana import manage_users
     from aresmon.site import secrets
 
+    if role not in _ROLES:
+        raise AresmonError(f"--role must be {any_of(_ROLES)}, not '{role}'", code=ExitCode.USAGE)
     project = _site_here()
     settings = {"login": login, "role": role, "name": name, "email": email}
     manage_users.add(project, the_engine(), the_console(), {key: value for key, value in settings.items() if value})

@@ -98,6 +98,8 @@ def save(engine: Engine, images: Images, archive: Path, progress: Progress) -> N
     references = sorted(set(images.references.values()))
     if not references:
         raise AresmonError("this machine has no image of this site", hint="`aresmon images pull` or `build` first")
+    if archive.exists() and not _is_archive(archive):
+        raise AresmonError(f"{archive} exists and is not an archive of images", hint="name another file")
     part = archive.with_name(f".{archive.name}.part")
     with progress.stage(f"writing {archive}"):
         try:
@@ -124,6 +126,15 @@ def load(engine: Engine, archive: Path, progress: Progress) -> Sequence[str]:
             return engine.load(file)
     except OSError as error:
         raise AresmonError(f"{archive} cannot be read: {error.strerror}") from None
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether `docker save` has written this: an image layout, or before Docker 25 a list of repositories."""
+    try:
+        with tarfile.open(path) as archive:
+            return bool({"oci-layout", "repositories"} & set(archive.getnames()))
+    except (OSError, tarfile.TarError):
+        return False
 
 
 def _registry(reference: str) -> str:

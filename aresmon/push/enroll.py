@@ -24,10 +24,11 @@ from aresmon.push.protocol import AgentPaths, login_error
 from aresmon.push.session import Session, agent_image
 from aresmon.site import init, secrets
 from aresmon.site.folder import Site
-from aresmon.site.project import parse
+from aresmon.site.project import Project, parse
 from aresmon.ssh.transport import Transport
 from aresmon.system import files
-from aresmon.system.errors import AresmonError
+from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.json_schema import did_you_mean
 from aresmon.system.progress import Progress
 
 _REMOTE = Path(__file__).with_name("remote")
@@ -44,6 +45,20 @@ class EnrollOptions:
     agent: AgentKind | None = None
     collect: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_request(project: Project, asked: EnrollOptions) -> None:
+    """Raise SiteError or AresmonError, before any connection, for a name or a collector that cannot be."""
+    for one in asked.collect:
+        if one not in project.catalogue:
+            meant = did_you_mean(one, project.catalogue)
+            raise AresmonError(
+                f"--collect: unknown collector '{one}'{meant}",
+                hint="`aresmon collectors` lists them",
+                code=ExitCode.USAGE,
+            )
+    if asked.name not in [host.name for host in project.config.hosts]:
+        with_host(project.site, asked, HostSettings("systemd", asked.ssh or asked.name, (CollectorUse("system"),), {}))
 
 
 def with_host(site: Site, asked: EnrollOptions, settings: HostSettings) -> str:

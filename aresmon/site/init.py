@@ -35,8 +35,15 @@ def write(site: Site, *, docker: bool, hostname: str = "", haproxy_config: Path 
 def write_repository(folder: Path, content: Mapping[str, bytes]) -> int:
     """Write a first repository of configurations and return the number of files.
 
-    Raises AresmonError if one of the files exists already.
+    Raises AresmonError if one of the files exists already, or if the folder has others and is no working copy of git.
     """
+    if folder.exists() and not folder.is_dir():
+        raise AresmonError(f"{folder} is not a folder", hint="name another one")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / ".git").exists():
+        raise AresmonError(
+            f"{folder} contains files and is not a git repository",
+            hint="name a new folder or an empty one, or the clone of a repository",
+        )
     existing = [name for name in content if (folder / name).exists()]
     if existing:
         raise AresmonError(f"{folder} already contains {', '.join(existing[:5])}", hint="name another folder")

@@ -120,6 +120,8 @@ def read(folder: Path, name: str) -> str:
     try:
         value = path.read_text(encoding="ascii").rstrip("\n")
     except FileNotFoundError:
+        if not folder.exists():
+            raise AresmonError("this site has not run on this machine yet", hint="`aresmon up` starts it") from None
         raise AresmonError(f"{path} does not exist", hint="`aresmon up` creates it") from None
     except UnicodeDecodeError:
         raise AresmonError(

@@ -45,3 +45,8 @@ class SiteError(AresmonError):
     def __init__(self, errors: Sequence[str], *, hint: str = "") -> None:
         super().__init__("\n".join(errors), hint=hint)
         self.errors = tuple(errors)
+
+
+def any_of(words: Sequence[str]) -> str:
+    """`a, b or c`"""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from aresmon.system.errors import any_of
 from aresmon.system.yaml_document import Document, Keys, YamlProblem, dotted
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _is_secret(value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 def _of_these(known: list[str], found: Any, *, is_secret: bool) -> str:
-    named = " or ".join(known) if len(known) <= _MOST_NAMED else f"one of {len(known)} words, as {', '.join(known[:4])}"
+    named = any_of(known) if len(known) <= _MOST_NAMED else f"one of {len(known)} words, as {', '.join(known[:4])}"
     return f"must be {named}" if is_secret else f"must be {named}, not {_shown(found)}{did_you_mean(str(found), known)}"
 
 

@@ -82,7 +82,10 @@ def read_text(path: Path) -> str:
             hint="write it again with an editor, or start again with `aresmon init`",
         ) from None
     except FileNotFoundError:
-        raise AresmonError(f"{path} does not exist", hint="`aresmon init` writes one") from None
+        raise AresmonError(
+            f"{path} does not exist",
+            hint="`aresmon init` writes one; `aresmon --site FOLDER` works on a site in another folder",
+        ) from None
     except OSError as error:
         raise AresmonError(f"{path} cannot be read: {error.strerror}", hint=f"look at `ls -l {path}`") from None
 

@@ -118,7 +118,10 @@ def test_a_missing_file_is_told_with_what_writes_one(run: Run, folder: Path) -> 
     result = run("check")
 
     assert result.exit_code == 1
-    assert result.stderr == f"{folder}/aresmon.yml does not exist\nnext: `aresmon init` writes one\n"
+    assert result.stderr == (
+        f"{folder}/aresmon.yml does not exist\n"
+        "next: `aresmon init` writes one; `aresmon --site FOLDER` works on a site in another folder\n"
+    )
 
 
 def test_another_folder_is_named_before_the_command(run: Run, folder: Path) -> None:

@@ -287,7 +287,7 @@ SECRET = "https://hooks.example.org/services/S3CRET"
         ("{smtp: S3CRET}", ".smtp: must be a mapping, not a text"),
         ("{smtp: {host: 'a:25', from: a@b.org, user: x, password: S3CRET}}", f".smtp.password: {SECRETS}"),
         ("{smtp: {host: 'smtp://u:S3CRET@a:25', from: a@b.org}}", ".smtp.host: must be a name and a port"),
-        ("{smtp: {host: 'a:25', from: a@b.org, tls: 'smtps://u:S3CRET@a'}}", ".smtp.tls: must be starttls or"),
+        ("{smtp: {host: 'a:25', from: a@b.org, tls: 'smtps://u:S3CRET@a'}}", ".smtp.tls: must be starttls, "),
     ],
 )
 def test_a_secret_in_the_clear_is_not_repeated_and_told_where_it_belongs(text: str, message: str) -> None:

@@ -103,7 +103,7 @@ def read(text: str) -> View:
         ),
         ("status!: broken", "status!: /(/", "where.status!: /(/ is no expression: missing ), unterminated subpattern"),
         ("unit: celsius\n    desc", "unit: celsus\n    desc", "not 'celsus' (did you mean 'celsius'?)"),
-        ("aggregate: last", "aggregate: latest", "columns[0].series.aggregate: must be mean or median or min"),
+        ("aggregate: last", "aggregate: latest", "columns[0].series.aggregate: must be mean, median, min"),
         ("kind: bargauge", "kind: bargage", "not 'bargage' (did you mean 'bargauge'?)"),
         ("kind: bargauge", "place: detial", "not 'detial' (did you mean 'detail'?)"),
         (

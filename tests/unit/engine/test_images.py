@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -117,6 +118,16 @@ def test_what_cannot_be_built_from_packages_is_told_without_trying() -> None:
     assert refused == {"grafana": f"{SHIPPED_PINS['grafana'].pull} cannot be built from packages"}
 
 
+EDGE = images.Images({"edge": "haproxy:1"}, {"edge": "sha256:x"}, {})
+
+
+def tar_with(path: Path, member: str) -> Path:
+    """A tar with one file in it."""
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo(member))
+    return path
+
+
 class Saving(FakeEngine):
     """An engine that writes an archive, or fails in the middle of it."""
 
@@ -131,14 +142,33 @@ class Saving(FakeEngine):
 
 
 def test_an_archive_that_fails_in_the_middle_leaves_the_old_one(tmp_path: Path) -> None:
-    archive = tmp_path / "images.tar"
-    archive.write_text("old")
-    found = images.Images({"edge": "haproxy:1"}, {"edge": "sha256:x"}, {})
+    archive = tar_with(tmp_path / "images.tar", "oci-layout")
+    old = archive.read_bytes()
 
-    with pytest.raises(AresmonError):
-        images.save(Saving(OSError(28, "No space left on device")), found, archive, NoProgress())
+    with pytest.raises(AresmonError, match="No space left on device"):
+        images.save(Saving(OSError(28, "No space left on device")), EDGE, archive, NoProgress())
 
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("images.tar", "old")]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("images.tar", old)]
+
+
+@pytest.mark.parametrize("member", ["oci-layout", "repositories"])
+def test_a_former_archive_of_images_is_replaced(tmp_path: Path, member: str) -> None:
+    archive = tar_with(tmp_path / "images.tar", member)
+
+    images.save(Saving(), EDGE, archive, NoProgress())
+
+    assert archive.read_text() == "['haproxy:1']"
+
+
+def test_a_file_that_is_no_archive_of_images_is_not_replaced(tmp_path: Path) -> None:
+    settings, backup = tmp_path / "aresmon.yml", tar_with(tmp_path / "backup.tar", "manifest.json")
+    settings.write_text("hosts: {a: }\n")
+
+    for path in (settings, backup):
+        content = path.read_bytes()
+        with pytest.raises(AresmonError, match="exists and is not an archive of images"):
+            images.save(Saving(), EDGE, path, NoProgress())
+        assert path.read_bytes() == content
 
 
 def test_an_archive_without_some_images_is_written_and_called_incomplete(tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ def test_a_missing_secret_is_told_with_what_makes_it(tmp_path: Path) -> None:
     assert "aresmon up" in caught.value.hint
 
 
+def test_a_site_without_any_secret_has_not_run(tmp_path: Path) -> None:
+    with pytest.raises(AresmonError, match="this site has not run on this machine yet"):
+        secrets.read(tmp_path / "missing", "influxdb-admin")
+
+
 def test_a_secret_that_is_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(mode=0o700)
 
