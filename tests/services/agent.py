@@ -130,10 +130,11 @@ def agent(
     file, points = f"/etc/telegraf/{running.name}.conf", f"{SHARED}/{running.name}.points"
     text = setup.text.replace(_OUTPUT, _OUTPUT.format(file=points))
     host.write(file, hurried(text, pace, longest), owner="root:telegraf", mode="0640")
-    group = host.run(f"id -gn {user}").strip()
     given = "".join(f" --{kind}-caps=+{one}" for kind in ("inh", "ambient") for one in capabilities)
     variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in setup.environment.items())
-    started = f"setpriv --reuid={user} --regid={group} --init-groups{given} env {variables} telegraf --config {file}"
+    started = (
+        f"setpriv --reuid={user} --regid=$(id -g {user}) --init-groups{given} env {variables} telegraf --config {file}"
+    )
     host.start(running.name, started, ready=f"[[ -s {points} ]]")
     try:
         yield running
@@ -142,8 +143,8 @@ def agent(
 
 
 def gather(host: Host, setup: Setup, *, of: str, readings: int = 2, within: float = 60, **options: Any) -> list[Point]:
-    """What an agent sends until it has read a measurement so many times, each second. It must log no error."""
-    with agent(host, setup, longest=1, **options) as running:
+    """What an agent sends until it has read a measurement so many times, four times a second. It must log no error."""
+    with agent(host, setup, longest=0.25, **options) as running:
         points = running.read(readings, of=of, within=within)
         assert running.errors() == [], running.log()
     return points

@@ -21,6 +21,7 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # A session of its own, so that all that it starts can be ended with it.
 _SESSION = "exec setsid bash -c {script} >> {log} 2>&1"
 _SCRIPT = "echo $$ > {pid}; exec {command}"
+_RUNS = "[[ -s {pid} ]] && pgrep -s $(< {pid})"
 _READY = "until {ready}; do kill -0 {pid} || exit 99; sleep 0.1; done > /dev/null 2>&1"
 
 alive: list[Host] = []
@@ -66,8 +67,7 @@ class Host:
 
         `name` is what `stop`, `is_running` and `log` know it by. What it prints goes into its log.
         """
-        assert not self.is_running(name), f"{name} runs already"
-        self.run(f"rm -f {_pid(name)}")
+        self.run(f"! {{ {_RUNS.format(pid=_pid(name))}; }} && rm -f {_pid(name)}")
         script = _SCRIPT.format(pid=_pid(name), command=command)
         session = _SESSION.format(script=shlex.quote(script), log=f"{SHARED}/{name}.log")
         docker("exec", "--detach", "--user", user, "--env", _PATH, self.container, "bash", "-c", session)
@@ -90,7 +90,7 @@ class Host:
 
     def is_running(self, name: str) -> bool:
         """Whether any process of what `start` started under this name is there."""
-        return self.attempt(f"read -r pid < {_pid(name)} && pgrep -s $pid").code == 0
+        return self.attempt(_RUNS.format(pid=_pid(name))).code == 0
 
     def log(self, name: str) -> str:
         """What a program printed that `start` started."""
