@@ -27,4 +27,4 @@ def test_without_a_container_each_says_so_and_what_to_do(
     common.the_console.cache_clear()
     assert result.exit_code == 1
     assert "Grafana is not running here" in result.stderr
-    assert "`aresmon up` starts it" in result.stderr
+    assert "`aresmon status` shows why" in result.stderr

@@ -83,7 +83,7 @@ def test_a_statement_that_is_refused_breaks_no_connection() -> None:
     ("arguments", "said"),
     [
         (["top", "biere2"], "no host 'biere2' in aresmon.yml (did you mean 'biere'?)"),
-        (["top", "--interval", "5"], "5 is not in the range"),
+        (["top", "--interval", "5"], "must be 10 to 3600, not 5"),
         (["top"], "aresmon up"),
     ],
 )

@@ -103,20 +103,22 @@ def test_add_writes_the_file_and_makes_the_user(run: Run, standin: StandIn, tmp_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "code", "words"),
     [
-        (("MARIE",), "is already in aresmon.yml"),
-        (("guest",), "is already in aresmon.yml"),
-        (("a b",), "must be a login"),
-        (("bob", "--role", "emperor"), "role"),
+        (("MARIE",), 1, "is already in aresmon.yml"),
+        (("guest",), 1, "is already in aresmon.yml"),
+        (("a b",), 1, "must be a login"),
+        (("bob", "--role", "emperor"), 2, "--role must be viewer, editor or admin"),
     ],
 )
-def test_add_refuses_what_would_not_be_sound(run: Run, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_add_refuses_what_would_not_be_sound(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
     before = (tmp_path / "aresmon.yml").read_bytes()
 
     result = run("add", *arguments)
 
-    assert result.exit_code == 1
+    assert result.exit_code == code
     assert words in result.stderr
     assert (tmp_path / "aresmon.yml").read_bytes() == before
 
