@@ -258,7 +258,7 @@ def _make_peers(peer: Path, bundle: Path, size: int) -> None:
     )
     frame = body.replace(name, "{{ item.name }}")
     loop = "{% for collector in item.collect %}" + choices + "{% endif %}{% endfor %}\n"
-    marker = telegraf.with_config_id("", "{{ item.mark }}", shipped)
+    marker = telegraf.with_config_id("", "{{ item.config_id }}", shipped)
     (peer / "telegraf.conf.j2").write_text(frame + loop + marker, encoding="utf-8")
     variables = (bundle / "agents" / name / "agent.env").read_text(encoding="utf-8")
     (peer / "agent.env.j2").write_text(variables.replace(name, "{{ item.name }}"), encoding="utf-8")

@@ -23,13 +23,15 @@ class DeployedConfigs:
 
     project: Project
 
-    def body(self, host: Host, mark: str) -> str | None:
+    def body(self, host: Host, config_id: str) -> str | None:
         """The configuration with this config ID, without it; None if it is not known here, as where it was pushed from
         another machine.
 
         A host that sends no config ID is taken to run its newest release, else what `up` renders for it.
         """
-        return next((body for found, body in self._known(host) if not mark or mark.startswith(f"{found}-")), None)
+        return next(
+            (body for found, body in self._known(host) if not config_id or config_id.startswith(f"{found}-")), None
+        )
 
     def _known(self, host: Host) -> Iterator[tuple[str, str]]:
         """The configurations that a host may run, the likeliest first, each with its fingerprint."""
@@ -37,7 +39,7 @@ class DeployedConfigs:
         newest = releases.newest()
         if newest is not None:
             with suppress(AresmonError):  # one that was found on the host may be no text
-                yield newest.mark.partition("-")[0], releases.body(newest.number)
+                yield newest.config_id.partition("-")[0], releases.body(newest.number)
         with suppress(AresmonError):  # a file of the site's own that is wrong; `check` and a push report it
             own, extra = self._own.text(host.name), self._fragments.text(host.name) or ""
             rendered = telegraf.configuration(host, self.project.catalogue, self._templates, own=own, extra=extra)
@@ -49,7 +51,7 @@ class DeployedConfigs:
             yield telegraf.fingerprint(text), text
         for one in reversed(releases.all()):
             with suppress(AresmonError):
-                yield one.mark.partition("-")[0], releases.body(one.number)
+                yield one.config_id.partition("-")[0], releases.body(one.number)
 
     @cached_property
     def _templates(self) -> TelegrafTemplates:

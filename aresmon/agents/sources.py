@@ -112,7 +112,7 @@ def _gone(
 class VerifiedPushes:
     """The last verified push of each host: its config ID, and its configuration if it came from `configs`."""
 
-    marks: Mapping[str, str]
+    config_ids: Mapping[str, str]
     bodies: Mapping[str, str]
 
 
@@ -122,19 +122,19 @@ def read_verified(project: Project, hosts: Iterable[Host], *, unusable: Collecti
     The configuration of a host in `unusable` is returned wherever it came from. Raises AresmonError if the server's own
     cannot be read.
     """
-    marks, bodies = dict[str, str](), dict[str, str]()
+    config_ids, bodies = dict[str, str](), dict[str, str]()
     for host in hosts:
         kept = Releases(project.site.releases(host.name))
         newest_of = kept.newest()
         if newest_of is not None:
-            marks[host.name] = newest_of.mark
+            config_ids[host.name] = newest_of.config_id
             if host.name in unusable or (newest_of.commit and project.config.configs is not None):
                 try:
                     bodies[host.name] = kept.body(newest_of.number)
                 except AresmonError:
                     if host == project.config.sidecar:
                         raise
-    return VerifiedPushes(marks, bodies)
+    return VerifiedPushes(config_ids, bodies)
 
 
 KEPT = 50
@@ -143,14 +143,15 @@ KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A configuration of a host that was verified, and its config ID, `mark`.
+    """A configuration of a host that was verified, and its config ID.
 
     `number` counts from 1; 0 is the configuration before the first push. `commit` is that of the `configs` repository,
     `at` in seconds since 1970, `why` the reason that was given for the push. The fields are the keys of the release's
-    JSON file. A configuration as it was found on the host, whatever it says, has no config ID."""
+    JSON file, where the config ID is `mark`. A configuration as it was found on the host, whatever it says, has no
+    config ID."""
 
     number: int
-    mark: str
+    config_id: str
     by: str
     at: float
     commit: str = ""
@@ -158,7 +159,7 @@ class Release:
 
     @property
     def is_as_found(self) -> bool:
-        return not self.mark
+        return not self.config_id
 
 
 _FOUND = "as it was found"
@@ -230,7 +231,7 @@ class Releases:
         newest, kept = self.newest(), list[bytes]()
         with suppress(AresmonError):  # a release whose content is gone keeps nothing
             if newest is not None and not newest.is_as_found:
-                kept.append(telegraf.with_config_id(self.body(newest.number), newest.mark, templates).encode())
+                kept.append(telegraf.with_config_id(self.body(newest.number), newest.config_id, templates).encode())
             if newest is not None and self.get(0) is not None:
                 kept.append(self.content(0))
         return tuple(hashlib.sha256(content).hexdigest() for content in kept)
@@ -258,9 +259,10 @@ class Releases:
 
 
 def _file(path: Path) -> JsonFile[Release]:
-    return JsonFile(path, lambda data: Release(**data), _as_json)
+    return JsonFile(path, lambda data: Release(config_id=data.pop("mark"), **data), _as_json)
 
 
 def _as_json(release: Release) -> dict[str, Any]:
     """Without an empty reason: earlier versions do not read a release with a key that they do not know."""
-    return {key: value for key, value in asdict(release).items() if key != "why" or value}
+    said = {"mark" if key == "config_id" else key: value for key, value in asdict(release).items()}
+    return {key: value for key, value in said.items() if key != "why" or value}

@@ -42,7 +42,7 @@ def new_table(*columns: str) -> Table:
 def result_row(result: PushResult) -> list[str | Text]:
     outcome = Text(str(result.outcome), style=OUTCOME_COLOURS.get(result.outcome, "red"))
     seconds = f"{result.seconds:.1f}" if result.seconds else ""
-    return [result.host, outcome, seconds, result.commit[:7], result.mark if result.outcome in GOOD else ""]
+    return [result.host, outcome, seconds, result.commit[:7], result.config_id if result.outcome in GOOD else ""]
 
 
 def collector_notes(collector: Collector) -> Iterator[str]:

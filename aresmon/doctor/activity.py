@@ -65,9 +65,10 @@ def look(
     """Return the state of each host at `now`. `begun` is since when a host's data could arrive, by host: the start of
     its agent, if known, and of the edge and the database; both are in seconds since 1970. `deployed` returns the
     configuration of a host with a config ID, None if it is unknown."""
-    marks = _marks(influxdb, now)
+    config_ids = _config_ids(influxdb, now)
     inputs = {
-        host.name: _inputs(host, config, catalogue, deployed(host, marks.get(host.name, ""))) for host in config.hosts
+        host.name: _inputs(host, config, catalogue, deployed(host, config_ids.get(host.name, "")))
+        for host in config.hosts
     }
     timings = [one.timing for one in inputs.values() if one is not None]
     window = _window(now, max(map(_arrived_after, timings), default=_ARRIVED_AFTER))
@@ -134,7 +135,7 @@ def _window(now: float, arrived_after: int) -> tuple[int, int]:
     return end - _WINDOW, end
 
 
-def _marks(influxdb: InfluxDB, now: float) -> dict[str, str]:
+def _config_ids(influxdb: InfluxDB, now: float) -> dict[str, str]:
     """Query the config ID of the configuration that each host runs; none of a host that has stopped sending one."""
     within = f"time > {int(now) - _LOOK_BACK}s AND time <= {int(now) + _AHEAD}s"
     statement = f'SELECT last("gen") FROM "{MARKER}" WHERE {within} GROUP BY "host"'

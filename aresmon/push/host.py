@@ -160,7 +160,7 @@ class _Push:
                 self.report("paused: InfluxDB does not answer" if now else self.state)
             is_paused.set() if now else is_paused.clear()
 
-        expected = self.expected_data(self.order.mark, self.order.deadline)
+        expected = self.expected_data(self.order.config_id, self.order.deadline)
         arriving = asyncio.ensure_future(verifier.wait_for(expected, set_paused))
         stopping = asyncio.ensure_future(self.stop.wait())
         ends = {arriving, stopping}
@@ -254,14 +254,14 @@ class _Push:
     async def unchanged(self, config_id: str) -> PushResult:
         """Nothing was deployed; the data of the running configuration is verified nevertheless."""
         if self.verifier is None or self.order.as_found:
-            return replace(self.result(PushOutcome.UNCHANGED), mark=config_id)
+            return replace(self.result(PushOutcome.UNCHANGED), config_id=config_id)
         self.report("verify")
         timing = self.terms.timing
         arrival = await self.verifier.wait_for(
             self.expected_data(config_id, self.order.deadline, before=timing.interval + timing.flush + timing.jitter)
         )
         if arrival.arrived:
-            return replace(self.result(PushOutcome.UNCHANGED), mark=config_id)
+            return replace(self.result(PushOutcome.UNCHANGED), config_id=config_id)
         why = "the configuration is already deployed, but no data arrives from this host"
         return self.result(PushOutcome.SILENT, why, push_result.log_command(self.order.agent))
 
@@ -274,7 +274,7 @@ class _Push:
         self.report("verify previous")
         previous = (self.survey.content(self.order.agent.watched) or b"").decode(errors="replace")
         # The restored file may not be the one that was pushed last; then any data of this host verifies it.
-        config_id = self.survey.last_push.mark if self.survey.last_push.mark in previous else ""
+        config_id = self.survey.last_push.config_id if self.survey.last_push.config_id in previous else ""
         why += " The previous configuration is running"
         if not config_id and self.arrival is not None and self.arrival.before == frozenset():
             return self.result(PushOutcome.ROLLED_BACK, f"{why}; it sent no data before the push either", next_step)
@@ -350,7 +350,14 @@ class _Push:
         live = self.survey.content(self.order.agent.watched)
         is_found = bool(self.survey.found)
         return PushResult(
-            self.host, outcome, why, next_step, mark=self.order.mark, notes=notes, live=live, is_found=is_found
+            self.host,
+            outcome,
+            why,
+            next_step,
+            config_id=self.order.config_id,
+            notes=notes,
+            live=live,
+            is_found=is_found,
         )
 
 

@@ -70,12 +70,12 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         return _order_as_found(target, target.as_found, files, options)
     body, agent = target.body, files.prepare(target.host, target.password)
     content, transaction = _content(target.content, agent), _transaction()
-    mark = f"{target.content}-{transaction}"
+    config_id = f"{target.content}-{transaction}"
     return PushOrder(
         agent=agent.paths,
-        files=tuple(agent.files(telegraf.with_config_id(body, mark, templates).encode())),
+        files=tuple(agent.files(telegraf.with_config_id(body, config_id, templates).encode())),
         content=content,
-        mark=mark,
+        config_id=config_id,
         output=hashlib.sha256(f"{lint.output_settings(body)}{content[12:]}".encode()).hexdigest()[:12],
         transaction=transaction,
         by=options.by,
@@ -105,7 +105,7 @@ def _order_as_found(target: Target, content: bytes, files: AgentFiles, options: 
         agent=agent.paths,
         files=tuple(agent.files(content)),
         content=_content(digest, agent),
-        mark="",
+        config_id="",
         output=digest,
         transaction=_transaction(),
         by=options.by,

@@ -86,7 +86,7 @@ class PushOrder:
     """A configuration to deploy to a host.
 
     `names` are the variables that its environment file sets, `outputs` the URLs to which its configuration writes.
-    `content` is a hash of all that is deployed, `mark` the config ID that its points will have, `output` a hash of the
+    `content` is a hash of all that is deployed, `config_id` what its points will have, `output` a hash of the
     output's settings. `deadline` is in seconds from the agent's start. With `flush`, in seconds, the agent is made to
     send its points a second after each multiple of it on the clock, when it has just read its inputs. The agent is
     restarted between two of its `readings`; `cpu_reader` is what reads the usage of the CPU until the agent has read it
@@ -101,7 +101,7 @@ class PushOrder:
     agent: AgentPaths
     files: tuple[PushedFile, ...]
     content: str
-    mark: str
+    config_id: str
     output: str
     transaction: str
     by: str
@@ -140,7 +140,7 @@ class LastPush:
     """The last push that was committed on a host, as its state file says; empty if there was none."""
 
     content: str = ""
-    mark: str = ""
+    config_id: str = ""
     by: str = ""
     at: float = 0.0
     hashes: Mapping[str, str] = field(default_factory=dict)
@@ -155,7 +155,7 @@ class LastPush:
             case "content":
                 return replace(self, content=value)
             case "gen":
-                return replace(self, mark=value)
+                return replace(self, config_id=value)
             case "by":
                 return replace(self, by=value)
             case "at":
@@ -186,7 +186,7 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "tx": order.transaction,
         "by": order.by,
         "content": order.content,
-        "gen": order.mark,
+        "gen": order.config_id,
         "output": order.output,
         "deadline": str(order.deadline),
         "flush": str(order.flush),

@@ -43,7 +43,7 @@ def is_good(outcome: str) -> bool:
 class PushResult:
     """The result of a push to one host.
 
-    `why` is the reason for the outcome and `next` the next step, both for a person; `mark` is the config ID, `commit`
+    `why` is the reason for the outcome and `next` the next step, both for a person; `commit` is
     the commit of `configs` that it comes from. `silent` are the measurements that no longer arrive, `notes` are
     warnings, `live` is the configuration that was on the host before the push; with `is_found`, somebody
     wrote it, and nothing was pushed to the host before. `undecided` describes it if the push was refused for that.
@@ -53,7 +53,7 @@ class PushResult:
     outcome: PushOutcome
     why: str = ""
     next: str = ""
-    mark: str = ""
+    config_id: str = ""
     commit: str = ""
     seconds: float = 0.0
     silent: tuple[str, ...] = ()

@@ -168,7 +168,7 @@ async def _record_tls(session: Session, ready: Sequence[RolloutJob], results: Se
 
 def _event(result: PushResult) -> HostEvent:
     """What the dashboards show of a push: the configuration's commit or fingerprint, and how the push ended."""
-    what = result.commit[:7] or result.mark.partition("-")[0]
+    what = result.commit[:7] or result.config_id.partition("-")[0]
     return HostEvent(result.host, "push", f"push to {result.host}: {result.outcome}", f"{what} {result.why}".strip())
 
 
@@ -214,7 +214,7 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
     releases = session.releases(target.host)
     newest, number = releases.newest(), 0
     # An earlier push was verified but not recorded here: it was interrupted, or ran from another folder.
-    is_unrecorded = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.mark != result.mark)
+    is_unrecorded = result.outcome is PushOutcome.UNCHANGED and (newest is None or newest.config_id != result.config_id)
     if is_unrecorded or result.outcome in (PushOutcome.VERIFIED, PushOutcome.UNVERIFIED):
         if result.live is not None and not is_unrecorded:
             if result.is_found or (newest is None and target.host.agent == "systemd"):
@@ -224,14 +224,14 @@ def record(session: Session, target: Target, result: PushResult, order: PushOrde
                 releases.add_found(found.encode())
         number = releases.next_number()
         body = target.body if target.as_found is None else target.as_found
-        releases.add(body, Release(number, result.mark, order.by, time.time(), target.commit, why))
+        releases.add(body, Release(number, result.config_id, order.by, time.time(), target.commit, why))
     said = {"reason": why, "restores": target.restores}
     session.site.record(
         command="push-config",
         host=result.host,
         outcome=str(result.outcome),
         release=number,
-        mark=result.mark,
+        mark=result.config_id,
         commit=target.commit,
         transaction=order.transaction,
         seconds=round(result.seconds, 1),
@@ -278,7 +278,8 @@ def as_json(result: PushResult) -> dict[str, Any]:
         "outcome": str(result.outcome),
         "why": result.why,
         "next": result.next,
-        "mark": result.mark,
+        "config_id": result.config_id,
+        "mark": result.config_id,  # its name in 0.4.0
         "commit": result.commit,
         "seconds": round(result.seconds, 1),
         "silent": list(result.silent),

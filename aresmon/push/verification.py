@@ -33,13 +33,13 @@ _LATE = frozenset({"cpu"})
 
 @dataclass(frozen=True, slots=True)
 class ExpectedData:
-    """The data that is expected from a host: points with the config ID `mark`, or any points if it is empty, from
+    """The data that is expected from a host: points with the config ID `config_id`, or any points if it is empty, from
     `since` on (by the host's clock, in seconds since 1970), within `within` seconds. `back` is how many seconds ago
     `since` is, `interval` the agent's. `strict` also waits for measurements that need a second reading. `is_removed`
     says of a measurement that arrived before whether it was taken out of the configuration on purpose."""
 
     host: str
-    mark: str
+    config_id: str
     since: float
     within: float
     back: float = 0.0
@@ -190,7 +190,7 @@ class Verifier:
         several = list(waiting)
         new = [one for one in several if one.before is None]
         missing = [one for one in several if one.found is not None and one.missing]
-        without_id = [one for one in several if not one.expected.mark and one.found is None]
+        without_id = [one for one in several if not one.expected.config_id and one.found is None]
         asked = [
             (_config_id_query(several), partial(_update_config_ids, several)),
             (_readings_query(several), partial(_update_failing, several)),
@@ -205,7 +205,7 @@ class Verifier:
             first = min(one.found or 0.0 for one in missing)
             asked.append((_newest_query(missing, first, _latest(missing)), partial(_update_seen, missing)))
         # What arrived instead is asked for at the end only.
-        if late := [one for one in several if one.expected.mark and one.found is None and one.is_nearly_late]:
+        if late := [one for one in several if one.expected.config_id and one.found is None and one.is_nearly_late]:
             begin = math.ceil(_earliest(late))
             asked.append((_newest_query(late, begin, _latest(late)), partial(_update_unmarked, late)))
             asked.append((_other_hosts_query(late), partial(_update_elsewhere, late)))
@@ -251,10 +251,10 @@ def _readings_query(several: Iterable[_Waiting]) -> str:
 
 def _other_hosts_query(several: Iterable[_Waiting]) -> str:
     """A query for these config IDs under whatever host name."""
-    marks = "|".join(re.escape(one.expected.mark) for one in several)
+    config_ids = "|".join(re.escape(one.expected.config_id) for one in several)
     return (
         f'SELECT "gen" FROM {influxql.identifier(MARKER)} WHERE time >= {_earliest(several) - 1:.0f}s '
-        f'AND "gen" =~ /^(?:{marks})/ GROUP BY "host"'
+        f'AND "gen" =~ /^(?:{config_ids})/ GROUP BY "host"'
     )
 
 
@@ -272,9 +272,10 @@ def _update_config_ids(several: Iterable[_Waiting], answer: Iterable[Series]) ->
             float(row["time"])
             for series in found.get(one.expected.host, ())
             for row in series.rows
-            if int(one.expected.since) - 1 <= row["time"] <= one.latest and row["gen"].startswith(one.expected.mark)
+            if int(one.expected.since) - 1 <= row["time"] <= one.latest
+            and row["gen"].startswith(one.expected.config_id)
         ]
-        if times and one.expected.mark and one.found is None:
+        if times and one.expected.config_id and one.found is None:
             one.found, one.found_at = min(times), time.monotonic()
 
 
@@ -322,5 +323,5 @@ def _update_unmarked(late: Iterable[_Waiting], answer: Iterable[Series]) -> None
 def _update_elsewhere(late: Iterable[_Waiting], answer: Iterable[Series]) -> None:
     for series in answer:
         for one in late:
-            if any(row["gen"].startswith(one.expected.mark) for row in series.rows):
+            if any(row["gen"].startswith(one.expected.config_id) for row in series.rows):
                 one.elsewhere = series.tags.get("host", "") or "(none)"

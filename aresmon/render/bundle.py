@@ -57,7 +57,7 @@ def agent_files(
 ) -> Files:
     """The files of one host's agent: `up` writes them with all others, a push those of its host."""
     folder = f"agents/{host.name}"
-    live = agents.sidecar_mark if host == config.sidecar else ""
+    live = agents.sidecar_config_id if host == config.sidecar else ""
     files: Files = {f"{folder}/telegraf.conf": agent(host, catalogue, agents, frame, live=live).encode()}
     if config.edge.channel.by_site:
         files[f"{folder}/{names.AUTHORITY}"] = (agents.trusted or _NOT_YET).encode()
@@ -69,10 +69,10 @@ def agent_files(
 def agent(
     host: Host, catalogue: Catalogue, agents: AgentContext, frame: telegraf.TelegrafTemplates, *, live: str = ""
 ) -> str:
-    """A host's configuration with its mark: the one under which it was last pushed, or with which it runs (`live`), if
-    it is still the same."""
+    """A host's configuration with its config ID: the one under which it was last pushed, or with which it runs
+    (`live`), if it is still the same."""
     own, extra = agents.own_agents.get(host.name), agents.host_fragments.get(host.name, "")
     body = agents.proven.get(host.name) or telegraf.configuration(host, catalogue, frame, own=own, extra=extra)
     content = telegraf.fingerprint(body)
-    known = (mark for mark in (agents.marks.get(host.name, ""), live) if mark.startswith(f"{content}-"))
+    known = (one for one in (agents.config_ids.get(host.name, ""), live) if one.startswith(f"{content}-"))
     return telegraf.with_config_id(body, next(known, f"{content}-up"), frame)

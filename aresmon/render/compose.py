@@ -228,18 +228,18 @@ def _digest(*parts: str | bytes) -> str:
 @dataclass(frozen=True, slots=True)
 class AgentContext:
     """What a site knows of its agents besides aresmon.yml. `host_fragments` are the site's own Telegraf fragments by
-    host, `own_agents` what stands for its collectors, `proven` what was last pushed to it from `configs`, `marks` the
-    mark of its last push; `accounts` are the database users by the secrets that are for them, where they are not the
-    first; `trusted` are the certificates by which agents know the edge; `sidecar_mark` is the mark that the server's
-    own agent runs with: a push from another machine leaves no other trace here."""
+    host, `own_agents` what stands for its collectors, `proven` what was last pushed to it from `configs`,
+    `config_ids` those of the last push; `accounts` are the database users by the secrets that are for them, where they
+    are not the first; `trusted` are the certificates by which agents know the edge; `sidecar_config_id` is the one that
+    the server's own agent runs with: a push from another machine leaves no other trace here."""
 
     host_fragments: Mapping[str, str] = field(default_factory=dict)
     own_agents: Mapping[str, str] = field(default_factory=dict)
     proven: Mapping[str, str] = field(default_factory=dict)
-    marks: Mapping[str, str] = field(default_factory=dict)
+    config_ids: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, str] = field(default_factory=dict)
     trusted: str = ""
-    sidecar_mark: str = ""
+    sidecar_config_id: str = ""
 
     def account(self, host: Host) -> str:
         """The database user of a host's agent, if it is not the first; else empty."""

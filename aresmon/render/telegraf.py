@@ -50,7 +50,7 @@ class TelegrafTemplates:
 def configuration(
     host: Host, catalogue: Catalogue, frame: TelegrafTemplates, *, own: str | None = None, extra: str = ""
 ) -> str:
-    """The `telegraf.conf` of a host, without its mark.
+    """The `telegraf.conf` of a host, without its config ID.
 
     `own` is the host's file of the `configs` repository, which wins over the collectors and is completed with what
     is aresmon's: the host's name, the output, the agent's account of itself. `extra` is the site's own fragment.
@@ -94,9 +94,9 @@ def fingerprint(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:12]
 
 
-def with_config_id(body: str, mark: str, frame: TelegrafTemplates) -> str:
-    """The configuration with the mark by which it is recognised in the database."""
-    return f"{body}\n{frame.marker.replace('@MARK@', mark)}"
+def with_config_id(body: str, config_id: str, frame: TelegrafTemplates) -> str:
+    """The configuration with the config ID by which it is recognised in the database."""
+    return f"{body}\n{frame.marker.replace('@MARK@', config_id)}"
 
 
 def without_config_id(text: str, frame: TelegrafTemplates) -> str:
@@ -123,7 +123,7 @@ def _heading(host: str) -> str:
 
 
 def config_id_in(text: str, frame: TelegrafTemplates) -> str:
-    """The mark of a configuration; empty where it has none."""
+    """The config ID of a configuration; empty where it has none."""
     before, _, after = frame.marker.partition("@MARK@")
     found = re.search(rf"{re.escape(before)}([^\"\n]*){re.escape(after.rstrip())}", text)
     return found[1] if found else ""
@@ -254,7 +254,7 @@ def repository(config: Config, catalogue: Catalogue, shipped_files: Mapping[str,
     """The files of such a repository, by their path in it."""
     files = {path: shipped_files[name] for name, path in _TO.items()}
     for host in config.hosts:
-        parts = [f"# What the agent of {host.name} reads. aresmon adds its name, its output and its mark.\n"]
+        parts = [f"# What the agent of {host.name} reads. aresmon adds its name, its output and its config ID.\n"]
         parts.extend(catalogue[use.name].configuration(dict(use.options)) for use in host.uses if use.name != ALWAYS)
         files[f"{host.name}.conf"] = "\n".join(part.rstrip("\n") + "\n" for part in parts).encode()
     return files

@@ -94,10 +94,10 @@ def agent_context(project: Project, hosts: Sequence[Host]) -> AgentContext:
         host_fragments=fragments.texts,
         own_agents={host: text for host, text in own.texts.items() if host not in unusable},
         proven=pushed.bodies,
-        marks=pushed.marks,
+        config_ids=pushed.config_ids,
         accounts=secrets.database_users(project.site.secrets, names),
         trusted=ca.trusted_certificates(project.site.authority),
-        sidecar_mark=telegraf.config_id_in(text, templates),
+        sidecar_config_id=telegraf.config_id_in(text, templates),
     )
 
 

@@ -45,7 +45,7 @@ class Standing:
     files: Mapping[str, str]
     active: str
     pid: str
-    mark: str
+    config_id: str
     current: str
     proven: Mapping[str, str]
     left: tuple[str, ...]
@@ -65,7 +65,7 @@ def standing(server: Server) -> Standing:
         files=by_path("file"),
         active=one["ActiveState"],
         pid=one["MainPID"],
-        mark=one["mark"],
+        config_id=one["mark"],
         current=one.get("current", ""),
         proven=by_path("sha"),
         left=tuple(value for name, value in pairs if name == "left"),
@@ -85,12 +85,12 @@ def kept(site: Site, before: Standing, *, name: str = "") -> Kept:
         word: Kept = "untouched" if now.pid == before.pid else "restored"
     else:
         assert now.active == "active", now
-        assert now.mark == now.current != before.mark, now
+        assert now.config_id == now.current != before.config_id, now
         assert {path: now.files[path].split()[0] for path in now.proven} == now.proven, now
         word = "new"
     assert not now.stale or word == "untouched", now
     if now.active == "active":
-        assert arrives(site, name or before.server.name, now.mark), before.server.journal(unit="telegraf")
+        assert arrives(site, name or before.server.name, now.config_id), before.server.journal(unit="telegraf")
     return word
 
 

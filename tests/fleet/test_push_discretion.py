@@ -104,7 +104,7 @@ def test_a_script_reads_one_document_and_people_read_lines(desk: Desk, ronflex: 
         ("ronflex", "verified", "", ""),
         ("lewi", "verified", "", ""),
     ]
-    assert document["hosts"][1]["mark"] == standing(lewi).mark
+    assert document["hosts"][1]["mark"] == standing(lewi).config_id
     assert document["hosts"][1]["seconds"] > 0
     assert "2 hosts: 2 unchanged" in shown.out
     assert document["hosts"][1]["mark"] in shown.out

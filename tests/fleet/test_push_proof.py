@@ -46,7 +46,7 @@ def test_what_is_there_already_is_not_restarted_and_its_data_is_looked_for(desk:
     pushed = desk.push("lewi")
 
     assert (pushed.code, pushed.outcomes) == (0, {"lewi": "unchanged"}), pushed
-    assert pushed.hosts["lewi"]["mark"] == before.mark
+    assert pushed.hosts["lewi"]["mark"] == before.config_id
     assert desk.kept(before) == {"lewi": "untouched"}
 
 
@@ -55,7 +55,7 @@ def test_what_is_there_already_and_does_not_arrive_is_silent_whatever_its_clock_
 ) -> None:
     (before,) = desk.verified(lewi)
     later = (int(time.time()) + 600) * 10**9  # a point of this very configuration, from when its clock was ahead
-    desk.site.write(f'aresmon_config,host=lewi gen="{before.mark}" {later}')
+    desk.site.write(f'aresmon_config,host=lewi gen="{before.config_id}" {later}')
 
     with other_password(desk, "lewi"):
         refused = lewi.attempt("journalctl -u telegraf -f -n 0 | grep -m 5 Unauthorized", timeout=20)

@@ -85,9 +85,9 @@ ALONE = Status(
 )
 
 PUSHED = [
-    PushResult("biere", PushOutcome.VERIFIED, mark="99e67a9a7c43-20261129T092224-096cd307", seconds=22.9),
-    PushResult("ronflex", PushOutcome.VERIFIED, mark="0bec0e3930ea-20261129T092224-caa88017", seconds=22.7),
-    PushResult("lewi", PushOutcome.VERIFIED, mark="e680b88f21a6-20261129T092224-c3c4900d", seconds=22.7),
+    PushResult("biere", PushOutcome.VERIFIED, config_id="99e67a9a7c43-20261129T092224-096cd307", seconds=22.9),
+    PushResult("ronflex", PushOutcome.VERIFIED, config_id="0bec0e3930ea-20261129T092224-caa88017", seconds=22.7),
+    PushResult("lewi", PushOutcome.VERIFIED, config_id="e680b88f21a6-20261129T092224-c3c4900d", seconds=22.7),
 ]
 
 SAMPLES: dict[tuple[str, str], tuple[int, Show]] = {

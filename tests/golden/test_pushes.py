@@ -19,19 +19,19 @@ COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 LONG = "ronflex.ares-ensiie.example.org"
 
 RESULTS = [
-    PushResult("biere", PushOutcome.VERIFIED, mark=MARK, commit=COMMIT, seconds=14.2),
+    PushResult("biere", PushOutcome.VERIFIED, config_id=MARK, commit=COMMIT, seconds=14.2),
     PushResult(
         "quiet",
         PushOutcome.VERIFIED,
         "no data from docker, zfs since the push",
-        mark=MARK,
+        config_id=MARK,
         seconds=24.0,
         silent=("docker", "zfs"),
     ),
     PushResult(
-        "same", PushOutcome.UNCHANGED, mark=MARK, seconds=1.0, notes=("its clock is 7 s ahead of this machine's",)
+        "same", PushOutcome.UNCHANGED, config_id=MARK, seconds=1.0, notes=("its clock is 7 s ahead of this machine's",)
     ),
-    PushResult("unseen", PushOutcome.UNVERIFIED, "the agent is running; its data was not verified", mark=MARK),
+    PushResult("unseen", PushOutcome.UNVERIFIED, "the agent is running; its data was not verified", config_id=MARK),
     PushResult(
         "silent",
         PushOutcome.SILENT,
@@ -43,7 +43,7 @@ RESULTS = [
         PushOutcome.ROLLED_BACK,
         "no data arrived within 40 s. Telegraf logged: [outputs.influxdb] 401 Unauthorized. The previous configuration "
         "is running and its data arrives",
-        mark=MARK,
+        config_id=MARK,
         commit=COMMIT,
         seconds=61.9,
     ),
@@ -91,7 +91,7 @@ RESULTS = [
         "run `aresmon drift gone` when it is reachable again, to see which configuration is running",
     ),
 ]
-MANY = [PushResult(f"host{number:02}", PushOutcome.VERIFIED, mark=MARK, seconds=12.0) for number in range(25)]
+MANY = [PushResult(f"host{number:02}", PushOutcome.VERIFIED, config_id=MARK, seconds=12.0) for number in range(25)]
 PLAN = [
     PlannedPush("biere", "[agent]\n  interval = '10s'\n", "[agent]\n  interval = '30s'\n# [bold]x[/]\n", commit=COMMIT),
     PlannedPush("same", "[agent]\n", "[agent]\n"),

@@ -42,7 +42,7 @@ def order(host: str = "lewi", **changes: object) -> PushOrder:
         "agent": agent(host),
         "files": (),
         "content": "c0ffee",
-        "mark": "new-1",
+        "config_id": "new-1",
         "output": "0123",
         "transaction": "t1",
         "by": "ada",

@@ -31,7 +31,7 @@ from aresmon.site.project import Project
 from aresmon.system.errors import AresmonError, ExitCode
 
 SITE = "hosts: {biere: {agent: systemd}, lewi: , ronflex: }\n"
-PROVEN = PushResult("lewi", PushOutcome.VERIFIED, mark="c0ffee-1", commit="0123456789", seconds=12.3)
+PROVEN = PushResult("lewi", PushOutcome.VERIFIED, config_id="c0ffee-1", commit="0123456789", seconds=12.3)
 
 
 class Run:

@@ -71,8 +71,8 @@ class Pushed:
         return self.result.outcome, self.result.why
 
 
-def arrive(points: Points, *measurements: str, mark: str = "new-1", at: float = CLOCK + 5) -> None:
-    points.mark(mark, "lewi", at, seen_from=at)
+def arrive(points: Points, *measurements: str, config_id: str = "new-1", at: float = CLOCK + 5) -> None:
+    points.mark(config_id, "lewi", at, seen_from=at)
     for name in measurements:
         points.add(name, "lewi", at, seen_from=at)
 
@@ -87,7 +87,7 @@ def test_a_host_whose_data_arrives_is_told_to_keep_it(points: Points) -> None:
     pushed = Pushed(host, points)
 
     assert pushed.told == (PushOutcome.VERIFIED, "")
-    assert (pushed.result.mark, pushed.result.silent, host.sent) == ("new-1", (), ["commit"])
+    assert (pushed.result.config_id, pushed.result.silent, host.sent) == ("new-1", (), ["commit"])
     assert pushed.states == [
         *("connect", "lock", "probe", "stage", "check", "prepare", "switch", "restart", "verify", "commit")
     ]
@@ -197,11 +197,11 @@ def test_lines_that_are_not_ours_do_not_matter(points: Points) -> None:
 
 
 def test_nothing_to_do_is_held_to_the_same_proof(points: Points, clock: Clock) -> None:
-    arrive(points, "mem", "disk", mark="old-1", at=CLOCK - 5)
+    arrive(points, "mem", "disk", config_id="old-1", at=CLOCK - 5)
 
     pushed = Pushed(Scripted([[PROBE, "@unchanged old-1"]]), points)
 
-    assert (pushed.told, pushed.result.mark) == ((PushOutcome.UNCHANGED, ""), "old-1")
+    assert (pushed.told, pushed.result.config_id) == ((PushOutcome.UNCHANGED, ""), "old-1")
     assert clock.now < CLOCK + 5
 
 

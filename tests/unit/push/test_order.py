@@ -91,9 +91,9 @@ def test_an_order_carries_a_configuration_with_its_own_mark(host: Host) -> None:
     order = made(host.name)
 
     text = contents(order)[order.agent.watched].decode()
-    assert telegraf.config_id_in(text, FRAME) == order.mark
+    assert telegraf.config_id_in(text, FRAME) == order.config_id
     assert telegraf.without_config_id(text, FRAME) == body_of(host.name)
-    assert order.mark == f"{telegraf.fingerprint(body_of(host.name))}-{order.transaction}"
+    assert order.config_id == f"{telegraf.fingerprint(body_of(host.name))}-{order.transaction}"
     assert tomllib.loads(text)["inputs"]["mock"]
 
 
@@ -112,7 +112,7 @@ def test_two_orders_for_the_same_are_told_apart_by_their_transaction_alone() -> 
 
     assert (one.content, one.output) == (other.content, other.output)
     assert one.transaction != other.transaction
-    assert one.mark != other.mark
+    assert one.config_id != other.config_id
 
 
 def test_an_order_tries_the_right_to_write_as_the_agent_will() -> None:
@@ -289,7 +289,7 @@ def test_the_manifest_knows_the_bundle_as_it_will_be() -> None:
 @pytest.mark.parametrize("from_here", [True, False], ids=["here", "from elsewhere"])
 def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent(from_here: bool) -> None:
     order = made("biere")
-    known = {"marks": {"biere": order.mark}} if from_here else {"sidecar_mark": order.mark}
+    known = {"config_ids": {"biere": order.config_id}} if from_here else {"sidecar_config_id": order.config_id}
 
     wanted = render(
         FLEET,

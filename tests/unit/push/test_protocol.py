@@ -25,7 +25,7 @@ ORDER = PushOrder(
     agent=AGENT,
     files=FILES,
     content="c0ffee",
-    mark="c0ffee-1",
+    config_id="c0ffee-1",
     output="0123",
     transaction="20260101T000000-abcd",
     by="ada",
@@ -128,7 +128,7 @@ def test_a_look_asks_for_nothing_to_be_done() -> None:
     assert dict(lines)["mode"] == "look"
 
 
-@pytest.mark.parametrize("field", ["by", "content", "mark", "output", "transaction"])
+@pytest.mark.parametrize("field", ["by", "content", "config_id", "output", "transaction"])
 def test_a_line_break_comes_into_no_header(field: str) -> None:
     with pytest.raises(ValueError, match="a line break"):
         protocol.push_request(order(**{field: "x\nmode=look"}))
@@ -228,7 +228,7 @@ def test_what_a_host_remembers_is_told_line_by_line() -> None:
 
     assert remembered == LastPush(
         content="c0ffee",
-        mark="c0ffee-1",
+        config_id="c0ffee-1",
         by="Ada as root",
         at=1700000000.0,
         hashes={"/etc/default/telegraf": "aaaa", "/etc/telegraf/with space.conf": "bbbb"},

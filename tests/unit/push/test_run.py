@@ -251,7 +251,7 @@ def test_what_was_brought_is_kept_and_what_was_there_before_it(hosts: Hosts) -> 
     assert (kept.body(0), kept.body(1)) == ("[found]\n", wanted[0].body)
     newest = kept.newest()
     assert newest
-    assert (newest.mark, newest.by) == (results[0].mark, "ada")
+    assert (newest.config_id, newest.by) == (results[0].config_id, "ada")
 
 
 def test_results_are_written_to_the_disk_beside_the_connections(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +296,7 @@ def test_what_is_there_and_was_not_known_here_becomes_a_release_once(hosts: Host
     hosts.push(hosts.targets("lewi"))
     hosts.push(hosts.targets("lewi"))
 
-    assert [one.mark for one in hosts.session.releases(FLEET.host("lewi")).all()] == ["m"]
+    assert [one.config_id for one in hosts.session.releases(FLEET.host("lewi")).all()] == ["m"]
 
 
 def test_a_line_of_the_history_tells_who_what_and_how_it_ended(hosts: Hosts) -> None:
@@ -310,10 +310,10 @@ def test_a_line_of_the_history_tells_who_what_and_how_it_ended(hosts: Hosts) -> 
         ("host", "lewi"),
         ("outcome", "unverified"),
         ("release", 1),
-        ("mark", result.mark),
+        ("mark", result.config_id),
         ("owner", "ada"),
     }
-    assert line["transaction"] in result.mark
+    assert line["transaction"] in result.config_id
     assert "pw-of" not in json.dumps(line)
 
 
@@ -793,7 +793,7 @@ def test_what_is_replaced_is_kept_byte_for_byte_and_brought_back_without_any_che
     assert target.as_found == content
     assert hosts.says["lewi"].given[1].endswith(content)
     assert b"\nas_found=1\n" in hosts.says["lewi"].given[1]
-    assert (result.outcome, result.mark) == (PushOutcome.UNVERIFIED, "")
+    assert (result.outcome, result.config_id) == (PushOutcome.UNVERIFIED, "")
     assert [releases.content(number) == content for number in (0, 1, 2)] == [True, False, True]
 
 
@@ -830,6 +830,7 @@ def test_a_result_for_scripts_has_all_but_the_live_file() -> None:
         "outcome": "rolled back",
         "why": "why",
         "next": "next",
+        "config_id": "m",
         "mark": "m",
         "commit": "abc",
         "seconds": 12.3,

@@ -30,7 +30,7 @@ def points(clock: Clock) -> Points:
 
 
 def wanted(host: str = "lewi", **changes: Any) -> ExpectedData:
-    return ExpectedData(**{"host": host, "mark": "new-1", "since": START, "within": 30.0, **changes})
+    return ExpectedData(**{"host": host, "config_id": "new-1", "since": START, "within": 30.0, **changes})
 
 
 def wait(points: Points, *several: ExpectedData, paused: Callable[[bool], None] = lambda _: None) -> list[Arrival]:
@@ -83,7 +83,7 @@ def test_data_that_arrives_under_another_name_is_told_with_the_name(points: Poin
     points.mark("new-1", "other", START + 5)
     points.mark("new-2", "third", START + 5)
 
-    lewi, ronflex = wait(points, wanted(), wanted("ronflex", mark="new-2"))
+    lewi, ronflex = wait(points, wanted(), wanted("ronflex", config_id="new-2"))
 
     assert (lewi.elsewhere, ronflex.elsewhere) == ("other", "third")
     assert lewi.why == "the data arrived under the host name other, and not under lewi"
@@ -134,7 +134,7 @@ def test_a_mark_within_the_second_of_the_restart_counts(points: Points) -> None:
 def test_any_data_will_do_where_no_mark_is_wanted(points: Points, clock: Clock) -> None:
     after(points, "mem", at=START + 10)
 
-    assert wait(points, wanted(mark="")) == [Arrival(True)]
+    assert wait(points, wanted(config_id="")) == [Arrival(True)]
     assert START + 10 <= clock.now < START + 12
 
 
@@ -142,14 +142,14 @@ def test_data_from_before_will_not_do_for_that(points: Points) -> None:
     before(points, "mem", at=START - 1)
     after(points, "mem", host="ronflex")
 
-    assert wait(points, wanted(mark=""))[0].is_late
+    assert wait(points, wanted(config_id=""))[0].is_late
 
 
 def test_what_a_clock_that_was_set_back_left_in_the_future_proves_nothing(points: Points) -> None:
     points.mark("new-1", "lewi", START + 3600)
     after(points, "mem", host="other", at=START + 3600, seen=START)
 
-    lewi, other = wait(points, wanted(), wanted("other", mark=""))
+    lewi, other = wait(points, wanted(), wanted("other", config_id=""))
 
     assert lewi.is_late
     assert other.is_late
@@ -178,7 +178,7 @@ def test_what_arrived_before_is_told_and_that_nobody_could_tell(points: Points, 
 def test_a_mark_of_the_same_content_before_a_push_is_known_by_its_beginning(points: Points) -> None:
     points.mark("new-1-and-more", "lewi", START + 10)
 
-    assert wait(points, wanted(mark="new-1"))[0].arrived
+    assert wait(points, wanted(config_id="new-1"))[0].arrived
 
 
 def test_a_clock_that_is_an_hour_behind_is_compared_with_itself(points: Points, clock: Clock) -> None:

@@ -80,7 +80,10 @@ def test_a_push_over_a_damaged_journal_keeps_the_agent_running_and_reports_it(bo
 
     told = box.bring(first)
 
-    assert words(told, "damaged", "recovered", "unchanged") == [f"damaged {box.pending}", f"unchanged {first.mark}"]
+    assert words(told, "damaged", "recovered", "unchanged") == [
+        f"damaged {box.pending}",
+        f"unchanged {first.config_id}",
+    ]
     assert (box.pid, box.loaded) == (before, NEW)
     assert not box.pending.exists()
     box.pending.write_bytes(DAMAGES[damage](text))

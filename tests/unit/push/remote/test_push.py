@@ -125,7 +125,7 @@ def test_the_host_remembers_what_was_brought(box: Sandbox) -> None:
     seen = gathered(box)
 
     remembered = seen.last_push
-    assert (remembered.content, remembered.mark, remembered.by) == (order.content, order.mark, "ada")
+    assert (remembered.content, remembered.config_id, remembered.by) == (order.content, order.config_id, "ada")
     assert abs(remembered.at - time.time()) < 60
     assert remembered.hashes == {one.path: hashlib.sha256(one.content).hexdigest() for one in order.files}
     assert (seen.drifted, seen.pending) == ([], "")
@@ -139,7 +139,7 @@ def test_the_same_content_again_touches_nothing(box: Sandbox) -> None:
 
     told = box.bring()
 
-    assert words(told, "state", "unchanged") == ["state lock", "state probe", f"unchanged {first.mark}"]
+    assert words(told, "state", "unchanged") == ["state lock", "state probe", f"unchanged {first.config_id}"]
     assert box.config.stat() == before
     assert len(box.calls("systemctl restart")) == restarts
     assert box.last()["tx"] == "t0"
@@ -162,7 +162,7 @@ def test_another_content_takes_the_place_of_the_first(box: Sandbox) -> None:
 
     assert told[-1].word == "committed"
     assert box.loaded == "# Another.\n"
-    assert gathered(box).last_push.mark.endswith("-1")
+    assert gathered(box).last_push.config_id.endswith("-1")
 
 
 def test_files_that_were_not_there_are_made_with_their_folders(box: Sandbox) -> None:

@@ -175,7 +175,7 @@ class _Tried:
                 PushedFile(str(self.box.config), config, "0640"),
             ),
             content=self.content,
-            mark=mark,
+            config_id=mark,
             transaction=f"t{self.number}",
             deadline=2,
             overwrite=attempt.overwrite,

@@ -269,7 +269,7 @@ def test_the_former_push_is_remembered_after_one_that_was_rolled_back(box: Sandb
         talk.hear()
 
     assert_back(box, config=NEW, environment="NEW='1'\n")
-    assert words(box.look(), "current")[1] == f"current gen={first.mark}"
+    assert words(box.look(), "current")[1] == f"current gen={first.config_id}"
     assert box.bring(config=NEW)[-1].word == "unchanged"
 
 
