@@ -19,8 +19,10 @@ from unittest import mock
 
 import pytest
 
+from tests.harness.names import REAL
+
 _TESTS = Path(__file__).parents[1]
-_REAL = (_TESTS / "engine", _TESTS / "fleet", _TESTS / "services")
+_REAL = tuple(_TESTS / folder for folder in REAL)
 ENVIRONMENT = {
     "DOCKER_HOST": "unix:///nowhere/engine-of-unit-tests.sock",
     "SSH_AUTH_SOCK": "/nowhere/agent-of-unit-tests.sock",

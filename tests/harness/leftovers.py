@@ -21,9 +21,9 @@ import docker.errors
 import pytest
 import requests.exceptions
 
-from tests.harness.names import RUN_VARIABLE, WORKER_VARIABLE, bridges, prefix, run
+from tests.harness.names import REAL, RUN_VARIABLE, WORKER_VARIABLE, bridges, prefix, run
 
-_REAL = ("tests/engine/", "tests/fleet/", "tests/services/")
+_REAL = tuple(f"tests/{folder}/" for folder in REAL)
 _left: list[str] = []
 _real: set[str] = set()
 """The workers that ran a test with a real engine, or may have."""

@@ -9,6 +9,9 @@ from pathlib import Path
 
 RUN_VARIABLE, WORKER_VARIABLE = "ARESMON_TEST_RUN", "PYTEST_XDIST_WORKER"
 
+REAL = ("engine", "fleet", "services")
+"""The folders whose tests use a real engine; all others reach nothing."""
+
 run = os.environ.setdefault(RUN_VARIABLE, secrets.token_hex(2))
 """This run; its workers, and all that they start, have it in their environment."""
 

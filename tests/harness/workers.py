@@ -15,7 +15,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-_REAL = ("tests/engine/", "tests/fleet/")
+from tests.harness.names import REAL
+
+_REAL = tuple(f"tests/{folder}/" for folder in REAL)
 _FIRST = "gw0"
 _NICENESS = 5  # of the worker for unit tests: the others measure time, or have no time to lose
 

@@ -20,6 +20,12 @@ from tests.unit.conftest import REPOSITORY, load
 TESTS = REPOSITORY / "tests"
 
 
+def test_a_folder_whose_tests_use_a_real_engine_is_known_as_one() -> None:
+    folders = {path.parent.name for path in TESTS.glob("*/conftest.py") if "pytest.mark.engine" in path.read_text()}
+
+    assert folders <= set(names.REAL)
+
+
 def test_every_file_in_the_list_of_durations_is_there() -> None:
     assert [path for path in order.durations() if not (TESTS / path).exists()] == []
 
@@ -136,7 +142,7 @@ def several(*files: str, each: int = 4) -> list[str]:
 
 
 def test_one_worker_runs_the_unit_tests_and_nothing_else() -> None:
-    engine = [f"tests/engine/test_{letter}.py" for letter in "abcdefg"]
+    engine = [f"tests/{folder}/test_{letter}.py" for folder in names.REAL for letter in "abc"]
 
     first, *others = scheduled(several(*engine, "tests/unit/test_a.py", "tests/unit/test_b.py"), 3)
 
