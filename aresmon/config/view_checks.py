@@ -236,8 +236,8 @@ def _alert_problems(document: Document, keys: Keys, alert: Mapping[str, Any], da
         yield document.problem((*keys, "panel"), f"no panel has the title '{alert['panel']}'{meant}")
     series = alert["series"]
     tags = {HOST, "value", *(tag for one in (series, *series.get("of", {}).values()) for tag in one.get("by", []))}
-    for key in ("title", "summary", "next"):
-        for word in sorted(_placeholders(alert[key]) - tags):
+    for key in ("title", "summary", "next", "resource"):
+        for word in sorted(_placeholders(alert.get(key, "")) - tags):
             meant = json_schema.did_you_mean(word, tags) or f"; known: {', '.join(sorted(tags))}"
             yield document.problem((*keys, key), f"'{{{word}}}' is no tag of it{meant}")
 

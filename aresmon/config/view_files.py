@@ -241,6 +241,7 @@ def _alert(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Alert:
         when=data.get("when", ""),
         each_host=data.get("each_host", False),
         panel=data.get("panel", ""),
+        resource=data.get("resource", ""),
     )
 
 

@@ -157,7 +157,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to worry about. `over` and `lasting` are in seconds; `each_host` makes a rule of every host,
+    """One thing to worry about. `resource` is what its value is of, as `Disk space {path}`, empty where its title says
+    so; `over` and `lasting` are in seconds; `each_host` makes a rule of every host,
     which also fires when nothing at all is there; where the alert is of no collector, a rule of the server."""
 
     id: str
@@ -172,6 +173,7 @@ class Alert:
     when: str = ""
     each_host: bool = False
     panel: str = ""
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -69,6 +70,34 @@ def test_a_rate_is_that_of_three_minutes_of_the_busiest_interface(site: Site) ->
         write(site, *lines)
 
     assert column(site, "Network in", now)["lewi"] == pytest.approx(8000, rel=0.01)
+
+
+def test_what_is_nearest_to_its_limit_is_the_share_of_the_way_to_the_threshold(site: Site) -> None:
+    now = int(time.time())
+    write(
+        site,
+        f"mem,host=lewi available_percent=55 {now - 20}",
+        f"disk,device=sda1,fstype=ext4,host=lewi,mode=rw,path=/full used_percent=90 {now - 20}",
+        f"disk,device=sda1,fstype=ext4,host=lewi,mode=ro,path=/cdrom used_percent=100 {now - 20}",
+        f"system,host=lewi load15=3,n_cpus=4i {now - 20}",
+        *(
+            f"diskio,host=lewi,name=sda weighted_io_time={5000 * age // 60}i {now - 300 + age}"
+            for age in range(0, 300, 10)
+        ),
+    )
+    (panel,) = (one for one in dashboards(site)["host-lewi"]["panels"] if one["title"] == "Nearest to its limit")
+
+    found: dict[str, float] = {}
+    for target in panel["targets"]:
+        text = target["query"].replace("$host", "lewi")
+        for one in grafana(site).query(Query("", "", "", text).at("raw", now), database=DATABASE)[0]:
+            name = re.sub(r"\$tag_(\w+)", lambda tag, one=one: one.tags[tag[1]], target["alias"].partition(" #")[0])  # type: ignore[misc]
+            found[name] = one.rows[-1]["share"]
+
+    assert found["Disk space /full"] == pytest.approx(100)
+    assert "Disk space /cdrom" not in found
+    assert found["Load"] == pytest.approx(100 * 3 / 4 / 2)
+    assert found["Disk queue sda"] == pytest.approx(100 * 5000 / 60 / 1000 / 10, rel=0.05)
 
 
 def test_a_host_is_ok_silent_or_was_never_seen(site: Site) -> None:

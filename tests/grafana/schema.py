@@ -220,6 +220,25 @@ TRANSFORMATIONS: Mapping[str, Any] = {
         },
         "sort",
     ),
+    "reduce": _transformation(
+        {
+            "reducers": _TEXTS,
+            "mode": {"enum": ["seriesToRows", "reduceFields"]},
+            "includeTimeField": _TRUTH,
+            "labelsToFields": _TRUTH,
+        },
+        "reducers",
+    ),
+    "extractFields": _transformation(
+        {
+            "source": _TEXT,
+            "format": {"enum": ["json", "kvp", "auto", "regexp", "delimiter"]},
+            "regExp": _TEXT,
+            "replace": _TRUTH,
+            "keepTime": _TRUTH,
+        },
+        *("source", "format"),
+    ),
     "timeSeriesTable": {
         "type": "object",
         "properties": {"options": _of(influxql.closed({"stat": {"enum": ["lastNotNull", "mean", "max"]}}, "stat"))},
@@ -247,8 +266,8 @@ TRANSFORMATIONS: Mapping[str, Any] = {
     ),
 }
 """By id: packages/grafana-data/src/transformations/transformers/, filterByName, merge, calculateField, filterByValue,
-sortBy, joinByField, organize (with order and rename) and convertFieldType; public/app/features/transformers/
-timeSeriesTable."""
+sortBy, reduce, joinByField, organize (with order and rename) and convertFieldType; public/app/features/transformers/
+timeSeriesTable and extractFields."""
 
 ALERT_LIST = influxql.closed(
     {

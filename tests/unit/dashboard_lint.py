@@ -14,7 +14,7 @@ from itertools import combinations, groupby
 
 from aresmon.config.roles import ROLES
 from aresmon.config.views import View
-from aresmon.render.grafana import panels, roles
+from aresmon.render.grafana import nearest, panels, roles
 from tests.unit import colors
 from tests.unit.conftest import VIEWS
 from tests.unit.dashboard_rules import (
@@ -32,6 +32,7 @@ from tests.unit.dashboard_rules import (
 
 FIRST_SCREEN = 23  # rows
 MOST_OPEN, MOST_OPEN_QUERIES, MOST_FOLDED = 12, 40, 4
+MOST_LIMITS = 60  # queries of one value each
 _NARROW, _WIDE = 800, 1500  # pixels of a window: a small laptop beside an editor, and a screen
 _LETTER, _BESIDE_TITLE = 7.5, 48  # pixels: of a letter in a title, and of what stands beside it
 _COLUMNS = 24
@@ -89,7 +90,7 @@ def shows_what_matters_on_the_first_screen(built: Json) -> Iterator[str]:
     first = {panel.title for view in VIEWS.values() for panel in view.panels if panel.place == "first"}
     for panel in built["panels"]:
         below = panel["gridPos"]["y"] + panel["gridPos"]["h"]
-        if panel["title"] in {*first, "How full", "Now", "Alerts here"} and below > FIRST_SCREEN:
+        if panel["title"] in {*first, "How full", nearest.TITLE, "Now", "Alerts here"} and below > FIRST_SCREEN:
             yield f"{panel['title']}: ends at {below}"
 
 
@@ -97,8 +98,9 @@ def asks_for_little_before_anything_is_opened(built: Json) -> Iterator[str]:
     shown = [one for one in built["panels"] if one["type"] != "row"]
     if len(shown) > MOST_OPEN:
         yield f"{len(shown)} open panels"
-    if (asked := sum(len(one["targets"]) for one in shown)) > MOST_OPEN_QUERIES:
-        yield f"{asked} queries of open panels"
+    limits = sum(len(one["targets"]) for one in shown if one["title"] == nearest.TITLE)
+    if (asked := sum(len(one["targets"]) for one in shown) - limits) > MOST_OPEN_QUERIES or limits > MOST_LIMITS:
+        yield f"{asked} queries of open panels, and {limits} of limits"
     for row in built["panels"]:
         if len(row.get("panels", [])) > MOST_FOLDED:
             yield f"{row['title']}: {len(row['panels'])} panels"

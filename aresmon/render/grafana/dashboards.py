@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from aresmon.config.model import Config
 from aresmon.config.names import FLEET, MARKER, uid_of_collector, uid_of_host
 from aresmon.config.views import HOST, Board, Condition, Panel, View, Views
-from aresmon.render.grafana import fleet
+from aresmon.render.grafana import fleet, nearest
 from aresmon.render.grafana.dashboard import (
     POLICY,
     DashboardSpec,
@@ -43,12 +43,15 @@ def dashboards(config: Config, views: Views) -> dict[str, bytes]:
         if views[name].board is not None:
             made = collector_dashboard(views[name], hosts=sum(name in host.collect for host in config.hosts))
             files[f"{PATH}/{name}.json"] = format_dashboard(made).encode()
-    patterns: dict[tuple[str, ...], bytes] = {}
+    limits = nearest.figures(config, views)
+    patterns: dict[tuple[object, ...], bytes] = {}
     for host in config.hosts:
-        if host.collect not in patterns:
+        kind = (host.collect, limits[host.name])
+        if kind not in patterns:
             known = [views[name] for name in host.collect if name in views]
-            patterns[host.collect] = format_dashboard(host_dashboard(_HERE, known, uid=_UID)).encode()
-        files[f"{PATH}/hosts/{host.name}.json"] = _filled(patterns[host.collect], host.name)
+            built = host_dashboard(_HERE, known, uid=_UID, limits=limits[host.name])
+            patterns[kind] = format_dashboard(built).encode()
+        files[f"{PATH}/hosts/{host.name}.json"] = _filled(patterns[kind], host.name)
     return files
 
 

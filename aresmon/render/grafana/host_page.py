@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from aresmon.config.names import uid_of_host
 from aresmon.config.views import Panel, SeriesSpec, View, min_step
-from aresmon.render.grafana import cells, panels, queries
+from aresmon.render.grafana import cells, nearest, panels, queries
 from aresmon.render.grafana.alert_lists import BY_IMPORTANCE, FIRING, alert_list
 from aresmon.render.grafana.dashboard import POLICY, DashboardSpec, constant, dashboard
 from aresmon.render.grafana.grid import Grid, Placed
+from aresmon.render.grafana.nearest import Figure
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, panel_json, thresholds
 from aresmon.render.grafana.queries import Scope, host_is
 
@@ -23,14 +24,15 @@ _OF_NOW = "At the end of the time shown: values of the last three minutes. Witho
 _STEPS = 60  # the most that a value of which only the newest is shown is asked for
 
 
-def host_dashboard(host: str, views: Iterable[View], *, uid: str = "") -> Json:
-    """The dashboard of the host of this name, which is found by `uid` if that is not to follow from the name."""
+def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: Sequence[Figure] = ()) -> Json:
+    """The dashboard of the host of this name, which is found by `uid` if that is not to follow from the name; `limits`
+    are the values that have one."""
     uid = uid or uid_of_host(host)
     known = list(views)
     scope = Scope(POLICY, where=(host_is("$host"),))
     grid = Grid()
     glances = [(view, panel) for view in known for panel in view.panels if panel.place == "glance"]
-    grid.place(_now(glances, scope, uid))
+    grid.place(_now(glances, limits, scope, uid))
     grid.place([_placed(view, panel, scope) for view, panel in glances if not panels.is_gathered(panel)], even=True)
     for place in ("first", "open"):
         grid.place(_panels(known, place, scope))
@@ -64,15 +66,17 @@ def _placed(view: View, panel: Panel, scope: Scope) -> Placed:
 Glance = tuple[View, Panel]
 
 
-def _now(glances: Sequence[Glance], scope: Scope, uid: str) -> Iterator[Placed]:
+def _now(glances: Sequence[Glance], limits: Sequence[Figure], scope: Scope, uid: str) -> Iterator[Placed]:
     bars = [one for one in glances if panels.is_bar(one[1])]
     numbers = [one for one in glances if panels.is_number(one[1])]
     if bars:
-        yield Placed(_full() | _gathered(bars, scope, uid), 9, _HEIGHT)
+        yield Placed(_full() | _gathered(bars, scope, uid), 7, _HEIGHT)
+    if limits:
+        yield Placed(nearest.panel(limits, uid), 7, _HEIGHT)
     if numbers:
-        yield Placed(_numbers() | _gathered(numbers, scope, uid), 9, _HEIGHT)
-    if bars or numbers:
-        yield Placed(_alerts(), 6, _HEIGHT)
+        yield Placed(_numbers() | _gathered(numbers, scope, uid), 5, _HEIGHT)
+    if bars or limits or numbers:
+        yield Placed(_alerts(), 5, _HEIGHT)
 
 
 def _gathered(several: Sequence[Glance], scope: Scope, uid: str) -> Json:

@@ -10,13 +10,15 @@ import pytest
 from aresmon.config.views import Levels, Measurement, Panel, SeriesSpec, View
 from aresmon.render.grafana import panels
 from aresmon.render.grafana.host_page import host_dashboard
+from aresmon.render.grafana.nearest import Figure
 from aresmon.render.grafana.queries import statement
 from tests.grafana import schema
 from tests.unit.conftest import VIEWS
 from tests.unit.dashboard_rules import every
 
 BASE = ["system", "disk", "diskio", "net", "internal"]
-WHOLE = host_dashboard("biere", [VIEWS[name] for name in (*BASE[:-1], "docker", "haproxy", "internal")])
+LIMITS = [Figure("CPU", "SELECT 1", 1)]
+WHOLE = host_dashboard("biere", [VIEWS[name] for name in (*BASE[:-1], "docker", "haproxy", "internal")], limits=LIMITS)
 _BY_STATION = {"by": ("station",), "name": "{station}"}
 GLANCE: dict[str, Any] = {"kind": "gauge", "place": "glance", "minimum": 0, "maximum": 100}
 
@@ -48,9 +50,10 @@ def panel(title: str, unit: str = "percent", **changes: Any) -> Panel:
 
 def test_the_first_screen_says_how_full_it_is_what_it_does_and_what_fires() -> None:
     assert places(WHOLE) == [
-        ("How full", 0, 0, 9, 6),
-        ("Now", 9, 0, 9, 6),
-        ("Alerts here", 18, 0, 6, 6),
+        ("How full", 0, 0, 7, 6),
+        ("Nearest to its limit", 7, 0, 7, 6),
+        ("Now", 14, 0, 5, 6),
+        ("Alerts here", 19, 0, 5, 6),
         ("CPU usage", 0, 6, 12, 8),
         ("Memory usage", 12, 6, 12, 8),
         ("Disk throughput", 0, 14, 12, 8),
