@@ -60,6 +60,8 @@ def find_problems(document: Document, known: Mapping[str, Measurement]) -> Itera
             if kind == "alerts":
                 yield from _alert_problems(document, (kind, index), one, data)
                 yield from _window_problems(document, (kind, index), one, data["measurements"])
+    for index, one in enumerate(data.get("restarts", [])):
+        yield from _restart_problems(document, ("restarts", index), one, known)
     yield from _repeated(document, data)
     yield from _board_problems(document, data.get("dashboard", {}), known)
 
@@ -240,6 +242,20 @@ def _alert_problems(document: Document, keys: Keys, alert: Mapping[str, Any], da
         for word in sorted(_placeholders(alert.get(key, "")) - tags):
             meant = json_schema.did_you_mean(word, tags) or f"; known: {', '.join(sorted(tags))}"
             yield document.problem((*keys, key), f"'{{{word}}}' is no tag of it{meant}")
+
+
+def _restart_problems(
+    document: Document, keys: Keys, one: Mapping[str, Any], known: Mapping[str, Measurement]
+) -> Iterator[YamlProblem]:
+    """Its series is one field with its tags: a counter, or a time."""
+    series = one["series"]
+    yield from _series_problems(document, (*keys, "series"), series, known)
+    for key in sorted(series.keys() - {"from", "field", "where", "by"}):
+        yield document.problem((*keys, "series", key), "has no effect in a restart, which is of one field")
+    kind = known[series["from"]].fields.get(series.get("field", "")) if series.get("from") in known else None
+    if kind is not None and ("unit" in one) == (kind == "counter"):
+        wanted = "is a counter, which has no `unit`" if kind == "counter" else "is no counter, and needs its `unit`"
+        yield document.problem((*keys, "series", "field"), f"'{series['field']}' {wanted}")
 
 
 def _window_problems(

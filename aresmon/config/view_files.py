@@ -23,6 +23,7 @@ from aresmon.config.views import (
     Levels,
     Measurement,
     Panel,
+    Restart,
     SeriesSpec,
     Severity,
     TableColumn,
@@ -160,6 +161,7 @@ def _view(data: Any, name: str) -> View:
         columns=tuple(_column(one, known) for one in data.get("columns", [])),
         alerts=tuple(_alert(one, known) for one in data.get("alerts", [])),
         board=Board(board["title"], board.get("choose", ""), board.get("of", "")) if board else None,
+        restarts=tuple(_restart(one, known) for one in data.get("restarts", [])),
     )
 
 
@@ -224,6 +226,11 @@ def _column(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Column
         trend=data.get("trend", False),
         top=data.get("top", ""),
     )
+
+
+def _restart(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Restart:
+    series = _series(data["series"], known)
+    return Restart(data["title"], series, data.get("unit", ""), data.get("color", "orange"))
 
 
 def _alert(data: Mapping[str, Any], known: Mapping[str, Measurement]) -> Alert:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from aresmon.config.roles import Color
 
 HOST = "host"
 """The tag that every point has."""
@@ -177,6 +180,17 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """How restarts of something are recognised: `series` is a counter that begins again at zero, or the time of the
+    last start in `unit` since 1970, which is empty for a counter. `color` is that of the marks."""
+
+    title: str
+    series: SeriesSpec
+    unit: str = ""
+    color: Color = "orange"
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """A collector's own dashboard; `choose` is a tag to choose by, whose values the measurement `of` knows."""
 
@@ -196,6 +210,7 @@ class View:
     columns: tuple[Column, ...]
     alerts: tuple[Alert, ...]
     board: Board | None
+    restarts: tuple[Restart, ...] = ()
 
 
 Views = Mapping[str, View]

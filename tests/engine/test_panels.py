@@ -294,7 +294,7 @@ def test_every_annotation_is_understood_and_a_push_shows(site: Site) -> None:
 
     for uid, dashboard in dashboards(site).items():
         asked = [Query(uid, one["name"], "", one["query"]) for one in asking(dashboard)]
-        pushes, reboots = (grafana(site).query(one.at("raw", now), database=DATABASE)[0] for one in asked)
+        pushes, reboots, *_ = (grafana(site).query(one.at("raw", now), database=DATABASE)[0] for one in asked)
         assert pushes[0].rows[0]["title"] == 'push to box: "proven"'
         assert pushes[0].rows[0]["text"] == "4f1c9ab C:\\ in two lines"
         assert reboots == []
@@ -316,6 +316,43 @@ def test_each_reboot_in_the_time_shown_has_a_mark_and_no_earlier_one(site: Site)
     marks = {one.tags["host"]: [row["time"] for row in one.rows] for one in found}
     assert marks == {"twice": [now - 400, now - 100]}
     assert {row["rebooted"] for one in found for row in one.rows} == {0}
+
+
+def test_each_restart_in_the_time_shown_has_a_mark(site: Site, again: str) -> None:
+    now = int(time.time())
+    billion = 1_000_000_000
+    started = {
+        "shop": ((500, 0, now - 9000), (300, 1, now - 305), (290, 1, now - 305), (100, 2, now - 105)),
+        "old": ((500, 3, now - 9000), (100, 3, now - 9000)),
+        "recreated": ((500, 0, now - 9000), (100, 0, now - 105)),
+    }
+    lines = [
+        f"docker_container_status,host=marked,container_name={name} restart_count={times}i,started_at={at * billion}i "
+        f"{now - age}"
+        for name, points in started.items()
+        for age, times, at in points
+    ]
+    for age, agent, shop, carts in ((500, 500, 1000, 5), (400, 600, 1100, 6), (200, 5, 3, 1), (100, 10, 4, 2)):
+        lines.append(f"internal_agent,host=marked,version=1 metrics_gathered={agent}i {now - age}")
+        lines.append(f"haproxy,host=marked,proxy=shop,sv=FRONTEND,type=frontend req_tot={shop}i {now - age}")
+        lines.append(f"haproxy,host=marked,proxy=carts,sv=FRONTEND,type=frontend req_tot={carts}i {now - age}")
+    site.influxdb.write("\n".join(lines), database=DATABASE, policy="raw")
+
+    found: dict[tuple[str, ...], list[int]] = {}
+    for page, name in (("docker", "Container"), ("haproxy", "HAProxy"), ("internal", "Agent")):
+        marks = dashboards(site)[f"aresmon-{page}"]["annotations"]["list"]
+        (query,) = (one["target"]["query"] for one in marks if one["name"] == f"{name} restarts")
+        for one in grafana(site).query(Query("", "", "", query).at("raw", now), database=DATABASE)[0]:
+            key = (page, one.tags["host"], one.tags.get("container_name", ""))
+            found[key] = [now - int(row["time"]) for row in one.rows]
+
+    assert {key: ages for key, ages in found.items() if key[:2] == ("docker", "marked")} == {
+        ("docker", "marked", "shop"): [300, 100]
+    }
+    assert ("docker", HOST, again) in found  # a real one, which ends and is restarted
+    for page in ("haproxy", "internal"):
+        (age,) = found[page, "marked", ""]
+        assert 140 < age < 260
 
 
 def test_a_second_up_changes_nothing_of_the_downsampling(site: Site) -> None:

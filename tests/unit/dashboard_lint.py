@@ -141,6 +141,17 @@ def has_lines_bars_and_words_that_are_seen(built: Json) -> Iterator[str]:
                 yield f"{panel['title']}, {where}: {color} has a contrast of {seen:.1f}"
 
 
+def has_marks_that_are_seen(built: Json) -> Iterator[str]:
+    """Each kind of mark has a colour of its own."""
+    shown = [one["iconColor"] for one in built["annotations"]["list"]]
+    yield from (
+        f"a mark of {one} has a contrast of {colors.contrast(one):.1f}"
+        for one in shown
+        if colors.contrast(one) < _OF_LINES
+    )
+    yield from (f"{number} kinds of marks are {one}" for one, number in Counter(shown).items() if number > 1)
+
+
 def _shown_colors(panel: Json) -> Iterator[tuple[str, str, float, float]]:
     """Each colour of a value: where, its name, its contrast and what that should be."""
     defaults = panel["fieldConfig"]["defaults"]
@@ -331,6 +342,7 @@ LINT: list[Rule] = [
     has_colours_that_mean_something,
     has_colours_that_are_told_apart,
     has_lines_bars_and_words_that_are_seen,
+    has_marks_that_are_seen,
     is_calm_where_nothing_is_wrong,
     says_states_in_words,
     has_scales_that_fit,

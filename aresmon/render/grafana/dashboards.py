@@ -74,7 +74,7 @@ def collector_dashboard(view: View, *, hosts: int) -> Json:
     frame = DashboardSpec(
         uid_of_collector(view.name), board.title, ("aresmon",), since="now-1h", variables=tuple(variables)
     )
-    return dashboard(frame, grid.panels)
+    return dashboard(frame, grid.panels, view.restarts)
 
 
 def fleet_dashboard(config: Config, views: Views) -> Json:

@@ -42,7 +42,7 @@ def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: S
             inside = [_placed(view, panel, scope) for panel in folded if _heading(view, panel) == heading]
             grid.fold(heading, inside, of=f"{view.name} {heading}")
     frame = DashboardSpec(uid, host, ("aresmon-host",), since="now-6h", variables=(constant("host", host),))
-    return dashboard(frame, grid.panels)
+    return dashboard(frame, grid.panels, [one for view in known for one in view.restarts])
 
 
 def _heading(view: View, panel: Panel) -> str:

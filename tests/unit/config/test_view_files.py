@@ -592,3 +592,33 @@ def is_read_or_refused(text: str) -> bool:
         return isinstance(view_files.read(text, "own", file="own.yml"), View)
     except SiteError as error:
         return all(one.startswith("own.yml") and "\n" not in one for one in error.errors) and len(error.errors) > 0
+
+
+RESTARTS = """\
+restarts:
+  - title: Station restarts
+    {unit}series: {{from: weather, field: {field}, by: [station]{more}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("unit", "field", "more", "problem"),
+    [
+        ("", "rain", "", ""),
+        ("unit: s\n    ", "status", "", ""),
+        ("unit: s\n    ", "rain", "", "'rain' is a counter, which has no `unit`"),
+        ("", "status", "", "'status' is no counter, and needs its `unit`"),
+        ("", "rain", ", rate: 1s", "has no effect in a restart, which is of one field"),
+        ("", "snow", "", "'weather' has no field 'snow'"),
+    ],
+)
+def test_a_restart_is_a_counter_that_begins_again_or_the_time_of_a_start(
+    unit: str, field: str, more: str, problem: str
+) -> None:
+    text = GOOD + RESTARTS.format(unit=unit, field=field, more=more)
+
+    if problem:
+        assert [one for one in told(text) if problem in one]
+    else:
+        (restart,) = read(text).restarts
+        assert (restart.series.field, restart.unit, restart.color) == (field, unit.strip().partition(" ")[2], "orange")

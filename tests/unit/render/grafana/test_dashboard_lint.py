@@ -150,6 +150,8 @@ PLANTED: list[tuple[Rule, str, Callable[[Json], Any]]] = [
         DOCKER,
         lambda one: override(one, "Each container", "custom.cellOptions", {"type": "color-text"}),
     ),
+    (lint.has_marks_that_are_seen, HOST, lambda one: one["annotations"]["list"][0].update(iconColor="red")),
+    (lint.has_marks_that_are_seen, HOST, lambda one: one["annotations"]["list"][0].update(iconColor="orange")),
     (
         lint.is_calm_where_nothing_is_wrong,
         HOST,

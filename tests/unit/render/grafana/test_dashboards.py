@@ -110,7 +110,7 @@ BROKEN: list[tuple[Rule, str, Callable[[Json], Any]]] = [
     (has_a_uid_that_grafana_takes, LEWI, lambda one: one.update(uid="host-lewi.example.org")),
     (keeps_the_time_range_in_links, LEWI, lambda one: one["links"][0].update(keepTime=False)),
     (keeps_the_time_range_in_links, FLEET, lambda one: link(one).update(url="/d/${__data.fields.uid}")),
-    (tells_of_pushes_and_reboots, LEWI, lambda one: one["annotations"]["list"].pop()),
+    (tells_of_pushes_and_reboots, LEWI, lambda one: one["annotations"]["list"].pop(1)),
     (tells_of_pushes_and_reboots, LEWI, lambda one: one["annotations"]["list"][0]["target"].pop("fromAnnotations")),
     (asks_with_variables_that_are_there, LEWI, lambda one: one["templating"]["list"].pop()),
     (asks_with_variables_that_are_there, DOCKER, lambda one: one["templating"]["list"].pop()),

@@ -241,8 +241,28 @@ def test_two_views_with_rows_of_one_name_have_rows_of_their_own() -> None:
     assert len(set(ids)) == len(ids) == 2
 
 
-def test_the_marks_of_pushes_and_reboots_have_no_switches() -> None:
-    assert [(one["enable"], one["hide"]) for one in WHOLE["annotations"]["list"]] == [(True, True)] * 2
+def test_the_marks_have_no_switches() -> None:
+    names = ["Pushes", "Reboots", "Container restarts", "HAProxy restarts", "Agent restarts"]
+
+    marks = WHOLE["annotations"]["list"]
+    assert [one["name"] for one in marks] == names
+    assert [(one["enable"], one["hide"]) for one in marks] == [(True, True)] * len(names)
+    assert len({one["iconColor"] for one in marks}) == len(names)
+
+
+def test_a_restart_is_marked_by_the_name_of_what_restarted() -> None:
+    container = next(one for one in WHOLE["annotations"]["list"] if one["name"] == "Container restarts")
+
+    target = container["target"]
+    assert (target["titleColumn"], target["tagsColumn"]) == ("container_name", "host")
+    assert '"restart_count"::field > 0 AND "started_at" > $__from * 1000000' in target["query"]
+    assert target["query"].endswith('GROUP BY "host", "container_name"')
+
+
+def test_marks_are_of_what_the_host_collects() -> None:
+    built = host_dashboard("lewi", [VIEWS["system"], VIEWS["internal"]])
+
+    assert [one["name"] for one in built["annotations"]["list"]] == ["Pushes", "Reboots", "Agent restarts"]
 
 
 def test_no_query_names_the_host_but_by_the_variable() -> None:
