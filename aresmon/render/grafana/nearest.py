@@ -1,7 +1,8 @@
 """A host's panel of what is nearest to its limit: how far each value is on its way to the first threshold of its alert.
 
 What can be compared is a value of one measurement with a threshold that it rises to, or a share of 100 that falls to
-one; 100 % is where the alert fires, with the site's own thresholds and exceptions. Source: Grafana 12,
+one, if it is in percent or its view names the resource; 100 % is where the alert fires, with the site's own thresholds
+and exceptions. Source: Grafana 12,
 public/app/features/transformers/extractFields, and packages/grafana-data/src/transformations/transformers/reduce.ts.
 """
 
@@ -157,6 +158,8 @@ def _is_comparable(rule: AlertSpec) -> bool:
         return False
     if rule.severity == "information" or not _parts(alert.series):
         return False
+    if alert.unit != "percent" and not alert.resource:
+        return False  # such as the status of an answer: 200 is not half of 400
     return 0 < rule.value < 100 and alert.unit == "percent" if alert.levels.falling else rule.value > 0
 
 

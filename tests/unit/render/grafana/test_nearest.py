@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from aresmon.config import view_files
 from aresmon.render.grafana import panels
 from aresmon.render.grafana.dashboards import PATH, dashboards
-from aresmon.render.grafana.nearest import TITLE, Figure, figures
+from aresmon.render.grafana.nearest import TITLE, figures
 from tests.grafana import schema
 from tests.unit.conftest import VIEWS, load
 from tests.unit.dashboard_rules import every
@@ -92,16 +91,19 @@ def test_a_host_with_a_threshold_of_its_own_has_no_other() -> None:
 
 
 def test_the_shipped_alerts_that_can_be_compared_have_names_of_their_own_and_panels() -> None:
-    collect = sorted({*VIEWS} - {"internal"})
-    host = (
-        f"hosts: {{biere: {{collect: [{', '.join(collect)}], agent: docker, env: {{HAPROXY_STATS: /run/h.sock}}}}}}\n"
-    )
-    known: tuple[Figure, ...] = figures(load(host), view_files.load())["biere"]
+    known = figures(load(HOSTS.replace("docker]", "docker, diskio, net]")), VIEWS)["biere"]
     ids = {panels.id_of(view, one.title) for view in VIEWS.values() for one in view.panels}
 
     names = [one.alias for one in known]
-    assert len(set(names)) == len(names) >= 16
+    assert len(set(names)) == len(names) >= 14
     assert {one.panel for one in known} <= ids
+
+
+def test_a_number_that_is_no_amount_is_not_listed_unless_its_view_names_a_resource() -> None:
+    hosts = "hosts: {lewi: {collect: [{http: {urls: ['https://example.org/']}}]}}\n"
+
+    assert "Response time $tag_server" in of("lewi", hosts=hosts)
+    assert not [one for one in of("lewi", hosts=hosts) if "error" in one or "answer" in one]
 
 
 @pytest.fixture(scope="module")
