@@ -8,10 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from aresmon.config.roles import Color
+from typing import Literal
 
 HOST = "host"
 """The tag that every point has."""
@@ -31,6 +28,7 @@ MIN_ALERT_STEP = "1m"
 _RATIO = re.compile(r"^(?:([0-9.]+) \* )?([a-z][a-z_]*) / ([a-z][a-z_]*)$")
 
 FieldKind = Literal["gauge", "peak", "low", "counter", "state"]
+MarkColor = Literal["orange", "purple", "yellow", "gray"]
 Severity = Literal["information", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("information", "warning", "critical")
 
@@ -187,7 +185,7 @@ class Restart:
     title: str
     series: SeriesSpec
     unit: str = ""
-    color: Color = "orange"
+    color: MarkColor = "orange"
 
 
 @dataclass(frozen=True, slots=True)
