@@ -26,6 +26,8 @@ _HERE = Path(__file__).parent
 
 MakeHost = Callable[..., Host]
 
+_making: list[subprocess.Popen[bytes]] = []
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -37,7 +39,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the image while other tests run: the first of several workers does, before it begins."""
     is_wanted = any(item.path.is_relative_to(_HERE) for item in session.items)
     if is_wanted and os.environ.get(names.WORKER_VARIABLE) == "gw0":
-        subprocess.Popen([sys.executable, "-m", "tests.services.image"], cwd=_HERE.parents[1])
+        _making.append(subprocess.Popen([sys.executable, "-m", "tests.services.image"], cwd=_HERE.parents[1]))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
