@@ -8,6 +8,7 @@ window of 1500 x 1000 shows 23 rows.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, groupby
@@ -282,6 +283,17 @@ def _of(view: View, title: str) -> Iterator[list[float]]:
             yield [value for _, value in alert.levels.steps]
 
 
+def has_room_for_its_links(built: Json) -> Iterator[str]:
+    """Lines of an index at 800 pixels: a letter has 7.5, a line 22, and the panel's title and frame 48."""
+    for panel in every(built):
+        if panel["type"] == "text" and panel["options"]["mode"] == "markdown":
+            shown = re.sub(r"\]\([^)]*\)|\[", "", panel["options"]["content"])
+            line = (panel["gridPos"]["w"] * (_NARROW - _MARGIN) / _COLUMNS - 2 * _MARGIN) // _LETTER
+            needed = 48 + 22 * len(textwrap.wrap(shown, int(line)))
+            if needed > 38 * panel["gridPos"]["h"] - 8:
+                yield f"{panel['title']}: needs {needed} pixels"
+
+
 def has_columns_within_its_table(built: Json) -> Iterator[str]:
     for panel in every(built):
         if panel["type"] != "table":
@@ -350,6 +362,7 @@ LINT: list[Rule] = [
     keeps_totals_out_of_stacks,
     draws_the_lines_of_alerts_and_no_others,
     has_columns_within_its_table,
+    has_room_for_its_links,
     has_a_unit,
     says_what_to_do,
 ]

@@ -6,20 +6,24 @@ own on a phone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from aresmon.config.names import uid_of_host
+from aresmon.config.names import uid_of_collector, uid_of_host
 from aresmon.config.views import Panel, SeriesSpec, View, min_step
 from aresmon.render.grafana import cells, nearest, panels, queries
 from aresmon.render.grafana.alert_lists import BY_IMPORTANCE, FIRING, alert_list
 from aresmon.render.grafana.dashboard import POLICY, DashboardSpec, constant, dashboard
-from aresmon.render.grafana.grid import Grid, Placed
+from aresmon.render.grafana.grid import COLUMNS, Grid, Placed
 from aresmon.render.grafana.nearest import Figure
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, panel_json, thresholds
 from aresmon.render.grafana.queries import Scope, host_is
 
 _HEIGHT = 6
+_INDEX_HEIGHT, _LOWEST = 3, 7
+_FEWEST_INDEXED = 5
+"""Services from which a host's page has an index of them: below, their rows are seen beside the graphs."""
 _OF_NOW = "At the end of the time shown: values of the last three minutes. Without any, the host is silent."
 _STEPS = 60  # the most that a value of which only the newest is shown is asked for
 
@@ -34,8 +38,15 @@ def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: S
     glances = [(view, panel) for view in known for panel in view.panels if panel.place == "glance"]
     grid.place(_now(glances, limits, scope, uid))
     grid.place([_placed(view, panel, scope) for view, panel in glances if not panels.is_gathered(panel)], even=True)
-    for place in ("first", "open"):
-        grid.place(_panels(known, place, scope))
+    services = [view for view in known if _is_service(view)]
+    has_index = len(services) >= _FEWEST_INDEXED
+    if has_index:
+        grid.place([Placed(_index(services, uid), COLUMNS, _INDEX_HEIGHT)])
+    # The graphs end with the first screen, whatever stands above them.
+    grid.place(
+        replace(one, height=min(one.height, _LOWEST)) if has_index else one for one in _panels(known, "first", scope)
+    )
+    grid.place(_panels(known, "open", scope))
     for view in known:
         folded = [panel for panel in view.panels if panel.place in ("main", "detail")]
         for heading in dict.fromkeys(_heading(view, panel) for panel in folded):
@@ -43,6 +54,43 @@ def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: S
             grid.fold(heading, inside, of=f"{view.name} {heading}")
     frame = DashboardSpec(uid, host, ("aresmon-host",), since="now-6h", variables=(constant("host", host),))
     return dashboard(frame, grid.panels, [one for view in known for one in view.restarts])
+
+
+def _is_service(view: View) -> bool:
+    """Whether it has nothing among the graphs of the machine, but rows or a page of its own."""
+    places = {panel.place for panel in view.panels}
+    return not places & {"first", "open"} and (view.board is not None or bool(places & {"main", "detail"}))
+
+
+def _index(services: Iterable[View], uid: str) -> Json:
+    """A link to each service: to its own page for this host, else to the first panel of its rows."""
+    links = []
+    for view in sorted(services, key=lambda view: view.title.casefold()):
+        if view.board is not None:
+            target = f"/d/{uid_of_collector(view.name)}?var-host=${{host}}"
+        else:
+            first = next(panel for panel in view.panels if panel.place in ("main", "detail"))
+            target = f"/d/{uid}?viewPanel={panels.id_of(view, first.title)}"
+        links.append(f"[{_markdown(view.title)}]({target}&${{__url_time_range}})")
+    return {
+        "id": panel_id("host", "Services"),
+        "type": "text",
+        "title": "Services",
+        "description": "What else is collected here, each with its page or its panels. What is near its limit or fires "
+        "is listed above.",
+        "options": {
+            "mode": "markdown",
+            "content": " · ".join(links),
+            "code": {"language": "plaintext", "showLineNumbers": False},
+        },
+        "fieldConfig": {"defaults": {}, "overrides": []},
+        "targets": [],
+    }
+
+
+def _markdown(text: str) -> str:
+    """The title as it stands, whatever Markdown would make of it."""
+    return re.sub(r"([\\\[\]*_`<>$])", r"\\\1", text)
 
 
 def _heading(view: View, panel: Panel) -> str:

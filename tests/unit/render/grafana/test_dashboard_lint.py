@@ -204,6 +204,13 @@ PLANTED: list[tuple[Rule, str, Callable[[Json], Any]]] = [
         HOST,
         lambda one: titled(one, "Filesystems")["fieldConfig"]["overrides"][0]["matcher"].update(options="mount_point"),
     ),
+    (
+        lint.has_room_for_its_links,
+        HOST,
+        lambda one: titled(one, "Alerts here").update(
+            type="text", options={"mode": "markdown", "content": "word " * 200}
+        ),
+    ),
     (has_a_unit, HOST, lambda one: defaults(one, "Load").update(unit="")),
     (says_what_to_do, HOST, lambda one: titled(one, "Load").update(description="Load.")),
 ]
