@@ -230,7 +230,7 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         is_list=bool(settings.get("list")),
         is_required=bool(settings.get("required")),
         is_secret=bool(settings.get("secret")),
-        example=settings.get("example"),
+        example=dict(example) if isinstance(example := settings.get("example"), dict) else example,
         choices=tuple(settings.get("choices", ())),
         pattern=settings.get("pattern", ""),
         form=settings.get("form", ""),

@@ -5,6 +5,8 @@ A collector's file is always TOML. A string of it can name options, and its comm
 - `urls = "{{urls}}"`: a string that is nothing but an option becomes its value: a list, a number, true or false.
 - `servers = ["tcp://{{address}}"]`: inside a longer string, the value becomes a part of it.
 - A line with an option that has no value is left out.
+- `address = "{{address}}{{if password}} password={{password}}{{/if}}"`: a part of a string that is left out where the
+  option has no value or is false.
 - `address = "{{addresses[]}}"`: the `[[table]]` is repeated for each value of a list, and left out for none.
 - `[[inputs.x]]  # {{if replication}}`: the table is left out where the option has no value or is false.
 
@@ -25,6 +27,7 @@ Values = Mapping[str, OptionValue | None]
 
 _PLACE = re.compile(r"\{\{(?P<name>[a-z][a-z0-9_]*)(?P<each>\[\])?\}\}")
 _IN_LINE = re.compile(rf'"\{{\{{(?P<whole>[a-z][a-z0-9_]*)(?:\[\])?\}}\}}"|{_PLACE.pattern}')
+_PART = re.compile(r"\{\{if (?P<name>[a-z][a-z0-9_]*)\}\}(?P<inside>.*?)\{\{/if\}\}")
 _HEADING = re.compile(
     r"[ \t]*\[\[?(?P<name>[A-Za-z0-9_.-]+)\]\]?[ \t]*(?:#[ \t]*(?:\{\{if (?P<condition>[a-z][a-z0-9_]*)\}\})?.*)?"
 )
@@ -40,8 +43,9 @@ class _Block:
     def filled(self, values: Values) -> Iterator[str]:
         if self.condition and values[self.condition] in (None, False):
             return
-        for line in self.lines:
-            places = [] if _is_comment(line) else list(_PLACE.finditer(line))
+        for written in self.lines:
+            line = written if _is_comment(written) else _without_parts(written, values)
+            places = list(_places(line))
             if all(values[one["name"]] is not None for one in places):
                 yield _line(line, values) if places else line
 
@@ -86,8 +90,9 @@ def fill(template: str, values: Values) -> str:
 def names(template: str) -> frozenset[str]:
     """The options that a template uses."""
     blocks = [block for plugin in _plugins(template) for block in plugin.blocks]
-    places = (one["name"] for block in blocks for line in block.lines for one in _places(line))
-    return frozenset(places) | {block.condition for block in blocks if block.condition}
+    lines = [line for block in blocks for line in block.lines if not _is_comment(line)]
+    used = {one["name"] for line in lines for found in (_PLACE, _PART) for one in found.finditer(line)}
+    return frozenset(used) | {block.condition for block in blocks if block.condition}
 
 
 def pattern(template: str) -> re.Pattern[str]:
@@ -122,6 +127,11 @@ def _comments_at_end(lines: list[str]) -> list[str]:
     return taken
 
 
+def _without_parts(line: str, values: Values) -> str:
+    """A line without the parts whose option has no value or is false."""
+    return _PART.sub(lambda found: "" if values[found["name"]] in (None, False) else found["inside"], line)
+
+
 def _line(line: str, values: Values) -> str:
     def replaced(found: re.Match[str]) -> str:
         return _written(values[found["whole"]]) if found["whole"] else _inside(values[found["name"]])
@@ -148,10 +158,10 @@ def _word(value: object) -> str:
 
 
 def _line_pattern(line: str) -> str:
-    first = next(iter(_places(line)), None)
-    if first is None:
+    starts = [] if _is_comment(line) else [one.start() for found in (_PLACE, _PART) for one in found.finditer(line)]
+    if not starts:
         return re.escape(line)
-    return rf"(?:{re.escape(line[: first.start()].rstrip(chr(34)))}[^\n]*\n)?"
+    return rf"(?:{re.escape(line[: min(starts)].rstrip(chr(34)))}[^\n]*\n)?"
 
 
 def _places(line: str) -> Iterable[re.Match[str]]:

@@ -34,7 +34,8 @@ def quiet_on(name: str, index: int) -> str:
 
 
 def fleet_of(*hosts: str, more: str = "") -> Any:
-    one = json.dumps({"collect": catalogue.entries(catalogue.SHIPPED.keys() - {ALWAYS}), "env": catalogue.ENV})
+    collect = catalogue.entries(catalogue.SHIPPED.keys() - {ALWAYS})
+    one = json.dumps({"agent": "systemd", "collect": collect, "env": catalogue.ENV})
     lines = "".join(f"  {host}: {one}\n" for host in hosts)
     return load(f"hosts:\n{lines}{more}")
 

@@ -143,6 +143,25 @@ def test_every_shipped_collector_is_sound(name: str) -> None:
 # What becomes of the values ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ({"user": "me", "password": SecretName("one")}, 'a = "me:${ARESMON_SECRET_ONE}@/"\n'),
+        ({"user": "me", "password": None}, 'a = "me@/"\n'),
+        ({"user": None, "password": SecretName("one")}, ""),
+        ({"user": "me", "password": False}, 'a = "me@/"\n'),
+    ],
+)
+def test_a_part_of_a_string_is_left_out_where_its_option_has_no_value(
+    given: dict[str, OptionValue | None], written: str
+) -> None:
+    template = 'a = "{{user}}{{if password}}:{{password}}{{/if}}@/"\n'
+
+    assert collector_template.fill(template, given) == written
+    assert collector_template.names(template) == {"user", "password"}
+    assert collector_template.pattern(f"[[inputs.x]]\n{template}").fullmatch(f"[[inputs.x]]\n{written}")
+
+
 def test_values_become_toml(service: collectors.Collector) -> None:
     given: dict[str, OptionValue] = {
         "address": 'a"b\\',
