@@ -510,9 +510,13 @@ def test_every_shipped_collector_has_a_view_and_each_view_its_collector() -> Non
 
 # Telegraf's name of an input → what it writes, where that is not one measurement of the same name.
 WRITES = {
-    "kernel": ("kernel", "pressure"),
+    "bind": ("bind_counter",),
     "docker": tuple(name for name in VIEWS["docker"].measurements),
     "internal": ("internal_agent", "internal_gather", "internal_write"),
+    "kernel": ("kernel", "pressure"),
+    "ldap": ("openldap",),
+    "mysql": ("mysql", "mysql_variables"),
+    "postgresql_extensible": ("postgresql", "postgresql_server"),
 }
 NO_INPUT = {"aresmon_config"}  # the mark of a configuration, which every agent writes: render/telegraf.py
 
