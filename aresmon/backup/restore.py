@@ -84,7 +84,7 @@ class _Work:
     project: Project
     engine: Engine
     source: ArchiveSource
-    wish: RestoreOptions
+    options: RestoreOptions
     progress: Progress
     owed: list[BackfillTask]
 
@@ -110,7 +110,7 @@ def find_source(site: Site, archive: str) -> ArchiveSource:
     return verify.find_archive(Project.load(site), archive)
 
 
-def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan:
+def plan(site: Site, source: ArchiveSource, options: RestoreOptions) -> RestorePlan:
     """Return what a restore would do. Raises AresmonError if the archive cannot be restored here."""
     with source.open() as stream:
         said = backup_archive.read_manifest(stream)
@@ -118,12 +118,12 @@ def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan
     is_new = not site.file.exists()
     project = None if is_new else Project.load(site)
     config = None if project is None else project.config
-    if config is not None and said.origin.site not in (config.site, wish.of_site):
+    if config is not None and said.origin.site not in (config.site, options.of_site):
         raise AresmonError(
             f"{source.name} is an archive of the site {said.origin.site}, and this site is {config.site}",
             hint=f"to restore it here, add --from-site {said.origin.site}; nothing was changed",
         )
-    parts = _parts(said, wish, is_new=is_new)
+    parts = _parts(said, options, is_new=is_new)
     if "influxdb" in parts:
         verify.check_room(site.root if config is None else site.root / config.data, said)
     return RestorePlan(
@@ -139,13 +139,13 @@ def plan(site: Site, source: ArchiveSource, wish: RestoreOptions) -> RestorePlan
 
 
 def restore(
-    site: Site, engine: Engine, source: ArchiveSource, wish: RestoreOptions, progress: Progress
+    site: Site, engine: Engine, source: ArchiveSource, options: RestoreOptions, progress: Progress
 ) -> RestoreResult:
     """Restore an archive. Services are stopped only after its verification; without fresh data it is rolled back.
 
     Raises AresmonError: code 1 or 4 with nothing changed, 3 after a roll-back, 4 if the roll-back failed.
     """
-    planned = plan(site, source, wish)
+    planned = plan(site, source, options)
     former = f".aresmon-former-{_stamp()}"
     data = [part for part in planned.parts if part != "site"]
     moves: list[FolderSwap] = []
@@ -156,12 +156,12 @@ def restore(
         folder_swap.finish_locked(site, engine, progress)
         if "site" in planned.parts:
             moves += restore_site.restore_files(
-                site, source, site.state / former.removeprefix(".aresmon-"), wish.key, progress
+                site, source, site.state / former.removeprefix(".aresmon-"), options.key, progress
             )
-            if wish.key.wanted:
+            if options.key.wanted:
                 create.record_passphrase_shown(site)  # whoever restores an archive has it
         work = _Work(
-            Project.load(site), engine, source, wish, progress, backfill.read_journal(site.state / backfill.JOURNAL)
+            Project.load(site), engine, source, options, progress, backfill.read_journal(site.state / backfill.JOURNAL)
         )
         if data:
             ready, filling = _prepared(work, data, former)
@@ -184,13 +184,13 @@ def restore(
     return RestoreResult(source.name, planned.parts, tuple(_kept(moves)), started.unproven, started.code)
 
 
-def _parts(said: Manifest, wish: RestoreOptions, *, is_new: bool) -> tuple[str, ...]:
-    if wish.only:
-        if not said.has(wish.only):
-            raise AresmonError(f"the archive does not contain {wish.only}")
-        if is_new and wish.only != "site":
+def _parts(said: Manifest, options: RestoreOptions, *, is_new: bool) -> tuple[str, ...]:
+    if options.only:
+        if not said.has(options.only):
+            raise AresmonError(f"the archive does not contain {options.only}")
+        if is_new and options.only != "site":
             raise AresmonError("there is no site here yet", hint="without --only, everything is restored")
-        return (wish.only,)
+        return (options.only,)
     return tuple(part for part in PARTS if said.has(part) and (part != "site" or is_new))
 
 
@@ -271,13 +271,13 @@ def _try_points(work: _Work, also: TrialOptions) -> list[BackfillTask]:
     ) as tried:
         for difference in tried.differences[:20]:
             work.progress.warn(f"{work.source.name}: {difference}")
-        if tried.differences and not work.wish.accepted:
+        if tried.differences and not work.options.accepted:
             raise AresmonError(
                 f"{work.source.name} failed its verification: {len(tried.differences)} measurement-days differ",
                 hint="use another archive, or add --accept-differences if there is none; nothing was changed",
                 code=ExitCode.BROKEN,
             )
-        return _define(work.project, tried.scratch.influxdb, shorten=work.wish.shorten)
+        return _define(work.project, tried.scratch.influxdb, shorten=work.options.shorten)
 
 
 def _define(project: Project, influxdb: InfluxDB, *, shorten: bool) -> list[BackfillTask]:
@@ -329,7 +329,7 @@ def _start(work: _Work, active: list[str], since: float) -> _Started:
     """Start the stack, and wait for data of the hosts that sent before."""
     try:
         outcome = up.up_locked(
-            work.project, work.engine, work.progress, announce=lambda _: None, shorten=work.wish.shorten, hold=True
+            work.project, work.engine, work.progress, announce=lambda _: None, shorten=work.options.shorten, hold=True
         )
     except AresmonError as error:
         return _Started(failed=error.message)

@@ -146,14 +146,14 @@ def backfill(
     now = time.time()
     project, console = the_project(), the_console()
     site, config, views = project.site, project.config, project.views
-    wish = _wish(since, until, policy or (), measurement or (), views, now)
+    options = _options(since, until, policy or (), measurement or (), views, now)
     lock = nullcontext() if dry_run else site.lock("data backfill")
     with the_stack(project) as (_, far), lock:
         influxdb, journal = _influxdb(site, far), site.state / influxdb_backfill.JOURNAL
         left = influxdb_backfill.read_journal(journal)
         if left:
             console.note(f"{len(left)} measurements remain from an interrupted run; they are included")
-        tasks = influxdb_backfill.merge_tasks(left, _plan(influxdb, config, views, wish, now))
+        tasks = influxdb_backfill.merge_tasks(left, _plan(influxdb, config, views, options, now))
         _tell_plan(tasks)
         if dry_run or not tasks:
             console.say("Nothing was changed." if tasks else "Nothing to do: there are no points to downsample.")
@@ -212,14 +212,14 @@ def _influxdb(site: Site, far: object) -> InfluxDB:
     return far() if callable(far) else service.admin_client(site)
 
 
-def _plan(influxdb: InfluxDB, config: Config, views: Views, wish: BackfillOptions, now: float) -> list[BackfillTask]:
+def _plan(influxdb: InfluxDB, config: Config, views: Views, options: BackfillOptions, now: float) -> list[BackfillTask]:
     from aresmon.influxdb import backfill as influxdb_backfill
     from aresmon.influxdb import downsampling
 
-    return influxdb_backfill.plan(influxdb, config, downsampling.downsamplings(views), wish, now=now)
+    return influxdb_backfill.plan(influxdb, config, downsampling.downsamplings(views), options, now=now)
 
 
-def _wish(
+def _options(
     since: str, until: str, policies: Sequence[str], measurements: Sequence[str], views: Views, now: float
 ) -> BackfillOptions:
     from aresmon.influxdb.backfill import BackfillOptions
@@ -235,10 +235,10 @@ def _wish(
             if name not in there:
                 meant = json_schema.did_you_mean(name, there) or f"; there are {', '.join(there)}"
                 raise AresmonError(f"no downsampled {what} '{name}'{meant}", code=ExitCode.USAGE)
-    wish = BackfillOptions(_moment(since, now), _moment(until, now), tuple(policies), tuple(measurements))
-    if wish.since is not None and wish.since >= (wish.until or now):
+    options = BackfillOptions(_moment(since, now), _moment(until, now), tuple(policies), tuple(measurements))
+    if options.since is not None and options.since >= (options.until or now):
         raise AresmonError("--since is not before --until", code=ExitCode.USAGE)
-    return wish
+    return options
 
 
 def _moment(said: str, now: float) -> int | None:

@@ -110,8 +110,8 @@ def restore(
         _tell_plan(plan, with_secrets=needs_key)
     if plan.replaced and not yes:
         confirm_by_name(plan.site, f"This replaces the contents of {', '.join(plan.replaced)}")
-    wish = backup_restore.RestoreOptions(only=only, of_site=from_site, key=key, accepted=accept, shorten=shorten)
-    result = backup_restore.restore(site, the_engine(), source, wish, NoProgress() if as_json else console)
+    options = backup_restore.RestoreOptions(only=only, of_site=from_site, key=key, accepted=accept, shorten=shorten)
+    result = backup_restore.restore(site, the_engine(), source, options, NoProgress() if as_json else console)
     console.data({"code": result.code, **asdict(result)}) if as_json else _tell(result)
     raise typer.Exit(result.code)
 

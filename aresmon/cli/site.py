@@ -145,7 +145,7 @@ def _print_warnings(project: Project, *, is_server: bool = False) -> None:
         console.warn(notice)
     if is_server or location.is_local(project):
         found = certificates.find_warnings(
-            project.site.root, project.config.grafana.door.tls, project.config.grafana.url
+            project.site.root, project.config.grafana.access.tls, project.config.grafana.url
         )
         found += certificates.find_warnings(
             project.site.root, project.config.edge.channel.pair, project.config.edge.url

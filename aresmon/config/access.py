@@ -16,16 +16,16 @@ TLS: Keys = ("grafana", "tls")
 @dataclass(frozen=True, slots=True)
 class KeyPair:
     """A certificate and its key; each a path, absolute or from the site's folder. `at` says where in aresmon.yml
-    each stands, by its name; `door` whose it is: Grafana's, or the agents' (`edge`)."""
+    each stands, by its name; `service` whose it is: Grafana's, or the agents' (`edge`)."""
 
     certificate: str
     key: str
     at: tuple[tuple[str, str], ...] = field(default=(), compare=False)
-    door: Literal["grafana", "edge"] = field(default="grafana", compare=False)
+    service: Literal["grafana", "edge"] = field(default="grafana", compare=False)
 
     def where(self, name: str) -> str:
         """`aresmon.yml:7 grafana.tls.certificate`"""
-        return dict(self.at).get(name, f"{self.door}.tls.{name}")
+        return dict(self.at).get(name, f"{self.service}.tls.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def is_address(name: str) -> bool:
 
 
 def read_access(document: Document, settings: Mapping[str, Any], file: str) -> EdgeAccess:
-    """The door among Grafana's settings, which have been checked."""
+    """The access to Grafana among its settings, which have been checked."""
     pair = settings.get("tls")
     at = tuple(
         (name, document.problem((*TLS, name), "").describe(file).rstrip(": ")) for name in ("certificate", "key")
@@ -93,7 +93,7 @@ def read_access(document: Document, settings: Mapping[str, Any], file: str) -> E
 
 
 def find_edge_problems(document: Document, settings: Mapping[str, Any], listen: str) -> Iterator[YamlProblem]:
-    """What is wrong between the settings of the door. `listen` is `edge.grafana`."""
+    """What is wrong between the settings of the access. `listen` is `edge.grafana`."""
     yield from url_problems(document, ("grafana", "url"), settings.get("url", ""))
     for index, word in enumerate(settings.get("behind", ())):
         keys: Keys = ("grafana", "behind", index)

@@ -45,7 +45,7 @@ class GrafanaSettings:
     data: str
     guests: tuple[GrafanaUser, ...] = ()
     users: tuple[GrafanaUser, ...] = ()
-    door: EdgeAccess = field(default_factory=EdgeAccess)
+    access: EdgeAccess = field(default_factory=EdgeAccess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _fleet(document: Document, file: str, catalogue: Catalogue, views: Callable[
             data=grafana.get("data", default("grafana", "data")),
             guests=access.read_guests(grafana),
             users=access.read_users(grafana),
-            door=opened,
+            access=opened,
         ),
         edge=edge,
         memory=tuple((name, data.get("memory", {}).get(name, default("memory", name))) for name in services),

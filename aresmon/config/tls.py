@@ -39,7 +39,7 @@ def read_agent_tls(document: Document, settings: Mapping[str, Any], file: str) -
     at = tuple(
         (name, document.problem((*TLS, name), "").describe(file).rstrip(": ")) for name in ("certificate", "key")
     )
-    return AgentTls(pair=KeyPair(said["certificate"], said["key"], at, door="edge"))
+    return AgentTls(pair=KeyPair(said["certificate"], said["key"], at, service="edge"))
 
 
 def find_problems(document: Document, settings: Mapping[str, Any]) -> Iterator[YamlProblem]:

@@ -102,9 +102,9 @@ def of_service(
 
 
 def of_certificates(project: Project, at: float) -> Iterator[Problem]:
-    door, now = project.config.grafana.door, datetime.fromtimestamp(at, UTC)
+    access, now = project.config.grafana.access, datetime.fromtimestamp(at, UTC)
     for warning in certificates.find_problems(
-        project.site.root, door.tls, project.config.grafana.url, project.site.tls, now=now
+        project.site.root, access.tls, project.config.grafana.url, project.site.tls, now=now
     ):
         yield Problem("edge", warning.what, warning.next, "certificate")
     edge = project.config.edge

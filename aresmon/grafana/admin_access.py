@@ -62,7 +62,7 @@ def running_client(project: Project, engine: Engine) -> Grafana:
 
 def admin_client(project: Project) -> Grafana:
     """Grafana as the administrator that aresmon.yml names. Nothing is asked yet."""
-    pair = project.config.grafana.door.tls
+    pair = project.config.grafana.access.tls
     return client.connect(
         project.config,
         secrets.read(project.site.secrets, secrets.GRAFANA_ADMIN),

@@ -240,7 +240,7 @@ class Grafana:
         found = require_rows(require_mapping(self._send("POST", path, body)).get("results") or [])
         return {str(one.get("name")): str(one.get("text", "")) for one in found}
 
-    # The door --------------------------------------------------------------------------------------------
+    # Access ----------------------------------------------------------------------------------------------
 
     def _found(self, path: str) -> dict[str, Any] | None:
         try:
@@ -305,7 +305,7 @@ class Grafana:
 def connect(config: Config, password: str, *, fingerprint: str = "") -> Grafana:
     """The site's Grafana, through the edge, as its administrator."""
     return Grafana(
-        f"{config.grafana.door.scheme}://{config.edge.grafana.here}", config.grafana.admin, password, fingerprint
+        f"{config.grafana.access.scheme}://{config.edge.grafana.here}", config.grafana.admin, password, fingerprint
     )
 
 

@@ -126,8 +126,8 @@ def plan_backfill(admin: InfluxDB, config: Config, views: Views, changes: list[D
     """What the continuous queries that a plan adds would have made of the points that are there. To be asked before
     the plan is carried out, since their absence shows it."""
     now, new = time.time(), downsampling.added_with_points(admin, changes, views)
-    wish = backfill.BackfillOptions(since=int(now) - _MOST_DAYS * _DAY)
-    return backfill.plan(admin, config, new, wish, now=now) if new else []
+    options = backfill.BackfillOptions(since=int(now) - _MOST_DAYS * _DAY)
+    return backfill.plan(admin, config, new, options, now=now) if new else []
 
 
 def _tell_filled(

@@ -157,17 +157,17 @@ def _door(grafana: GrafanaSettings) -> dict[str, str]:
     """What haproxy.cfg and Grafana itself ask of how people come in."""
     folder = url_path(grafana.url)
     is_https = grafana.url.startswith("https://")
-    is_shared = bool(grafana.guests) or grafana.door.anonymous
+    is_shared = bool(grafana.guests) or grafana.access.anonymous
     return {
-        "GRAFANA_TLS": _yes(grafana.door.tls is not None),
+        "GRAFANA_TLS": _yes(grafana.access.tls is not None),
         "GRAFANA_HTTPS": _yes(is_https),
         "GRAFANA_PREFIX": folder.replace(".", "[.]"),  # into a regular expression
         "GRAFANA_PROFILES": "fixed" if is_shared else "own",
         # An address that nobody has: HAProxy 3.2 warns of an empty one, also where it is not used.
-        "GRAFANA_BEHIND": " ".join(grafana.door.behind) or "255.255.255.255",
-        "GRAFANA_BEHIND_HERE": _yes(grafana.door.is_behind_this_machine),
+        "GRAFANA_BEHIND": " ".join(grafana.access.behind) or "255.255.255.255",
+        "GRAFANA_BEHIND_HERE": _yes(grafana.access.is_behind_this_machine),
         "GRAFANA_SUB_PATH": _true(bool(folder)),
-        "GRAFANA_ANONYMOUS": _true(grafana.door.anonymous),
+        "GRAFANA_ANONYMOUS": _true(grafana.access.anonymous),
         "GRAFANA_COOKIE_SECURE": _true(is_https),
     }
 

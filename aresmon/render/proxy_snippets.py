@@ -67,23 +67,23 @@ PROXIES = tuple(_SNIPPETS)
 
 def snippet(proxy: str, config: Config) -> str:
     """The configuration of this proxy, one of PROXIES, for the site's Grafana."""
-    listen, door, is_here = config.edge.grafana, config.grafana.door, _is_here(config)
+    listen, access, is_here = config.edge.grafana, config.grafana.access, _is_here(config)
     return _SNIPPETS[proxy].format(
         site=config.site,
         host=url_host(config.grafana.url),
         folder=url_path(config.grafana.url),
-        scheme=door.scheme,
+        scheme=access.scheme,
         address=listen.here if is_here else f"{config.server}:{listen.port}",
         where="the server itself" if is_here else "another machine",
         belief=_belief(config),
-        tls=" ssl verify none" if door.tls else "",
-        caddy_tls=" {\n    transport http {\n      tls_insecure_skip_verify\n    }\n  }" if door.tls else "",
+        tls=" ssl verify none" if access.tls else "",
+        caddy_tls=" {\n    transport http {\n      tls_insecure_skip_verify\n    }\n  }" if access.tls else "",
     )
 
 
 def find_warnings(config: Config) -> Iterator[tuple[str, str]]:
     """Why a snippet would not work yet as it stands, each with the next step."""
-    door, url = config.grafana.door, config.grafana.url
+    access, url = config.grafana.access, config.grafana.url
     if not _is_believed(config):
         what = "the edge does not believe this proxy yet: all who come through it are one address to it"
         yield what, f"add this to aresmon.yml, then `aresmon up`: {_setting(config)}"
@@ -92,20 +92,20 @@ def find_warnings(config: Config) -> Iterator[tuple[str, str]]:
         yield what, "set grafana.url in aresmon.yml, as https://grafana.example.org, then the same command again"
     elif not url.startswith("https://"):
         yield f"people come to this proxy by https, and grafana.url says {url}", f"say https://{url_host(url)} there"
-    if door.tls:
+    if access.tls:
         what = "the edge speaks https itself, because of grafana.tls: people can come without this proxy"
         yield what, "take grafana.tls out of aresmon.yml, or leave the proxy out; both together work too"
 
 
 def _is_here(config: Config) -> bool:
     """Whether the proxy is on the server: where it alone can reach the edge, or aresmon.yml names no other."""
-    listen, door = config.edge.grafana, config.grafana.door
-    return listen.is_loopback or (door.is_behind_this_machine and len(door.behind) == 1)
+    listen, access = config.edge.grafana, config.grafana.access
+    return listen.is_loopback or (access.is_behind_this_machine and len(access.behind) == 1)
 
 
 def _is_believed(config: Config) -> bool:
-    door = config.grafana.door
-    return door.is_behind_this_machine if _is_here(config) else bool(door.behind)
+    access = config.grafana.access
+    return access.is_behind_this_machine if _is_here(config) else bool(access.behind)
 
 
 def _setting(config: Config) -> str:

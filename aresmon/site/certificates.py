@@ -66,7 +66,7 @@ def find_problems(
         reported = error if isinstance(error, AresmonError) else _unreadable(root, pair, "certificate", error)
         return [CertificateWarning(reported.message, f"{reported.hint.removeprefix(_UNTOUCHED)}, then `aresmon up`")]
     found = _warnings(pair, leaf, url, now)
-    used = _used(folder / FILES[pair.door])
+    used = _used(folder / FILES[pair.service])
     if used and used != leaf and _expires_soon(used, now):
         what = f"the edge still uses the previous certificate, which expires on {_day(used)}"
         found.append(CertificateWarning(what, "`aresmon up` installs the renewed one"))
@@ -84,9 +84,9 @@ def change_hash(root: Path, pair: KeyPair | None) -> str:
         return ""
 
 
-def install(root: Path, pair: KeyPair | None, folder: Path, owner: int, *, door: str = "grafana") -> None:
+def install(root: Path, pair: KeyPair | None, folder: Path, owner: int, *, service: str = "grafana") -> None:
     """Write the pair as one file that only the edge can read; without a pair, delete that file."""
-    target = folder / FILES[door]
+    target = folder / FILES[service]
     if pair is None:
         target.unlink(missing_ok=True)
         return
@@ -114,10 +114,10 @@ def _warnings(pair: KeyPair, leaf: Certificate, url: str, now: datetime) -> list
     warnings = []
     name, names = url_host(url), _names(leaf)
     if not any(_covers(known, name) for known in names):
-        who, verb = ("browsers", "people use") if pair.door == "grafana" else ("agents", "hosts use")
+        who, verb = ("browsers", "people use") if pair.service == "grafana" else ("agents", "hosts use")
         known = ", ".join(names) or f"no name ({who} check only its subject alternative names)"
         what = f"{pair.where('certificate')}: {who} will reject it for {name}: it is valid for {known}"
-        next_step = f"use a certificate for {name}, or set {pair.door}.url to the name that {verb}"
+        next_step = f"use a certificate for {name}, or set {pair.service}.url to the name that {verb}"
         warnings.append(CertificateWarning(what, next_step))
     if _expires_soon(leaf, now):
         what = f"{pair.where('certificate')}: {pair.certificate} expires on {_day(leaf)}"

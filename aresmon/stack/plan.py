@@ -67,7 +67,7 @@ def render_site(project: Project, engine: Engine, references: Mapping[str, str])
         fingerprints=secrets.fingerprints(project.site.secrets, secrets.owners(project.config, service_user_ids()))
         | external_secrets.fingerprints(project.site.secrets, _external_secrets(project.config)),
         has_compose_override=(project.site.overrides / "compose.yml").exists(),
-        certificate=certificates.change_hash(project.site.root, project.config.grafana.door.tls),
+        certificate=certificates.change_hash(project.site.root, project.config.grafana.access.tls),
         provisioned=project.site.provisioned_uids(),
         edge=_edge_fingerprint(project),
         in_clear=tls_migration.unencrypted_hosts(project),
@@ -170,7 +170,7 @@ def check_preconditions(project: Project, engine: Engine) -> None:
         external_secrets.check_collector_secrets(
             project.site.secrets, (one.name for one in project.config.sidecar.secrets)
         )
-    certificates.find_warnings(project.site.root, project.config.grafana.door.tls, project.config.grafana.url)
+    certificates.find_warnings(project.site.root, project.config.grafana.access.tls, project.config.grafana.url)
     certificates.find_warnings(project.site.root, project.config.edge.channel.pair, project.config.edge.url)
     for service, folder in project.data_folders().items():
         preflight.check_folder(folder, service_user_ids()[service], service)

@@ -24,7 +24,7 @@ def probes(config: Config, influxdb: InfluxDB) -> dict[str, Probe]:
     return {
         "influxdb": lambda: _answers(influxdb),
         "edge": lambda: _status(config.edge.agents, "/ping", config.edge.channel.scheme) in (204, 401),
-        "grafana": lambda: _status(config.edge.grafana, "/api/health", config.grafana.door.scheme) == 200,
+        "grafana": lambda: _status(config.edge.grafana, "/api/health", config.grafana.access.scheme) == 200,
         "telegraf": _always_ready,
     }
 

@@ -228,7 +228,7 @@ def _prepare_folders(project: Project) -> None:
     preflight.give_to_service(project.site.tls, service_user_ids()["edge"])
     external_secrets.prepare_folder(project.site.secrets, service_user_ids()["grafana"])
     certificates.install(
-        project.site.root, project.config.grafana.door.tls, project.site.tls, service_user_ids()["edge"]
+        project.site.root, project.config.grafana.access.tls, project.site.tls, service_user_ids()["edge"]
     )
     if project.config.edge.channel.by_site:
         ca.install(project.site.authority, project.site.tls / certificates.FILES["edge"], service_user_ids()["edge"])
@@ -238,7 +238,7 @@ def _prepare_folders(project: Project) -> None:
             project.config.edge.channel.pair,
             project.site.tls,
             service_user_ids()["edge"],
-            door="edge",
+            service="edge",
         )
 
 

@@ -1,4 +1,4 @@
-"""The one door to other programs."""
+"""The one place that starts other programs."""
 
 from __future__ import annotations
 

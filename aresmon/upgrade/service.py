@@ -1,7 +1,7 @@
 """The upgrade of one service: keep its folder, try the new image, verify it by data, or roll both back.
 
-InfluxDB is tried behind a shut door: the edge stops first, agents keep what they have, and it opens once the new one
-has what the former had and takes points. So nothing arrives that a way back would lose.
+InfluxDB is tried while nobody can reach it: the edge stops first, agents keep what they have, and it starts once the
+new one has what the former had and takes points. So nothing arrives that a way back would lose.
 """
 
 from __future__ import annotations

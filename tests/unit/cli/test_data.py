@@ -43,7 +43,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(backfill, "run", fill)
         monkeypatch.setattr(retention, "list_policies", lambda *_, **__: list(held))
         result = CliRunner().invoke(main.app, ["-C", str(tmp_path), "data", *arguments])
-        result.wishes = asked  # type: ignore[attr-defined]
+        result.options = asked  # type: ignore[attr-defined]
         return result
 
     run.state = tmp_path / ".aresmon"  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ def test_times_are_spans_before_now_or_dates(run: Any) -> None:
     run("backfill", "--since", "7d", "--until", "12h", "--policy", "1h", "--measurement", "cpu", "--dry-run")
     result = run("backfill", "--since", "2023-11-01T12:00+00:00", "--dry-run")
 
-    assert result.wishes == [
+    assert result.options == [
         BackfillOptions(NOW - 7 * DAY, NOW - 12 * HOUR, ("1h",), ("cpu",)),
         BackfillOptions(1698840000, None),
     ]

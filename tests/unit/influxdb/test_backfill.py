@@ -85,12 +85,12 @@ def points(**there: Any) -> Points:
 
 
 def covered(
-    wish: BackfillOptions = BackfillOptions(),  # noqa: B008
+    options: BackfillOptions = BackfillOptions(),  # noqa: B008
     there: list[ShardSize] | None = None,
     keep: str = "{raw: 7d, 1m: 90d, 1h: 2y}",
 ) -> Any:
     known = shards(("raw", 7), ("1m", 20)) if there is None else there
-    return backfill.fillable_spans(config(keep), known, wish, now=NOW)
+    return backfill.fillable_spans(config(keep), known, options, now=NOW)
 
 
 def test_only_what_the_finer_policy_keeps_as_a_whole_can_be_made() -> None:

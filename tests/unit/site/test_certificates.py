@@ -29,7 +29,7 @@ hosts: {a: }
 @pytest.fixture
 def pair() -> KeyPair:
     """The pair as aresmon.yml names it."""
-    found = load(FILE).grafana.door.tls
+    found = load(FILE).grafana.access.tls
     assert found is not None
     return found
 
@@ -232,11 +232,11 @@ def test_a_renewed_certificate_has_another_mark(tmp_path: Path, pair: KeyPair) -
     assert certificates.change_hash(tmp_path, None) == ""
 
 
-# The settings of the door ------------------------------------------------------------------------------
+# The settings of the access ----------------------------------------------------------------------------
 
 
 def test_a_site_without_a_word_on_it_has_a_plain_door() -> None:
-    door = load("hosts: {a: }\n").grafana.door
+    door = load("hosts: {a: }\n").grafana.access
 
     assert (door.tls, door.anonymous, door.behind, door.scheme) == (None, False, (), "http")
 
@@ -244,7 +244,7 @@ def test_a_site_without_a_word_on_it_has_a_plain_door() -> None:
 def test_with_a_certificate_and_no_address_links_are_https() -> None:
     config = load("grafana: {tls: {certificate: a, key: b}}\nhosts: {a: }\n")
 
-    assert (config.grafana.url, config.grafana.door.scheme) == ("https://127.0.0.1:3000", "https")
+    assert (config.grafana.url, config.grafana.access.scheme) == ("https://127.0.0.1:3000", "https")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_pair_for_agents_is_looked_at_in_their_words(tmp_path: Path) -> None:
     )
     assert "or set edge.url to the name that hosts use" in doubt.next
 
-    certificates.install(tmp_path, found, tmp_path / "tls", os.getuid(), door="edge")
+    certificates.install(tmp_path, found, tmp_path / "tls", os.getuid(), service="edge")
     assert [path.name for path in (tmp_path / "tls").iterdir()] == ["agents.pem"]
     assert [
         one.what
