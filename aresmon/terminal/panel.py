@@ -15,6 +15,8 @@ from aresmon.terminal.text import Glyphs, Line, Span, cut, fit, flow, level_of, 
 
 _STATE_STYLES = {"green": "", "red": "critical", "orange": "warning", "yellow": "warning", "blue": "information"}
 _NAME, _WORD = 24, 12
+_BAR = 4
+"""Columns of the shortest bar."""
 _GRAPH = 8
 """Rows of a graph with its times where there is room for it."""
 _LEAST_GRAPH = 6
@@ -102,9 +104,9 @@ def _bars(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]
     scale = scale_of([newest], minimum=panel.minimum, maximum=panel.maximum)
     values = [format_value(one.last, panel.unit, panel.decimals) for one in curves]
     wide = max([10, *map(len, values)])
-    name = min(max((len(one.name) for one in curves), default=0), _NAME, columns // 2)
+    name = min(max((len(one.name) for one in curves), default=0), _NAME, columns // 2, columns - wide - 2 - _BAR)
     for one, value in zip(curves, values, strict=True):
-        shown = graph.bar(one.last, max(columns - name - wide - 2, 4), scale, glyphs)
+        shown = graph.bar(one.last, columns - name - wide - 2, scale, glyphs)
         label = fit(one.name, name, ellipsis=glyphs.ellipsis)
         yield line(f"{label} ", (shown, level_of(one.last, panel.levels) or "trend"), f" {value:>{wide}}")
 

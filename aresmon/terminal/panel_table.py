@@ -52,7 +52,7 @@ def _fitting(widths: Sequence[int], columns: int) -> int:
     """How many columns fit; beside those that do not, there is room for their number."""
     if sum(one + 2 for one in widths) <= columns:
         return len(widths)
-    left, shown = columns - 4, 0
+    left, shown = columns - len(f"  +{len(widths)}"), 0
     while shown < len(widths) and (left := left - widths[shown] - 2) >= 0:
         shown += 1
     return shown

@@ -63,3 +63,19 @@ def test_rows_without_room_are_counted() -> None:
     lines = terminal_panel.draw(PanelReading(FILESYSTEMS, WINDOW, curves), 40, 5, UNICODE)
 
     assert [plain(one).split()[0] for one in lines[1:]] == ["Used", "/0", "/1", "+7"]
+
+
+def test_more_columns_than_a_digit_counts_are_counted_whole() -> None:
+    curves = tuple(NamedCurve(f"Value {number} of this", ("/",), (1.0,)) for number in range(12))
+    lines = terminal_panel.draw(PanelReading(replace(FILESYSTEMS, columns=()), WINDOW, curves), 40, 5, UNICODE)
+
+    assert plain(lines[1]).endswith("  +10")
+
+
+def test_a_bar_gives_way_to_its_value() -> None:
+    curves = tuple(NamedCurve(f"a-name-that-is-long-{number}", (), (1.5e14,)) for number in range(2))
+    reading = PanelReading(replace(FILESYSTEMS, kind="bargauge", unit="widgets"), WINDOW, curves)
+
+    lines = terminal_panel.draw(reading, 40, 5, UNICODE)
+
+    assert [plain(one).rpartition("█ ")[2] for one in lines[1:3]] == ["150000000000000 widgets"] * 2
