@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+from collections import deque
 from contextlib import suppress
 
 from aresmon.terminal import pages
@@ -13,7 +14,7 @@ from aresmon.terminal.feed import Wanted
 from aresmon.terminal.keys import KeyReader
 from aresmon.terminal.reader import Reader
 from aresmon.terminal.screen import Screen
-from aresmon.terminal.state import ScreenState, Shown, press
+from aresmon.terminal.state import ScreenState, press
 
 _ESCAPE_WITHIN = 0.05
 """Seconds: what follows the first byte of a key's sequence arrives within this time, over ssh too."""
@@ -36,18 +37,22 @@ def run(reader: Reader, screen: Screen, view: ScreenState, *, site: str) -> None
 
 
 def _show(reader: Reader, screen: Screen, view: ScreenState, waking: int, *, site: str) -> None:
-    keyboard, keys = sys.stdin.fileno(), KeyReader()
+    keys, pressed = KeyReader(), deque[str]()
     while not view.is_over:
         if reader.error is not None:
             raise reader.error
         lines, shown = pages.frame(view, reader.snapshot, screen.size, screen.glyphs, site=site)
-        screen.draw(lines)
-        view = _next(view, shown, keyboard, waking, keys)
+        if pressed:
+            # Several may arrive at once: each acts on what the one before it has made of the screen.
+            view = press(view, pressed.popleft(), shown)
+            continue
         reader.want(wanted(view))
+        screen.draw(lines)
+        pressed.extend(_wait(sys.stdin.fileno(), waking, keys))
 
 
-def _next(view: ScreenState, shown: Shown, keyboard: int, waking: int, keys: KeyReader) -> ScreenState:
-    """Wait until there is a key or something else to draw. The view after it."""
+def _wait(keyboard: int, waking: int, keys: KeyReader) -> list[str]:
+    """Wait until there is a key or something else to draw. The keys."""
     timeout = _ESCAPE_WITHIN if keys.is_waiting else None
     ready, _, _ = select.select([keyboard, waking], [], [], timeout)
     pressed: list[str] = [] if ready else keys.flush()
@@ -56,9 +61,7 @@ def _next(view: ScreenState, shown: Shown, keyboard: int, waking: int, keys: Key
     if keyboard in ready:
         data = os.read(keyboard, 4096)
         pressed += keys.feed(data) if data else ["q"]  # the terminal is gone
-    for key in pressed:
-        view = press(view, key, shown)
-    return view
+    return pressed
 
 
 def wanted(view: ScreenState) -> Wanted:

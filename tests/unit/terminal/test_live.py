@@ -45,6 +45,16 @@ def test_keys_open_a_host_and_a_panel_and_come_back(terminal: Terminal) -> None:
     assert terminal.end() == 0
 
 
+def test_keys_that_arrive_together_act_one_after_the_other(terminal: Terminal) -> None:
+    """Over a slow connection, several arrive at once: Enter opens what the filter before it has left."""
+    terminal.wait_for("biere    ok")
+    terminal.press("/lewi\r\r")
+    terminal.wait_for("Arès / lewi")
+    terminal.press("q")
+
+    assert terminal.end() == 0
+
+
 def test_the_terminal_is_as_it_was_afterwards(terminal: Terminal) -> None:
     terminal.wait_for("biere    ok")
     assert termios.tcgetattr(terminal.inner)[3] & termios.ECHO == 0
