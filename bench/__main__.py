@@ -26,6 +26,7 @@ from bench import (
     before,
     collection,
     commands,
+    dashboard_fleet,
     dashboards,
     detection,
     ingest,
@@ -41,8 +42,8 @@ from bench.measure import ROOT, tell, write_part
 from bench.stand import running_site
 
 PARTS = (
-    "commands", "before", "up", "memory", "render", "collection", "push", "dashboards", "top", "ingest", "year",
-    "backup", "detection",
+    "commands", "before", "up", "memory", "render", "collection", "push", "dashboards", "fleet", "top", "ingest",
+    "year", "backup", "detection",
 )  # fmt: skip
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -72,6 +73,7 @@ def main(chosen: Sequence[str]) -> None:
         "collection": collection.measure,
         "push": push.measure,
         "dashboards": dashboards.measure,
+        "fleet": dashboard_fleet.measure,
         "top": top.measure,
         "ingest": ingest.measure,
         "year": year.measure,

@@ -1,11 +1,10 @@
 """Dashboards and alert rules: how long they take to be made, and their queries to be answered.
 
 bench/dashboard_files.py renders, beside Jinja2 and Grafana's own SDK; bench/dashboard_times.py asks a real InfluxDB
-what Grafana would ask, on raw points alone, as most published dashboards do, and as the tiers choose;
-bench/dashboard_fleet.py asks for the pages of all of 300 hosts.
+what Grafana would ask, on raw points alone, as most published dashboards do, and as the tiers choose.
 Run it: `.venv/bin/python -m bench.dashboards` (twenty minutes on two idle cores, 3 GB of disk; needs the
-engine and the built image of InfluxDB). For a try: `--hosts 2 --days 3 --fleets 3,20`, two minutes; `--only files`,
-`--only times` and `--only fleet` do one part.
+engine and the built image of InfluxDB). For a try: `--hosts 2 --days 3 --fleets 3,20`, two minutes; `--only files`
+and `--only times` do one half.
 """
 
 from __future__ import annotations
@@ -15,17 +14,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import dashboard_files, dashboard_fleet, dashboard_times
+from bench import dashboard_files, dashboard_times
 from bench.dashboard_times import FULL, Size
 from bench.measure import ROOT
 
 
 def measure(sizes: Sequence[Size] = FULL, fleets: Sequence[int] = dashboard_files.SIZES, only: str = "") -> str:
-    """The tables and what they say, as Markdown. `only` is `files`, `times` or `fleet`, empty for all."""
+    """The tables and what they say, as Markdown. `only` is `files` or `times`, empty for both."""
     parts: dict[str, Callable[[], str]] = {
         "files": lambda: dashboard_files.measure(fleets),
         "times": lambda: dashboard_times.measure(sizes),
-        "fleet": dashboard_fleet.measure,
     }
     return "\n".join(part() for name, part in parts.items() if only in ("", name))
 
@@ -37,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--raw", type=int, help="of how many days the raw points are there; all of them")
     parser.add_argument("--downsampled", type=int, help="how many of these are downsampled; all of them")
     parser.add_argument("--fleets", default="3,100,1000", help="hosts whose dashboards are rendered")
-    parser.add_argument("--only", choices=("files", "times", "fleet"), default="")
+    parser.add_argument("--only", choices=("files", "times"), default="")
     said = parser.parse_args(arguments)
     sizes: Sequence[Size] = FULL
     if said.hosts:
