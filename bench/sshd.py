@@ -42,7 +42,7 @@ async def serve(address: str, port: int, count: int, *, host_key: str, authorize
 async def _answer(process: asyncssh.SSHServerProcess[bytes]) -> None:
     command = process.command or ""
     try:
-        script = re.search(r"aresmon_script=.*?bs=(\d+)", command)
+        script = re.search(r"read -r -N (\d+) aresmon_script", command)
         if script:
             await process.stdin.readexactly(int(script[1]))
             await _transaction(process)
@@ -57,7 +57,8 @@ async def _answer(process: asyncssh.SSHServerProcess[bytes]) -> None:
 async def _transaction(process: asyncssh.SSHServerProcess[bytes]) -> None:
     header: dict[str, str] = {}
     sizes, shown = [], []
-    while line := (await process.stdin.readline()).decode().rstrip("\n"):
+    length = int(await process.stdin.readline())
+    for line in (await process.stdin.readexactly(length)).decode().splitlines():
         name, _, value = line.partition("=")
         header[name] = value
         if name == "file":
@@ -70,7 +71,7 @@ async def _transaction(process: asyncssh.SSHServerProcess[bytes]) -> None:
 
     say("state lock")
     say("state probe")
-    say(f"probe active=active loaded=loaded version=1.39.3 clock={time.time():.6f} free=9000000000 restarts=0")
+    say(f"probe active=active loaded=loaded version=1.39.3 clock={time.time():.6f} restarts=0")
     for path in shown:
         say(f"file {hashlib.sha256(_LIVE).hexdigest()} {base64.b64encode(_LIVE).decode()} {path}")
     say("state stage")

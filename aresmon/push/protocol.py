@@ -22,6 +22,7 @@ Mode = Literal["push", "look"]
 
 _PLAIN = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*")  # what every version of bash reads as it is
 
+_ESCAPED = re.compile(r"\\(.)")
 _NO_TERMINAL = "must have a tty"  # sudo's word for requiretty, whatever the host's language: it is started in English
 _REMOTE = Path(__file__).with_name("remote")
 # The last one runs the others.
@@ -172,13 +173,19 @@ def parse_message(line: str) -> HostMessage | None:
 
 
 def parse_file(message: HostMessage) -> tuple[str, str, bytes | None]:
-    """Return the path, hash and content of a `file` message; the content is None if there is no such file."""
+    """Return the path, hash and content of a `file` or `text` message; the content is None if there is no such file.
+
+    In a `text` message, a line break is `\\n` and a backslash `\\\\`.
+    """
+    if message.word == "text":
+        digest, path, text = message.rest.split(" ", 2)
+        return path, digest, _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], text).encode()
     digest, encoded, path = message.rest.split(" ", 2)
     return path, digest, None if digest == "-" else base64.b64decode(encoded)
 
 
 def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
-    """Return the standard input of a push: the header, then the files."""
+    """Return the standard input of a push: the header, after a line with its length in bytes, then the files."""
     agent = order.agent
     unit = boot_unit(agent.state)
     lines = {
@@ -244,7 +251,8 @@ def _header(values: Mapping[str, str], files: Sequence[str], shown: Sequence[str
     lines += [*files, *(f"show={path}" for path in shown)]
     if any("\n" in line for line in lines):
         raise ValueError("a line break in a request")
-    return "".join(f"{line}\n" for line in lines).encode() + b"\n"
+    header = "".join(f"{line}\n" for line in lines).encode()
+    return b"%d\n%s" % (len(header), header)
 
 
 def _host_names(urls: Sequence[str]) -> list[str]:
@@ -292,7 +300,7 @@ class HostSurvey:
                 self.asked_at = time.time()
             case "clock":
                 self.facts["clock"] = message.rest
-            case "file":
+            case "file" | "text":
                 path, digest, content = parse_file(message)
                 self.files[path] = digest, content
             case "current":

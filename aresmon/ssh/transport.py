@@ -25,7 +25,7 @@ def read_and_run(length: int) -> str:
 
     With the script on the command line, every process list would show it, and sudo would log it.
     """
-    return f'aresmon_script=$(dd bs={length} count=1 iflag=fullblock status=none) && eval "$aresmon_script"'
+    return f'LC_ALL=C IFS=; read -r -N {length} aresmon_script && unset IFS LC_ALL && eval "$aresmon_script"'
 
 
 class Conversation(Protocol):

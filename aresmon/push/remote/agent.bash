@@ -4,7 +4,7 @@
 loaded='' active='' pid=0 restarts=0 user='' invocation=''
 
 read_agent() {
-  local name value
+  local line value lines=()
   loaded='' active='' pid=0 restarts=0 user='' invocation=''
   if [ "${request[kind]}" = docker ]; then
     loaded=not-found active=inactive
@@ -18,16 +18,18 @@ read_agent() {
     [ "$value" = running ] && active=active
     return 0
   fi
-  while IFS='=' read -r name value; do
-    case $name in
-      LoadState) loaded=$value ;;
-      ActiveState) active=$value ;;
-      MainPID) pid=$value ;;
-      NRestarts) restarts=$value ;;
-      User) user=$value ;;
-      InvocationID) invocation=$value ;;
+  split lines "$(exec systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User -p InvocationID 2>/dev/null)"
+  for line in "${lines[@]}"; do
+    value=${line#*=}
+    case $line in
+      LoadState=*) loaded=$value ;;
+      ActiveState=*) active=$value ;;
+      MainPID=*) pid=$value ;;
+      NRestarts=*) restarts=$value ;;
+      User=*) user=$value ;;
+      InvocationID=*) invocation=$value ;;
     esac
-  done < <(exec systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User -p InvocationID 2>/dev/null)
+  done
 }
 
 compose() { # FOLDER ARGUMENTS…; without variables of the caller's environment that would override the folder's .env
@@ -143,13 +145,14 @@ report_unresolved() { # the outputs' host names without an address; a container 
 }
 
 read_version() { # runs the program only if its file has changed since the last time
-  local program file known
+  local program known=${request[state]}/version # has the time of the program's file
   [ "${request[kind]}" = docker ] && return
   hash telegraf 2>/dev/null || return
   program=${BASH_CMDS[telegraf]}
-  file=$(stat -L -c '%s-%Y' "$program")
-  { read -r known version <"${request[state]}/version"; } 2>/dev/null
-  [ "${known:-}" = "$file" ] && return
+  if [ -e "$known" ] && [ ! "$program" -nt "$known" ] && [ ! "$program" -ot "$known" ]; then
+    read -r version <"$known"
+    return
+  fi
   version=$(telegraf --version 2>/dev/null | sed -n 's/^Telegraf \([^ ]*\).*/\1/p')
-  { printf '%s %s\n' "$file" "$version" >"${request[state]}/version"; } 2>/dev/null
+  { printf '%s\n' "$version" >"$known" && touch -r "$program" "$known"; } 2>/dev/null
 }

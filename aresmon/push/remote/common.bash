@@ -1,7 +1,7 @@
 # One transaction on one host: the new configuration of its agent in full, or the previous one in full.
 #
-# aresmon sends this text to bash on a host, then a header of `name=value` lines, an empty line, and the new files, one
-# after the other. The script reports on standard output, one `@word …` a line. Once the agent runs with the new files,
+# aresmon sends this text to bash on a host, then a header of `name=value` lines after a line with its length, and the new
+# files, one after the other. The script reports on standard output, one `@word …` a line. Once the agent runs with the new files,
 # it waits for a command: `commit`, `rollback REASON` or `extend SECONDS`. If no command arrives in time, the connection
 # ends or the agent exits, the previous files are restored and the agent is restarted with them.
 #
@@ -29,7 +29,7 @@ staged=()
 # This part owns the header, the format of the events and reading the state files. Functions that are called in each push
 # set a variable: `$(…)` is a process of its own, and processes are most of what a push costs a host.
 
-emit() { printf '@%s\n' "$*"; }
+emit() { printf '@%s\n' "$@"; } # MESSAGE…; several at once are one packet
 refuse() { emit "refused $*"; exit 0; }
 read_uptime() { local up; read -r up _ </proc/uptime; printf -v "$1" '%s' "${up%.*}"; } # VARIABLE: gets the seconds
 
@@ -41,26 +41,39 @@ staging_path() { # NAME PATH: a file is written here, then renamed
 
 declare -A sums=()
 read_sums() { # PATH…; sets sums[PATH] to each file's hash, or to `-`, by one program
-  local line path
+  local line path lines=()
   for path; do sums[$path]=-; done
-  while IFS= read -r line; do sums[${line:66}]=${line:0:64}; done < <(exec sha256sum -- "$@" 2>/dev/null)
+  split lines "$(exec sha256sum -- "$@" 2>/dev/null)"
+  for line in "${lines[@]}"; do sums[${line:66}]=${line:0:64}; done
+}
+
+split() { # ARRAY TEXT: the array gets the lines of the text. bash reads a pipe one byte at a time, but `$(…)` in pieces
+  local IFS=$'\n' flags=$-
+  set -f
+  # shellcheck disable=SC2206 # to split it is what this is for
+  eval "$1=(\$2)"
+  [[ $flags == *f* ]] || set +f
 }
 
 read_value() { # VARIABLE FILE NAME: the variable gets the value of this name, or nothing
-  local line
+  local _line _lines=()
   printf -v "$1" '%s' ''
-  while IFS= read -r line; do
-    if [[ $line == "$3="* ]]; then
-      printf -v "$1" '%s' "${line#*=}"
+  mapfile -t _lines 2>/dev/null <"$2"
+  for _line in "${_lines[@]}"; do
+    if [[ $_line == "$3="* ]]; then
+      printf -v "$1" '%s' "${_line#*=}"
       break
     fi
-  done 2>/dev/null <"$2"
+  done
   return 0
 }
 
 read_header() {
-  local line name value
-  while IFS= read -r line && [ -n "$line" ]; do # as one word: with IFS='=' a trailing `=`, as of base64, would be lost
+  local size text='' line name value lines=()
+  IFS= read -r size
+  [[ $size =~ ^[0-9]{1,6}$ ]] && IFS= read -r -N "$size" text || return
+  split lines "$text"
+  for line in "${lines[@]}"; do # as one word: with IFS='=' a trailing `=`, as of base64, would be lost
     name=${line%%=*} value=${line#*=}
     case $name in
       file) files+=("$value") ;; # SIZE MODE OWNER SHA256 PATH

@@ -7,8 +7,9 @@ prepare() { # save the previous files, write the journal, start the watchdog
   emit "state prepare"
   [ ! -e "${request[state]}/undo" ] || rm -rf -- "${request[state]}/undo"
   mkdir -p "${request[state]}/undo" 2>/dev/null || refuse "prepare ${request[state]} cannot be written"
-  if ! { save_previous_files && write_journal; } 2>/dev/null; then
+  if ! { save_previous_files && write_journal "${request[state]}"/undo/* "${request[state]}/undo" "${staged[@]}"; } 2>/dev/null; then
     rm -f -- "${request[state]}/pending.new" "${request[state]}/pending"
+    sync "${staged[@]}" 2>/dev/null || refuse "stage the new files could not be synced to the disk"
     refuse "prepare the previous files could not be saved in ${request[state]}: $(describe_free_space "${request[state]}/pending")"
   fi
   if ! start_watchdog; then
@@ -35,14 +36,14 @@ save_previous_files() { # copies them, and sets the journal's text
     fi
     index=$((index + 1))
   done
-  sync "${request[state]}"/undo/* "${request[state]}/undo" && previous=$(sha256sum -- "${request[state]}"/undo/*) || return
+  previous=$(sha256sum -- "${request[state]}"/undo/*) || return
   journal+=saved=${previous//$'\n'/$'\n'saved=}$'\n'
 }
 
-write_journal() { # with a hash of all lines as the last one; complete and on the disk before it gets its name
+write_journal() { # FILE…, which are synced too; with a hash of all lines as the last one, and on the disk before it gets its name
   local path=${request[state]}/pending
   printf '%s' "$journal" >"$path.new" && read_sums "$path.new" && printf 'end=%s\n' "${sums[$path.new]}" >>"$path.new" &&
-    sync "$path.new" && mv -T -- "$path.new" "$path" && sync "${request[state]}"
+    sync "$path.new" "$@" && mv -T -- "$path.new" "$path" && sync "${request[state]}"
 }
 
 load_journal() { # the text of `pending`; fails if that is not whole, or if the files that were saved with it are not
@@ -100,9 +101,14 @@ delete_previous_files() { # they contain a password; after a failed rollback an 
 }
 
 watchdog_error=''
+# Most pushes end in time: their hosts need not start bash, nor read the journal again. SCRIPT STATE TX UPTIME
+# Without braces: systemd replaces `${NAME}` in a command.
+watch_in_time='while [ -e "$1/pending" ] && IFS=. read -r up rest </proc/uptime && [ "$up" -lt "$3" ]; do sleep 5; done
+  [ ! -e "$1/pending" ] || exec /bin/bash "$0" watchdog "$1" "$2"'
 
 start_watchdog() {
-  local host=${request[state]}/host.bash
+  local host=${request[state]}/host.bash watching
+  watching=(/bin/sh -c "$watch_in_time" "$host" "${request[state]}" "${request[tx]}" "$(journal_value deadline)")
   if [ "${sums[$host]:-}" != "${request[script]}" ]; then
     printf '%s' "${aresmon_script:-$BASH_EXECUTION_STRING}" >"$host.new" && sync "$host.new" &&
       mv -T -- "$host.new" "$host" && sync "${request[state]}" ||
@@ -112,9 +118,9 @@ start_watchdog() {
     command -v systemd-run >/dev/null || { watchdog_error="systemd-run is not installed"; return 1; }
     install_boot_unit || { watchdog_error="its unit for the boot could not be installed in /etc/systemd/system"; return 1; }
     watchdog_error=$(systemd-run --quiet --collect --unit="aresmon-watchdog-${request[tx]}" \
-      /bin/bash "$host" watchdog "${request[state]}" "${request[tx]}" 2>&1 8>&- 9>&-) || { watchdog_error=${watchdog_error//$'\n'/ }; return 1; }
+      "${watching[@]}" 2>&1 8>&- 9>&-) || { watchdog_error=${watchdog_error//$'\n'/ }; return 1; }
   else
-    setsid bash "$host" watchdog "${request[state]}" "${request[tx]}" </dev/null >/dev/null 2>&1 9>&- &
+    setsid "${watching[@]}" </dev/null >/dev/null 2>&1 9>&- &
   fi
 }
 
@@ -134,24 +140,35 @@ adopt_journal() { # takes the request of the pending transaction, for those who 
   done
 }
 
-write_current() { # describes the deployed configuration
-  local spec
+is_end_written='' # whether `last.new` describes the end already, and is on the disk
+
+write_current() { # describes the deployed configuration, and that it was committed; syncs the new files' folders
+  local spec folders=() new=("${request[state]}/current.new" "${request[state]}/last.new")
+  for spec in "${files[@]}"; do
+    spec=${spec#* * * * } spec=${linked[$spec]:-$spec}
+    folders+=("${spec%/*}")
+  done
   {
     printf '%s=%s\n' content "${request[content]}" gen "${request[gen]}" output "${request[output]:-}" \
       tx "${request[tx]}" by "${request[by]:-}" at "$EPOCHSECONDS"
     for spec in "${files[@]#* * * }"; do printf 'sha=%s\n' "$spec"; done # the hash and the path
-  } >"${request[state]}/current.new" && sync "${request[state]}/current.new" &&
-    mv -T -- "${request[state]}/current.new" "${request[state]}/current" ||
-    { rm -f -- "${request[state]}/current.new"; return 1; }
+  } >"${new[0]}" && write_end "${request[tx]}" committed '' &&
+    { sync "${new[@]}" "${folders[@]}" || sync "${new[@]}"; } && is_end_written=1 && mv -T -- "${new[0]}" "${request[state]}/current" ||
+    { rm -f -- "${new[@]}"; is_end_written=''; return 1; }
 }
 
-close_journal() { # TX OUTCOME WHY; OUTCOME is committed, undone (rolled back) or broken. Also writes a line to syslog
-  local outcome=$2
-  printf '%s=%s\n' tx "$1" outcome "$2" why "$3" at "$EPOCHSECONDS" >"${request[state]}/last.new" 2>/dev/null &&
-    sync "${request[state]}/last.new" && mv -T -- "${request[state]}/last.new" "${request[state]}/last" || rm -f -- "${request[state]}/last.new"
-  rm -f -- "${request[state]}/pending" "${request[state]}"/*.new
+write_end() { # TX OUTCOME WHY; OUTCOME is committed, undone (rolled back) or broken
+  printf '%s=%s\n' tx "$1" outcome "$2" why "$3" at "$EPOCHSECONDS" >"${request[state]}/last.new"
+}
+
+close_journal() { # TX OUTCOME WHY; also writes a line to syslog
+  local outcome=$2 undo=("${request[state]}/undo")
+  [ "$outcome" != broken ] || undo=()
+  { [ -n "$is_end_written" ] || { write_end "$@" && sync "${request[state]}/last.new"; }; } 2>/dev/null &&
+    mv -T -- "${request[state]}/last.new" "${request[state]}/last"
+  # The journal first: without the previous files it is damaged, which does no harm after a push that has ended.
+  rm -rf -- "${request[state]}/pending" "${request[state]}"/*.new "${undo[@]}"
   sync "${request[state]}"
-  delete_previous_files
   [ "$outcome" != undone ] || outcome='rolled back'
   logger -t aresmon -- "push $1 by ${request[by]:-?}: $outcome${3:+ ($3)}" 2>/dev/null
   return 0

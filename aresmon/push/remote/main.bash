@@ -61,7 +61,6 @@ look() {
 watchdog() {
   exec 0</dev/null 1>/dev/null 2>&1
   local tx=${1:-} uptime left
-  [ -z "$tx" ] || sleep 2 # most pushes have ended by then, or soon after: their hosts need not read the journal again
   while load_journal && [ "${tx:=$(journal_value tx)}" = "$(journal_value tx)" ]; do
     read_uptime uptime
     left=$(($(journal_value deadline) - uptime))

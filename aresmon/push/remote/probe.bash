@@ -31,48 +31,57 @@ take_lock() {
     refuse "lock no space left in ${request[state]}"
 }
 
+record=() # the lines of `current`, which describes the last push
 declare -A recorded=() # the hash of each file that the last push deployed, by path
 
 read_known_sums() { # of all files that are compared before the switch
   local line path
   local -A known=(["${request[state]}/host.bash"]=1 ["/etc/systemd/system/aresmon-undo-${request[site]}.service"]=1)
   for path in "${request[watched]}" "${shown[@]}" "${files[@]#* * * * }"; do known[$path]=1; done
-  while IFS= read -r line; do
+  mapfile -t record 2>/dev/null <"${request[state]}/current"
+  for line in "${record[@]}"; do
     [[ $line == sha=*' /'* ]] || continue
     line=${line#sha=}
     recorded[${line#* }]=${line%% *} known[${line#* }]=1
-  done 2>/dev/null <"${request[state]}/current"
+  done
   read_sums "${!known[@]}"
 }
 
 probe() {
-  local path room block end
+  local path end messages=()
   read_agent
   read_version
-  read -r room block < <(exec stat -f -c '%a %S' "${request[watched]%/*}" 2>/dev/null)
-  emit "probe active=$active loaded=$loaded version=${version:-} clock=$EPOCHREALTIME free=$((${room:-0} * ${block:-0})) restarts=$restarts"
+  messages+=("probe active=$active loaded=$loaded version=${version:-} clock=$EPOCHREALTIME restarts=$restarts")
   read_known_sums
-  for path in "${shown[@]}"; do
-    emit "file ${sums[$path]} $(exec base64 -w 0 -- "$path" 2>/dev/null) $path"
-  done
+  for path in "${shown[@]}"; do show "$path"; done
   if [ "${request[kind]}" != docker ]; then
     for path in "${request[watched]%/*}"/telegraf.d/*.conf; do
-      [ -e "$path" ] && emit "included ${path##*/}"
+      [ -e "$path" ] && messages+=("included ${path##*/}")
     done
   fi
-  if [ -e "${request[state]}/current" ]; then
-    while IFS= read -r line; do emit "current $line"; done <"${request[state]}/current"
-  fi
+  messages+=("${record[@]/#/current }")
   if [ -e "${request[state]}/last" ]; then
     mapfile -t end <"${request[state]}/last"
-    emit "last ${end[*]}"
+    messages+=("last ${end[*]}")
   fi
   if load_journal; then
-    emit "pending $(journal_value tx)"
+    messages+=("pending $(journal_value tx)")
   elif [ -e "${request[state]}/pending" ]; then
-    emit "damaged ${request[state]}/pending"
+    messages+=("damaged ${request[state]}/pending")
   fi
   journal=''
+  emit "${messages[@]}"
+}
+
+show() { # PATH; adds a message with the file's content: plain text by bash itself, all else by a program
+  local text=''
+  if ! { IFS= read -r -d '' text <"$1"; } 2>/dev/null && [[ ${#text} -lt 50000 && -n $text && $1 != *' '* ]] &&
+    [[ $text != *[!$'\t\n'' '-'~']* ]]; then
+    text=${text//\\/\\\\}
+    messages+=("text ${sums[$1]} $1 ${text//$'\n'/\\n}")
+  else
+    messages+=("file ${sums[$1]} $(exec base64 -w 0 -- "$1" 2>/dev/null) $1")
+  fi
 }
 
 check_journal() { # a damaged one on a host without a record of the last push: whose files these are cannot be known
@@ -83,19 +92,20 @@ check_journal() { # a damaged one on a host without a record of the last push: w
 }
 
 has_drifted() { # whether a deployed file, or the record of them, was changed by somebody else; reports each
-  local line hash path content='' found=1 damaged='' record=${request[state]}/current deployed=()
-  while IFS= read -r line; do
+  local line hash path content='' found=1 damaged='' deployed=()
+  for line in "${record[@]}"; do
     case $line in
       content=?*) content=known ;;
       sha=*' /'*) deployed+=("${line#sha=}") ;; # HASH PATH
       sha=*) damaged=1 ;;
     esac
-  done 2>/dev/null <"$record"
+  done
   for line in "${deployed[@]}"; do
     hash=${line%% *} path=${line#* }
     [ "${sums[$path]}" = "$hash" ] || { emit "drift $path"; found=0; }
   done
-  [ ! -e "$record" ] || { [ "$content$damaged" = known ] && [ ${#deployed[@]} -gt 0 ]; } || { emit "drift $record"; found=0; }
+  path=${request[state]}/current
+  [ ! -e "$path" ] || { [ "$content$damaged" = known ] && [ ${#deployed[@]} -gt 0 ]; } || { emit "drift $path"; found=0; }
   return $found
 }
 

@@ -25,7 +25,6 @@ stage() {
     chown -- "$owner" "${targets[@]}" 2>/dev/null ||
       refuse "stage ${paths[$owner]}: chown $owner failed: do this user and group exist?"
   done
-  sync "${staged[@]}" 2>/dev/null || refuse "stage the new files could not be synced to the disk"
 }
 
 write_staged() { # SIZE MODE FILE: from the standard input, and not a byte more: the commands come after the files
@@ -79,7 +78,7 @@ real_folder() { # VARIABLE FOLDER: the variable gets its path without links
 }
 
 check_replaceable() { # no file may be a mount point or, like its folder, immutable: a rename onto it would fail
-  local spec path folder point attributes existing=()
+  local spec path folder point attributes lines=() existing=()
   local -A resolved=()
   for spec in "${files[@]}"; do
     path=${spec#* * * * } path=${linked[$path]:-$path}
@@ -89,23 +88,28 @@ check_replaceable() { # no file may be a mount point or, like its folder, immuta
     real_folder folder "${path%/*}"
     resolved[$folder/${path##*/}]=$path
   done
-  while read -r _ _ _ _ point _; do
+  mapfile -t lines </proc/self/mountinfo
+  for point in "${lines[@]#* * * * }"; do
+    point=${point%% *}
     [ -z "${resolved[$point]:-}" ] || refuse "mounted ${resolved[$point]}"
-  done </proc/self/mountinfo
-  while read -r attributes path; do
-    [[ $attributes != *[ia]* ]] || refuse "immutable ${attributes//[^ia]/} $path"
-  done < <(exec lsattr -d -- "${existing[@]}" 2>/dev/null)
+  done
+  split lines "$(exec lsattr -d -- "${existing[@]}" 2>/dev/null)"
+  for path in "${lines[@]}"; do
+    attributes=${path%% *}
+    [[ $attributes != *[ia]* ]] || refuse "immutable ${attributes//[^ia]/} ${path#* }"
+  done
 }
 
 check() { # by the agent's own program, as its own user, with every file that it will read
   local output code began
   emit "state check"
   [ "${request[as_found]:-0}" != 1 ] || return 0
-  test_write
+  start_write_test # goes on meanwhile
   began=${EPOCHREALTIME/[.,]/}
   if [ "${request[kind]}" = docker ]; then output=$(check_docker 2>&1); else output=$(check_systemd 2>&1); fi
   code=$?
   check_took=$((${EPOCHREALTIME/[.,]/} - began))
+  end_write_test
   if [ $code -eq 0 ]; then
     [[ $output != *Deprecation* ]] || report_deprecated "$output"
     return
@@ -158,16 +162,35 @@ ca_file() { # the site's CA certificate, if it has one: the staged file, else th
   if [ -e "$staged" ]; then printf '%s' "$staged"; else printf '%s' "${request[authority]}"; fi
 }
 
-test_write() { # an empty write: InfluxDB checks the user's permission, and stores nothing
+write_test='' write_tester='' # the descriptor from which its answer is read, and its process
+
+start_write_test() { # an empty write: InfluxDB checks the user's permission, and stores nothing
   [ -n "${request[write]:-}" ] || return 0
+  if [[ ${request[write]} != http:* ]] && ! command -v curl >/dev/null; then
+    emit "untested ${request[write]} (curl is not installed)"
+    return 0
+  fi
+  exec {write_test}< <(exec </dev/null 2>/dev/null 9>&-; write_nothing)
+  write_tester=${!:-}
+}
+
+end_write_test() {
+  local code=''
+  [ -n "$write_test" ] || return 0
+  IFS= read -r -t 7 code <&"$write_test" || kill "$write_tester" 2>/dev/null
+  exec {write_test}<&-
+  [[ $code == 2?? ]] || refuse "write ${code:-000} ${request[write]}"
+}
+
+write_nothing() { # prints the status of the answer
   local code='' authority pattern='^http://(\[([0-9a-fA-F:]+)\]|([^/:]+))(:([0-9]+))?$'
   if [[ ${request[write]} =~ $pattern ]]; then
-    code=$(ARESMON_AUTH=${request[auth]} timeout 6 bash -c '
-      exec 5<>"/dev/tcp/$0/$1" || exit 1
-      printf "POST /write?db=%s HTTP/1.0\r\nHost: %s\r\nAuthorization: Basic %s\r\nContent-Length: 0\r\n\r\n" "$2" "$0" "$ARESMON_AUTH" >&5
-      read -r -t 5 _ code _ <&5 && printf %s "$code"' \
-      "${BASH_REMATCH[2]}${BASH_REMATCH[3]}" "${BASH_REMATCH[5]:-80}" "${request[database]}" 2>/dev/null)
-  elif command -v curl >/dev/null; then
+    authority=${BASH_REMATCH[2]}${BASH_REMATCH[3]}
+    exec 5<>"/dev/tcp/$authority/${BASH_REMATCH[5]:-80}" || exit
+    printf 'POST /write?db=%s HTTP/1.0\r\nHost: %s\r\nAuthorization: Basic %s\r\nContent-Length: 0\r\n\r\n' \
+      "${request[database]}" "$authority" "${request[auth]}" >&5
+    read -r -t 5 _ code _ <&5
+  else
     authority=$(ca_file)
     code=$(printf 'header = "Authorization: Basic %s"\n' "${request[auth]}" | curl --silent --output /dev/null --max-time 6 \
       ${authority:+--cacert "$authority"} \
@@ -176,10 +199,6 @@ test_write() { # an empty write: InfluxDB checks the user's permission, and stor
       35) code=clear ;;
       51 | 58 | 60 | 77) code=x509 ;;
     esac
-  else
-    emit "untested ${request[write]} (curl is not installed)"
-    return 0
   fi
-  [[ $code == 2?? ]] && return
-  refuse "write ${code:-000} ${request[write]}"
+  printf '%s\n' "$code"
 }

@@ -6,7 +6,7 @@ started_as='' # systemd's ID of the start with the new files
 is_before_restart='' # whether the agent still runs as it was before this push
 
 switch() {
-  local spec path staged_file answer folders=()
+  local spec path staged_file answer
   emit "state switch"
   is_before_restart=1
   for spec in "${files[@]}"; do
@@ -16,10 +16,8 @@ switch() {
       rollback "$path could not be replaced: ${answer:-mv failed}"
       exit 0
     fi
-    folders+=("${path%/*}")
   done
-  staged=()
-  sync "${folders[@]}"
+  staged=() # until their folders are synced at the commit, a start of the machine restores the previous files
 }
 
 restart() {

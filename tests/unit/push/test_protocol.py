@@ -40,8 +40,9 @@ def order(**changes: Any) -> PushOrder:
 
 def split(given: bytes) -> tuple[list[tuple[str, str]], bytes]:
     """The header's lines, and what comes after it."""
-    header, _, rest = given.partition(b"\n\n")
-    pairs = (line.partition("=") for line in header.decode().split("\n"))
+    size, _, rest = given.partition(b"\n")
+    header, rest = rest[: int(size)], rest[int(size) :]
+    pairs = (line.partition("=") for line in header.decode().removesuffix("\n").split("\n"))
     return [(name, value) for name, _, value in pairs], rest
 
 
@@ -49,7 +50,7 @@ def header(given: bytes) -> dict[str, str]:
     return dict(split(given)[0])
 
 
-def test_an_order_is_a_header_an_empty_line_and_its_files_one_after_the_other() -> None:
+def test_an_order_is_a_header_of_the_given_length_and_its_files_one_after_the_other() -> None:
     lines, rest = split(protocol.push_request(ORDER))
 
     assert rest == FILES[0].content + FILES[1].content

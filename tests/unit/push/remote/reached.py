@@ -14,7 +14,7 @@ from aresmon.config.names import MARKER
 from aresmon.influxdb.client import InfluxDBUnreachableError
 from aresmon.ssh.transport import Conversation, Local, LostError
 from tests.unit.points import Point, Points
-from tests.unit.push.remote.sandbox import SOON, Sandbox
+from tests.unit.push.remote.sandbox import SOON, Sandbox, with_header_line
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Reached:
     async def start(self, script: str, given: bytes, *, as_root: bool) -> AsyncIterator[Conversation]:
         """A push finds the host's clock standing still; a look at what became of one lets its time go by."""
         assert not as_root
-        is_push = given.startswith(b"mode=push")
+        is_push = b"\nmode=push\n" in given
         self.box.hurry(not is_push)
         way = _Sandboxed(self.name, box=self.box)
-        given = self.box.ours(given).replace(b"\ndeadline=2\n", f"\ndeadline={SOON + 1}\n".encode())
+        given = with_header_line(self.box.ours(given), b"deadline=2", f"deadline={SOON + 1}".encode())
         start = way.start(self.box.script, given, as_root=False)
         fault, self.fault = (self.fault, Fault()) if is_push else (Fault(), self.fault)
         if fault.kind == "cut":

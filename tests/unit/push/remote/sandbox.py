@@ -341,6 +341,13 @@ class Talk:
         return self.events
 
 
+def with_header_line(given: bytes, former: bytes, line: bytes) -> bytes:
+    """A request with another line in its header, if it has that one."""
+    size, _, rest = given.partition(b"\n")
+    changed = rest.replace(b"\n%s\n" % former, b"\n%s\n" % line)
+    return b"%d\n%s" % (int(size) + len(changed) - len(rest), changed)
+
+
 def until(condition: Any) -> None:
     """Wait for something that other processes bring about."""
     deadline = time.monotonic() + PATIENCE

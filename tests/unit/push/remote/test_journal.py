@@ -155,7 +155,10 @@ def test_a_journal_is_synced_before_it_has_its_name_also_when_more_time_is_given
         talk.hear()
 
     calls = [line for line in (box.root / "count").read_text().splitlines() if "/pending.new" in line]
-    assert calls == [f"sync {box.pending}.new", f"mv -T -- {box.pending}.new {box.pending}"] * 2
+    assert [call.split(" ")[:2] for call in calls] == [["sync", f"{box.pending}.new"], ["mv", "-T"]] * 2
+    saved = {f"{box.state}/undo", f"{box.state}/undo/0", f"{box.state}/undo/1"}
+    staged = {f"{path.parent}/.{path.name}.aresmon" for path in (box.environment, box.config)}
+    assert set(calls[0].split(" ")[2:]) == saved | staged
 
 
 @pytest.mark.parametrize("length", range(0, 150, 10))
