@@ -22,6 +22,7 @@ from aresmon.system.errors import AresmonError, ExitCode, not_yours
 
 if TYPE_CHECKING:
     from aresmon.cli.console import Console
+    from aresmon.config.model import Host
     from aresmon.engine.docker import Engine
     from aresmon.influxdb.client import InfluxDB
     from aresmon.push.session import Session
@@ -169,19 +170,43 @@ def the_stack(project: Project) -> Iterator[tuple[Engine, Callable[[], InfluxDB]
         yield Engine.behind(stack.docker), lambda: stack.influxdb
 
 
-def run_in_session(run: Callable[[Session], Coroutine[Any, Any, R]], *, project: Project, ask_sudo: bool = False) -> R:
-    """Run something with connections to the hosts; with `ask_sudo`, prompt for the sudo password first."""
+def run_in_session(
+    run: Callable[[Session], Coroutine[Any, Any, R]],
+    *,
+    project: Project,
+    ask_sudo: bool = False,
+    early: Sequence[Host] = (),
+) -> R:
+    """Run something with connections to the hosts; with `ask_sudo`, prompt for the sudo password first.
+
+    Those to the hosts in `early` open while the rest of aresmon is loaded.
+    """
     import asyncio
 
-    from aresmon.push.session import open_session
+    from aresmon.ssh.client import Connections, Ssh
 
     password = sudo_password(wanted=ask_sudo)
 
     async def inside() -> R:
-        async with open_session(project, sudo_password=password) as opened:
-            return await run(opened)
+        connections = Connections(password)
+        for host in early:
+            Ssh(host.name, host.ssh, connections).connect_early()
+        try:
+            if early:
+                await asyncio.to_thread(_load_push)
+            from aresmon.push.session import open_session
+
+            async with open_session(project, connections) as opened:
+                return await run(opened)
+        finally:
+            connections.close_early()
 
     return asyncio.run(inside())
+
+
+def _load_push() -> None:
+    from aresmon.cli import console  # noqa: F401
+    from aresmon.push import run, session  # noqa: F401
 
 
 @functools.cache

@@ -130,12 +130,11 @@ def remove(
     Its entry in aresmon.yml is removed too. Its data is kept until storage.keep expires it. If the host cannot be
     reached, its agent is left running and a warning says so.
     """
-    from aresmon.push import enroll
-    from aresmon.push import run as push_run
+    from aresmon.push import enroll, selection
 
     project, console = the_project(), the_console()
     site = project.site
-    (host,) = push_run.select_hosts(project.config, [name], every=False)
+    (host,) = selection.select_hosts(project.config, [name], every=False)
     text = enroll.without_host(site, name)
     if not yes:
         stops = "leaves" if leave_agent else "stops"

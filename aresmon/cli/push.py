@@ -89,9 +89,7 @@ def push_config(
     Exit codes: 3 if a host was rolled back; 4 if a host needs manual intervention; 5 if a host could
     not be reached; 1 if the deployment was refused and nothing was changed.
     """
-    from aresmon.push import drift as push_drift
-    from aresmon.push import rollout
-    from aresmon.push import run as push_run
+    from aresmon.push import selection
 
     if adopt and (overwrite or dry_run):
         other = "--overwrite" if overwrite else "--dry-run"
@@ -99,24 +97,28 @@ def push_config(
     if write and not migrate:
         raise AresmonError("--write is for --migrate", code=ExitCode.USAGE)
     project = the_project()
-    chosen = push_run.select_hosts(project.config, hosts or [], every=every)
+    chosen = selection.select_hosts(project.config, hosts or [], every=every)
     if migrate:
         _migrate(project, chosen, write=write)
         return
-    options = _options(
-        no_verify=no_verify,
-        strict=strict,
-        overwrite=overwrite,
-        force=force,
-        break_lock=break_lock,
-        deadline=deadline,
-        soak=soak,
-        why=why,
-    )
-
+    _check_options(no_verify=no_verify, soak=soak)
     sources = deployment.SourceOptions(adopt=adopt, change_source=change_source)
 
     async def run(session: Session) -> None:
+        from aresmon.push import drift as push_drift
+        from aresmon.push import rollout
+        from aresmon.push import run as push_run
+
+        options = _options(
+            no_verify=no_verify,
+            strict=strict,
+            overwrite=overwrite,
+            force=force,
+            break_lock=break_lock,
+            deadline=deadline,
+            soak=soak,
+            why=why,
+        )
         if dry_run:
             names = [host.name for host in chosen] if change_source else []
             wanted, refused = push_run.build_targets(session, chosen, change_source=names)
@@ -131,8 +133,9 @@ def push_config(
     with project.site.lock("push-config", on_wait=_tell_waiting if wait else None) as waited:
         if waited:  # for a command that may have changed it
             project = the_project()
-            chosen = push_run.select_hosts(project.config, hosts or [], every=every)
-        run_in_session(run, project=project, ask_sudo=ask_sudo)
+            chosen = selection.select_hosts(project.config, hosts or [], every=every)
+        early = selection.first_wave(project, chosen, canary=canary, parallel=parallel)
+        run_in_session(run, project=project, ask_sudo=ask_sudo, early=early)
 
 
 def rollback_config(
@@ -163,11 +166,12 @@ def rollback_config(
     It is verified as `aresmon push-config` does. `aresmon history` lists the releases. The next `aresmon push-config`
     deploys the current configuration again: correct its source too.
     """
-    from aresmon.push import rollout
+    from aresmon.push import rollout, selection
     from aresmon.push import run as push_run
 
+    _check_options(no_verify=no_verify, soak=soak)
     project = the_project()
-    (chosen,) = push_run.select_hosts(project.config, [host], every=False)
+    (chosen,) = selection.select_hosts(project.config, [host], every=False)
     options = _options(
         no_verify=no_verify,
         overwrite=True,
@@ -186,7 +190,7 @@ def rollback_config(
     with project.site.lock("rollback-config", on_wait=_tell_waiting if wait else None) as waited:
         if waited:
             project = the_project()
-            (chosen,) = push_run.select_hosts(project.config, [host], every=False)
+            (chosen,) = selection.select_hosts(project.config, [host], every=False)
         run_in_session(run, project=project, ask_sudo=ask_sudo)
 
 
@@ -221,10 +225,10 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
     Without hosts, all hosts are compared. Exit code: 5 if anything differs.
     """
     from aresmon.push import drift as push_drift
-    from aresmon.push import run as push_run
+    from aresmon.push import selection
 
     project = the_project()
-    chosen = push_run.select_hosts(project.config, hosts or [], every=not hosts)
+    chosen = selection.select_hosts(project.config, hosts or [], every=not hosts)
 
     async def run(session: Session) -> list[push_drift.Drift]:
         return await push_drift.drift(session, chosen)
@@ -286,13 +290,16 @@ def _tell_plan(planned: Sequence[Any], refused: Sequence[PushResult], *, as_json
     raise typer.Exit(ExitCode.REFUSED if failed else ExitCode.DONE)
 
 
+def _check_options(*, no_verify: bool, soak: int) -> None:
+    if no_verify and soak:
+        raise AresmonError("--no-verify and --soak cannot be combined", code=ExitCode.USAGE)
+
+
 def _options(*, no_verify: bool, soak: int, **values: Any) -> PushOptions:
     """The options of a push or a roll-back, with a warning if it verifies nothing."""
     from aresmon.push.order import PushOptions
     from aresmon.site.folder import current_user
 
-    if no_verify and soak:
-        raise AresmonError("--no-verify and --soak cannot be combined", code=ExitCode.USAGE)
     if no_verify:
         the_console().warn("--no-verify: a configuration that sends no data will not be rolled back")
     return PushOptions(by=current_user(), verify=not no_verify, soak=soak, **values)

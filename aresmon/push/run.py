@@ -31,24 +31,13 @@ from aresmon.push.session import Session
 from aresmon.push.verification import Verifier
 from aresmon.render import telegraf
 from aresmon.system import git
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.system.errors import AresmonError
 from aresmon.system.json_schema import did_you_mean
 
 # Outcomes after which a host's data may look different: the dashboards show these pushes.
 _EVENTFUL = frozenset(
     {PushOutcome.VERIFIED, PushOutcome.UNVERIFIED, PushOutcome.ROLLED_BACK, PushOutcome.BROKEN, PushOutcome.UNKNOWN}
 )
-
-
-def select_hosts(config: Config, names: Sequence[str], *, every: bool) -> list[Host]:
-    """The hosts with these names, in the order of aresmon.yml. Raises AresmonError for an unknown name or none."""
-    if every and names:
-        raise AresmonError("--all and host names cannot be combined", hint="use one or the other", code=ExitCode.USAGE)
-    config.check_names(names)
-    if not every and not names:
-        hint = f"name one or more ({', '.join(host.name for host in config.hosts[:10])}), or use --all"
-        raise AresmonError("no host was named", hint=hint, code=ExitCode.USAGE)
-    return [host for host in config.hosts if every or host.name in names]
 
 
 def build_targets(

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aresmon.agents.sources import Releases
 from aresmon.config import package_data
@@ -26,6 +27,9 @@ from aresmon.stack.local import LocalStack
 from aresmon.stack.location import is_local
 from aresmon.stack.remote import open_remote
 from aresmon.system.errors import AresmonError
+
+if TYPE_CHECKING:
+    from aresmon.ssh.client import Connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +91,14 @@ def agent_image(config: Config, engine: Engine) -> str:
 
 
 @asynccontextmanager
-async def open_session(project: Project, *, sudo_password: str | None = None) -> AsyncIterator[Session]:
+async def open_session(project: Project, connections: Connections) -> AsyncIterator[Session]:
     """A session with the site's hosts; connections are open while the context lasts.
 
     Where the stack is not on this machine, it is reached through the server's ssh.
     """
-    from aresmon.ssh.client import Connections, Ssh
+    from aresmon.ssh.client import Ssh
 
     config = project.config
-    connections = Connections(sudo_password)
     templates = TelegrafTemplates.of(package_data.package_files())
     local = is_local(project)
 

@@ -50,6 +50,15 @@ class Connections:
     key_files: KeyFiles = field(default_factory=KeyFiles, repr=False)
     known_hosts: KnownHosts = field(default_factory=KnownHosts, repr=False)
     configurations: Configurations = field(default_factory=Configurations, repr=False)
+    early: dict[str, asyncio.Task[asyncssh.SSHClientConnection]] = field(default_factory=dict, repr=False)
+
+    def close_early(self) -> None:
+        """Close the connections that were opened early and not used."""
+        for opening in self.early.values():
+            opening.cancel()
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                opening.result().close()
+        self.early.clear()
 
 
 @dataclass(frozen=True)
@@ -60,10 +69,18 @@ class Ssh:
     destination: str
     connections: Connections
 
+    def connect_early(self) -> None:
+        """Begin to open the connection that the next `connect` to this destination takes."""
+        if self.destination not in self.connections.early:
+            self.connections.early[self.destination] = asyncio.create_task(self._connect())
+
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[asyncssh.SSHClientConnection]:
         """Open a connection. Raises UnreachableHostError with the next step."""
-        connection = await self._connect()
+        opening = self.connections.early.pop(self.destination, None)
+        connection = await opening if opening is not None else None
+        if connection is None or connection.is_closed():
+            connection = await self._connect()
         try:
             yield connection
         finally:

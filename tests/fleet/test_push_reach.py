@@ -132,7 +132,7 @@ def test_a_host_that_stalls_in_the_middle_stops_nobody_else(
     before = desk.verified(biere, ronflex, lewi)
     desk.own(biere, ronflex, lewi)
 
-    with biere.hold("dd", matching="^bs=") as stalled:
+    with biere.hold("bash", matching="aresmon_script") as stalled:
         pushing = desk.start("push-config", "--canary", "1", "--json", "biere", "ronflex", "lewi")
         stalled.wait_reached()
         with biere.unplugged():
@@ -148,7 +148,7 @@ def test_a_line_that_breaks_in_the_copy_leaves_the_old_files(desk: Desk, ronflex
     desk.own(lewi, text=LARGE)
 
     with (
-        ronflex.hold("sync", matching="telegraf.conf") as arrived,
+        ronflex.hold("sha256sum", matching=r"\.telegraf\.conf\.aresmon") as arrived,
         lewi.hold("lsattr") as arriving,  # the last program before the files are read from the connection
     ):
         pushing = desk.start("push-config", "--canary", "0", "ronflex", "lewi")

@@ -19,6 +19,7 @@ from aresmon.cli import common, deployment, main
 from aresmon.push import adopt as push_adopt
 from aresmon.push import drift as push_drift
 from aresmon.push import run as push_run
+from aresmon.push import selection
 from aresmon.push import session as push_session
 from aresmon.push.adopt import Adoption
 from aresmon.push.drift import Drift, PlannedPush
@@ -28,6 +29,7 @@ from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.rollout import RolloutPace
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
+from aresmon.ssh.client import Connections
 from aresmon.system.errors import AresmonError, ExitCode
 
 SITE = "hosts: {biere: {agent: systemd}, lewi: , ronflex: }\n"
@@ -52,8 +54,8 @@ class Run:
         return CliRunner().invoke(main.app, list(arguments), input=given)
 
     @asynccontextmanager
-    async def session(self, project: Project, *, sudo_password: str | None = None) -> AsyncIterator[SimpleNamespace]:
-        self.passwords.append(sudo_password)
+    async def session(self, project: Project, connections: Connections) -> AsyncIterator[SimpleNamespace]:
+        self.passwords.append(connections.sudo_password)
         yield SimpleNamespace(site=project.site, config=project.config)
 
     def build_targets(
@@ -102,6 +104,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     (tmp_path / "aresmon.yml").write_text(SITE)
     made = Run(tmp_path, monkeypatch)
     monkeypatch.setattr(push_session, "open_session", made.session)
+    monkeypatch.setattr(selection, "first_wave", lambda *_, **__: [])
     for name in ("build_targets", "push"):
         monkeypatch.setattr(push_run, name, getattr(made, name))
     for name in ("plan", "drift"):

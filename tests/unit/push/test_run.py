@@ -19,7 +19,7 @@ from aresmon.agents.sources import ConfigSources, Release
 from aresmon.config.package_data import package_files
 from aresmon.push import adopt as push_adopt
 from aresmon.push import drift as push_drift
-from aresmon.push import enroll, run
+from aresmon.push import enroll, run, selection
 from aresmon.push.adopt import Adoption
 from aresmon.push.order import PushOptions, Target
 from aresmon.push.result import PushOutcome, PushResult, describe_reason
@@ -78,7 +78,7 @@ class Hosts:
         self.says[host] = Scripted(list(conversations), name=host)
 
     def targets(self, *names: str, change_source: Sequence[str] = ()) -> list[Target]:
-        chosen = run.select_hosts(FLEET, names, every=not names)
+        chosen = selection.select_hosts(FLEET, names, every=not names)
         found, refused = run.build_targets(self.session, chosen, change_source=change_source)
         assert refused == []
         return found
@@ -120,7 +120,7 @@ REFUSED: Sequence[Step] = [PROBE, "@refused check no"]
 
 
 def names(*asked: str, every: bool = False) -> list[str]:
-    return [host.name for host in run.select_hosts(FLEET, asked, every=every)]
+    return [host.name for host in selection.select_hosts(FLEET, asked, every=every)]
 
 
 def test_hosts_are_taken_in_the_order_of_the_file_and_once() -> None:

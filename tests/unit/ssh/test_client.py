@@ -11,6 +11,7 @@ import pytest
 
 from aresmon.ssh import configuration
 from aresmon.ssh.client import Connections, Ssh
+from aresmon.ssh.transport import UnreachableHostError
 from tests.unit.ssh.agent import open_agent
 from tests.unit.ssh.conftest import Door, Home, hello, open_door, repeat, run, unreachable
 
@@ -369,5 +370,75 @@ def test_a_folder_as_a_key_or_a_file_of_known_hosts_is_skipped(home: Home) -> No
             known = "UserKnownHostsFile ~/.ssh/folder ~/.ssh/known_hosts"
             home.configure(entry(door, home, *lines, known))
             assert await hello() == "@hello"
+
+    run(test)
+
+
+# Connections that are opened early --------------------------------------------------------------------
+
+
+def test_a_connection_that_was_opened_early_is_the_one_that_is_used(home: Home) -> None:
+    key = home.key("id_ed25519")
+
+    async def test() -> None:
+        async with open_door(key) as door:
+            home.configure(entry(door, home))
+            host = Ssh("lewi", "lewi", Connections())
+            host.connect_early()
+            host.connect_early()
+            async with host.connect() as first:
+                assert len(door.users) == 1
+                async with host.connect() as second:
+                    assert second is not first
+            assert len(door.users) == 2
+
+    run(test)
+
+
+def test_one_that_was_lost_meanwhile_is_opened_anew(home: Home) -> None:
+    key = home.key("id_ed25519")
+
+    async def test() -> None:
+        async with open_door(key) as door:
+            home.configure(entry(door, home))
+            host = Ssh("lewi", "lewi", Connections())
+            host.connect_early()
+            lost = await host.connections.early["lewi"]
+            lost.close()
+            await lost.wait_closed()
+            async with host.start("true", b"", as_root=False) as conversation:
+                assert [line async for line in conversation.lines()] == ["@hello"]
+
+    run(test)
+
+
+def test_one_that_fails_early_fails_where_it_is_used(home: Home) -> None:
+    key = home.key("id_ed25519")
+
+    async def test() -> None:
+        async with open_door(key) as door:
+            home.configure(entry(door, home, "UserKnownHostsFile ~/.ssh/none"))
+            host = Ssh("lewi", "lewi", Connections())
+            host.connect_early()
+            with pytest.raises(UnreachableHostError, match="lewi: its host key is not in "):
+                async with host.connect():
+                    pass
+
+    run(test)
+
+
+def test_those_that_are_not_used_are_closed_at_the_end(home: Home) -> None:
+    key = home.key("id_ed25519")
+
+    async def test() -> None:
+        async with open_door(key) as door:
+            home.configure(entry(door, home) + entry(door, home, "UserKnownHostsFile ~/.ssh/none", alias="away"))
+            connections = Connections()
+            for name in ("lewi", "away"):
+                Ssh(name, name, connections).connect_early()
+            opened = await connections.early["lewi"]
+            connections.close_early()
+            await opened.wait_closed()
+            assert connections.early == {}
 
     run(test)
