@@ -12,7 +12,6 @@ import yaml
 
 from aresmon.config import package_data
 from aresmon.config.model import Config
-from aresmon.engine.build import build
 from aresmon.engine.docker import Engine, NotPulledError
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, ExitCode
@@ -85,6 +84,8 @@ def build_all(
     unbuildable = {
         service: f"{pin.pull} cannot be built from packages" for service, pin in pins.items() if not pin.build
     }
+    from aresmon.engine.build import build  # few commands build
+
     return unbuildable | build(
         {service: pin.build for service, pin in pins.items() if pin.build}, engine, progress, plugins=plugins
     )

@@ -18,6 +18,7 @@ from aresmon.influxdb.backfill import BackfillResult, BackfillTask
 from aresmon.influxdb.client import InfluxDB, InfluxDBUnreachableError
 from aresmon.influxdb.retention import Loss
 from aresmon.influxdb.users import DatabaseChange
+from aresmon.influxdb.users import admin_client as admin_client
 from aresmon.site import secrets as site_secrets
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
@@ -31,13 +32,6 @@ _OPEN = "/run/reset"  # inside the container
 _WITHOUT_PASSWORDS = ("-e", "INFLUXDB_HTTP_AUTH_ENABLED=false", "-e", f"INFLUXDB_HTTP_BIND_SOCKET={_OPEN}/{SOCKET}")
 _DAY = 86400  # seconds
 _MOST_DAYS = 31  # that `up` itself downsamples; more would keep it waiting for hours
-
-
-def admin_client(site: Site) -> InfluxDB:
-    """The site's InfluxDB, as its admin. Raises AresmonError where its secret cannot be read."""
-    return InfluxDB(
-        site.socket_folder / SOCKET, influxdb_users.ADMIN, site_secrets.read(site.secrets, site_secrets.INFLUXDB_ADMIN)
-    )
 
 
 def anonymous_client(site: Site) -> InfluxDB:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from aresmon.config.layout import SOCKET
 from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.config.units import FOREVER, format_hours
@@ -23,6 +24,7 @@ from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.site.folder import Site
 from aresmon.site.project import Project
 from aresmon.site.secrets import INFLUXDB_ADMIN, INFLUXDB_GRAFANA, agent_secret, database_user, next_name, other_user
+from aresmon.site.secrets import read as read_secret
 from aresmon.system import locked_file
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
@@ -273,6 +275,11 @@ def describe_shorter_retention(policy: str, kept: int, wanted: int) -> str:
     """Describe the effect of a shorter retention; `kept` is the current one and `wanted` the new one, in hours."""
     times = f"from {format_hours(kept)} to {format_hours(wanted)}"
     return f"storage.keep.{policy} changes {times}: InfluxDB would permanently delete the points in between"
+
+
+def admin_client(site: Site) -> InfluxDB:
+    """The site's InfluxDB, as its admin. Raises AresmonError where its secret cannot be read."""
+    return InfluxDB(site.socket_folder / SOCKET, ADMIN, read_secret(site.secrets, INFLUXDB_ADMIN))
 
 
 BLOCKED_FILE = "blocked.json"

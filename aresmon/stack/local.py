@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aresmon.influxdb import service
+from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import bundle as site_bundle
 from aresmon.site import ca, external_secrets, secrets
@@ -31,7 +31,7 @@ class LocalStack(Stack):
     def open(cls, site: Site) -> LocalStack:
         """Read what a push needs. Raises AresmonError where InfluxDB's secret or the bundle cannot be read."""
         files = {**site_bundle.read(site.bundle).files, **_manifest(site)}
-        return cls(site, str(site.root), files, service.admin_client(site))
+        return cls(site, str(site.root), files, users.admin_client(site))
 
     @property
     def runs_as_root(self) -> bool:

@@ -10,7 +10,9 @@ from tests.unit.conftest import REPOSITORY
 _LOADS = "aresmon.cli.console, aresmon.cli.deployment, aresmon.push.run, aresmon.push.drift, aresmon.push.session"
 _UNUSED = (
     "aresmon.doctor",
+    "aresmon.engine.build",
     "aresmon.grafana",
+    "aresmon.influxdb.backfill",
     "aresmon.monitoring",
     "aresmon.render.grafana.dashboards",
     "aresmon.stack.plan",
