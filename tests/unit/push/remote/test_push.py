@@ -343,7 +343,7 @@ def test_a_value_keeps_what_looks_like_a_separator(box: Sandbox) -> None:
     assert gathered(box).last_push.by == "=a = b=="
 
 
-@pytest.mark.parametrize(("verify", "programs", "shells"), [(True, 28, 15), (False, 27, 14)])
+@pytest.mark.parametrize(("verify", "programs", "shells"), [(True, 27, 14), (False, 26, 13)])
 def test_a_push_starts_few_programs(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch, verify: bool, programs: int, shells: int
 ) -> None:
