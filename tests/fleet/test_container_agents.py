@@ -14,6 +14,7 @@ from tests.fleet.engines import docker_mounts, use_docker
 from tests.fleet.keys import Key
 from tests.fleet.operators import Operator, new_operator
 from tests.fleet.servers import Server, joined
+from tests.fleet.station import SECRET, STATION, give_secret, sent_secret
 
 BARGE = {"agent": "docker", "collect": ["system"], "env": {"GREETING": "a b"}}
 UNREACHED = '[[inputs.cpu]]\n[[outputs.influxdb]]\nurls = ["http://127.0.0.1:1"]\ndatabase = "telegraf"\n'
@@ -128,6 +129,26 @@ def test_a_configuration_that_telegraf_refuses_starts_no_container(
     assert result.code == 1, result
     assert "nonsense" in result.out
     assert containers_of(f"{fleet_site.name}-barge") == []
+
+
+def test_a_secret_of_a_collector_reaches_the_container_and_is_not_shown_there(
+    fleet_site: Site, barge: Server, pilot: Operator
+) -> None:
+    fleet_site.override("collectors/station.conf", STATION)
+    hosts = fleet_site.settings["hosts"]
+    collect = ["system", {"station": {"password": {"secret": "station"}}}]
+    fleet_site.configure(hosts={**hosts, "barge": {**hosts["barge"], "collect": collect}})
+    give_secret(fleet_site, SECRET)
+    try:
+        result = fleet_site.run("push-config", "barge", env=pilot.env())
+
+        assert result.code == 0, result
+        assert sent_secret(fleet_site, "barge") == SECRET
+        (container,) = containers_of(f"{fleet_site.name}-barge")
+        assert SECRET not in str(container.attrs)
+        assert barge.run(f"stat -c %a {folder(fleet_site)}/secrets/collectors/station").strip() == "400"
+    finally:
+        (fleet_site.folder / "overrides" / "collectors" / "station.conf").unlink()
 
 
 def folder(site: Site) -> str:

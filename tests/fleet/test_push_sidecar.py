@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 from tests.engine.conftest import MakeSite, make_site  # noqa: F401 (a fixture)
-from tests.engine.sites import Site
+from tests.engine.sites import Site, eventually
 from tests.fleet.desk import QUICK
+from tests.fleet.station import OTHER, SECRET, STATION, give_secret, sent_secret
 
 ELSEWHERE = QUICK + '[[outputs.influxdb]]\n  urls = ["http://127.0.0.1:9"]\n  skip_database_creation = true\n'
 
@@ -112,3 +113,30 @@ def test_a_stack_that_is_not_there_is_started_by_up(make_site: MakeSite) -> None
 
     assert result.code == 1, result
     assert "`aresmon up`" in result.err + result.out
+
+
+def test_up_and_a_push_give_a_secret_to_the_servers_own_agent(make_site: MakeSite) -> None:  # noqa: F811
+    site = make_site(hosts={"box": {"collect": ["system", {"station": {"password": {"secret": "station"}}}]}})
+    site.override("collectors/station.conf", STATION)
+
+    refused = site.run("up")
+
+    assert refused.code == 1, refused
+    assert "the secret station, which a collector needs, is not set" in refused.err
+    give_secret(site, SECRET)
+    site.up()
+
+    assert eventually(lambda: sent_secret(site, "box") == SECRET)
+    assert site.up().steps == []
+    give_secret(site, OTHER)
+    pushed = site.run("push-config", "box")
+    assert pushed.code == 0, pushed
+    assert sent_secret(site, "box") == OTHER
+    assert site.up().steps == []
+    (agent,) = (one for name, one in site.containers().items() if name == "telegraf")
+    assert SECRET not in str(agent.attrs)
+    assert OTHER not in str(agent.attrs)
+    # Without such a collector, nothing of it is left.
+    site.configure(hosts={"box": {"collect": ["system"]}})
+    site.up()
+    assert not (site.folder / ".aresmon" / "bundle" / "agent-secrets.yml").exists()
