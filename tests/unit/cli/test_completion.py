@@ -23,20 +23,23 @@ hosts:
   lewi: {agent: systemd, ssh: lewi}
 """
 ARCHIVE = "ares-20261128T031500Z.tar"
+# With time for a busy machine: a completion is given up after a second, and one test holds it to that.
+PROGRAM = "from aresmon.cli import completion; completion._SECONDS = {}; from aresmon.cli.main import main; main()"
 
 
-def complete(folder: Path, line: str) -> tuple[list[str], str]:
+def complete(folder: Path, line: str, seconds: float = 60) -> tuple[list[str], str]:
     """What bash would offer after this line, and what it would see on standard error."""
     words = line.split(" ")
     asked = {"_ARESMON_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     done = subprocess.run(
-        [sys.executable, "-c", "from aresmon.cli.main import main; main()"],
+        [sys.executable, "-c", PROGRAM.format(seconds)],
         env={**os.environ, **asked},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     return done.stdout.split(), done.stderr
 
@@ -100,3 +103,11 @@ def test_completion_writes_nothing(folder: Path) -> None:
         complete(folder, line)
 
     assert sorted(path.name for path in folder.iterdir()) == ["aresmon.yml", "kept"]
+
+
+def test_a_folder_that_does_not_answer_is_given_up(folder: Path) -> None:
+    os.mkfifo(folder / "never.yml")  # nobody ever writes: opening it waits
+    (folder / "aresmon.yml").unlink()
+    (folder / "aresmon.yml").symlink_to(folder / "never.yml")
+
+    assert complete(folder, "aresmon push-config ", seconds=0.5) == ([], "")
