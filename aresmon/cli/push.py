@@ -42,13 +42,13 @@ def push_config(
     dry_run: DryRun = False,
     canary: Annotated[
         int,
-        typer.Option("--canary", metavar="N", min=0, help="Number of hosts in the first wave; 0 for a single wave."),
+        typer.Option("--canary", metavar="HOSTS", min=0, help="Hosts in the first wave; 0 for a single wave."),
     ] = 1,
     parallel: Annotated[
-        int, typer.Option("--parallel", metavar="N", min=1, help="Maximum number of hosts at the same time.")
+        int, typer.Option("--parallel", metavar="HOSTS", min=1, help="Hosts to update at the same time.")
     ] = 100,
     max_fail: Annotated[
-        int, typer.Option("--max-fail", metavar="N", min=0, help="Continue until more than N hosts failed.")
+        int, typer.Option("--max-fail", metavar="HOSTS", min=0, help="Hosts that may fail before it stops.")
     ] = 0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Also roll back if a single measurement stops arriving.")
@@ -204,7 +204,7 @@ def history(
             help="A host in aresmon.yml; all of them by default.",
         ),
     ] = None,
-    last: Annotated[int, typer.Option("--last", metavar="N", min=1, help="Number of entries to show.")] = 20,
+    last: Annotated[int, typer.Option("--last", metavar="ENTRIES", min=1, help="Number of entries to show.")] = 20,
     as_json: Json = False,
 ) -> None:
     """Show past deployments and secret rotations.

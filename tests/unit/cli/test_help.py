@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 from aresmon.cli import main
 
 METAVARS = {
-    *("ADDRESS", "ARCHIVE", "COLLECTORS", "FILE", "FOLDER", "HOST", "KIND", "LINES", "LOGIN", "MEASUREMENT", "N"),
+    *("ADDRESS", "ARCHIVE", "COLLECTORS", "FILE", "FOLDER", "HOST", "KIND", "LINES", "LOGIN", "MEASUREMENT"),
     *(
+        "ENTRIES",
+        "HOSTS",
         "MONTH",
         "NAME",
         "NAME=VALUE",
