@@ -116,3 +116,14 @@ def test_a_server_that_is_stopped_fires_within_minutes_and_ends_when_it_is_back(
         running.read(10)
 
         assert (well, stopped, alerts.firing(running)) == (set(), {"http-down-critical"}, set())
+
+
+def test_an_error_that_is_expected_is_none(web: Host, alerts: Alerts) -> None:
+    setup = collect({"http": {"urls": [LOGIN], "status": 401}}, {"http": {"urls": [BROKEN], "status": 401}})
+    with agent(web, setup, pace=50) as running:
+        points = running.read(12, of="http_response")
+        private = alerts.firing(running, select(points, "http_response", server=LOGIN))
+
+    assert only(points, "http_response", server=LOGIN)["http_response_code"] == 401
+    assert tags_of(points, "http_response") == {"server", "expected"}
+    assert (private, alerts.firing(running)) == (set(), {"http-down-critical"})

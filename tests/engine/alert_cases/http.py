@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.engine.alert_cases.shapes import Case, Points, Value, case, points
 
 
-def _page(**fields: Value) -> Points:
-    return points("http_response", "server=http://wiki/", **fields)
+def _page(_tags: str = "", **fields: Value) -> Points:
+    return points("http_response", f"server=http://wiki/{_tags}", **fields)
 
 
 def _once_wrong(well: float, wrong: float) -> Value:
@@ -24,6 +24,7 @@ CASES: dict[str, Case] = {
         _page(result_code=0, http_response_code=500),
         _page(result_code=0, http_response_code=399),
         _page(result_code=0, http_response_code=_once_wrong(200, 502)),
+        _page(",expected=HTTP_403", result_code=0, http_response_code=403),
         _page(result_code=3),
     ),
     "http-slow-warning": case(
