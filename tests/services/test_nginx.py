@@ -6,17 +6,14 @@ import re
 
 import pytest
 
-from tests.services.agent import agent, gather, plugins
+from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
 from tests.services.points import only, tags_of
 
 STATUS = "http://127.0.0.1/basic_status"
 NAMES = ("active", "accepts", "handled", "requests", "reading", "writing", "waiting")
-READ = plugins(f"""
-[[inputs.nginx]]
-  urls = ["{STATUS}"]
-""")
+READ = collect("nginx")
 _CONFIGURATION = """\
 events { worker_connections 8; }
 http {
@@ -58,17 +55,21 @@ def test_what_is_read_is_what_nginx_tells(nginx: Host) -> None:
         assert read[gauge] == before[gauge]
 
 
-def test_connections_that_are_dropped_are_the_difference_of_two_counters(nginx: Host) -> None:
-    with agent(nginx, READ) as running:
-        running.read(2, of="nginx")
+def test_connections_that_are_dropped_are_an_alert(nginx: Host, alerts: Alerts) -> None:
+    with agent(nginx, READ, pace=20) as running:
+        running.read(10, of="nginx")
+        well = alerts.firing(running)
         # Requests that take long, on every place that a worker has. Connections that are idle give way to new ones.
         nginx.run(
             r"for n in {1..20}; do (printf 'GET / HTTP/1.1\r\n'; sleep 3) | timeout 4 nc 127.0.0.1 80 & done; wait"
         )
-        points = running.read(2, of="nginx")
+        points = running.read(8, of="nginx")
 
     last = only(points, "nginx")
     assert last["accepts"] - last["handled"] > 0
+    # Its page is dropped at times, too.
+    assert well == set()
+    assert alerts.firing(running) >= {"nginx-dropped-warning"}
 
 
 def test_a_server_that_is_stopped_is_an_error_of_its_input_and_an_alert(nginx: Host, alerts: Alerts) -> None:

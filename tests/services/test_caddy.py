@@ -1,0 +1,133 @@
+"""Caddy, and what is read of its own metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from tests.services.agent import agent, collect, gather
+from tests.services.alerts import Alerts
+from tests.services.host import Host
+from tests.services.points import Point, select, tags_of
+
+READ = collect("caddy")
+_CONFIGURATION = """\
+{
+  admin localhost:2019
+  auto_https off
+  servers {
+    metrics
+  }
+}
+http://127.0.0.1:8000 {
+  handle /app/* {
+    reverse_proxy 127.0.0.1:9001 {
+      health_uri /health
+      health_interval 500ms
+    }
+  }
+  handle {
+    respond "hello"
+  }
+}
+"""
+_SERVER = """\
+import http.server
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(500 if "broken" in self.path else 200)
+        self.end_headers()
+http.server.ThreadingHTTPServer(("127.0.0.1", 9001), Server).serve_forever()
+"""
+_LINE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)")
+
+
+@pytest.fixture(scope="module")
+def caddy(host: Host) -> Host:
+    host.write("/etc/caddy/Caddyfile", _CONFIGURATION)
+    host.write("/root/server.py", _SERVER)
+    start_server(host)
+    start(host)
+    return host
+
+
+def start(host: Host) -> None:
+    told = "caddy run --config /etc/caddy/Caddyfile --adapter caddyfile"
+    host.start("caddy", f"env HOME=/root {told}", ready="curl -fs 127.0.0.1:8000/")
+
+
+def start_server(host: Host) -> None:
+    host.start("server", "python3 /root/server.py", ready="nc -z 127.0.0.1 9001")
+
+
+def told_by_caddy(host: Host) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """What its own page says: the value of each name and labels."""
+    page = host.run("curl -fs http://localhost:2019/metrics")
+    return {
+        (one["name"], frozenset(re.findall(r'(\w+)="(.*?)"', one["labels"]))): float(one["value"])
+        for one in _LINE.finditer(page)
+    }
+
+
+def labels(tags: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset((name, value) for name, value in tags.items() if name != "host")
+
+
+def latest(points: list[Point], field: str) -> dict[frozenset[tuple[str, str]], float]:
+    """The newest value of each series of a field."""
+    return {labels(one.tags): one[field] for one in select(points, "caddy") if field in one.fields}
+
+
+def test_what_is_read_is_what_caddy_tells(caddy: Host) -> None:
+    caddy.run("for n in {1..3}; do curl -s 127.0.0.1:8000/; curl -s 127.0.0.1:8000/app/; done")
+    caddy.run("curl -s 127.0.0.1:8000/app/broken")
+    # It looks at the servers behind it every ten seconds.
+    caddy.wait("curl -fs http://localhost:2019/metrics | grep -q upstreams_healthy")
+    points = gather(caddy, READ, of="caddy")
+    told = told_by_caddy(caddy)
+
+    assert tags_of(points, "caddy") == {"server", "handler", "code", "method", "upstream"}
+    for field in sorted({name for one in select(points, "caddy") for name in one.fields}):
+        read = latest(points, field)
+        assert read == pytest.approx({tags: value for (name, tags), value in told.items() if name == field}), field
+    codes = {dict(tags)["code"] for tags in latest(points, "caddy_http_request_duration_seconds_count")}
+    assert codes == {"200", "500"}
+
+
+def test_a_server_behind_it_that_stops_is_an_alert_and_its_requests_fail(caddy: Host, alerts: Alerts) -> None:
+    with agent(caddy, READ, pace=10) as running:
+        running.read(15, of="caddy")
+        assert alerts.firing(running) == set()
+        caddy.stop("server")
+        try:
+            for _ in range(10):
+                caddy.run("for n in {1..8}; do curl -s -o /dev/null 127.0.0.1:8000/app/; done")
+                running.read(3)
+        finally:
+            start_server(caddy)
+
+        assert alerts.firing(running) == {"caddy-upstream-critical", "caddy-failing-critical"}
+
+
+def test_errors_of_a_server_behind_it_are_an_alert(caddy: Host, alerts: Alerts) -> None:
+    with agent(caddy, READ, pace=20) as running:
+        for _ in range(8):
+            caddy.run("for n in {1..8}; do curl -s -o /dev/null 127.0.0.1:8000/app/broken; done")
+            running.read(2)
+
+        assert "caddy-errors-warning" in alerts.firing(running)
+
+
+def test_a_caddy_that_stops_is_an_error_of_its_input_and_an_alert(caddy: Host, alerts: Alerts) -> None:
+    with agent(caddy, READ, pace=20) as running:
+        running.read(10)
+        caddy.stop("caddy")
+        try:
+            running.read(20)
+        finally:
+            start(caddy)
+
+    assert "connection refused" in running.errors()[0]
+    assert alerts.firing(running) == {"input-fails-warning"}
