@@ -35,6 +35,7 @@ TITLE = "Nearest to its limit"
 _WHAT, _SHARE = "What", "Of its limit"
 # A query's name has the page and the number of the panel to look at behind it.
 _NAMED = rf"/^(?<{_WHAT}>.*) #(?<page>\S+) #(?<panel>\d+)$/"
+_OF_SOMETHING = re.compile(r"[a-z_]+ > 0(?![.0-9])")
 _NAME = re.compile(r"[a-z][a-z_]*")
 _UNSEEN = ("page", "panel")
 _FULL = Levels((("warning", 100),))
@@ -158,6 +159,8 @@ def _is_comparable(rule: AlertSpec) -> bool:
         return False
     if rule.severity == "information" or not _parts(alert.series):
         return False
+    if alert.when and not _OF_SOMETHING.match(alert.when):
+        return False  # such as a share of a few answers, at which the alert does not fire
     if alert.unit != "percent" and not alert.resource:
         return False  # such as the status of an answer: 200 is not half of 400
     return 0 < rule.value < 100 and alert.unit == "percent" if alert.levels.falling else rule.value > 0

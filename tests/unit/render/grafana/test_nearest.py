@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,18 @@ def test_what_fires_at_the_first_event_or_where_nothing_can_be_compared_is_not_t
 
     for title in ("is silent", "rebooted", "want of memory", "Disk fills soon", "swapped out", "loses data"):
         assert title not in names
+
+
+@pytest.mark.parametrize(
+    ("when", "is_there"), [("", True), ("total > 0", True), ("total > 0 && total < 5", True), ("total > 20", False)]
+)
+def test_what_fires_only_if_there_is_much_of_it_is_not_there(when: str, is_there: bool) -> None:
+    view = VIEWS["system"]
+    alerts = [replace(one, when=when) if one.id == "swap-full" else one for one in view.alerts]
+
+    known = figures(load(HOSTS), {**VIEWS, "system": replace(view, alerts=tuple(alerts))})["lewi"]
+
+    assert ("Swap" in {one.alias for one in known}) == is_there
 
 
 def test_a_sites_own_thresholds_count() -> None:
