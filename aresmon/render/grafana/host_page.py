@@ -24,6 +24,8 @@ _HEIGHT = 6
 _INDEX_HEIGHT, _LOWEST = 3, 7
 _FEWEST_INDEXED = 5
 """Services from which a host's page has an index of them: below, their rows are seen beside the graphs."""
+_MOST_IN_TWO_LINES = 16
+"""Services whose links are two lines in a narrow window; the index of more of them is a row higher."""
 _OF_NOW = "At the end of the time shown: values of the last three minutes. Without any, the host is silent."
 _STEPS = 60  # the most that a value of which only the newest is shown is asked for
 
@@ -40,11 +42,13 @@ def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: S
     grid.place([_placed(view, panel, scope) for view, panel in glances if not panels.is_gathered(panel)], even=True)
     services = [view for view in known if _is_service(view)]
     has_index = len(services) >= _FEWEST_INDEXED
+    more = int(len(services) > _MOST_IN_TWO_LINES)
     if has_index:
-        grid.place([Placed(_index(services, uid), COLUMNS, _INDEX_HEIGHT)])
+        grid.place([Placed(_index(services, uid), COLUMNS, _INDEX_HEIGHT + more)])
     # The graphs end with the first screen, whatever stands above them.
     grid.place(
-        replace(one, height=min(one.height, _LOWEST)) if has_index else one for one in _panels(known, "first", scope)
+        replace(one, height=min(one.height, _LOWEST - more)) if has_index else one
+        for one in _panels(known, "first", scope)
     )
     grid.place(_panels(known, "open", scope))
     for view in known:
