@@ -37,7 +37,7 @@ from aresmon.render.grafana import alert_rules
 from aresmon.system.errors import AresmonError
 from bench import push_hosts
 from bench.detection_peers import DOCKPROM, NETDATA, Peer
-from bench.faults import FAULTS
+from bench.faults import COLLECT, FAULTS
 from bench.measure import ROOT, run, table, tell
 from bench.month import INTERVAL
 from bench.push_hosts import Controller
@@ -82,7 +82,7 @@ def measure(only: str = "") -> str:
 
 
 def by_rule() -> list[Detection]:
-    """Every rule of a site with every shipped collector, on a fault of its own. Raises RuntimeError where one holds
+    """Every rule of a site with the collectors of a server, on a fault of its own. Raises RuntimeError where one holds
     before its fault."""
     rules = _rules()
     # On a ten, but on no edge of a minute: the windows of counters' steps are whole minutes.
@@ -101,7 +101,7 @@ def host_of(alert: str) -> str:
 
 def _rules() -> list[tuple[alert_rules.AlertSpec, Mapping[str, Any]]]:
     """Every rule with what it was made of; of those of each host, that of the host whose agent dies."""
-    collect = ", ".join(name for name in view_files.load() if name not in ("internal", "self"))
+    collect = ", ".join(COLLECT)
     env = "{HAPROXY_STATS: 'http://127.0.0.1:8404/stats'}"
     hosts = "".join(f"  {name}: {{collect: [{collect}], env: {env}}}\n" for name in (_HEALTHY, host_of("agent-silent")))
     site, views = model.load(f"hosts:\n{hosts}", collectors.load()), view_files.load()

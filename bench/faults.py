@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 from bench.month import INTERVAL
 
+COLLECT = ("system", "disk", "diskio", "net", "docker", "haproxy")
+"""The collectors whose rules are measured: those of a server and of what nearly every one runs. The rules of single
+services have windows of the same kinds; `tests/services` breaks these services and sees the rules fire."""
+
 Value = float | str | None
 Course = Value | Callable[[float], Value]
 

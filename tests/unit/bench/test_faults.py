@@ -9,13 +9,14 @@ import pytest
 from aresmon.config import builtin_alerts, view_files
 from bench.detection import arrived, first_that
 from bench.detection_peers import DOCKPROM, NETDATA, mean_crosses
-from bench.faults import FAULTS
+from bench.faults import COLLECT, FAULTS
 from bench.ingest import Search, Step
 from bench.month import Day
 from bench.points import parse
 from bench.writers import Door, Told, bodies
 
-ALERTS = {alert.id: alert for view in view_files.load().values() for alert in view.alerts}
+VIEWS = view_files.load()
+ALERTS = {alert.id: alert for name in (*COLLECT, "internal") for alert in VIEWS[name].alerts}
 
 
 def step(hosts: int, *, most: int) -> Step:
