@@ -42,7 +42,7 @@ def push_config(
     dry_run: DryRun = False,
     canary: Annotated[
         int,
-        typer.Option("--canary", metavar="HOSTS", min=0, help="Hosts in the first wave; 0 for a single wave."),
+        typer.Option("--canary", metavar="HOSTS", min=0, help="Hosts in the first wave; 0 for one wave."),
     ] = 1,
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="HOSTS", min=1, help="Hosts to update at the same time.")

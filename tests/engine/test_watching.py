@@ -267,7 +267,8 @@ def test_haproxy_s_requests_are_counted(site: Site, proxy: Proxy) -> None:
 def test_the_agent_finds_nothing_to_complain_about(site: Site) -> None:
     errors = [line for line in site.containers()["telegraf"].logs().decode().splitlines() if " E! " in line]
 
-    assert errors == []
+    # Other tests remove containers at any time, also between the list of them and the look at each.
+    assert [line for line in errors if "No such container" not in line] == []
 
 
 def test_logs_prints_what_a_service_wrote(site: Site) -> None:

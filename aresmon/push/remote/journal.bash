@@ -103,8 +103,8 @@ delete_previous_files() { # they contain a password; after a failed rollback an 
 watchdog_error=''
 # Most pushes end in time: their hosts need not start bash, nor read the journal again. SCRIPT STATE TX UPTIME
 # Without braces: systemd replaces `${NAME}` in a command.
-watch_in_time='while [ -e "$1/pending" ] && IFS=. read -r up rest </proc/uptime && [ "$up" -lt "$3" ]; do sleep 5; done
-  [ ! -e "$1/pending" ] || exec /bin/bash "$0" watchdog "$1" "$2"'
+watch_in_time='while [ -e "$1/pending" ] && IFS=. read -r up rest </proc/uptime && [ "$up" -lt "$3" ]; do sleep 5; done; '
+watch_in_time+='[ ! -e "$1/pending" ] || exec /bin/bash "$0" watchdog "$1" "$2"'
 
 start_watchdog() {
   local host=${request[state]}/host.bash watching

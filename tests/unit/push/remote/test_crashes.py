@@ -84,7 +84,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
     (armed,) = [number for number, call in enumerate(good, 1) if call.startswith("systemd-run")]
     (staged,) = [number for number, call in enumerate(good, 1) if call.startswith("telegraf config check")]
     (undoing,) = [number for number, call in enumerate(back, 1) if call.startswith("cp") and "/undo/0 " in call]
-    assert 30 < len(good) < 60, good
+    assert 25 < len(good) < 60, good
     return Steps(len(good), armed + 1, staged, len(back) - undoing + 1)
 
 

@@ -196,7 +196,7 @@ class _Tried:
     def check(self, attempt: Attempt, result: PushResult) -> None:
         """Let everything on the host come to its end, and hold what was told against what is there."""
         tripped = self.box.untrip()
-        self._come_to_rest(power_cut=attempt.after)
+        was_started = self._come_to_rest(power_cut=attempt.after)
         now = self.files()
         about = f"{attempt} told {result.outcome}: {result.why}; tripped {tripped or 'nothing'}; {now}"
         if result.outcome is PushOutcome.BROKEN and tripped:
@@ -212,21 +212,24 @@ class _Tried:
             assert result.outcome in _OLD, about
             assert not is_new or self.before == self.wanted, about
         if result.outcome is not PushOutcome.VERIFIED:
-            assert bool(self.box.pid) == bool(self.pid) or is_new or attempt.after, about
+            assert bool(self.box.pid) == bool(self.pid) or is_new or was_started, about
         if self.box.pid and self.box.pid != self.pid:
             assert self.box.loaded.encode() == now[0], about
         if not is_new:
             self.content = ""
 
-    def _come_to_rest(self, *, power_cut: bool) -> None:
+    def _come_to_rest(self, *, power_cut: bool) -> bool:
+        """Let what goes on there end. Whether the machine was started for it, which starts a stopped agent too."""
         if power_cut:
             self.box.boot()
-            return
+            return True
         self.box.hurry()
         until(self.box.is_idle)
         self.box.hurry(False)
-        if self.box.pending.exists():  # its watchdog was killed, or not there yet
-            self.box.boot()
+        if not self.box.pending.exists():
+            return False
+        self.box.boot()  # its watchdog was killed, or not there yet
+        return True
 
     def check_clean(self) -> None:
         """After a push with which nothing went wrong, everything is as if nothing ever had."""
