@@ -315,7 +315,7 @@ def test_each_reboot_in_the_time_shown_has_a_mark_and_no_earlier_one(site: Site)
 
     marks = {one.tags["host"]: [row["time"] for row in one.rows] for one in found}
     assert marks == {"twice": [now - 400, now - 100]}
-    assert {row["rebooted"] for one in found for row in one.rows} == {0}
+    assert {row["started"] for one in found for row in one.rows} == {0}
 
 
 def test_each_restart_in_the_time_shown_has_a_mark(site: Site, again: str) -> None:

@@ -47,7 +47,7 @@ _LINE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)")
 @pytest.fixture(scope="module")
 def caddy(host: Host) -> Host:
     host.write("/etc/caddy/Caddyfile", _CONFIGURATION)
-    host.write("/root/server.py", _SERVER)
+    host.write("/srv/server.py", _SERVER)
     start_server(host)
     start(host)
     return host
@@ -59,7 +59,7 @@ def start(host: Host) -> None:
 
 
 def start_server(host: Host) -> None:
-    host.start("server", "python3 /root/server.py", ready="nc -z 127.0.0.1 9001")
+    host.start("server", "python3 /srv/server.py", ready="nc -z 127.0.0.1 9001")
 
 
 def told_by_caddy(host: Host) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

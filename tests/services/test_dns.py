@@ -111,8 +111,8 @@ def test_a_server_whose_forwarder_is_gone_is_an_alert(unbound: Host, alerts: Ale
 
 
 def test_a_slow_server_is_an_alert(unbound: Host, alerts: Alerts) -> None:
-    unbound.write("/root/slow.py", _SLOW)
-    unbound.start("slow", "python3 /root/slow.py", ready="dig +short -p 5353 @127.0.0.1 example.org")
+    unbound.write("/srv/slow.py", _SLOW)
+    unbound.start("slow", "python3 /srv/slow.py", ready="dig +short -p 5353 @127.0.0.1 example.org")
     try:
         with agent(unbound, asking("example.org", port=5353), pace=30) as running:
             points = running.read(10, of="dns_query")

@@ -49,8 +49,8 @@ def host(make_host: MakeHost) -> Host:
 
 @pytest.fixture(autouse=True)
 def servers(host: Host) -> Iterator[None]:
-    host.write("/root/servers.py", _ECHO)
-    host.start("servers", "python3 /root/servers.py", ready="nc -z 127.0.0.1 2022")
+    host.write("/srv/servers.py", _ECHO)
+    host.start("servers", "python3 /srv/servers.py", ready="nc -z 127.0.0.1 2022")
     yield
     if host.is_running("servers"):
         host.stop("servers")

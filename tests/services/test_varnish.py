@@ -43,7 +43,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8090), Server).serve_forever()
 
 @pytest.fixture(scope="module")
 def varnish(host: Host) -> Host:
-    host.write("/root/server.py", _SERVER)
+    host.write("/srv/server.py", _SERVER)
     host.run("usermod -aG varnish telegraf")
     start_server(host)
     start(host)
@@ -55,7 +55,7 @@ def start(host: Host) -> None:
 
 
 def start_server(host: Host) -> None:
-    host.start("server", "python3 /root/server.py", ready="nc -z 127.0.0.1 8090")
+    host.start("server", "python3 /srv/server.py", ready="nc -z 127.0.0.1 8090")
 
 
 def ask(*paths: str) -> str:
