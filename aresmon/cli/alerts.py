@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aresmon.cli import completion
-from aresmon.cli.common import command, group, the_console, the_engine, the_project
+from aresmon.cli.common import command, group, read_secret, the_console, the_engine, the_project, warn_unused_secret
 from aresmon.cli.options import Json
 from aresmon.system.errors import AresmonError
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 
 app = group("List alert rules, test notifications, set secrets.")
-
-_LONGEST = 4096  # characters of a secret on standard input, with room for a mistake to be reported
 
 
 @command(app, name="list", example="aresmon alerts list")
@@ -109,25 +106,17 @@ def secret(
     .aresmon/secrets/alerts, readable only by Grafana, and never shown.
     """
     from aresmon.site import external_secrets, folder
-    from aresmon.system.json_schema import did_you_mean
 
     project = the_project()
     site, uses = project.site, project.config.alerts.secrets
     site.create_state_folder()
-    if sys.stdin.isatty():
-        value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
-    else:
-        value = sys.stdin.read(_LONGEST)
+    value = read_secret(name)
     path = external_secrets.write_alert_secret(
         site.secrets, name, value, owner=folder.service_user_ids()["grafana"], uses=uses
     )
-    console = the_console()
-    console.say(f"{path} is written; `aresmon up` passes it to Grafana.")
+    the_console().say(f"{path} is written; `aresmon up` passes it to Grafana.")
     if name not in uses:
-        meant = did_you_mean(name, uses) or (f"; it asks for {', '.join(uses)}" if uses else "")
-        console.warn(
-            f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint=f"{{secret: {name}}} under alerts"
-        )
+        warn_unused_secret(name, uses, hint=f"{{secret: {name}}} under alerts")
 
 
 def _grafana(project: Project) -> Grafana:

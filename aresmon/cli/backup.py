@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli import completion
-from aresmon.cli.common import command, group, group_command, plural, the_console, the_engine, the_project
+from aresmon.cli.common import (
+    command,
+    group,
+    group_command,
+    plural,
+    read_secret,
+    the_console,
+    the_engine,
+    the_project,
+    warn_unused_secret,
+)
 from aresmon.cli.options import DryRun, Json
 from aresmon.system.errors import AresmonError, ExitCode, any_of
 from aresmon.system.progress import NoProgress
@@ -26,7 +36,7 @@ if TYPE_CHECKING:
 
 app = group()
 
-_LONGEST = 1024  # characters of a secret on standard input, with room for a mistake to be reported
+_LONGEST = 1024  # characters of a secret on standard input
 
 
 @group_command(app, example="aresmon backup --verify latest")
@@ -230,20 +240,15 @@ def secret(
     site's owner, and never shown.
     """
     from aresmon.site import external_secrets
-    from aresmon.system.json_schema import did_you_mean
 
     project = the_project()
     site, asked = project.site, project.config.backup.secrets
     site.create_state_folder()
-    if sys.stdin.isatty():
-        value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
-    else:
-        value = sys.stdin.read(_LONGEST)
-    path, console = external_secrets.write_backup_secret(site.secrets, name, value), the_console()
-    console.say(f"{path} is written; `aresmon backup list` tests it.")
+    value = read_secret(name, longest=_LONGEST)
+    path = external_secrets.write_backup_secret(site.secrets, name, value)
+    the_console().say(f"{path} is written; `aresmon backup list` tests it.")
     if name not in asked:
-        meant = did_you_mean(name, asked) or (f"; it asks for {', '.join(asked)}" if asked else "")
-        console.warn(f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint="`s3: {…}` in `backup.to`")
+        warn_unused_secret(name, asked, hint="`s3: {…}` in `backup.to`")
 
 
 def _local_project() -> Project:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aresmon.cli import completion
-from aresmon.cli.common import command, group, group_command, the_console, the_project, the_site
+from aresmon.cli.common import (
+    command,
+    group,
+    group_command,
+    read_secret,
+    the_console,
+    the_project,
+    the_site,
+    warn_unused_secret,
+)
 from aresmon.cli.options import Json
 from aresmon.system.errors import AresmonError
 
@@ -18,8 +26,6 @@ if TYPE_CHECKING:
 
 
 app = group()
-
-_LONGEST = 4096  # characters of a secret on standard input, with room for a mistake to be reported
 
 
 @group_command(app, example="aresmon collectors show http")
@@ -72,16 +78,12 @@ def secret(
     """
     from aresmon.site import external_secrets, folder
     from aresmon.stack import location
-    from aresmon.system.json_schema import did_you_mean
 
     project = the_project()
     location.require_local(project)
     site, config = project.site, project.config
     site.create_state_folder()
-    if sys.stdin.isatty():
-        value = str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
-    else:
-        value = sys.stdin.read(_LONGEST)
+    value = read_secret(name)
     owner = folder.service_user_ids()["telegraf"]
     path = external_secrets.write_collector_secret(site.secrets, name, value, owner=owner)
     hosts = [host.name for host in config.hosts if name in {one.name for one in host.secrets}]
@@ -89,13 +91,9 @@ def secret(
     if hosts:
         console.say(f"{path} is written; `aresmon push-config {' '.join(hosts)}` brings it there.")
         return
-    uses = sorted({one.name for host in config.hosts for one in host.secrets})
-    meant = did_you_mean(name, uses) or (f"; it asks for {', '.join(uses)}" if uses else "")
     console.say(f"{path} is written.")
-    console.warn(
-        f"nothing in aresmon.yml asks for a secret named {name}{meant}",
-        hint=f"{{secret: {name}}} as an option of a collector",
-    )
+    uses = sorted({one.name for host in config.hosts for one in host.secrets})
+    warn_unused_secret(name, uses, hint=f"{{secret: {name}}} as an option of a collector")
 
 
 def _described(collector: Collector, view: View | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -217,6 +217,22 @@ def sudo_password(*, wanted: bool) -> str | None:
     if not sys.stdin.isatty():
         raise AresmonError("--ask-sudo needs a terminal for its prompt", hint="use a sudo rule with NOPASSWD")
     return str(typer.prompt("sudo password on the hosts", hide_input=True, default="", show_default=False))
+
+
+def read_secret(name: str, *, longest: int = 4096) -> str:
+    """A secret that is set: from a prompt, or at most so many characters of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"{name} (it is not shown)", hide_input=True))
+    return sys.stdin.read(longest)  # with room for a mistake to be reported
+
+
+def warn_unused_secret(name: str, uses: Iterable[str], *, hint: str) -> None:
+    """Warn that nothing in aresmon.yml names this secret; `uses` are the names that it has."""
+    from aresmon.system.json_schema import did_you_mean
+
+    known = list(uses)
+    meant = did_you_mean(name, known) or (f"; it asks for {', '.join(known)}" if known else "")
+    the_console().warn(f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint=hint)
 
 
 def plural(number: int, what: str) -> str:

@@ -59,10 +59,12 @@ def collector_notes(collector: Collector) -> Iterator[str]:
 
 def collector_tables(collector: Collector, view: View | None) -> Iterator[Table]:
     """The options of a collector; its fields, panels and alerts, where it has a view."""
+    from aresmon.config import collector_options
+
     if collector.options:
         options = new_table("OPTION", "VALUE", "DEFAULT", "MEANING")
         for one in collector.options.values():
-            plain = list(one.default) if isinstance(one.default, tuple) else one.default
+            plain = collector_options.plain(one.default)
             default = "required" if one.is_required else "" if plain is None else json.dumps(plain, ensure_ascii=False)
             options.add_row(one.name, one.wanted, default, one.description)
         yield options

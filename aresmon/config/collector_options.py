@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +47,11 @@ class SecretName:
     """The value of an option that is a secret: the name under which the site keeps it."""
 
     name: str
+
+    @property
+    def path(self) -> str:
+        """Where it is in the folder of the site's secrets, which is its name among them."""
+        return f"collectors/{self.name}"
 
     @property
     def variable(self) -> str:
@@ -166,12 +171,15 @@ class Option:
             key: bound for key, bound in (("minimum", self.minimum), ("maximum", self.maximum)) if bound is not None
         }
         whole = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True} if self.is_list else one
-        default = (
-            {}
-            if self.default is None
-            else {"default": list(self.default) if isinstance(self.default, tuple) else self.default}
-        )
+        default = {} if self.default is None else {"default": plain(self.default)}
         return described | whole | default | examples
+
+
+def plain(value: OptionValue | None) -> Any:
+    """A value as YAML and JSON write it."""
+    if isinstance(value, SecretName):
+        return {"secret": value.name}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def declared(tables: Mapping[str, Any]) -> dict[str, Option]:
@@ -249,13 +257,7 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         raise OptionError(f"{where}: has a default, although it is {'a secret' if option.is_secret else 'required'}")
     if fault := option.find_fault(default):
         raise OptionError(f"{where}: its default {fault}")
-    return _with_default(option, option.value(default))
-
-
-def _with_default(option: Option, default: OptionValue) -> Option:
-    from dataclasses import replace
-
-    return replace(option, default=default)
+    return replace(option, default=option.value(default))
 
 
 def _is_secret_name(value: Any) -> bool:

@@ -131,8 +131,6 @@ class Collector:
             raise AresmonError(f"{self.path}: uses {{{{{name}}}}}, and declares no [options.{name}]")
         for name in sorted(set(self.options) - used):
             raise AresmonError(f"{self.path}: declares [options.{name}], and uses no {{{{{name}}}}}")
-        for optional in (name for name, one in self.options.items() if one.is_secret or one.default is None):
-            _ = self.configuration({optional: SecretName("example")})
 
     def _check_about(self) -> None:
         about = self._parsed.get("collector", {})
@@ -173,7 +171,8 @@ class CollectorUse:
 
     def entry(self) -> str | dict[str, dict[str, Any]]:
         """The same as aresmon.yml says it: the name, or a mapping of the name to its options."""
-        return {self.name: {name: _plain(value) for name, value in self.options}} if self.options else self.name
+        options = {name: collector_options.plain(value) for name, value in self.options}
+        return {self.name: options} if options else self.name
 
 
 Catalogue = Mapping[str, Collector]
@@ -260,12 +259,6 @@ def kept_fields(text: str) -> set[str] | None:
 
 def _is_tables(settings: Any) -> bool:
     return isinstance(settings, list) and all(isinstance(one, dict) for one in settings)
-
-
-def _plain(value: OptionValue) -> Any:
-    if isinstance(value, SecretName):
-        return {"secret": value.name}
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _without_declarations(text: str) -> str:

@@ -12,7 +12,7 @@ from aresmon.config.model import Config, Host
 from aresmon.push.protocol import AgentPaths, PushedFile
 from aresmon.render import compose, telegraf
 from aresmon.site import bundle as site_bundle
-from aresmon.site import external_secrets, secrets
+from aresmon.site import secrets
 from aresmon.stack.access import Stack
 from aresmon.system import dotenv
 from aresmon.system.errors import AresmonError
@@ -71,7 +71,7 @@ class AgentFiles:
             password,
             telegraf.variables(host, self.config, account=account),
             self._trusted(),
-            {one.variable: self.stack.secret(external_secrets.collector_secret(one.name)) for one in host.secrets},
+            {one.variable: self.stack.secret(one.path) for one in host.secrets},
             is_rotated=bool(new_password),
         )
 
@@ -182,7 +182,7 @@ class PreparedAgent:
         """Keyed fingerprints of the password and of the collectors' secrets, as the bundle has them."""
         name = secrets.agent_secret(self.host.name)
         known = {secrets.SITE_KEY: self.site.stack.secret(secrets.SITE_KEY), name: self.password}
-        known |= {external_secrets.collector_secret(one.name): self.secrets[one.variable] for one in self.host.secrets}
+        known |= {one.path: self.secrets[one.variable] for one in self.host.secrets}
         return [secrets.fingerprint(known.__getitem__, one) for one in known if one != secrets.SITE_KEY]
 
     def _sidecar_secret(self) -> list[PushedFile]:
@@ -221,7 +221,7 @@ class PreparedAgent:
         made |= compose.container_secrets(self.host, PurePosixPath("secrets"), self.site.package_files)
         files = [PushedFile(f"{self.paths.folder}/{name}", content) for name, content in made.items()]
         kept = {"agent": self.password}
-        kept |= {external_secrets.collector_secret(one.name): self.secrets[one.variable] for one in self.host.secrets}
+        kept |= {one.path: self.secrets[one.variable] for one in self.host.secrets}
         folder = f"{self.paths.folder}/secrets"
         return [
             *(PushedFile(f"{folder}/{name}", one.encode(), "0400", "1510:1510") for name, one in kept.items()),

@@ -114,7 +114,7 @@ def environment(config: Config, place: RenderContext, files: Mapping[str, bytes]
             "DOCKER_SOCKET": str(place.docker_socket),
             "DOCKER_GROUP": str(place.docker_group),
         }
-        names = [f"agent-{config.sidecar.name}", *(f"collectors/{one.name}" for one in config.sidecar.secrets)]
+        names = [f"agent-{config.sidecar.name}", *(one.path for one in config.sidecar.secrets)]
         marks = [place.fingerprints.get(name, "") for name in names]
         variables["TELEGRAF_CONFIGURATION"] = sidecar_configuration(files, config.sidecar.name, marks)
     for certificate in filter(None, (place.certificate, place.edge)):

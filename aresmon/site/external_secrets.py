@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from aresmon.config import secret_forms
+from aresmon.config.collector_options import SECRET_NAME
 from aresmon.config.secret_forms import FORMS, Form
 from aresmon.site import secrets as site_secrets
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, SiteError
 
 ALERTS = "alerts"
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 Uses = Mapping[str, tuple[Form, ...]]
 """The secrets that aresmon.yml names, each with the forms that its uses take."""
@@ -25,8 +26,7 @@ def write_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses
 
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.
     """
-    if not _NAME.fullmatch(name):
-        raise AresmonError(f"{name!r} is not a valid name for a secret", hint="lower-case letters, digits and hyphens")
+    _check_name(name)
     value = value.strip()
     forms = (uses or {}).get(name, ())
     if found := secret_forms.find_fault(value, *forms):
@@ -35,6 +35,11 @@ def write_alert_secret(secrets: Path, name: str, value: str, *, owner: int, uses
     path = secrets / ALERTS / name
     files.write(path, value.encode(), mode=0o600, owner=owner)
     return path
+
+
+def _check_name(name: str) -> None:
+    if not SECRET_NAME.fullmatch(name):
+        raise AresmonError(f"{name!r} is not a valid name for a secret", hint="lower-case letters, digits and hyphens")
 
 
 def prepare_folder(secrets: Path, owner: int) -> None:
@@ -108,12 +113,18 @@ def fingerprints(secrets: Path, names: Iterable[str]) -> dict[str, str]:
     if not (secrets / site_secrets.SITE_KEY).exists():
         return {}
 
-    def secret(name: str) -> str:
-        folder, _, rest = name.rpartition("/")
-        known = {ALERTS: read_alert_secret, COLLECTORS: read_collector_secret}
-        return known[folder](secrets, rest) if folder else site_secrets.read(secrets, name)
+    here = (name for name in names if (secrets / name).is_file())
+    return {name: site_secrets.fingerprint(partial(read_secret, secrets), name) for name in here}
 
-    return {name: site_secrets.fingerprint(secret, name) for name in names if (secrets / name).is_file()}
+
+def read_secret(secrets: Path, name: str) -> str:
+    """A secret by its name among all those of the site, as `agent-lewi`, `alerts/discord` or `collectors/mysql`.
+
+    Raises AresmonError where it is missing or cannot be used.
+    """
+    folder, _, rest = name.rpartition("/")
+    readers = {ALERTS: read_alert_secret, COLLECTORS: read_collector_secret, BACKUP: read_backup_secret}
+    return readers[folder](secrets, rest) if folder else site_secrets.read(secrets, name)
 
 
 COLLECTORS = "collectors"
@@ -123,18 +134,12 @@ _IN_VARIABLE = re.compile(rf"[^\x00-\x1f\x7f'\"\\$]{{1,{_LONGEST_VARIABLE}}}")
 _IN_VARIABLE_FORM = "one line without quotes, backslashes and dollars"
 
 
-def collector_secret(name: str) -> str:
-    """The name of a collector's secret among those of the site."""
-    return f"{COLLECTORS}/{name}"
-
-
 def write_collector_secret(secrets: Path, name: str, value: str, *, owner: int) -> Path:
     """Keep a secret of a collector's option under this name, for the user of the server's own agent; where it is now.
 
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.
     """
-    if not _NAME.fullmatch(name):
-        raise AresmonError(f"{name!r} is not a valid name for a secret", hint="lower-case letters, digits and hyphens")
+    _check_name(name)
     value = value.rstrip("\r\n")
     if not _IN_VARIABLE.fullmatch(value):
         what = (
@@ -180,7 +185,6 @@ def check_collector_secrets(secrets: Path, names: Iterable[str]) -> None:
 
 
 BACKUP = "backup"
-_BACKUP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _VALUE = re.compile(r"[!-~]{8,256}")
 
 
@@ -189,8 +193,7 @@ def write_backup_secret(secrets: Path, name: str, value: str) -> Path:
 
     Raises AresmonError for a name or a value that cannot be used; the value is not in it.
     """
-    if not _BACKUP_NAME.fullmatch(name):
-        raise AresmonError(f"{name!r} is not a valid name for a secret", hint="lower-case letters, digits and hyphens")
+    _check_name(name)
     value = value.strip()
     if not _VALUE.fullmatch(value):
         raise AresmonError(

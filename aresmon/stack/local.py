@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import bundle as site_bundle
-from aresmon.site import ca, external_secrets, secrets
+from aresmon.site import ca, external_secrets
 from aresmon.site.folder import Site
 from aresmon.stack.access import Stack
 from aresmon.system import files as system_files
@@ -41,10 +41,7 @@ class LocalStack(Stack):
         return str(self.site.state / path)
 
     def secret(self, name: str) -> str:
-        folder, _, rest = name.rpartition("/")
-        if folder == external_secrets.COLLECTORS:
-            return external_secrets.read_collector_secret(self.site.secrets, rest)
-        return secrets.read(self.site.secrets, name)
+        return external_secrets.read_secret(self.site.secrets, name)
 
     async def read_file(self, path: str) -> bytes | None:
         return locked_file.read(self.site.state / path)

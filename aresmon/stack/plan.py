@@ -148,7 +148,7 @@ def _external_secrets(config: Config) -> list[str]:
     collectors = config.sidecar.secrets if config.sidecar else ()
     return [
         *(f"{external_secrets.ALERTS}/{name}" for name in config.alerts.secrets),
-        *(external_secrets.collector_secret(one.name) for one in collectors),
+        *(one.path for one in collectors),
     ]
 
 

@@ -130,7 +130,7 @@ def _wanted(config: Config) -> list[str]:
     """The files that a push may need."""
     agents = [site_secrets.agent_secret(host.name) for host in config.hosts]
     names = [site_secrets.INFLUXDB_ADMIN, site_secrets.SITE_KEY, *agents, *map(site_secrets.next_name, agents)]
-    names += [external_secrets.collector_secret(one.name) for host in config.hosts for one in host.secrets]
+    names += [one.path for host in config.hosts for one in host.secrets]
     files = [".env", site_bundle.MANIFEST, "agent-environment.yml"]
     files += [f"agents/{config.server}/{name}" for name in ("telegraf.conf", AGENT_HEALTH, AUTHORITY)]
     return [*(f"{_SECRETS}{name}" for name in names), *(f"{_BUNDLE}{name}" for name in files)]

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from aresmon.cli.main import app
 from aresmon.cli.tables import collector_notes
-from aresmon.config import collectors, view_files
+from aresmon.config import collector_options, collectors, view_files
 from aresmon.config.collector_options import Option
 from aresmon.config.package_data import site_schema
 from aresmon.config.views import Alert
@@ -245,7 +245,7 @@ def collectors_page() -> str:
 
 
 def _option(one: Option) -> tuple[str, ...]:
-    plain = list(one.default) if isinstance(one.default, tuple) else one.default
+    plain = collector_options.plain(one.default)
     default = "required" if one.is_required else "" if plain is None else _code(plain)
     return f"`{one.name}`", one.description, one.wanted, default, "" if one.example is None else _code(one.example)
 
