@@ -19,6 +19,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h))+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# A login before an address, or what names itself a secret, as in `host=db password=…`: no message repeats it.
+_MAY_BE_SECRET = re.compile(r"@|pass|secret|token|key=", re.IGNORECASE)
 _URL_FORM = "an address with a scheme, as https://host/path"
 
 _FORMS = {
@@ -284,4 +286,4 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "a mapping"
     text = "nothing" if value is None else repr(value)
-    return "that (it has a password in it)" if re.search(r"://[^/\s]*:[^/\s]*@", text) else text
+    return "what is there (it may have a password in it)" if _MAY_BE_SECRET.search(text) else text

@@ -297,10 +297,21 @@ def test_a_secret_in_the_clear_is_refused_and_not_shown(value: str) -> None:
     assert "unter2" not in error
 
 
-def test_a_password_in_an_address_is_not_shown() -> None:
-    (error,) = errors("      - http: {urls: ['ftp://me:hunter2@a/']}\n")
+@pytest.mark.parametrize(
+    "collect",
+    [
+        "http: {urls: ['ftp://me:hunter2@a/']}",
+        "http: {urls: ['ftp://hunter2@a/']}",
+        "http: {urls: ['ftp://a/?token=hunter2']}",
+        "mysql: {address: 'root:hunter2@tcp(127.0.0.1:3306)'}",
+        "http: {urls: [http://a], timeout: 'password=hunter2'}",
+    ],
+)
+def test_a_password_in_a_wrong_value_is_not_shown(collect: str) -> None:
+    (error,) = errors(f"      - {collect}\n")
 
     assert "hunter2" not in error
+    assert "not what is there" in error
 
 
 def test_options_that_exclude_each_other_are_refused() -> None:
