@@ -4,6 +4,7 @@ from __future__ import annotations
 
 pytest_plugins = (
     "tests.harness.blocked",
+    "tests.harness.limits",
     "tests.harness.turns",
     "tests.harness.order",
     "tests.harness.workers",

@@ -17,25 +17,11 @@ from aresmon.engine.docker import Engine
 from aresmon.engine.images import pins
 from tests.engine import sites
 from tests.engine.sites import Site, site_in
-from tests.harness.limits import give_time_for_images
 from tests.harness.locks import lock
 
-_HERE = Path(__file__).parent
 _BUILT = ("influxdb", "edge", "telegraf")
 
 MakeSite = Callable[..., Site]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.engine)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    give_time_for_images(item, _HERE)
-    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,25 +23,11 @@ from tests.fleet.operators import Operator, new_operator
 from tests.fleet.places import backup_site, open_store, s3_server, unfinished  # noqa: F401 (fixtures of these tests too)
 from tests.fleet.repository import Repository, new_repository
 from tests.fleet.servers import Server, at_once, joined, servers
-from tests.harness.limits import give_time_for_images
 
-_HERE = Path(__file__).parent
 NAMES = ("biere", "ronflex", "lewi")
 HOSTS = {"box": {"agent": "systemd"}, **{name: {"agent": "systemd", "collect": ["system"]} for name in NAMES}}
 
 MakeServers = Callable[..., dict[str, Server]]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.engine)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    give_time_for_images(item, _HERE)
-    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

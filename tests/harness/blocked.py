@@ -13,16 +13,13 @@ import sys
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 
-from tests.harness.names import REAL
+from tests.harness.names import real_folder
 
-_TESTS = Path(__file__).parents[1]
-_REAL = tuple(_TESTS / folder for folder in REAL)
 ENVIRONMENT = {
     "DOCKER_HOST": "unix:///nowhere/engine-of-unit-tests.sock",
     "SSH_AUTH_SOCK": "/nowhere/agent-of-unit-tests.sock",
@@ -69,9 +66,8 @@ def pytest_configure() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Let a unit test reach nothing; with the marker `own_sockets`, what it listens on itself."""
-    is_real = any(item.path.is_relative_to(folder) for folder in _REAL)
     allows_own = item.get_closest_marker("own_sockets") is not None
-    with nullcontext() if is_real else blocked(allows_own=allows_own):
+    with nullcontext() if real_folder(item.path) else blocked(allows_own=allows_own):
         return (yield)
 
 

@@ -11,9 +11,15 @@ RUN_VARIABLE, WORKER_VARIABLE = "ARESMON_TEST_RUN", "PYTEST_XDIST_WORKER"
 
 REAL = ("engine", "fleet", "services")
 """The folders whose tests use a real engine; all others reach nothing."""
+_TESTS = Path(__file__).parents[1]
 
 run = os.environ.setdefault(RUN_VARIABLE, secrets.token_hex(2))
 """This run; its workers, and all that they start, have it in their environment."""
+
+
+def real_folder(path: Path) -> str:
+    """The folder of `REAL` that a file of tests is in; empty where it is in none."""
+    return next((folder for folder in REAL if path.is_relative_to(_TESTS / folder)), "")
 
 
 def prefix(worker: str) -> str:

@@ -16,7 +16,6 @@ from aresmon.engine.docker import Engine
 from tests.engine.conftest import _heeded_interruptions, engine  # noqa: F401 (fixtures of these tests too)
 from tests.engine.sites import site_in
 from tests.harness import names
-from tests.harness.limits import give_time_for_images
 from tests.services import host as hosts
 from tests.services.alerts import Alerts
 from tests.services.host import Host, service_host
@@ -29,12 +28,6 @@ MakeHost = Callable[..., Host]
 _making: list[subprocess.Popen[bytes]] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.engine)
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the image while other tests run: the first of several workers does, before it begins."""
     is_wanted = any(item.path.is_relative_to(_HERE) for item in session.items)
@@ -42,16 +35,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _making.append(subprocess.Popen([sys.executable, "-m", "tests.services.image"], cwd=_HERE.parents[1]))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    give_time_for_images(item, _HERE)
-    return (yield)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.failed and item.path.is_relative_to(_HERE):
+    if report.failed:
         for one in hosts.alive:
             report.sections.extend(one.logs())
     return report

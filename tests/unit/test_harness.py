@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from xdist.remote import Producer
 
-from tests.harness import names, order
+from tests.harness import limits, names, order
 from tests.harness.locks import lock, number
 from tests.harness.turns import turn
 from tests.harness.workers import Scheduling
@@ -20,10 +20,34 @@ from tests.unit.conftest import REPOSITORY, load
 TESTS = REPOSITORY / "tests"
 
 
-def test_a_folder_whose_tests_use_a_real_engine_is_known_as_one() -> None:
-    folders = {path.parent.name for path in TESTS.glob("*/conftest.py") if "pytest.mark.engine" in path.read_text()}
+class Item:
+    """A test as pytest's hooks see it, and the marks that it got."""
 
-    assert folders <= set(names.REAL)
+    def __init__(self, file: str) -> None:
+        self.path, self.marks = TESTS / file, list[pytest.MarkDecorator]()
+
+    def add_marker(self, mark: pytest.MarkDecorator) -> None:
+        self.marks.append(mark)
+
+
+def test_tests_of_a_folder_with_a_real_engine_are_marked_so() -> None:
+    items = [Item(f"{path.parent.name}/test_one.py") for path in sorted(TESTS.glob("*/__init__.py"))]
+
+    limits.pytest_collection_modifyitems(items)  # type: ignore[arg-type]
+
+    assert {one.path.parent.name for one in items if one.marks == [pytest.mark.engine]} == set(names.REAL)
+    assert all(not one.marks for one in items if one.path.parent.name not in names.REAL)
+
+
+def test_the_first_test_of_each_folder_has_time_for_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_begun", set[str]())
+    files = ("unit/test_a.py", "engine/test_a.py", "engine/test_b.py", "services/test_a.py", "unit/test_b.py")
+    items = [Item(file) for file in files]
+
+    for one in items:
+        limits.give_time_for_images(one)  # type: ignore[arg-type]
+
+    assert [len(one.marks) for one in items] == [0, 1, 0, 1, 0]
 
 
 def test_every_file_in_the_list_of_durations_is_there() -> None:
