@@ -55,8 +55,7 @@ def pages() -> dict[str, str]:
     """Every generated file, by its name in this folder."""
     return {
         "aresmon-yml.md": _GENERATED + settings_page(),
-        "aresmon.schema.json": json.dumps(collectors.editor_schema(collectors.load()), indent=2, ensure_ascii=False)
-        + "\n",
+        "aresmon.schema.json": _schema(),
         "collectors.md": _GENERATED + collectors_page(),
         "commands.md": _GENERATED + commands_page(),
         "findings.md": _GENERATED + findings_page(),
