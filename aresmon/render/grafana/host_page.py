@@ -41,18 +41,16 @@ def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: S
     grid.place(_now(glances, limits, scope, uid))
     grid.place([_placed(view, panel, scope) for view, panel in glances if not panels.is_gathered(panel)], even=True)
     services = [view for view in known if _is_service(view)]
-    has_index = len(services) >= _FEWEST_INDEXED
-    more = int(len(services) > _MOST_IN_TWO_LINES)
-    if has_index:
+    first = list(_panels(known, "first", scope))
+    if len(services) >= _FEWEST_INDEXED:
+        more = int(len(services) > _MOST_IN_TWO_LINES)
         grid.place([Placed(_index(services, uid), COLUMNS, _INDEX_HEIGHT + more)])
-    # The graphs end with the first screen, whatever stands above them.
-    grid.place(
-        replace(one, height=min(one.height, _LOWEST - more)) if has_index else one
-        for one in _panels(known, "first", scope)
-    )
+        # The graphs end with the first screen, whatever stands above them.
+        first = [replace(one, height=min(one.height, _LOWEST - more)) for one in first]
+    grid.place(first)
     grid.place(_panels(known, "open", scope))
     for view in known:
-        folded = [panel for panel in view.panels if panel.place in ("main", "detail")]
+        folded = _folded(view)
         for heading in dict.fromkeys(_heading(view, panel) for panel in folded):
             inside = [_placed(view, panel, scope) for panel in folded if _heading(view, panel) == heading]
             grid.fold(heading, inside, of=f"{view.name} {heading}")
@@ -63,7 +61,7 @@ def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: S
 def _is_service(view: View) -> bool:
     """Whether it has nothing among the graphs of the machine, but rows or a page of its own."""
     places = {panel.place for panel in view.panels}
-    return not places & {"first", "open"} and (view.board is not None or bool(places & {"main", "detail"}))
+    return not places & {"first", "open"} and (view.board is not None or bool(_folded(view)))
 
 
 def _index(services: Iterable[View], uid: str) -> Json:
@@ -73,8 +71,7 @@ def _index(services: Iterable[View], uid: str) -> Json:
         if view.board is not None:
             target = f"/d/{uid_of_collector(view.name)}?var-host=${{host}}"
         else:
-            first = next(panel for panel in view.panels if panel.place in ("main", "detail"))
-            target = f"/d/{uid}?viewPanel={panels.id_of(view, first.title)}"
+            target = f"/d/{uid}?viewPanel={panels.id_of(view, _folded(view)[0].title)}"
         links.append(f"[{_markdown(view.title)}]({target}&${{__url_time_range}})")
     return {
         "id": panel_id("host", "Services"),
@@ -95,6 +92,11 @@ def _index(services: Iterable[View], uid: str) -> Json:
 def _markdown(text: str) -> str:
     """The title as it stands, whatever Markdown would make of it."""
     return re.sub(r"([\\\[\]*_`<>$])", r"\\\1", text)
+
+
+def _folded(view: View) -> list[Panel]:
+    """What stands in its rows."""
+    return [panel for panel in view.panels if panel.place in ("main", "detail")]
 
 
 def _heading(view: View, panel: Panel) -> str:
