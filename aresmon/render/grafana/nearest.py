@@ -9,11 +9,11 @@ public/app/features/transformers/extractFields, and packages/grafana-data/src/tr
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aresmon.config.alerts import AlertException
-from aresmon.config.model import Config
+from aresmon.config.model import Config, Host
 from aresmon.config.names import uid_of_collector
 from aresmon.config.units import parse_span
 from aresmon.config.views import (
@@ -55,17 +55,10 @@ class Figure:
 def figures(config: Config, views: Views) -> dict[str, tuple[Figure, ...]]:
     """Those of each host, by its name, collector by collector."""
     rules = [one for one in alert_rules.list_rules(config, views) if _is_comparable(one)]
-    first: dict[str, int] = {}
-    for one in rules:
-        rank = SEVERITIES.index(one.severity)
-        first[one.alert.id] = min(first.get(one.alert.id, rank), rank)
-    several = [one for one in rules if SEVERITIES.index(one.severity) == first[one.alert.id]]
-    general = {index: _figure(one, ()) for index, one in enumerate(several) if not one.scoped.host}
-    found: dict[str, tuple[Figure, ...]] = {}
-    for host in config.hosts:
-        mine = ((index, one) for index, one in enumerate(several) if one.view and one.view.name in host.collect)
-        found[host.name] = tuple(_of_host(mine, host.name, general))
-    return found
+    worst_first = sorted(rules, key=lambda one: SEVERITIES.index(one.severity), reverse=True)
+    least = {one.alert.id: one.severity for one in worst_first}
+    several = [(one, _figure(one, ())) for one in rules if one.severity == least[one.alert.id]]
+    return {host.name: tuple(_of_host(several, host)) for host in config.hosts}
 
 
 def panel(several: Sequence[Figure], uid: str) -> Json:
@@ -173,12 +166,14 @@ def _parts(series: SeriesSpec) -> Mapping[str, SeriesSpec]:
     return parts if len(kinds) == 1 and not any(one.aggregate == "distinct" for one in parts.values()) else {}
 
 
-def _of_host(several: Iterator[tuple[int, AlertSpec]], host: str, general: Mapping[int, Figure]) -> Iterator[Figure]:
-    for index, one in several:
-        own = [case for case in one.scoped.without if case.host == host]
-        if one.scoped.host not in ("", host) or any(not case.where for case in own):
+def _of_host(several: Iterable[tuple[AlertSpec, Figure]], host: Host) -> Iterator[Figure]:
+    """Of each rule its figure, or one of the host's own, which has exceptions."""
+    for one, general in several:
+        if one.view is None or one.view.name not in host.collect or one.scoped.host not in ("", host.name):
             continue
-        yield general[index] if index in general and not own else _figure(one, own)
+        own = [case for case in one.scoped.without if case.host == host.name]
+        if all(case.where for case in own):
+            yield _figure(one, own) if own else general
 
 
 def _figure(rule: AlertSpec, own: Collection[AlertException]) -> Figure:
