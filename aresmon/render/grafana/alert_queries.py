@@ -34,6 +34,10 @@ class Scoped:
         """`biere, path /exports`; empty where it is about all points."""
         return ", ".join([*([self.host] if self.host else []), *(f"{tag} {value}" for tag, value in self.where)])
 
+    def conditions(self, series: SeriesSpec) -> list[Condition]:
+        """Its tags, as far as this series has them."""
+        return [Condition(tag, "=", value, is_tag=True) for tag, value in self.where if tag in series.by]
+
 
 def nodes(alert: Alert, scoped: Scoped, value: float, *, by_host: bool) -> list[Json]:
     """The queries and expressions of a rule. `V` is the value in notifications, `C` whether the alert fires."""
@@ -56,7 +60,7 @@ def _query(series: SeriesSpec, scoped: Scoped, ref: str, over: int, *, by_host: 
     shortest = f"{series.min_step}s" if series.min_step > parse_span(MIN_ALERT_STEP) else MIN_ALERT_STEP
     step = shortest if series.rate or series.increase else ""
     own = [Condition(HOST, "=", scoped.host, is_tag=True)] if scoped.host else []
-    own += [Condition(tag, "=", value, is_tag=True) for tag, value in scoped.where if tag in series.by]
+    own += scoped.conditions(series)
     plain, mixed = _left_out(scoped, series)
     scope = Scope(where=(*own, *plain), by=(HOST,) if by_host else (), step=step, fill="none" if step else "")
     built = queries.target(series, scope, ref=ref, datasource=DATASOURCE)
@@ -80,8 +84,13 @@ def _left_out(scoped: Scoped, series: SeriesSpec) -> tuple[list[Condition], list
         if len(pairs) == 1:
             plain.append(Condition(pairs[0][0], "!=", pairs[0][1], is_tag=True))
         else:
-            mixed.append(" OR ".join(f"\"{tag}\"::tag != '{value}'" for tag, value in pairs))
+            mixed.append(is_other(pairs))
     return plain, mixed
+
+
+def is_other(pairs: Sequence[tuple[str, str]]) -> str:
+    """That a point differs from these tags in one at least, as it stands in a statement."""
+    return " OR ".join(f"\"{tag}\"::tag != '{value}'" for tag, value in pairs)
 
 
 def _with_more(built: Target, conditions: Sequence[str]) -> Target:

@@ -21,13 +21,13 @@ from aresmon.config.views import (
     MIN_ALERT_STEP,
     PLACEHOLDER,
     SEVERITIES,
-    Condition,
     Levels,
     SeriesSpec,
     View,
     Views,
+    min_step,
 )
-from aresmon.render.grafana import alert_rules, cells, panels, queries, roles, tables
+from aresmon.render.grafana import alert_queries, alert_rules, cells, panels, queries, roles, tables
 from aresmon.render.grafana.alert_rules import AlertSpec
 from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
 
@@ -196,13 +196,12 @@ def _shown(view: View | None, title: str) -> tuple[int, str]:
 
 
 def _conditions(rule: AlertSpec, series: SeriesSpec, limits: Sequence[AlertException]) -> str:
-    own = [queries.host_is("$host"), *series.where]
-    own += [Condition(tag, "=", value, is_tag=True) for tag, value in rule.scoped.where if tag in series.by]
+    own = [queries.host_is("$host"), *series.where, *rule.scoped.conditions(series)]
     texts = [queries.format_condition(one) for one in own]
     for case in limits:
         pairs = [(tag, value) for tag, value in case.where if tag in series.by]
         if pairs:
-            texts.append("(" + " OR ".join(f"\"{tag}\"::tag != '{value}'" for tag, value in pairs) + ")")
+            texts.append(f"({alert_queries.is_other(pairs)})")
     texts.append(f"time > {cells.END} - {rule.alert.over}s AND time <= {cells.END}")
     return " AND ".join(texts)
 
@@ -216,7 +215,7 @@ def _value(rule: AlertSpec, where: str) -> str:
     source = f'"{cells.POLICY}"."{first.measurement}" WHERE {where}'
     tags = "".join(f', "{tag}"' for tag in first.by)
     if first.rate or first.increase:
-        step = max(parse_span(MIN_ALERT_STEP), *(one.min_step for one in parts.values()))
+        step = max(parse_span(MIN_ALERT_STEP), min_step(parts.values()))
         grown = ", ".join(f'{_growth(one)} AS "growth_{number}"' for number, one in enumerate(parts.values()))
         source = f'(SELECT {grown} FROM {source} GROUP BY time({step}s), "{HOST}"{tags} fill(none))'
         whole = "mean" if first.rate else "sum"
