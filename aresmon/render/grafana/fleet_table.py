@@ -54,7 +54,7 @@ def host_table(columns: Sequence[Column], hosts: int) -> Json:
                 "noValue": roles.NOTHING,
             },
             "overrides": [
-                *(_state(), _name(), _age(), _unseen()),
+                *(_state(), _name(), _age(), tables.hidden("uid")),
                 *(_look(column, hosts) for column in columns),
                 *(_trend(column) for column in trends),
             ],
@@ -137,17 +137,10 @@ def _transformations(columns: Sequence[Column], trends: Sequence[Column]) -> lis
     ]
 
 
-def _override(title: str, *properties: tuple[str, object]) -> Json:
-    return {
-        "matcher": {"id": "byName", "options": title},
-        "properties": [{"id": name, "value": value} for name, value in properties],
-    }
-
-
 def _state() -> Json:
     words, unknown = roles.mappings(_STATES, "never seen")
     unknown["options"]["result"]["color"] = words["options"]["0"]["color"]
-    return _override(
+    return tables.override(
         "State",
         ("mappings", [words, unknown]),
         ("custom.cellOptions", tables.STATE),
@@ -168,17 +161,17 @@ def _name() -> Json:
         "url": "/alerting/list?search=label:host=${__value.text}",
         "targetBlank": False,
     }
-    return _override(
+    return tables.override(
         "Host",
         ("links", [link, alerts]),
         ("custom.minWidth", 150),
-        ("custom.cellOptions", {"type": "auto", "wrapText": True}),
+        ("custom.cellOptions", tables.WRAPPED),
     )
 
 
 def _age() -> Json:
     late = Levels((("warning", 1000 * LATE_AFTER), ("critical", 1000 * SILENT_AFTER)))
-    return _override(
+    return tables.override(
         "Data age",
         ("unit", "ms"),
         ("decimals", 0),
@@ -189,10 +182,6 @@ def _age() -> Json:
         ("custom.width", 100),
         ("description", "How old its newest point is."),
     )
-
-
-def _unseen() -> Json:
-    return _override("uid", ("custom.hidden", True), ("custom.hideFrom", {"viz": True}))
 
 
 def _look(column: Column, hosts: int) -> Json:
@@ -213,7 +202,7 @@ def _look(column: Column, hosts: int) -> Json:
     elif column.levels is not None:
         properties.append(("custom.cellOptions", tables.STATE))
         properties.append(("thresholds", thresholds(column.levels, are_behind=True)))
-    return _override(column.title, *properties)
+    return tables.override(column.title, *properties)
 
 
 def _trend_title(column: Column) -> str:
@@ -222,7 +211,7 @@ def _trend_title(column: Column) -> str:
 
 def _trend(column: Column) -> Json:
     percent = (("min", 0), ("max", 100)) if column.unit == "percent" else ()
-    return _override(
+    return tables.override(
         _trend_title(column),
         ("unit", column.unit),
         *percent,

@@ -79,7 +79,7 @@ def panel(several: Sequence[Figure], uid: str) -> Json:
         "custom.cellOptions": tables.BAR,
         "thresholds": thresholds(_FULL, "blue"),
     }
-    what: Json = {"links": [link], "custom.minWidth": 110, "custom.cellOptions": {"type": "auto", "wrapText": True}}
+    what: Json = {"links": [link], "custom.minWidth": 110, "custom.cellOptions": tables.WRAPPED}
     return {
         "id": panel_id("host", TITLE),
         "type": "table",
@@ -103,9 +103,9 @@ def panel(several: Sequence[Figure], uid: str) -> Json:
                 "noValue": roles.NOTHING,
             },
             "overrides": [
-                _override(_WHAT, what),
-                _override(_SHARE, share),
-                *(_override(name, {"custom.hidden": True, "custom.hideFrom": {"viz": True}}) for name in _UNSEEN),
+                tables.override(_WHAT, *what.items()),
+                tables.override(_SHARE, *share.items()),
+                *map(tables.hidden, _UNSEEN),
             ],
         },
         "options": {
@@ -135,11 +135,6 @@ def _transformations() -> list[Json]:
             },
         },
     ]
-
-
-def _override(name: str, properties: Json) -> Json:
-    several = [{"id": key, "value": value} for key, value in properties.items()]
-    return {"matcher": {"id": "byName", "options": name}, "properties": several}
 
 
 # Which there are -------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 CUSTOM: Json = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": True}
 BAR: Json = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
 STATE: Json = {"type": "color-background", "mode": "basic", "applyToRow": False}
+WRAPPED: Json = {"type": "auto", "wrapText": True}
 
 
 def targets(panel: Panel, scope: Scope, refs: Iterator[str]) -> Iterator[Target]:
@@ -51,17 +52,28 @@ def options(panel: Panel) -> Json:
     return {"showHeader": True, "cellHeight": "sm", "sortBy": sort}
 
 
+def override(title: str, *properties: tuple[str, object]) -> Json:
+    """What the column of this title looks like."""
+    return {
+        "matcher": {"id": "byName", "options": title},
+        "properties": [{"id": name, "value": value} for name, value in properties],
+    }
+
+
+def hidden(title: str) -> Json:
+    """A column that only links read: one that is excluded could not serve them."""
+    return override(title, ("custom.hidden", True), ("custom.hideFrom", {"viz": True}))
+
+
 def overrides(panel: Panel) -> Iterator[Json]:
     """What each column looks like."""
     names = {series.name for series in panel.series}
     described = {column.of for column in panel.columns}
     for column in panel.columns:
-        properties = [{"id": name, "value": value} for name, value in _look(column, is_value=column.of in names)]
-        yield {"matcher": {"id": "byName", "options": column.title or heading(column.of)}, "properties": properties}
+        yield override(column.title or heading(column.of), *_look(column, is_value=column.of in names))
     for name in sorted(names - described):
         if name.endswith("%"):
-            properties = [{"id": "unit", "value": "percent"}, {"id": "decimals", "value": 1}]
-            yield {"matcher": {"id": "byName", "options": name}, "properties": properties}
+            yield override(name, ("unit", "percent"), ("decimals", 1))
 
 
 def _look(column: TableColumn, *, is_value: bool) -> Iterator[tuple[str, object]]:
@@ -79,7 +91,7 @@ def _look(column: TableColumn, *, is_value: bool) -> Iterator[tuple[str, object]
     elif column.is_bar:
         yield "custom.cellOptions", BAR
     elif column.is_wrapped:
-        yield "custom.cellOptions", {"type": "auto", "wrapText": True}
+        yield "custom.cellOptions", WRAPPED
     elif column.levels is not None:
         yield "custom.cellOptions", STATE
     if column.levels is not None or column.is_bar:
