@@ -125,7 +125,7 @@ def _message(error: ValidationError, schema: Mapping[str, Any]) -> str:
     found: Any = error.instance
     is_secret = _is_secret(found, schema)
     match error.validator:
-        case "type" | "maxProperties" if "x-form" in schema and (wanted == 1 or "object" in wanted):
+        case "type" | "maxProperties" if "x-form" in schema and (error.validator != "type" or "object" in wanted):
             return f"must be {schema['x-form']}"
         case "type" if "boolean" in wanted and "x-form" in schema:
             return f"must be {schema['x-form']}, not {_kind(found, is_secret=is_secret)}"
