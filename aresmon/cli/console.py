@@ -23,6 +23,7 @@ from aresmon.system.progress import Stage
 
 if TYPE_CHECKING:
     from aresmon.config.collectors import Collector
+    from aresmon.config.model import Host
     from aresmon.config.views import View
     from aresmon.doctor.status import Status
     from aresmon.grafana.alerts import RuleStatus
@@ -170,14 +171,11 @@ class Console:
             self.diff(one.diff)
             self.out.print(Text.assemble(("  next: ", "bold"), one.next), soft_wrap=True)
 
-    def hosts(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The hosts of a site."""
+    def hosts(self, rows: Sequence[tuple[Host, int]]) -> None:
+        """The hosts of a site, each with the number of its last release, 0 without one."""
         table = new_table("HOST", "AGENT", "SSH", "COLLECTS", ">RELEASE")
-        for one in rows:
-            names = dict.fromkeys(
-                name for item in one["collect"] for name in ([item] if isinstance(item, str) else item)
-            )
-            table.add_row(one["host"], one["agent"], one["ssh"], ", ".join(names), str(one["release"] or "-"))
+        for host, release in rows:
+            table.add_row(host.name, host.agent, host.ssh, ", ".join(host.collect), str(release or "-"))
         self.out.print(table)
 
     def users(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -35,8 +35,12 @@ def list_hosts(as_json: Json = False) -> None:
     rows = []
     for host in project.config.hosts:
         newest = Releases(project.site.releases(host.name)).newest()
-        release = newest.number if newest else 0
-        rows.append(
+        rows.append((host, newest.number if newest else 0))
+    if not as_json:
+        the_console().hosts(rows)
+        return
+    the_console().data(
+        [
             {
                 "host": host.name,
                 "agent": host.agent,
@@ -44,8 +48,9 @@ def list_hosts(as_json: Json = False) -> None:
                 "collect": [use.entry() for use in host.uses],
                 "release": release,
             }
-        )
-    the_console().data(rows) if as_json else the_console().hosts(rows)
+            for host, release in rows
+        ]
+    )
 
 
 @command(app, name="add", example="aresmon hosts add lewi --ssh lewi")
