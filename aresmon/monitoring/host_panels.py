@@ -66,16 +66,7 @@ def ask(
     variables = {"$host": host}
     stepped = Questions(window, where, variables=variables)
     whole = Questions(window, where, whole=True, variables=variables)
-    read = [
-        (
-            panel,
-            [
-                (series, (whole if panel.kind == "table" else stepped).add(series, min_step(panel.series)))
-                for series in panel.series
-            ],
-        )
-        for panel in panels
-    ]
+    read = [(panel, _added(panel, whole if panel.kind == "table" else stepped)) for panel in panels]
     first, second = stepped.statements, whole.statements
 
     def readings(answers: Answers) -> list[PanelReading]:
@@ -88,6 +79,12 @@ def ask(
         ]  # fmt: skip
 
     return [*first, *second], readings
+
+
+def _added(panel: Panel, to: Questions) -> list[tuple[SeriesSpec, Callable[[Answers], Curves]]]:
+    """Each series of a panel, with what reads its curves. All have the longest step that one of them needs."""
+    least = min_step(panel.series)
+    return [(series, to.add(series, least)) for series in panel.series]
 
 
 def _named(panel: Panel, window: Window, found: Sequence[tuple[SeriesSpec, Curves]]) -> Iterator[NamedCurve]:
