@@ -53,10 +53,10 @@ def report(
     if output is not None:
         _require_usable(output)
     now = time.time()
-    period.month(month, now)
+    wanted = period.month(month, now)
     project, console = the_project(), the_console()
     location.require_local(project)
-    found = _figures(project, service.admin_client(project.site), month, now)
+    found = _figures(project, service.admin_client(project.site), wanted, now, or_present=month is None)
     when = found.period
     path = output or Path(f"report-{when.name}.html")
     _require_usable(path)
@@ -70,22 +70,17 @@ def report(
         raise typer.Exit(ExitCode.DEGRADED)
 
 
-def _figures(project: Project, influxdb: InfluxDB, month: str | None, now: float) -> Figures:
-    """The figures of the month; where none is given, of the present one if there are no data from before it."""
-    from aresmon.config.units import format_moment
-    from aresmon.report import figures, period
+def _figures(project: Project, influxdb: InfluxDB, when: Period, now: float, *, or_present: bool) -> Figures:
+    """The figures of a month; with `or_present`, of the present one if no data came before the month's end."""
+    from aresmon.report import figures, page, period
 
-    def collect(when: Period) -> Figures:
-        history = project.site.history("push-config")
-        return figures.collect(influxdb, project.config, when, history, now=now)
-
-    found = collect(period.month(month, now))
-    present = period.present(now) if month is None and not found.has_begun else None
+    history = project.site.history("push-config")
+    found = figures.collect(influxdb, project.config, when, history, now=now)
+    present = period.present(now) if or_present and not found.has_begun else None
     if present is None:
         return found
-    first = "no host has sent data yet" if found.since is None else f"the first data is of {format_moment(found.since)}"
-    the_console().note(f"this is the report of {present.title} so far, not of {found.period.title}: {first}")
-    return collect(present)
+    the_console().note(f"this is the report of {present.title} so far, not of {when.title}: {page.first_data(found)}")
+    return figures.collect(influxdb, project.config, present, history, now=now)
 
 
 def _require_usable(path: Path) -> None:

@@ -106,7 +106,7 @@ class Figures:
     @property
     def since(self) -> float | None:
         """When the first data came, in or after the period, or the period's start; None if none ever came."""
-        return min((host.since for host in self.hosts if host.since is not None), default=None)
+        return _first_data(self.hosts)
 
     @property
     def has_begun(self) -> bool:
@@ -117,6 +117,10 @@ class Figures:
     def has_data(self) -> bool:
         """Whether data of any host came in the period."""
         return any(host.missing < host.expected for host in self.hosts)
+
+
+def _first_data(hosts: Iterable[HostFigures]) -> float | None:
+    return min((host.since for host in hosts if host.since is not None), default=None)
 
 
 def collect(
@@ -136,7 +140,7 @@ def collect(
         step=step,
         hosts=hosts,
         disks=tuple(_disks(influxdb, period)),
-        backups=_backups(influxdb, period, hosts),
+        backups=_backups(influxdb, period, _first_data(hosts)),
         pushes=_pushes(events),
     )
 
@@ -256,13 +260,12 @@ def _disk(host: str, path: str, rows: Sequence[Mapping[str, float]]) -> DiskFigu
     )
 
 
-def _backups(influxdb: InfluxDB, period: Period, hosts: Sequence[HostFigures]) -> BackupFigures:
+def _backups(influxdb: InfluxDB, period: Period, since: float | None) -> BackupFigures:
     statement = f'SELECT "archive" FROM "{FOREVER_POLICY}"."{BACKUP}" WHERE {period.within} GROUP BY "kind"'
     (found,) = influxdb.query(statement, database=DATABASE)
     times = {one.tags["kind"]: [float(row["time"]) for row in one.rows] for one in found}
     made = times.get("made", [])
-    since = min((host.since for host in hosts if host.since is not None), default=period.end)
-    days = [(start, end) for start, end in period.days if end > since]
+    days = [(start, end) for start, end in period.days if since is not None and end > since]
     without = sum(not any(start <= at < end for at in made) for start, end in days)
     return BackupFigures(len(made), len(times.get("proven", ())), len(days), without)
 

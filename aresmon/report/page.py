@@ -31,17 +31,19 @@ class NoAlerts:
     why: str
 
 
+def first_data(figures: Figures) -> str:
+    """When the first data came."""
+    if figures.since is None:
+        return "no host has sent data yet"
+    return f"the first data is of {format_moment(figures.since)}"
+
+
 def no_data(figures: Figures) -> str:
     """That there is no data of the period, and since when there is; empty if there is some."""
     if figures.has_data:
         return ""
-    if figures.since is None:
-        why = ": no host has sent data yet"
-    elif figures.has_begun:
-        why = ": no host sent any"
-    else:
-        why = f": the first data is of {format_moment(figures.since)}"
-    return f"no data for {figures.period.title}{why}"
+    why = "no host sent any" if figures.has_begun else first_data(figures)
+    return f"no data for {figures.period.title}: {why}"
 
 
 def html_page(site: str, figures: Figures, alerts: Sequence[AlertFigures] | NoAlerts, *, now: float) -> str:
