@@ -15,7 +15,6 @@ from aresmon.cli.common import (
     command,
     group,
     group_command,
-    plural,
     read_secret,
     the_console,
     the_engine,
@@ -23,7 +22,7 @@ from aresmon.cli.common import (
     warn_unused_secret,
 )
 from aresmon.cli.options import DryRun, Json
-from aresmon.system.errors import AresmonError, ExitCode, any_of
+from aresmon.system.errors import AresmonError, ExitCode, any_of, plural
 from aresmon.system.progress import NoProgress
 
 if TYPE_CHECKING:

@@ -235,11 +235,6 @@ def warn_unused_secret(name: str, uses: Iterable[str], *, hint: str) -> None:
     the_console().warn(f"nothing in aresmon.yml asks for a secret named {name}{meant}", hint=hint)
 
 
-def plural(number: int, what: str) -> str:
-    """`1 host`, `2 hosts`"""
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 def confirm_by_name(name: str, what: str) -> None:
     """Ask for a name to be typed before something irreversible is done."""
     if not sys.stdin.isatty():

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli import output_file
-from aresmon.cli.common import plural, the_console, the_engine, the_project
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.cli.common import the_console, the_engine, the_project
+from aresmon.system.errors import AresmonError, ExitCode, plural
 
 if TYPE_CHECKING:
     from aresmon.influxdb.client import InfluxDB

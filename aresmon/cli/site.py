@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aresmon.cli.common import plural, the_console, the_engine, the_project, the_site
-from aresmon.system.errors import AresmonError, SiteError
+from aresmon.cli.common import the_console, the_engine, the_project, the_site
+from aresmon.system.errors import AresmonError, SiteError, plural
 
 if TYPE_CHECKING:
     from aresmon.site.project import Project

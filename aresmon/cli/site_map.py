@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aresmon.cli import output_file
-from aresmon.cli.common import plural, the_console, the_project, the_stack
-from aresmon.system.errors import AresmonError, ExitCode
+from aresmon.cli.common import the_console, the_project, the_stack
+from aresmon.system.errors import AresmonError, ExitCode, plural
 
 if TYPE_CHECKING:
     from aresmon.doctor.status import Status

@@ -19,7 +19,7 @@ from aresmon.influxdb import capacity, downsampling, influxql
 from aresmon.influxdb.capacity import ShardSize
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.users import SHORTEN_HINT, describe_shorter_retention, is_shorter, parse_hours
-from aresmon.system.errors import AresmonError
+from aresmon.system.errors import AresmonError, plural
 
 _COUNT_TIMEOUT = 30.0  # seconds that a user waits for a number
 
@@ -80,7 +80,7 @@ def describe(loss: Loss) -> str:
         return f"{change}. No shard is that old yet{rest}"
     begin = _format_time(min(one.start for one in loss.shards))
     end = _format_time(max(one.end for one in loss.shards))
-    shards = "1 shard" if len(loss.shards) == 1 else f"{len(loss.shards)} shards"
+    shards = plural(len(loss.shards), "shard")
     lost = f"{_describe_count(loss.points)}, {capacity.format_size(sum(one.bytes for one in loss.shards))} on disk"
     return f"{change}. Deleted at once: {shards}, from {begin} to {end} UTC, with {lost}{rest}"
 
@@ -119,8 +119,7 @@ def _count_points(influxdb: InfluxDB, fields: Mapping[str, str], policy: str, sp
 def _describe_count(points: PointCount | None) -> str:
     if points is None:
         return "too many points to count within 30 s"
-    hosts = "1 host" if points.hosts == 1 else f"{points.hosts} hosts"
-    return f"about {points.points:,} points of {hosts} in {points.measurements} measurements"
+    return f"about {points.points:,} points of {plural(points.hosts, 'host')} in {points.measurements} measurements"
 
 
 def _format_time(moment: float) -> str:

@@ -16,7 +16,7 @@ from aresmon.push.result import GOOD, INTERRUPTED, PushOutcome, PushResult
 from aresmon.push.verification import Verifier
 from aresmon.ssh.transport import Transport
 from aresmon.system import signals
-from aresmon.system.errors import ExitCode
+from aresmon.system.errors import ExitCode, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class _Rollout:
 
 def skipped(host: str, failures: int) -> PushResult:
     """The result of a host that is not pushed to because others failed."""
-    why = f"not started: {failures} other host{'s' if failures > 1 else ''} failed"
+    why = f"not started: {plural(failures, 'other host')} failed"
     return PushResult(
         host,
         PushOutcome.SKIPPED,

@@ -1,4 +1,4 @@
-"""Errors that are printed to the user, and exit codes."""
+"""Errors that are printed to the user, words for their messages, and exit codes."""
 
 from __future__ import annotations
 
@@ -50,3 +50,8 @@ class SiteError(AresmonError):
 def any_of(words: Sequence[str]) -> str:
     """`a, b or c`"""
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def plural(number: int, what: str) -> str:
+    """`1 host`, `2 hosts`"""
+    return f"{number} {what}{'s' * (number != 1)}"

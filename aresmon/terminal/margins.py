@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aresmon.monitoring.fleet import HostRow
+from aresmon.system.errors import plural
 from aresmon.terminal.feed import Snapshot
 from aresmon.terminal.state import SPANS, ScreenState
 from aresmon.terminal.text import Glyphs, Line, Span, line, short, spread, width, wrapped
@@ -56,7 +57,7 @@ def title(view: ScreenState, data: Snapshot, columns: int, *, site: str) -> Line
 def _counts(data: Snapshot) -> Iterator[_Part]:
     rows: Sequence[HostRow] = data.fleet.rows if data.fleet else ()
     if rows:
-        yield _Part(f"{len(rows)} host{'' if len(rows) == 1 else 's'}", 2, "")
+        yield _Part(plural(len(rows), "host"), 2, "")
     for state, rank in (("silent", 1), ("never", 4)):
         if number := sum(row.state == state for row in rows):
             yield _Part(f"{number} {state}", rank, state)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.fleet import HostRow
 from aresmon.monitoring.values import format_seconds
+from aresmon.system.errors import plural
 from aresmon.terminal import fleet_page, legend, margins, panel
 from aresmon.terminal.feed import Snapshot, alerts_of
 from aresmon.terminal.state import ScreenState, Shown
@@ -198,7 +199,7 @@ def host_head(host: str, data: Snapshot, columns: int, glyphs: Glyphs, *, rows: 
     values = values[: max(rows - 1, 1)]
     room = min(rows - 1 - len(values), _MOST_HERE)
     fit_ = short_alerts(alerts, room, columns, glyphs) if room > 0 else []
-    hidden = "" if fit_ or not alerts else f", {len(alerts)} alert{'' if len(alerts) == 1 else 's'}"
+    hidden = "" if fit_ or not alerts else f", {plural(len(alerts), 'alert')}"
     return [*_state(row, hidden), *values, *fit_]
 
 
