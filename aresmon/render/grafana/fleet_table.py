@@ -138,11 +138,9 @@ def _transformations(columns: Sequence[Column], trends: Sequence[Column]) -> lis
 
 
 def _state() -> Json:
-    words, unknown = roles.mappings(_STATES, "never seen")
-    unknown["options"]["result"]["color"] = words["options"]["0"]["color"]
     return tables.override(
         "State",
-        ("mappings", [words, unknown]),
+        ("mappings", list(roles.mappings(_STATES, "never seen", color="gray"))),
         ("custom.cellOptions", tables.STATE),
         ("custom.align", "left"),
         ("custom.width", 100),

@@ -91,15 +91,17 @@ def thresholds(levels: Levels | None, calm: str = NOTHING_WRONG, *, are_behind: 
     return {"mode": "absolute", "steps": [{"color": color, "value": value} for value, color in colored]}
 
 
-def mappings(show: Sequence[tuple[str, str, str]], nothing: str, *, is_timeline: bool = False) -> Iterator[Json]:
-    """Words for values on their colours, and one for none; those that mean nothing special have no colour."""
+def mappings(
+    show: Sequence[tuple[str, str, str]], nothing: str, *, color: str = "none", is_timeline: bool = False
+) -> Iterator[Json]:
+    """Words for values on their colours, and one for none on `color`; those that mean nothing special have none."""
     if not show:
         return
     tones = _ON_A_TIMELINE if is_timeline else _BEHIND
     words = {
-        value: {"text": text, "color": tones.get(color, color), "index": index}
-        for index, (value, text, color) in enumerate(show)
+        value: {"text": text, "color": tones.get(name, name), "index": index}
+        for index, (value, text, name) in enumerate(show)
     }
     yield {"type": "value", "options": words}
-    result = {"text": nothing, "color": "transparent", "index": len(words)}
+    result = {"text": nothing, "color": tones[color], "index": len(words)}
     yield {"type": "special", "options": {"match": "null", "result": result}}
