@@ -52,10 +52,7 @@ def panel_problems(
 def beside_problems(
     document: Document, keys: Keys, series: Mapping[str, Any], *, is_table: bool
 ) -> Iterator[YamlProblem]:
-    """Columns with tags beside a series that is none of a table, or that has no point of its own."""
-    for name, part in series.get("of", {}).items():
-        if "beside" in part:
-            yield document.problem((*keys, "of", name, "beside"), "has no effect in a part of a formula")
+    """Columns with tags beside a series that is none of a table."""
     if "beside" in series and not is_table:
         yield document.problem((*keys, "beside"), "has no effect: only a panel of the kind `table` has such columns")
 

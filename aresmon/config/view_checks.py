@@ -43,6 +43,7 @@ def find_problems(document: Document, known: Mapping[str, Measurement]) -> Itera
             for number, series in enumerate(several):
                 place = (*keys, number) if kind == "panels" else keys
                 yield from _series_problems(document, place, series, known)
+                yield from _part_problems(document, place, series)
                 yield from _name_problems(document, place, series)
                 if kind == "columns":
                     yield from table_checks.column_problems(document, place, series, one["title"])
@@ -135,15 +136,20 @@ def _role_problems(
     document: Document, keys: Keys, series: Mapping[str, Any], panel: Mapping[str, Any] | None
 ) -> Iterator[YamlProblem]:
     """Roles of what is not drawn as lines, and a scale that ends where the lines of one begin."""
-    for name, part in series.get("of", {}).items():
-        if "role" in part:
-            yield document.problem((*keys, "of", name, "role"), "has no effect in a part of a formula")
     if "role" not in series:
         return
     if panel is None or panel.get("kind", "timeseries") != "timeseries":
         yield document.problem((*keys, "role"), "has no effect: only the lines of a `timeseries` have one")
     elif ROLES[series["role"]].is_below and "min" in panel:
         yield document.problem((*keys, "role"), "is drawn below zero, where the panel's `min` ends; take `min` out")
+
+
+def _part_problems(document: Document, keys: Keys, series: Mapping[str, Any]) -> Iterator[YamlProblem]:
+    """What only a whole series has: the look of a line, and columns beside a point."""
+    for name, part in series.get("of", {}).items():
+        for key in ("role", "beside"):
+            if key in part:
+                yield document.problem((*keys, "of", name, key), "has no effect in a part of a formula")
 
 
 def _name_problems(document: Document, keys: Keys, series: Mapping[str, Any]) -> Iterator[YamlProblem]:
