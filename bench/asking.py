@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 from typing import Any
 
+from aresmon.config.units import parse_span
 from aresmon.influxdb.downsampling import SERVED_SPANS
 from aresmon.render.grafana import queries as grafana_queries
 from bench.scratch import Line
@@ -34,7 +35,6 @@ _ROUNDED = (
     (5_400_000, 3_600_000), (9_000_000, 7_200_000), (16_200_000, 10_800_000), (32_400_000, 21_600_000),
     (86_400_000, 43_200_000), (math.inf, 86_400_000),
 )  # fmt: skip
-_SPAN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ class Opening:
 def read_board(name: str, content: bytes, host: str) -> Board:
     """A rendered dashboard. `host` is the one that is looked at, `.*` for all."""
     data = json.loads(content)
-    number, unit = re.fullmatch(r"now-(\d+)([mhd])", data["time"]["from"]).groups()  # type: ignore[union-attr]
+    span = re.fullmatch(r"now-(\d+[mhd])", data["time"]["from"])[1]  # type: ignore[index]
     variables = {one["name"] for one in data["templating"]["list"]}
-    return Board(name, int(number) * _SPAN[unit], tuple(_queries(data)), "rp" in variables, host)
+    return Board(name, parse_span(span), tuple(_queries(data)), "rp" in variables, host)
 
 
 def policy_for(span: int) -> str:
@@ -180,10 +180,5 @@ def _queries(data: Any) -> Iterator[Query]:
         for one in inside:
             for target in one.get("targets", []):
                 if target["datasource"] != grafana_queries.EXPRESSION:
-                    points, least = one.get("maxDataPoints", _WIDE), _length(one.get("interval", "10s"))
+                    points, least = one.get("maxDataPoints", _WIDE), 1000 * parse_span(one.get("interval", "10s"))
                     yield Query(one["title"], panel["type"] == "row", grafana_queries.statement(target), points, least)
-
-
-def _length(text: str) -> int:
-    """`60s` or `1m` in milliseconds."""
-    return 1000 * int(text[:-1]) * _SPAN[text[-1]]
