@@ -35,7 +35,6 @@ _OF_ALL, _OF_ONE = 4200, 22_200  # seconds of points
 AIM = 1.0
 """Seconds of database time of any page at 30 hosts, and of the fleet's at 300."""
 _REPETITIONS, _SLOWEST = 5, 5
-_A_REQUEST = 420  # intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,11 @@ def _measure(hosts: int) -> str:
         lines = [stack.enter_context(closing(scratch.line(DATABASE))) for _ in range(AT_A_TIME)]
         until = int(time.time()) // 60 * 60
         _prepare(lines[0], names)
-        _fill(lines[0], names, until - _OF_ALL, until)
-        _fill(lines[0], names[:1], until - _OF_ONE, until - _OF_ALL)
+        day = month.make_day(month.views())
+        of_all = range(until - _OF_ALL, until + day.step, day.step)
+        of_one = range(until - _OF_ONE, of_all.start + day.step, day.step)
+        month.write_moments(lines[0], day, hosts=names, moments=of_all)
+        month.write_moments(lines[0], day, hosts=names[:1], moments=of_one)
         scratch.rest()
         return _told(hosts, [_look(scratch, lines, board, until) for board in _boards(names)])
 
@@ -78,16 +80,6 @@ def _prepare(line: Line, hosts: Sequence[str]) -> None:
     line.tell(influxql.create_database(DATABASE, 48), influxql.create_policy(DATABASE, downsampling.FOREVER_POLICY, 0))
     known = downsampling.host_points((host, f"host-{host}") for host in hosts)
     line.write("\n".join((downsampling.tier_points(), known)).encode(), downsampling.FOREVER_POLICY)
-
-
-def _fill(line: Line, hosts: Sequence[str], since: int, until: int) -> None:
-    day = month.make_day(month.views())
-    moments = range(since, until + day.step, day.step)
-    for first in range(0, len(moments), _A_REQUEST):
-        some = moments[first : first + _A_REQUEST]
-        text = "".join(day.intervals[at // day.step % len(day.intervals)].replace(month.TIME, str(at)) for at in some)
-        for host in hosts:
-            line.write(text.replace(month.HOST, host).encode(), "raw")
 
 
 def _look(scratch: Scratch, lines: Sequence[Line], board: Board, until: int) -> Look:

@@ -70,11 +70,15 @@ class Day:
 
     def requests(self, host: str, number: int) -> Iterator[bytes]:
         """What a host wrote on a day, counted since 1970; request by request."""
-        begin = number * DAY
-        for first in range(0, len(self.intervals), _A_REQUEST):
-            some = enumerate(self.intervals[first : first + _A_REQUEST], start=first)
-            parts = (text.replace(TIME, str(begin + index * self.step)) for index, text in some)
-            yield "".join(parts).replace(HOST, host).encode()
+        for text in self.texts(range(number * DAY, (number + 1) * DAY, self.step)):
+            yield text.replace(HOST, host).encode()
+
+    def texts(self, moments: range) -> Iterator[str]:
+        """What any host wrote at these moments, in seconds since 1970, as a text for each request."""
+        for first in range(0, len(moments), _A_REQUEST):
+            some = moments[first : first + _A_REQUEST]
+            parts = (self.intervals[at // self.step % len(self.intervals)].replace(TIME, str(at)) for at in some)
+            yield "".join(parts)
 
 
 def views() -> dict[str, View]:
@@ -107,6 +111,13 @@ def write(place: Place, day: Day, *, database: str, hosts: Sequence[str], days: 
             jobs = [pool.submit(_write_day, place.line(database), day, host, number) for host in hosts]
             for job in jobs:
                 job.result()
+
+
+def write_moments(line: Line, day: Day, *, hosts: Sequence[str], moments: range) -> None:
+    """Write these moments, in seconds since 1970, of these hosts."""
+    for text in day.texts(moments):
+        for host in hosts:
+            line.write(text.replace(HOST, host).encode(), day.policy)
 
 
 def _write_day(line: Line, day: Day, host: str, number: int) -> None:

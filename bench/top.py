@@ -36,7 +36,6 @@ _BEFORE, _AFTER = 6 * 3600, 1200  # seconds with points before and after now
 _STARTS, _SETTLED, _REST = 9, 20, 120
 _MAPS = 5
 _FIRST_FRAME, _AT_REST = 0.7, 5.0  # seconds, per cent of a core
-_A_REQUEST = 360  # intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +75,7 @@ def _fill(line: Line) -> None:
     line.tell(influxql.create_policy(DATABASE, downsampling.FOREVER_POLICY, 0))
     day = month.make_day(month.views())
     begin = int(time.time() - _BEFORE) // day.step * day.step
-    moments = range(begin, int(time.time()) + _AFTER, day.step)
-    for first in range(0, len(moments), _A_REQUEST):
-        some = moments[first : first + _A_REQUEST]
-        texts = [day.intervals[at // day.step % len(day.intervals)].replace(month.TIME, str(at)) for at in some]
-        for host in _HOSTS:
-            line.write("".join(texts).replace(month.HOST, host).encode(), "raw")
+    month.write_moments(line, day, hosts=_HOSTS, moments=range(begin, int(time.time()) + _AFTER, day.step))
 
 
 @contextmanager
