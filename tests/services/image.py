@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tarfile
 from pathlib import Path
 
 from aresmon.engine import build
 from aresmon.engine.docker import Engine
+from aresmon.engine.images import tar_of
 from tests.harness.locks import lock
 
 _DOCKERFILE = Path(__file__).with_name("services.Dockerfile")
@@ -43,18 +43,9 @@ def services_image(engine: Engine) -> str:
         if not engine.image_id(image):
             base = image.replace("/services:", "/rootfs:")
             engine.import_tree(base, build.build_root_filesystem("services", *PACKAGES))
-            engine.build(image, _context(dockerfile.replace("aresmon-test/base", base)))
+            dockerfile = dockerfile.replace("aresmon-test/base", base)
+            engine.build(image, io.BytesIO(tar_of({"Dockerfile": dockerfile.encode()})))
     return image
-
-
-def _context(dockerfile: str) -> io.BytesIO:
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        member = tarfile.TarInfo("Dockerfile")
-        member.size = len(dockerfile.encode())
-        tar.addfile(member, io.BytesIO(dockerfile.encode()))
-    context.seek(0)
-    return context
 
 
 if __name__ == "__main__":

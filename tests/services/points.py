@@ -1,4 +1,4 @@
-"""Points as Telegraf writes them, in InfluxDB's line protocol."""
+"""Points as Telegraf writes them, in InfluxDB's line protocol, and the pages for Prometheus that it reads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ _LINE = re.compile(
 _TAG = re.compile(rf",({_KEY})=({_KEY})")
 _FIELD = re.compile(rf"({_KEY})=(\"(?:\\.|[^\\\"])*\"|[^\", ]+)")
 _ESCAPED = re.compile(r"\\([,= \\\"])")
+_EXPOSED = re.compile(r"^(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="(.*?)"')
+
+Labels = frozenset[tuple[str, str]]
+"""The labels, or the tags besides the host's, of one series."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,27 @@ def select(points: Iterable[Point], measurement: str, **tags: str) -> list[Point
 
 def only(points: Iterable[Point], measurement: str, **tags: str) -> Point:
     """The newest point of the one series of a measurement that has these tags."""
-    found = select(points, measurement, **tags)
-    series = {tuple(sorted(one.tags.items())) for one in found}
-    assert len(series) == 1, f"{measurement} {tags}: {sorted(series) or 'no series'}"
-    return max(found, key=lambda one: one.time)
+    return max(_of_one_series(points, measurement, tags), key=lambda one: one.time)
+
+
+def newest(points: Iterable[Point], measurement: str, **tags: str) -> dict[str, Any]:
+    """The newest value of each field of such a series, where one reading is sent as several points."""
+    found = sorted(_of_one_series(points, measurement, tags), key=lambda one: one.time)
+    return {name: value for one in found for name, value in one.fields.items()}
+
+
+def by_labels(points: Iterable[Point], measurement: str, field: str) -> dict[Labels, float]:
+    """The newest value of a field in each series."""
+    found = (one for one in select(points, measurement) if field in one.fields)
+    return {frozenset((name, value) for name, value in one.tags.items() if name != "host"): one[field] for one in found}
+
+
+def exposed(page: str) -> dict[str, dict[Labels, float]]:
+    """What a page for Prometheus has of each metric with labels."""
+    values: dict[str, dict[Labels, float]] = {}
+    for one in _EXPOSED.finditer(page):
+        values.setdefault(one["name"], {})[frozenset(_LABEL.findall(one["labels"]))] = float(one["value"])
+    return values
 
 
 def fields_of(points: Iterable[Point], measurement: str) -> set[str]:
@@ -59,6 +81,13 @@ def fields_of(points: Iterable[Point], measurement: str) -> set[str]:
 def tags_of(points: Iterable[Point], measurement: str) -> set[str]:
     """The names of all tags of a measurement, but for the host's."""
     return {name for one in points if one.measurement == measurement for name in one.tags} - {"host"}
+
+
+def _of_one_series(points: Iterable[Point], measurement: str, tags: Mapping[str, str]) -> list[Point]:
+    found = select(points, measurement, **tags)
+    series = {tuple(sorted(one.tags.items())) for one in found}
+    assert len(series) == 1, f"{measurement} {tags}: {sorted(series) or 'no series'}"
+    return found
 
 
 def _point(line: str) -> Point:

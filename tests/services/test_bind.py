@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.services.agent import agent, collect, gather
+from tests.services.agent import Setup, agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
 from tests.services.points import only, tags_of
@@ -57,10 +57,10 @@ def told_by_bind(host: Host) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("setup", [READ, JSON], ids=["xml", "json"])
-def test_what_is_read_is_what_bind_tells(bind: Host, setup: object) -> None:
+def test_what_is_read_is_what_bind_tells(bind: Host, setup: Setup) -> None:
     ask(bind, "here", 3)
     ask(bind, "away.example", 2)
-    points = gather(bind, READ if setup is READ else JSON, of="bind_counter")
+    points = gather(bind, setup, of="bind_counter")
     told = told_by_bind(bind)
 
     read = only(points, "bind_counter", source="127.0.0.1", port="8053").fields

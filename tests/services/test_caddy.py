@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 import pytest
 
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import Point, select, tags_of
+from tests.services.points import Labels, by_labels, exposed, fields_of, tags_of
 
 READ = collect("caddy")
 _CONFIGURATION = """\
@@ -41,7 +38,6 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.ThreadingHTTPServer(("127.0.0.1", 9001), Server).serve_forever()
 """
-_LINE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)")
 
 
 @pytest.fixture(scope="module")
@@ -62,22 +58,9 @@ def start_server(host: Host) -> None:
     host.start("server", "python3 /srv/server.py", ready="nc -z 127.0.0.1 9001")
 
 
-def told_by_caddy(host: Host) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """What its own page says: the value of each name and labels."""
-    page = host.run("curl -fs http://localhost:2019/metrics")
-    return {
-        (one["name"], frozenset(re.findall(r'(\w+)="(.*?)"', one["labels"]))): float(one["value"])
-        for one in _LINE.finditer(page)
-    }
-
-
-def labels(tags: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    return frozenset((name, value) for name, value in tags.items() if name != "host")
-
-
-def latest(points: list[Point], field: str) -> dict[frozenset[tuple[str, str]], float]:
-    """The newest value of each series of a field."""
-    return {labels(one.tags): one[field] for one in select(points, "caddy") if field in one.fields}
+def told_by_caddy(host: Host) -> dict[str, dict[Labels, float]]:
+    """What its own page says."""
+    return exposed(host.run("curl -fs http://localhost:2019/metrics"))
 
 
 def test_what_is_read_is_what_caddy_tells(caddy: Host) -> None:
@@ -89,10 +72,9 @@ def test_what_is_read_is_what_caddy_tells(caddy: Host) -> None:
     told = told_by_caddy(caddy)
 
     assert tags_of(points, "caddy") == {"server", "handler", "code", "method", "upstream"}
-    for field in sorted({name for one in select(points, "caddy") for name in one.fields}):
-        read = latest(points, field)
-        assert read == pytest.approx({tags: value for (name, tags), value in told.items() if name == field}), field
-    codes = {dict(tags)["code"] for tags in latest(points, "caddy_http_request_duration_seconds_count")}
+    for field in sorted(fields_of(points, "caddy")):
+        assert by_labels(points, "caddy", field) == pytest.approx(told[field]), field
+    codes = {dict(tags)["code"] for tags in by_labels(points, "caddy", "caddy_http_request_duration_seconds_count")}
     assert codes == {"200", "500"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import only, tags_of
+from tests.services.points import only, select, tags_of
 
 _DAY = 86400
 _AUTHORITY = """\
@@ -109,7 +109,7 @@ def test_a_file_is_read_too_and_a_name_of_another_is_accepted_where_it_is_wanted
 
     points = gather(servers, collect({"certificate": options}), of="x509_cert")
 
-    sources = {one.tags["source"] for one in points if one.measurement == "x509_cert"}
+    sources = {one.tags["source"] for one in select(points, "x509_cert")}
     assert sources == {"file:///etc/tls/other.pem", address("other")}
     assert {only(points, "x509_cert", source=one)["verification_code"] for one in sources} == {0}
 

@@ -7,7 +7,7 @@ import pytest
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import fields_of, select, tags_of
+from tests.services.points import fields_of, newest, tags_of
 
 READ = collect("dovecot")
 _CONFIGURATION = """\
@@ -79,7 +79,7 @@ def test_what_is_read_is_what_dovecot_tells(dovecot: Host) -> None:
     points = gather(dovecot, READ, of="dovecot")
     told = told_by_dovecot(dovecot)
 
-    read = {name: value for one in select(points, "dovecot") for name, value in one.fields.items()}
+    read = newest(points, "dovecot")
     assert read == {
         "dovecot_auth_success": 3,
         "dovecot_auth_failures": 2,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import Point, fields_of, select, tags_of
+from tests.services.points import fields_of, newest, tags_of
 
 READ = collect("mysql")
 WITH_PASSWORD = collect(
@@ -58,13 +56,6 @@ def replica(mariadb: Host) -> Host:
     mariadb.wait(_CONNECTED)
     mariadb.run("mariadb -e 'CREATE DATABASE wiki; CREATE TABLE wiki.page (id int)'")
     return mariadb
-
-
-def newest(points: list[Point], measurement: str) -> dict[str, Any]:
-    """The newest value of each field. Telegraf sends the fields of one reading as several points."""
-    found = select(points, measurement)
-    assert len({one.tags["server"] for one in found}) == 1
-    return {name: value for one in found for name, value in one.fields.items()}
 
 
 def account(host: Host, statement: str) -> None:

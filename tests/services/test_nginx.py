@@ -36,9 +36,7 @@ def told_by_nginx(host: Host) -> dict[str, int]:
     """What its own page says."""
     page = host.run(f"curl -fs {STATUS}")
     numbers = [int(one) for one in re.findall(r"\d+", page)]
-    return dict(
-        zip(("active", "accepts", "handled", "requests", "reading", "writing", "waiting"), numbers, strict=True)
-    )
+    return dict(zip(NAMES, numbers, strict=True))
 
 
 def test_what_is_read_is_what_nginx_tells(nginx: Host) -> None:

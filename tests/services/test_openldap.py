@@ -109,7 +109,7 @@ def test_a_login_that_is_refused_and_a_slapd_that_is_stopped_are_errors_of_the_i
 ) -> None:
     with agent(slapd, ANONYMOUS, pace=10) as running:
         running.read(3)
-    assert not [one for one in running.points("openldap") if "connections_current" in one.fields]
+    assert "connections_current" not in fields_of(running.points(), "openldap")
     with agent(slapd, READ, pace=50) as running:
         running.read(6)
         slapd.stop("slapd")

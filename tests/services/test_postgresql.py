@@ -11,7 +11,7 @@ import pytest
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import fields_of, only, tags_of
+from tests.services.points import fields_of, only, select, tags_of
 
 READ = collect("postgresql")
 WITH_PASSWORD = collect(
@@ -67,7 +67,7 @@ def test_what_is_read_is_what_postgresql_tells(postgresql: Host) -> None:
     assert read["size"] == int(sql(postgresql, "SELECT pg_database_size('wiki')"))
     assert read["numbackends"] == 0
     assert 0 < read["transaction_ids_percent"] < 0.01
-    assert {one.tags["db"] for one in points if one.measurement == "postgresql"} == {"postgres", "wiki"}
+    assert {one.tags["db"] for one in select(points, "postgresql")} == {"postgres", "wiki"}
     server = only(points, "postgresql_server").fields
     assert (server["connections"], server["connections_max"]) == (1, 10)
     assert (server["waiting"], server["replay_lag"], server["slots_unused"], server["replicas"]) == (0, 0, 0, 0)
@@ -93,7 +93,7 @@ def test_connections_that_are_nearly_all_taken_are_an_alert(postgresql: Host, al
         with meanwhile(postgresql, "for n in {1..8}; do psql -c 'SELECT pg_sleep(99)' & done; wait"):
             points = running.read(24, of="postgresql_server")
 
-    assert max(one["connections"] for one in points if one.measurement == "postgresql_server") == 9
+    assert max(one["connections"] for one in select(points, "postgresql_server")) == 9
     assert "postgresql-connections-warning" in alerts.firing(running, points)
 
 
@@ -106,7 +106,7 @@ def test_a_lock_that_others_wait_for_is_an_alert(postgresql: Host, alerts: Alert
         with meanwhile(postgresql, f"psql wiki -c '{hold}' & sleep 1; psql wiki -c '{wait}' & wait"):
             points = running.read(24, of="postgresql_server")
 
-    assert max(one["oldest_transaction"] for one in points if one.measurement == "postgresql_server") > 5
+    assert max(one["oldest_transaction"] for one in select(points, "postgresql_server")) > 5
     assert alerts.firing(running, points) == {"postgresql-waiting-warning"}
 
 

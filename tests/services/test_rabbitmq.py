@@ -10,7 +10,7 @@ import pytest
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import fields_of, only, tags_of
+from tests.services.points import fields_of, only, select, tags_of
 
 READ = collect(
     {"rabbitmq": {"password": {"secret": "rabbitmq"}, "queues": ["mail", "orders"]}}, secrets={"rabbitmq": "biere"}
@@ -60,7 +60,7 @@ def test_what_is_read_is_what_rabbitmq_tells(rabbitmq: Host) -> None:
         assert read[name] == pytest.approx(node[name], rel=0.5), name
     queue = only(points, "rabbitmq_queue", queue="mail", vhost="/").fields
     assert queue == {"messages_ready": 3, "messages_unack": 0, "consumers": 0, "messages_publish": 3}
-    assert {one.tags["queue"] for one in points if one.measurement == "rabbitmq_queue"} == {"mail", "orders"}
+    assert {one.tags["queue"] for one in select(points, "rabbitmq_queue")} == {"mail", "orders"}
     assert tags_of(points, "rabbitmq_queue") == {"queue", "vhost"}
     assert only(points, "rabbitmq_overview")["messages_published"] == 3
     assert fields_of(points, "rabbitmq_overview") == {

@@ -3,8 +3,6 @@ a health check. One was written while all was well, the other after a server was
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,11 @@ import pytest
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import only, select, tags_of
+from tests.services.points import by_labels, exposed, fields_of, only, tags_of
 
 RECORDED = Path(__file__).with_name("recorded") / "traefik"
 PAGE = "/srv/traefik/metrics"
 READ = collect({"traefik": {"url": "http://127.0.0.1:8082/metrics"}})
-_LINE = re.compile(r"^(?P<name>traefik_\w+)\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
-
-Labels = frozenset[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +30,11 @@ def traefik(host: Host) -> Host:
 
 def show(host: Host, name: str) -> None:
     """Let the page be one that was recorded."""
-    host.write(PAGE, (RECORDED / f"{name}.txt").read_text(encoding="utf-8"))
+    host.write(PAGE, recorded(name))
 
 
-def recorded(name: str) -> dict[str, dict[Labels, float]]:
-    """The values on a page by the name of the metric and its labels."""
-    values: dict[str, dict[Labels, float]] = {}
-    for one in _LINE.finditer((RECORDED / f"{name}.txt").read_text(encoding="utf-8")):
-        labels = frozenset(re.findall(r'(\w+)="(.*?)"', one["labels"]))
-        values.setdefault(one["name"], {})[labels] = float(one["value"])
-    return values
-
-
-def labels(tags: Mapping[str, str]) -> Labels:
-    return frozenset((name, value) for name, value in tags.items() if name != "host")
+def recorded(name: str) -> str:
+    return (RECORDED / f"{name}.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["well", "ill"])
@@ -56,11 +42,10 @@ def test_what_is_read_is_what_traefik_wrote(traefik: Host, name: str) -> None:
     show(traefik, name)
     points = gather(traefik, READ, of="traefik")
 
-    fields = {field for one in select(points, "traefik") for field in one.fields}
+    fields = fields_of(points, "traefik")
     assert len(fields) == 5
     for field in fields:
-        read = {labels(one.tags): one[field] for one in select(points, "traefik") if field in one.fields}
-        assert read == recorded(name)[field], field
+        assert by_labels(points, "traefik", field) == exposed(recorded(name))[field], field
     assert tags_of(points, "traefik") == {"service", "code", "method", "protocol", "entrypoint", "url"}
 
 
@@ -79,7 +64,7 @@ def test_a_server_that_is_down_is_an_alert(traefik: Host, alerts: Alerts) -> Non
         assert alerts.firing(running) == set()
         show(traefik, "ill")
         running.read(20, of="traefik")
-        # Nine errors are none to be told of.
+        # Nine errors are too few for an alert.
         assert alerts.firing(running) == {"traefik-server-critical"}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.services.agent import hurried, plugins
 from tests.services.alerts import stretched
-from tests.services.points import fields_of, only, parse, select, tags_of
+from tests.services.points import by_labels, exposed, fields_of, newest, only, parse, select, tags_of
 
 TEXT = (
     'disk,host=lewi,path=/srv/a\\ b\\,c free=12i,full=0.5,mode="a, \\"b\\" = c",ok=true 1700000000500000000\n'
@@ -37,6 +37,27 @@ def test_the_newest_point_of_a_series_is_found_and_several_series_are_an_error()
         only(points, "disk")
     with pytest.raises(AssertionError, match="no series"):
         only(points, "mem")
+
+
+def test_the_newest_value_of_each_field_is_found_where_a_reading_is_several_points() -> None:
+    points = parse("cpu,host=lewi a=1i 2000000000\ncpu,host=lewi b=5i 2000000000\ncpu,host=lewi a=2i 3000000000\n")
+
+    assert newest(points, "cpu") == {"a": 2, "b": 5}
+    with pytest.raises(AssertionError, match="/srv/a b,c"):
+        newest(parse(TEXT), "disk")
+
+
+def test_values_of_a_page_for_prometheus_are_found_again_by_their_labels() -> None:
+    page = '# TYPE up gauge\nup{server="a",code="200"} 1\nup{server="b",code="200"} 0.5\ngo_threads 7\n'
+    points = parse("x,code=200,host=lewi,server=a up=1 2000000000\nx,code=200,host=lewi,server=b up=0.5 2000000000\n")
+
+    assert by_labels(points, "x", "up") == exposed(page)["up"]
+    assert exposed(page) == {
+        "up": {
+            frozenset({("server", "a"), ("code", "200")}): 1,
+            frozenset({("server", "b"), ("code", "200")}): 0.5,
+        }
+    }
 
 
 def test_points_are_stretched_until_now_and_keep_their_types() -> None:
