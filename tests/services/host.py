@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.engine.sites import Result
@@ -34,6 +35,8 @@ class Host:
 
     container: str
     folder: Path
+    _again: dict[str, Callable[[], None]] = field(default_factory=dict, compare=False, repr=False)
+    """How what was started is started again, by its name."""
 
     # Commands and files ---------------------------------------------------------------------------------
 
@@ -75,6 +78,7 @@ class Host:
         ended = self.attempt(waited + _READY.format(ready=ready, pid="$pid"), timeout=within)
         why = {99: "it ended", 124: f"not ready within {within} s"}.get(ended.code, str(ended))
         assert ended.code == 0, f"{name}: {why}: {command}\n{self.log(name)}"
+        self._again[name] = partial(self.start, name, command, ready=ready, user=user, within=within)
 
     def stop(self, name: str, *, signal: str = "TERM", within: int = 30) -> None:
         """Send a signal to what `start` started, and wait until it and all of its processes have ended.
@@ -87,6 +91,15 @@ class Host:
             timeout=within,
         )
         assert ended.code == 0, f"{name} does not end within {within} s\n{self.log(name)}"
+
+    @contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """Stop what `start` started, and start it again afterwards as before."""
+        self.stop(name)
+        try:
+            yield
+        finally:
+            self._again[name]()
 
     def is_running(self, name: str) -> bool:
         """Whether any process of what `start` started under this name is there."""

@@ -24,16 +24,12 @@ MaxRequestWorkers 10
 @pytest.fixture(scope="module")
 def apache(host: Host) -> Host:
     host.write("/etc/apache2/conf-enabled/zz-name.conf", "ServerName lewi\n")
-    start(host)
-    return host
-
-
-def start(host: Host) -> None:
     host.start(
         "apache",
         "bash -c '. /etc/apache2/envvars; mkdir -p /run/apache2; exec apache2 -D FOREGROUND'",
         ready=f"curl -fs '{STATUS}'",
     )
+    return host
 
 
 def told_by_apache(host: Host) -> dict[str, str]:
@@ -57,9 +53,8 @@ def test_what_is_read_is_what_apache_tells(apache: Host) -> None:
 
 
 def test_workers_that_are_all_busy_are_an_alert(apache: Host, alerts: Alerts) -> None:
-    apache.stop("apache")
-    apache.write("/etc/apache2/conf-enabled/zz-few.conf", _FEW)
-    start(apache)
+    with apache.stopped("apache"):
+        apache.write("/etc/apache2/conf-enabled/zz-few.conf", _FEW)
     with agent(apache, READ, pace=20) as running:
         running.read(15, of="apache")
         assert alerts.firing(running) == set()
@@ -77,11 +72,8 @@ def test_workers_that_are_all_busy_are_an_alert(apache: Host, alerts: Alerts) ->
 def test_a_server_that_is_stopped_is_an_error_of_its_input_and_an_alert(apache: Host, alerts: Alerts) -> None:
     with agent(apache, READ, pace=20) as running:
         running.read(10)
-        apache.stop("apache")
-        try:
+        with apache.stopped("apache"):
             running.read(20)
-        finally:
-            start(apache)
 
     assert "connection refused" in running.errors()[0]
     assert alerts.firing(running) == {"input-fails-warning"}

@@ -44,18 +44,10 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 9001), Server).serve_forever()
 def caddy(host: Host) -> Host:
     host.write("/etc/caddy/Caddyfile", _CONFIGURATION)
     host.write("/srv/server.py", _SERVER)
-    start_server(host)
-    start(host)
-    return host
-
-
-def start(host: Host) -> None:
+    host.start("server", "python3 /srv/server.py", ready="nc -z 127.0.0.1 9001")
     told = "caddy run --config /etc/caddy/Caddyfile --adapter caddyfile"
     host.start("caddy", f"env HOME=/root {told}", ready="curl -fs 127.0.0.1:8000/")
-
-
-def start_server(host: Host) -> None:
-    host.start("server", "python3 /srv/server.py", ready="nc -z 127.0.0.1 9001")
+    return host
 
 
 def told_by_caddy(host: Host) -> dict[str, dict[Labels, float]]:
@@ -82,13 +74,10 @@ def test_a_server_behind_it_that_stops_is_an_alert_and_its_requests_fail(caddy: 
     with agent(caddy, READ, pace=10) as running:
         running.read(15, of="caddy")
         assert alerts.firing(running) == set()
-        caddy.stop("server")
-        try:
+        with caddy.stopped("server"):
             for _ in range(10):
                 caddy.run("for n in {1..8}; do curl -s -o /dev/null 127.0.0.1:8000/app/; done")
                 running.read(3)
-        finally:
-            start_server(caddy)
 
         assert alerts.firing(running) == {"caddy-upstream-critical", "caddy-failing-critical"}
 
@@ -105,11 +94,8 @@ def test_errors_of_a_server_behind_it_are_an_alert(caddy: Host, alerts: Alerts) 
 def test_a_caddy_that_stops_is_an_error_of_its_input_and_an_alert(caddy: Host, alerts: Alerts) -> None:
     with agent(caddy, READ, pace=20) as running:
         running.read(10)
-        caddy.stop("caddy")
-        try:
+        with caddy.stopped("caddy"):
             running.read(20)
-        finally:
-            start(caddy)
 
     assert "connection refused" in running.errors()[0]
     assert alerts.firing(running) == {"input-fails-warning"}

@@ -50,14 +50,10 @@ def asking(domain: str, **options: Any) -> Setup:
 @pytest.fixture(scope="module")
 def unbound(host: Host) -> Host:
     host.write("/etc/unbound/test.conf", _CONFIGURATION)
-    start(host)
-    return host
-
-
-def start(host: Host) -> None:
     host.start(
         "unbound", "unbound -d -p -c /etc/unbound/test.conf", ready="dig +short @127.0.0.1 wiki.example.org | grep ."
     )
+    return host
 
 
 @pytest.mark.parametrize(
@@ -91,11 +87,8 @@ def test_a_server_that_stops_is_an_alert_and_is_not_counted_as_a_fast_one(unboun
     with agent(unbound, asking("wiki.example.org"), pace=30) as running:
         running.read(6, of="dns_query")
         assert alerts.firing(running) == set()
-        unbound.stop("unbound")
-        try:
+        with unbound.stopped("unbound"):
             points = running.read(9, of="dns_query")
-        finally:
-            start(unbound)
 
     assert only(points, "dns_query")["result_code"] > 0
     assert only(points, "dns_query")["query_time_ms"] == 0

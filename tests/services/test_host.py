@@ -25,6 +25,17 @@ def test_all_processes_of_what_is_stopped_are_gone(host: Host) -> None:
     assert host.attempt("pgrep -f '^sleep 1000'").code == 1
 
 
+def test_a_service_that_is_stopped_for_a_while_runs_again_as_before(host: Host) -> None:
+    host.start("sleeper", "sleep 2000", user="nobody")
+
+    with host.stopped("sleeper"):
+        was_running = host.is_running("sleeper")
+
+    assert (was_running, host.is_running("sleeper")) == (False, True)
+    assert host.run("ps -o user= $(pgrep -f '^sleep 2000')").split() == ["nobody"]
+    host.stop("sleeper")
+
+
 def test_a_service_that_ends_or_does_not_answer_is_said_with_what_it_printed(host: Host) -> None:
     with pytest.raises(AssertionError, match=r"it ended(?s:.*)nothing works today"):
         host.start("ends", "bash -c 'echo nothing works today; sleep 0.5'", ready="false")

@@ -109,10 +109,9 @@ def test_a_server_that_is_stopped_fires_within_minutes_and_ends_when_it_is_back(
     with agent(web, collect({"http": {"urls": [WELL], "every": "10s"}}), pace=20) as running:
         running.read(10)
         well = alerts.firing(running)
-        web.stop("nginx")
-        running.read(25)
-        stopped = alerts.firing(running)
-        web.start("nginx", "nginx -g 'daemon off;'", ready=f"curl -s {WELL}")
+        with web.stopped("nginx"):
+            running.read(25)
+            stopped = alerts.firing(running)
         running.read(10)
 
         assert (well, stopped, alerts.firing(running)) == (set(), {"http-down-critical"}, set())

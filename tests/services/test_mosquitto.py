@@ -48,14 +48,10 @@ def mosquitto(host: Host) -> Iterator[Host]:
         "cd /etc/mosquitto; rm -f passwords; touch passwords; mosquitto_passwd -b passwords monitoring biere; "
         "mosquitto_passwd -b passwords device x; chown mosquitto passwords"
     )
-    start(host)
-    yield host
-    host.stop("mosquitto")
-
-
-def start(host: Host) -> None:
     command = "mosquitto -c /etc/mosquitto/mosquitto.conf"
     host.start("mosquitto", command, ready="nc -z 127.0.0.1 1883", user="mosquitto")
+    yield host
+    host.stop("mosquitto")
 
 
 def told_by_mosquitto(host: Host) -> dict[str, float]:
@@ -111,8 +107,7 @@ def test_a_broker_that_is_stopped_is_an_alert_and_is_read_again_afterwards(mosqu
     with agent(mosquitto, READ, pace=60) as running:
         running.until(has_all)
         assert alerts.firing(running) == set()
-        mosquitto.stop("mosquitto")
-        running.read(8, of="mosquitto_port")
-        assert alerts.firing(running) == {"mosquitto-down-critical"}
-        start(mosquitto)
+        with mosquitto.stopped("mosquitto"):
+            running.read(8, of="mosquitto_port")
+            assert alerts.firing(running) == {"mosquitto-down-critical"}
         running.read(1, of="mosquitto")

@@ -74,11 +74,8 @@ def test_a_server_that_is_stopped_is_an_error_of_its_input_and_an_alert(nginx: H
     with agent(nginx, READ, pace=20) as running:
         running.read(10)
         well = alerts.firing(running)
-        nginx.stop("nginx")
-        try:
+        with nginx.stopped("nginx"):
             points = running.read(20)
-        finally:
-            nginx.start("nginx", "nginx -g 'daemon off;'", ready=f"curl -fs {STATUS}")
 
     assert only(points, "internal_gather", input="nginx")["errors"] > 0
     assert "connection refused" in running.errors()[0]

@@ -54,12 +54,8 @@ def php(host: Host) -> Host:
     host.write("/etc/php/fpm.conf", _CONFIGURATION)
     host.write("/srv/sleep.php", _SLEEP)
     host.run("usermod -aG www-data telegraf; mkdir -p /run/php")
-    start(host)
-    return host
-
-
-def start(host: Host) -> None:
     host.start("php", "php-fpm8.2 --nodaemonize --fpm-config /etc/php/fpm.conf", ready=f"{ask(0)} | grep done")
+    return host
 
 
 def told_by_php(host: Host) -> dict[str, int]:
@@ -113,11 +109,8 @@ def test_scripts_that_take_long_are_alerts(php: Host, alerts: Alerts) -> None:
 def test_a_pool_that_is_stopped_is_an_error_of_its_input_and_an_alert(php: Host, alerts: Alerts) -> None:
     with agent(php, READ, pace=20) as running:
         running.read(10)
-        php.stop("php")
-        try:
+        with php.stopped("php"):
             running.read(20)
-        finally:
-            start(php)
 
     assert "status.sock" in running.errors()[0]
     # What was slow before may be counted still.

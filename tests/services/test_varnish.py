@@ -45,17 +45,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8090), Server).serve_forever()
 def varnish(host: Host) -> Host:
     host.write("/srv/server.py", _SERVER)
     host.run("usermod -aG varnish telegraf")
-    start_server(host)
-    start(host)
-    return host
-
-
-def start(host: Host) -> None:
-    host.start("varnish", _VARNISH, ready="curl -fs 127.0.0.1:6081/ready")
-
-
-def start_server(host: Host) -> None:
     host.start("server", "python3 /srv/server.py", ready="nc -z 127.0.0.1 8090")
+    host.start("varnish", _VARNISH, ready="curl -fs 127.0.0.1:6081/ready")
+    return host
 
 
 def ask(*paths: str) -> str:
@@ -111,12 +103,9 @@ def test_a_server_behind_it_that_stops_is_an_alert(varnish: Host, alerts: Alerts
     with agent(varnish, READ, pace=20) as running:
         running.read(10, of="varnish")
         assert alerts.firing(running) == set()
-        varnish.stop("server")
-        try:
+        with varnish.stopped("server"):
             varnish.run(ask(*(f"gone{number}" for number in range(3))))
             points = running.read(8, of="varnish")
-        finally:
-            start_server(varnish)
 
     assert only(points, "varnish")["backend_fail"] >= 3
     assert alerts.firing(running, points) == {"varnish-backend-warning"}
@@ -135,10 +124,7 @@ def test_more_visitors_than_threads_wait_and_are_an_alert(varnish: Host, alerts:
 def test_a_varnish_that_stops_is_an_error_of_its_input_and_an_alert(varnish: Host, alerts: Alerts) -> None:
     with agent(varnish, READ, pace=10) as running:
         running.read(6)
-        varnish.stop("varnish")
-        try:
+        with varnish.stopped("varnish"):
             running.read(40, within=90)
-        finally:
-            start(varnish)
 
     assert alerts.firing(running) == {"input-fails-warning"}
