@@ -101,6 +101,15 @@ class Host:
         finally:
             self._again[name]()
 
+    @contextmanager
+    def meanwhile(self, name: str, commands: str, *, user: str = "root") -> Iterator[None]:
+        """While bash runs these commands, all processes of which are killed afterwards."""
+        self.start(name, f"bash -c {shlex.quote(commands)}", user=user)
+        try:
+            yield
+        finally:
+            self.stop(name, signal="KILL")
+
     def is_running(self, name: str) -> bool:
         """Whether any process of what `start` started under this name is there."""
         return self.attempt(_RUNS.format(pid=_pid(name))).code == 0

@@ -85,8 +85,7 @@ def test_a_forwarder_that_is_away_is_an_alert(bind: Host, alerts: Alerts) -> Non
 
 def test_clients_that_wait_are_counted(bind: Host) -> None:
     waiting = "for n in {1..20}; do dig +time=9 +tries=1 @127.0.0.1 n$n.silent.example & done; wait"
-    bind.start("clients", f"bash -c '{waiting}'")
-    points = gather(bind, READ, of="bind_counter")
-    bind.stop("clients", signal="KILL")
+    with bind.meanwhile("clients", waiting):
+        points = gather(bind, READ, of="bind_counter")
 
     assert only(points, "bind_counter")["RecursClients"] == 20

@@ -67,11 +67,10 @@ def test_connections_at_the_limit_are_alerts(memcached: Host, alerts: Alerts) ->
     with agent(memcached, READ, pace=50) as running:
         running.read(10, of="memcached")
         assert alerts.firing(running) == set()
-        memcached.start("clients", clients(340, 99))
-        points = running.read(40, of="memcached")
-        assert alerts.firing(running, points) == {"memcached-connections-warning"}
-        memcached.run(clients(100, 1))
-        memcached.stop("clients", signal="KILL")
+        with memcached.meanwhile("clients", clients(340, 99)):
+            points = running.read(40, of="memcached")
+            assert alerts.firing(running, points) == {"memcached-connections-warning"}
+            memcached.run(clients(100, 1))
         points = running.read(5, of="memcached")
 
     assert only(points, "memcached")["rejected_connections"] > 0

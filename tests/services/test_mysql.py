@@ -100,9 +100,8 @@ def test_connections_that_are_nearly_all_taken_and_refused_are_alerts(mariadb: H
         running.read(10, of="mysql")
         assert alerts.firing(running) == set()
         sleepers = "for n in {1..9}; do mariadb -e 'SELECT SLEEP(99)' & done; wait"
-        mariadb.start("sleepers", f'bash -c "{sleepers}"')
-        points = running.read(40, of="mysql")
-        mariadb.stop("sleepers", signal="KILL")
+        with mariadb.meanwhile("sleepers", sleepers):
+            points = running.read(40, of="mysql")
 
     assert newest(points, "mysql")["threads_connected"] >= 9
     firing = alerts.firing(running)

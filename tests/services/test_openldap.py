@@ -96,9 +96,8 @@ def test_connections_that_are_nearly_all_taken_are_an_alert(slapd: Host, alerts:
     with agent(slapd, READ, pace=50) as running:
         running.read(6, of="openldap")
         assert alerts.firing(running) == set()
-        slapd.start("clients", "bash -c 'for n in {1..165}; do nc -d 127.0.0.1 389 & done; wait'")
-        points = running.read(30, of="openldap")
-        slapd.stop("clients", signal="KILL")
+        with slapd.meanwhile("clients", "for n in {1..165}; do nc -d 127.0.0.1 389 & done; wait"):
+            points = running.read(30, of="openldap")
 
     assert only(points, "openldap")["connections_current"] > 160
     assert "openldap-connections-warning" in alerts.firing(running)

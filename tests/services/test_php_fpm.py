@@ -93,11 +93,8 @@ def test_scripts_that_take_long_are_alerts(php: Host, alerts: Alerts) -> None:
         running.read(15, of="phpfpm")
         assert alerts.firing(running) == set()
         # Twelve visitors at once for three processes, each of them with a slow page.
-        php.start("visitors", f"bash -c 'for n in {{1..12}}; do while true; do {ask(2)}; done & done; wait'")
-        try:
+        with php.meanwhile("visitors", f"for n in {{1..12}}; do while true; do {ask(2)}; done & done; wait"):
             points = running.read(45, of="phpfpm")
-        finally:
-            php.stop("visitors", signal="KILL")
 
     last = only(points, "phpfpm")
     assert last["max_children_reached"] > 0

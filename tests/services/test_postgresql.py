@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from tests.services.agent import agent, collect, gather
@@ -47,14 +43,6 @@ def sql(host: Host, statement: str, database: str = "postgres") -> str:
     return host.run(f"psql -XAt {database}", user="postgres", stdin=statement).strip()
 
 
-@contextmanager
-def meanwhile(host: Host, commands: str) -> Iterator[None]:
-    """While bash runs these commands for the owner of the server."""
-    host.start("clients", f"bash -c {shlex.quote(commands)}", user="postgres")
-    yield
-    host.stop("clients", signal="KILL")
-
-
 def test_what_is_read_is_what_postgresql_tells(postgresql: Host) -> None:
     counted = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'wiki'"
     before = int(sql(postgresql, counted))
@@ -90,7 +78,8 @@ def test_connections_that_are_nearly_all_taken_are_an_alert(postgresql: Host, al
     with agent(postgresql, READ, pace=60) as running:
         running.read(6, of="postgresql_server")
         assert alerts.firing(running) == set()
-        with meanwhile(postgresql, "for n in {1..8}; do psql -c 'SELECT pg_sleep(99)' & done; wait"):
+        sleepers = "for n in {1..8}; do psql -c 'SELECT pg_sleep(99)' & done; wait"
+        with postgresql.meanwhile("clients", sleepers, user="postgres"):
             points = running.read(24, of="postgresql_server")
 
     assert max(one["connections"] for one in select(points, "postgresql_server")) == 9
@@ -103,7 +92,8 @@ def test_a_lock_that_others_wait_for_is_an_alert(postgresql: Host, alerts: Alert
         assert alerts.firing(running) == set()
         hold = "BEGIN; UPDATE page SET hits = 1 WHERE id = 1; SELECT pg_sleep(99)"
         wait = "UPDATE page SET hits = 2 WHERE id = 1"
-        with meanwhile(postgresql, f"psql wiki -c '{hold}' & sleep 1; psql wiki -c '{wait}' & wait"):
+        both = f"psql wiki -c '{hold}' & sleep 1; psql wiki -c '{wait}' & wait"
+        with postgresql.meanwhile("clients", both, user="postgres"):
             points = running.read(24, of="postgresql_server")
 
     assert max(one["oldest_transaction"] for one in select(points, "postgresql_server")) > 5

@@ -55,12 +55,11 @@ def test_a_server_whose_places_are_all_taken_greets_with_another_code_and_is_an_
         assert alerts.firing(running) == set()
     postfix.run("postconf -e smtpd_client_connection_count_limit=1 && postfix reload")
     try:
-        postfix.start("guest", "bash -c 'exec 3<>/dev/tcp/127.0.0.1/25; sleep 60'")
-        postfix.wait("exec 3<>/dev/tcp/127.0.0.1/25; timeout 3 head -n 1 <&3 | grep ^421")
-        with agent(postfix, READ, pace=60) as running:
-            points = running.read(10, of="smtp")
+        with postfix.meanwhile("guest", "exec 3<>/dev/tcp/127.0.0.1/25; sleep 60"):
+            postfix.wait("exec 3<>/dev/tcp/127.0.0.1/25; timeout 3 head -n 1 <&3 | grep ^421")
+            with agent(postfix, READ, pace=60) as running:
+                points = running.read(10, of="smtp")
     finally:
-        postfix.stop("guest", signal="KILL")
         postfix.run("postconf -e smtpd_client_connection_count_limit=50 && postfix reload")
 
     assert only(points, "smtp")["result_code"] == 4
