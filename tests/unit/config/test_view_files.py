@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -523,11 +524,10 @@ NO_INPUT = {"aresmon_config"}  # the mark of a configuration, which every agent 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_view_knows_the_fields_that_its_collector_lets_through_and_no_others(name: str) -> None:
-    view, inputs = VIEWS[name], tomllib.loads(plain(catalogue.configuration(name)))["inputs"]
+    view = VIEWS[name]
 
     seen: set[str] = set()
-    for plugin, table in ((plugin, one) for plugin, several in inputs.items() for one in several):
-        written = (table["name_override"],) if "name_override" in table else WRITES.get(plugin, (plugin,))
+    for plugin, table, written in inputs(name):
         seen.update(written)
         fields = {field for one in written for field in view.measurements[one].fields}
         assert fields == set(table["fieldinclude"]), plugin
@@ -545,13 +545,19 @@ IRREGULAR = {"internal_agent": 60, "internal_gather": 60, "internal_write": 60}
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_is_counted_less_often_than_it_could_be_shown_has_a_shortest_step(name: str) -> None:
     """Else its rate falls to zero in some steps, and doubles in others."""
-    view, inputs = VIEWS[name], tomllib.loads(plain(catalogue.configuration(name)))["inputs"]
-
-    for plugin, table in ((plugin, one) for plugin, several in inputs.items() for one in several):
-        for written in (table["name_override"],) if "name_override" in table else WRITES.get(plugin, (plugin,)):
+    for _, table, written in inputs(name):
+        for one in written:
             read_every = parse_span(table.get("interval", "10s"))
-            needed = max(IRREGULAR.get(written, 0), read_every if read_every > 10 else 0)
-            assert view.measurements[written].min_step >= needed, written
+            needed = max(IRREGULAR.get(one, 0), read_every if read_every > 10 else 0)
+            assert VIEWS[name].measurements[one].min_step >= needed, one
+
+
+def inputs(name: str) -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
+    """Each input of a collector: Telegraf's name of it, its settings, and the measurements that it writes."""
+    for plugin, several in tomllib.loads(plain(catalogue.configuration(name)))["inputs"].items():
+        for table in several:
+            written = (table["name_override"],) if "name_override" in table else WRITES.get(plugin, (plugin,))
+            yield plugin, table, written
 
 
 def plain(text: str) -> str:
