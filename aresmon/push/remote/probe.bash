@@ -92,20 +92,17 @@ check_journal() { # a damaged one on a host without a record of the last push: w
 }
 
 has_drifted() { # whether a deployed file, or the record of them, was changed by somebody else; reports each
-  local line hash path content='' found=1 damaged='' deployed=()
+  local line path content='' found=1 damaged=''
   for line in "${record[@]}"; do
+    path=${line#* }
     case $line in
       content=?*) content=known ;;
-      sha=*' /'*) deployed+=("${line#sha=}") ;; # HASH PATH
+      sha=*' /'*) [ "sha=${sums[$path]}" = "${line%% *}" ] || { emit "drift $path"; found=0; } ;;
       sha=*) damaged=1 ;;
     esac
   done
-  for line in "${deployed[@]}"; do
-    hash=${line%% *} path=${line#* }
-    [ "${sums[$path]}" = "$hash" ] || { emit "drift $path"; found=0; }
-  done
   path=${request[state]}/current
-  [ ! -e "$path" ] || { [ "$content$damaged" = known ] && [ ${#deployed[@]} -gt 0 ]; } || { emit "drift $path"; found=0; }
+  [ ! -e "$path" ] || { [ "$content$damaged" = known ] && [ ${#recorded[@]} -gt 0 ]; } || { emit "drift $path"; found=0; }
   return $found
 }
 
