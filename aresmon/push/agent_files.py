@@ -109,6 +109,11 @@ class PreparedAgent:
         return self.host == self.site.config.sidecar
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that it reads, the secrets among them."""
+        return tuple(sorted([*self.variables, *self.secrets, "ARESMON_PASSWORD"]))
+
+    @property
     def authority(self) -> str:
         """Where the host itself, and not a container of it, finds the site's certificate authority; empty without."""
         if not self.trusted:

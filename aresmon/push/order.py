@@ -84,7 +84,7 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         # Without verification a push is as quick as it can be: it neither waits nor runs anything beside the agent.
         readings=readings.read(body, agent.variables) if options.verify else NO_READINGS,
         cpu_reader=readings.cpu_reader(body, agent.variables) if options.verify else "",
-        names=tuple(sorted([*agent.variables, *agent.secrets, "ARESMON_PASSWORD"])),
+        names=agent.names,
         outputs=tuple(lint.output_urls(body, agent.variables)),
         access=_access(agent),
         authority=agent.authority,
@@ -111,7 +111,7 @@ def _order_as_found(target: Target, content: bytes, files: AgentFiles, options: 
         by=options.by,
         deadline=options.deadline or 2 * _AS_FOUND,
         readings=_readings_as_found(content, agent),
-        names=tuple(sorted([*agent.variables, *agent.secrets, "ARESMON_PASSWORD"])),
+        names=agent.names,
         authority=agent.authority,
         verify=False,
         overwrite=True,
