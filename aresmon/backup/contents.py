@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from aresmon.config.layout import BLOCKED_FILE
 from aresmon.config.names import DATABASE
 from aresmon.engine.docker import Engine
 from aresmon.influxdb.scratch import create_folder
@@ -28,7 +29,7 @@ from aresmon.system.errors import AresmonError
 
 SECRETS = "secrets.tar.age"
 _DAY = 86400.0
-_KEPT = ("history.jsonl", "provisioned", "grafana-users.json", "retention.json", "blocked.json", "releases")
+_KEPT = ("history.jsonl", "provisioned", "grafana-users.json", "retention.json", BLOCKED_FILE, "releases")
 _SECRET = ("secrets", "tls", "authority")
 # Pictures and logs, and an index that Grafana makes again by itself and writes to all the time.
 _OF_GRAFANA_NOT = ("png", "pdf", "csv", "log", "logs", "unified-search")

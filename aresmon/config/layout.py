@@ -7,6 +7,8 @@ from pathlib import Path
 
 FILE = "aresmon.yml"
 SOCKET = "influxdb.sock"
+BLOCKED_FILE = "blocked.json"
+"""The list of blocked hosts, in the site's `.aresmon` folder."""
 
 
 @dataclass(frozen=True, slots=True)

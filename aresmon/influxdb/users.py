@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from aresmon.config.layout import SOCKET
+from aresmon.config.layout import BLOCKED_FILE, SOCKET
 from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
 from aresmon.config.units import FOREVER, format_hours
@@ -280,10 +280,6 @@ def describe_shorter_retention(policy: str, kept: int, wanted: int) -> str:
 def admin_client(site: Site) -> InfluxDB:
     """The site's InfluxDB, as its admin. Raises AresmonError where its secret cannot be read."""
     return InfluxDB(site.socket_folder / SOCKET, ADMIN, read_secret(site.secrets, INFLUXDB_ADMIN))
-
-
-BLOCKED_FILE = "blocked.json"
-"""The list of blocked hosts, in the site's `.aresmon` folder."""
 
 
 def blocked_hosts(site: Site) -> Mapping[str, str]:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aresmon.config.layout import BLOCKED_FILE
 from aresmon.config.model import Config, Host
 from aresmon.site.project import Project
 from aresmon.stack.location import is_local
 from aresmon.system.errors import AresmonError, ExitCode
-
-_BLOCKED = "blocked.json"
 
 
 def select_hosts(config: Config, names: Sequence[str], *, every: bool) -> list[Host]:
@@ -31,7 +30,7 @@ def first_wave(project: Project, hosts: Sequence[Host], *, canary: int, parallel
 
     That is where hosts were blocked, which nobody connects to, and where the stack is reached through its server.
     """
-    if not is_local(project) or (project.site.state / _BLOCKED).exists():
+    if not is_local(project) or (project.site.state / BLOCKED_FILE).exists():
         return []
     server = project.config.server
     return [host for host in hosts[: min(canary or parallel, parallel)] if host.name != server]

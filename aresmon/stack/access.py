@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
+from aresmon.config.layout import BLOCKED_FILE
 from aresmon.influxdb import users
 from aresmon.influxdb.client import InfluxDB
 from aresmon.site import ca, tls_migration
@@ -93,13 +94,11 @@ class Stack(Protocol):
 
     async def blocked_hosts(self) -> Mapping[str, str]:
         """The hosts that may not write, and since when (ISO 8601, UTC)."""
-        return users.parse_blocked_hosts(await self.read_file(users.BLOCKED_FILE), self.describe(users.BLOCKED_FILE))
+        return users.parse_blocked_hosts(await self.read_file(BLOCKED_FILE), self.describe(BLOCKED_FILE))
 
     async def remove_block(self, host: str) -> None:
         """Remove a host from the list of blocked hosts."""
-        await self.update_file(
-            users.BLOCKED_FILE, partial(users.without_block, host, self.describe(users.BLOCKED_FILE))
-        )
+        await self.update_file(BLOCKED_FILE, partial(users.without_block, host, self.describe(BLOCKED_FILE)))
 
     async def record_tls(self, host: str, trusted: bytes) -> None:
         """Record that a host's data arrives by TLS; `trusted` are the certificates (PEM) that it was given."""
