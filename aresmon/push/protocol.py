@@ -266,7 +266,7 @@ def _flag(value: bool) -> str:
 
 
 class HostSurvey:
-    """The state of a host. `facts` are as it reports them: `active`, `loaded`, `version`, `clock`, `free` and others.
+    """The state of a host. `facts` are as it reports them: `active`, `loaded`, `version`, `clock` and others.
 
     `files` are those that were asked for: hash and content by path, None for a missing file. `drifted` are the files
     that changed since the last push, `included` those that Telegraf reads from telegraf.d/. `pending` is a transaction

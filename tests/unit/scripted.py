@@ -13,7 +13,7 @@ from aresmon.ssh.transport import Conversation
 from aresmon.system.errors import AresmonError
 
 CLOCK = 1_700_000_000.0
-PROBE = f"@probe active=active loaded=loaded version=1.39.3 clock={CLOCK} free=1000 restarts=0"
+PROBE = f"@probe active=active loaded=loaded version=1.39.3 clock={CLOCK} restarts=0"
 STARTED = [
     *("@state lock", "@state probe", PROBE, "@state stage", "@state check", "@state prepare", "@state switch"),
     *("@state restart", f"@clock {CLOCK}", "@running", "@state verify"),
