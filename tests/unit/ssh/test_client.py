@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncssh
@@ -377,15 +379,20 @@ def test_a_folder_as_a_key_or_a_file_of_known_hosts_is_skipped(home: Home) -> No
 # Connections that are opened early --------------------------------------------------------------------
 
 
-def test_a_connection_that_was_opened_early_is_the_one_that_is_used(home: Home) -> None:
-    key = home.key("id_ed25519")
+@asynccontextmanager
+async def connecting_early(home: Home, *lines: str) -> AsyncIterator[tuple[Door, Ssh]]:
+    """A server, and a host to which a connection is being opened."""
+    async with open_door(home.key("id_ed25519")) as door:
+        home.configure(entry(door, home, *lines))
+        host = Ssh("lewi", "lewi", Connections())
+        host.connect_early()
+        yield door, host
 
+
+def test_a_connection_that_was_opened_early_is_the_one_that_is_used(home: Home) -> None:
     async def test() -> None:
-        async with open_door(key) as door:
-            home.configure(entry(door, home))
-            host = Ssh("lewi", "lewi", Connections())
-            host.connect_early()
-            host.connect_early()
+        async with connecting_early(home) as (door, host):
+            host.connect_early()  # again, which opens no other
             async with host.connect() as first:
                 assert len(door.users) == 1
                 async with host.connect() as second:
@@ -396,13 +403,8 @@ def test_a_connection_that_was_opened_early_is_the_one_that_is_used(home: Home) 
 
 
 def test_one_that_was_lost_meanwhile_is_opened_anew(home: Home) -> None:
-    key = home.key("id_ed25519")
-
     async def test() -> None:
-        async with open_door(key) as door:
-            home.configure(entry(door, home))
-            host = Ssh("lewi", "lewi", Connections())
-            host.connect_early()
+        async with connecting_early(home) as (_, host):
             lost = await host.connections.early["lewi"]
             lost.close()
             await lost.wait_closed()
@@ -413,13 +415,8 @@ def test_one_that_was_lost_meanwhile_is_opened_anew(home: Home) -> None:
 
 
 def test_one_that_fails_early_fails_where_it_is_used(home: Home) -> None:
-    key = home.key("id_ed25519")
-
     async def test() -> None:
-        async with open_door(key) as door:
-            home.configure(entry(door, home, "UserKnownHostsFile ~/.ssh/none"))
-            host = Ssh("lewi", "lewi", Connections())
-            host.connect_early()
+        async with connecting_early(home, "UserKnownHostsFile ~/.ssh/none") as (_, host):
             with pytest.raises(UnreachableHostError, match="lewi: its host key is not in "):
                 async with host.connect():
                     pass
