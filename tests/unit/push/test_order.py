@@ -27,6 +27,7 @@ from aresmon.site import bundle, secrets
 from aresmon.system import dotenv
 from aresmon.system.errors import AresmonError
 from tests.unit.conftest import SHIPPED, VIEWS, load, place
+from tests.unit.push.request import split_request
 from tests.unit.stacks import MemoryStack
 
 FILES = package_files()
@@ -101,8 +102,7 @@ def test_an_order_carries_a_configuration_with_its_own_mark(host: Host) -> None:
 def test_an_order_can_be_sent_and_its_password_is_in_no_header(host: Host) -> None:
     order = made(host.name)
 
-    size, _, rest = protocol.push_request(order).partition(b"\n")
-    header = rest[: int(size)]
+    header, _ = split_request(protocol.push_request(order))
 
     assert PASSWORD.encode() not in header
     assert PASSWORD not in repr(order)

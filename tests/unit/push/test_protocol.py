@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aresmon.push import protocol
 from aresmon.push.protocol import AgentPaths, HostMessage, LastPush, PushedFile, PushOrder, WriteAccess
+from tests.unit.push.request import split_request
 
 STATE = "/var/lib/aresmon/ares"
 AGENT = AgentPaths("lewi", "systemd", "ares", STATE, "/etc/telegraf/telegraf.conf", "/etc/default/telegraf")
@@ -40,8 +41,7 @@ def order(**changes: Any) -> PushOrder:
 
 def split(given: bytes) -> tuple[list[tuple[str, str]], bytes]:
     """The header's lines, and what comes after it."""
-    size, _, rest = given.partition(b"\n")
-    header, rest = rest[: int(size)], rest[int(size) :]
+    header, rest = split_request(given)
     pairs = (line.partition("=") for line in header.decode().removesuffix("\n").split("\n"))
     return [(name, value) for name, _, value in pairs], rest
 

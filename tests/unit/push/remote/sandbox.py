@@ -21,6 +21,7 @@ from typing import Any
 from aresmon.config.model import AgentKind
 from aresmon.push import protocol
 from aresmon.push.protocol import AgentPaths, HostMessage, PushedFile, PushOrder
+from tests.unit.push.request import split_request
 
 FAKES = Path(__file__).with_name("fakes")
 TRIPWIRES = (
@@ -343,9 +344,9 @@ class Talk:
 
 def with_header_line(given: bytes, former: bytes, line: bytes) -> bytes:
     """A request with another line in its header, if it has that one."""
-    size, _, rest = given.partition(b"\n")
-    changed = rest.replace(b"\n%s\n" % former, b"\n%s\n" % line)
-    return b"%d\n%s" % (int(size) + len(changed) - len(rest), changed)
+    header, rest = split_request(given)
+    header = header.replace(b"\n%s\n" % former, b"\n%s\n" % line)
+    return b"%d\n%s%s" % (len(header), header, rest)
 
 
 def until(condition: Any) -> None:
