@@ -10,7 +10,6 @@ import gzip
 import http.client
 import os
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from urllib.parse import urlencode
 import docker
 
 from aresmon.engine.images import pins
+from aresmon.influxdb.client import UnixConnection
 from bench.measure import ROOT
 
 _HOME = "/var/lib/influxdb"
@@ -45,17 +45,12 @@ class Answer:
     body: bytes
 
 
-class Line(http.client.HTTPConnection):
+class Line(UnixConnection):
     """A connection that is kept, to one InfluxDB; for one thread."""
 
     def __init__(self, path: Path, database: str) -> None:
-        super().__init__("influxdb", timeout=_PATIENCE)
-        self.path, self.database = path, database
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(_PATIENCE)
-        self.sock.connect(str(self.path))
+        super().__init__(str(path), _PATIENCE)
+        self.database = database
 
     def ask(self, statement: str) -> Answer:
         """Send a statement as Grafana's data source does: by POST, the answer compressed, times in milliseconds."""

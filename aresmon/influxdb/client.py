@@ -177,11 +177,11 @@ class InfluxDB:
 
     @contextmanager
     def _connection(self, within: float) -> Iterator[HTTPConnection]:
-        with _short_path(self.socket) as path, closing(_UnixConnection(path, within)) as connection:
+        with _short_path(self.socket) as path, closing(UnixConnection(path, within)) as connection:
             yield connection
 
 
-class _UnixConnection(HTTPConnection):
+class UnixConnection(HTTPConnection):
     """HTTP over a Unix socket. Python's own client: `requests` takes longer to load than InfluxDB to answer."""
 
     def __init__(self, path: str, timeout: float) -> None:
