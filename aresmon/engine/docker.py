@@ -326,8 +326,7 @@ class Engine:
 
 def preload_sdk() -> None:
     """Import the Docker SDK now: threads that import it at the same time may find it half initialised."""
-    import docker.errors
-    import docker.transport  # noqa: F401
+    import docker.errors  # noqa: F401
 
 
 @contextmanager
