@@ -129,8 +129,9 @@ def read_secret(secrets: Path, name: str) -> str:
 
 COLLECTORS = "collectors"
 _LONGEST_VARIABLE = 2048
-# What an environment file carries to systemd and to a shell alike.
-_IN_VARIABLE = re.compile(rf"[^\x00-\x1f\x7f'\"\\$]{{1,{_LONGEST_VARIABLE}}}")
+# What an environment file carries to systemd and to a shell alike. Bytes of standard input that are not UTF-8 become
+# surrogates.
+_IN_VARIABLE = re.compile(rf"[^\x00-\x1f\x7f'\"\\$\ud800-\udfff]{{1,{_LONGEST_VARIABLE}}}")
 _IN_VARIABLE_FORM = "one line without quotes, backslashes and dollars"
 
 

@@ -105,3 +105,21 @@ def test_what_others_could_read_is_closed_again(tmp_path: Path) -> None:
     external_secrets.prepare_folder(tmp_path, ME)
 
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "\n", "two\nlines", "a'b", 'a"b', "a\\b", "a$b", "\x07", "\udcff\udcfe", "x" * 2049]
+)
+def test_a_value_that_no_environment_file_carries_is_refused_and_not_shown(tmp_path: Path, value: str) -> None:
+    with pytest.raises(AresmonError) as caught:
+        external_secrets.write_collector_secret(tmp_path, "mysql", value, owner=ME)
+
+    assert not (tmp_path / "collectors").exists()
+    assert len(value.strip()) < 2 or value.strip() not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_secret_of_a_collector_is_kept_for_its_reader_alone(tmp_path: Path) -> None:
+    path = external_secrets.write_collector_secret(tmp_path, "mysql", "h{u}n#t%e r=2;[é]\r\n", owner=ME)
+
+    assert external_secrets.read_secret(tmp_path, "collectors/mysql") == "h{u}n#t%e r=2;[é]"
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
