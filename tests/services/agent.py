@@ -97,18 +97,20 @@ class Agent:
 
     def read(self, readings: int = 2, *, of: str = "internal_agent", within: float = 60) -> list[Point]:
         """Wait until it has sent so many more readings of a measurement; all that it has sent by then."""
-        wanted = len(self._times(of)) + readings
-        return self.until(lambda points: len(self._times(of)) >= wanted, within=within)
+        wanted = _readings(self.points(), of) + readings
+        return self.until(lambda points: _readings(points, of) >= wanted, within=within)
 
     def until(self, satisfied: Callable[[list[Point]], bool], *, within: float = 60) -> list[Point]:
         """Wait until what it has sent satisfies a test; all that it has sent by then."""
         is_there = eventually(lambda: satisfied(self.points()), within=within, every=0.2)
-        seen = sorted({one.measurement for one in self.points()})
+        points = self.points()
+        seen = sorted({one.measurement for one in points})
         assert is_there, f"not within {within} s; measurements so far: {seen}\n{self.log()}"
-        return self.points()
+        return points
 
-    def _times(self, measurement: str) -> set[float]:
-        return {one.time for one in self.points(measurement)}
+
+def _readings(points: Sequence[Point], measurement: str) -> int:
+    return len({one.time for one in select(points, measurement)})
 
 
 @contextmanager

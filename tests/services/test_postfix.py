@@ -20,12 +20,8 @@ def postfix(host: Host) -> Host:
         "postconf -e relayhost='[127.0.0.1]:9' inet_interfaces=loopback-only myhostname=lewi.example.org "
         "maillog_file=/var/log/postfix.log queue_run_delay=5s minimal_backoff_time=1h; touch /etc/aliases; newaliases"
     )
-    start(host)
-    return host
-
-
-def start(host: Host) -> None:
     host.start("postfix", "postfix start-fg", ready="postqueue -j")
+    return host
 
 
 def send(host: Host, count: int) -> None:
