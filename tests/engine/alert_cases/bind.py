@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, interrupted, points
 
 
 def _bind(**fields: Value) -> Points:
@@ -16,6 +16,6 @@ CASES: dict[str, Case] = {
         _bind(QrySERVFAIL=grows(1), Response=grows(1)),  # hardly used
     ),
     "bind-clients-warning": case(
-        _bind(RecursClients=950), _bind(RecursClients=850), _bind(RecursClients=lambda age: 950 if age % 60 else 3)
+        _bind(RecursClients=950), _bind(RecursClients=850), _bind(RecursClients=interrupted(950, by=3))
     ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, interrupted, points
 
 
 def _requests(requests: float, failed: float) -> tuple[Points, Points]:
@@ -21,7 +21,7 @@ def _answers(code: int, a_minute: float) -> Points:
 
 
 CASES: dict[str, Case] = {
-    "caddy-upstream-critical": case(_upstream(0), _upstream(1), _upstream(lambda age: 0 if age % 60 else 1)),
+    "caddy-upstream-critical": case(_upstream(0), _upstream(1), _upstream(interrupted(0, by=1))),
     "caddy-failing-critical": case(_requests(100, 60), _requests(100, 40), _requests(1, 1)),
     "caddy-errors-warning": case(_answers(502, 10), _answers(502, 2), _answers(404, 100)),
 }

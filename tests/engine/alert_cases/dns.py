@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, interrupted, points
 
 
 def _answer(**fields: Value) -> Points:
@@ -13,7 +13,7 @@ CASES: dict[str, Case] = {
     "dns-down-critical": case(
         _answer(result_code=1, query_time_ms=0),
         _answer(result_code=0, query_time_ms=3),
-        _answer(result_code=lambda age: 2 if age % 60 else 0, query_time_ms=3),
+        _answer(result_code=interrupted(2), query_time_ms=3),
     ),
     "dns-slow-warning": case(
         _answer(result_code=0, query_time_ms=300),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, interrupted, points
 
 
 def _disk(tags: str = "", **fields: Value) -> Points:
@@ -119,7 +119,7 @@ CASES: dict[str, Case] = {
         _haproxy("frontend", scur=90, slim=0),
     ),
     "haproxy-queue-warning": case(
-        _haproxy("backend", qcur=2), _haproxy("backend", qcur=0), _haproxy("backend", qcur=lambda age: age % 60 and 3)
+        _haproxy("backend", qcur=2), _haproxy("backend", qcur=0), _haproxy("backend", qcur=interrupted(3))
     ),
     "agent-loses-data-warning": case(
         _silent_internal(metrics_dropped=_once(300)), _silent_internal(metrics_dropped=1000),

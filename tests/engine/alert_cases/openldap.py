@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, interrupted, points
 
 
 def _slapd(**fields: Value) -> Points:
@@ -15,6 +15,6 @@ CASES: dict[str, Case] = {
         _slapd(connections_current=75, connections_max_file_descriptors=100),
     ),
     "openldap-waiting-warning": case(
-        _slapd(threads_pending=3), _slapd(threads_pending=0), _slapd(threads_pending=lambda age: age % 60 and 3)
+        _slapd(threads_pending=3), _slapd(threads_pending=0), _slapd(threads_pending=interrupted(3))
     ),
 }

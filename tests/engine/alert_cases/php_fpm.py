@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, interrupted, points
 
 
 def _pool(**fields: Value) -> Points:
@@ -11,7 +11,7 @@ def _pool(**fields: Value) -> Points:
 
 CASES: dict[str, Case] = {
     "php-fpm-queue-warning": case(
-        _pool(listen_queue=2), _pool(listen_queue=0), _pool(listen_queue=lambda age: age % 120 and 3)
+        _pool(listen_queue=2), _pool(listen_queue=0), _pool(listen_queue=interrupted(3, every=120))
     ),
     "php-fpm-children-warning": case(
         _pool(max_children_reached=grows(2)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, interrupted, points
 
 
 def _ping(**fields: Value) -> Points:
@@ -13,7 +13,7 @@ CASES: dict[str, Case] = {
     "ping-down-critical": case(
         _ping(result_code=1, percent_packet_loss=100),
         _ping(result_code=0, percent_packet_loss=80),
-        _ping(result_code=lambda age: 1 if age % 60 else 0),
+        _ping(result_code=interrupted(1)),
     ),
     "ping-loss-warning": case(_ping(percent_packet_loss=7), _ping(percent_packet_loss=4)),
     "ping-loss-critical": case(_ping(percent_packet_loss=20), _ping(percent_packet_loss=8)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, interrupted, points
 
 
 def _port(**fields: Value) -> Points:
@@ -10,8 +10,6 @@ def _port(**fields: Value) -> Points:
 
 
 CASES: dict[str, Case] = {
-    "port-down-critical": case(
-        _port(result_code=2), _port(result_code=0), _port(result_code=lambda age: 1 if age % 60 else 0)
-    ),
+    "port-down-critical": case(_port(result_code=2), _port(result_code=0), _port(result_code=interrupted(1))),
     "port-slow-warning": case(_port(response_time=1.5), _port(response_time=0.5)),
 }

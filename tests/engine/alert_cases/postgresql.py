@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, interrupted, points
 
 
 def _database(**fields: Value) -> Points:
@@ -20,9 +20,7 @@ CASES: dict[str, Case] = {
     "postgresql-connections-critical": case(
         _server(connections=95, connections_max=100), _server(connections=85, connections_max=100)
     ),
-    "postgresql-waiting-warning": case(
-        _server(waiting=2), _server(waiting=0), _server(waiting=lambda age: age % 60 and 3)
-    ),
+    "postgresql-waiting-warning": case(_server(waiting=2), _server(waiting=0), _server(waiting=interrupted(3))),
     "postgresql-deadlocks-warning": case(
         _database(deadlocks=grows(2)), _database(deadlocks=grows(0.5)), _database(deadlocks=1000)
     ),

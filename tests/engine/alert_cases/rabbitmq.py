@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, interrupted, points
 
 
 def _node(**fields: Value) -> Points:
@@ -21,7 +21,7 @@ CASES: dict[str, Case] = {
     "rabbitmq-queue-long-warning": case(
         _queue(messages_ready=1500),
         _queue(messages_ready=900),
-        _queue(messages_ready=lambda age: 1500 if age % 60 else 3),
+        _queue(messages_ready=interrupted(1500, by=3)),
     ),
     "rabbitmq-no-consumer-critical": case(
         _queue(messages_ready=3, consumers=0),

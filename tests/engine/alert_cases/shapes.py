@@ -43,6 +43,11 @@ def grows(a_minute: float, *, since: float = 10**7) -> Callable[[float], float]:
     return lambda age: (since - age) / 60 * a_minute
 
 
+def interrupted(value: float, *, by: float = 0, every: int = 60) -> Callable[[float], float]:
+    """A value, but for one point each so many seconds, of those that are written each 30 s."""
+    return lambda age: value if age % every else by
+
+
 def case(fires: Points | tuple[Points, ...], *quiet: Points | tuple[Points, ...]) -> Case:
     every = [one if isinstance(one, tuple) else (one,) for one in (fires, *quiet)]
     return Case(every[0], tuple(every[1:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, points
+from tests.engine.alert_cases.shapes import Case, Points, Value, case, grows, interrupted, points
 
 
 def _answers(code: int, a_minute: float) -> Points:
@@ -15,6 +15,6 @@ def _server(up: Value) -> Points:
 
 
 CASES: dict[str, Case] = {
-    "traefik-server-critical": case(_server(0), _server(1), _server(lambda age: 0 if age % 60 else 1)),
+    "traefik-server-critical": case(_server(0), _server(1), _server(interrupted(0, by=1))),
     "traefik-errors-warning": case(_answers(502, 10), _answers(502, 2), _answers(404, 100)),
 }
