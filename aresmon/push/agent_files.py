@@ -134,6 +134,7 @@ class PreparedAgent:
             parts += [self.site.image.encode(), self.site.memory.encode()]
             parts += [self.site.package_files[f"compose/{name}"] for name in compose.agent_files(self.host)]
             parts.append(self.site.package_files[compose.SHIPPED_HEALTH])
+            parts += self._secret_files(PurePosixPath("secrets")).values()
         return hashlib.sha256(b"\0".join(parts)).hexdigest() if parts else ""
 
     def files(self, text: bytes) -> list[PushedFile]:
@@ -162,9 +163,9 @@ class PreparedAgent:
         path = f"agents/{name}/telegraf.conf"
         bundle[path] = text
         bundle[compose.AGENT_ENVIRONMENT] = compose.agent_environment(self.variables).encode()
-        given = compose.container_secrets(
-            self.host, PurePosixPath(stack.root, ".aresmon/secrets"), self.site.package_files
-        )
+        # Those of a collector that is no longer there do not count: the next `up` removes them.
+        bundle.pop(f"agents/{name}/{compose.AGENT_START}", None)
+        given = self._secret_files(PurePosixPath(stack.root, ".aresmon/secrets"))
         bundle |= given
         digest = compose.sidecar_configuration(bundle, name, self._fingerprints())
         env = dotenv.with_variable(bundle[".env"].decode(), "TELEGRAF_CONFIGURATION", digest)
@@ -175,6 +176,10 @@ class PreparedAgent:
             PushedFile(f"{self.paths.folder}/{one}", content, owner=stack.owner) for one, content in changed.items()
         ]
         return [*self._sidecar_secret(), *files]
+
+    def _secret_files(self, folder: PurePosixPath) -> dict[str, bytes]:
+        """The files that give a container the secrets of its collectors, which are in this folder."""
+        return compose.container_secrets(self.host, folder, self.site.package_files)
 
     def _compose_files(self, env: str) -> str:
         """The Compose files of the stack: with the one for the secrets of this agent's collectors, or without it."""
@@ -223,7 +228,7 @@ class PreparedAgent:
         made |= {name: self.site.package_files[f"compose/{name}"] for name in names}
         made |= {".env": project.encode(), compose.AGENT_ENVIRONMENT: environment, path: text}
         made |= {f"{inside}/{config_names.AUTHORITY}": self.trusted} if self.trusted else {}
-        made |= compose.container_secrets(self.host, PurePosixPath("secrets"), self.site.package_files)
+        made |= self._secret_files(PurePosixPath("secrets"))
         files = [PushedFile(f"{self.paths.folder}/{name}", content) for name, content in made.items()]
         kept = {"agent": self.password}
         kept |= {one.path: self.secrets[one.variable] for one in self.host.secrets}

@@ -41,6 +41,15 @@ hosts:
   far.away: {agent: docker, collect: [system, docker]}
 """
 )
+WITH_SECRET = load(
+    """\
+site: ares
+hosts:
+  biere: {agent: docker, collect: [system, {redis: {password: {secret: cache}}}]}
+  lewi: {collect: [system], env: {TOKEN: "a b"}}
+  far.away: {agent: docker, collect: [{redis: {password: {secret: cache}}}]}
+"""
+)
 PASSWORD = "pass=word-of-"
 
 
@@ -199,6 +208,17 @@ def test_another_compose_file_is_another_content(name: str) -> None:
     assert order.content != made("far.away").content
 
 
+def test_another_start_script_is_another_content_where_a_collector_has_secrets() -> None:
+    def content(config: Config, files: Mapping[str, bytes]) -> str:
+        target = Target(config.host("far.away"), body_of("far.away", config))
+        agents = AgentFiles(config, stack(), files, "telegraf:1", "256m")
+        return push_order.order(target, agents, FRAME, PushOptions("ada")).content
+
+    another = {**FILES, "compose/agent-start.sh": b"another"}
+    assert content(WITH_SECRET, another) != content(WITH_SECRET, FILES)
+    assert content(FLEET, another) == content(FLEET, FILES)
+
+
 def test_the_content_tells_nothing_of_the_password() -> None:
     order = made("lewi")
 
@@ -304,6 +324,29 @@ def test_up_would_change_nothing_after_a_push_to_the_servers_own_agent(from_here
     assert pushed["agents/biere/telegraf.conf"] == wanted["agents/biere/telegraf.conf"]
     env = dotenv.variables(pushed[".env"].decode())["TELEGRAF_CONFIGURATION"]
     assert env == dotenv.variables(wanted[".env"].decode())["TELEGRAF_CONFIGURATION"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(FLEET, WITH_SECRET), (WITH_SECRET, WITH_SECRET), (WITH_SECRET, FLEET)])
+def test_up_agrees_with_a_push_that_brings_or_takes_a_secret_of_a_collector(before: Config, after: Config) -> None:
+    where = stack(bundle=bundle_of(before))
+    order = made("biere", config=after, where=where)
+    names = ["agent-biere", *(one.path for one in after.host("biere").secrets)]
+
+    wanted = render(
+        after,
+        SHIPPED,
+        VIEWS,
+        place(
+            config_ids={"biere": order.config_id},
+            fingerprints={name: secrets.fingerprint(where.secret, name) for name in names},
+        ),
+        shipped_files=FILES,
+    )
+
+    pushed = dotenv.variables(contents(order)["/srv/ares/.aresmon/bundle/.env"].decode())
+    expected = dotenv.variables(wanted[".env"].decode())
+    for variable in ("TELEGRAF_CONFIGURATION", "COMPOSE_FILE"):
+        assert pushed[variable] == expected[variable]
 
 
 @pytest.mark.parametrize(("is_local", "owner"), [(True, "-"), (False, "ada:ada")])
