@@ -13,6 +13,12 @@ from aresmon.system.errors import AresmonError, ExitCode
 
 OVERRIDE = "overrides/compose.yml"
 _OLDEST = (2, 17)
+# An engine that nobody has configured has 31 ranges, and also leaves out those that the machine's routes reach.
+_NO_ADDRESSES = (
+    "all address ranges that the engine has for networks are in use: remove networks that nothing uses "
+    "(`docker network prune`), or give the engine more and smaller ranges (`default-address-pools` in "
+    "/etc/docker/daemon.json, then restart it)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ def _failed(done: process.Completed, override: str) -> AresmonError:
         or "unknown shorthand" in said
     ):
         return _missing()
+    if "address pool" in said:
+        return process.ProcessError(done, hint=_NO_ADDRESSES)
     mine = f"; of its files {override} is yours" if override else ""
     return process.ProcessError(done, hint=f"the message is Docker Compose's own{mine}")
 

@@ -59,7 +59,8 @@ def test_a_machine_that_is_gone_is_an_alert_and_one_that_answers_is_none(host: H
         running.read(3, of="ping")
         assert alerts.firing(running) == set()
     host.run(_RULES % _GONE)
-    with agent(host, collect({"ping": {"hosts": ["127.0.0.2"], "count": 3}}), pace=30) as running:
+    # Each reading takes four seconds of the test, for ping waits: they must be less than the rule's two minutes apart.
+    with agent(host, collect({"ping": {"hosts": ["127.0.0.2"], "count": 3}}), pace=12) as running:
         points = running.read(5, of="ping")
 
     assert only(points, "ping")["result_code"] == 1

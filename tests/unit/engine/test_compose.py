@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,18 @@ def test_a_failure_carries_composes_own_words(compose: Compose, answer: Answer) 
 
     with pytest.raises(ProcessError, match=r"docker compose up failed with code 1: services\.edge: bad port"):
         compose.up(["edge"])
+
+
+def test_an_engine_without_a_free_address_range_is_told_with_what_to_do(compose: Compose, answer: Answer) -> None:
+    # As engine 20.10 says it; 28 says "all predefined address pools have been fully subnetted".
+    said = "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network"
+    answer(1, err=f"failed to create network ares_front: Error response from daemon: {said}")
+
+    with pytest.raises(ProcessError) as caught:
+        compose.up(["edge"])
+
+    assert "address ranges" in caught.value.hint
+    assert {"`docker network prune`", "`default-address-pools`"} <= set(re.findall(r"`[^`]+`", caught.value.hint))
 
 
 @pytest.mark.parametrize(
