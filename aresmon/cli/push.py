@@ -244,8 +244,8 @@ def drift(hosts: Hosts = None, ask_sudo: AskSudo = False, as_json: Json = False)
 
 def _migrate(project: Project, hosts: Sequence[model.Host], *, write: bool) -> None:
     from aresmon.agents import migration, sources
+    from aresmon.config.masks import mask_secrets
     from aresmon.engine import images
-    from aresmon.push import result
 
     console, engine = the_console(), the_engine()
     image = images.local(engine, images.pins(project.config)).references.get("telegraf", "")
@@ -260,7 +260,7 @@ def _migrate(project: Project, hosts: Sequence[model.Host], *, write: bool) -> N
         for one in planned:
             outcome = "nothing to do" if not one.diff else "changed" if write else "would change"
             console.say(f"{one.host}: {outcome}")
-            console.diff(result.mask_secrets(one.diff))
+            console.diff(mask_secrets(one.diff))
             if write and one.diff:
                 one.write()
                 console.say(f"{one.path} is written. Check it, commit it if it is in a repository, then push")

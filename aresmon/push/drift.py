@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aresmon.config.masks import mask_secrets
 from aresmon.config.model import Host
 from aresmon.push import found, protocol, result
 from aresmon.push.order import Target
@@ -152,7 +153,7 @@ def _text(content: bytes | None) -> str | None:
 
 def difference(host: str, before: str, after: str) -> str:
     """What differs between two configurations, as a unified diff without secrets; empty if nothing does."""
-    old, new = (result.mask_secrets(text).splitlines(keepends=True) for text in (before, after))
+    old, new = (mask_secrets(text).splitlines(keepends=True) for text in (before, after))
     if old == new and before != after:
         return f"{host}: only secrets differ, which are not shown\n"
     return "".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted"))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aresmon.config import telegraf_toml
+from aresmon.config.masks import mask_secrets
 from aresmon.config.model import Config, Host
 from aresmon.config.telegraf_toml import TelegrafTomlError
-from aresmon.push.result import mask_secrets
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.system.errors import AresmonError

@@ -72,14 +72,7 @@ INTERRUPTED = "aresmon was interrupted"
 """The reason of a push that ^C or a signal ended."""
 
 _CLOCK_TOLERANCE = 2.0  # seconds
-_SECRET = re.compile(
-    r"""([\w.-]*(?:passw|passphrase|token|secret|api[_-]?key|access_key|private_key|authorization|credential|community)
-        [\w.-]*["']?\s*=\s*)
-        (?:(\"{3}|'{3})(?!\$|@\{).+?\2|(["'])(?!\$|@\{|\3)(?:\\.|(?!\3)[^\n])+(?:\3|$))""",
-    re.MULTILINE | re.IGNORECASE | re.DOTALL | re.VERBOSE,
-)
 _ANSWER = re.compile(r"\b[45]\d\d [A-Z]|\bx509: ")
-_LOGIN = re.compile(r"""(://[^\s/:@"']*):[^\s/@"'$]+@""")
 
 Explanation = tuple[str, str]
 """The reason, and the next step."""
@@ -273,16 +266,6 @@ def survey_notes(found: HostSurvey) -> Iterator[str]:
 def describe_damaged(journal: str) -> str:
     """Say that an interrupted push left a journal from which nothing can be restored."""
     return f"an earlier push was interrupted, and its journal {journal} is damaged: nothing was restored from it"
-
-
-def mask_secrets(text: str) -> str:
-    """Return a configuration, or a diff of one, with `***` for every password and token."""
-    return _LOGIN.sub(r"\1:***@", _SECRET.sub(lambda found: f"{found[1]}{_quoted(found)}", text))
-
-
-def _quoted(found: re.Match[str]) -> str:
-    quotes = found[2] or found[3]
-    return f"{quotes}***{quotes}"
 
 
 def log_command(agent: AgentPaths) -> str:

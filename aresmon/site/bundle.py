@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aresmon import __version__
 from aresmon.config.layout import Layout
+from aresmon.config.masks import mask_secrets
 from aresmon.system import files as system_files
 from aresmon.system.errors import AresmonError
 from aresmon.system.json_file import JsonFile
@@ -59,8 +60,8 @@ class BundleDifference:
         return bool(self.changed or self.removed)
 
     def text(self) -> str:
-        """Return a unified diff. A JSON file for Grafana gets one line instead, since its lines are whole panels and
-        rules."""
+        """Return a unified diff without secrets. A JSON file for Grafana gets one line instead: its lines are whole
+        panels and rules."""
         return "".join(line for path in (*self.changed, *self.removed) for line in _describe(self, path))
 
 
@@ -206,22 +207,33 @@ def _on_disk(folder: Path) -> dict[str, bytes]:
 
 
 def _describe(difference: BundleDifference, path: str) -> Iterator[str]:
+    before, after = difference.found.get(path), difference.wanted.get(path)
     if not path.endswith(".json"):
-        yield from _diff(difference, path)
-    elif path not in difference.found:
+        yield from _diff(path, before, after)
+    elif before is None:
         yield f"+++ {path}: new\n"
-    elif path not in difference.wanted:
+    elif after is None:
         yield f"--- {path}: removed\n"
     else:
-        lines = [line[:1] for line in _diff(difference, path)][2:]
+        lines = [line[:1] for line in difflib.unified_diff(_lines(before), _lines(after))][2:]
         yield f"@@@ {path}: {lines.count('+')} lines instead of {lines.count('-')}\n"
 
 
-def _diff(difference: BundleDifference, path: str) -> Iterator[str]:
-    old = difference.found.get(path, b"").decode(errors="replace").splitlines(keepends=True)
-    new = difference.wanted.get(path, b"").decode(errors="replace").splitlines(keepends=True)
-    before = path if path in difference.found else "/dev/null"
-    yield from difflib.unified_diff(old, new, before, path if path in difference.wanted else "/dev/null")
+def _diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[str]:
+    """A unified diff without secrets: a host's own file can contain some, and its variables in aresmon.yml."""
+    old, new = (mask_secrets(_text(one)).splitlines(keepends=True) for one in (before, after))
+    if old == new and before and after:
+        yield f"@@@ {path}: only secrets differ, which are not shown\n"
+        return
+    yield from difflib.unified_diff(old, new, *("/dev/null" if one is None else path for one in (before, after)))
+
+
+def _lines(content: bytes | None) -> list[str]:
+    return _text(content).splitlines(keepends=True)
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").decode(errors="replace")
 
 
 def _keep_aside(bundle: Bundle, edited: tuple[str, ...]) -> Path | None:

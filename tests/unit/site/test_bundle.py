@@ -96,6 +96,17 @@ def test_a_change_is_shown_as_a_diff_and_written_without_touching_the_rest(folde
     assert read(folder).created == created
 
 
+def test_a_diff_shows_no_secret(folder: Path) -> None:
+    write(folder, {"agent.env": b"STATS=http://me:hunter2@a/\n", "telegraf.conf": b'password = "hunter2"\n'})
+    wanted = {"agent.env": b"STATS=http://me:hunter2@b/\n", "telegraf.conf": b'password = "hunter3"\n'}
+
+    text = bundle.compare(read(folder), wanted).text()
+
+    assert "-STATS=http://me:***@a/\n+STATS=http://me:***@b/\n" in text
+    assert "@@@ telegraf.conf: only secrets differ, which are not shown\n" in text
+    assert "hunter" not in text
+
+
 def test_what_is_rendered_for_grafana_is_told_in_a_line_a_file(folder: Path) -> None:
     write(folder, {"a.json": b"[\n1,\n2\n]\n", "gone.json": b"[]\n"})
 
