@@ -74,7 +74,7 @@ def secret(
     """Set a secret of a collector's option: a password or a token.
 
     Prompts for the value, or reads it from standard input. It is stored in .aresmon/secrets/collectors on the server
-    and never shown. A push brings it to the hosts whose collectors use it.
+    and never shown. A push brings it to the hosts whose collectors use it, `aresmon up` to the server's own agent.
     """
     from aresmon.site import external_secrets, folder
     from aresmon.stack import location
@@ -86,10 +86,14 @@ def secret(
     value = read_secret(name)
     owner = folder.service_user_ids()["telegraf"]
     path = external_secrets.write_collector_secret(site.secrets, name, value, owner=owner)
-    hosts = [host.name for host in config.hosts if name in {one.name for one in host.secrets}]
+    using = [host for host in config.hosts if name in {one.name for one in host.secrets}]
+    pushed = [host.name for host in using if host != config.sidecar]
+    commands = ["`aresmon up`"] if config.sidecar in using else []
+    commands += [f"`aresmon push-config {' '.join(pushed)}`"] if pushed else []
     console = the_console()
-    if hosts:
-        console.say(f"{path} is written; `aresmon push-config {' '.join(hosts)}` brings it there.")
+    if commands:
+        verb = "bring" if len(commands) > 1 else "brings"
+        console.say(f"{path} is written; {' and '.join(commands)} {verb} it to {', '.join(one.name for one in using)}.")
         return
     console.say(f"{path} is written.")
     uses = sorted({one.name for host in config.hosts for one in host.secrets})

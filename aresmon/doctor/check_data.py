@@ -137,17 +137,19 @@ def pushes(seen: PushFacts, config: Config) -> Iterator[Finding]:
             yield Finding("push-never", what, f"`aresmon push-config {host.name}`")
 
 
-def hosts(seen: Sequence[HostFacts]) -> Iterator[Finding]:
+def hosts(seen: Sequence[HostFacts], config: Config) -> Iterator[Finding]:
     """Check what the visits to the hosts found."""
     for one in seen:
+        is_sidecar = config.sidecar is not None and one.name == config.sidecar.name
+        log = "`aresmon logs telegraf`" if is_sidecar else f"on {one.name}: `journalctl -u telegraf -n 50`"
         if one.error:
             yield Finding("host-unreachable", one.error, one.next or f"run `ssh {one.name}` to see the same error")
             continue
         if one.restarts:
-            yield Finding("host-agent", f"{one.name}: {one.restarts}", f"on {one.name}: `journalctl -u telegraf -n 50`")
+            yield Finding("host-agent", f"{one.name}: {one.restarts}", log)
         elif one.active != "active":
             what = f"{one.name}: the agent is {one.active or 'not installed'}"
-            yield Finding("host-agent", what, f"`aresmon push-config {one.name}`")
+            yield Finding("host-agent", what, "`aresmon up`" if is_sidecar else f"`aresmon push-config {one.name}`")
         if one.pending:
             what = f"{one.name}: a push ({one.pending}) is in progress, or was interrupted"
             yield Finding("host-drift", what, f"`aresmon push-config {one.name}`")

@@ -147,18 +147,18 @@ _DATA = (
         lambda seen: _only("agent-old agents-differ", moot=not seen["what is in the database"].versions),
     ),
     _check("InfluxDB's log", "influxdb-log", lambda seen: check_data.log(seen["InfluxDB's log"])),
-    _check(
-        "the hosts",
-        "host-unreachable host-agent host-drift clock-host",
-        lambda seen: check_data.hosts(seen["the hosts"]),
-    ),
 )
 
 
 def checks(config: Config) -> tuple[Check, ...]:
     """Return all checks for this site."""
+    hosts = _check(
+        "the hosts",
+        "host-unreachable host-agent host-drift clock-host",
+        lambda seen: check_data.hosts(seen["the hosts"], config),
+    )
     pushes = _check("the pushes", "push-failed push-never", lambda seen: check_data.pushes(seen["the pushes"], config))
-    return (*MACHINE, *_STACK, *_SITE, *_DATA, pushes)
+    return (*MACHINE, *_STACK, *_SITE, *_DATA, hosts, pushes)
 
 
 _KINDS: Mapping[Kind, str] = {

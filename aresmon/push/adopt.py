@@ -48,7 +48,7 @@ async def _adopt(session: Session, host: Host) -> Adoption | PushResult | None:
         return None  # the push reports it
     content = survey.content(session.agent(host).watched)
     try:
-        if content is None or not (survey.found or drift_of(session, host, survey).diff):
+        if content is None or not (survey.found or drift_of(session, host, survey).is_edited):
             return None
         return _save(session, host, content, is_first=bool(survey.found))
     except AresmonError as error:

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aresmon.agents.deployed import DeployedConfigs
 from aresmon.config.masks import mask_secrets
 from aresmon.config.model import Host
 from aresmon.push import found, protocol, result
@@ -15,6 +16,7 @@ from aresmon.push.protocol import HostSurvey
 from aresmon.push.result import PushOutcome, PushResult
 from aresmon.push.session import Session
 from aresmon.render import telegraf
+from aresmon.site import bundle
 from aresmon.ssh.transport import LostError, UnreachableHostError
 from aresmon.system.errors import AresmonError
 
@@ -68,13 +70,15 @@ async def plan(session: Session, wanted: Sequence[Target]) -> list[PlannedPush]:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a host's files differ from the last push. `what` is empty where they do not; `live` is the configuration."""
+    """How a host's files differ from the last push. `what` is empty where they do not; `live` is the configuration,
+    which `is_edited` tells from other files."""
 
     host: str
     what: str = ""
     diff: str = ""
     next: str = ""
     live: str | None = None
+    is_edited: bool = False
 
 
 async def drift(session: Session, hosts: Sequence[Host]) -> list[Drift]:
@@ -105,24 +109,49 @@ def drift_of(session: Session, host: Host, survey: HostSurvey) -> Drift:
         return Drift(host.name, f"a push ({survey.pending}) is running, or was interrupted", next="push again")
     if survey.damaged and not survey.drifted:
         return Drift(host.name, result.describe_damaged(survey.damaged), next=f"`aresmon push-config {host.name}`")
+    if host == session.config.sidecar:
+        return _sidecar_drift(session, host, survey, live)
     newest = session.releases(host).newest()
     if not survey.last_push.content or newest is None:
         summary = _summary(survey, paths.watched)
         own = f"; it has a configuration of its own ({summary})" if summary else ""
         return Drift(host.name, f"never pushed to from this site{own}", next=f"`aresmon push-config {host.name}`")
-    body = None if live is None else telegraf.without_config_id(live, session.templates)
     pushed = session.releases(host).content(newest.number).decode(errors="replace")
-    edited = [path for path in survey.drifted if path == paths.watched or host != session.config.sidecar]
-    if host == session.config.sidecar and body == pushed:
-        edited = []
-    if not edited:
-        looping = describe_restarts(survey)
-        return Drift(host.name, looping, next=result.log_command(paths) if looping else "", live=live)
-    what = f"{', '.join(edited)} was edited since the last push"
-    if body == pushed:
+    if not survey.drifted:
+        return _running(session, host, survey, live)
+    return _edited(session, host, live, pushed, survey.drifted)
+
+
+def _sidecar_drift(session: Session, host: Host, survey: HostSurvey, live: str | None) -> Drift:
+    """Compare the server's own agent, to which `up` deploys too, with what aresmon wrote last, by the bundle's
+    manifest."""
+    watched = session.agent(host).watched
+    written = bundle.recorded_hash(session.stack.bundle, f"agents/{host.name}/telegraf.conf")
+    if not written:
+        return Drift(host.name, "never started from this site", next="`aresmon up`")
+    if survey.files.get(watched, ("", None))[0] == written:
+        return _running(session, host, survey, live)
+    config_id = telegraf.config_id_in(live or "", session.templates)
+    return _edited(session, host, live, DeployedConfigs(session.project).body(host, config_id), [watched])
+
+
+def _running(session: Session, host: Host, survey: HostSurvey, live: str | None) -> Drift:
+    """A host whose files are as aresmon wrote them: only its agent may have ended."""
+    looping = describe_restarts(survey)
+    return Drift(host.name, looping, next=result.log_command(session.agent(host)) if looping else "", live=live)
+
+
+def _edited(session: Session, host: Host, live: str | None, deployed: str | None, paths: Sequence[str]) -> Drift:
+    """A host with edited files; `deployed` is the configuration that was deployed, None if it is not known here."""
+    body = None if live is None else telegraf.without_config_id(live, session.templates)
+    what = f"{', '.join(paths)} was edited since the last push"
+    if body == deployed:
         what += " (not shown, because it contains passwords)"
+    elif deployed is None:
+        what += " (not shown, because what `up` deployed is not known here)"
     remedy = f"to keep the edit: `aresmon push-config {host.name} --adopt`; to discard it: --overwrite instead"
-    return Drift(host.name, what, difference(host.name, pushed, body or ""), remedy, live)
+    diff = "" if deployed is None else difference(host.name, deployed, body or "", sides=("deployed", "live"))
+    return Drift(host.name, what, diff, remedy, live, is_edited=session.agent(host).watched in paths)
 
 
 def describe_restarts(survey: HostSurvey) -> str:
@@ -151,9 +180,10 @@ def _text(content: bytes | None) -> str | None:
     return None if content is None else content.decode(errors="replace")
 
 
-def difference(host: str, before: str, after: str) -> str:
-    """What differs between two configurations, as a unified diff without secrets; empty if nothing does."""
+def difference(host: str, before: str, after: str, *, sides: tuple[str, str] = ("live", "wanted")) -> str:
+    """What differs between two configurations, as a unified diff without secrets; empty if nothing does. `sides` says
+    what each of them is."""
     old, new = (mask_secrets(text).splitlines(keepends=True) for text in (before, after))
     if old == new and before != after:
         return f"{host}: only secrets differ, which are not shown\n"
-    return "".join(difflib.unified_diff(old, new, f"{host}: live", f"{host}: wanted"))
+    return "".join(difflib.unified_diff(old, new, f"{host}: {sides[0]}", f"{host}: {sides[1]}"))

@@ -162,6 +162,15 @@ def read_files(folder: Path, paths: Iterable[str]) -> Mapping[str, bytes]:
     return {path: content for path, content in found.items() if sha256(content) == hashes[path]}
 
 
+def recorded_hash(files: Mapping[str, bytes], path: str) -> str:
+    """The SHA-256 of a file as aresmon wrote it last, by the manifest among the files of a bundle; empty if it is not
+    there."""
+    try:
+        return str(json.loads(files[MANIFEST])["files"][path])
+    except (KeyError, ValueError, TypeError):
+        return ""
+
+
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     is_large = len(files) > _SYNCED_ONE_BY_ONE
     for path, content in files.items():

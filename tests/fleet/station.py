@@ -23,12 +23,13 @@ STATION = """# A weather station.
 SECRET, OTHER = "h{u}n#t%e r=2;[é]", "another-one-5"
 
 
-def give_secret(site: Site, value: str) -> None:
-    """Set it on the server, by standard input."""
+def give_secret(site: Site, value: str) -> str:
+    """Set it on the server, by standard input; what is printed."""
     argv = [sys.executable, "-m", "aresmon", "--site", str(site.folder), "collectors", "secret", "station"]
     done = subprocess.run(argv, input=f"{value}\n", capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done
     assert value not in done.stdout + done.stderr
+    return done.stdout
 
 
 def sent_secret(site: Site, host: str) -> str:

@@ -59,6 +59,23 @@ def test_only_the_agent_is_made_anew(beside: Site) -> None:
     assert {name for name in after if after[name] != before[name]} == {"telegraf"}
 
 
+def test_what_up_deployed_after_a_push_is_no_drift_and_an_edit_is_shown_against_it(beside: Site) -> None:
+    fresh = beside.run("drift", "box")
+    assert outcome(beside) == (0, "verified")
+    beside.override("agents/box.conf", QUICK + "[[inputs.swap]]\n")
+    beside.up()
+
+    after_up = beside.run("drift", "box", "--json")
+    live = beside.folder / ".aresmon" / "bundle" / "agents" / "box" / "telegraf.conf"
+    live.write_text(live.read_text().replace("[[inputs.swap]]", "[[inputs.kernel]]"))
+    edited = beside.run("drift", "box", "--json")
+
+    assert (fresh.code, after_up.code, edited.code) == (0, 0, 5), (fresh, after_up, edited)
+    assert "-[[inputs.swap]]\n+[[inputs.kernel]]\n" in json.loads(edited.out)[0]["diff"]
+    beside.up()
+    assert beside.run("drift", "box").code == 0
+
+
 def test_what_does_not_deliver_is_rolled_back_and_up_agrees(beside: Site) -> None:
     assert outcome(beside) == (0, "verified")
     seen = seen_inside(beside)
@@ -123,7 +140,7 @@ def test_up_and_a_push_give_a_secret_to_the_servers_own_agent(make_site: MakeSit
 
     assert refused.code == 1, refused
     assert "the secret station, which a collector needs, is not set" in refused.err
-    give_secret(site, SECRET)
+    assert "`aresmon up` brings it to box" in give_secret(site, SECRET)
     site.up()
 
     assert eventually(lambda: sent_secret(site, "box") == SECRET)

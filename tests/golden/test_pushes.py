@@ -104,7 +104,7 @@ DRIFT = [
     Drift(
         "edited",
         "/etc/telegraf/telegraf.conf was edited since the last push",
-        "--- edited: live\n+++ edited: wanted\n@@ -1 +1 @@\n-[agent]\n+[bold]by hand[/]\n",
+        "--- edited: deployed\n+++ edited: live\n@@ -1 +1 @@\n-[agent]\n+[bold]by hand[/]\n",
         "to keep the edit: `aresmon push-config edited --adopt`; to discard it: --overwrite instead",
     ),
     Drift("new", "never pushed to from this site", next="`aresmon push-config new`"),

@@ -138,8 +138,16 @@ def test_a_host_that_was_never_pushed_to_is_a_note_and_the_sidecar_none(ares: Co
         (HostFacts("lewi", active="active", clock_offset=-30), [("clock-host", "warning")]),
     ],
 )
-def test_what_a_visit_found_is_judged(host: HostFacts, found: list[tuple[str, str]]) -> None:
-    assert kinds(hosts([host])) == found
+def test_what_a_visit_found_is_judged(host: HostFacts, found: list[tuple[str, str]], ares: Config) -> None:
+    assert kinds(hosts([host], ares)) == found
+
+
+def test_up_and_not_a_push_is_advised_for_the_servers_own_agent(ares: Config) -> None:
+    seen = [HostFacts("biere", active="exited"), HostFacts("biere", active="active", restarts="it restarted 5 times")]
+
+    found = list(hosts(seen, ares))
+
+    assert [one.remedy for one in found] == ["`aresmon up`", "`aresmon logs telegraf`"]
 
 
 def test_what_up_would_change_in_the_database_is_found() -> None:

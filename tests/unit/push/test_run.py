@@ -554,6 +554,7 @@ def test_an_edit_is_shown_with_both_ways_out(hosts: Hosts) -> None:
     found = drift(hosts, "@current content=x", live(telegraf.with_config_id(edited, "m", FRAME)), f"@drift {LIVE}")
 
     assert found.what == f"{LIVE} was edited since the last push"
+    assert found.diff.startswith("--- lewi: deployed\n+++ lewi: live\n")
     assert "-# one\n+# ONE\n" in found.diff
     assert "--adopt" in found.next
     assert "--overwrite" in found.next
