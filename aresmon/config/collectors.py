@@ -10,8 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aresmon.config import collector_options, collector_template, package_data, telegraf_text, telegraf_toml
+from aresmon.config import (
+    collector_options,
+    collector_template,
+    discovery,
+    package_data,
+    telegraf_text,
+    telegraf_toml,
+)
 from aresmon.config.collector_options import Option, OptionError, OptionValue, SecretName
+from aresmon.config.discovery import Discovery, DiscoveryError
 from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import read_text
@@ -24,7 +32,9 @@ _VARIABLE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<kind>:?
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,40}$")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _HEADING = re.compile(r"[ \t]*\[")
-_DECLARATION = re.compile(r"[ \t]*\[(?:collector|options\.[A-Za-z0-9_]+)\]")
+_DECLARATION = re.compile(
+    r"[ \t]*\[(?:collector|options\.[A-Za-z0-9_]+|discover(?:\.[a-z]+)?)\]|[ \t]*\[\[discover\.[a-z]+\]\]"
+)
 _ABOUT = frozenset(("needs", "agent", "telegraf"))
 
 
@@ -63,6 +73,14 @@ class Collector:
         try:
             return collector_options.declared(self._parsed)
         except OptionError as error:
+            raise AresmonError(f"{self.path}: {error}") from None
+
+    @cached_property
+    def discovery(self) -> Discovery | None:
+        """How it is found on a host; None for what somebody has to choose."""
+        try:
+            return discovery.declared(self._parsed, self.options)
+        except DiscoveryError as error:
             raise AresmonError(f"{self.path}: {error}") from None
 
     @cached_property
@@ -115,7 +133,7 @@ class Collector:
 
     def check(self) -> None:
         """Raise AresmonError for everything that is wrong with its file."""
-        unknown = sorted(set(self._parsed) - {"inputs", "processors", "options", "collector"})
+        unknown = sorted(set(self._parsed) - {"inputs", "processors", "options", "collector", "discover"})
         if unknown:
             raise AresmonError(
                 f"{self.path}: has [{unknown[0]}]; the agent and its output are aresmon's, a collector has inputs"
@@ -126,6 +144,7 @@ class Collector:
         if not self.inputs:
             raise AresmonError(f"{self.path}: has no [[inputs.…]]")
         self._check_about()
+        _ = self.discovery
         used = collector_template.names(self.template) if self.options else frozenset()
         for name in sorted(used - set(self.options)):
             raise AresmonError(f"{self.path}: uses {{{{{name}}}}}, and declares no [options.{name}]")
@@ -262,7 +281,7 @@ def _is_tables(settings: Any) -> bool:
 
 
 def _without_declarations(text: str) -> str:
-    """The text without the tables [collector] and [options.…]; comments above the next table stay."""
+    """The text without the tables [collector], [options.…] and [discover…]; comments above the next table stay."""
     kept: list[str] = []
     pending: list[str] | None = None
     for line in text.splitlines(keepends=True):
