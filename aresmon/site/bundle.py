@@ -234,7 +234,9 @@ def _diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[str]
     if old == new and before and after:
         yield f"@@@ {path}: only secrets differ, which are not shown\n"
         return
-    yield from difflib.unified_diff(old, new, *("/dev/null" if one is None else path for one in (before, after)))
+    yield from difflib.unified_diff(
+        old, new, "/dev/null" if before is None else path, "/dev/null" if after is None else path
+    )
 
 
 def _lines(content: bytes | None) -> list[str]:
