@@ -69,8 +69,8 @@ def _collectors(
             alike = " with the same options" if given else ""
             yield document.problem(at, f"'{word}' is there twice{alike}; remove one")
         seen.append((word, given or {}))
-        for option, what in collector_options.find_problems(catalogue[word].options, given or {}):
-            inside: Keys = (*at, word, option) if option else (*at, *(() if isinstance(item, str) else (word,)))
+        for place, what in collector_options.find_problems(catalogue[word].options, given or {}):
+            inside: Keys = at if isinstance(item, str) else (*at, word, *place)
             yield document.problem(inside, f"'{word}' {what}" if isinstance(item, str) else what)
         if catalogue[word].agent not in ("", agent):
             yield document.problem(at, f"'{word}' needs a {catalogue[word].agent} agent; this host's is {agent}")

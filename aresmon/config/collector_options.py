@@ -13,12 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from aresmon.config import go_regex
+from aresmon.config.masks import may_have_secret
+from aresmon.system.errors import any_of
 from aresmon.system.json_schema import did_you_mean
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h))+")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_LONGEST = 86400.0  # seconds, of a duration that declares no maximum
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_REVEALING = "has a login or a secret in it, which diffs and the data would show"
+_LOGINS = ("user", "dn")
 # A login before an address, or what names itself a secret, as in `host=db password=…`: no message repeats it.
 _MAY_BE_SECRET = re.compile(r"@|pass|secret|token|key=", re.IGNORECASE)
 _URL_FORM = "an address with a scheme, as https://host/path"
@@ -30,6 +37,7 @@ _FORMS = {
     "boolean": "true or false",
     "duration": "a time, as 30s, 5m or 1h",
     "url": _URL_FORM,
+    "regex": "a text or a regular expression",
 }
 _SEVERAL = {
     "string": "a list of texts",
@@ -37,6 +45,7 @@ _SEVERAL = {
     "number": "a list of numbers",
     "duration": "a list of times",
     "url": f"a list of addresses, each {_URL_FORM}",
+    "regex": "a list of texts or regular expressions",
 }
 _JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean"}
 _SETTINGS = frozenset(
@@ -96,34 +105,52 @@ class Option:
         if self.is_secret:
             return "{secret: NAME}"
         if self.choices:
-            return f"{'a list of these: ' if self.is_list else ''}{', '.join(self.choices)}"
+            return f"{'a list of these: ' if self.is_list else ''}{any_of(self.choices)}"
         if self.form:
             return f"a list, each {self.form}" if self.is_list else self.form
         if self.schemes and self.type == "url":
             schemes = " or ".join(f"{one}://…" for one in self.schemes)
             return f"a list of {schemes}" if self.is_list else schemes
-        words = (_SEVERAL if self.is_list else _FORMS)[self.type]
-        if self.minimum is not None and self.maximum is not None:
-            return f"{words} from {self.minimum:g} to {self.maximum:g}"
-        return words if self.minimum is None else f"{words} from {self.minimum:g} on"
+        return f"{(_SEVERAL if self.is_list else _FORMS)[self.type]}{self._bounds}"
 
-    def find_fault(self, value: Any) -> str:
-        """Why this cannot be its value, as `must be a whole number, not 'x'`; empty if it can. No secret is in it."""
+    @property
+    def _bounds(self) -> str:
+        if self.type == "duration":
+            least = "" if self.minimum is None else f" from {_span(self.minimum)}"
+            return f",{least} up to {_span(self._most)}"
+        if self.minimum is not None and self.maximum is not None:
+            return f" from {self.minimum:g} to {self.maximum:g}"
+        return "" if self.minimum is None else f" from {self.minimum:g} on"
+
+    @property
+    def _most(self) -> float:
+        """The largest number, or the longest duration in seconds."""
+        if self.maximum is not None:
+            return self.maximum
+        return _LONGEST if self.type == "duration" else 2**63 - 1
+
+    def find_faults(self, value: Any) -> Iterator[tuple[int | None, str]]:
+        """Why this cannot be its value, as `must be a whole number, not 'x'`, and the index of what is wrong in a list.
+        No secret is in it."""
         if self.is_secret:
-            if _is_secret_name(value):
-                return ""
-            return "must be {secret: NAME}; the secret itself goes in with `aresmon collectors secret NAME`"
-        if self.is_list:
-            if not isinstance(value, list):
-                return f"must be {self.wanted}, not {_shown(value)}"
-            if not value:
-                return "is an empty list; leave it out, or name something"
-            if len(set(map(repr, value))) < len(value):
-                return "names something twice"
-        for one in value if self.is_list else [value]:
-            if not self._is_good(one):
-                return f"must be {self.wanted}, not {_shown(one)}"
-        return ""
+            if not _is_secret_name(value):
+                yield None, "must be {secret: NAME}; the secret itself goes in with `aresmon collectors secret NAME`"
+        elif not self.is_list:
+            if fault := self._fault(value):
+                yield None, fault
+        elif not isinstance(value, list):
+            yield None, f"must be {self.wanted}, not {_shown(value)}"
+        elif not value:
+            yield None, "is an empty list; leave it out, or name something"
+        else:
+            yield from self._faults_of_list(value)
+
+    def _faults_of_list(self, values: list[Any]) -> Iterator[tuple[int, str]]:
+        for index, one in enumerate(values):
+            if fault := replace(self, is_list=False)._fault(one):
+                yield index, fault
+            elif one in values[:index]:
+                yield index, f"is there twice: {_shown(one)}"
 
     def value(self, given: Any) -> OptionValue:
         """A value that has no fault, as it is kept."""
@@ -131,26 +158,36 @@ class Option:
             return SecretName(given["secret"])
         return tuple(given) if isinstance(given, list) else given
 
+    def _fault(self, value: Any) -> str:
+        """What is wrong with one value."""
+        is_text = self.type in ("string", "url")
+        if is_text and isinstance(value, str) and may_have_secret(value):
+            return _REVEALING
+        if not self._is_good(value):
+            return f"must be {self.wanted}, not {_shown(value)}"
+        if self.type == "regex" and (fault := go_regex.find_fault(value)):
+            return f"is no regular expression of Go, which Telegraf uses: it {fault}"
+        return ""
+
     def _is_good(self, value: Any) -> bool:
         if self.type == "boolean":
             return isinstance(value, bool)
         if self.type in ("integer", "number"):
             kinds = (int,) if self.type == "integer" else (int, float)
             is_number = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
-            least, most = (
-                (-(2**63) if self.minimum is None else self.minimum),
-                (2**63 - 1 if self.maximum is None else self.maximum),
-            )
-            return is_number and least <= value <= most
+            return is_number and (-(2**63) if self.minimum is None else self.minimum) <= value <= self._most
         if not isinstance(value, str) or not value.strip() or _CONTROL.search(value):
             return False
-        if self.type == "duration" and (not _DURATION.fullmatch(value) or not re.search("[1-9]", value)):
+        if self.type == "duration" and not self._is_duration(value):
             return False
         if self.type == "url" and not _is_url(value, self.schemes):
             return False
         return not (self.choices and value not in self.choices) and not (
             self.pattern and not re.fullmatch(self.pattern, value)
         )
+
+    def _is_duration(self, value: str) -> bool:
+        return bool(_DURATION.fullmatch(value)) and (self.minimum or 0.001) <= seconds(value) <= self._most
 
     def schema(self) -> dict[str, Any]:
         """Its JSON Schema, for editors."""
@@ -169,9 +206,9 @@ class Option:
         one |= {"enum": list(self.choices)} if self.choices else {}
         one |= {"pattern": f"^(?:{self.pattern})$"} if self.pattern else {}
         one |= {"pattern": f"^{_DURATION.pattern}$"} if self.type == "duration" else {}
-        one |= {
-            key: bound for key, bound in (("minimum", self.minimum), ("maximum", self.maximum)) if bound is not None
-        }
+        if self.type != "duration":
+            bounds = {"minimum": self.minimum, "maximum": self.maximum}
+            one |= {key: bound for key, bound in bounds.items() if bound is not None}
         whole = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True} if self.is_list else one
         default = {} if self.default is None else {"default": plain(self.default)}
         return described | whole | default | examples
@@ -200,26 +237,47 @@ def declared(tables: Mapping[str, Any]) -> dict[str, Option]:
     return options
 
 
-def find_problems(options: Mapping[str, Option], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is wrong with the options given to a collector: the option ("" for the collector itself), and what."""
+Place = tuple[str | int, ...]
+"""Where something is wrong: an option, with the index in its list; empty for the collector itself."""
+
+
+def find_problems(options: Mapping[str, Option], given: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """What is wrong with the options given to a collector: where, and what."""
     for name, value in given.items():
         option = options.get(name)
         if option is None:
             known = f"; known: {', '.join(options)}" if options else "; this collector has none"
-            yield "", f"unknown option {str(name)!r}{did_you_mean(str(name), options) or known}"
+            yield (), f"unknown option {str(name)!r}{did_you_mean(str(name), options) or known}"
             continue
-        if fault := option.find_fault(value):
-            yield name, fault
-        for other in option.excludes:
-            if other in given:
-                yield name, f"cannot be combined with {other}"
+        for index, fault in option.find_faults(value):
+            place: Place = (name,) if index is None else (name, index)
+            yield place, f"{fault}; {_instead(options)}" if fault == _REVEALING else fault
+        yield from (((name,), f"cannot be combined with {other}") for other in option.excludes if other in given)
         for other in option.needs:
             if other not in given:
-                yield name, f"needs {other} beside it: {options[other].description}"
+                yield (name,), f"needs {other} beside it: {options[other].description}"
     is_misspelt = any(name not in options for name in given)
     for option in options.values():
         if option.is_required and option.name not in given and not is_misspelt:
-            yield "", f"needs the option {option.name}: {option.description} It is {option.wanted}"
+            yield (), f"needs the option {option.name}: {option.description} It is {option.wanted}"
+
+
+def _instead(options: Mapping[str, Option]) -> str:
+    """What to do instead of a secret in an address."""
+    secrets = [one for one in options.values() if one.is_secret]
+    if not secrets:
+        return (
+            "this collector has no option for a login: let the service answer this host without one, or write a "
+            "collector of your own with `secret = true` (docs/collectors.md)"
+        )
+    logins = [one.name for one in options.values() if one.name in _LOGINS or _is_login(one, secrets)]
+    names = [*logins, *(f"{one.name}: {{secret: NAME}}" for one in secrets)]
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f"give {listed} instead, and set the secret with `aresmon collectors secret NAME`"
+
+
+def _is_login(option: Option, secrets: list[Option]) -> bool:
+    return not option.is_secret and any(option.name in one.needs for one in secrets)
 
 
 def _option(name: str, settings: Mapping[str, Any]) -> Option:
@@ -230,7 +288,7 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         raise OptionError(f"{where}: unknown setting {unknown[0]!r}{did_you_mean(unknown[0], _SETTINGS)}")
     kind = settings.get("type", "string")
     if kind not in _FORMS or (settings.get("list") and kind not in _SEVERAL):
-        raise OptionError(f"{where}: type must be one of {', '.join(_FORMS)}, not {kind!r}")
+        raise OptionError(f"{where}: type must be {any_of(list(_FORMS))}, not {kind!r}")
     if not str(settings.get("description", "")).strip():
         raise OptionError(f"{where}: has no description")
     option = Option(
@@ -244,8 +302,8 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         choices=tuple(settings.get("choices", ())),
         pattern=settings.get("pattern", ""),
         form=settings.get("form", ""),
-        minimum=settings.get("minimum"),
-        maximum=settings.get("maximum"),
+        minimum=_bound(settings.get("minimum"), kind, where),
+        maximum=_bound(settings.get("maximum"), kind, where),
         schemes=tuple(settings.get("schemes", ())),
         excludes=tuple(settings.get("excludes", ())),
         needs=tuple(settings.get("needs", ())),
@@ -257,9 +315,31 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         return option
     if option.is_secret or option.is_required:
         raise OptionError(f"{where}: has a default, although it is {'a secret' if option.is_secret else 'required'}")
-    if fault := option.find_fault(default):
+    for _, fault in option.find_faults(default):
         raise OptionError(f"{where}: its default {fault}")
     return replace(option, default=option.value(default))
+
+
+def _bound(value: Any, kind: str, where: str) -> float | None:
+    """A bound that is declared; that of a duration in seconds."""
+    if value is None or (kind != "duration" and isinstance(value, int | float)):
+        return value
+    if kind == "duration" and isinstance(value, str) and _DURATION.fullmatch(value):
+        return seconds(value)
+    raise OptionError(f"{where}: a bound is a number or, of a duration, a text as 30s; not {value!r}")
+
+
+def seconds(duration: str) -> float:
+    """The seconds of `1m30s`."""
+    return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h)", duration))
+
+
+def _span(length: float) -> str:
+    """Seconds as a duration, as `1m`."""
+    for unit in ("h", "m", "s"):
+        if length >= _SECONDS[unit] and length % _SECONDS[unit] == 0:
+            return f"{length / _SECONDS[unit]:g}{unit}"
+    return f"{length * 1000:g}ms"
 
 
 def _is_secret_name(value: Any) -> bool:

@@ -25,6 +25,19 @@ _LOGIN = re.compile(r"""(://[^\s/:@"']*):[^\s/@"'$]+@""")
 _TOKEN_AS_LOGIN = re.compile(r"""(https?://)(?!\*)[^\s/:@"'$]+@""")
 _MYSQL = re.compile(r"""(["'=][^\s/:@"']*):[^\s"'$]+@(?=(?:tcp|unix)\()""")
 
+# Of an option: also a login without a password, which is a token, and one without a scheme.
+_IN_OPTION = re.compile(
+    r"""://[^/\s?#]*@ | ^[^\s/@:]+:(?!//)[^\s@]+@
+      | (?:^|[\s?&;])[\w-]*(?:passw(?:or)?d|passphrase|pwd|token|secret|api[_-]?key)\s*=\s*[^\s&]
+      | [?&](?:key|auth|sig|signature)=[^&]""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def may_have_secret(value: str) -> bool:
+    """Whether an address, or settings of a connection, have a login or a secret in them."""
+    return _IN_OPTION.search(value) is not None
+
 
 def mask_secrets(text: str) -> str:
     """Return a configuration, or a diff of one, with `***` for every password and token."""

@@ -11,6 +11,18 @@ from tests.services.points import only, tags_of
 
 STATUS = "http://127.0.0.1/server-status?auto"
 READ = collect("apache")
+PRIVATE = "http://127.0.0.1/private-status?auto"
+LOGIN = {"urls": [PRIVATE], "user": "monitoring", "password": {"secret": "apache"}}
+_WITH_LOGIN = """\
+ServerName lewi
+<Location /private-status>
+  SetHandler server-status
+  AuthType Basic
+  AuthName status
+  AuthUserFile /etc/apache2/monitoring
+  Require valid-user
+</Location>
+"""
 _FEW = """\
 <IfModule mpm_event_module>
 ServerLimit 1
@@ -23,7 +35,8 @@ MaxRequestWorkers 10
 
 @pytest.fixture(scope="module")
 def apache(host: Host) -> Host:
-    host.write("/etc/apache2/conf-enabled/zz-name.conf", "ServerName lewi\n")
+    host.write("/etc/apache2/conf-enabled/zz-name.conf", _WITH_LOGIN)
+    host.run("echo monitoring:$(openssl passwd -apr1 'bi:e/r@e') > /etc/apache2/monitoring")
     host.start(
         "apache",
         "bash -c '. /etc/apache2/envvars; mkdir -p /run/apache2; exec apache2 -D FOREGROUND'",
@@ -50,6 +63,15 @@ def test_what_is_read_is_what_apache_tells(apache: Host) -> None:
     assert read["scboard_open"] == before["Scoreboard"].count(".")
     assert 5 <= float(before["Total Accesses"]) < read["TotalAccesses"] < float(after["Total Accesses"])
     assert 50 < float(before["Total kBytes"]) <= read["TotalkBytes"] <= float(after["Total kBytes"])
+
+
+def test_a_page_with_a_login_is_read_and_no_point_has_the_login(apache: Host) -> None:
+    assert apache.run(f"curl -s -o /dev/null -w '%{{http_code}}' '{PRIVATE}'") == "401"
+
+    points = gather(apache, collect({"apache": LOGIN}, secrets={"apache": "bi:e/r@e"}), of="apache")
+
+    assert only(points, "apache")["BusyWorkers"] == 1
+    assert "bi:e/r@e" not in str(points)
 
 
 def test_workers_that_are_all_busy_are_an_alert(apache: Host, alerts: Alerts) -> None:

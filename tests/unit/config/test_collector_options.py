@@ -101,13 +101,18 @@ def test_its_tables_have_no_declarations(service: collectors.Collector) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ('type = "integer"', 'type = "port"', "type must be one of string, integer"),
+        (
+            'type = "integer"',
+            'type = "port"',
+            "type must be string, integer, number, boolean, duration, url or regex, not 'port'",
+        ),
         ('description = "Where."', "", "[options.address]: has no description"),
         ("required = true", "requird = true", "unknown setting 'requird' (did you mean 'required'?)"),
         ("default = false", 'default = "no"', "its default must be true or false, not 'no'"),
         ("secret = true", "secret = true\n  list = true", "a secret is one text"),
         ("required = true", 'required = true\n  default = "x"', "although it is required"),
         ("required = true", 'required = true\n  needs = ["x"]', "names the option 'x', which is not declared"),
+        ("minimum = 1", 'minimum = "x"', "[options.ports]: a bound is a number or, of a duration, a text as 30s"),
         ('telegraf = "1.31.0"', 'telegraf = "new"', "telegraf must be a version"),
         ('needs = "a login"', 'want = "a login"', "[collector] can say agent, needs, telegraf"),
         ('port = "{{ports[]}}"', 'port = "{{door[]}}"', "uses {{door}}, and declares no [options.door]"),
@@ -256,17 +261,29 @@ def test_a_host_has_a_collector_twice_with_other_options() -> None:
         ("- http: {urls: http://a}", "5 hosts.lewi.collect[0].http.urls: must be a list of http://… or https://…, not"),
         (
             "- http: {urls: [ftp://a]}",
-            "5 hosts.lewi.collect[0].http.urls: must be a list of http://… or https://…, not",
+            "5 hosts.lewi.collect[0].http.urls[0]: must be http://… or https://…, not 'ftp://a'",
         ),
-        ("- http: {urls: [wiki.example.org]}", "5 hosts.lewi.collect[0].http.urls: must be a list of http://"),
+        (
+            "- http: {urls: [wiki.example.org]}",
+            "5 hosts.lewi.collect[0].http.urls[0]: must be http://… or https://…, not",
+        ),
         ("- http: {urls: []}", "5 hosts.lewi.collect[0].http.urls: is an empty list"),
-        ("- http: {urls: [http://a, http://a]}", "5 hosts.lewi.collect[0].http.urls: names something twice"),
+        ("- http: {urls: [http://a, http://a]}", "5 hosts.lewi.collect[0].http.urls[1]: is there twice: 'http://a'"),
         ("- http: {urls: [http://a], status: '200'}", "http.status: must be a whole number from 100 to 599, not '200'"),
         ("- http: {urls: [http://a], status: 1000}", "http.status: must be a whole number from 100 to 599, not 1000"),
         ("- http: {urls: [http://a], follow: 1}", "http.follow: must be true or false, not 1"),
-        ("- http: {urls: [http://a], timeout: 5}", "http.timeout: must be a time, as 30s, 5m or 1h, not 5"),
-        ("- http: {urls: [http://a], timeout: 0s}", "http.timeout: must be a time, as 30s, 5m or 1h, not '0s'"),
-        ("- http: {urls: [http://a], method: PUT}", "http.method: must be GET, HEAD, POST, not 'PUT'"),
+        (
+            "- http: {urls: [http://a], timeout: 5}",
+            "http.timeout: must be a time, as 30s, 5m or 1h, from 100ms up to 1m",
+        ),
+        ("- http: {urls: [http://a], timeout: 0s}", "as 30s, 5m or 1h, from 100ms up to 1m, not '0s'"),
+        ("- http: {urls: [http://a], timeout: 1000h}", "as 30s, 5m or 1h, from 100ms up to 1m, not '1000h'"),
+        ("- http: {urls: [http://a], timeout: 1m1ms}", "as 30s, 5m or 1h, from 100ms up to 1m, not '1m1ms'"),
+        ("- http: {urls: [http://a], method: PUT}", "http.method: must be GET, HEAD or POST, not 'PUT'"),
+        (
+            "- http: {urls: [http://a], contains: 'Accueil ('}",
+            "http.contains: is no regular expression of Go, which Telegraf uses: it has a ( without its )",
+        ),
         ("- http: {urls: [http://a], user: me}", "http.user: needs password beside it: The password of `user`."),
         (
             "- http: {urls: [http://a], contains: }",
@@ -289,6 +306,17 @@ def test_a_wrong_option_is_an_error_with_its_line(collect: str, message: str) ->
     assert message in error
 
 
+def test_everything_wrong_in_a_list_is_named_with_its_line() -> None:
+    found = errors(
+        "      - http:\n          urls:\n            - wiki\n            - http://a\n            - ftp://b\n"
+    )
+
+    assert found == [
+        "7 hosts.lewi.collect[0].http.urls[0]: must be http://… or https://…, not 'wiki'",
+        "9 hosts.lewi.collect[0].http.urls[2]: must be http://… or https://…, not 'ftp://b'",
+    ]
+
+
 @pytest.mark.parametrize("value", ["hunter2", "{secret: Hunter2}", "{secrets: hunter2}", "[hunter2]", "{secret: 5}"])
 def test_a_secret_in_the_clear_is_refused_and_not_shown(value: str) -> None:
     (error,) = errors(f"      - http: {{urls: [http://a], user: me, password: {value}}}\n")
@@ -297,28 +325,90 @@ def test_a_secret_in_the_clear_is_refused_and_not_shown(value: str) -> None:
     assert "unter2" not in error
 
 
-@pytest.mark.parametrize(
-    "collect",
-    [
-        "http: {urls: ['ftp://me:hunter2@a/']}",
-        "http: {urls: ['ftp://hunter2@a/']}",
-        "http: {urls: ['ftp://a/?token=hunter2']}",
-        "mysql: {address: 'root:hunter2@tcp(127.0.0.1:3306)'}",
-        "http: {urls: [http://a], timeout: 'password=hunter2'}",
-    ],
-)
-def test_a_password_in_a_wrong_value_is_not_shown(collect: str) -> None:
-    (error,) = errors(f"      - {collect}\n")
+def test_a_password_in_a_wrong_value_is_not_shown() -> None:
+    (error,) = errors("      - http: {urls: [http://a], timeout: 'password=hunter2'}\n")
 
     assert "hunter2" not in error
     assert "not what is there" in error
+
+
+@pytest.mark.parametrize(
+    ("collect", "place", "instead"),
+    [
+        ("http: {urls: ['http://me:hunter2@a/']}", "http.urls[0]", "give user and password: {secret: NAME} instead"),
+        ("http: {urls: ['ftp://hunter2@a/']}", "http.urls[0]", "give user and password"),
+        ("http: {urls: ['http://a/?token=hunter2']}", "http.urls[0]", "give user and password"),
+        ("redis: {address: 'tcp://me:hunter2@a:1'}", "redis.address", "give user and password"),
+        ("mysql: {address: 'root:hunter2@tcp(127.0.0.1:3306)'}", "mysql.address", "give user and password"),
+        ("openldap: {address: 'ldap://me:hunter2@a'}", "openldap.address", "give dn and password"),
+        ("mosquitto: {address: 'me:hunter2@a:1883'}", "mosquitto.address", "give user and password"),
+        ("postgresql: {address: 'host=a password=hunter2'}", "postgresql.address", "give password: {secret: NAME}"),
+        ("postgresql: {address: 'host=a password = hunter2'}", "postgresql.address", "give password: {secret: NAME}"),
+        ("postgresql: {address: 'host=a sslpassword=hunter2'}", "postgresql.address", "give password"),
+        ("apache: {urls: ['http://me:hunter2@a/?auto']}", "apache.urls[0]", "give user and password"),
+        ("nginx: {urls: ['http://me:hunter2@a/']}", "nginx.urls[0]", "this collector has no option for a login"),
+        ("certificate: {sources: ['https://me:hunter2@a']}", "certificate.sources[0]", "has no option for a login"),
+        ("port: {addresses: ['me:hunter2@a:22']}", "port.addresses[0]", "has no option for a login"),
+    ],
+)
+def test_a_login_in_an_option_is_refused_with_what_to_use_instead(collect: str, place: str, instead: str) -> None:
+    (error,) = errors(f"      - {collect}\n")
+
+    assert error.startswith(f"5 hosts.lewi.collect[0].{place}: has a login or a secret in it, which diffs and the data")
+    assert instead in error
+    assert "hunter2" not in error
+
+
+@pytest.mark.parametrize(
+    "collect",
+    [
+        "http: {urls: ['https://a/@b?page=c@d'], contains: 'token=[a-z]+'}",
+        "postgresql: {address: 'host=/run/postgresql user=me@site passfile=/etc/pass'}",
+        "php-fpm: {pools: ['/run/php/a@b.sock:status']}",
+    ],
+)
+def test_what_only_looks_like_a_login_is_accepted(collect: str) -> None:
+    assert load(site(f"      - {collect}\n"), SHIPPED).host("lewi").collect
+
+
+def test_every_shipped_text_option_refuses_a_login() -> None:
+    """Whatever the pattern of an option allows, no password gets through it."""
+    values = ["https://me:hunter2@a/", "tcp://me:hunter2@a:1", "host=a password=hunter2", "me:hunter2@a:1"]
+    options = [one for collector in SHIPPED.values() for one in collector.options.values()]
+
+    accepted = [
+        (option.name, value)
+        for option in options
+        if option.type in ("string", "url") and not option.is_secret
+        for value in values
+        if not list(option.find_faults([value] if option.is_list else value))
+    ]
+
+    assert accepted == []
+
+
+def test_a_duration_without_bounds_is_a_day_at_the_most() -> None:
+    tables = {"every": {"type": "duration", "description": "How often."}}
+    every = collector_options.declared({"options": tables})["every"]
+
+    assert list(every.find_faults("24h")) == []
+    assert list(every.find_faults("25h")) == [(None, "must be a time, as 30s, 5m or 1h, up to 24h, not '25h'")]
+
+
+def test_one_choice_is_named_alone() -> None:
+    tables = {"way": {"choices": ["tcp"], "description": "How."}}
+    way = collector_options.declared({"options": tables})["way"]
+
+    assert list(way.find_faults("udp")) == [(None, "must be tcp, not 'udp'")]
 
 
 def test_options_that_exclude_each_other_are_refused() -> None:
     tables = {"a": {"description": "A."}, "b": {"description": "B.", "excludes": ["a"]}}
     options = collector_options.declared({"options": tables})
 
-    assert list(collector_options.find_problems(options, {"a": "x", "b": "y"})) == [("b", "cannot be combined with a")]
+    assert list(collector_options.find_problems(options, {"a": "x", "b": "y"})) == [
+        (("b",), "cannot be combined with a")
+    ]
 
 
 def test_a_collector_for_another_kind_of_agent_is_refused(tmp_path: Path) -> None:
@@ -352,4 +442,7 @@ def test_examples_and_defaults_are_valid_values() -> None:
     for collector in SHIPPED.values():
         for option in collector.options.values():
             if option.example is not None:
-                assert option.find_fault(json.loads(json.dumps(option.example))) == "", (collector.name, option.name)
+                assert not list(option.find_faults(json.loads(json.dumps(option.example)))), (
+                    collector.name,
+                    option.name,
+                )
