@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aresmon.agents import outputs, tables
+from aresmon.agents import outputs, revealed, tables
 from aresmon.agents.tables import Configuration, LintFinding, Settings
 from aresmon.config import telegraf_text
 from aresmon.config.model import Config, Host
@@ -100,7 +100,7 @@ def warnings(text: str, environment: Mapping[str, str]) -> list[LintFinding]:
         for line, name, is_error in _unset(found)
         if not is_error
     ]
-    return [*_output_warnings(found), *_input_warnings(found), *unset]
+    return [*_output_warnings(found), *_input_warnings(found), *revealed.find_warnings(found), *unset]
 
 
 def _output_warnings(found: Configuration) -> Iterator[LintFinding]:

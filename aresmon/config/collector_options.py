@@ -145,6 +145,10 @@ class Option:
         else:
             yield from self._faults_of_list(value)
 
+    def find_fault(self, value: Any) -> str:
+        """The first of its faults; empty if it has none."""
+        return next((fault for _, fault in self.find_faults(value)), "")
+
     def _faults_of_list(self, values: list[Any]) -> Iterator[tuple[int, str]]:
         for index, one in enumerate(values):
             if fault := replace(self, is_list=False)._fault(one):
@@ -315,7 +319,7 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         return option
     if option.is_secret or option.is_required:
         raise OptionError(f"{where}: has a default, although it is {'a secret' if option.is_secret else 'required'}")
-    for _, fault in option.find_faults(default):
+    if fault := option.find_fault(default):
         raise OptionError(f"{where}: its default {fault}")
     return replace(option, default=option.value(default))
 
