@@ -553,8 +553,13 @@ def test_what_is_counted_less_often_than_it_could_be_shown_has_a_shortest_step(n
 
 
 def inputs(name: str) -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
-    """Each input of a collector: Telegraf's name of it, its settings, and the measurements that it writes."""
-    for plugin, several in tomllib.loads(plain(catalogue.configuration(name)))["inputs"].items():
+    """Each input of a collector: Telegraf's name of it, its settings, and the measurements that it writes.
+
+    A table that is repeated for each value of a list is there, too.
+    """
+    options = SHIPPED[name].options.values()
+    lists = {one.name: one.example for one in options if one.is_list and one.default is None}
+    for plugin, several in tomllib.loads(plain(catalogue.configuration(name, **lists)))["inputs"].items():
         for table in several:
             written = (table["name_override"],) if "name_override" in table else WRITES.get(plugin, (plugin,))
             yield plugin, table, written
