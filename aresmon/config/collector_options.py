@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,7 +75,9 @@ OptionValue = str | int | float | bool | SecretName | tuple[str | int | float, .
 
 
 class OptionError(ValueError):
-    """A declaration of an option that is wrong."""
+    """A declaration of an option that is wrong, and its line; 0 where that is not known."""
+
+    line = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +236,26 @@ def declared(tables: Mapping[str, Any]) -> dict[str, Option]:
     found = tables.get("options", {})
     if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         raise OptionError("options are tables, as [options.urls]")
-    options = {name: _option(name, settings) for name, settings in found.items()}
+    options = dict[str, Option]()
+    for name, settings in found.items():
+        with _line_of(settings):
+            options[name] = _option(name, settings)
     for option in options.values():
         for other in (*option.excludes, *option.needs):
             if other not in options:
-                raise OptionError(f"[options.{option.name}] names the option {other!r}, which is not declared")
+                with _line_of(found[option.name]):
+                    raise OptionError(f"[options.{option.name}] names the option {other!r}, which is not declared")
     return options
+
+
+@contextmanager
+def _line_of(table: Any) -> Iterator[None]:
+    """Give an error in this table its line."""
+    try:
+        yield
+    except OptionError as error:
+        error.line = getattr(table, "line", 0)
+        raise
 
 
 Place = tuple[str | int, ...]

@@ -20,7 +20,7 @@ from aresmon.config import (
 )
 from aresmon.config.collector_options import Option, OptionError, OptionValue, SecretName
 from aresmon.config.discovery import Discovery, DiscoveryError
-from aresmon.config.telegraf_toml import TelegrafTomlError
+from aresmon.config.telegraf_toml import TelegrafTomlError, TomlTable
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import read_text
 
@@ -73,7 +73,7 @@ class Collector:
         try:
             return collector_options.declared(self._parsed)
         except OptionError as error:
-            raise AresmonError(f"{self.path}: {error}") from None
+            raise self._error(str(error), error.line) from None
 
     @cached_property
     def discovery(self) -> Discovery | None:
@@ -81,7 +81,7 @@ class Collector:
         try:
             return discovery.declared(self._parsed, self.options)
         except DiscoveryError as error:
-            raise AresmonError(f"{self.path}: {error}") from None
+            raise self._error(str(error), self._parsed.lines.get("discover", 0)) from None
 
     @cached_property
     def template(self) -> str:
@@ -132,40 +132,52 @@ class Collector:
         return rest if count else None
 
     def check(self) -> None:
-        """Raise AresmonError for everything that is wrong with its file."""
-        unknown = sorted(set(self._parsed) - {"inputs", "processors", "options", "collector", "discover"})
-        if unknown:
-            raise AresmonError(
-                f"{self.path}: has [{unknown[0]}]; the agent and its output are aresmon's, a collector has inputs"
-            )
+        """Raise SiteError with what is wrong with its file, each with its line; or AresmonError where it declares
+        something wrong, or is no TOML."""
+        wrong = [*self._wrong_tables(), *self._wrong_about()] or [*self._wrong_places()]
+        if wrong:
+            raise SiteError([self._error(what, line).message for line, what in sorted(wrong)])
+        _ = self.discovery
+
+    def _wrong_tables(self) -> Iterator[tuple[int, str]]:
+        lines = self._parsed.lines
+        for name in set(self._parsed) - {"inputs", "processors", "options", "collector", "discover"}:
+            yield lines[name], f"has [{name}]; the agent and its output are aresmon's, a collector has inputs"
         plugins = self._parsed.get("inputs", {})
         if not isinstance(plugins, dict) or not all(_is_tables(settings) for settings in plugins.values()):
-            raise AresmonError(f"{self.path}: inputs are tables, as [[inputs.cpu]]")
-        if not self.inputs:
-            raise AresmonError(f"{self.path}: has no [[inputs.…]]")
-        self._check_about()
-        _ = self.discovery
-        used = collector_template.names(self.template) if self.options else frozenset()
-        for name in sorted(used - set(self.options)):
-            raise AresmonError(f"{self.path}: uses {{{{{name}}}}}, and declares no [options.{name}]")
-        for name in sorted(set(self.options) - used):
-            raise AresmonError(f"{self.path}: declares [options.{name}], and uses no {{{{{name}}}}}")
+            yield lines["inputs"], "inputs are tables, as [[inputs.cpu]]"
+        elif not plugins:
+            yield 0, "has no [[inputs.…]]"
 
-    def _check_about(self) -> None:
-        about = self._parsed.get("collector", {})
+    def _wrong_about(self) -> Iterator[tuple[int, str]]:
+        about, line = self._parsed.get("collector", {}), self._parsed.lines.get("collector", 0)
         if not isinstance(about, dict) or set(about) - _ABOUT:
-            raise AresmonError(f"{self.path}: [collector] can say {', '.join(sorted(_ABOUT))}, and nothing else")
+            yield line, f"[collector] can say {', '.join(sorted(_ABOUT))}, and nothing else"
+            return
+        lines = getattr(about, "lines", {})
         if about.get("agent", "systemd") not in ("systemd", "docker"):
-            raise AresmonError(f"{self.path}: [collector] agent must be systemd or docker")
-        if not _VERSION.fullmatch(about.get("telegraf", "1.0.0")):
-            raise AresmonError(f"{self.path}: [collector] telegraf must be a version, as 1.31.0")
+            yield lines["agent"], "[collector] agent must be systemd or docker"
+        if not _VERSION.fullmatch(str(about.get("telegraf", "1.0.0"))):
+            yield lines["telegraf"], "[collector] telegraf must be a version, as 1.31.0"
+
+    def _wrong_places(self) -> Iterator[tuple[int, str]]:
+        """Options that are used and not declared, or declared and not used."""
+        used = collector_template.names(self.template) if self.options else frozenset()
+        for name in used - set(self.options):
+            line = next((n for n, text in enumerate(self.text.splitlines(), 1) if _names(text, name)), 0)
+            yield line, f"uses {{{{{name}}}}}, and declares no [options.{name}]"
+        for name in set(self.options) - used:
+            yield self._parsed["options"][name].line, f"declares [options.{name}], and uses no {{{{{name}}}}}"
+
+    def _error(self, what: str, line: int) -> AresmonError:
+        return AresmonError(f"{self.path}:{line}: {what}" if line else f"{self.path}: {what}")
 
     @cached_property
-    def _parsed(self) -> Mapping[str, Any]:
+    def _parsed(self) -> TomlTable:
         try:
             return telegraf_toml.parse(self.text)
         except TelegrafTomlError as error:
-            raise AresmonError(f"{self.path}: not TOML: {error}") from None
+            raise self._error(f"not TOML: {error.what}", error.line) from None
 
     @cached_property
     def _first_heading(self) -> str:
@@ -208,15 +220,17 @@ def load(overrides: Path | None = None) -> dict[str, Collector]:
     for path in sorted((overrides / "collectors").glob("*.conf")) if overrides is not None else ():
         try:
             found[path.stem] = read(path)
+        except SiteError as error:
+            errors.extend(error.errors)
         except AresmonError as error:
             errors.append(error.message)
     if errors:
-        raise SiteError(errors, hint="a collector is a file of [[inputs.…]] tables and nothing else")
+        raise SiteError(errors, hint="docs/collectors.md describes what such a file may contain")
     return found
 
 
 def read(path: Path) -> Collector:
-    """One collector. Raises AresmonError with the file, and the line where it is known."""
+    """One collector. Raises AresmonError with what is wrong with it: the file, and the line where it is known."""
     collector = _read(path)
     collector.check()
     return collector
@@ -274,6 +288,11 @@ def kept_fields(text: str) -> set[str] | None:
     if not all(isinstance(one, dict) and one.get("fieldinclude") for one in several):
         return None
     return {str(field) for one in several for field in one["fieldinclude"]}
+
+
+def _names(line: str, option: str) -> bool:
+    """Whether a line of a collector's file uses this option."""
+    return not line.lstrip().startswith("#") and re.search(rf"\{{\{{(?:if )?{option}(?:\[\])?\}}\}}", line) is not None
 
 
 def _is_tables(settings: Any) -> bool:

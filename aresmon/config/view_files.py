@@ -32,7 +32,7 @@ from aresmon.config.views import (
 )
 from aresmon.system import json_schema
 from aresmon.system.errors import AresmonError, SiteError
-from aresmon.system.yaml_document import YamlProblem, parse, read_text
+from aresmon.system.yaml_document import Document, Keys, YamlProblem, parse, read_text
 
 SCHEMA = Path(__file__).with_name("view_schema.yml")
 SHIPPED = package_data.GRAFANA / "collectors"
@@ -50,15 +50,17 @@ def load(overrides: Path | None = None) -> dict[str, View]:
     own = overrides / "collectors" if overrides is not None else None
     for path in _files(own) if own is not None else ():
         try:
-            found[path.stem] = read(read_text(path), path.stem, file=str(path))
-            errors.extend(f"{path}: {problem}" for problem in _not_kept(found[path.stem], path))
+            text = read_text(path)
+            found[path.stem] = read(text, path.stem, file=str(path))
+            problems = _not_kept(found[path.stem], path, parse(text))
+            errors.extend(problem.describe(str(path)) for problem in problems)
         except SiteError as error:
             errors.extend(error.errors)
         except AresmonError as error:
             errors.append(error.message)
         errors.extend(f"{path}: {problem}" for problem in _wrong_name(path))
     errors.extend(_strangers(own) if own is not None else ())
-    errors.extend(_shared(found))
+    errors.extend(_place(own, places, what) for places, what in _shared(found))
     if errors:
         raise SiteError(errors, hint="nothing was changed; docs/collectors.md tells what such a file may say")
     return found
@@ -97,7 +99,7 @@ def _strangers(folder: Path) -> Iterator[str]:
             yield f"{path}: is read by nobody; a collector is NAME.conf, and what there is to see of it NAME.yml"
 
 
-def _not_kept(view: View, path: Path) -> Iterator[str]:
+def _not_kept(view: View, path: Path, document: Document) -> Iterator[YamlProblem]:
     """Fields that the collector's own inputs leave out, where all of them say what they keep."""
     fragment = path.with_suffix(".conf")
     if not fragment.exists():
@@ -106,7 +108,8 @@ def _not_kept(view: View, path: Path) -> Iterator[str]:
     for name, measurement in view.measurements.items() if kept is not None else ():
         for field in measurement.fields:
             if not any(fnmatchcase(field, one) for one in kept or ()):
-                yield f"'{field}' of '{name}' is not among the fields that {fragment.name} keeps (`fieldinclude`)"
+                what = f"'{field}' is not among the fields that {fragment.name} keeps (`fieldinclude`)"
+                yield document.problem(("measurements", name), what)
 
 
 @cache
@@ -117,22 +120,39 @@ def view_schema() -> dict[str, Any]:
     return loaded
 
 
-def _shared(views: Views) -> Iterator[str]:
-    """What two files say in two ways, or both have though its name must be unique; the alerts that belong
-    to no collector are in no file."""
-    owners = {("alert", name): "" for name in builtin_alerts.IDS}
+_Named = tuple[str, Keys]  # a view, and where in it
+
+
+def _shared(views: Views) -> Iterator[tuple[tuple[_Named, _Named], str]]:
+    """What two files say in two ways, or both have though its name must be unique: where, and what. The alerts that
+    belong to no collector are in no file."""
+    owners: dict[tuple[str, str], _Named] = {("alert", name): ("", ()) for name in builtin_alerts.IDS}
     kinds: dict[tuple[str, str], tuple[FieldKind, str]] = {}
     for view in views.values():
-        named = [*(("alert", one.id) for one in view.alerts), *(("column", one.title) for one in view.columns)]
-        for what, name in named:
-            if (owner := owners.setdefault((what, name), view.name)) != view.name:
+        alerts = [("alert", one.id, ("alerts", at)) for at, one in enumerate(view.alerts)]
+        columns = [("column", one.title, ("columns", at)) for at, one in enumerate(view.columns)]
+        for what, name, keys in (*alerts, *columns):
+            here: _Named = (view.name, keys)
+            other = owners.setdefault((what, name), here)
+            if (owner := other[0]) != view.name:
                 where = f"{owner}.yml and in {view.name}.yml" if owner else f"{view.name}.yml and one of aresmon's own"
-                yield f"the {what} '{name}' is in {where}; its name must be unique"
+                yield (here, other), f"the {what} '{name}' is in {where}; its name must be unique"
         for one in view.measurements.values():
             for field, kind in one.fields.items():
                 former, owner = kinds.setdefault((one.name, field), (kind, view.name))
                 if former != kind:
-                    yield f"'{field}' of '{one.name}' is a {former} in {owner}.yml and a {kind} in {view.name}.yml"
+                    what = f"'{field}' of '{one.name}' is a {former} in {owner}.yml and a {kind} in {view.name}.yml"
+                    at: Keys = ("measurements", one.name)
+                    yield ((view.name, at), (owner, at)), what
+
+
+def _place(own: Path | None, places: tuple[_Named, ...], what: str) -> str:
+    """A problem with its line in the view that is one of the site's own."""
+    for view, keys in places:
+        path = own / f"{view}.yml" if own is not None and view else None
+        if path is not None and path.is_file():
+            return parse(read_text(path)).problem(keys, what).describe(str(path))
+    return what
 
 
 # From data to types ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,36 @@ def test_a_wrong_declaration_is_refused_with_the_file(tmp_path: Path, before: st
     with pytest.raises((AresmonError, OptionError)) as caught:
         written(tmp_path, text)
     assert message in str(caught.value)
-    assert "service.conf" in str(caught.value)
+    assert re.search(r"service\.conf:[1-9][0-9]*: ", str(caught.value))
+
+
+def test_all_that_is_wrong_with_a_file_is_told_with_the_lines(tmp_path: Path) -> None:
+    text = DECLARED.replace('"1.31.0"', '"new"').replace("[collector]", '[agent]\n[collector]\n  agent = "snap"')
+
+    with pytest.raises(SiteError) as caught:
+        written(tmp_path, text)
+
+    assert [one.removeprefix(f"{tmp_path}/service.conf:") for one in caught.value.errors] == [
+        "3: has [agent]; the agent and its output are aresmon's, a collector has inputs",
+        "5: [collector] agent must be systemd or docker",
+        "7: [collector] telegraf must be a version, as 1.31.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("[options.ports]", '[options.more]\n  description = "More."\n[options.ports]', 10),
+        ('deep = "{{deep}}"', 'deep = "{{depp}}"', 27),
+        ('description = "Which."', "", 10),
+        ("[[inputs.two]]", "[[inputs.two]", 29),
+    ],
+)
+def test_an_error_in_a_file_has_its_line(tmp_path: Path, before: str, after: str, line: int) -> None:
+    assert before in DECLARED
+
+    with pytest.raises(AresmonError, match=rf"service\.conf:{line}: "):
+        written(tmp_path, DECLARED.replace(before, after, 1))
 
 
 def test_an_option_that_nothing_uses_is_refused(tmp_path: Path) -> None:

@@ -94,8 +94,7 @@ def test_all_bad_collectors_are_named_at_once(collectors: Path) -> None:
     assert set(told) == {"agent", "binary", "broken", "empty", "folder", "output", "Weather Station"}
     assert "has [agent]; the agent and its output are aresmon's" in told["agent"]
     assert "has [outputs]" in told["output"]
-    assert "not TOML:" in told["broken"]
-    assert "line 1" in told["broken"]
+    assert "broken.conf:1: not TOML:" in told["broken"]
     assert told["empty"].endswith("has no [[inputs.…]]")
     assert "lower-case" in told["Weather Station"]
 

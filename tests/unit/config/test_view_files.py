@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -432,7 +433,7 @@ def test_a_field_that_the_collectors_own_inputs_leave_out_is_refused(collectors:
     assert errors
     assert all(
         error.endswith("is not among the fields that weather.conf keeps (`fieldinclude`)")
-        and error.startswith(f"{collectors}/weather.yml: ")
+        and re.match(rf"{collectors}/weather\.yml:[1-9] measurements\.(weather|wind): ", error)
         for error in errors
     )
 
@@ -459,22 +460,28 @@ def test_a_view_that_would_take_the_overviews_place_is_refused(collectors: Path)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("id: frost", "id: disk-full", "the alert 'disk-full' is in disk.yml and in net.yml; its name"),
-        ("id: frost", "id: backup-late", "the alert 'backup-late' is in net.yml and one of aresmon's own; its name"),
-        ("title: Outside", "title: CPU", "the column 'CPU' is in net.yml and in system.yml; its name"),
+        ("id: frost", "id: disk-full", "30 alerts[0]: the alert 'disk-full' is in disk.yml and in net.yml; its name"),
+        (
+            "id: frost",
+            "id: backup-late",
+            "30 alerts[0]: the alert 'backup-late' is in net.yml and one of aresmon's own; its name",
+        ),
+        ("title: Outside", "title: CPU", "7 columns[0]: the column 'CPU' is in net.yml and in system.yml; its name"),
     ],
 )
 def test_what_two_files_share_is_refused(collectors: Path, old: str, new: str, message: str) -> None:
     (collectors / "net.yml").write_text(GOOD.replace(old, new))
 
-    assert refused(collectors) == (f"{message} must be unique",)
+    assert refused(collectors) == (f"{collectors}/net.yml:{message} must be unique",)
 
 
 def test_a_field_that_two_files_describe_in_two_ways_is_refused(collectors: Path) -> None:
     own = GOOD.replace("  wind:", "  mem: {states: [total, mine], gauges: [used]}\n  wind:")
     (collectors / "net.yml").write_text(own)
 
-    assert refused(collectors) == ("'total' of 'mem' is a state in net.yml and a gauge in system.yml",)
+    assert refused(collectors) == (
+        f"{collectors}/net.yml:4 measurements.mem: 'total' of 'mem' is a state in net.yml and a gauge in system.yml",
+    )
 
 
 def test_what_is_wrong_with_any_of_a_sites_files_is_told_at_once(collectors: Path) -> None:
