@@ -29,7 +29,7 @@ app = group()
 
 
 @group_command(app, example="aresmon collectors show http")
-def list_collectors(ctx: typer.Context) -> None:
+def list_collectors(ctx: typer.Context, as_json: Json = False) -> None:
     """List the available collectors, show one, set its secrets.
 
     These are the shipped ones and those in overrides/collectors.
@@ -37,7 +37,8 @@ def list_collectors(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is None:
         from aresmon.config.collectors import load
 
-        the_console().collectors(load(the_site().overrides).values())
+        known, console = load(the_site().overrides).values(), the_console()
+        console.data(list(map(_described, known))) if as_json else console.collectors(known)
 
 
 @command(app, name="show", example="aresmon collectors show http")
@@ -59,7 +60,7 @@ def show(
         )
     view = view_files.load(site.overrides).get(name)
     console = the_console()
-    console.data(_described(known[name], view)) if as_json else console.collector(known[name], view)
+    console.data(_described(known[name]) | _shown(view)) if as_json else console.collector(known[name], view)
 
 
 @command(app, name="secret", example="aresmon collectors secret mysql-lewi")
@@ -100,9 +101,8 @@ def secret(
     warn_unused_secret(name, uses, hint=f"{{secret: {name}}} as an option of a collector")
 
 
-def _described(collector: Collector, view: View | None) -> dict[str, Any]:
-    """A collector as JSON."""
-    measurements = view.measurements if view else {}
+def _described(collector: Collector) -> dict[str, Any]:
+    """What a collector is and needs, as JSON."""
     return {
         "name": collector.name,
         "title": collector.title,
@@ -116,6 +116,13 @@ def _described(collector: Collector, view: View | None) -> dict[str, Any]:
             name: {"required": one.is_required, "secret": one.is_secret} | one.schema()
             for name, one in collector.options.items()
         },
+    }
+
+
+def _shown(view: View | None) -> dict[str, Any]:
+    """What there is to see of a collector, as JSON."""
+    measurements = view.measurements if view else {}
+    return {
         "fields": {name: list(one.fields) for name, one in measurements.items()},
         "panels": [panel.title for panel in view.panels] if view else [],
         "alerts": {alert.id: alert.title for alert in view.alerts} if view else {},

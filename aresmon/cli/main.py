@@ -16,6 +16,7 @@ from aresmon.cli import (
     alerts,
     authority,
     backup,
+    check,
     collectors,
     dashboards,
     data,
@@ -61,7 +62,7 @@ class Group:
 SECTIONS: Mapping[str, Sequence[Command | Group]] = {
     "Stack": [
         Command("init", site.init, "aresmon init"),
-        Command("check", site.check, "aresmon check"),
+        Command("check", check.check, "aresmon check"),
         Command("up", stack.up, "aresmon up --dry-run"),
         Command("status", stack.status, "aresmon status --watch"),
         Command("top", top.top, "aresmon top lewi"),

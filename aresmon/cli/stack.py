@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aresmon.cli import data, site_map, upgrade
+from aresmon.cli.check import print_warnings
 from aresmon.cli.common import (
     confirm_by_name,
     the_console,
@@ -18,7 +19,6 @@ from aresmon.cli.common import (
     until_interrupted,
 )
 from aresmon.cli.options import DryRun, Json, Services, ShortenRetention, Yes
-from aresmon.cli.site import _print_warnings
 from aresmon.system import output
 from aresmon.system.errors import AresmonError, ExitCode
 
@@ -64,7 +64,7 @@ def up(
         console.note(f"wrote {site.file} for this machine")
     project = the_project()
     location.require_local(project, force=here)
-    _print_warnings(project, is_server=True)
+    print_warnings(project, is_server=True)
     shorten = data.let_shorten(project, meant=shorten, dry_run=dry_run)
     upgrade.recover(site, engine, dry_run=dry_run)
 

@@ -142,11 +142,8 @@ def write_collector_secret(secrets: Path, name: str, value: str, *, owner: int) 
     """
     _check_name(name)
     value = value.rstrip("\r\n")
-    if not _IN_VARIABLE.fullmatch(value):
-        what = (
-            "is empty" if not value else f"must be {_IN_VARIABLE_FORM}, of {_LONGEST_VARIABLE} characters at the most"
-        )
-        raise AresmonError(f"{name}: the value {what}", hint="nothing was changed")
+    if fault := _variable_fault(value):
+        raise AresmonError(f"{name}: the value {fault}", hint="nothing was changed")
     path = secrets / COLLECTORS / name
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -168,19 +165,32 @@ def read_collector_secret(secrets: Path, name: str) -> str:
         raise AresmonError(f"the secret {name}, which a collector needs, is not set", hint=hint) from None
     except (OSError, UnicodeDecodeError):
         raise AresmonError(f"{path} cannot be read", hint=hint) from None
-    if not _IN_VARIABLE.fullmatch(value):
-        raise AresmonError(f"{path} must be {_IN_VARIABLE_FORM}", hint=hint)
+    if fault := _variable_fault(value):
+        raise AresmonError(f"{path} {fault}", hint=hint)
     return value
 
 
-def check_collector_secrets(secrets: Path, names: Iterable[str]) -> None:
-    """Raise SiteError naming all those that are missing or cannot be used."""
-    wrong = []
+def _variable_fault(value: str) -> str:
+    """What keeps a value from being a variable of an agent; empty if nothing does."""
+    if not value.strip():
+        return "is empty" if not value else "has nothing but spaces in it"
+    if not _IN_VARIABLE.fullmatch(value):
+        return f"must be {_IN_VARIABLE_FORM}, of {_LONGEST_VARIABLE} characters at the most"
+    return "begins or ends with a space" if value != value.strip() else ""
+
+
+def find_collector_problems(secrets: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Those that are not there or cannot be used, by name, each with what is wrong with it."""
     for name in names:
         try:
             read_collector_secret(secrets, name)
         except AresmonError as error:
-            wrong.append(error.message)
+            yield name, error.message
+
+
+def check_collector_secrets(secrets: Path, names: Iterable[str]) -> None:
+    """Raise SiteError naming all those that are missing or cannot be used."""
+    wrong = [what for _, what in find_collector_problems(secrets, names)]
     if wrong:
         raise SiteError(wrong, hint="`aresmon collectors secret NAME` sets each of them; nothing was changed")
 

@@ -20,7 +20,8 @@ from aresmon.site.folder import HostFiles, Site
 from aresmon.system import files
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.json_schema import did_you_mean
-from aresmon.system.yaml_document import bad_mapping, read_text
+from aresmon.system.yaml_document import Keys, bad_mapping, dotted, read_text
+from aresmon.system.yaml_document import parse as parse_yaml
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,18 @@ class Project:
             *_wrong_host_files("hosts", self.site.host_fragments(), hosts),
             *_wrong_host_files("agents", self.site.own_agents(), hosts),
         ]
+
+    def collector_secret_places(self) -> dict[str, str]:
+        """Where aresmon.yml first names each secret of a collector, as `aresmon.yml:12 hosts.lewi.collect[0].http`."""
+        document, places = parse_yaml(read_text(self.site.file)), dict[str, str]()
+        for host, settings in document.data["hosts"].items():
+            for index, item in enumerate((settings or {}).get("collect", ())):
+                name, options = next(iter(item.items())) if isinstance(item, dict) else (item, None)
+                for option, value in (options or {}).items():
+                    if isinstance(value, dict):
+                        keys: Keys = ("hosts", host, "collect", index, name, option)
+                        places.setdefault(value["secret"], f"{FILE}:{document.line(keys)} {dotted(keys)}")
+        return places
 
     def data_folders(self) -> dict[str, Path]:
         """The folders with the site's data, by service."""

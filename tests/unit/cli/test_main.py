@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 from aresmon import __version__
+from aresmon.cli import check as cli_check
 from aresmon.cli import common, images, main, stack
 from aresmon.cli import site as cli_site
 from aresmon.site.folder import Site
@@ -31,7 +32,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run a command line on an engine without any container, 80 columns wide."""
     monkeypatch.setenv("COLUMNS", "80")
     engine = FakeEngine()
-    for module in (cli_site, stack, images, common):
+    for module in (cli_site, cli_check, stack, images, common):
         monkeypatch.setattr(module, "the_engine", lambda: engine)
     common.the_console.cache_clear()
 
