@@ -4,7 +4,7 @@ A collector's file is always TOML. A string of it can name options, and its comm
 
 - `urls = "{{urls}}"`: a string that is nothing but an option becomes its value: a list, a number, true or false.
 - `servers = ["tcp://{{address}}"]`: inside a longer string, the value becomes a part of it.
-- A line with an option that has no value is left out.
+- A line with an option that has no value is left out, and comments directly above it with it.
 - `address = "{{address}}{{if password}} password={{password}}{{/if}}"`: a part of a string that is left out where the
   option has no value or is false.
 - `address = "{{addresses[]}}"`: the `[[table]]` is repeated for each value of a list, and left out for none.
@@ -43,15 +43,28 @@ class _Block:
     def filled(self, values: Values) -> Iterator[str]:
         if self.condition and values[self.condition] in (None, False):
             return
-        for written in self.lines:
-            line = written if _is_comment(written) else _without_parts(written, values)
-            places = list(_places(line))
-            if all(values[one["name"]] is not None for one in places):
-                yield _line(line, values) if places else line
+        for comments, written in self.entries:
+            line = _without_parts(written, values)
+            if all(values[one["name"]] is not None for one in _PLACE.finditer(line)):
+                yield from comments
+                yield _line(line, values)
+
+    @property
+    def entries(self) -> Iterator[tuple[list[str], str]]:
+        """Each line that is no comment, with the comments above it; those at the end are above nothing."""
+        comments: list[str] = []
+        for line in self.lines:
+            if _is_comment(line):
+                comments.append(line)
+            else:
+                yield comments, line
+                comments = []
+        if comments:
+            yield comments, ""
 
     @property
     def pattern(self) -> str:
-        lines = "".join(map(_line_pattern, self.lines))
+        lines = "".join(_entry_pattern(comments, line) for comments, line in self.entries)
         return f"(?:{lines})?" if self.condition else lines
 
 
@@ -107,11 +120,10 @@ def _plugins(template: str) -> list[_Plugin]:
         if heading is None:
             plugins[-1].blocks[-1].lines.append(line)
             continue
-        if heading["name"].count(".") == 1 and line.lstrip().startswith("[["):
-            above = _comments_at_end(plugins[-1].blocks[-1].lines) if len(plugins) > 1 else []
+        is_plugin = heading["name"].count(".") == 1 and line.lstrip().startswith("[[")
+        above = _comments_at_end(plugins[-1].blocks[-1].lines) if len(plugins) > 1 else []
+        if is_plugin:
             plugins.append(_Plugin())
-        else:
-            above = []
         text = line if heading["condition"] is None else f"{line[: line.index('#')].rstrip()}\n"
         plugins[-1].blocks.append(_Block([*above, text], heading["condition"] or ""))
     return plugins if plugins[0].blocks[0].lines else plugins[1:]
@@ -157,15 +169,12 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _line_pattern(line: str) -> str:
-    starts = [] if _is_comment(line) else [one.start() for found in (_PLACE, _PART) for one in found.finditer(line)]
+def _entry_pattern(comments: Iterable[str], line: str) -> str:
+    above = re.escape("".join(comments))
+    starts = [one.start() for found in (_PLACE, _PART) for one in found.finditer(line)]
     if not starts:
-        return re.escape(line)
-    return rf"(?:{re.escape(line[: min(starts)].rstrip(chr(34)))}[^\n]*\n)?"
-
-
-def _places(line: str) -> Iterable[re.Match[str]]:
-    return () if _is_comment(line) else _PLACE.finditer(line)
+        return above + re.escape(line)
+    return rf"(?:{above}{re.escape(line[: min(starts)].rstrip(chr(34)))}[^\n]*\n)?"
 
 
 def _is_comment(line: str) -> bool:

@@ -218,6 +218,45 @@ def test_what_has_no_value_is_left_out(service: collectors.Collector) -> None:
     assert tables == {"one": [{"address": "a", "deep": False}]}
 
 
+COMMENTED = """# A service.
+[[inputs.x]]
+  # Where it is.
+  address = "{{address}}"
+  # Who asks,
+  # and with what.
+  user = "{{user}}"
+  # Always.
+  deep = true
+  # Only for users.
+  [inputs.x.tags]  # {{if user}}
+    user = "{{user}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("user", "comments"),
+    [
+        ("me", ["# A service.", "# Where it is.", "# Who asks,", "# and with what.", "# Always.", "# Only for users."]),
+        (None, ["# A service.", "# Where it is.", "# Always."]),
+    ],
+)
+def test_a_comment_goes_with_the_setting_or_table_below_it(user: str | None, comments: list[str]) -> None:
+    filled = collector_template.fill(COMMENTED, {"address": "a", "user": user})
+
+    assert [line.strip() for line in filled.splitlines() if "#" in line] == comments
+    assert collector_template.pattern(COMMENTED).fullmatch(filled)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_comment_of_a_shipped_collector_is_above_nothing(name: str) -> None:
+    required = {one.name: one for one in SHIPPED[name].options.values() if one.is_required}
+    text = SHIPPED[name].configuration({key: one.value(one.example) for key, one in required.items()})
+
+    lines = [line.strip() for line in text.partition("[[")[2].splitlines()]
+    stray = [line for line, below in zip(lines, [*lines[1:], ""], strict=True) if line.startswith("#") and not below]
+    assert stray == []
+
+
 def test_a_value_is_not_taken_for_a_place(service: collectors.Collector) -> None:
     tables = telegraf_toml.parse(service.configuration({"address": "{{deep}}{{ports[]}}"}))["inputs"]
 
