@@ -7,7 +7,7 @@ from os.path import normpath
 from pathlib import PurePath
 from typing import Any
 
-from aresmon.config import access, collector_options, tls
+from aresmon.config import access, collector_options, host_files, tls
 from aresmon.config import backup as config_backup
 from aresmon.config.collectors import Catalogue
 from aresmon.config.defaults import default, default_agents, default_collect, server_name
@@ -72,6 +72,11 @@ def _collectors(
         for place, what in collector_options.find_problems(catalogue[word].options, given or {}):
             inside: Keys = at if isinstance(item, str) else (*at, word, *place)
             yield document.problem(inside, f"'{word}' {what}" if isinstance(item, str) else what)
+        for option, value in (given or {}).items() if agent == "systemd" else ():
+            known = catalogue[word].options.get(option)
+            if known is not None and known.has_files and host_files.is_mounted(value):
+                what = "names a path below /hostfs, which only an agent in a container has; give the path on the host"
+                yield document.problem((*at, word, option), what)
         if catalogue[word].agent not in ("", agent):
             yield document.problem(at, f"'{word}' needs a {catalogue[word].agent} agent; this host's is {agent}")
         for variable in catalogue[word].required if knows_env else ():

@@ -51,7 +51,7 @@ _SEVERAL = {
 _JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean"}
 _SETTINGS = frozenset(
     ("type", "list", "description", "example", "default", "required", "secret", "choices", "pattern", "form")
-) | {"minimum", "maximum", "schemes", "excludes", "needs"}
+) | {"minimum", "maximum", "schemes", "excludes", "needs", "files"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,7 +83,8 @@ class OptionError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option. `type` is that of its value, or of each value where it `is_list`; `form` names a `pattern` in words;
-    `excludes` and `needs` are other options that may not, and must, be given with it."""
+    `excludes` and `needs` are other options that may not, and must, be given with it. With `has_files`, paths in it are
+    those of the host, whatever its agent runs in."""
 
     name: str
     type: str
@@ -91,6 +92,7 @@ class Option:
     is_list: bool = False
     is_required: bool = False
     is_secret: bool = False
+    has_files: bool = False
     default: OptionValue | None = None
     example: Any = None
     choices: tuple[str, ...] = ()
@@ -319,6 +321,7 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         is_list=bool(settings.get("list")),
         is_required=bool(settings.get("required")),
         is_secret=bool(settings.get("secret")),
+        has_files=bool(settings.get("files")),
         example=dict(example) if isinstance(example := settings.get("example"), dict) else example,
         choices=tuple(settings.get("choices", ())),
         pattern=settings.get("pattern", ""),

@@ -14,6 +14,7 @@ from aresmon.config import (
     collector_options,
     collector_template,
     discovery,
+    host_files,
     package_data,
     telegraf_text,
     telegraf_toml,
@@ -113,13 +114,16 @@ class Collector:
         """The oldest Telegraf that has its inputs and settings; empty where any that is supported has them."""
         return tuple(int(part) for part in self._parsed.get("collector", {}).get("telegraf", "").split(".") if part)
 
-    def configuration(self, given: Mapping[str, OptionValue] | None = None) -> str:
-        """Its tables with these options; those that are not given have their defaults."""
+    def configuration(self, given: Mapping[str, OptionValue] | None = None, *, in_container: bool = False) -> str:
+        """Its tables with these options; those that are not given have their defaults. For an agent in a container,
+        paths of the host are below /hostfs."""
         if not self.options:
             return self.template
-        return collector_template.fill(
-            self.template, {name: one.default for name, one in self.options.items()} | dict(given or {})
-        )
+        values = {name: one.default for name, one in self.options.items()} | dict(given or {})
+        for name, option in self.options.items():
+            if in_container and option.has_files:
+                values[name] = host_files.in_container(values[name])
+        return collector_template.fill(self.template, values)
 
     def without(self, configuration: str) -> str | None:
         """A configuration without this collector's tables, whatever its options; None where it has none of them."""

@@ -65,10 +65,17 @@ def configuration(
         parts.extend(
             [frame.agent, frame.output, *([frame.in_container, frame.health] if host.agent == "docker" else [])]
         )
-        parts.extend(catalogue[use.name].configuration(dict(use.options)) for use in host.uses)
+        parts.extend(_collected(host, catalogue))
     if extra:
         parts.append(f"{_source(host)}\n{telegraf_text.without_bom(extra)}")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _collected(host: Host, catalogue: Catalogue, *, without: str = "") -> Iterator[str]:
+    """The tables of each of its collectors."""
+    for use in host.uses:
+        if use.name != without:
+            yield catalogue[use.name].configuration(dict(use.options), in_container=host.agent == "docker")
 
 
 def place(host: Host, body: str, own: str | None, line: int) -> str:
@@ -255,6 +262,6 @@ def repository(config: Config, catalogue: Catalogue, shipped_files: Mapping[str,
     files = {path: shipped_files[name] for name, path in _TO.items()}
     for host in config.hosts:
         parts = [f"# What the agent of {host.name} reads. aresmon adds its name, its output and its config ID.\n"]
-        parts.extend(catalogue[use.name].configuration(dict(use.options)) for use in host.uses if use.name != ALWAYS)
+        parts.extend(_collected(host, catalogue, without=ALWAYS))
         files[f"{host.name}.conf"] = "\n".join(part.rstrip("\n") + "\n" for part in parts).encode()
     return files

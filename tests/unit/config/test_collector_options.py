@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aresmon.config import collector_options, collector_template, collectors, telegraf_toml
+from aresmon.config import collector_options, collector_template, collectors, host_files, telegraf_toml
 from aresmon.config.collector_options import OptionError, OptionValue, SecretName
 from aresmon.config.model import load
+from aresmon.config.package_data import package_files
+from aresmon.render import telegraf
+from aresmon.render.telegraf import TelegrafTemplates
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import parse
 from tests.unit.conftest import SHIPPED
@@ -295,6 +298,72 @@ def test_two_uses_of_a_collector_are_both_found() -> None:
 
 def test_names_are_those_that_a_template_uses() -> None:
     assert collector_template.names('# {{a}}\n[[inputs.x]]  # {{if b}}\n  c = "{{c}} {{d[]}}"\n') == {"b", "c", "d"}
+
+
+# Files of the host -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "in_container"),
+    [
+        ("/etc/ssl/a.pem", "/hostfs/etc/ssl/a.pem"),
+        ("/hostfs/etc/ssl/a.pem", "/hostfs/etc/ssl/a.pem"),
+        ("/hostfsx", "/hostfs/hostfsx"),
+        ("file:///etc/ssl/*.pem", "file:///hostfs/etc/ssl/*.pem"),
+        ("https://wiki.example.org/etc/x", "https://wiki.example.org/etc/x"),
+        ("unix(/run/mysqld/mysqld.sock)", "unix(/hostfs/run/mysqld/mysqld.sock)"),
+        ("tcp(127.0.0.1:3306)", "tcp(127.0.0.1:3306)"),
+        ("host=/run/postgresql sslrootcert=/etc/ca", "host=/hostfs/run/postgresql sslrootcert=/hostfs/etc/ca"),
+        ("/run/php/php8.2-fpm.sock:status", "/hostfs/run/php/php8.2-fpm.sock:status"),
+        ("fcgi://127.0.0.1:9000/status", "fcgi://127.0.0.1:9000/status"),
+        ("unix:/run/x", "unix:/hostfs/run/x"),
+        ("unix:///run/x", "unix:///hostfs/run/x"),
+    ],
+)
+def test_a_path_of_the_host_is_below_hostfs_for_a_container_alone(given: str, in_container: str) -> None:
+    assert host_files.in_container(given) == in_container
+    assert host_files.in_container((given, given)) == (in_container, in_container)
+    assert host_files.in_container(in_container) == in_container
+    assert host_files.is_mounted(given) == given.startswith("/hostfs/")
+
+
+def test_the_same_path_is_right_for_both_kinds_of_agents() -> None:
+    both = load(
+        "server: lewi\nhosts:\n"
+        + "".join(
+            f"  {name}:\n    agent: {agent}\n    collect: [http: {{urls: [http://a], ca: /etc/ca.pem}}, postgresql]\n"
+            for name, agent in (("lewi", "docker"), ("biere", "systemd"))
+        ),
+        SHIPPED,
+    )
+    frame = TelegrafTemplates.of(package_files())
+    container, service = (telegraf.configuration(both.host(name), SHIPPED, frame) for name in ("lewi", "biere"))
+
+    assert 'tls_ca = "/hostfs/etc/ca.pem"' in container
+    assert "host=/hostfs/run/postgresql user" in container
+    assert 'tls_ca = "/etc/ca.pem"' in service
+    assert "host=/run/postgresql user" in service
+
+
+def test_a_path_below_hostfs_is_refused_for_a_systemd_agent() -> None:
+    (error,) = errors("      - http: {urls: [http://a], ca: /hostfs/etc/ca.pem}\n")
+
+    assert error == (
+        "5 hosts.lewi.collect[0].http.ca: names a path below /hostfs, which only an agent in a container has; give "
+        "the path on the host"
+    )
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_option_with_a_path_says_so(name: str) -> None:
+    unsaid = [
+        option.name
+        for option in SHIPPED[name].options.values()
+        for value in (option.default, option.example, option.form)
+        if not option.has_files and (re.search(r"(?:^|[\"'(=])/", str(value)) or "path" in str(value))
+    ]
+
+    assert unsaid == []
 
 
 # What aresmon.yml says --------------------------------------------------------------------------------------
