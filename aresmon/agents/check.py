@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
-from aresmon.agents import deprecations, lint, migration, tables
+from aresmon.agents import deprecations, lint, migration, plugin_names, tables
 from aresmon.agents.deprecations import Deprecation
 from aresmon.agents.tables import LintFinding
 from aresmon.config import package_data, telegraf_text, telegraf_toml
@@ -253,7 +250,7 @@ class _Rejection:
 
 def _lacking(found: tables.Configuration, plugins: Collection[str]) -> dict[tuple[str, str], str]:
     """The plug-ins of a configuration that a Telegraf with these plug-ins lacks, and the whole one has."""
-    whole = {f"{kind}.{name}" for kind, names in _whole().items() for name in names}
+    whole = {f"{kind}.{name}" for kind, names in plugin_names.whole().items() for name in names}
     lacking = dict[tuple[str, str], str]()
     for kind in ("inputs", "outputs", "processors", "aggregators", "secretstores"):
         formats = "serializers" if kind == "outputs" else "parsers"
@@ -263,11 +260,3 @@ def _lacking(found: tables.Configuration, plugins: Collection[str]) -> dict[tupl
             if missing:
                 lacking[kind, one.name.partition(".")[2]] = f"has no {missing[0]}"
     return lacking
-
-
-@functools.cache
-def _whole() -> Mapping[str, Sequence[str]]:
-    found: Mapping[str, Sequence[str]] = yaml.safe_load(
-        Path(__file__).with_name("plugins.yml").read_text(encoding="utf-8")
-    )
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,18 +16,26 @@ from aresmon.config.telegraf_toml import TelegrafTomlError
 
 _MARKER = re.compile(rf'^\s*\[\[inputs\.mock\]\]\s*\n\s*metric_name = "{MARKER}"', re.MULTILINE)
 _DEFAULT = AgentTiming(10.0, 10.0, 2.0)  # as in telegraf/agent.conf
+_WORD = re.compile(r"\"([a-z][a-z0-9_]*)\"")
+_LINE = re.compile(
+    r"""^[ \t]*(?:\[\[?[ \t]*(?P<table>[^\]\n]+?)[ \t]*\]|interval[ \t]*=[ \t]*(["'])(?P<every>.*?)\2)""", re.M
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentInputs:
     """The inputs of a configuration, by plug-in. `shipped` are those of shipped collectors, whose measurements begin
-    with the plug-in's name, `collected` those of the site's own collectors. `others` stand in a file of somebody's own:
-    they may be quiet for as long as they like."""
+    with the plug-in's name or are among its `words`, `collected` those of the site's own collectors. `others` stand in
+    a file of somebody's own: they may be quiet for as long as they like. `every` is the interval of those that have one
+    of their own, in seconds, `tables` how many tables a plug-in has."""
 
     shipped: frozenset[str] = frozenset()
     collected: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
     timing: AgentTiming = field(default=_DEFAULT)
+    words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    every: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def plugins(self) -> frozenset[str]:
@@ -36,17 +45,47 @@ class AgentInputs:
 def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -> AgentInputs:
     """The inputs of a configuration without its config ID. Collectors are found by their tables, which it contains;
     `environment` are the variables that its agent reads."""
-    shipped, collected, rest = set[str](), set[str](), body
+    shipped, collected, rest, words = set[str](), set[str](), body, dict[str, frozenset[str]]()
     for collector in catalogue.values():
         without = collector.without(rest)
         if without is not None:
             rest = without
             (shipped if collector.is_shipped else collected).update(collector.inputs)
+            for plugin in collector.inputs:
+                words[plugin] = words.get(plugin, frozenset()) | _words(collector.template) | {collector.name}
     try:
         others, timing = frozenset(_inputs(tables.parse(rest))), lint.read_timing(rest, environment)
     except TelegrafTomlError:
         others, timing = frozenset(), _DEFAULT
-    return AgentInputs(frozenset(shipped), frozenset(collected - shipped), others - shipped - collected, timing)
+    every, counted = _tables(body.partition("\n")[2])  # without the heading, which names the host
+    own, others = frozenset(collected - shipped), others - shipped - collected
+    return AgentInputs(frozenset(shipped), own, others, timing, words, every, counted)
+
+
+@functools.lru_cache(maxsize=64)
+def _words(text: str) -> frozenset[str]:
+    """The values in a collector's tables that may be the name of a measurement."""
+    return frozenset(_WORD.findall(text))
+
+
+@functools.lru_cache(maxsize=16)
+def _tables(text: str) -> tuple[Mapping[str, float], Mapping[str, int]]:
+    """The interval of each plug-in whose tables all have one of their own, the shortest, and the number of its tables.
+
+    Read line by line: parsing the configurations of many hosts would take seconds.
+    """
+    found = dict[str, list[float]]()
+    plugin = ""
+    for line in _LINE.finditer(text):
+        if line["table"]:
+            kind, _, name = line["table"].partition(".")
+            plugin = name if kind == "inputs" and "." not in name else ""
+            if plugin:
+                found.setdefault(plugin, []).append(0.0)
+        elif plugin:
+            found[plugin][-1] = lint.seconds(line["every"]) or 0.0
+    every = {name: min(several) for name, several in found.items() if min(several) > 0}
+    return every, {name: len(several) for name, several in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +110,26 @@ class InputChange:
         if owners:
             return max(owners, key=len) not in _inputs(after)
         return any(one not in _plugins(after) for one in _plugins(before))
+
+    def is_rare(self, measurement: str, within: float) -> bool:
+        """Whether a measurement that arrived before may be read for the first time after more than `within` seconds.
+
+        Telegraf reads an input at multiples of its interval. An input is a measurement's by its name, as above, or if
+        one of its settings has the measurement as its value.
+        """
+        if "interval" not in self.after:
+            return False
+        try:
+            several = list(tables.of(_unmarked(self.after), {}).plugins("inputs"))
+        except TelegrafTomlError:
+            return False
+        theirs = [
+            one
+            for one in several
+            if _is_named_after(measurement, one.name.partition(".")[2])
+            or any(text == measurement for _, _, text in tables.strings(one.written))
+        ]
+        return bool(theirs) and all((lint.own_interval(one) or 0.0) > within for one in theirs)
 
     def _is_kept_whole(self) -> bool:
         """Whether every line of the former configuration is in the new one. Usual, and quicker than parsing both."""

@@ -6,8 +6,9 @@ database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aresmon.agents import inputs as agents_inputs
 from aresmon.agents import lint
@@ -37,7 +38,8 @@ _LOOK_BACK = 300  # a host whose first point in this time is later than the wind
 class HostStatus:
     """One host. `age` is that of its newest point in seconds, None without points. In the last whole minute, `points`
     arrived, its inputs were collected `reads` of `expected` times (0: it has only just started), `refused` writes
-    failed, and no data arrived from the `silent` inputs. `ahead` is by how many seconds its points are dated in the
+    failed, and no data arrived from the `silent` inputs. Of these, the `failing` fail at each reading; of the `partly`
+    failing, one of several tables does. `ahead` is by how many seconds its points are dated in the
     future, 0 if it has current points. It is late if its newest point is more than `late_after` seconds old.
     `restarts` is how often its counters began again in the last ten minutes."""
 
@@ -52,6 +54,8 @@ class HostStatus:
     ahead: float = 0.0
     late_after: float = FRESH_WITHIN
     restarts: int = 0
+    failing: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
 
 
 def look(
@@ -73,6 +77,8 @@ def look(
     timings = [one.timing for one in inputs.values() if one is not None]
     window = _window(now, max(map(_arrived_after, timings), default=_ARRIVED_AFTER))
     known = _ask(influxdb, now, window)
+    for name, rare in _rare_reads(influxdb, inputs, known, window[1]).items():
+        known[name] = replace(known[name], reads={**known[name].reads, **rare})
     quiet = frozenset(  # of the others nobody asks whether they gave anything before
         (name, plugin)
         for name, one in inputs.items()
@@ -111,12 +117,13 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """How many times an input was collected in the window, whether it returned metrics, and whether it logged errors
-    without returning any."""
+    """How many times an input was collected in the window, whether it returned metrics, whether it logged errors
+    without returning any, and how many errors it logged."""
 
     times: int
     gave: bool
     failed: bool
+    errors: int = 0
 
     @property
     def is_quiet(self) -> bool:
@@ -192,6 +199,62 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
     }
 
 
+def _rare_reads(
+    influxdb: InfluxDB, inputs: Mapping[str, AgentInputs | None], known: Mapping[str, _Known], end: int
+) -> dict[str, dict[str, _Read]]:
+    """What the inputs with long intervals returned in two of these, by host and input.
+
+    An input that has not been read since its agent's start counts as one that returned something.
+    """
+    wanted: dict[float, set[tuple[str, str]]] = {}
+    for name, one in inputs.items():
+        for plugin, every in one.every.items() if one is not None and name in known else ():
+            if every > _WINDOW / 2 and plugin in known[name].reads:
+                wanted.setdefault(every, set()).add((name, plugin))
+    if not wanted:
+        return {}
+    answers = influxdb.query(
+        *(_rare_query(every, several, end) for every, several in wanted.items()), database=DATABASE
+    )
+    found: dict[str, dict[str, _Read]] = {}
+    for (every, several), answer in zip(wanted.items(), answers, strict=True):
+        for series in answer:
+            name, plugin = series.tags["host"], series.tags["input"]
+            if (name, plugin) in several:
+                times = known[name].reads[plugin].times
+                read = _rare_read(series.rows[0], times, _is_due(series.rows[0], every))
+                other = found.setdefault(name, {}).get(plugin)
+                found[name][plugin] = read if other is None else _together(read, other)
+    return found
+
+
+def _rare_query(every: float, several: Collection[tuple[str, str]], end: int) -> str:
+    hosts, plugins = (influxql.any_of(sorted({pair[index] for pair in several})) for index in (0, 1))
+    columns = ", ".join(
+        f'{of}("{name}") AS "{of}_{name}"' for name in ("metrics_gathered", "errors") for of in ("first", "last")
+    )
+    return (
+        f'SELECT {columns}, count("metrics_gathered") AS "count" FROM "internal_gather" '
+        f"WHERE time > {end - int(2 * every) - _INTERVAL}s AND time <= {end}s "
+        f'AND "host" =~ {hosts} AND "input" =~ {plugins} GROUP BY "host", "input", "alias"'
+    )
+
+
+def _is_due(row: Mapping[str, Any], every: float) -> bool:
+    """Whether the agent has run for long enough to read an input with this interval."""
+    return int(row["count"]) * _INTERVAL > every + _INTERVAL
+
+
+def _rare_read(row: Mapping[str, Any], times: int, is_due: bool) -> _Read:
+    """The counters begin at zero with their agent: since then they have grown to what they are."""
+    gave, errors = (
+        int(row[f"last_{name}"] or 0)
+        - (int(row[f"first_{name}"] or 0) if row[f"last_{name}"] >= row[f"first_{name}"] else 0)
+        for name in ("metrics_gathered", "errors")
+    )
+    return _Read(times, gave > 0 or not is_due, is_due and errors > 0 and not gave, errors)
+
+
 def _which_gave_before(influxdb: InfluxDB, quiet: frozenset[tuple[str, str]]) -> dict[str, frozenset[str]]:
     """Which of these inputs of hosts ever returned a metric, as far back as the database knows."""
     if not quiet:
@@ -227,13 +290,22 @@ def _reads(series: Sequence[Series]) -> dict[str, dict[str, _Read]]:
         row = one.rows[0]
         # `metrics_gathered` counts from the agent's start: with one value, non-zero means that it returned metrics.
         gave = bool(row["spread"]) or (row["count"] == 1 and bool(row["first"]))
-        read = _Read(int(row["count"]), gave, bool(row["errors"]) and not gave)
+        errors = int(row["errors"] or 0)
+        read = _Read(int(row["count"]), gave, errors > 0 and not gave, errors)
         of_host = reads.setdefault(one.tags["host"], {})
         other = of_host.get(one.tags["input"], read)  # a plug-in that is used twice has a series for each alias
-        of_host[one.tags["input"]] = _Read(
-            max(read.times, other.times), read.gave or other.gave, read.failed or other.failed
-        )
+        of_host[one.tags["input"]] = read if other is read else _together(read, other)
     return reads
+
+
+def _together(read: _Read, other: _Read) -> _Read:
+    """The readings of a plug-in with two aliases."""
+    return _Read(
+        max(read.times, other.times),
+        read.gave or other.gave,
+        read.failed or other.failed,
+        read.errors + other.errors,
+    )
 
 
 def _host(
@@ -245,9 +317,11 @@ def _host(
     interval = max(_INTERVAL, int(timing.interval))
     # For a host that has just started to send, only the collections since then are expected.
     due = max(0, end - max(start, int(known.began) - interval, int(begun))) // interval
+    failing = _failing(inputs, known) if due > 1 else frozenset()
     if timing.flush + timing.jitter + _COLLECTED_WITHIN > _LONGEST_WAIT:
         due = 0  # its points of this minute need not have arrived
-    reads = sum(read.times for name, read in known.reads.items() if name in inputs.plugins)
+    counted = {name: read.times for name, read in known.reads.items() if name in inputs.plugins}
+    total, reads = sum(counted.values()), sum(times for name, times in counted.items() if name not in failing)
     late_after = max(FRESH_WITHIN, float(timing.deadline))
     age = None if known.newest is None else max(0.0, at - known.newest)
     if at - begun < late_after:  # it has had no time to send again
@@ -260,7 +334,7 @@ def _host(
         points=sum(known.points.values()),
         reads=reads,
         # Collections of an agent that was replaced within the window count too, but were not expected.
-        expected=reads if configured is None else max(len(inputs.plugins) * due, reads),
+        expected=total if configured is None else max(len(inputs.plugins) * due, total),
         # What failed while the agent, the edge or the database was started is no fault, and is sent again.
         refused=known.refused if due > 1 and begun <= start else 0,
         silent=tuple(sorted(_silent(inputs, known))) if due > 1 else (),
@@ -268,6 +342,24 @@ def _host(
         ahead=0.0 if is_current else max(0.0, known.future - at),
         late_after=late_after,
         restarts=known.restarts,
+        failing=tuple(sorted(failing)),
+        partly=tuple(sorted(_partly(inputs, known) - failing)) if due > 1 else (),
+    )
+
+
+def _failing(inputs: AgentInputs, known: _Known) -> frozenset[str]:
+    """The inputs that only returned errors."""
+    return frozenset(name for name, read in known.reads.items() if name in inputs.plugins and read.failed)
+
+
+def _partly(inputs: AgentInputs, known: _Known) -> frozenset[str]:
+    """The inputs with several tables that returned something, and as many errors as they were read: the agent counts a
+    plug-in's tables together."""
+    return frozenset(
+        name
+        for name, read in known.reads.items()
+        if inputs.tables.get(name, 0) > 1
+        and read.errors >= max(2, _WINDOW // max(inputs.every.get(name, 0.0), inputs.timing.interval, _INTERVAL))
     )
 
 
@@ -275,10 +367,11 @@ def _silent(inputs: AgentInputs, known: _Known) -> Iterator[str]:
     """Return the inputs that were not collected, returned no metrics, or whose points did not arrive.
 
     The measurements of a shipped collector's input have its name as prefix, such as `docker` and
-    `docker_container_cpu`. Those of a site's own collectors may have other names, so for them only the agent's count is
-    used. An input of somebody's own configuration, such as one that waits for messages, may have nothing to return: it
-    is named if it failed. So may any input, on a host that has nothing of the kind, as a container has no filesystem of
-    its own on a disk: one that returns nothing without an error is named if it ever returned something.
+    `docker_container_cpu`, or are named in its tables. Those of a site's own collectors may have other names, so for
+    them only the agent's count is used; so it is for an input with a long interval. An input of somebody's own
+    configuration, such as one that waits for messages, may have nothing to return: it is named if it failed. So may any
+    input, on a host that has nothing of the kind, as a container has no filesystem of its own on a disk: one that
+    returns nothing without an error is named if it ever returned something.
     """
     for plugin in inputs.plugins:
         read = known.reads.get(plugin)
@@ -288,9 +381,11 @@ def _silent(inputs: AgentInputs, known: _Known) -> Iterator[str]:
         elif plugin in inputs.others or (read.is_quiet and plugin not in known.gave_before):
             if read.failed:
                 yield plugin
-        elif not read.gave or (known.counted and plugin in inputs.shipped and not _has_arrived(plugin, known)):
+        elif not read.gave or (known.counted and plugin in inputs.shipped and not _has_arrived(plugin, inputs, known)):
             yield plugin
 
 
-def _has_arrived(plugin: str, known: _Known) -> bool:
-    return any(name == plugin or name.startswith(f"{plugin}_") for name in known.points)
+def _has_arrived(plugin: str, inputs: AgentInputs, known: _Known) -> bool:
+    words = inputs.words.get(plugin, frozenset())
+    is_rare = inputs.every.get(plugin, 0.0) > _WINDOW / 2
+    return is_rare or any(name == plugin or name.startswith(f"{plugin}_") or name in words for name in known.points)

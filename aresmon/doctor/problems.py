@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from aresmon.agents import remedies
+from aresmon.agents.remedies import CollectorNeeds
 from aresmon.backup import record
+from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config
 from aresmon.config.units import format_age
 from aresmon.doctor.activity import HostStatus
@@ -197,7 +200,7 @@ def _ending(container: Container) -> str:
     return f"{container.state} ({why}{', out of memory' if container.out_of_memory else ''})"
 
 
-def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
+def of_host(host: HostStatus, config: Config, catalogue: Catalogue) -> Iterator[Problem]:
     is_sidecar = config.sidecar is not None and host.name == config.sidecar.name
     read_log = (
         "`aresmon logs telegraf` shows the reason" if is_sidecar else f"on {host.name}: `journalctl -u telegraf -n 50`"
@@ -217,8 +220,21 @@ def of_host(host: HostStatus, config: Config) -> Iterator[Problem]:
     elif host.refused:
         what = f"{host.name}: {host.refused} of its writes failed in the last minute"
         yield Problem(host.name, what, f"{read_log}; `aresmon logs influxdb` shows the database's errors")
-    elif host.silent:
-        yield Problem(host.name, f"{host.name}: no data from {', '.join(host.silent)} in the last minute", read_log)
+    elif host.silent or host.partly:
+        yield from _of_inputs(host, remedies.collectors(config.host(host.name), catalogue), read_log)
     elif host.reads < _MOSTLY * host.expected:
         what = f"{host.name}: inputs were collected {host.reads} of {host.expected} times in the last minute"
         yield Problem(host.name, what, read_log)
+
+
+def _of_inputs(host: HostStatus, known: Sequence[CollectorNeeds], read_log: str) -> Iterator[Problem]:
+    """Report the inputs that fail, each with what its collector needs, and those from which nothing arrives."""
+    for plugin in (*host.failing, *host.partly):
+        several = remedies.owners(plugin, known)
+        remedy = remedies.remedy(several)
+        part = "one of several inputs of " if plugin in host.partly else ""
+        what = f"{host.name}: {part}{remedies.name(plugin, several)} fails at each reading"
+        yield Problem(host.name, what, read_log + (remedy and f"; {remedy}"))
+    silent = [plugin for plugin in host.silent if plugin not in host.failing]
+    if silent:
+        yield Problem(host.name, f"{host.name}: no data from {', '.join(silent)} in the last minute", read_log)

@@ -157,7 +157,7 @@ def _of_hosts(project: Project, hosts: tuple[HostStatus, ...]) -> Iterator[Probl
     out = users.blocked_hosts(project.site)
     for host in hosts:
         if host.name not in out:
-            yield from doctor_problems.of_host(host, project.config)
+            yield from doctor_problems.of_host(host, project.config, project.catalogue)
     yield from (doctor_problems.of_blocked(host.name, out[host.name]) for host in hosts if host.name in out)
 
 

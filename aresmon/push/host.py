@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aresmon.agents import lint
+from aresmon.agents import lint, trial
 from aresmon.agents.inputs import InputChange
 from aresmon.agents.lint import AgentTiming
 from aresmon.push import diagnosis, found, protocol
@@ -94,6 +94,7 @@ class _Push:
         self.notes: list[str] = []
         self.log: list[str] = []
         self.unresolved: list[str] = []
+        self.tried: list[str] = []
         self.refused: HostMessage | None = None
         self.unmanaged = ""
         self.stderr = ""
@@ -134,10 +135,8 @@ class _Push:
                 self.report(message.rest)
             case "running":
                 self.verifying = self.start_verification(conversation)
-            case "log":
-                self.log.append(message.rest)
-            case "unresolved":
-                self.unresolved.append(message.rest)
+            case "log" | "unresolved" | "tried":
+                getattr(self, message.word).append(message.rest)
             case "unmanaged":
                 self.unmanaged = message.rest
             case "refused" | "locked":
@@ -226,7 +225,11 @@ class _Push:
         timing, strict = self.terms.timing, self.terms.strict
         former = (self.survey.content(self.order.agent.watched) or b"").decode(errors="replace")
         change = InputChange(former, self.terms.body)
-        return ExpectedData(self.host, config_id, since, within, before, timing.interval, strict, change.is_removed)
+
+        def is_excused(measurement: str) -> bool:
+            return change.is_removed(measurement) or change.is_rare(measurement, timing.interval)
+
+        return ExpectedData(self.host, config_id, since, within, before, timing.interval, strict, is_excused)
 
     # Results -----------------------------------------------------------------------------------------------
 
@@ -245,9 +248,10 @@ class _Push:
         if not self.order.verify:
             return self.result(PushOutcome.UNVERIFIED, "the agent is running; its data was not verified")
         silent = self.arrival.silent if self.arrival else ()
-        for name in self.arrival.failing if self.arrival else ():
-            log = push_result.log_command(self.order.agent)
-            self.notes.append(f"inputs.{name} failed each time that it was read: {log}")
+        tried = {plugin for plugin, _ in trial.describe(self.tried, ())}
+        for plugin in self.arrival.failing if self.arrival else ():
+            if plugin not in tried:
+                self.notes.append(push_result.describe_failing(plugin, self.order))
         why = f"no data from {', '.join(silent)} since the push" if silent else ""
         return replace(self.result(PushOutcome.VERIFIED, why), silent=silent)
 
@@ -301,7 +305,8 @@ class _Push:
             return self.result(PushOutcome.DRIFTED, *push_result.describe_drift(self.survey.drifted, self.host))
         if self.refused is None:
             return None
-        return self.result(PushOutcome.REFUSED, *push_result.describe_refusal(self.refused, self.order))
+        version = self.survey.facts.get("version", "")
+        return self.result(PushOutcome.REFUSED, *push_result.describe_refusal(self.refused, self.order, version))
 
     async def reconnect(self, why: str) -> PushResult:
         """The connection is lost: connect again until the host reports how the push ended."""
@@ -341,24 +346,32 @@ class _Push:
         return await self.finish(HostMessage(word, why))
 
     def result(self, outcome: PushOutcome, why: str = "", next_step: str = "") -> PushResult:
-        if self.order.access is not None:
-            why = why.replace(self.order.access.password, "***")
         if outcome not in GOOD and not why.strip(" .:"):
             why = f"no reason was given in the state '{self.state}'"
             next_step = next_step or push_result.log_command(self.order.agent)
-        notes = (*self.notes, *push_result.survey_notes(self.survey))
+        found = (text for _, text in trial.describe(self.tried, self.order.collectors))
+        version = self.survey.facts.get("version", "")
+        old = push_result.describe_old(version, self.order) if outcome is not PushOutcome.REFUSED else ()
+        notes = (*found, *old, *self.notes, *push_result.survey_notes(self.survey))
         live = self.survey.content(self.order.agent.watched)
         is_found = bool(self.survey.found)
         return PushResult(
             self.host,
             outcome,
-            why,
+            self.without_secrets(why),
             next_step,
             config_id=self.order.config_id,
-            notes=notes,
+            notes=tuple(self.without_secrets(one) for one in notes),
             live=live,
             is_found=is_found,
         )
+
+    def without_secrets(self, text: str) -> str:
+        """What the host or its Telegraf said, without the agent's password and the secrets of its collectors."""
+        password = [self.order.access.password] if self.order.access is not None else []
+        for secret in filter(None, (*password, *self.order.secrets)):
+            text = text.replace(secret, "***")
+        return text
 
 
 def _rollback_deadline(configuration: str) -> float:

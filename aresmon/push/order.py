@@ -9,8 +9,9 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from aresmon.agents import lint, readings
+from aresmon.agents import lint, readings, trial
 from aresmon.agents.readings import NO_READINGS, ReadingTimes
+from aresmon.agents.remedies import CollectorNeeds
 from aresmon.config import names
 from aresmon.config.model import Host
 from aresmon.config.telegraf_toml import TelegrafTomlError
@@ -30,7 +31,8 @@ class Target:
 
     `replaces` are the SHA-256 of configurations that a first push may replace; `overwrite` discards what was changed
     on the host. `as_found` is a configuration as it was found there, which is deployed instead of `body` without a
-    config ID.
+    config ID. `former` is the configuration of the last push, empty where it is unknown: inputs that it has need no
+    trial. `collectors` are those of the host, with what each needs.
     """
 
     host: Host
@@ -43,6 +45,8 @@ class Target:
     overwrite: bool = False
     as_found: bytes | None = field(default=None, repr=False)
     restores: int | None = None
+    former: str = field(default="", repr=False)
+    collectors: tuple[CollectorNeeds, ...] = field(default=(), repr=False)
 
     @property
     def content(self) -> str:
@@ -94,6 +98,9 @@ def order(target: Target, files: AgentFiles, templates: TelegrafTemplates, optio
         force=options.force,
         break_lock=options.break_lock,
         replaces=target.replaces,
+        trial=trial.inputs(target.former, body) if options.verify else (),
+        collectors=target.collectors,
+        secrets=tuple(agent.secrets.values()),
     )
 
 

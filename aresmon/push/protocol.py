@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from aresmon.agents import trial
 from aresmon.agents.readings import NO_READINGS, ReadingTimes
+from aresmon.agents.remedies import CollectorNeeds
 from aresmon.config.model import AgentKind
 from aresmon.ssh.transport import LostError, Transport, reported
 from aresmon.system.errors import AresmonError
@@ -26,7 +28,7 @@ _ESCAPED = re.compile(r"\\(.)")
 _NO_TERMINAL = "must have a tty"  # sudo's word for requiretty, whatever the host's language: it is started in English
 _REMOTE = Path(__file__).with_name("remote")
 # The last one runs the others.
-_PARTS = ("common", "agent", "probe", "stage", "moment", "journal", "switch", "rollback", "main")
+_PARTS = ("common", "agent", "probe", "stage", "trial", "moment", "journal", "switch", "rollback", "main")
 
 
 @cache
@@ -94,6 +96,9 @@ class PushOrder:
     twice. With `access`, the write permission is tested before anything is changed;
     `authority` is the path of the CA certificate for that, empty if the host trusts the edge's already.
 
+    The inputs of `trial` are read once before anything is changed; `collectors` say what those of the host need, and
+    `secrets` are values that no message may repeat.
+
     `replaces` are the SHA-256 of configurations that may be replaced on a first push, since they are kept. With
     `as_found`, a configuration is brought back as it was found on the host: Telegraf's check is skipped, and the push
     is committed if the agent still runs after this many seconds.
@@ -120,6 +125,9 @@ class PushOrder:
     break_lock: bool = False
     replaces: tuple[str, ...] = ()
     as_found: int = 0
+    trial: tuple[str, ...] = ()
+    collectors: tuple[CollectorNeeds, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,9 @@ def push_request(order: PushOrder, *, shown: Sequence[str] = ()) -> bytes:
         "names": " ".join(order.names),
         "outputs": " ".join(_host_names(order.outputs)),
         "authority": order.authority,
+        "trial": ":".join(order.trial),
+        "trial_command": trial.COMMAND if order.trial else "",
+        "trial_seconds": str(trial.SECONDS),
         "script": hashlib.sha256(script().encode()).hexdigest(),
         "unit": base64.b64encode(unit).decode(),
         "unit_sha": hashlib.sha256(unit).hexdigest(),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from aresmon.agents import deprecations
+from aresmon.agents import deprecations, remedies
 
 if TYPE_CHECKING:
+    from aresmon.agents.remedies import CollectorNeeds
     from aresmon.push.protocol import AgentPaths, HostMessage, HostSurvey, PushOrder
 
 
@@ -84,8 +85,8 @@ def describe_reason(event: Mapping[str, Any]) -> str:
     return ": ".join(filter(None, (restored, str(event.get("reason", "")))))
 
 
-def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:
-    """Explain why the host refused the push. Nothing was changed on it."""
+def describe_refusal(message: HostMessage, order: PushOrder, version: str = "") -> Explanation:
+    """Explain why the host, which has this version of Telegraf, refused the push. Nothing was changed on it."""
     if message.word == "locked":
         age, _, owner = message.rest.partition(" ")
         return (
@@ -108,6 +109,12 @@ def describe_refusal(message: HostMessage, order: PushOrder) -> Explanation:
             f"the service reads {why}, not {order.agent.watched}",
             f"on {order.agent.host}, `systemctl cat telegraf` shows the unit and the drop-in with the other path: "
             "correct it, run `systemctl daemon-reload`, then restart the agent and push again",
+        )
+    if step == "check" and (old := _older_than_needed(why, order, version)):
+        return (
+            "; ".join(describe_old(version, replace(order, collectors=old))),
+            f"upgrade the package telegraf on {order.agent.host}, or remove the collector from its collect; the "
+            "running configuration is unchanged",
         )
     if step == "check":
         return (
@@ -240,6 +247,8 @@ def describe_note(message: HostMessage) -> Iterator[str]:
             yield f"an interrupted push ({message.rest}) was rolled back first"
         case "lock-broken":
             yield f"the lock of {message.rest or 'somebody'} was taken over"
+        case "tried-late":
+            yield f"not every new input had answered within {message.rest} s, when they were tried"
 
 
 def describe_deprecated(notice: str, version: str) -> Iterator[str]:
@@ -247,6 +256,30 @@ def describe_deprecated(notice: str, version: str) -> Iterator[str]:
     found = deprecations.parse(notice)
     if found is not None and found.is_near(version):
         yield found.text
+
+
+def describe_failing(plugin: str, order: PushOrder) -> str:
+    """Describe an input of which each reading failed since the push."""
+    several = remedies.owners(plugin, order.collectors)
+    remedy = remedies.remedy(several)
+    said = f"{remedies.name(plugin, several)} failed each time that it was read: {log_command(order.agent)}"
+    return said + (remedy and f". {remedy}")
+
+
+def describe_old(version: str, order: PushOrder) -> Iterator[str]:
+    """Describe the collectors for which the host's Telegraf, of this version, is too old."""
+    for one in remedies.too_old(version, order.collectors):
+        needed = ".".join(map(str, one.telegraf))
+        yield f"the collector {one.collector} needs Telegraf {needed} or newer, and {order.agent.host} has {version}"
+
+
+def _older_than_needed(why: str, order: PushOrder, version: str) -> tuple[CollectorNeeds, ...]:
+    """The collectors with a plug-in that Telegraf's answer names, if it is too old for them."""
+    return tuple(
+        one
+        for one in remedies.too_old(version, order.collectors)
+        if any(re.search(rf"\b{re.escape(plugin)}\b", why) for plugin in one.inputs)
+    )
 
 
 def survey_notes(found: HostSurvey) -> Iterator[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from aresmon.agents import lint, sources
+from aresmon.agents import lint, remedies, sources
 from aresmon.agents.lint import AgentTiming
 from aresmon.agents.sources import ConfigSources, Release, Releases
 from aresmon.config import names as config_names
@@ -57,7 +58,8 @@ def build_targets(
             body = telegraf.configuration(host, session.catalogue, session.templates, own=own, extra=extra)
             lint.check(host, body, session.config, own=own)
             notes = (*_warnings(host, body, session.config), *_unused(origin, host))
-            found.append(Target(host, body, origin.commits.get(host.name, ""), notes, _elsewhere(session, host, body)))
+            commit, elsewhere = origin.commits.get(host.name, ""), _elsewhere(session, host, body)
+            found.append(Target(host, body, commit, notes, elsewhere))
         except AresmonError as error:
             refused.append(_refused(host, error))
     return found, refused
@@ -76,7 +78,12 @@ async def prepare_jobs(
             refused.append(_blocked(session, target.host, since))
             continue
         try:
-            target = replace(target, replaces=(*target.replaces, *session.replaceable(target.host)))
+            target = replace(
+                target,
+                replaces=(*target.replaces, *session.replaceable(target.host)),
+                former=_former(session, target.host),
+                collectors=remedies.collectors(target.host, session.catalogue, target.body),
+            )
             order = push_order.order(target, files, session.templates, options)
         except AresmonError as error:
             refused.append(_refused(target.host, error))
@@ -84,6 +91,17 @@ async def prepare_jobs(
         terms = VerificationTerms(_timing(target, session.config), options.strict, target.body, options.soak)
         found.append(RolloutJob(target, order, session.transport(target.host), terms))
     return found, refused
+
+
+def _former(session: Session, host: Host) -> str:
+    """The configuration that was deployed to a host last, as far as this site knows."""
+    if host == session.config.sidecar:  # `up` deploys it too
+        return session.stack.bundle.get(f"agents/{host.name}/telegraf.conf", b"").decode(errors="replace")
+    releases = session.releases(host)
+    newest = releases.newest()
+    with suppress(AresmonError):  # its content is gone, or no text
+        return releases.body(newest.number) if newest is not None else ""
+    return ""
 
 
 def _timing(target: Target, config: Config) -> AgentTiming:

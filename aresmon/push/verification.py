@@ -35,8 +35,9 @@ _LATE = frozenset({"cpu"})
 class ExpectedData:
     """The data that is expected from a host: points with the config ID `config_id`, or any points if it is empty, from
     `since` on (by the host's clock, in seconds since 1970), within `within` seconds. `back` is how many seconds ago
-    `since` is, `interval` the agent's. `strict` also waits for measurements that need a second reading. `is_removed`
-    says of a measurement that arrived before whether it was taken out of the configuration on purpose."""
+    `since` is, `interval` the agent's. `strict` also waits for measurements that need a second reading. `is_excused`
+    says of a measurement that arrived before whether it need not arrive again: it was taken out of the configuration,
+    or is read less often."""
 
     host: str
     config_id: str
@@ -45,7 +46,7 @@ class ExpectedData:
     back: float = 0.0
     interval: float = 10.0
     strict: bool = False
-    is_removed: Callable[[str], bool] = field(default=lambda _: False, repr=False, compare=False)
+    is_excused: Callable[[str], bool] = field(default=lambda _: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class _Waiting:
     found: float | None = None
     found_at: float = 0.0
     seen: set[str] = field(default_factory=set)
-    removed: dict[str, bool] = field(default_factory=dict)
+    excused: dict[str, bool] = field(default_factory=dict)
     failing: tuple[str, ...] = ()
     unmarked: set[str] = field(default_factory=set)
     elsewhere: str = ""
@@ -86,9 +87,9 @@ class _Waiting:
     @property
     def missing(self) -> frozenset[str]:
         absent = (self.before or frozenset()) - self.seen
-        for name in absent - self.removed.keys():
-            self.removed[name] = self.expected.is_removed(name)
-        return frozenset(name for name in absent if not self.removed[name])
+        for name in absent - self.excused.keys():
+            self.excused[name] = self.expected.is_excused(name)
+        return frozenset(name for name in absent if not self.excused[name])
 
     @property
     def latest(self) -> float:

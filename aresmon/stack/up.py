@@ -25,7 +25,7 @@ from aresmon.site import secrets as site_secrets
 from aresmon.site.bundle import BundleDifference
 from aresmon.site.folder import Site, service_user_ids
 from aresmon.site.project import Project
-from aresmon.stack import folder_swap, image_versions, readiness, services, upgrade_journal
+from aresmon.stack import agent_trial, folder_swap, image_versions, readiness, services, upgrade_journal
 from aresmon.stack.image_versions import KeptImage
 from aresmon.stack.plan import (
     DesiredState,
@@ -136,6 +136,7 @@ def up_locked(
     remember_hashes(site, intent)
     image_versions.record_start(project, engine, found)
     statements = _carry_out(project, intent, engine, secrets, progress, shorten=shorten)
+    agent_trial.warn_of_inputs(project, intent, engine, progress)
     unverified = _wait_for_data(site, intent, progress)
     users_changed = _ensure_grafana_users(project, intent, engine, secrets, progress)
     outcome = UpResult(

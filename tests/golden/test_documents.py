@@ -40,7 +40,7 @@ def running(name: str, image: str, memory: int, limit: int, up: float) -> Servic
 
 
 def problem_of(host: HostStatus) -> tuple[Problem, ...]:
-    return tuple(problems.of_host(host, SITE))
+    return tuple(problems.of_host(host, SITE, {}))
 
 
 # Three servers, one of which fell silent.

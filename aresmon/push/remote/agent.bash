@@ -2,6 +2,8 @@
 # This part owns Telegraf itself, as a systemd service or a Compose service: its state, its restart, its log.
 
 loaded='' active='' pid=0 restarts=0 user='' invocation=''
+groups='' capabilities='' # that the unit gives the agent besides those of its user
+agent_rights=(--init-groups)
 
 read_agent() {
   local line value lines=()
@@ -18,7 +20,8 @@ read_agent() {
     [ "$value" = running ] && active=active
     return 0
   fi
-  split lines "$(exec systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User -p InvocationID 2>/dev/null)"
+  split lines "$(exec systemctl show telegraf -p LoadState -p ActiveState -p MainPID -p NRestarts -p User -p InvocationID \
+    -p SupplementaryGroups -p AmbientCapabilities 2>/dev/null)"
   for line in "${lines[@]}"; do
     value=${line#*=}
     case $line in
@@ -28,6 +31,8 @@ read_agent() {
       NRestarts=*) restarts=$value ;;
       User=*) user=$value ;;
       InvocationID=*) invocation=$value ;;
+      SupplementaryGroups=*) groups=$value ;;
+      AmbientCapabilities=*) capabilities=$value ;;
     esac
   done
 }
@@ -95,7 +100,7 @@ exec_as_agent() { # ENVIRONMENT AUTHORITY COMMAND…: as the service's user, wit
   . "$1" || exit 1
   [ -z "$2" ] || ARESMON_CA=$2
   set +a
-  cd / && exec ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} "${@:3}"
+  cd / && exec ${user:+setpriv --reuid="$user" --regid="$user" "${agent_rights[@]}"} "${@:3}"
 }
 
 report_log() { # ID SECONDS: the errors of this start of the agent: the first, which is often the cause, and the last

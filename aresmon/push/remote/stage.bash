@@ -104,11 +104,15 @@ check() { # by the agent's own program, as its own user, with every file that it
   local output code began
   emit "state check"
   [ "${request[as_found]:-0}" != 1 ] || return 0
-  start_write_test # goes on meanwhile
+  [ "${request[kind]}" != docker ] || copy_project 2>/dev/null
+  start_write_test # both go on meanwhile
+  start_trial
   began=${EPOCHREALTIME/[.,]/}
   if [ "${request[kind]}" = docker ]; then output=$(check_docker 2>&1); else output=$(check_systemd 2>&1); fi
   code=$?
   check_took=$((${EPOCHREALTIME/[.,]/} - began))
+  [ $code -ne 0 ] || end_trial
+  [ "${request[kind]}" != docker ] || rm -rf -- "${request[state]}/check"
   end_write_test
   if [ $code -eq 0 ]; then
     [[ $output != *Deprecation* ]] || report_deprecated "$output"
@@ -135,7 +139,7 @@ check_systemd() { # in a process of its own, which becomes the check
     timeout 20 telegraf config check --strict-env-handling --config "$_staged_configuration" "${included[@]}"
 }
 
-check_docker() { # in a copy of the Compose project
+copy_project() { # the Compose project as it will be, for the check and the trial
   local folder=${request[state]}/check spec path staged_file
   rm -rf -- "$folder"
   mkdir -p -m 755 "$folder"
@@ -148,11 +152,11 @@ check_docker() { # in a copy of the Compose project
     cp -p -- "$staged_file" "$folder/${path#"${request[folder]}"/}"
   done
   chmod -R a+rX "$folder"
-  compose "$folder" run --rm --no-deps -T --entrypoint telegraf telegraf config check --strict-env-handling \
-    --config /etc/aresmon/telegraf.conf </dev/null
-  local code=$?
-  rm -rf -- "$folder"
-  return $code
+}
+
+check_docker() {
+  compose "${request[state]}/check" run --rm --no-deps -T --entrypoint telegraf telegraf config check \
+    --strict-env-handling --config /etc/aresmon/telegraf.conf </dev/null
 }
 
 ca_file() { # the site's CA certificate, if it has one: the staged file, else the one in place

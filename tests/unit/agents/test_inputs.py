@@ -6,6 +6,7 @@ import pytest
 
 from aresmon.agents import inputs
 from aresmon.agents.inputs import InputChange
+from aresmon.config import view_files
 from aresmon.config.package_data import package_files
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
@@ -58,3 +59,48 @@ def test_what_a_change_takes_out_is_not_missed(before: str, after: str, measurem
 
     assert InputChange(before, after).is_removed(measurement) == is_removed
     assert InputChange(*marked).is_removed(measurement) == is_removed
+
+
+CERTIFICATE = '[[inputs.x509_cert]]\n  interval = "1m"\n'
+QUERIES = """[[inputs.postgresql_extensible]]
+  interval = "30s"
+  [[inputs.postgresql_extensible.query]]
+    measurement = "postgresql"
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "measurement", "is_rare"),
+    [
+        (CERTIFICATE + MEM, "x509_cert", True),
+        (CERTIFICATE + MEM, "mem", False),
+        (CERTIFICATE + MEM, "counted", False),
+        (CERTIFICATE + "[[inputs.x509_cert]]\n", "x509_cert", False),
+        (CERTIFICATE.replace("1m", "10s"), "x509_cert", False),
+        (QUERIES, "postgresql", True),
+        ("no TOML [ interval", "mem", False),
+    ],
+)
+def test_a_measurement_that_is_read_less_often_than_the_others_is_not_missed(
+    after: str, measurement: str, is_rare: bool
+) -> None:
+    assert InputChange("", telegraf.with_config_id(after, "m-2", FRAME)).is_rare(measurement, 10.0) == is_rare
+
+
+def test_the_interval_of_an_input_is_that_of_its_tables_if_each_has_one() -> None:
+    found = inputs.read("# lewi\n" + MEM + MEM + QUERIES + CERTIFICATE + CERTIFICATE.replace("1m", "1h"), SHIPPED)
+
+    assert found.every == {"postgresql_extensible": 30.0, "x509_cert": 60.0}
+    assert found.tables == {"mem": 2, "postgresql_extensible": 1, "x509_cert": 2}
+
+
+@pytest.mark.parametrize("name", [name for name, view in view_files.load().items() if name in SHIPPED])
+def test_what_each_input_of_a_shipped_collector_sends_is_known_as_its_own(name: str) -> None:
+    collector = SHIPPED[name]
+    words = inputs.read(collector.template, {name: collector}).words
+
+    for plugin in collector.inputs:
+        assert any(
+            measurement == plugin or measurement.startswith(f"{plugin}_") or measurement in words[plugin]
+            for measurement in view_files.load()[name].measurements
+        ), plugin

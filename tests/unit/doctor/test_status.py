@@ -42,6 +42,8 @@ class Sent:
     failed: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
     gave_before: set[str] = field(default_factory=lambda: {"disk"})
+    rare: dict[str, tuple[int, int, int, int, int]] = field(default_factory=dict)
+    """Of inputs with long intervals: the first and last count of metrics, then of errors, and the number of counts."""
 
 
 class FakeInfluxDB(InfluxDB):
@@ -60,6 +62,8 @@ class FakeInfluxDB(InfluxDB):
             return [known, [one for one in opened if int(one.tags["id"]) not in self.closed]]
         if self.error is not None:
             raise self.error
+        if "last_errors" in statements[0]:
+            return [self.rare(statement) for statement in statements]
         if len(statements) == 1:
             marked = {name: sent.mark for name, sent in self.hosts.items() if sent.mark}
             return [[_series("aresmon_config", name, time=0, last=mark) for name, mark in marked.items()]]
@@ -101,6 +105,15 @@ class FakeInfluxDB(InfluxDB):
             ],
             [_series("internal_write", name, time=0, sum=sent.refused) for name, sent in self.hosts.items()],
             [_series("internal_agent", name, time=0, count=sent.restarts) for name, sent in self.hosts.items()],
+        ]
+
+    def rare(self, statement: str) -> list[Series]:
+        columns = ("first_metrics_gathered", "last_metrics_gathered", "first_errors", "last_errors", "count")
+        return [
+            _series("internal_gather", name, {"input": plugin}, time=0, **dict(zip(columns, counts, strict=True)))
+            for name, sent in self.hosts.items()
+            for plugin, counts in sent.rare.items()
+            if name in statement and plugin in statement
         ]
 
 
@@ -196,6 +209,76 @@ def test_an_input_without_an_error_is_missed_only_if_it_ever_gave_something(
     assert found.code == (ExitCode.DEGRADED if silent else ExitCode.DONE)
 
 
+GIVING = (6, 60.0, 100.0)
+NOTHING = (6, 0.0, 0.0)
+
+
+def test_an_input_that_fails_is_named_with_what_its_collector_needs(site: Site, status: Look) -> None:
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk, nginx]}}\n")
+    reads = {"disk": GIVING, "internal": GIVING, "nginx": NOTHING}
+
+    found = status({"lewi": Sent(reads=reads, failed={"nginx": 6})})
+
+    lewi = found.hosts[1]
+    assert (lewi.failing, lewi.partly, lewi.reads, lewi.expected) == (("nginx",), (), 12, 18)
+    assert told(found) == ["lewi: inputs.nginx fails at each reading"]
+    assert found.problems[0].next == (
+        "on lewi: `journalctl -u telegraf -n 50`; nginx needs a location with `stub_status` that this host may read"
+    )
+
+
+def test_an_input_is_named_of_which_one_of_several_tables_fails(site: Site, status: Look) -> None:
+    uses = '{nginx: {urls: ["http://127.0.0.1/a"]}}, {nginx: {urls: ["http://127.0.0.1/b"]}}'
+    site.file.write_text(f"hosts: {{biere: {{collect: [disk]}}, lewi: {{collect: [disk, {uses}]}}}}\n")
+    reads = {"disk": GIVING, "internal": GIVING, "nginx": GIVING}
+    points = {"disk": 12, "nginx": 6, "internal_agent": 6, "internal_gather": 12}
+
+    found = status({"lewi": Sent(reads=reads, points=points, failed={"nginx": 6, "internal": 6})})
+
+    assert (found.hosts[1].failing, found.hosts[1].partly) == ((), ("nginx",))
+    assert told(found) == ["lewi: one of several inputs of inputs.nginx fails at each reading"]
+    assert told(status({"lewi": Sent(reads=reads, points=points, failed={"nginx": 5})})) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "silent", "failing"),
+    [
+        ((40, 80, 0, 0, 13), (), ()),
+        ((40, 40, 0, 0, 13), ("x509_cert",), ()),
+        ((0, 0, 3, 5, 13), ("x509_cert",), ("x509_cert",)),
+        ((0, 0, 0, 1, 6), (), ()),
+        ((900, 40, 7, 0, 13), (), ()),
+    ],
+    ids=["gives", "gave", "fails", "was not read since the start", "gives since a restart"],
+)
+def test_an_input_with_a_long_interval_is_judged_by_two_of_these(
+    site: Site,
+    status: Look,
+    counts: tuple[int, int, int, int, int],
+    silent: tuple[str, ...],
+    failing: tuple[str, ...],
+) -> None:
+    addresses = '{certificate: {sources: ["https://wiki.example.org:443"]}}'
+    site.file.write_text(f"hosts: {{biere: {{collect: [disk]}}, lewi: {{collect: [disk, {addresses}]}}}}\n")
+    reads = {"disk": GIVING, "internal": GIVING, "x509_cert": NOTHING}
+
+    found = status({"lewi": Sent(reads=reads, rare={"x509_cert": counts}, gave_before={"x509_cert", "disk"})})
+
+    assert (found.hosts[1].silent, found.hosts[1].failing) == (silent, failing)
+
+
+def test_the_measurements_of_a_collector_may_have_other_names_than_its_plug_in(site: Site, status: Look) -> None:
+    site.file.write_text("hosts: {biere: {collect: [disk]}, lewi: {collect: [disk, postgresql]}}\n")
+    reads = {"disk": GIVING, "internal": GIVING, "postgresql_extensible": GIVING}
+    points = {"disk": 12, "postgresql": 4, "internal_agent": 6, "internal_gather": 12}
+
+    assert told(status({"lewi": Sent(reads=reads, points=points)})) == []
+    del points["postgresql"]
+    assert told(status({"lewi": Sent(reads=reads, points=points)})) == [
+        "lewi: no data from postgresql_extensible in the last minute"
+    ]
+
+
 OWN = """[agent]
   interval = "1s"
 
@@ -255,7 +338,7 @@ def test_of_a_configuration_that_is_not_known_here_the_agents_own_account_counts
 
     assert (found.problems, found.hosts[1].reads, found.hosts[1].expected) == ((), 9, 9)
     failing = status({"lewi": Sent(mark="c0ffee-x", reads={"tail": QUIET}, failed={"tail": 2})})
-    assert told(failing) == ["lewi: no data from tail in the last minute"]
+    assert told(failing) == ["lewi: inputs.tail fails at each reading"]
 
 
 def test_a_host_that_reads_every_minute_is_not_late_at_forty_seconds(
@@ -465,6 +548,8 @@ def test_the_status_is_plain_data_for_scripts(status: Look) -> None:
         "ahead": 0.0,
         "late_after": 40.0,
         "restarts": 0,
+        "failing": [],
+        "partly": [],
     }
     assert set(data["problems"][0]) == {"about", "what", "next", "kind"}
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aresmon.agents.lint import AgentTiming
+from aresmon.agents.remedies import CollectorNeeds
 from aresmon.influxdb.client import InfluxDBUnreachableError
 from aresmon.push import host as push_host
 from aresmon.push.host import VerificationTerms
@@ -140,6 +141,37 @@ def test_a_measurement_that_fell_silent_is_named(points: Points) -> None:
 
     assert pushed.told == (PushOutcome.VERIFIED, "no data from disk since the push")
     assert pushed.result.silent == ("disk",)
+
+
+def test_an_input_that_failed_when_it_was_tried_is_told_without_secrets_and_once(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    points.reading("nginx", "lewi", CLOCK + 5, metrics=0, errors=3)
+    nginx = CollectorNeeds("nginx", ("nginx",), "a location with `stub_status`")
+    said = "@tried [inputs.nginx] Error in plugin: http://ada:hunter2@lewi/ refused"
+    host = Scripted([[*STARTED[:5], said, "@tried-late 6", *STARTED[5:], Await("commit"), "@committed 7"]])
+
+    pushed = Pushed(host, points, collectors=(nginx,), secrets=("hunter2",))
+
+    assert pushed.told == (PushOutcome.VERIFIED, "")
+    assert pushed.result.notes[:-1] == (
+        "inputs.nginx failed when it was tried: http://ada:***@lewi/ refused. "
+        "nginx needs a location with `stub_status`",
+        "not every new input had answered within 6 s, when they were tried",
+    )
+
+
+def test_a_collector_that_telegraf_is_too_old_for_is_told_with_the_version_that_it_needs(points: Points) -> None:
+    arrive(points, "mem", "disk")
+    new = CollectorNeeds("time", ("timex",), telegraf=(1, 99, 0))
+    rejected = "@refused check E! error parsing timex, undefined but requested input: timex"
+
+    kept = Pushed(Scripted([[*STARTED, Await("commit"), "@committed 7"]]), points, collectors=(new,))
+    refused = Pushed(Scripted([[*STARTED[:5], rejected]]), points, collectors=(new,))
+
+    told = "the collector time needs Telegraf 1.99.0 or newer, and lewi has 1.39.3"
+    assert kept.result.notes[:-1] == (told,)
+    assert refused.told == (PushOutcome.REFUSED, told)
+    assert refused.result.next.startswith("upgrade the package telegraf on lewi")
 
 
 def test_strictly_what_was_taken_out_of_the_configuration_is_not_missed(points: Points) -> None:

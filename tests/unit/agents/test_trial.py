@@ -1,0 +1,122 @@
+"""Which inputs a push tries, and how what failed is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from aresmon.agents import remedies, trial
+from aresmon.agents.remedies import CollectorNeeds
+from aresmon.config.package_data import package_files
+from aresmon.render import telegraf
+from aresmon.render.telegraf import TelegrafTemplates
+from tests.unit.conftest import SHIPPED, load
+
+FRAME = TelegrafTemplates.of(package_files())
+NGINX = '[[inputs.nginx]]\n  urls = ["http://a/"]\n'
+MEM = "[[inputs.mem]]\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "tried"),
+    [
+        ("", MEM + NGINX, ("mem", "nginx")),
+        (MEM, MEM + NGINX, ("nginx",)),
+        (NGINX, NGINX.replace("//a/", "//b/"), ("nginx",)),
+        (NGINX, NGINX + NGINX.replace("//a/", "//b/"), ("nginx",)),
+        (MEM + NGINX, NGINX + MEM, ()),
+        (MEM + NGINX, MEM, ()),
+        (
+            "",
+            "[[inputs.statsd]]\n[[inputs.tail]]\n[[inputs.kafka_consumer]]\n[[inputs.internal]]\n[[inputs.mock]]\n",
+            (),
+        ),
+        ("", "[[inputs.somebodys_own]]\n", ()),
+        ("no TOML [", MEM, ()),
+    ],
+    ids=[
+        "the first push",
+        "one more",
+        "another setting",
+        "one more table",
+        "another order",
+        "one less",
+        "listeners, consumers and aresmon's own",
+        "not of Telegraf",
+        "no TOML",
+    ],
+)
+def test_the_inputs_that_are_new_or_changed_are_tried(before: str, after: str, tried: tuple[str, ...]) -> None:
+    assert trial.inputs(before, after) == tried
+
+
+def needs(text: str) -> tuple[CollectorNeeds, ...]:
+    host = load(f"hosts: {{lewi: {{agent: systemd, collect: {text}}}}}").host("lewi")
+    return remedies.collectors(host, SHIPPED, telegraf.configuration(host, SHIPPED, FRAME))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "[inputs.postgresql_extensible] Error in plugin: connect: permission denied.",
+            "inputs.postgresql_extensible (collector postgresql) failed when it was tried: connect: permission denied. "
+            f"postgresql needs {SHIPPED['postgresql'].needs}",
+        ),
+        (
+            "[agent] Starting input inputs.docker: failed to ping daemon",
+            "inputs.docker failed when it was tried: failed to ping daemon",
+        ),
+        (
+            "[inputs.mqtt_consumer::a] Startup failed: network Error : refused; retrying...",
+            "inputs.mqtt_consumer failed when it was tried: network Error : refused",
+        ),
+        ("[inputs.nginx] cannot read", "inputs.nginx failed when it was tried: cannot read"),
+    ],
+)
+def test_what_failed_is_told_with_what_its_collector_needs(said: str, told: str) -> None:
+    (only,) = trial.describe([said, "something else"], needs("[postgresql]"))
+
+    assert only[1] == told
+
+
+def test_of_collectors_with_one_plug_in_the_one_is_named_whose_address_is_in_the_message() -> None:
+    known = needs('[{caddy: {url: "http://127.0.0.1:2019/metrics"}}, traefik]')
+    first = SHIPPED["caddy"].inputs[0]
+
+    one = [owner.collector for owner in remedies.owners(first, known, 'Get "http://127.0.0.1:2019/metrics": refused')]
+    both = [owner.collector for owner in remedies.owners(first, known, "refused")]
+
+    assert (one, both) == (["caddy"], ["caddy", "traefik"])
+    assert remedies.name(first, remedies.owners(first, known)) == f"inputs.{first} (collector caddy or traefik)"
+
+
+def test_a_collector_whose_tables_somebodys_own_file_replaces_needs_nothing() -> None:
+    host = load("hosts: {lewi: {agent: systemd, collect: [nginx]}}").host("lewi")
+
+    assert remedies.collectors(host, SHIPPED, MEM) == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "collectors"),
+    [("1.30.9", ["dovecot"]), ("1.31.0", []), ("1.9.4", ["dovecot"]), ("1.31.0-rc1", []), ("", []), ("unknown", [])],
+)
+def test_a_collector_is_named_that_telegraf_is_too_old_for(version: str, collectors: list[str]) -> None:
+    assert [one.collector for one in remedies.too_old(version, needs("[dovecot, nginx]"))] == collectors
+
+
+def test_the_lines_of_a_log_that_say_why_an_input_fails_are_found() -> None:
+    log = "\n".join(
+        f"2026-01-01T00:00:00Z {line}"
+        for line in (
+            "I! Loading config: x",
+            "E! [inputs.nginx] Error in plugin: refused",
+            "E! [inputs.nginx] Error in plugin: refused",
+            "E! [outputs.influxdb] no",
+            "I! [inputs.mqtt_consumer] Startup failed: refused; retrying...",
+        )
+    )
+
+    assert trial.logged(log) == [
+        "[inputs.nginx] Error in plugin: refused",
+        "[inputs.mqtt_consumer] Startup failed: refused; retrying...",
+    ]
