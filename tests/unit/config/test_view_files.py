@@ -524,6 +524,7 @@ WRITES = {
     "kernel": ("kernel", "pressure"),
     "ldap": ("openldap",),
     "mysql": ("mysql", "mysql_variables"),
+    "nfsclient": ("nfsstat",),
     "postgresql_extensible": ("postgresql", "postgresql_server"),
 }
 NO_INPUT = {"aresmon_config"}  # the mark of a configuration, which every agent writes: render/telegraf.py
