@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ SHIPPED = collectors.load()
 ARES = load((package_data.ROOT / "examples/ares/aresmon.yml").read_text(), SHIPPED)
 PROJECT = names.fresh()
 EXAMPLE = {"HAPROXY_STATS": "http://127.0.0.1:8404/stats"}
+PROGRAMS = {"fail2ban": "fail2ban-client"}
+"""The program that an input looks for when it starts, and that the container of the check does not have."""
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +65,10 @@ def test_telegraf_takes_each_collector_by_itself(engine: Engine, name: str) -> N
     host = Host("box", "systemd", "box", (use,), ())
     configuration = telegraf.with_config_id(telegraf.configuration(host, SHIPPED, frame), "mark", frame).encode()
 
-    check.check(
-        engine, IMAGE, "box", configuration, variables("lewi") | EXAMPLE | telegraf.placeholders(host), project=PROJECT
-    )
+    given = variables("lewi") | EXAMPLE | telegraf.placeholders(host)
+    missing = f'"{PROGRAMS.get(name)}": executable file not found'
+    with pytest.raises(AresmonError, match=missing) if name in PROGRAMS else nullcontext():
+        check.check(engine, IMAGE, "box", configuration, given, project=PROJECT)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ _DAY = 86400
 
 
 def _updates(**fields: Value) -> Points:
-    return points("updates", **fields)
+    return points("updates", "", **fields)
 
 
 def _for(seconds: float) -> Value:
