@@ -33,6 +33,10 @@ def quiet_on(name: str, index: int) -> str:
     return f"quiet-{index}-{name}"
 
 
+def young(name: str) -> str:
+    return f"young-{name}"
+
+
 def fleet_of(*hosts: str, more: str = "") -> Any:
     collect = catalogue.entries(catalogue.SHIPPED.keys() - {ALWAYS})
     one = json.dumps({"agent": "systemd", "collect": collect, "env": catalogue.ENV})
@@ -57,6 +61,8 @@ def built_in() -> dict[str, dict[str, Any]]:
 
 
 RULES = built_in()
+WINDOWED = [name for name in NAMES if any(node["refId"] == "F" for node in RULES.get(name, {}).get("data", ()))]
+"""The rules whose value is one of a window that must be filled."""
 
 
 def back(name: str) -> int:
@@ -88,6 +94,14 @@ def lines(name: str, case: Case, now: int) -> Iterator[str]:
     for host, several in hosts.items():
         for one in several:
             yield from one.lines(host, begin=begin, now=now)
+    if name in WINDOWED:
+        for one in case.fires:
+            yield from one.lines(young(name), begin=now - window(name) // 2, now=now)
+
+
+def window(name: str) -> int:
+    """The seconds that the value of a rule is of."""
+    return int(RULES[name]["data"][0]["relativeTimeRange"]["from"])
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +126,15 @@ def test_a_rule_fires_on_its_data_and_on_no_data_beside_it(name: str, ask: Query
 
     assert fires_on(name) in fired
     assert {quiet_on(name, index) for index in range(len(CASES[name].quiet))} & fired == set()
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_what_a_window_says_is_not_said_before_it_is_filled(name: str, ask: Query, now: int) -> None:
+    short, late = window(name) // 2, window(name)
+
+    assert young(name) not in hosts_that_fire(RULES[name], ask, now)
+    assert fires_on(name) not in hosts_that_fire(RULES[name], ask, now - back(name) + short)
+    assert fires_on(name) in hosts_that_fire(RULES[name], ask, now - back(name) + late + 120)
 
 
 def test_a_host_is_called_silent_when_nothing_of_it_arrives_and_not_when_something_does(ask: Query, now: int) -> None:

@@ -3,7 +3,8 @@
 An agent that runs ten times as fast as on a machine tells in a minute what takes ten minutes there. Its points are
 written with their distances in time stretched by that much, up to now: so each second of a test stands for ten. What is
 counted by the service itself is not stretched: of a hundred requests a second, ten are left, and a field that holds
-seconds stays as it is. Nothing of the rules is changed, neither their windows nor their `for`.
+seconds stays as it is. Nothing of the rules is changed, neither their windows nor their `for`. Each series has a point
+from before all windows, as on a machine that is watched since yesterday.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from tests.services.agent import HOST, Agent
 from tests.services.points import Point
 
 _VIEWS = view_files.load()
+_EARLIER = 1860.0
+"""Seconds ago; longer than any window of these rules."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ def stretched(points: Sequence[Point], host: str, pace: float, now: float) -> It
     """The points as lines, of another host, and with the last of them at this moment."""
     assert points, "the agent has sent nothing"
     end = max(one.time for one in points)
+    series: set[str] = set()
     for one in points:
         line = one.line.rpartition(" ")[0].replace(f",host={HOST}", f",host={host}", 1)
+        name = f"{one.measurement} {sorted(one.tags.items())} {sorted(one.fields)}"
+        if name not in series:
+            series.add(name)
+            yield f"{line} {int((now - _EARLIER) * 1e9)}"
         yield f"{line} {int((now - (end - one.time) * pace) * 1e9)}"

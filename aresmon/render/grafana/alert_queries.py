@@ -6,7 +6,7 @@ The queries are those that the visual builder reads, but where an exception take
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 
 from aresmon.config.alerts import AlertException
@@ -18,7 +18,12 @@ from aresmon.render.grafana.queries import EXPRESSION, Scope, Target
 
 DATASOURCE = "aresmon-influx"
 # Those of the expressions are not for queries: Grafana would see a circle.
-_LETTERS = [letter for letter in ascii_uppercase if letter not in "CTVW"]
+_LETTERS = [letter for letter in ascii_uppercase if letter not in "CEFTVW"]
+_OF_WINDOW = ("mean", "min", "max")
+_GRACE = 30
+"""Seconds that a window may lack at its beginning: agents send at intervals."""
+_BEFORE = 1800
+"""Seconds before the window in which a series is looked for: one that was interrupted since is still known."""
 _EXPRESSIONS = {"relativeTimeRange": {"from": 0, "to": 0}, "datasourceUid": EXPRESSION["uid"]}
 
 
@@ -39,8 +44,9 @@ class Scoped:
         return [Condition(tag, "=", value, is_tag=True) for tag, value in self.where if tag in series.by]
 
 
-def nodes(alert: Alert, scoped: Scoped, value: float, *, by_host: bool) -> list[Json]:
-    """The queries and expressions of a rule. `V` is the value in notifications, `C` whether the alert fires."""
+def nodes(alert: Alert, scoped: Scoped, value: float, lasting: int, *, by_host: bool) -> list[Json]:
+    """The queries and expressions of a rule that fires after its condition held for `lasting` seconds. `V` is the value
+    in notifications, `C` whether the alert fires."""
     series = alert.series
     parts = dict(series.parts) or {"": series}
     refs = dict(zip(parts, _LETTERS, strict=False))
@@ -50,10 +56,32 @@ def nodes(alert: Alert, scoped: Scoped, value: float, *, by_host: bool) -> list[
     if series.parts:
         built.append(_math("V", queries.formula(series.formula, values)))
     kind = "lt" if alert.levels.falling else "gt"
-    if not alert.when:
+    further = [_math("W", queries.formula(alert.when, values))] if alert.when else []
+    further += _filled(alert, scoped, lasting, by_host=by_host)
+    if not further:
         return [*built, _threshold("C", kind, value)]
-    when = queries.formula(alert.when, values)
-    return [*built, _threshold("T", kind, value), _math("W", when), _math("C", "$T && $W")]
+    conditions = ["$T", *(f"${one['refId']}" for one in further if one["refId"] in ("F", "W"))]
+    return [*built, _threshold("T", kind, value), *further, _math("C", " && ".join(conditions))]
+
+
+def _filled(alert: Alert, scoped: Scoped, lasting: int, *, by_host: bool) -> list[Json]:
+    """Whether a series is as old as the window that its value is of (`F`): what is high since a minute is not high for
+    ten. Nothing where this is sure, because the condition must hold for as long."""
+    series = windowed(alert)
+    if series is None or alert.over - _GRACE <= max(lasting, _GRACE):
+        return []
+    plain = replace(series, aggregate="first", rate=0, math="")
+    built = _query(plain, scoped, "E", alert.over, by_host=by_host)
+    earlier = {"from": alert.over + _BEFORE, "to": alert.over - _GRACE}
+    return [built | {"relativeTimeRange": earlier}, _expression("F", "reduce", "E", reducer="count")]
+
+
+def windowed(alert: Alert) -> SeriesSpec | None:
+    """The series whose value is one of the alert's whole window (an average, the least or the most), the one with the
+    most tags of several; None where a single point, or a growth, says it all."""
+    parts = [part for _, part in alert.series.parts] or [alert.series]
+    found = [part for part in parts if part.rate or (part.aggregate in _OF_WINDOW and not part.increase)]
+    return max(found, key=lambda part: len(part.by), default=None)
 
 
 def _query(series: SeriesSpec, scoped: Scoped, ref: str, over: int, *, by_host: bool) -> Json:

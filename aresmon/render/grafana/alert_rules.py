@@ -238,7 +238,7 @@ def _group(name: str, rules: Sequence[Json], *, folder: str = FOLDER) -> Json:
 
 def _rule(one: AlertSpec, config: Config, route: Route) -> Json:
     alert = one.alert
-    data = alert_queries.nodes(alert, one.scoped, one.value, by_host=not one.host and one.view is not None)
+    data = alert_queries.nodes(alert, one.scoped, one.value, one.lasting, by_host=not one.host and one.view is not None)
     labels = {"severity": one.severity, "collector": one.view.name if one.view else "aresmon"}
     rule: Json = {
         "uid": _short(f"{one.uid}-{route.suffix}") if route.suffix else one.uid,
