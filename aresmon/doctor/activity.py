@@ -17,6 +17,8 @@ from aresmon.agents.lint import AgentTiming
 from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
 from aresmon.config.names import DATABASE, MARKER
+from aresmon.doctor import restarts
+from aresmon.doctor.restarts import Starts
 from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.freshness import FRESH_WITHIN
@@ -29,7 +31,6 @@ _ARRIVED_AFTER = 24
 _LONGEST_WAIT = 60  # seconds; what a host sends even later is not counted
 # Seconds: a point dated further in the future has a wrong clock, and does not show that the host is sending now.
 _AHEAD = 30
-_RESTARTS_WITHIN = 600  # seconds
 _LONGEST = "1h"  # the retention policy that goes back furthest
 _LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
 
@@ -41,7 +42,7 @@ class HostStatus:
     failed, and no data arrived from the `silent` inputs. Of these, the `failing` fail at each reading; of the `partly`
     failing, one of several tables does. `ahead` is by how many seconds its points are dated in the
     future, 0 if it has current points. It is late if its newest point is more than `late_after` seconds old.
-    `restarts` is how often its counters began again in the last ten minutes."""
+    `restarts` is how often its counters began again in the last ten minutes, since aresmon itself restarted it last."""
 
     name: str
     agent: str
@@ -63,12 +64,11 @@ def look(
     config: Config,
     catalogue: Catalogue,
     now: float,
-    begun: Mapping[str, float],
+    starts: Starts,
     deployed: Callable[[Host, str], str | None],
 ) -> tuple[HostStatus, ...]:
-    """Return the state of each host at `now`. `begun` is since when a host's data could arrive, by host: the start of
-    its agent, if known, and of the edge and the database; both are in seconds since 1970. `deployed` returns the
-    configuration of a host with a config ID, None if it is unknown."""
+    """Return the state of each host at `now`, in seconds since 1970. `deployed` returns the configuration of a host
+    with a config ID, None if it is unknown."""
     config_ids = _config_ids(influxdb, now)
     inputs = {
         host.name: _inputs(host, config, catalogue, deployed(host, config_ids.get(host.name, "")))
@@ -76,7 +76,7 @@ def look(
     }
     timings = [one.timing for one in inputs.values() if one is not None]
     window = _window(now, max(map(_arrived_after, timings), default=_ARRIVED_AFTER))
-    known = _ask(influxdb, now, window)
+    known = _ask(influxdb, now, window, starts.restarted)
     for name, rare in _rare_reads(influxdb, inputs, known, window[1]).items():
         known[name] = replace(known[name], reads={**known[name].reads, **rare})
     quiet = frozenset(  # of the others nobody asks whether they gave anything before
@@ -89,7 +89,7 @@ def look(
     for name, plugins in _which_gave_before(influxdb, quiet).items():
         known[name] = replace(known[name], gave_before=plugins)
     return tuple(
-        _host(host, inputs[host.name], now, window, known.get(host.name, _Known()), begun.get(host.name, 0.0))
+        _host(host, inputs[host.name], now, window, known.get(host.name, _Known()), starts.begun.get(host.name, 0.0))
         for host in config.hosts
     )
 
@@ -150,21 +150,23 @@ def _config_ids(influxdb: InfluxDB, now: float) -> dict[str, str]:
     return {one.tags["host"]: str(one.rows[0]["last"]) for one in series}
 
 
-def _ask(influxdb: InfluxDB, now: float, window: tuple[int, int]) -> dict[str, _Known]:
+def _ask(influxdb: InfluxDB, now: float, window: tuple[int, int], restarted: Mapping[str, float]) -> dict[str, _Known]:
     """Query all hosts in one request; without counting points if there are more series than a query may read."""
     try:
-        return _answered(influxdb, now, window, counted=True)
+        return _answered(influxdb, now, window, restarted, counted=True)
     except InfluxDBError as error:
         if "max-select-series" not in error.message:
             raise
-        return _answered(influxdb, now, window, counted=False)
+        return _answered(influxdb, now, window, restarted, counted=False)
 
 
-def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counted: bool) -> dict[str, _Known]:
+def _answered(
+    influxdb: InfluxDB, now: float, window: tuple[int, int], restarted: Mapping[str, float], *, counted: bool
+) -> dict[str, _Known]:
     start, end = window
     inside = f"time > {start}s AND time <= {end}s"
     asked = "/.*/" if counted else '"internal_agent"'
-    newest, future, began, points, reads, refused, restarts = influxdb.query(
+    newest, future, began, points, reads, refused, again, pushes = influxdb.query(
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time <= {int(now) + _AHEAD}s GROUP BY "host"',
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time > {int(now) + _AHEAD}s GROUP BY "host"',
         f'SELECT first("metrics_gathered") FROM "internal_agent" WHERE time > {end - _LOOK_BACK}s GROUP BY "host"',
@@ -175,14 +177,12 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
         # A counter begins at zero with its agent: only what it grew by counts.
         'SELECT sum("more") FROM (SELECT non_negative_difference("errors") AS "more" FROM "internal_write" '
         f'WHERE "output" = \'influxdb\' AND {inside} GROUP BY *) GROUP BY "host"',
-        # This counter grows at each reading, and begins again with each start of the agent.
-        'SELECT count("step") FROM (SELECT difference("metrics_gathered") AS "step" FROM "internal_agent" '
-        f'WHERE time > {int(now) - _RESTARTS_WITHIN}s GROUP BY "host") WHERE "step" < 0 GROUP BY "host"',
+        *restarts.statements(now),
         database=DATABASE,
     )
     began_at, refused_of = _only_values(began, "time"), _only_values(refused, "sum")
     points_of, reads_of = _points(points), _reads(reads)
-    restarts_of = _only_values(restarts, "count")
+    restarts_of = restarts.count(again, pushes, restarted)
     newest_of, future_of = _only_values(newest, "time"), _only_values(future, "time")
     return {
         host: _Known(
@@ -193,7 +193,7 @@ def _answered(influxdb: InfluxDB, now: float, window: tuple[int, int], *, counte
             points=points_of.get(host, {}),
             reads=reads_of.get(host, {}),
             refused=int(refused_of.get(host, 0)),
-            restarts=int(restarts_of.get(host, 0)),
+            restarts=restarts_of.get(host, 0),
         )
         for host in newest_of.keys() | future_of.keys()
     }

@@ -30,7 +30,7 @@ Kind = Literal[
 
 _CROWDED = 0.9
 _MOSTLY = 0.9
-_LOOP = 3  # restarts of an agent in ten minutes; a push that is rolled back makes two
+_LOOP = 3  # restarts of an agent in ten minutes; a push that is rolled back makes two, and may still be under way
 _SOON_FULL = 7  # days
 
 

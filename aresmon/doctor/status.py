@@ -18,6 +18,7 @@ from aresmon.doctor import activity
 from aresmon.doctor import problems as doctor_problems
 from aresmon.doctor.activity import HostStatus
 from aresmon.doctor.problems import Problem, ServiceStatus
+from aresmon.doctor.restarts import Starts
 from aresmon.engine import images
 from aresmon.engine.containers import Container
 from aresmon.engine.docker import Engine
@@ -84,25 +85,27 @@ def read_status(
     record = replace(backup_record.read(project.site), kept_passphrase="") if influxdb is None else None
     data = _Data()
     if "influxdb" in containers and containers["influxdb"].state == "running":
-        begun = _begun(project, containers)
-        data = _read_database(project, influxdb, begun=begun, at=at)
+        data = _read_database(project, influxdb, starts=_starts(project, containers), at=at)
     wrong = (*found, *_of_site(project, at, influxdb), *data.problems)
     return Status(config.site, config.server, at, services, data.hosts, wrong, data.capacity, record)
 
 
-def _begun(project: Project, containers: Mapping[str, Container]) -> dict[str, float]:
-    """Since when the data of each host could arrive: the last start of the database, the edge and, where it is known,
-    its agent, which a push restarts. In seconds since 1970."""
-    opened = max(containers[name].started for name in ("influxdb", "edge") if name in containers)
-    begun = {host.name: opened for host in project.config.hosts}
+def _starts(project: Project, containers: Mapping[str, Container]) -> Starts:
+    """When the agents started and their data could arrive. Of the server's own agent, `up` makes the container, and the
+    engine may start it again."""
+    restarted = {host.name: 0.0 for host in project.config.hosts}
     if "telegraf" in containers:
-        begun[project.config.server] = max(opened, containers["telegraf"].started)
+        restarted[project.config.server] = containers["telegraf"].created
     for event in project.site.recent_history("push-config"):
         host = str(event.get("host", ""))
-        if host in begun and event.get("outcome") in _RESTARTING:
+        if host in restarted and event.get("outcome") in _RESTARTING:
             with suppress(ValueError, TypeError, KeyError):
-                begun[host] = max(begun[host], datetime.fromisoformat(event["at"]).timestamp())
-    return begun
+                restarted[host] = max(restarted[host], datetime.fromisoformat(event["at"]).timestamp())
+    opened = max(containers[name].started for name in ("influxdb", "edge") if name in containers)
+    begun = {host: max(opened, at) for host, at in restarted.items()}
+    if "telegraf" in containers:
+        begun[project.config.server] = max(begun[project.config.server], containers["telegraf"].started)
+    return Starts(begun, restarted)
 
 
 def _services(
@@ -131,9 +134,7 @@ def _of_site(project: Project, at: float, influxdb: Callable[[], InfluxDB] | Non
         yield from doctor_problems.of_backups(project, at)
 
 
-def _read_database(
-    project: Project, influxdb: Callable[[], InfluxDB] | None, *, begun: Mapping[str, float], at: float
-) -> _Data:
+def _read_database(project: Project, influxdb: Callable[[], InfluxDB] | None, *, starts: Starts, at: float) -> _Data:
     """Read the database; on an error, return what was read so far with the error as a problem."""
     folder = project.site.root / project.config.data if influxdb is None else None
     data = _Data()
@@ -143,7 +144,7 @@ def _read_database(
         taken = _capacity(asked, folder, at)
         full = tuple(doctor_problems.of_capacity(taken, project.config.most_series)) if taken else ()
         data = _Data(problems=full, capacity=taken)
-        hosts = activity.look(asked, project.config, project.catalogue, at, begun, DeployedConfigs(project).body)
+        hosts = activity.look(asked, project.config, project.catalogue, at, starts, DeployedConfigs(project).body)
         wrong = [*_of_hosts(project, hosts), *doctor_problems.of_shards(asked, folder, at)]
         return replace(data, hosts=hosts, problems=(*data.problems, *wrong))
     except AresmonError as error:

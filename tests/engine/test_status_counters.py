@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from aresmon.influxdb import events
+from aresmon.influxdb.events import HostEvent
 from tests.engine.sites import DATABASE, Site, eventually, site_in
 
 _POINTS = 16  # one every ten seconds: the minute that is judged, and what lies before and after it
@@ -15,12 +17,13 @@ _POINTS = 16  # one every ten seconds: the minute that is judged, and what lies 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A running site, of whose hosts two have no agent but the tests."""
+    """A running site, of whose hosts three have no agent but the tests."""
     agent = {"agent": "systemd"}
     hosts = {
         "box": {"collect": ["system"]},
         "lewi": {**agent, "collect": ["internal"]},
         "ronflex": {**agent, "collect": ["disk"]},
+        "silva": {**agent, "collect": ["internal"]},
     }
     with site_in(tmp_path_factory.mktemp("counters"), hosts=hosts) as made:
         made.up()
@@ -39,10 +42,10 @@ def send(site: Site, host: str, errors: list[int]) -> None:
     site.write("\n".join(lines))
 
 
-def told(site: Site, errors: list[int]) -> list[str]:
-    send(site, "lewi", errors)
+def told(site: Site, errors: list[int], host: str = "lewi") -> list[str]:
+    send(site, host, errors)
     status = json.loads(site.run("status", "--json").out)
-    return [one["what"] for one in status["problems"] if one["about"] == "lewi"]
+    return [one["what"] for one in status["problems"] if one["about"] == host]
 
 
 def test_failed_writes_are_counted_by_what_the_counter_grew(site: Site) -> None:
@@ -53,6 +56,23 @@ def test_failed_writes_are_counted_by_what_the_counter_grew(site: Site) -> None:
 
     restarted = [7] * (_POINTS - 6) + [0] * 6
     assert told(site, restarted) == []
+
+
+def test_an_agent_that_restarts_again_and_again_is_told_and_not_what_pushes_made(site: Site) -> None:
+    now = int(time.time()) // 10 * 10
+    counts = [*range(10, 13)] * 5  # the counters begin again four times
+    points = [
+        f"internal_agent,host=silva metrics_gathered={count}i {(now - 10 * (15 + len(counts) - index)) * 10**9}"
+        for index, count in enumerate(counts)
+    ]
+    site.write("\n".join(points))
+    looping = told(site, [0] * _POINTS, "silva")
+    events.record_events(site.influxdb, [HostEvent("silva", "push", "push to silva: verified", "")])
+
+    pushed = told(site, [0] * _POINTS, "silva")
+
+    assert looping == ["silva: its agent restarts again and again: 4 times in the last 10 min"]
+    assert pushed == []
 
 
 def test_an_input_that_returns_nothing_is_missed_only_where_it_ever_returned_something(site: Site) -> None:

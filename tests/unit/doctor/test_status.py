@@ -41,6 +41,8 @@ class Sent:
     mark: str = ""
     failed: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
+    restarted: float = NOW - 60
+    pushed: float = 0.0
     gave_before: set[str] = field(default_factory=lambda: {"disk"})
     rare: dict[str, tuple[int, int, int, int, int]] = field(default_factory=dict)
     """Of inputs with long intervals: the first and last count of metrics, then of errors, and the number of counts."""
@@ -79,7 +81,7 @@ class FakeInfluxDB(InfluxDB):
                 ]
                 for statement in (raw, hourly)
             ]
-        assert (len(statements), database) == (7, "telegraf")
+        assert (len(statements), database) == (8, "telegraf")
         return [
             [_series("internal_agent", name, time=sent.newest) for name, sent in self.hosts.items() if sent.newest],
             [_series("internal_agent", name, time=sent.future) for name, sent in self.hosts.items() if sent.future],
@@ -104,7 +106,12 @@ class FakeInfluxDB(InfluxDB):
                 for plugin, (times, spread, first) in sent.reads.items()
             ],
             [_series("internal_write", name, time=0, sum=sent.refused) for name, sent in self.hosts.items()],
-            [_series("internal_agent", name, time=0, count=sent.restarts) for name, sent in self.hosts.items()],
+            [
+                Series("internal_agent", {"host": name}, ({"time": sent.restarted, "step": -9},) * sent.restarts)
+                for name, sent in self.hosts.items()
+                if sent.restarts
+            ],
+            [_series("event", name, time=sent.pushed) for name, sent in self.hosts.items() if sent.pushed],
         ]
 
     def rare(self, statement: str) -> list[Series]:
@@ -581,3 +588,21 @@ def test_an_agent_that_restarts_again_and_again_is_named(status: Look, restarts:
 
     told = [one.what for one in found.problems]
     assert (f"lewi: its agent restarts again and again: {restarts} times in the last 10 min" in told) is is_named
+
+
+@pytest.mark.parametrize(
+    ("restarted", "is_named"), [(NOW - 300, False), (NOW - 120, False), (NOW - 100, False), (NOW - 60, True)]
+)
+def test_restarts_until_the_last_push_are_the_pushes_own(status: Look, restarted: float, is_named: bool) -> None:
+    found = status({"lewi": Sent(restarts=4, restarted=restarted, pushed=NOW - 120)})
+
+    assert any("restarts again and again" in one.what for one in found.problems) is is_named
+
+
+@pytest.mark.parametrize(("created", "is_named"), [(NOW - 100, False), (NOW - 4000, True)])
+def test_restarts_until_its_container_was_made_are_those_of_up(status: Look, created: float, is_named: bool) -> None:
+    made = container("telegraf", created=created, started=NOW - 30)
+
+    found = status({"biere": Sent(restarts=4, restarted=NOW - 90)}, telegraf=made)
+
+    assert any("restarts again and again" in one.what for one in found.problems) is is_named
