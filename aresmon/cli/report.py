@@ -65,7 +65,7 @@ def report(
     pdf.write(text, path, mark=page.MARK) if path.suffix == ".pdf" else files.write(path, text.encode())
     console.say(f"wrote {path}: {when.title}, {plural(len(found.hosts), 'host')}")
     if missing := page.no_data(found):
-        console.warn(missing)
+        console.warn(missing, hint=page.next_report(found))
     if missing or isinstance(alerts, page.NoAlerts):
         raise typer.Exit(ExitCode.DEGRADED)
 
@@ -74,7 +74,7 @@ def _figures(project: Project, influxdb: InfluxDB, when: Period, now: float, *, 
     """The figures of a month; with `or_present`, of the present one if no data came before the month's end."""
     from aresmon.report import figures, page, period
 
-    history = project.site.history("push-config")
+    history = project.site.history("push-config", "up")
     found = figures.collect(influxdb, project.config, when, history, now=now)
     present = period.present(now) if or_present and not found.has_begun else None
     if present is None:

@@ -34,7 +34,7 @@ def summarise(annotations: Iterable[Mapping[str, Any]], period: Period) -> list[
     for one in annotations:
         at = float(one.get("time", 0)) / 1000
         is_firing, was_firing = _is_firing(one.get("newState")), _is_firing(one.get("prevState"))
-        if period.start <= at < period.end and is_firing != was_firing:
+        if period.start <= at < period.until and is_firing != was_firing:
             changes.setdefault(_instance(str(one.get("text", ""))), []).append((at, is_firing, was_firing))
     spans: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     for instance, several in changes.items():
@@ -77,7 +77,7 @@ def _spans(changes: Iterable[tuple[float, bool, bool]], period: Period) -> Itera
             yield period.start, at
         is_first = False
     if since is not None:
-        yield since, period.end
+        yield since, period.until
 
 
 def _is_firing(state: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,8 @@ _SIGNS = (
 )
 _POLICY_STEPS = {"1m": 60, "1h": 3600}
 _DAY = 86400.0
+BY_UP = "by `aresmon up`"
+"""What is counted as the outcome of a deployment that was no push."""
 _FAR = 10 * 365  # days; a disk that is full later than that is not foretold
 
 
@@ -93,8 +95,8 @@ class BackupFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All figures of a period. `step` is the resolution of the availability in seconds; `pushes` counts outcomes by
-    host."""
+    """All figures of a period. `step` is the resolution of the availability in seconds; `pushes` counts the outcomes of
+    deployments by host."""
 
     period: Period
     step: int
@@ -133,15 +135,17 @@ def collect(
     kept = config.keep.minute * 3600.0
     policy = "1m" if not kept or period.start >= now - kept else "1h"
     step = _POLICY_STEPS[policy]
-    events = [event for event in history if period.start <= _time(event) < period.end]
+    events = [event for event in history if period.start <= _time(event) < period.until]
     hosts = _hosts(influxdb, config, period, policy, step)
+    if _first_data(hosts) is None:
+        hosts = _begun_lately(influxdb, hosts)
     return Figures(
         period=period,
         step=step,
         hosts=hosts,
         disks=tuple(_disks(influxdb, period)),
         backups=_backups(influxdb, period, _first_data(hosts)),
-        pushes=_pushes(events),
+        pushes=_deployments(events, config.server),
     )
 
 
@@ -216,6 +220,18 @@ def _outages(name: str, since: float, end: float, step: int, sign: _Sign) -> Ite
             yield Outage(name, last + step, first - last - step)
 
 
+def _begun_lately(influxdb: InfluxDB, hosts: Sequence[HostFigures]) -> tuple[HostFigures, ...]:
+    """The hosts of a site whose first points are so young that they are not downsampled yet."""
+    found = influxdb.query(
+        *(f'SELECT first("{value}") FROM "{measurement}" GROUP BY "host"' for measurement, value, _ in _SIGNS),
+        database=DATABASE,
+    )
+    begun: dict[str, float] = {}
+    for host, at in (pair for series in found for pair in _times(series).items()):
+        begun[host] = min(at, begun.get(host, at))
+    return tuple(replace(host, since=begun.get(host.name)) for host in hosts)
+
+
 def _peaks(influxdb: InfluxDB, period: Period) -> tuple[dict[str, Peak], dict[str, Peak]]:
     idle, memory = influxdb.query(
         'SELECT min("usage_idle") AS "peak" FROM "1h"."cpu" '
@@ -261,7 +277,7 @@ def _disk(host: str, path: str, rows: Sequence[Mapping[str, float]]) -> DiskFigu
 
 
 def _backups(influxdb: InfluxDB, period: Period, since: float | None) -> BackupFigures:
-    statement = f'SELECT "archive" FROM "{FOREVER_POLICY}"."{BACKUP}" WHERE {period.within} GROUP BY "kind"'
+    statement = f'SELECT "archive" FROM "{FOREVER_POLICY}"."{BACKUP}" WHERE {period.so_far} GROUP BY "kind"'
     (found,) = influxdb.query(statement, database=DATABASE)
     times = {one.tags["kind"]: [float(row["time"]) for row in one.rows] for one in found}
     made = times.get("made", [])
@@ -270,11 +286,15 @@ def _backups(influxdb: InfluxDB, period: Period, since: float | None) -> BackupF
     return BackupFigures(len(made), len(times.get("proven", ())), len(days), without)
 
 
-def _pushes(events: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+def _deployments(events: Iterable[Mapping[str, Any]], server: str) -> dict[str, Counter[str]]:
+    """How pushes ended, by host, and how often `up` started the server's own agent, with the configuration that it has
+    then."""
     found: dict[str, Counter[str]] = {}
     for event in events:
         if event.get("command") == "push-config" and event.get("host"):
             found.setdefault(str(event["host"]), Counter())[str(event.get("outcome", "unknown"))] += 1
+        if event.get("command") == "up" and {"create telegraf", "recreate telegraf"} & set(event.get("steps", ())):
+            found.setdefault(server, Counter())[BY_UP] += 1
     return found
 
 

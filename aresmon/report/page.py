@@ -13,8 +13,8 @@ from aresmon.config.units import format_age_in_words, format_moment
 from aresmon.influxdb.capacity import format_size
 from aresmon.report import charts
 from aresmon.report.alert_history import AlertFigures
-from aresmon.report.figures import DiskFigures, Figures, HostFigures, Outage, Peak
-from aresmon.report.period import Period
+from aresmon.report.figures import BY_UP, DiskFigures, Figures, HostFigures, Outage, Peak
+from aresmon.report.period import Period, month_of
 
 _MOST = 20  # rows of a list whose length nobody chooses
 _SOON = 90  # days; a disk that is full earlier is marked
@@ -46,6 +46,16 @@ def no_data(figures: Figures) -> str:
     return f"no data for {figures.period.title}: {why}"
 
 
+def next_report(figures: Figures) -> str:
+    """Which report has the data that this one lacks; empty if it lacks none, or there is none at all."""
+    since, period = figures.since, figures.period
+    if since is None or figures.has_begun:
+        return ""
+    if since < period.until:
+        return "points are downsampled within 15 minutes; make the report of this month again then"
+    return f"the report of the month in which it began: `aresmon report --month {month_of(since)}`"
+
+
 def html_page(site: str, figures: Figures, alerts: Sequence[AlertFigures] | NoAlerts, *, now: float) -> str:
     """The whole page; `now` is in seconds since 1970."""
     period = figures.period
@@ -62,7 +72,8 @@ def html_page(site: str, figures: Figures, alerts: Sequence[AlertFigures] | NoAl
 
 def _sections(figures: Figures, alerts: Sequence[AlertFigures] | NoAlerts) -> Iterator[str]:
     if missing := no_data(figures):
-        yield f'<p class="bad">{html.escape(missing[0].upper() + missing[1:])}.</p>'
+        more = f" ({after})" if (after := next_report(figures)) else ""
+        yield f'<p class="bad">{html.escape(missing[0].upper() + missing[1:] + more)}.</p>'
     if figures.has_begun:
         yield from _reachability(figures)
     if figures.has_data:
@@ -110,7 +121,7 @@ def _work(figures: Figures) -> Iterator[str]:
     pushes = sorted(figures.pushes.items())
     yield _section(
         "Deployments",
-        "Outcomes of `aresmon push-config`, by host.",
+        f"Outcomes of `aresmon push-config` by host; {BY_UP} means that it started the server's own agent.",
         _table(
             ("Host", "Outcomes"),
             (

@@ -15,19 +15,26 @@ _STEP = 300
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `start` until `end`, in seconds since 1970. `name` is as in `2026-10`, `title` as in `October 2026`;
-    `is_whole` is false for a month that has not ended."""
+    """From `start` until `end`, where the downsampled points end, in seconds since 1970. `name` is as in `2026-10`,
+    `title` as in `October 2026`; `is_whole` is false for a month that has not ended. `until` is the month's end or now:
+    what is not downsampled, such as deployments, is known until then."""
 
     start: float
     end: float
     name: str
     title: str
     is_whole: bool
+    until: float
 
     @property
     def within(self) -> str:
-        """The time as a condition of InfluxQL."""
+        """The time of the downsampled points as a condition of InfluxQL."""
         return f"time >= {int(self.start)}s AND time < {int(self.end)}s"
+
+    @property
+    def so_far(self) -> str:
+        """All of the time as a condition of InfluxQL."""
+        return f"time >= {int(self.start)}s AND time < {int(self.until)}s"
 
     @property
     def days(self) -> list[tuple[float, float]]:
@@ -61,13 +68,18 @@ def month(text: str | None, now: float) -> Period:
     until = (now - _DOWNSAMPLED_AFTER) // _STEP * _STEP
     if start >= until:
         raise AresmonError(f"--month {name}: {title} has not begun, or has no points yet", code=ExitCode.USAGE)
-    return Period(start, min(end, until), name, title, end <= until)
+    return Period(start, min(end, until), name, title, end <= until, min(end, now))
+
+
+def month_of(at: float) -> str:
+    """The month of a time, as `--month` takes it."""
+    return time.strftime("%Y-%m", time.localtime(at))
 
 
 def present(now: float) -> Period | None:
     """The present month; None as long as no point of it can be downsampled."""
     try:
-        return month(time.strftime("%Y-%m", time.localtime(now)), now)
+        return month(month_of(now), now)
     except AresmonError:
         return None
 

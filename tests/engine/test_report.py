@@ -13,6 +13,7 @@ import pytest
 
 from aresmon.config.model import Config
 from aresmon.config.names import DATABASE
+from aresmon.config.units import format_moment
 from aresmon.report import figures, period
 from aresmon.report.figures import Figures, HostFigures
 from aresmon.report.period import Period
@@ -184,3 +185,35 @@ def test_the_command_writes_the_page(site: Site) -> None:
     assert "/srv" in text
     assert "<script" not in text
     assert [one.code for one in refused] == [2, 2]
+
+
+@pytest.fixture
+def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that was started just now."""
+    with site_in(tmp_path_factory.mktemp("young")) as made:
+        made.up()
+        yield made
+
+
+def test_a_young_site_says_since_when_it_has_data_and_what_was_deployed(young: Site) -> None:
+    present = period.present(time.time())
+    began = int(time.time()) - 120
+    young.write(f"internal_agent,host=box metrics_gathered=1i {began * 10**9}")
+    with (young.state / "history.jsonl").open("a") as history:
+        at = datetime.fromtimestamp(began + 60, UTC).isoformat(timespec="seconds")
+        for event in (
+            {"command": "push-config", "host": "box", "outcome": "verified"},
+            {"command": "up", "steps": ["recreate edge", "recreate telegraf"]},
+        ):
+            history.write(json.dumps({"at": at, **event}) + "\n")
+    file = young.folder / "young.html"
+
+    done = young.run("report", "--output", str(file))
+
+    text = file.read_text()
+    assert done.code == 5, done
+    assert present is None or f"the report of {present.title} so far" in done.out
+    assert f"the first data is of {format_moment(began)}" in done.err
+    assert "points are downsampled within 15 minutes" in done.err
+    assert "no host has sent data yet" not in done.out + done.err + text
+    assert "1 by `aresmon up`, 1 verified" in text

@@ -87,6 +87,7 @@ def test_a_month_without_data_is_told_when_it_was_asked_for(
     assert result.exit_code == 5
     assert "wrote report-2026-10.html" in result.stdout
     assert "warning: no data for October 2026: the first data is of 1 November 2026, 00:00" in result.stderr
+    assert "next: the report of the month in which it began: `aresmon report --month 2026-11`" in result.stderr
     assert "No data for October 2026" in (tmp_path / "report-2026-10.html").read_text()
 
 

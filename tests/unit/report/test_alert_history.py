@@ -12,7 +12,7 @@ from aresmon.report.period import Period
 from tests.grafana.standin import StandIn
 
 START, END = 1_790_000_000.0, 1_792_592_000.0
-OCTOBER = Period(START, END, "2026-10", "October 2026", True)
+OCTOBER = Period(START, END, "2026-10", "October 2026", True, END)
 DISK = "Disk full {alertname=Disk full, host=biere, path=/, severity=critical} - B=97.1"
 
 

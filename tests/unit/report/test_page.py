@@ -136,7 +136,9 @@ def test_a_month_before_the_first_data_says_so_and_has_no_empty_tables() -> None
     text, reader = read(found, [])
 
     assert re.search(
-        r'<p class="bad">No data for October 2026: the first data is of 2 November 2026, \d\d:\d\d\.', text
+        r'<p class="bad">No data for October 2026: the first data is of 2 November 2026, \d\d:\d\d '
+        r"\(the report of the month in which it began: `aresmon report --month 2026-11`\)\.",
+        text,
     )
     assert reader.rows == [["Host", "Outcomes"], ["lewi", "1 broken, 3 verified"]]
     assert "No filesystem is collected" not in text
