@@ -281,13 +281,14 @@ class Console:
 
     def alerts(self, rules: Sequence[RuleStatus]) -> None:
         """The rules of alerts, and what fires now."""
-        table = new_table("ALERT", "SEVERITY", "WHERE", "FIRES", "FOR", "STATE")
+        table = new_table("ALERT", "SEVERITY", "FIRES", "STATE")
         for column in (table.columns[0], table.columns[1], table.columns[-1]):
             column.no_wrap = True
         for rule in rules:
+            lasting = f" for {format_age(rule.lasting)}" if rule.lasting else ""
+            where = f" ({rule.place})" if rule.place else ""
             state = Text(rule.state, style=_STATE_COLOURS.get(rule.state, "dim"))
-            lasting = format_age(rule.lasting) if rule.lasting else ""
-            table.add_row(rule.alert, rule.severity, rule.place, rule.condition, lasting, state)
+            table.add_row(rule.alert, rule.severity, f"{rule.condition}{lasting}{where}", state)
         # Another program reads it line by line.
         wide = RichConsole(file=self.out.file, width=_WIDEST, highlight=False)
         (self.out if self.out.is_terminal else wide).print(table)

@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterator, Sequence
 
 from aresmon.config.model import Config
+from aresmon.config.values import format_value
 from aresmon.config.views import EVALUATED_EVERY, HOST, PLACEHOLDER, SEVERITIES, Views
 from aresmon.monitoring import evaluation
 from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.evaluation import AskAll, Rule
 from aresmon.monitoring.expressions import Labels, Numbers, UnknownExpressionError
-from aresmon.monitoring.values import format_value
 from aresmon.render.grafana import alert_rules
 from aresmon.render.grafana.alert_rules import AlertSpec
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from aresmon.config.values import format_seconds, format_value
 from aresmon.config.views import LATE_AFTER, SILENT_AFTER, Column
 from aresmon.monitoring.fleet import Fleet, HostRow, Trend, sort_key
-from aresmon.monitoring.values import format_seconds, format_value
 from aresmon.terminal import graph
 from aresmon.terminal.graph import scale_of
 from aresmon.terminal.state import ScreenState

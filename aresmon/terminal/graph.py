@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from aresmon.config.values import format_value
 from aresmon.monitoring.curves import Window
-from aresmon.monitoring.values import format_value
 from aresmon.terminal.text import Glyphs, Line, Span, fit
 
 Points = Sequence[float | None]

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from aresmon.config.roles import ROLES
+from aresmon.config.values import format_value
 from aresmon.config.views import Panel
 from aresmon.monitoring.host_panels import NamedCurve, PanelReading
-from aresmon.monitoring.values import format_value
 from aresmon.terminal import graph
 from aresmon.terminal.graph import Drawn
 from aresmon.terminal.text import CURVES, Glyphs, Line, Span, fit, flow, line, short

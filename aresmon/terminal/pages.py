@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aresmon.config.values import format_seconds
 from aresmon.monitoring.active_alerts import ActiveAlert
 from aresmon.monitoring.fleet import HostRow
-from aresmon.monitoring.values import format_seconds
 from aresmon.system.errors import plural
 from aresmon.terminal import fleet_page, legend, margins, panel
 from aresmon.terminal.feed import Snapshot, alerts_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from aresmon.config import roles
 from aresmon.config.roles import ROLES
+from aresmon.config.values import format_value
 from aresmon.monitoring.host_panels import NamedCurve, PanelReading
-from aresmon.monitoring.values import format_value
 from aresmon.terminal import graph, legend, panel_table
 from aresmon.terminal.graph import Plot, Scale, scale_of
 from aresmon.terminal.text import Glyphs, Line, Span, cut, fit, flow, level_of, line, padded, short

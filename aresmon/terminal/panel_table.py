@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from aresmon.config.values import format_value
 from aresmon.config.views import Panel, TableColumn
 from aresmon.monitoring.host_panels import PanelReading
-from aresmon.monitoring.values import format_value
 from aresmon.terminal.text import Glyphs, Line, fit, line, short
 
 _NAME, _SHORTEST_NAME = 24, 8

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from aresmon.config import alerts, builtin_alerts, names
 from aresmon.config.alerts import AlertException, AlertSettings
 from aresmon.config.model import Config, Host
+from aresmon.config.values import RATES, format_limit
 from aresmon.config.views import EVALUATED_EVERY, HOST, PLACEHOLDER, Alert, Levels, SeriesSpec, Severity, View, Views
 from aresmon.render.grafana import alert_queries, contact_points, panels, routes
 from aresmon.render.grafana.alert_queries import Scoped
@@ -55,10 +56,12 @@ _FORMATS = {
     "bytes": "{{ humanize1024 . }}B",
     "decbytes": "{{ humanize . }}B",
     "s": "{{ humanizeDuration . }}",
+    "dtdurations": "{{ humanizeDuration . }}",
+    "ms": '{{ printf "%.3g" . }} ms',
     "h": '{{ printf "%.1f" . }} h',
     "none": '{{ printf "%.2f" . }}',
+    **dict.fromkeys(RATES, f"{_PLAIN} per second"),
 }
-_UNITS = {"short": "", "none": "", "percent": " %"}
 # What is no number is not itself. Grafana fills in the texts of all rules, of those too that have nothing to tell.
 _VALUE = "{{ with $values.V }}{{ with .Value }}{{ if eq . . }}%s{{ else }}unknown{{ end }}{{ else }}0{{ end }}{{ end }}"
 
@@ -138,8 +141,7 @@ def condition(one: AlertSpec) -> str:
     if one.host:
         days, minutes = one.alert.over // 86400, one.alert.over // 60
         return f"none in {days} days" if days else f"no data for {minutes} min"
-    unit = _UNITS.get(one.alert.unit, f" {one.alert.unit}")
-    return f"{'below' if one.alert.levels.falling else 'above'} {one.value:g}{unit}"
+    return f"{'below' if one.alert.levels.falling else 'above'} {format_limit(one.value, one.alert.unit)}"
 
 
 # Which rules there are -------------------------------------------------------------------------------

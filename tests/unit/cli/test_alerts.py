@@ -152,6 +152,21 @@ def test_without_a_terminal_every_rule_is_one_line_however_narrow_it_is(
 
     assert "database-unreachable" in [line.split()[0] for line in lines]
     assert {line.split()[-1] for line in lines[1:-1]} == {"firing", "unknown"}
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_thresholds_are_told_in_words_and_with_how_long_they_must_be_exceeded(run: Run, tmp_path: Path) -> None:
+    address = "{certificate: {sources: [https://wiki.example.org]}}"
+    file = tmp_path / "aresmon.yml"
+    file.write_text(file.read_text().replace("{a: }", f"{{a: {{collect: [system, disk, {address}]}}}}"))
+
+    lines = run("list").stdout.splitlines()
+
+    told = {tuple(line.split()[:2]): " ".join(line.split()[2:-1]) for line in lines}
+    assert told["certificate-ends", "warning"] == "below 14 days"
+    assert told["disk-fills", "warning"] == "below 24 hours for 60 min"
+    assert told["disk-full", "warning"] == "above 90 %"
+    assert told["agent-silent", "critical"] == "no data for 3 min (a)"
 
 
 def test_a_terminal_of_80_columns_breaks_no_name(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from aresmon.config.values import format_value
 from aresmon.monitoring.curves import Window
-from aresmon.monitoring.values import format_value
 from aresmon.terminal import graph
 from aresmon.terminal.graph import Drawn, Plot, Scale, scale_of
 from aresmon.terminal.text import ASCII, UNICODE, Glyphs, clean, fit, line, plain, spread, wrapped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,6 +169,24 @@ def test_a_count_has_no_prefix_and_what_is_no_number_is_said_to_be_unknown() -> 
     assert len(told) > 10
     # What is no number is not equal to itself.
     assert [one for one in told if "{{ if eq . . }}" not in one or "{{ else }}unknown{{ end }}" not in one] == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"),
+    [
+        ("ops", '{{ printf "%.0f" . }}{{ end }} per second'),
+        ("ms", "}} ms"),
+        ("dtdurations", "{{ humanizeDuration . }}"),
+    ],
+)
+def test_a_rate_and_a_time_are_told_with_their_unit(unit: str, told: str) -> None:
+    disk = VIEWS["disk"]
+    views = {**VIEWS, "disk": replace(disk, alerts=tuple(replace(one, unit=unit) for one in disk.alerts))}
+
+    groups = json.loads(alert_rules.render(config(), views)[alert_rules.RULES])["groups"]
+
+    (rule,) = (rule for group in groups for rule in group["rules"] if rule["uid"] == "disk-full-warning")
+    assert told in rule["annotations"]["summary"]
 
 
 def test_braces_that_are_no_placeholder_mean_themselves() -> None:

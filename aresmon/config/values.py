@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
 _DECIMAL = ("", "k", "M", "G", "T", "P")
+RATES = ("ops", "reqps", "rps", "wps", "iops", "mps", "cps", "eps")
+"""Units of what is counted a second, whatever it is."""
 # Unit → what it is divided by, the prefixes, what stands after them.
 _SCALED: Mapping[str, tuple[int, Sequence[str], str]] = {
     "bytes": (1024, _BINARY, "B"),
@@ -15,9 +17,7 @@ _SCALED: Mapping[str, tuple[int, Sequence[str], str]] = {
     "Bps": (1000, _DECIMAL, "B/s"),
     "bps": (1000, _DECIMAL, "b/s"),
     "pps": (1000, _DECIMAL, "p/s"),
-    "ops": (1000, _DECIMAL, "/s"),
-    "reqps": (1000, _DECIMAL, "/s"),
-    "wps": (1000, _DECIMAL, "/s"),
+    **dict.fromkeys(RATES, (1000, _DECIMAL, "/s")),
     "short": (1000, _DECIMAL, ""),
 }
 _TIMES: Mapping[str, float] = {
@@ -33,6 +33,7 @@ _TIMES: Mapping[str, float] = {
 }
 """Unit of a time → how many seconds it is."""
 _PLAIN: Mapping[str, str] = {"percent": " %", "none": "", "celsius": " °C", "hertz": " Hz", "volt": " V", "watt": " W"}
+_WHOLE = ((86400, "days"), (3600, "hours"), (60, "min"), (1, "s"))
 _SHORTEST = ((1, "s"), (60, "min"), (3600, "h"), (86400, "d"))
 
 
@@ -51,6 +52,25 @@ def format_value(value: float | None, unit: str, decimals: int | None = None) ->
         return _scaled(value, *_SCALED[unit], decimals)
     suffix = _PLAIN.get(unit, f" {unit}")
     return f"{_digits(value, decimals)}{suffix}"
+
+
+def format_limit(value: float, unit: str) -> str:
+    """A threshold with its unit, exact: `90 %`, `14 days`, `10 per second`, `1,000`."""
+    if unit in _TIMES:
+        return _format_time(value * _TIMES[unit])
+    if unit in RATES:
+        return f"{value:,.10g} per second"
+    if unit in _SCALED and unit != "short":
+        return format_value(value, unit)
+    return f"{value * 100:,.10g} %" if unit == "percentunit" else f"{value:,.10g}{_PLAIN.get(unit, '')}"
+
+
+def _format_time(seconds: float) -> str:
+    """In the largest unit of which these are several whole ones."""
+    found = next((one for one in _WHOLE if seconds >= 2 * one[0] and not seconds % one[0]), None)
+    if found is not None:
+        return f"{seconds / found[0]:.0f} {found[1]}"
+    return f"{seconds:.10g} s" if seconds >= 1 else f"{seconds * 1000:.10g} ms"
 
 
 def format_seconds(seconds: float) -> str:

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from aresmon.monitoring.values import format_seconds, format_value
+from aresmon.config.values import format_limit, format_seconds, format_value
+from tests.unit.conftest import VIEWS
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,40 @@ from aresmon.monitoring.values import format_seconds, format_value
 )
 def test_a_value_is_told_with_its_unit(value: float | None, unit: str, text: str) -> None:
     assert format_value(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (90, "percent", "90 %"),
+        (0.5, "percentunit", "50 %"),
+        (1_209_600, "dtdurations", "14 days"),
+        (24, "h", "24 hours"),
+        (3600, "s", "60 min"),
+        (90, "s", "90 s"),
+        (1, "s", "1 s"),
+        (1500, "ms", "1.5 s"),
+        (200, "ms", "200 ms"),
+        (10, "ops", "10 per second"),
+        (0.5, "mps", "0.5 per second"),
+        (10_000_000, "Bps", "10 MB/s"),
+        (1_000_000, "short", "1,000,000"),
+        (2.5, "none", "2.5"),
+    ],
+)
+def test_a_threshold_is_told_exactly_and_in_words(value: float, unit: str, text: str) -> None:
+    assert format_limit(value, unit) == text
+
+
+def test_every_unit_of_the_catalogue_is_known() -> None:
+    views = VIEWS.values()
+    units = {panel.unit for view in views for panel in view.panels}
+    units |= {column.unit for view in views for column in view.columns}
+    units |= {alert.unit for view in views for alert in view.alerts}
+
+    unknown = {unit for unit in units if unit and unit in format_value(1.5, unit)} - {"h", "ms", "ns", "s"}
+
+    assert unknown == set()
 
 
 def test_the_decimals_of_the_catalogue_are_kept() -> None:
