@@ -247,7 +247,7 @@ def secret(
     path = external_secrets.write_backup_secret(site.secrets, name, value)
     the_console().say(f"{path} is written; `aresmon backup list` tests it.")
     if name not in asked:
-        warn_unused_secret(name, asked, hint="`s3: {…}` in `backup.to`")
+        warn_unused_secret(name, asked, hint="`s3: {...}` in `backup.to`")
 
 
 def _local_project() -> Project:

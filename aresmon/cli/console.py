@@ -17,7 +17,7 @@ from rich.text import Text
 from aresmon.cli.tables import OUTCOME_COLOURS, collector_notes, collector_tables, new_table, result_row, status_tables
 from aresmon.config.units import format_age
 from aresmon.push.result import GOOD, PushOutcome, PushResult, describe_reason
-from aresmon.system import output
+from aresmon.system import characters, output
 from aresmon.system.errors import AresmonError
 from aresmon.system.progress import Stage
 
@@ -80,7 +80,8 @@ class Console:
     def stage(self, what: str) -> Iterator[Stage]:
         """A piece of work: a spinner on a terminal, else a line."""
         begun = time.monotonic()
-        stage = _Stage(what, self.out.status(what) if self.out.is_terminal else None)
+        spinner = "line" if characters.is_ascii_locale() else "dots"
+        stage = _Stage(what, self.out.status(what, spinner=spinner) if self.out.is_terminal else None)
         if stage.spinner is None:
             self.say(f"{what} ...")
             yield stage

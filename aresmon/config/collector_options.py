@@ -114,7 +114,7 @@ class Option:
         if self.form:
             return f"a list, each {self.form}" if self.is_list else self.form
         if self.schemes and self.type == "url":
-            schemes = " or ".join(f"{one}://…" for one in self.schemes)
+            schemes = " or ".join(f"{one}://..." for one in self.schemes)
             return f"a list of {schemes}" if self.is_list else schemes
         return f"{(_SEVERAL if self.is_list else _FORMS)[self.type]}{self._bounds}"
 

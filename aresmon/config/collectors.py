@@ -151,7 +151,7 @@ class Collector:
         if not isinstance(plugins, dict) or not all(_is_tables(settings) for settings in plugins.values()):
             yield lines["inputs"], "inputs are tables, as [[inputs.cpu]]"
         elif not plugins:
-            yield 0, "has no [[inputs.…]]"
+            yield 0, "has no [[inputs.NAME]]"
 
     def _wrong_about(self) -> Iterator[tuple[int, str]]:
         about, line = self._parsed.get("collector", {}), self._parsed.lines.get("collector", 0)

@@ -212,7 +212,9 @@ class _Parser:
 
     def why_no_value(self) -> str:
         if self.text.startswith('"', self.at):
-            return "Telegraf cannot read this text: check its end; a backslash, a tab or a quote in it needs '…' quotes"
+            return (
+                "Telegraf cannot read this text: check its end; a backslash, a tab or a quote in it needs '...' quotes"
+            )
         if self.text.startswith("'", self.at):
             return "this text has no end"
         return "expected a value: a text in quotes, a number, true, false or a list"

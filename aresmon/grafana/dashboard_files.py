@@ -69,7 +69,7 @@ def export(root: Path, grafana: Grafana, uids: Sequence[str] = (), *, prune: boo
     if unknown:
         raise AresmonError(
             f"no dashboard created by people has the uid {', '.join(unknown)}",
-            hint="a dashboard's uid is in its address: /d/<uid>/…; without any, all are exported",
+            hint="a dashboard's uid is in its address: /d/<uid>/...; without any, all are exported",
         )
     wanted: dict[Path, bytes] = {}
     known = _read_folders(root)

@@ -28,7 +28,7 @@ def explain(arrival: Arrival | None, order: PushOrder, unresolved: Sequence[str]
     if arrival.unmarked:
         return "", (
             f"let the measurement {MARKER} pass the filters of the outputs, processors and aggregators (namepass, "
-            "namedrop, tagpass, tagdrop, …), or look for a second agent with this host name"
+            "namedrop, tagpass, tagdrop, ...), or look for a second agent with this host name"
         )
     return _explain_outputs(order, unresolved)
 

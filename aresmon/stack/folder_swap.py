@@ -84,7 +84,7 @@ def _file(site: Layout) -> JsonFile[tuple[str, list[FolderSwap]]]:
         _parse,
         _serialise,
         description="the journal of an interrupted restore",
-        hint="look into the data folders' .aresmon-former-… before anything else",
+        hint="look into the data folders' .aresmon-former-... before anything else",
         code=ExitCode.BROKEN,
     )
 

@@ -77,7 +77,7 @@ def _file(site: Layout) -> JsonFile[UpgradeJournal]:
         _parse,
         asdict,
         description="the journal of an interrupted upgrade",
-        hint="look into the data folders' .aresmon-before-… before anything else",
+        hint="look into the data folders' .aresmon-before-... before anything else",
         code=ExitCode.BROKEN,
     )
 

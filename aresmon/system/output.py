@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
+from aresmon.system import characters
 from aresmon.system.errors import ExitCode
 
 _IN, _OUT, _ERR = 0, 1, 2
@@ -107,12 +108,12 @@ def _open_if_closed(descriptor: int, flags: int) -> None:
 
 
 def _guarded(descriptor: int, former: TextIO | None, failed: Callable[[OSError], None]) -> TextIO:
-    """The same stream with a `_Sink` below. What its encoding lacks is written as `?`."""
+    """The same stream with a `_Sink` below. What its encoding lacks is written in ASCII, as far as it has a like."""
     buffer = io.BufferedWriter(_Sink(descriptor, failed))  # type: ignore[type-var]
     if not isinstance(former, io.TextIOWrapper):
-        return io.TextIOWrapper(buffer, encoding="utf-8", errors="replace")
+        return io.TextIOWrapper(buffer, encoding="utf-8", errors=characters.ERRORS)
     former.flush()
-    errors = "replace" if former.errors == "strict" else former.errors
+    errors = characters.ERRORS if former.errors == "strict" else former.errors
     return io.TextIOWrapper(
         buffer,
         encoding=former.encoding,

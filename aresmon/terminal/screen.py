@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.text import Text
 
+from aresmon.system import characters
 from aresmon.terminal.pages import Size
-from aresmon.terminal.text import ASCII, STYLES, UNICODE, Glyphs, Line, in_ascii
+from aresmon.terminal.text import ASCII, STYLES, UNICODE, Glyphs, Line
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME = "\x1b[H"
@@ -42,7 +43,7 @@ class Screen:
     @property
     def glyphs(self) -> Glyphs:
         """The characters that it can show. The fonts of the Linux console have neither braille nor all blocks."""
-        is_plain = self._ascii_only or os.environ.get("TERM") == "linux" or _is_ascii_locale()
+        is_plain = self._ascii_only or os.environ.get("TERM") == "linux" or characters.is_ascii_locale()
         chosen = ASCII if is_plain or not self._takes(UNICODE.blocks) else UNICODE
         return chosen.with_letters() if self.console.no_color or not self.console.color_system else chosen
 
@@ -106,20 +107,8 @@ class Screen:
 def as_text(line: Line, *, is_ascii: bool = False) -> Text:
     """A line as rich prints it. `is_ascii` writes what comes from elsewhere in ASCII too."""
     return Text.assemble(
-        *((in_ascii(span.text) if is_ascii else span.text, STYLES.get(span.style, "")) for span in line)
+        *((characters.in_ascii(span.text) if is_ascii else span.text, STYLES.get(span.style, "")) for span in line)
     )
-
-
-def _is_ascii_locale() -> bool:
-    """Whether the locale says that the terminal knows ASCII alone.
-
-    The encoding of standard output does not tell: Python writes UTF-8 in the C locale (PEP 540), and where `LC_ALL`
-    does not forbid it, sets `LC_CTYPE` to one with UTF-8 (PEP 538).
-    """
-    chosen = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")
-    if chosen == "C.UTF-8" and not os.environ.get("LC_ALL"):
-        chosen = os.environ.get("LANG")
-    return chosen in ("C", "POSIX")
 
 
 def _write(text: str) -> None:

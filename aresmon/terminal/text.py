@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -84,10 +83,6 @@ UNICODE = Glyphs(" ▁▂▃▄▅▆▇█", "█", "░", "─", "│", "└",
 ASCII = Glyphs(" .:-=+*#%@", "#", ".", "-", "|", "+", "~")
 
 
-_LIKE: Mapping[str, str] = {"…": "~", "µ": "u", "°": "o", "Pd": "-", "Pi": "'", "Pf": "'"}
-"""What stands in ASCII for a character, or for those of a category."""
-
-
 def word_of(state: str) -> str:
     """A severity or a state in one short word."""
     return "notice" if state == "information" else state
@@ -101,20 +96,6 @@ def line(*parts: str | Span | tuple[str, str]) -> Line:
 def clean(text: str) -> str:
     """A text from elsewhere without what would control the terminal."""
     return "".join(one if one.isprintable() else "?" for one in text)
-
-
-def in_ascii(text: str) -> str:
-    """A text with as many characters, all of ASCII: letters without their accents, `?` for what has no like."""
-    if text.isascii():
-        return text
-    return "".join(one if one.isascii() else _like(one) for one in text)
-
-
-def _like(letter: str) -> str:
-    if known := _LIKE.get(letter) or _LIKE.get(unicodedata.category(letter)):
-        return known
-    base = unicodedata.normalize("NFKD", letter)[0]
-    return base if base.isascii() and base.isprintable() else "?"
 
 
 def width(of: Iterable[Span]) -> int:

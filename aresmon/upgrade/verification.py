@@ -93,6 +93,6 @@ def wait_for_any_host(influxdb: InfluxDB, hosts: Collection[str], since: float, 
 
 
 def format_hosts(hosts: Collection[str]) -> str:
-    """Some hosts, as a sentence has them: `biere, lewi, ronflex …`"""
+    """Some hosts, as a sentence has them: `biere, lewi, ronflex ...`"""
     some = sorted(hosts)
-    return ", ".join(some[:3]) + (" …" if some[3:] else "")
+    return ", ".join(some[:3]) + (" ..." if some[3:] else "")

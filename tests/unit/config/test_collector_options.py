@@ -396,14 +396,17 @@ def test_a_host_has_a_collector_twice_with_other_options() -> None:
         ("- http", "5 hosts.lewi.collect[0]: 'http' needs the option urls: The addresses to ask. It is a list of"),
         ("- http: {url: 1}", "5 hosts.lewi.collect[0].http: unknown option 'url' (did you mean 'urls'?)"),
         ("- disk: {a: b}", "5 hosts.lewi.collect[0].disk: unknown option 'a'; this collector has none"),
-        ("- http: {urls: http://a}", "5 hosts.lewi.collect[0].http.urls: must be a list of http://… or https://…, not"),
+        (
+            "- http: {urls: http://a}",
+            "5 hosts.lewi.collect[0].http.urls: must be a list of http://... or https://..., not",
+        ),
         (
             "- http: {urls: [ftp://a]}",
-            "5 hosts.lewi.collect[0].http.urls[0]: must be http://… or https://…, not 'ftp://a'",
+            "5 hosts.lewi.collect[0].http.urls[0]: must be http://... or https://..., not 'ftp://a'",
         ),
         (
             "- http: {urls: [wiki.example.org]}",
-            "5 hosts.lewi.collect[0].http.urls[0]: must be http://… or https://…, not",
+            "5 hosts.lewi.collect[0].http.urls[0]: must be http://... or https://..., not",
         ),
         ("- http: {urls: []}", "5 hosts.lewi.collect[0].http.urls: is an empty list"),
         ("- http: {urls: [http://a, http://a]}", "5 hosts.lewi.collect[0].http.urls[1]: is there twice: 'http://a'"),
@@ -450,8 +453,8 @@ def test_everything_wrong_in_a_list_is_named_with_its_line() -> None:
     )
 
     assert found == [
-        "7 hosts.lewi.collect[0].http.urls[0]: must be http://… or https://…, not 'wiki'",
-        "9 hosts.lewi.collect[0].http.urls[2]: must be http://… or https://…, not 'ftp://b'",
+        "7 hosts.lewi.collect[0].http.urls[0]: must be http://... or https://..., not 'wiki'",
+        "9 hosts.lewi.collect[0].http.urls[2]: must be http://... or https://..., not 'ftp://b'",
     ]
 
 

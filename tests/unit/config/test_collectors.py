@@ -95,7 +95,7 @@ def test_all_bad_collectors_are_named_at_once(collectors: Path) -> None:
     assert "has [agent]; the agent and its output are aresmon's" in told["agent"]
     assert "has [outputs]" in told["output"]
     assert "broken.conf:1: not TOML:" in told["broken"]
-    assert told["empty"].endswith("has no [[inputs.…]]")
+    assert told["empty"].endswith("has no [[inputs.NAME]]")
     assert "lower-case" in told["Weather Station"]
 
 

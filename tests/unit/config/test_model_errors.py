@@ -120,12 +120,12 @@ LONG = ".".join(["a" * 63] * 4)
         (
             "hosts: {a: {env: {foo: x}}}\n",
             "aresmon.yml:1 hosts.a.env.foo: the name 'foo' must be an upper-case variable that is not aresmon's own "
-            "(ARESMON_…, HOST_…)",
+            "(ARESMON_..., HOST_...)",
         ),
         (
             "hosts: {a: {env: {ARESMON_URL: x}}}\n",
             "aresmon.yml:1 hosts.a.env.ARESMON_URL: the name 'ARESMON_URL' must be an upper-case variable that is not "
-            "aresmon's own (ARESMON_…, HOST_…)",
+            "aresmon's own (ARESMON_..., HOST_...)",
         ),
         (
             "storage: {data: .aresmon/x}\n" + HOST,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from aresmon.system.characters import in_ascii
 from aresmon.terminal.screen import Screen
-from aresmon.terminal.text import in_ascii, line
+from aresmon.terminal.text import line
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:
