@@ -15,8 +15,10 @@ from aresmon.terminal.text import Glyphs, Line, Span, cut, fit, flow, level_of, 
 
 _STATE_STYLES = {"green": "", "red": "critical", "orange": "warning", "yellow": "warning", "blue": "information"}
 _NAME, _WORD = 24, 12
-_BAR = 4
-"""Columns of the shortest bar."""
+_BAR, _GOOD_BAR = 4, 20
+"""Columns of the shortest bar, and of the shortest one beside a name that is longer than usual."""
+_COURSE = 20
+"""Columns for states over time that names leave."""
 _GRAPH = 8
 """Rows of a graph with its times where there is room for it."""
 _LEAST_GRAPH = 6
@@ -104,7 +106,9 @@ def _bars(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]
     scale = scale_of([newest], minimum=panel.minimum, maximum=panel.maximum)
     values = [format_value(one.last, panel.unit, panel.decimals) for one in curves]
     wide = max([10, *map(len, values)])
-    name = min(max((len(one.name) for one in curves), default=0), _NAME, columns // 2, columns - wide - 2 - _BAR)
+    longest = max((len(one.name) for one in curves), default=0)
+    usual = min(_NAME, columns // 2, columns - wide - 2 - _BAR)
+    name = min(longest, max(usual, columns - wide - 2 - _GOOD_BAR))
     for one, value in zip(curves, values, strict=True):
         shown = graph.bar(one.last, columns - name - wide - 2, scale, glyphs)
         label = fit(one.name, name, ellipsis=glyphs.ellipsis)
@@ -112,19 +116,33 @@ def _bars(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]
 
 
 def _states(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]:
-    """A row for each curve: the first letter of its state at each step, and its state now in words."""
+    """A row for each curve: a letter for its state at each step, and its state now in words. Where there are several
+    states, a heading says what the letters mean."""
     shown = {value: (text, _STATE_STYLES.get(color, "dim")) for value, text, color in reading.panel.show}
     now = [_state(one.last, reading, shown) for one in reading.curves]
-    name = min(max((len(one.name) for one in reading.curves), default=0), _NAME, columns // 3)
     word = min(max(len(text) for text, _ in now), max(_WORD, columns // 5))
+    longest = max((len(one.name) for one in reading.curves), default=0)
+    name = min(longest, max(columns // 3, columns - word - 2 - _COURSE))
     wide = columns - name - word - 2
-    for one, (text, style) in zip(reading.curves, now, strict=True):
-        cells = []
-        for value in graph.resampled(one.points, wide):
-            letter, colored = _state(value, reading, shown)
-            cells.append(Span(letter[:1] or " ", colored))
+    courses = [[_state(value, reading, shown) for value in graph.resampled(one.points, wide)] for one in reading.curves]
+    found = {text: style for course in courses for text, style in course if text}
+    letters = _letters([text for text, _ in shown.values() if text in found] + list(found))
+    if len(letters) > 1:
+        meanings = [line((letter, found[text]), (f" {text}", "dim")) for text, letter in letters.items()]
+        yield from flow(meanings, columns)[:1]
+    for one, course, (text, style) in zip(reading.curves, courses, now, strict=True):
+        cells = [Span(letters.get(state, " "), colored) for state, colored in course]
         label = fit(one.name, name, ellipsis=glyphs.ellipsis)
         yield cut((Span(f"{label} "), *cells, Span(" " + short(text, word, ellipsis=glyphs.ellipsis), style)), columns)
+
+
+def _letters(words: Sequence[str]) -> dict[str, str]:
+    """A letter for each of these words: its first one that no word before it has."""
+    found: dict[str, str] = {}
+    for one in dict.fromkeys(words):
+        candidates = (letter for letter in (*one.lower(), *one.upper()) if letter.isalnum())
+        found[one] = next((letter for letter in candidates if letter not in found.values()), "?")
+    return found
 
 
 def _state(value: float | None, reading: PanelReading, shown: dict[str, tuple[str, str]]) -> tuple[str, str]:

@@ -29,7 +29,9 @@ def table(reading: PanelReading, columns: int, glyphs: Glyphs) -> Iterator[Line]
     cells = [[_cell(values.get(one), one, looks.get(one), panel) for one in names] for _, values in rows]
     titles = [short(_title(one, looks), _TITLE, ellipsis=glyphs.ellipsis) for one in names]
     widths = [max([len(title), *(len(row[number]) for row in cells)]) for number, title in enumerate(titles)]
-    name = min(max(map(len, labels), default=0), _NAME, max(columns // 3, _SHORTEST_NAME))
+    usual = min(_NAME, max(columns // 3, _SHORTEST_NAME))
+    room = columns - sum(width + 2 for width in widths)
+    name = min(max(map(len, labels), default=0), max(usual, room))
     shown = _fitting(widths, columns - name)
     hidden = f"  +{len(names) - shown}" if shown < len(names) else ""
     yield line((fit("", name) + _aligned(titles, widths[:shown]) + hidden, "heading"))
