@@ -278,7 +278,7 @@ def _window_problems(
 
 
 def _repeated(document: Document, data: Any) -> Iterator[YamlProblem]:
-    for kind, name in (("panels", "title"), ("columns", "title"), ("alerts", "id")):
+    for kind, name in (("panels", "title"), ("columns", "title"), ("alerts", "id"), ("restarts", "title")):
         seen: set[str] = set()
         for index, one in enumerate(data.get(kind, [])):
             if one[name] in seen:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from aresmon.config.views import HOST, Column, SeriesSpec, View, columns_of
-from aresmon.render.grafana import queries, roles
+from aresmon.config.views import HOST, Column, Levels, SeriesSpec, View, columns_of
+from aresmon.render.grafana import queries
 from aresmon.render.grafana.alert_lists import alert_list
 from aresmon.render.grafana.dashboard import POLICY
 from aresmon.render.grafana.fleet_table import HOSTS, RECENT, host_table, joined, value_of
 from aresmon.render.grafana.grid import Placed
-from aresmon.render.grafana.panels import DATASOURCE, Json, panel_id, thresholds
+from aresmon.render.grafana.panels import DATASOURCE, VALUE_ON_COLOR, Json, panel_id, thresholds
 from aresmon.render.grafana.queries import Scope, Target
 
 MANY = 30
 """Hosts from which the busiest ones are listed besides."""
 _FIRST_SCREEN = 23  # rows of the grid that a window of 1000 pixels shows
 _SOURCE = {"type": queries.DATASOURCE_TYPE, "uid": DATASOURCE}
+_ANY = Levels((("critical", 1),))
 _COUNTED = f'SELECT count("uid") AS "known" FROM "forever"."{HOSTS}" GROUP BY "{HOST}"'
 
 
@@ -64,7 +65,7 @@ def _counts() -> Iterator[Json]:
         {"id": "filterByValue", "options": {"filters": missing, "type": "include", "match": "all"}},
     ]
     says = "Hosts that have sent nothing for three minutes, or never. `aresmon status` says which and what to do."
-    yield _count("Silent hosts", says, [known, recent], worst=1) | {"transformations": silent}
+    yield _count("Silent hosts", says, [known, recent], _ANY) | {"transformations": silent}
     for title, labels, kind in (
         ("Critical", '{severity="critical"}', "Critical"),
         ("Warnings", '{severity!="critical"}', "Other"),
@@ -74,10 +75,7 @@ def _counts() -> Iterator[Json]:
     yield _count("Number of hosts", "Hosts of this site, as `aresmon.yml` lists them.", [known])
 
 
-def _count(title: str, description: str, targets: Sequence[Target], *, worst: float | None = None) -> Json:
-    steps: list[Json] = [{"color": roles.NOTHING_WRONG, "value": None}]
-    if worst is not None:
-        steps.append({"color": "red", "value": worst})
+def _count(title: str, description: str, targets: Sequence[Target], levels: Levels | None = None) -> Json:
     return {
         "id": panel_id("fleet", title),
         "type": "stat",
@@ -92,13 +90,13 @@ def _count(title: str, description: str, targets: Sequence[Target], *, worst: fl
                 "noValue": "0",
                 "mappings": [],
                 "color": {"mode": "thresholds"},
-                "thresholds": {"mode": "absolute", "steps": steps},
+                "thresholds": thresholds(levels, are_behind=True),
             },
             "overrides": [],
         },
         "options": {
             "reduceOptions": {"calcs": ["sum"], "fields": "/^known$/", "values": False},
-            "colorMode": "value",
+            "colorMode": VALUE_ON_COLOR,
             "graphMode": "none",
             "textMode": "value",
             "justifyMode": "auto",

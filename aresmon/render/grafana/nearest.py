@@ -225,5 +225,5 @@ def _value(rule: AlertSpec, where: str) -> str:
 
 
 def _growth(series: SeriesSpec) -> str:
-    last = f'last("{series.field}")'
-    return f"non_negative_derivative({last}, {series.rate}s)" if series.rate else f"non_negative_difference({last})"
+    value = f'{queries.aggregate_of(series)}("{series.field}")'
+    return f"non_negative_derivative({value}, {series.rate}s)" if series.rate else f"non_negative_difference({value})"

@@ -102,10 +102,15 @@ def statement(built: Target) -> str:
     return f"{text}{_grouped(built['groupBy'])} ORDER BY time {built['orderByTime']}"
 
 
+def aggregate_of(series: SeriesSpec) -> str:
+    """The aggregate of each step. Of a counter the newest value counts, however many points it has."""
+    is_counted = bool(series.rate or series.increase)
+    return "last" if is_counted and series.aggregate == "mean" else series.aggregate
+
+
 def _selection(series: SeriesSpec, form: str, *, tells_gaps: bool) -> list[dict[str, Any]]:
     counted = bool(series.rate or series.increase)
-    # Of a counter the newest value of each step counts, however many points it has.
-    aggregate = "last" if counted and series.aggregate == "mean" else series.aggregate
+    aggregate = aggregate_of(series)
     parts = [_part("field", series.field)]
     parts += [_part("distinct"), _part("count")] if aggregate == "distinct" else [_part(aggregate)]
     if series.rate:

@@ -647,3 +647,11 @@ def test_a_restart_is_a_counter_that_begins_again_or_the_time_of_a_start(
     else:
         (restart,) = read(text).restarts
         assert (restart.series.field, restart.unit, restart.color) == (field, unit.strip().partition(" ")[2], "orange")
+
+
+def test_two_restarts_have_titles_of_their_own() -> None:
+    one = RESTARTS.format(unit="", field="rain", more="")
+
+    found = told(GOOD + one + one.removeprefix("restarts:\n"))
+
+    assert [problem.partition(" ")[2] for problem in found] == ["restarts[1].title: 'Station restarts' is there twice"]

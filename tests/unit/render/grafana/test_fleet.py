@@ -67,6 +67,14 @@ def test_the_state_comes_first_and_the_silent_ones_before_all_others() -> None:
     assert unknown["options"]["result"]["text"] == "never seen"
 
 
+def test_silent_hosts_are_counted_on_the_colour_of_what_is_wrong_as_numbers_are_elsewhere() -> None:
+    silent, known = panel("Silent hosts"), panel("Number of hosts")
+
+    assert [one["options"]["colorMode"] for one in (silent, known)] == ["background_solid"] * 2
+    steps = [one["fieldConfig"]["defaults"]["thresholds"]["steps"] for one in (silent, known)]
+    assert [[step["color"] for step in one] for one in steps] == [["transparent", "dark-red"], ["transparent"]]
+
+
 def test_the_age_has_colours_and_nothing_is_green() -> None:
     behind = ["transparent", "super-light-orange", "dark-red"]
     assert [step["color"] for step in column("Data age")["thresholds"]["steps"]] == behind

@@ -52,6 +52,17 @@ def test_a_counter_grows_in_the_steps_of_its_alert() -> None:
     assert 'GROUP BY time(60s), "host", "container_name" fill(none)) GROUP BY "host", "container_name"' in restarts
 
 
+@pytest.mark.parametrize(("aggregate", "asked"), [("mean", "last"), ("max", "max"), ("sum", "sum")])
+def test_a_counter_grows_by_the_value_that_its_alert_reads(aggregate: str, asked: str) -> None:
+    view = VIEWS["docker"]
+    alerts = [replace(one, series=replace(one.series, aggregate=aggregate)) for one in view.alerts]
+
+    known = figures(load(HOSTS), {**VIEWS, "docker": replace(view, alerts=tuple(alerts))})["biere"]
+
+    (restarts,) = (one.statement for one in known if one.alias == "Restarts $tag_container_name")
+    assert f'non_negative_difference({asked}("restart_count"))' in restarts
+
+
 def test_it_is_of_what_the_host_collects() -> None:
     assert "Restarts $tag_container_name" in of("biere")
     assert "Restarts $tag_container_name" not in of("lewi")
