@@ -51,7 +51,7 @@ _SEVERAL = {
 _JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean"}
 _SETTINGS = frozenset(
     ("type", "list", "description", "example", "default", "required", "secret", "choices", "pattern", "form")
-) | {"minimum", "maximum", "schemes", "excludes", "needs", "files"}
+) | {"minimum", "maximum", "schemes", "excludes", "needs", "files", "unless"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -84,7 +84,7 @@ class OptionError(ValueError):
 class Option:
     """One option. `type` is that of its value, or of each value where it `is_list`; `form` names a `pattern` in words;
     `excludes` and `needs` are other options that may not, and must, be given with it. With `has_files`, paths in it are
-    those of the host, whatever its agent runs in."""
+    those of the host, whatever its agent runs in. A required one may be missing where one of `unless` is given."""
 
     name: str
     type: str
@@ -103,6 +103,7 @@ class Option:
     schemes: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> str:
@@ -243,7 +244,7 @@ def declared(tables: Mapping[str, Any]) -> dict[str, Option]:
         with _line_of(settings):
             options[name] = _option(name, settings)
     for option in options.values():
-        for other in (*option.excludes, *option.needs):
+        for other in (*option.excludes, *option.needs, *option.unless):
             if other not in options:
                 with _line_of(found[option.name]):
                     raise OptionError(f"[options.{option.name}] names the option {other!r}, which is not declared")
@@ -281,8 +282,9 @@ def find_problems(options: Mapping[str, Option], given: Mapping[str, Any]) -> It
                 yield (name,), f"needs {other} beside it: {options[other].description}"
     is_misspelt = any(name not in options for name in given)
     for option in options.values():
-        if option.is_required and option.name not in given and not is_misspelt:
-            yield (), f"needs the option {option.name}: {option.description} It is {option.wanted}"
+        if option.is_required and given.keys().isdisjoint((option.name, *option.unless)) and not is_misspelt:
+            instead = f" (or {', or '.join(option.unless)})" if option.unless else ""
+            yield (), f"needs the option {option.name}{instead}: {option.description} It is {option.wanted}"
 
 
 def _instead(options: Mapping[str, Option]) -> str:
@@ -331,6 +333,7 @@ def _option(name: str, settings: Mapping[str, Any]) -> Option:
         schemes=tuple(settings.get("schemes", ())),
         excludes=tuple(settings.get("excludes", ())),
         needs=tuple(settings.get("needs", ())),
+        unless=tuple(settings.get("unless", ())),
     )
     if option.is_secret and (option.type != "string" or option.is_list):
         raise OptionError(f"{where}: a secret is one text")

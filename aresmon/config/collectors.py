@@ -262,13 +262,16 @@ def editor_schema(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _options_schema(collector: Collector) -> dict[str, Any]:
-    required = [name for name, option in collector.options.items() if option.is_required]
+    required = [name for name, option in collector.options.items() if option.is_required and not option.unless]
+    several = [(name, *option.unless) for name, option in collector.options.items() if option.unless]
+    one_of = [{"anyOf": [{"required": [name]} for name in names]} for names in several]
     return {
         "description": collector.title,
-        "type": "object" if required else ["object", "null"],
+        "type": "object" if required or one_of else ["object", "null"],
         "additionalProperties": False,
         "properties": {name: option.schema() for name, option in collector.options.items()},
         **({"required": required} if required else {}),
+        **({"allOf": one_of} if one_of else {}),
     }
 
 

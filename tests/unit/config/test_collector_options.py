@@ -394,6 +394,10 @@ def test_a_host_has_a_collector_twice_with_other_options() -> None:
     ("collect", "message"),
     [
         ("- http", "5 hosts.lewi.collect[0]: 'http' needs the option urls: The addresses to ask. It is a list of"),
+        (
+            "- process",
+            "5 hosts.lewi.collect[0]: 'process' needs the option names (or patterns, or units): The programs",
+        ),
         ("- http: {url: 1}", "5 hosts.lewi.collect[0].http: unknown option 'url' (did you mean 'urls'?)"),
         ("- disk: {a: b}", "5 hosts.lewi.collect[0].disk: unknown option 'a'; this collector has none"),
         (
@@ -456,6 +460,12 @@ def test_everything_wrong_in_a_list_is_named_with_its_line() -> None:
         "7 hosts.lewi.collect[0].http.urls[0]: must be http://... or https://..., not 'wiki'",
         "9 hosts.lewi.collect[0].http.urls[2]: must be http://... or https://..., not 'ftp://b'",
     ]
+
+
+def test_another_option_can_be_enough_in_place_of_a_required_one() -> None:
+    config = load(site("      - process: {units: [cron.service]}\n"), SHIPPED)
+
+    assert config.host("lewi").uses[0].entry() == {"process": {"units": ["cron.service"]}}
 
 
 @pytest.mark.parametrize("value", ["hunter2", "{secret: Hunter2}", "{secrets: hunter2}", "[hunter2]", "{secret: 5}"])
