@@ -570,8 +570,8 @@ def inputs(name: str) -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
     lists = {one.name: one.example for one in options if one.is_list and one.default is None}
     for plugin, several in tomllib.loads(plain(catalogue.configuration(name, **lists)))["inputs"].items():
         for table in several:
-            written = (table["name_override"],) if "name_override" in table else WRITES.get(plugin, (plugin,))
-            yield plugin, table, written
+            named = table.get("name_override") or table.get("name")  # inputs.snmp has a setting of its own
+            yield plugin, table, (named,) if named else WRITES.get(plugin, (plugin,))
 
 
 def plain(text: str) -> str:
