@@ -519,6 +519,7 @@ def test_every_shipped_collector_has_a_view_and_each_view_its_collector() -> Non
 # Telegraf's name of an input → what it writes, where that is not one measurement of the same name.
 WRITES = {
     "bind": ("bind_counter",),
+    "chrony": ("chrony", "chrony_sources"),
     "docker": tuple(name for name in VIEWS["docker"].measurements),
     "internal": ("internal_agent", "internal_gather", "internal_write"),
     "kernel": ("kernel", "pressure"),
@@ -564,11 +565,12 @@ def test_what_is_counted_less_often_than_it_could_be_shown_has_a_shortest_step(n
 def inputs(name: str) -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
     """Each input of a collector: Telegraf's name of it, its settings, and the measurements that it writes.
 
-    A table that is repeated for each value of a list is there, too.
+    Tables that an option switches on, or that are repeated for each value of a list, are there too.
     """
     options = SHIPPED[name].options.values()
-    lists = {one.name: one.example for one in options if one.is_list and one.default is None}
-    for plugin, several in tomllib.loads(plain(catalogue.configuration(name, **lists)))["inputs"].items():
+    given = {one.name: one.example for one in options if one.is_list and one.default is None}
+    given |= {one.name: True for one in options if one.type == "boolean"}
+    for plugin, several in tomllib.loads(plain(catalogue.configuration(name, **given)))["inputs"].items():
         for table in several:
             named = table.get("name_override") or table.get("name")  # inputs.snmp has a setting of its own
             yield plugin, table, (named,) if named else WRITES.get(plugin, (plugin,))
