@@ -14,7 +14,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from aresmon.cli.tables import OUTCOME_COLOURS, collector_notes, collector_tables, new_table, result_row, status_tables
+from aresmon.cli.tables import OUTCOME_COLOURS, new_table, result_row, status_tables
 from aresmon.config.units import format_age
 from aresmon.push.result import GOOD, PushOutcome, PushResult, describe_reason
 from aresmon.system import characters, output
@@ -273,12 +273,10 @@ class Console:
 
     def collector(self, collector: Collector, view: View | None) -> None:
         """Everything that is known of one collector."""
-        self.out.print(Text.assemble((f"{collector.name}: ", "bold"), collector.title), soft_wrap=True)
-        for what in collector_notes(collector):
-            self.out.print(what, soft_wrap=True)
-        for table in collector_tables(collector, view):
-            self.out.print()
-            self.out.print(table)
+        from aresmon.cli.collector_page import collector_page
+
+        for line, style in collector_page(collector, view, self.out.width):
+            self.say(line, style)
 
     def alerts(self, rules: Sequence[RuleStatus]) -> None:
         """The rules of alerts, and what fires now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from aresmon.config.units import format_age
 from aresmon.push.result import GOOD, PushOutcome, PushResult
 
 if TYPE_CHECKING:
-    from aresmon.config.collectors import Collector
-    from aresmon.config.views import View
     from aresmon.doctor.activity import HostStatus
     from aresmon.doctor.problems import ServiceStatus
     from aresmon.doctor.status import Status
@@ -43,47 +40,6 @@ def result_row(result: PushResult) -> list[str | Text]:
     outcome = Text(str(result.outcome), style=OUTCOME_COLOURS.get(result.outcome, "red"))
     seconds = f"{result.seconds:.1f}" if result.seconds else ""
     return [result.host, outcome, seconds, result.commit[:7], result.config_id if result.outcome in GOOD else ""]
-
-
-def collector_notes(collector: Collector) -> Iterator[str]:
-    """What a collector needs, in sentences."""
-    if collector.needs:
-        yield f"Needs: {collector.needs}"
-    if collector.agent:
-        yield f"Runs in a {collector.agent} agent only."
-    if collector.telegraf:
-        yield f"Telegraf {'.'.join(map(str, collector.telegraf))} or newer."
-    for variable in collector.required:
-        yield f"env.{variable.name}: {variable.hint}"
-
-
-def collector_tables(collector: Collector, view: View | None) -> Iterator[Table]:
-    """The options of a collector; its fields, panels and alerts, where it has a view."""
-    from aresmon.config import collector_options
-
-    if collector.options:
-        options = new_table("OPTION", "VALUE", "DEFAULT", "MEANING")
-        for one in collector.options.values():
-            plain = collector_options.plain(one.default)
-            default = "required" if one.is_required else "" if plain is None else json.dumps(plain, ensure_ascii=False)
-            options.add_row(one.name, one.wanted, default, one.description)
-        yield options
-    if view is None:
-        return
-    fields = new_table("MEASUREMENT", "FIELDS")
-    for measurement in view.measurements.values():
-        fields.add_row(measurement.name, ", ".join(measurement.fields))
-    yield fields
-    if view.panels:
-        panels = new_table("PANEL", "SHOWS")
-        for panel in view.panels:
-            panels.add_row(panel.title, panel.description)
-        yield panels
-    if view.alerts:
-        alerts = new_table("ALERT", "SEVERITY", "TITLE", "NEXT STEP")
-        for alert in view.alerts:
-            alerts.add_row(alert.id, ", ".join(name for name, _ in alert.levels.steps), alert.title, alert.next)
-        yield alerts
 
 
 def status_tables(status: Status) -> Iterator[Table]:

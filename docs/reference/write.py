@@ -19,8 +19,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from aresmon.cli.collector_page import collector_notes
 from aresmon.cli.main import app
-from aresmon.cli.tables import collector_notes
 from aresmon.config import collector_options, collectors, view_files
 from aresmon.config.collector_options import Option
 from aresmon.config.package_data import site_schema

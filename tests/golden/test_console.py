@@ -16,7 +16,7 @@ from aresmon.site.bundle import BundleDifference
 from aresmon.stack.plan import Step
 from aresmon.system.errors import AresmonError
 from tests.golden.conftest import Compare
-from tests.unit.conftest import SHIPPED
+from tests.unit.conftest import SHIPPED, VIEWS
 
 NOW = 1_000_000_000.0
 MIB = 1 << 20
@@ -75,6 +75,8 @@ SHOWN: dict[str, tuple[int, Show]] = {
         80,
         lambda console: console.collectors(SHIPPED[name] for name in ("disk", "haproxy", "http", "internal")),
     ),
+    "collector-80": (80, lambda console: console.collector(SHIPPED["redis"], VIEWS["redis"])),
+    "collector-120": (120, lambda console: console.collector(SHIPPED["redis"], VIEWS["redis"])),
     "plan": (80, lambda console: console.plan(STEPS, DIFF, is_first=False, whole=False)),
     "plan-whole": (80, lambda console: console.plan(STEPS[:1], DIFF, is_first=False, whole=True)),
     "plan-first": (
