@@ -209,6 +209,10 @@ def _results(mapping: Json) -> Iterator[Json]:
     yield from [options["result"]] if "result" in options else options.values()
 
 
+BELOW_ZERO = {"Clock offset", "Offset of time servers"}
+"""The graphs of what can be too little and too much."""
+
+
 def has_scales_that_fit(built: Json) -> Iterator[str]:
     """A share ends at 100, or where it is flat while little happens; all else that has a unit begins at zero."""
     for panel in every(built):
@@ -219,7 +223,7 @@ def has_scales_that_fit(built: Json) -> Iterator[str]:
         if custom.get("axisCenteredZero"):
             if "min" in defaults:
                 yield f"{panel['title']}: begins at {defaults['min']}, and has lines below zero"
-        elif defaults.get("min") != 0 and defaults["unit"] != "none":
+        elif defaults.get("min") != 0 and defaults["unit"] != "none" and panel["title"] not in BELOW_ZERO:
             yield f"{panel['title']}: does not begin at zero"
         if defaults["unit"] == "percent" and defaults.get("max") != 100 and "axisSoftMax" not in custom:
             yield f"{panel['title']}: no end of its scale"
