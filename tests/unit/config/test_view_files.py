@@ -527,6 +527,7 @@ WRITES = {
     "mysql": ("mysql", "mysql_variables"),
     "nfsclient": ("nfsstat",),
     "postgresql_extensible": ("postgresql", "postgresql_server"),
+    "wireguard": ("wireguard_device", "wireguard_peer"),
 }
 NO_INPUT = {"aresmon_config"}  # the mark of a configuration, which every agent writes: render/telegraf.py
 
