@@ -355,6 +355,13 @@ def test_a_path_below_hostfs_is_refused_for_a_systemd_agent() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_option_that_is_a_regular_expression_says_so(name: str) -> None:
+    for option in SHIPPED[name].options.values():
+        is_said = "regular expression" in option.description.lower() + option.form.lower()
+        assert not is_said or option.type == "regex", option.name
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_option_with_a_path_says_so(name: str) -> None:
     unsaid = [
         option.name
