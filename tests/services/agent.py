@@ -68,6 +68,11 @@ def collect(
     return Setup(text, config, telegraf.variables(config.host(HOST), config) | values)
 
 
+def elsewhere(setup: Setup, **variables: str) -> Setup:
+    """The same, on a machine whose files are elsewhere: HOST_PROC, HOST_SYS, as an agent in a container is told."""
+    return dataclasses.replace(setup, environment={**setup.environment, **variables})
+
+
 def plugins(text: str, **environment: str) -> Setup:
     """Telegraf tables as they are, on a host without any collector but `internal`."""
     return collect(extra=text, env=environment)
