@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_the_user_s_own_collector_arrives_in_influxdb(site: Site, readable: Path
     assert (series.rows[0]["last"], series.tags["host"]) == (23, "box")
     assert {service: one for service, one in site.ids().items() if service != "telegraf"} == others
     assert "fridge (overrides/)" in " ".join(site.run("collectors").out.split())
+
+
+def test_a_file_of_the_host_is_given_by_its_path_there(site: Site, readable: Path) -> None:
+    certificate = readable / "own.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=box", "-days", "9"]
+    subprocess.run([*made, "-keyout", "/dev/null", "-out", str(certificate)], check=True, capture_output=True)
+    certificate.chmod(0o644)
+    site.configure(hosts={"box": {"collect": ["system", {"certificate": {"sources": [str(certificate)]}}]}})
+
+    site.up()
+
+    assert eventually(lambda: bool(site.query('SELECT last("expiry") FROM "x509_cert"')), within=100)
+    assert 8 * 86400 < site.query('SELECT last("expiry") FROM "x509_cert"')[0].rows[0]["last"] < 9 * 86400
 
 
 def test_the_user_s_fragment_for_one_host_is_part_of_its_agent(site: Site) -> None:
