@@ -1,0 +1,105 @@
+"""Adds collectors to a host in the text of an aresmon.yml; every other byte stays as it is.
+
+The result is parsed again: if it says anything but the same with these collectors more, the change is refused, and the
+error names the lines to write.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aresmon.config import yaml_spans
+from aresmon.config.defaults import default_collect
+from aresmon.config.layout import FILE
+from aresmon.config.yaml_spans import Collection
+from aresmon.system.errors import AresmonError
+from aresmon.system.yaml_document import parse
+
+_WIDEST = 120  # characters of a line, from which on a list is written below each other
+
+CollectorEntry = str | Mapping[str, Mapping[str, Any]]
+"""A collector as `collect` has it: its name, or a mapping of the name to its options."""
+
+
+def add_collectors(text: str, host: str, entries: Sequence[CollectorEntry]) -> str:
+    """The text with these entries at the end of the host's `collect`, written as those that are there.
+
+    A host without `collect` gets one, with the collectors that it has by default. A list on one line that would get
+    too long becomes one of several lines.
+
+    Raises AresmonError if there is no such host, or if the file is written in a way that is not served.
+    """
+    document = yaml_spans.parsed(text)
+    hosts = document.data.get("hosts") if isinstance(document.data, dict) else None
+    if not isinstance(hosts, dict) or host not in hosts:
+        raise AresmonError(f"{FILE}: there is no host {host}", hint="`aresmon hosts list` names them")
+    if not entries:
+        return text
+    wanted = copy.deepcopy(document.data)
+    settings = wanted["hosts"][host] = wanted["hosts"][host] or {}
+    settings["collect"] = [*settings.get("collect", default_collect()), *entries]
+    edited = _edited(text, host, entries)
+    if edited is None or parse(edited).problems or parse(edited).data != wanted:
+        lines = "\n".join(f"  {line}" for line in _lines(entries))
+        raise AresmonError(
+            f"{FILE}:{document.line(('hosts', host))} hosts.{host}: its `collect` is written in a way that only a "
+            "person can add to; nothing was changed",
+            hint=f"add this to it:\n{lines}",
+        )
+    return edited
+
+
+def _edited(text: str, host: str, entries: Sequence[CollectorEntry]) -> str | None:
+    source = yaml_spans.source(text)
+    settings = source.collection("hosts", host)
+    collect = source.collection("hosts", host, "collect")
+    if collect is not None:
+        if not collect.flow:
+            return collect.with_entry(block=_lines(entries), flow="")
+        longer = collect.with_entry(block=(), flow=_flow(entries))
+        return longer if _fits(longer, collect) else _in_block(settings, collect, entries) or longer
+    whole = [*default_collect(), *entries]
+    if settings is None:
+        return None
+    return settings.with_entry(
+        block=["collect:", *(f"  {line}" for line in _lines(whole))], flow=f"collect: [{_flow(whole)}]"
+    )
+
+
+def _fits(text: str, collect: Collection) -> bool:
+    start = text.rfind("\n", 0, collect.open) + 1
+    end = text.find("\n", collect.close)
+    return "\n" in text[collect.open : collect.close] or (len(text) if end < 0 else end) - start <= _WIDEST
+
+
+def _in_block(settings: Collection | None, collect: Collection, entries: Sequence[CollectorEntry]) -> str | None:
+    """The text with a list on one line written below each other; None where its host is on one line too, or where
+    a comment is in it."""
+    text = collect.text
+    entry = settings.find("collect") if settings is not None and not settings.flow else None
+    inside = text[collect.open : collect.close]
+    if entry is None or "#" in inside or "\n" in inside or "&" in text[entry.start : collect.open]:
+        return None
+    end, indent = yaml_spans.line_break(text, collect.open), " " * (entry.column + 2)
+    lines = [f"- {text[one.start : one.end]}" for one in collect.entries] + _lines(entries)
+    rest = text[collect.close + 1 :]
+    comment, _, below = rest.partition(end)
+    block = "".join(end + indent + line for line in lines)
+    return text[: collect.open].rstrip(" ") + comment + block + (end + below if _ else "")
+
+
+def _lines(entries: Sequence[CollectorEntry]) -> list[str]:
+    return [f"- {_one(entry)}" for entry in entries]
+
+
+def _one(entry: CollectorEntry) -> str:
+    if isinstance(entry, str):
+        return yaml_spans.format_flow(entry)
+    ((name, options),) = entry.items()
+    return f"{yaml_spans.format_flow(name)}: {yaml_spans.format_flow(dict(options))}"
+
+
+def _flow(entries: Sequence[CollectorEntry]) -> str:
+    return ", ".join(yaml_spans.format_flow(entry if isinstance(entry, str) else dict(entry)) for entry in entries)
