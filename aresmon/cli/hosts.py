@@ -1,4 +1,4 @@
-"""`aresmon hosts`: list, add, remove, block."""
+"""`aresmon hosts`: list, add, discover, remove, block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from aresmon.cli import completion, deployment
 from aresmon.cli.common import command, confirm_by_name, group, run_in_session, the_console, the_engine, the_project
-from aresmon.cli.options import Adopt, AskSudo, Host, Json, Overwrite, Yes
+from aresmon.cli.options import Adopt, AskSudo, Host, Hosts, Json, Overwrite, Yes
 from aresmon.system.errors import AresmonError, ExitCode
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from aresmon.push.session import Session
     from aresmon.site.folder import Site
     from aresmon.site.project import Project
+    from aresmon.ssh.client import Connections
     from aresmon.ssh.transport import Transport
 
 
-app = group("List, add, remove and block hosts.")
+app = group("List, add, remove and block hosts; find what they run.")
 
 
 @command(app, name="list", example="aresmon hosts list")
@@ -116,9 +117,62 @@ def add(
         project = the_project()  # with the new host in it
         _give_credentials(project, name, ask_sudo=ask_sudo)
         code = _push(project, name, adopt=adopt, overwrite=overwrite, ask_sudo=ask_sudo)
+        asyncio.run(_tell_services(project, name, ask_sudo=ask_sudo))
     except AresmonError as error:
         raise AresmonError(error.message, hint=f"{error.hint}; {enroll.next_step(name)}", code=error.code) from None
     raise typer.Exit(code)
+
+
+@command(app, name="discover", example="aresmon hosts discover lewi --apply")
+def discover(
+    hosts: Hosts = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Look at every host in aresmon.yml.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the proposed collectors to aresmon.yml.")] = False,
+    ask_sudo: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Find the services on hosts, and propose collectors for them.
+
+    Looks at listening programs, systemd units, packages, files and containers on each host, over one connection.
+    Nothing is installed there, and nothing is changed. Prints what was found, what each collector still needs on the
+    host, and the change of aresmon.yml, which --apply writes; comments are kept.
+
+    Exit codes: 1 if a host could not be looked at.
+    """
+    import asyncio
+
+    from aresmon.cli import discoveries
+    from aresmon.cli.common import sudo_password
+    from aresmon.push import discover as push_discover
+    from aresmon.push import enroll, selection
+    from aresmon.ssh.client import Connections
+
+    project, console = the_project(), the_console()
+    site, chosen = project.site, selection.select_hosts(project.config, hosts or [], every=every)
+    connections = Connections(sudo_password(wanted=ask_sudo))
+    found = asyncio.run(
+        push_discover.discover(
+            chosen,
+            project.catalogue,
+            lambda host: _transport(project, host.name, host.ssh, connections),
+        )
+    )
+    added = {one.host.name: [each.use for each in one.discovered.proposals] for one in found}
+    before = enroll.text_of(site)
+    after = enroll.with_collectors(site, {name: uses for name, uses in added.items() if uses})
+    is_written = apply and after != before
+    if is_written:
+        enroll.write(site, after, command="hosts discover")
+        for name, uses in added.items():
+            if uses:
+                site.record(command="hosts discover", host=name, collect=[use.name for use in uses])
+    if as_json:
+        diff = discoveries.difference(before, after)
+        console.data({"hosts": list(map(discoveries.described, found)), "diff": diff, "applied": is_written})
+    else:
+        discoveries.tell_all(console, project, found, discoveries.difference(before, after), is_written=is_written)
+    if any(one.error for one in found):
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 @command(app, name="remove", example="aresmon hosts remove lewi")
@@ -163,16 +217,12 @@ async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) ->
     """Inspect the machine, add its entry to aresmon.yml, install Telegraf there."""
     from aresmon.cli.common import sudo_password
     from aresmon.push import enroll
-    from aresmon.ssh.client import Connections, Ssh
-    from aresmon.ssh.transport import Local
-    from aresmon.stack import location
+    from aresmon.ssh.client import Connections
 
     console, site, config = the_console(), project.site, project.config
     there = next((host for host in config.hosts if host.name == asked.name), None)
     destination = asked.ssh or (there.ssh if there else asked.name)
-    transport: Transport = Ssh(asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
-    if asked.name == config.server and location.is_local(project):
-        transport = Local(asked.name)
+    transport = _transport(project, asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
     supply = enroll.AgentPackage.of(config, the_engine())
     with console.stage(f"inspecting {asked.name}"):
         found = await enroll.inspect(asked.name, transport, supply.reference)
@@ -193,7 +243,7 @@ async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) ->
 
 @command(app, name="block", example="aresmon hosts block lewi")
 def block(name: Host) -> None:
-    """Stop accepting data from a host, for example one that sends too much.
+    """Stop accepting data from a host, such as one that sends too much.
 
     Takes effect at once. Data already stored is kept; the agent buffers new data until its buffer is full. The host
     stays blocked until `aresmon hosts unblock`.
@@ -226,6 +276,31 @@ def unblock(name: Host) -> None:
         if was:
             site.record(command="hosts unblock", host=name)
     the_console().say(f"{name} may write again" if was else f"nothing to do: {name} is not blocked")
+
+
+async def _tell_services(project: Project, name: str, *, ask_sudo: bool) -> None:
+    """Name what else the host runs that collectors are for."""
+    from aresmon.cli import discoveries
+    from aresmon.cli.common import sudo_password
+    from aresmon.push import discover as push_discover
+    from aresmon.ssh.client import Connections
+
+    host = project.config.host(name)
+    transport = _transport(project, name, host.ssh, Connections(sudo_password(wanted=ask_sudo)))
+    (found,) = await push_discover.discover([host], project.catalogue, lambda _: transport)
+    if summary := discoveries.summary(found):
+        the_console().note(summary)
+
+
+def _transport(project: Project, name: str, destination: str, connections: Connections) -> Transport:
+    """The way to a host, which for the server may be this machine; the stack need not run."""
+    from aresmon.ssh.client import Ssh
+    from aresmon.ssh.transport import Local
+    from aresmon.stack import location
+
+    if name == project.config.server and location.is_local(project):
+        return Local(name)
+    return Ssh(name, destination, connections)
 
 
 def _here(name: str) -> tuple[Site, InfluxDB]:

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aresmon.cli.common import the_console, the_engine, the_project, the_site
 from aresmon.system.errors import AresmonError
 
+if TYPE_CHECKING:
+    from aresmon.site.project import Project
+
 
 def init() -> None:
     """Write a commented aresmon.yml for this machine.
 
     It is filled in with the machine's name and the services found on it, such as Docker or HAProxy. An existing file
-    is never overwritten.
+    is never overwritten. Other services that collectors are for are named.
     """
     from aresmon.site import init as site_init
 
     site = the_site()
     site_init.write(site, docker=the_engine().socket.exists())
     the_console().say(f"{site.file} is written. Check it, then run: aresmon up")
+    _tell_services(the_project())
+
+
+def _tell_services(project: Project) -> None:
+    """Name what else this machine runs that collectors are for; programs of other users are seen only by root."""
+    import asyncio
+    import os
+
+    from aresmon.cli import discoveries
+    from aresmon.push import discover
+    from aresmon.ssh.transport import Local
+
+    host = project.config.host(project.config.server)
+    looked = discover.discover([host], project.catalogue, lambda one: Local(one.name), as_root=os.geteuid() == 0)
+    (found,) = asyncio.run(looked)
+    if summary := discoveries.summary(found):
+        the_console().note(summary)
 
 
 def render(

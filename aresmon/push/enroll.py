@@ -8,12 +8,12 @@ import gzip
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aresmon.config import edit_hosts, model
+from aresmon.config import edit_collectors, edit_hosts, model
 from aresmon.config.collectors import CollectorUse
 from aresmon.config.layout import FILE
 from aresmon.config.model import AgentKind, Config
@@ -63,14 +63,24 @@ def check_request(project: Project, asked: EnrollOptions) -> None:
 
 def with_host(site: Site, asked: EnrollOptions, settings: HostSettings) -> str:
     """Return the text of aresmon.yml with this host added. Raises SiteError or AresmonError if it is not valid."""
-    edited = edit_hosts.add_host(_text(site), asked.name, settings.entry(asked.name))
+    edited = edit_hosts.add_host(text_of(site), asked.name, settings.entry(asked.name))
     parse(site, edited)
     return edited
 
 
 def without_host(site: Site, name: str) -> str:
     """Return the text of aresmon.yml without this host. Raises AresmonError for the server, which must stay."""
-    edited = edit_hosts.remove_host(_text(site), name)
+    edited = edit_hosts.remove_host(text_of(site), name)
+    parse(site, edited)
+    return edited
+
+
+def with_collectors(site: Site, added: Mapping[str, Sequence[CollectorUse]]) -> str:
+    """Return the text of aresmon.yml with these collectors added, by host. Raises SiteError or AresmonError if it is
+    not valid."""
+    edited = text_of(site)
+    for host, uses in added.items():
+        edited = edit_collectors.add_collectors(edited, host, [use.entry() for use in uses])
     parse(site, edited)
     return edited
 
@@ -177,7 +187,8 @@ class AgentPackage:
             )
 
 
-def _text(site: Site) -> str:
+def text_of(site: Site) -> str:
+    """Return the text of aresmon.yml, with its line ends as they are. Raises AresmonError if it cannot be read."""
     try:
         return site.file.read_bytes().decode()
     except (OSError, UnicodeDecodeError):

@@ -24,7 +24,7 @@ from tests.unit.conftest import ARES, REPOSITORY, FakeEngine, load
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 README = REPOSITORY / "README.md"
-HOSTS_NEEDED = {("hosts", "add"), ("hosts", "remove")}
+HOSTS_NEEDED = {("hosts", "add"), ("hosts", "discover"), ("hosts", "remove")}
 GRAFANA_NEEDED = {("users", "list"), ("dashboards", "export"), ("alerts", "test"), ("alerts", "list")}
 ENGINE_NEEDED = {
     *("up", "upgrade", "down", "status", "top", "doctor", "logs", "images", "push-config", "rollback-config", "drift"),

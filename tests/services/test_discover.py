@@ -1,0 +1,122 @@
+"""Services that really run are found by what the host shows, and are read once what they need is done as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from aresmon.config.collectors import CollectorUse, load
+from aresmon.config.model import AgentKind
+from aresmon.config.model import Host as MonitoredHost
+from aresmon.push import discover
+from aresmon.push.discovery import Discovered, Proposal, Remedy
+from aresmon.ssh.transport import Local
+from tests.services.agent import agent, collect
+from tests.services.conftest import MakeHost
+from tests.services.host import Host
+
+_FIRST = {
+    "dovecot": "dovecot",
+    "memcached": "memcached",
+    "mosquitto": "mosquitto_port",
+    "mysql": "mysql",
+    "nginx": "nginx",
+    "openldap": "openldap",
+    "php-fpm": "phpfpm",
+    "postfix": "postfix_queue",
+    "postgresql": "postgresql_server",
+    "redis": "redis",
+    "smtp": "smtp",
+    "unbound": "unbound",
+    "varnish": "varnish",
+}
+"""What runs together, with the measurement of each."""
+_FIRST_UNITS = (
+    "dovecot memcached mosquitto mariadb nginx slapd php8.2-fpm postfix postgresql@15-main redis-server unbound varnish"
+)
+_SECOND = {"apache": "apache", "bind": "bind_counter"}
+"""What takes the ports of some of these."""
+
+
+@dataclass(frozen=True)
+class Inside(Local):
+    """A way into a host of services, as root."""
+
+    container: str = ""
+
+    async def _run(self, argv: list[str]) -> Any:
+        return await super()._run(["docker", "exec", "-i", self.container, *argv])
+
+
+@pytest.fixture(scope="module")
+def host(make_host: MakeHost) -> Host:
+    # Root of a machine sees which program has a socket; Docker's root does not.
+    made = make_host("SYS_PTRACE", systemd=True)
+    # The host has no IPv6, and no key of DNSSEC.
+    made.run("rm -f /etc/unbound/unbound.conf.d/root-auto-trust-anchor-file.conf")
+    made.write("/etc/unbound/unbound.conf.d/listen.conf", "server:\n  interface: 127.0.0.1\n  do-ip6: no\n")
+    return made
+
+
+def look(host: Host, *, agent: AgentKind = "systemd") -> Discovered:
+    monitored = MonitoredHost("lewi", agent, "lewi", (CollectorUse("system"),), ())
+    return asyncio.run(discover.look(monitored, load(), Inside("lewi", host.container)))
+
+
+def by_name(found: Discovered) -> dict[str, Proposal]:
+    names = {one.use.name: one for one in found.proposals}
+    assert len(names) == len(found.proposals)
+    return names
+
+
+def do(host: Host, remedy: Remedy) -> None:
+    """Do what is told. No agent's unit is there to be restarted."""
+    if remedy.lines:
+        # A file that is not there yet, or the only one of a pattern.
+        host.run(f"file=$(ls {remedy.file} || echo {remedy.file}); cat >> $file", stdin=f"\n{_typed(remedy.lines)}")
+    commands = [command for command in remedy.run if command != "systemctl restart telegraf"]
+    for command in commands:
+        host.run(command, stdin=_typed(remedy.statements) if command is commands[-1] else "")
+
+
+def _typed(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def check_all_are_read(host: Host, proposed: Sequence[Proposal], measurements: dict[str, str]) -> None:
+    for one in proposed:
+        for remedy in one.remedies:
+            do(host, remedy)
+    again = by_name(look(host))
+    assert {name: one.remedies for name, one in again.items() if any(each.is_checked for each in one.remedies)} == {}
+    with agent(host, collect(*(one.use.entry() for one in again.values())), pace=50) as running:
+        running.until(lambda points: set(measurements.values()) <= {one.measurement for one in points})
+
+
+def test_what_runs_is_found_with_its_unit_and_is_read_once_it_has_what_it_needs(host: Host) -> None:
+    host.run(f"systemctl start {_FIRST_UNITS}", timeout=120)
+
+    found = look(host)
+
+    proposed = by_name(found)
+    assert set(proposed) == set(_FIRST), found.unfit
+    assert proposed["redis"].evidence == (
+        "redis-server listens on 127.0.0.1:6379 (redis-server.service, package redis-tools)",
+    )
+    assert "/run/postgresql/.s.PGSQL.5432 (postgresql@15-main.service, package postgresql-15)" in str(
+        proposed["postgresql"].evidence
+    )
+    check_all_are_read(host, found.proposals, _FIRST)
+
+
+def test_what_takes_the_same_ports_is_told_apart(host: Host) -> None:
+    host.run(f"systemctl stop {_FIRST_UNITS} && systemctl start apache2 named", timeout=60)
+
+    found = look(host)
+
+    assert set(by_name(found)) == set(_SECOND)
+    check_all_are_read(host, found.proposals, _SECOND)
