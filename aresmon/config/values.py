@@ -32,7 +32,15 @@ _TIMES: Mapping[str, float] = {
     "dtdurationms": 1e-3,
 }
 """Unit of a time → how many seconds it is."""
-_PLAIN: Mapping[str, str] = {"percent": " %", "none": "", "celsius": " °C", "hertz": " Hz", "volt": " V", "watt": " W"}
+_PLAIN: Mapping[str, str] = {
+    "percent": " %",
+    "none": "",
+    "cpm": " per minute",
+    "celsius": " °C",
+    "hertz": " Hz",
+    "volt": " V",
+    "watt": " W",
+}
 _WHOLE = ((86400, "days"), (3600, "hours"), (60, "min"), (1, "s"))
 _SHORTEST = ((1, "s"), (60, "min"), (3600, "h"), (86400, "d"))
 

@@ -24,8 +24,8 @@ _HEIGHT = 6
 _INDEX_HEIGHT, _LOWEST = 3, 7
 _FEWEST_INDEXED = 5
 """Services from which a host's page has an index of them: below, their rows are seen beside the graphs."""
-_MOST_IN_TWO_LINES = 16
-"""Services whose links are two lines in a narrow window; the index of more of them is a row higher."""
+_MOST_IN_HEIGHT = (16, 32)
+"""Services whose links have room in the index in a narrow window, and in one that is a row higher: two lines, four."""
 _OF_NOW = "At the end of the time shown: values of the last three minutes. Without any, the host is silent."
 _STEPS = 60  # the most that a value of which only the newest is shown is asked for
 
@@ -43,7 +43,7 @@ def host_dashboard(host: str, views: Iterable[View], *, uid: str = "", limits: S
     services = [view for view in known if _is_service(view)]
     first = list(_panels(known, "first", scope))
     if len(services) >= _FEWEST_INDEXED:
-        more = int(len(services) > _MOST_IN_TWO_LINES)
+        more = sum(len(services) > most for most in _MOST_IN_HEIGHT)
         grid.place([Placed(_index(services, uid), COLUMNS, _INDEX_HEIGHT + more)])
         # The graphs end with the first screen, whatever stands above them.
         first = [replace(one, height=min(one.height, _LOWEST - more)) for one in first]
