@@ -58,7 +58,8 @@ class _Sight:
             yield self._of_program(process, kept)
         yield from self._units({process.unit for process, _ in programs})
         for file in self.facts.files:
-            if file.glob in self.found.files and file.text == self.found.text:
+            is_it = file.glob in self.found.files and file.text == self.found.text
+            if is_it and not self._is_excepted(file.path):
                 line = f" has the line `{file.line.strip()}`" if file.line else " exists"
                 yield self._seen(file.path + line, self._files([file.path]))
         for container in self.facts.containers:

@@ -54,22 +54,29 @@ def test_what_a_host_runs_is_proposed_written_and_pushed(desk: Desk, lewi: Serve
     proposed = desk.run("hosts", "discover", "lewi", "--json")
 
     assert (shown.code, file.read_text()) == (0, before), shown
-    assert "lewi: 1 collector to add" in shown.out
     assert "found: sshd listens on 0.0.0.0:22" in shown.out
     assert "(ssh.service, package openssh-server)" in shown.out
     assert "$ usermod -aG aresmon-nobody telegraf" in shown.out
     assert "bash, which is there" not in shown.out
     assert "`aresmon hosts discover lewi --apply` writes this" in shown.out
     (host,) = json.loads(proposed.out)["hosts"]
-    assert [one["entry"] for one in host["proposals"]] == [ENTRY]
+    assert {"login", "updates", "systemd"} < {one["collector"] for one in host["proposals"]}
+    (own,) = [one for one in host["proposals"] if one["collector"] == "sshd"]
+    assert own["entry"] == ENTRY
     assert lewi.run("ps -eo comm= | sort") == processes
 
+    lewi.run("groupadd --force aresmon-nobody")
+    for command in (command for one in host["proposals"] for need in one["needs"] for command in need["run"]):
+        lewi.run(command)
     applied = desk.run("hosts", "discover", "lewi", "--apply")
     pushed = desk.push("lewi")
 
     assert applied.code == 0, applied
     assert file.read_text().startswith("# Written by hand.\n")
-    assert yaml.safe_load(file.read_text())["hosts"]["lewi"]["collect"][-1] == ENTRY
+    assert yaml.safe_load(file.read_text())["hosts"]["lewi"]["collect"] == [
+        "system",
+        *(one["entry"] for one in host["proposals"]),
+    ]
     assert pushed.outcomes == {"lewi": "verified"}, pushed
     assert 'address = "127.0.0.1:22"' in lewi.read("/etc/telegraf/telegraf.conf")
     assert "nothing to add" in desk.run("hosts", "discover", "lewi").out
@@ -83,4 +90,4 @@ def test_a_host_that_is_not_reached_does_not_hide_the_others(desk: Desk, lewi: S
 
     assert result.code == 1, result
     assert "ronflex is unreachable" in result.err
-    assert "lewi: 1 collector to add" in result.out
+    assert "found: sshd listens on 0.0.0.0:22" in result.out

@@ -17,6 +17,7 @@ from aresmon.push.discovery import Discovered, Proposal
 from tests.unit.conftest import SHIPPED
 
 _ID = "f" * 64
+_IS_WIREGUARD, _NETWORK = "^DEVTYPE=wireguard", "/sys/class/net/*/uevent"
 
 
 @dataclass
@@ -150,6 +151,17 @@ def only(found: Discovered) -> Proposal:
         (Report().runs("named", "127.0.0.1:53", "udp 127.0.0.1:53"), ["bind"]),
         (Report().runs("varnishd", "0.0.0.0:6081"), ["varnish"]),
         (Report().runs("dockerd", "/run/docker.sock"), ["docker"]),
+        (Report().runs("fail2ban-server", "/run/fail2ban/fail2ban.sock", path="/usr/bin/python3.11"), ["fail2ban"]),
+        (Report().runs("sshd", "0.0.0.0:22", unit="ssh.service"), ["login"]),
+        (
+            Report().file("^[^ ]+ [^ ]+ nfs4? ", "/proc/mounts", "/proc/mounts", "nas:/home /home nfs4 rw 0 0"),
+            ["nfs"],
+        ),
+        (Report().file("", "/proc/spl/kstat/zfs/*/state", "/proc/spl/kstat/zfs/tank/state"), ["zfs"]),
+        (
+            Report().file(_IS_WIREGUARD, _NETWORK, "/sys/class/net/wg0/uevent", "DEVTYPE=wireguard"),
+            [{"wireguard": {"interfaces": ["wg0"]}}],
+        ),
         (
             Report().container("cache", "redis:7-alpine", "6379/tcp=0.0.0.0|6390", "6379/tcp=::|6390"),
             [{"redis": {"address": "tcp://127.0.0.1:6390"}}],
@@ -212,6 +224,9 @@ def test_what_runs_is_proposed(report: Report, wanted: list[object]) -> None:
         pytest.param(Report().unit("postgresql.service").unit("nginx.service"), id="units that nothing listens for"),
         pytest.param(
             Report().file("", "/etc/ssl/certs/*.pem", "/etc/ssl/certs/ssl-cert-snakeoil.pem"), id="snakeoil certificate"
+        ),
+        pytest.param(
+            Report().file(_IS_WIREGUARD, _NETWORK, "/sys/class/net/wt0/uevent", "DEVTYPE=wireguard"), id="NetBird"
         ),
         pytest.param(Report().container("app", "registry.example.org/team/redis:7", network="host"), id="other image"),
         pytest.param(Report().container("gitlab", "gitlab/gitlab-ce:17", "80/tcp=0.0.0.0|80"), id="image of GitLab"),
