@@ -3,16 +3,17 @@ five newer packages, two of them in a security advisory."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from tests.services.agent import Setup, agent, collect, gather
+from tests.services.agent import Agent, Setup, agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.conftest import MakeHost
 from tests.services.host import Host
-from tests.services.points import fields_of, only, tags_of
+from tests.services.points import Point, fields_of, only, tags_of
 
 READ = collect("updates")
 RECORDED = Path(__file__).with_name("recorded") / "dnf"
@@ -91,32 +92,41 @@ def test_the_age_is_that_of_the_lists_or_of_the_last_refresh_that_found_nothing_
     assert (old, refreshed) == (pytest.approx(5 * _DAY, abs=600), pytest.approx(2 * _DAY, abs=600))
 
 
-def test_security_updates_that_wait_for_a_day_are_an_alert(debian: Host, alerts: Alerts) -> None:
+def test_security_updates_that_wait_for_long_are_an_alert(debian: Host, alerts: Alerts) -> None:
     with agent(debian, READ, pace=3600) as running:
-        running.read(20, of="updates")
-        assert alerts.firing(running) == set()
-        running.read(40, of="updates")
+        running.read(1, of="updates")
 
-    assert alerts.firing(running) == {"updates-security-warning"}
+    assert alerts.firing(running, repeated(running, days=0.9)) == set()
+    assert alerts.firing(running, repeated(running, days=1.1)) == {"updates-security-warning"}
+    assert alerts.firing(running, repeated(running, days=6.1)) == {
+        "updates-security-warning",
+        "updates-security-late-critical",
+    }
+
+
+def repeated(running: Agent, *, days: float) -> list[Point]:
+    """What it has read, as of every quarter of an hour for so many days."""
+    read, apart = only(running.points(), "updates"), 900 / running.pace
+    return [dataclasses.replace(read, time=read.time - apart * number) for number in range(int(days * 96))]
 
 
 def test_old_lists_are_an_alert(debian: Host, alerts: Alerts) -> None:
     debian.run(f"touch -d '5 days ago' {_LISTS}")
     with agent(debian, READ, pace=3600) as running:
-        running.read(3, of="updates")
+        running.read(1, of="updates")
     debian.run(f"touch {_LISTS}")
 
-    assert alerts.firing(running) == {"updates-lists-warning"}
+    assert alerts.firing(running, repeated(running, days=0.1)) == {"updates-lists-warning"}
 
 
 def test_a_package_manager_that_cannot_answer_is_an_alert_and_not_without_updates(debian: Host, alerts: Alerts) -> None:
     debian.write("/etc/apt/apt.conf.d/99broken", "This is no { configuration\n")
     with agent(debian, READ, pace=3600) as running:
-        running.read(6, of="updates")
+        running.read(1, of="updates")
     debian.run("rm /etc/apt/apt.conf.d/99broken")
 
     assert only(running.points(), "updates").fields.keys() == {"broken", "reboot", "lists_age"}
-    assert alerts.firing(running) == {"updates-broken-warning"}
+    assert alerts.firing(running, repeated(running, days=0.1)) == {"updates-broken-warning"}
 
 
 @pytest.fixture(scope="module")

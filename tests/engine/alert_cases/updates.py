@@ -20,8 +20,8 @@ CASES: dict[str, Case] = {
     "updates-security-warning": case(
         _updates(security=2), _updates(security=0, pending=9), _updates(security=_for(0.9 * _DAY))
     ),
-    "updates-security-late-critical": case(_updates(security=1), _updates(security=_for(6 * _DAY))),
-    "updates-reboot-warning": case(_updates(reboot=1), _updates(reboot=_for(6 * _DAY))),
+    "updates-security-late-critical": case(_updates(security=1), _updates(security=_for(5 * _DAY))),
+    "updates-reboot-warning": case(_updates(reboot=1), _updates(reboot=_for(5 * _DAY))),
     "updates-lists-warning": case(_updates(lists_age=4 * _DAY), _updates(lists_age=2 * _DAY)),
     "updates-broken-warning": case(_updates(broken=1), _updates(broken=_for(1800))),
 }
