@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from aresmon.cli.common import (
     warn_unused_secret,
 )
 from aresmon.cli.options import Json
-from aresmon.system.errors import AresmonError
+from aresmon.system.errors import AresmonError, SiteError
 
 if TYPE_CHECKING:
     from aresmon.config.collectors import Collector
@@ -61,6 +62,63 @@ def show(
     view = view_files.load(site.overrides).get(name)
     console = the_console()
     console.data(_described(known[name]) | _shown(view)) if as_json else console.collector(known[name], view)
+
+
+@command(
+    app,
+    name="new",
+    example="aresmon collectors new web --from nginx --set urls=http://127.0.0.1/basic_status",
+)
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new collector's name.")],
+    plugin: Annotated[str, typer.Option("--from", metavar="PLUGIN", help="The Telegraf input that it reads.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            show_default=False,
+            help="A setting of the input. Several times with one name: a list.",
+        ),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            "--settings",
+            metavar="FILE",
+            show_default=False,
+            help="A file with the lines of the input's table, for secrets and tables.",
+        ),
+    ] = None,
+) -> None:
+    """Write a collector of your own from what an input sends here.
+
+    Telegraf reads the input for some seconds: the one that is installed here, or that of the image. Two files in
+    overrides/collectors are written, with the fields and tags that were seen, the kind of each field, and panels to
+    start from. Nothing else is changed.
+    """
+    from aresmon.agents import new_collector, sampling
+    from aresmon.config import view_files
+    from aresmon.engine.docker import Engine
+    from aresmon.push.session import agent_image
+    from aresmon.system.yaml_document import read_text
+
+    project = the_project()
+    folder, console = project.site.overrides / "collectors", the_console()
+    new_collector.paths(folder, name)
+    text = read_text(settings) if settings is not None else ""
+    engine = Engine()
+    run = sampling.on_machine() or sampling.in_image(engine, agent_image(project.config, engine), project.config.site)
+    with console.stage(f"reading inputs.{plugin.removeprefix('inputs.')} for {sampling.SECONDS} s"):
+        sample = sampling.take(run, plugin, given or [], text)
+    for path in new_collector.write(folder, name, sample):
+        console.say(f"{path} is written.")
+    console.say(f"Next: read both files and shorten them; then add {name} to `collect` of a host, and `aresmon check`.")
+    try:
+        view_files.load(project.site.overrides)
+    except SiteError as error:
+        for one in error.errors:
+            console.warn(one)
 
 
 @command(app, name="secret", example="aresmon collectors secret mysql-lewi")

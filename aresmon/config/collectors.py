@@ -240,9 +240,14 @@ def read(path: Path) -> Collector:
     return collector
 
 
-def _read(path: Path) -> Collector:
+def check_name(path: Path) -> None:
+    """Raise AresmonError for a file whose name is none of a collector."""
     if not _NAME.match(path.stem):
         raise AresmonError(f"{path}: a collector's name is lower-case letters, digits, hyphens and underscores")
+
+
+def _read(path: Path) -> Collector:
+    check_name(path)
     return Collector(path.stem, telegraf_text.without_bom(read_text(path)), path)
 
 

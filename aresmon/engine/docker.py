@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from aresmon.engine import containers as engine_containers
 from aresmon.engine.containers import Container, parse_container
@@ -251,16 +251,26 @@ class Engine:
         It is labelled as a one-off of the project, so that the next run removes what a killed one left.
         Returns its exit code and what it printed.
         """
+        return self._run(image, command, project, files, environment, network_mode="none")
+
+    def run_beside(
+        self, image: str, command: Sequence[str], *, project: str, files: bytes, environment: Sequence[str], root: str
+    ) -> tuple[int, str]:
+        """The same with the network of the machine, whose files are below `root`, read-only."""
+        return self._run(image, command, project, files, environment, network_mode="host", binds=[f"/:{root}:ro"])
+
+    def _run(
+        self, image: str, command: Sequence[str], project: str, files: bytes, env: Sequence[str], **access: Any
+    ) -> tuple[int, str]:
         labels = {"com.docker.compose.project": project, "com.docker.compose.oneoff": "True"}
         with engine_errors():
             api = self.client.api
-            config = api.create_host_config(network_mode="none", cap_drop=["ALL"])
             made = api.create_container(
                 image,
                 entrypoint="",
                 command=list(command),
-                environment=list(environment),
-                host_config=config,
+                environment=list(env),
+                host_config=api.create_host_config(cap_drop=["ALL"], **access),
                 labels=labels,
                 use_config_proxy=False,
             )["Id"]

@@ -23,6 +23,7 @@ METAVARS = {
         "NAME",
         "NAME=VALUE",
         "PART",
+        "PLUGIN",
         "POLICY",
         "PROXY",
         "RELEASE",
