@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aresmon.agents import lint, tables
 from aresmon.agents.lint import AgentTiming
-from aresmon.config.collectors import Catalogue
+from aresmon.config.collectors import Catalogue, Collector
 from aresmon.config.names import MARKER
 from aresmon.config.telegraf_toml import TelegrafTomlError
 
@@ -52,7 +52,7 @@ def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -
             rest = without
             (shipped if collector.is_shipped else collected).update(collector.inputs)
             for plugin in collector.inputs:
-                words[plugin] = words.get(plugin, frozenset()) | _words(collector.template) | {collector.name}
+                words[plugin] = words.get(plugin, frozenset()) | words_of(collector)
     try:
         others, timing = frozenset(_inputs(tables.parse(rest))), lint.read_timing(rest, environment)
     except TelegrafTomlError:
@@ -60,6 +60,23 @@ def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -
     every, counted = _tables(body.partition("\n")[2])  # without the heading, which names the host
     own, others = frozenset(collected - shipped), others - shipped - collected
     return AgentInputs(frozenset(shipped), own, others, timing, words, every, counted)
+
+
+def words_of(collector: Collector) -> frozenset[str]:
+    """The names that the measurements of a collector may have, or may begin with."""
+    return _words(collector.template) | {collector.name}
+
+
+def is_of(measurement: str, plugin: str, words: Collection[str]) -> bool:
+    """Whether a measurement is a plug-in's, of which collectors have these words: by the plug-in's name, or a word.
+
+    Both can begin with a word: `nfsstat` is that of `nfsclient` in the collector `nfs`.
+    """
+    return (
+        _is_named_after(measurement, plugin)
+        or measurement in words
+        or any(plugin != word and plugin.startswith(word) and measurement.startswith(word) for word in words)
+    )
 
 
 @functools.lru_cache(maxsize=64)

@@ -388,4 +388,4 @@ def _silent(inputs: AgentInputs, known: _Known) -> Iterator[str]:
 def _has_arrived(plugin: str, inputs: AgentInputs, known: _Known) -> bool:
     words = inputs.words.get(plugin, frozenset())
     is_rare = inputs.every.get(plugin, 0.0) > _WINDOW / 2
-    return is_rare or any(name == plugin or name.startswith(f"{plugin}_") or name in words for name in known.points)
+    return is_rare or any(agents_inputs.is_of(name, plugin, words) for name in known.points)

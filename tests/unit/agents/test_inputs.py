@@ -97,10 +97,9 @@ def test_the_interval_of_an_input_is_that_of_its_tables_if_each_has_one() -> Non
 @pytest.mark.parametrize("name", [name for name, view in view_files.load().items() if name in SHIPPED])
 def test_what_each_input_of_a_shipped_collector_sends_is_known_as_its_own(name: str) -> None:
     collector = SHIPPED[name]
-    words = inputs.read(collector.template, {name: collector}).words
+    words = inputs.words_of(collector)
 
     for plugin in collector.inputs:
-        assert any(
-            measurement == plugin or measurement.startswith(f"{plugin}_") or measurement in words[plugin]
-            for measurement in view_files.load()[name].measurements
-        ), plugin
+        assert any(inputs.is_of(measurement, plugin, words) for measurement in view_files.load()[name].measurements), (
+            plugin
+        )
