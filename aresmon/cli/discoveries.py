@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from aresmon.cli.console import Console
@@ -16,6 +17,7 @@ from aresmon.push.discovery import Discovered, Proposal, Remedy
 from aresmon.site.project import Project
 from aresmon.system.errors import plural
 
+_MOST = 3  # lines of evidence for one collector
 # A password that is written without quotes; a mapping names a secret.
 _PLAIN_SECRET = re.compile(r"((?:passw|passphrase|pwd|token)\w*:[ \t]+)[^\s{\[*,}]+", re.IGNORECASE)
 
@@ -93,8 +95,7 @@ def _tell(console: Console, found: HostDiscovery) -> None:
 def _lines(host: str, discovered: Discovered) -> Iterator[str]:
     for one in discovered.proposals:
         yield f"  {one.use.name}"
-        for evidence in one.evidence:
-            yield f"    found: {evidence}"
+        yield from (f"    found: {evidence}" for evidence in _first(one.evidence))
         for remedy in one.remedies:
             yield from _remedy(host, remedy)
         for secret in one.use.secrets:
@@ -102,12 +103,24 @@ def _lines(host: str, discovered: Discovered) -> Iterator[str]:
             yield f"      $ aresmon collectors secret {secret.name}"
     if discovered.unfit:
         yield "  not proposed"
-        for unfit in discovered.unfit:
-            yield f"    {unfit.collector}: {unfit.evidence}; {unfit.why}"
+        several = [(unfit.collector, f"{unfit.evidence}; {unfit.why}") for unfit in discovered.unfit]
+        yield from (f"    {name}: {what}" for name, what in _by_collector(several))
     if discovered.present:
         yield "  collected already"
-        for name, evidence in discovered.present:
-            yield f"    {name}: {evidence}"
+        yield from (f"    {name}: {evidence}" for name, evidence in _by_collector(discovered.present))
+
+
+def _by_collector(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """What was found for each collector, the first few."""
+    for name, several in groupby(found, key=lambda one: one[0]):
+        yield from ((name, what) for what in _first([what for _, what in several]))
+
+
+def _first(several: Sequence[str]) -> Iterator[str]:
+    """The first few, and how many more: a machine can have fifty sensors."""
+    yield from several[:_MOST]
+    if len(several) > _MOST:
+        yield f"{len(several) - _MOST} more"
 
 
 def _remedy(host: str, remedy: Remedy) -> Iterator[str]:

@@ -67,6 +67,16 @@ def test_a_program_gets_each_sentence_in_one_line() -> None:
     assert lines[lines.index("  collected already") + 1] == "    nginx: nginx listens on 0.0.0.0:80"
 
 
+def test_the_first_few_of_many_sensors_are_shown() -> None:
+    sensors = tuple(f"/sys/class/hwmon/hwmon0/temp{number}_input exists" for number in range(1, 31))
+    many = Discovered((Proposal(CollectorUse("temperature"), sensors),), present=(("disk", "a"), ("disk", "b")))
+
+    lines = printed(HostDiscovery(FOUND.host, many), width=80, terminal=False).splitlines()
+
+    assert lines[2:6] == [*(f"    found: {one}" for one in sensors[:3]), "    found: 27 more"]
+    assert lines[6:9] == ["  collected already", "    disk: a", "    disk: b"]
+
+
 @pytest.mark.parametrize(
     ("is_written", "said"),
     [
