@@ -1,8 +1,8 @@
 """Every benchmark, one after the other, and their tables written into docs/performance.md.
 
-Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, ten more for `top`, and a
-quarter of an hour more each for `dashboards` and for `ingest year backup detection`; needs the engine and the built
-images).
+Run it: `make bench`, or `.venv/bin/python -m bench` (twenty minutes on two busy cores, ten more for `top`, eight for
+`collectors`, and a quarter of an hour more each for `dashboards` and for `ingest year backup detection`; needs the
+engine and the built images).
 `.venv/bin/python -m bench up memory` measures only these parts anew. `soak` is run by its name alone:
 `.venv/bin/python -m bench soak --minutes 20 --agents 30 --seed 1`.
 """
@@ -25,6 +25,7 @@ from bench import (
     backup,
     before,
     collection,
+    collectors,
     commands,
     dashboard_fleet,
     dashboards,
@@ -42,8 +43,8 @@ from bench.measure import ROOT, tell, write_part
 from bench.stand import running_site
 
 PARTS = (
-    "commands", "before", "up", "memory", "render", "collection", "push", "dashboards", "fleet", "top", "ingest",
-    "year", "backup", "detection",
+    "commands", "before", "up", "memory", "render", "collection", "collectors", "push", "dashboards", "fleet", "top",
+    "ingest", "year", "backup", "detection",
 )  # fmt: skip
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -71,6 +72,7 @@ def main(chosen: Sequence[str]) -> None:
     alone = {
         "render": render.measure,
         "collection": collection.measure,
+        "collectors": collectors.measure,
         "push": push.measure,
         "dashboards": dashboards.measure,
         "fleet": dashboard_fleet.measure,

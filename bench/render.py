@@ -62,7 +62,7 @@ def measure() -> str:
     in_memory = Path(tempfile.mkdtemp(prefix="aresmon-bench-", dir=_MEMORY_DISK if _MEMORY_DISK.is_dir() else None))
     try:
         for size in _SIZES:
-            _make_site(folder / str(size), size)
+            make_site(folder / str(size), size)
         return _in_process(folder, in_memory) + "\n" + _as_commands(folder, in_memory)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,11 +108,11 @@ def _in_turns(folder: Path, in_memory: Path, size: int) -> dict[str, list[Phases
     for turn in range(_REPETITIONS):
         if turn < 2 or time.monotonic() - begun < _BUDGET:
             for where, base in (("disk", folder), ("tmpfs", in_memory)):
-                runs[where].append(_phases(folder / str(size), base / "in-process"))
+                runs[where].append(render_phases(folder / str(size), base / "in-process"))
     return runs
 
 
-def _phases(site: Path, output: Path) -> Phases:
+def render_phases(site: Path, output: Path) -> Phases:
     """A fresh process each time: what a first rendering costs, not a second."""
     shutil.rmtree(output, ignore_errors=True)
     worker = [sys.executable, "-m", "bench.render", "--worker", str(site), str(output)]
@@ -179,7 +179,7 @@ def _as_commands(folder: Path, in_memory: Path) -> str:
 def _ansible(folder: Path, size: int, tools: Path) -> tuple[Median, Median]:
     """aresmon and Ansible in turns at this size."""
     site, kept, fresh = folder / f"ansible-{size}", folder / f"ansible-{size}-kept", folder / "fresh"
-    _make_site(site, size)
+    make_site(site, size)
     run(_render(site, kept))
     _make_peers(site / "peer", kept, size)
     candidates: dict[str, Callable[[], Run]] = {
@@ -232,9 +232,9 @@ def _into_empty(output: Path, argv: tuple[str, ...], *, same_as: Path | None = N
 # What is rendered ------------------------------------------------------------------------------------
 
 
-def _make_site(folder: Path, size: int) -> None:
+def make_site(folder: Path, size: int, collect: str = ", ".join(_COLLECT)) -> None:
+    """A site of so many hosts; `collect` is what is between the brackets of each one's `collect`."""
     folder.mkdir(parents=True)
-    collect = ", ".join(_COLLECT)
     hosts = "".join(f"  host-{number:04}: {{collect: [{collect}]}}\n" for number in range(size))
     text = f'site: aresmon-bench-render\nedge: {{agents: "127.0.2.22:18086"}}\nhosts:\n{hosts}'
     (folder / "aresmon.yml").write_text(text, encoding="utf-8")
