@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aresmon.config.collector_options import OptionValue, SecretName
 
@@ -97,7 +98,15 @@ class _Plugin:
 def fill(template: str, values: Values) -> str:
     """The tables with these values. Every option that the template names must be among `values`, with None where it
     has no value."""
-    return "".join(line for plugin in _plugins(template) for line in plugin.filled(values))
+    return _fill(template, tuple((name, value, type(value)) for name, value in values.items()))
+
+
+@lru_cache(maxsize=512)
+def _fill(template: str, values: tuple[tuple[str, OptionValue | None, type], ...]) -> str:
+    """Cached, since most hosts of a fleet have the same collectors with the same options. The types are there since 1
+    and 1.0 are equal, and written differently."""
+    filled = {name: value for name, value, _ in values}
+    return "".join(line for plugin in _plugins(template) for line in plugin.filled(filled))
 
 
 def names(template: str) -> frozenset[str]:
@@ -113,7 +122,9 @@ def pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(plugin.pattern for plugin in _plugins(template)))
 
 
+@lru_cache(maxsize=128)
 def _plugins(template: str) -> list[_Plugin]:
+    """The tables of a template. Cached, since a fleet fills the same one for each host; nobody changes them."""
     plugins = [_Plugin([_Block([])])]
     for line in template.splitlines(keepends=True):
         heading = _HEADING.fullmatch(line.rstrip("\n"))

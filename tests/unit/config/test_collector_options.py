@@ -221,6 +221,14 @@ def test_what_has_no_value_is_left_out(service: collectors.Collector) -> None:
     assert tables == {"one": [{"address": "a", "deep": False}]}
 
 
+def test_equal_values_of_other_types_are_each_written_as_they_are() -> None:
+    template = '[[inputs.x]]\n  a = "{{a}}"\n'
+
+    written = [collector_template.fill(template, {"a": one}).split(" = ")[1] for one in (1, 1.0, True, 1)]
+
+    assert written == ["1\n", "1.0\n", "true\n", "1\n"]
+
+
 COMMENTED = """# A service.
 [[inputs.x]]
   # Where it is.
