@@ -521,6 +521,7 @@ WRITES = {
     "bind": ("bind_counter",),
     "chrony": ("chrony", "chrony_sources"),
     "docker": tuple(name for name in VIEWS["docker"].measurements),
+    "elasticsearch": tuple(name for name in VIEWS["elasticsearch"].measurements),
     "internal": ("internal_agent", "internal_gather", "internal_write"),
     "kernel": ("kernel", "pressure"),
     "ldap": ("openldap",),
