@@ -525,6 +525,7 @@ WRITES = {
     "internal": ("internal_agent", "internal_gather", "internal_write"),
     "kernel": ("kernel", "pressure"),
     "ldap": ("openldap",),
+    "libvirt": tuple(name for name in VIEWS["libvirt"].measurements),
     "mysql": ("mysql", "mysql_variables"),
     "nfsclient": ("nfsstat",),
     "postgresql_extensible": ("postgresql", "postgresql_server"),
