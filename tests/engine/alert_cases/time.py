@@ -10,7 +10,7 @@ _NS = 10**9
 
 
 def _timex(**fields: Value) -> Points:
-    return points("timex", **fields)
+    return points("timex", "", **fields)
 
 
 def _chrony(offset: Value) -> Points:
