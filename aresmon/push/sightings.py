@@ -99,9 +99,10 @@ class _Sight:
         found = self.found
         if not (found.ports or found.sockets):
             return True
-        return listener.port in found.ports or (
-            bool(listener.path) and any(fnmatchcase(listener.path, one) for one in found.sockets)
-        )
+        if listener.path:
+            is_wanted = any(fnmatchcase(listener.path, one) for one in found.sockets)
+            return is_wanted and not self._is_excepted(listener.path)
+        return listener.port in found.ports
 
     def _is_excepted(self, *names: str) -> bool:
         return any(fnmatchcase(name, one) for name in names for one in self.found.exceptions)
@@ -153,12 +154,9 @@ class _Sight:
         if not at:
             why = f"it publishes no port: publish its port {port} on 127.0.0.1"
             return self._seen(about, values, way="container", obstacle=why)
-        how = (
-            f"answers on {at[0][0]}:{at[0][1]}"
-            if container.is_on_host_network
-            else f"publishes {outside[0][0]}:{at[0][1]}"
-        )
-        return self._seen(f"{about} {how} {outside[0][0]}:{outside[0][1]}", values, way="container")
+        where = Listener("tcp", *outside[0]).shown
+        how = f"uses port {port} of the host's network" if container.is_on_host_network else f"publishes {where}"
+        return self._seen(f"{about} {how}", values, way="container")
 
 
 def _address_values(at: Iterable[tuple[str, int]]) -> dict[str, tuple[str, ...]]:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aresmon.config.collectors import CollectorUse, load
+from aresmon.config.collectors import CollectorUse, load, read
 from aresmon.config.model import AgentKind
 from aresmon.config.model import Host as MonitoredHost
+from aresmon.engine.docker import Engine
 from aresmon.push import discover
 from aresmon.push.discovery import Discovered, Proposal, Remedy
 from aresmon.ssh.transport import Local
+from tests.fleet.containers import LABEL, docker
+from tests.harness import names
 from tests.services.agent import agent, collect
 from tests.services.conftest import MakeHost
 from tests.services.host import Host
+from tests.services.image import services_image
 
 _FIRST = {
     "dovecot": "dovecot",
@@ -123,3 +128,31 @@ def test_what_takes_the_same_ports_is_told_apart(host: Host) -> None:
     proposed = by_name(found)
     assert set(proposed) == set(_SECOND)
     check_all_are_read(host, proposed.values(), _SECOND)
+
+
+@pytest.fixture
+def container(engine: Engine) -> Iterator[str]:
+    """Redis in a container that publishes its port at any of this machine."""
+    name, image = names.fresh(), services_image(engine)
+    command = ("redis-server", "--bind", "*", "--protected-mode", "no")
+    try:
+        docker("run", "--detach", "--name", name, "--label", LABEL, "--publish", "127.0.0.1::6379", image, *command)
+        yield name
+    finally:
+        docker("rm", "--force", "--volumes", name, check=False)
+
+
+def test_a_service_in_a_container_is_found_by_its_image_where_its_port_is_published(
+    container: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "redis.conf"
+    path.write_text(load()["redis"].text.replace('images = ["redis",', 'images = ["aresmon-test/services",'))
+    here = MonitoredHost("lewi", "systemd", "lewi", (CollectorUse("system"),), ())
+    address = docker("port", container, "6379/tcp").out.strip()
+
+    found = asyncio.run(discover.look(here, {"redis": read(path)}, Local("lewi"), as_root=False))
+
+    # Other runs have containers of this image, too.
+    mine = [one for one in found.proposals if any(container in evidence for evidence in one.evidence)]
+    assert [one.use.entry() for one in mine] == [{"redis": {"address": f"tcp://{address}"}}]
+    assert mine[0].evidence == (f"container {container} of the image aresmon-test/services publishes {address}",)

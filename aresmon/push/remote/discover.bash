@@ -51,7 +51,7 @@ processes() { # PID…
     clean command "$command"
     clean path "${program[$pid]:-}"
     emit process "$pid" "$first" "$rest" "$command" "$group" "$path"
-    [ "$rest" = host ] && [ -n "$path" ] && programs[$path]=1
+    [ "$rest" = host ] && [ -e "$path" ] && programs[$path]=1
   done
 }
 

@@ -139,6 +139,10 @@ def only(found: Discovered) -> Proposal:
             [{"php-fpm": {"pools": ["/run/php/a.sock:status", "/run/php/b.sock:status"]}}],
         ),
         (
+            Report().runs("php-fpm8.2", "/run/php/a.sock", "/run/php/status.sock"),
+            [{"php-fpm": {"pools": ["/run/php/a.sock:status"]}}],
+        ),
+        (
             Report().runs("php-fpm8.2", "/run/php/a.sock").runs("php-fpm8.4", "/run/php/b.sock"),
             [{"php-fpm": {"pools": ["/run/php/a.sock:status", "/run/php/b.sock:status"]}}],
         ),
@@ -286,6 +290,17 @@ def test_a_machine_that_is_itself_a_container_has_its_own_services() -> None:
     report = Report([f"@begin\t0\t/docker/{_ID}"]).runs("nginx", "0.0.0.0:80", group=f"/docker/{_ID}")
 
     assert [one.use.name for one in found_on(report).proposals] == ["nginx"]
+
+
+@pytest.mark.parametrize(
+    ("report", "how"),
+    [
+        (Report().container("cache", "redis:7", "6379/tcp=::|6390"), "publishes [::]:6390"),
+        (Report().container("cache", "redis:7", network="host"), "uses port 6379 of the host's network"),
+    ],
+)
+def test_a_container_is_shown_with_how_it_is_reached(report: Report, how: str) -> None:
+    assert only(found_on(report)).evidence == (f"container cache of the image redis {how}",)
 
 
 def test_a_host_cannot_write_to_the_terminal_nor_into_a_command() -> None:
