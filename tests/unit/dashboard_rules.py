@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
+from aresmon.config.views import HOST
 from aresmon.render.grafana.queries import statement
 from tests.unit.conftest import VIEWS
 
@@ -103,6 +104,9 @@ def draws_a_hole_where_reports_are_missing(built: Json) -> Iterator[str]:
         fill = [part["params"] for part in query.get("groupBy", []) if part["type"] == "fill"]
         if fill != ([["null"]] if steps else []):
             yield f"{query['measurement']}: {fill}"
+        tags = [part["params"] for part in query.get("groupBy", []) if part["type"] == "tag"]
+        if [f"{HOST}::tag"] in tags and len(tags) > 1 and "non_negative_difference" in str(query.get("select")):
+            continue  # events of several series of several hosts, where it would take three times as long
         # A growth alone has no row where a step is empty.
         growth = re.search(r"non_negative_\w+\((\w+\(.+?\))", text := statement({"rawQuery": True, **query}))
         if growth and steps and f"+ 0 * {growth[1]} FROM" not in text:

@@ -19,8 +19,9 @@ RECENT = f"{SILENT_AFTER // 60}m"
 so too (`agent-silent`)."""
 END = "${__to}ms"
 _STEP = "30s"
-"""Of a rate: from point to point, the interfaces of 300 hosts would take most of a second. The last step is shorter
-than the others and its rate too small, which a median does not mind."""
+"""Of a rate, and of the increase of many series: from point to point, the interfaces of 300 hosts would take most of a
+second. The last step is shorter than the others and its rate too small, which a median does not mind; InfluxDB reads
+the step before the first one, so that an increase is of half a minute more at most."""
 RECENTLY = f"time > {END} - {RECENT} AND time <= {END}"
 IS_RECENT = Condition("time", ">", f"{END} - {RECENT}", is_tag=False)
 Where = tuple[Condition, ...]
@@ -44,7 +45,7 @@ def cell(
     if not finer and not series.rate and not series.increase:
         scope = Scope(POLICY, where=where, by=tuple(rows), step="", fill="")
         return queries.target(replace(series, by=()), scope, ref=ref, datasource=DATASOURCE, form="table")
-    nested = _each(replace(series, beside=()), (*rows, *finer), where)
+    nested = _each(replace(series, beside=()), (*rows, *finer), where, is_stepped=bool(series.rate or finer))
     if finer:
         worst = "min" if falling else "max"
         nested = f'SELECT {worst}("value") AS "value" FROM ({nested}) WHERE $timeFilter{_grouped(rows)}'
@@ -53,15 +54,15 @@ def cell(
     return queries.raw(f'{head} AS "{series.name}"{rest}', ref=ref, datasource=DATASOURCE, form="table")
 
 
-def _each(series: SeriesSpec, tags: Sequence[str], where: Where) -> str:
+def _each(series: SeriesSpec, tags: Sequence[str], where: Where, *, is_stepped: bool) -> str:
     """A statement with a `value` for each series: the median of a rate, the sum of increases, or the value itself."""
     counted = bool(series.rate or series.increase)
-    scope = Scope(POLICY, where=where, by=tuple(tags), step=_STEP if series.rate else "", fill="none")
+    scope = Scope(POLICY, where=where, by=tuple(tags), step=_STEP if counted and is_stepped else "", fill="none")
     named = replace(series, name="growth" if counted else "value", by=())
     target = queries.target(named, scope, ref="A", datasource=DATASOURCE, form="table")
     if not counted:
         return queries.statement(target)
-    if series.increase:
+    if not is_stepped:
         # From point to point: nothing is left out before the end of the first step.
         target["select"] = [[part for part in target["select"][0] if part["type"] != "last"]]
     whole = "median" if series.rate else "sum"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aresmon.config.model import Config
 from aresmon.config.names import FLEET, MARKER, uid_of_collector, uid_of_host
@@ -29,8 +30,9 @@ from aresmon.render.grafana.panels import (
 from aresmon.render.grafana.queries import Scope, host_is
 
 PATH = "grafana/dashboards"
-# A board over all hosts costs the database series times points: with many hosts each series has fewer of them.
-_SERIES_POINTS, _FEWEST_POINTS = 1500, 60
+# A board over all hosts costs the database series times points: with many hosts each series has fewer of them, and
+# half of these where a host has several series.
+_SERIES_POINTS, _FEWEST_POINTS = 1500, 30
 # What stands in a pattern for a host's name and uid: no name has such a character.
 _HERE, _UID = "\x00host\x00", "\x00uid\x00"
 
@@ -59,8 +61,8 @@ def collector_dashboard(view: View, *, hosts: int) -> Json:
     """A collector's own dashboard, over all of so many hosts or those chosen."""
     board = view.board or Board(view.title)
     chosen = Condition(board.choose, "=~", f"/^${board.choose}$/", is_tag=True)
-    scope = Scope(POLICY, where=(host_is("$host", several=True),), by=(HOST,))
-    narrow = Scope(POLICY, where=(host_is("$host", several=True), chosen), by=(HOST,))
+    scope = Scope(POLICY, where=(host_is("$host", several=True),), by=(HOST,), is_cheap=True)
+    narrow = replace(scope, where=(*scope.where, chosen))
     points = min(max(_SERIES_POINTS // max(hosts, 1), _FEWEST_POINTS), MOST_POINTS)
     grid = Grid()
     for place in ("first", "open", "main", "own"):
@@ -104,7 +106,8 @@ def _chosen(view: View, place: str, scope: Scope, narrow: Scope, *, points: int)
     for panel in view.panels:
         if panel.place == place:
             knows = all(_knows(view, name, choose) for name in _measurements(panel))
-            built = panel_json(panel, view.name, narrow if knows else scope, names=(HOST,), points=points)
+            fewer = max(points // 2, _FEWEST_POINTS) if any(one.by for one in panel.series) else points
+            built = panel_json(panel, view.name, narrow if knows else scope, names=(HOST,), points=fewer)
             yield _placed(panel, built)
 
 

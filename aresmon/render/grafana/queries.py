@@ -31,13 +31,16 @@ _NUMBER = re.compile(r"^-?[0-9.]+$")
 class Scope:
     """Where a series is asked for. `policy` is a retention policy or a variable, empty for the default one;
     `where` is added to each series' own conditions, `by` to its tags; `step` is the length of the steps of
-    time, empty where all points become one; `fill` is what a step without a point becomes."""
+    time, empty where all points become one; `fill` is what a step without a point becomes. `is_cheap`: there are many
+    hosts, and of those with several series a step without a point may be left out of an increase, so that a graph
+    bridges it."""
 
     policy: str = ""
     where: tuple[Condition, ...] = ()
     by: tuple[str, ...] = ()
     step: str = "$__interval"
     fill: str = "null"
+    is_cheap: bool = False
 
     def without_steps(self) -> Scope:
         """The same, with one value over the whole time."""
@@ -52,7 +55,7 @@ def target(series: SeriesSpec, scope: Scope, *, ref: str, datasource: str, form:
         "datasource": {"type": DATASOURCE_TYPE, "uid": datasource},
         "measurement": series.measurement,
         "policy": series.policy or scope.policy or "default",
-        "select": [_selection(series, form, tells_gaps=scope.fill == "null"), *_beside(series, form)],
+        "select": [_selection(series, form, tells_gaps=_tells_gaps(series, scope)), *_beside(series, form)],
         "tags": [_tag(condition, index) for index, condition in enumerate((*scope.where, *series.where))],
         "groupBy": _grouping(scope, tags),
         "orderByTime": "ASC",
@@ -106,6 +109,11 @@ def aggregate_of(series: SeriesSpec) -> str:
     """The aggregate of each step. Of a counter the newest value counts, however many points it has."""
     is_counted = bool(series.rate or series.increase)
     return "last" if is_counted and series.aggregate == "mean" else series.aggregate
+
+
+def _tells_gaps(series: SeriesSpec, scope: Scope) -> bool:
+    """Whether a step without a point is to be null. For a growth, that makes a query three times as slow."""
+    return scope.fill == "null" and not (scope.is_cheap and series.increase and series.by)
 
 
 def _selection(series: SeriesSpec, form: str, *, tells_gaps: bool) -> list[dict[str, Any]]:

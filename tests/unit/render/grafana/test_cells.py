@@ -49,6 +49,16 @@ def test_a_rate_is_the_median_of_its_steps_and_an_increase_their_sum() -> None:
     assert text(increase).startswith('SELECT sum("growth") AS "Title" FROM (SELECT non_negative_difference("forks") AS')
 
 
+def test_the_increase_of_many_series_in_a_row_is_read_in_steps() -> None:
+    series = SeriesSpec("internal_gather", "errors", increase=True, by=("input",))
+
+    assert text(series).startswith(
+        'SELECT max("value") AS "Title" FROM (SELECT sum("growth") AS "value" FROM (SELECT '
+        'non_negative_difference(last("errors")) AS "growth" FROM "raw"."internal_gather" '
+        f'WHERE {RECENT} AND $timeFilter GROUP BY time(30s), "host"::tag, "input"::tag fill(none)'
+    )
+
+
 def test_a_ratio_of_two_fields_is_one_query() -> None:
     parts = (("load", SeriesSpec("system", "load15", "last")), ("cores", SeriesSpec("system", "n_cpus", "last")))
 

@@ -6,6 +6,7 @@ as they are about what a target of ours can have.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,6 +156,20 @@ def test_a_series_selects_what_it_means(series: SeriesSpec, selected: str) -> No
         f'SELECT {selected} FROM "$rp"."m" WHERE "host"::tag = \'$host\' AND $timeFilter '
         "GROUP BY time($__interval) fill(null) ORDER BY time ASC"
     )
+
+
+@pytest.mark.parametrize(
+    ("series", "tells_gaps"),
+    [
+        (SeriesSpec("m", "f", increase=True), True),
+        (SeriesSpec("m", "f", rate=1, by=("tag",)), True),
+        (SeriesSpec("m", "f", increase=True, by=("tag",)), False),
+    ],
+)
+def test_increases_of_several_series_of_many_hosts_are_asked_for_alone(series: SeriesSpec, tells_gaps: bool) -> None:
+    text = queries.statement(target(series, replace(SCOPE, is_cheap=True)))
+
+    assert ('+ 0 * last("f")' in text) is tells_gaps
 
 
 @pytest.mark.parametrize(
