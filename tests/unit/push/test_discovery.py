@@ -161,6 +161,12 @@ def only(found: Discovered) -> Proposal:
             Report().file("^[^ ]+ [^ ]+ nfs4? ", "/proc/mounts", "/proc/mounts", "nas:/home /home nfs4 rw 0 0"),
             ["nfs"],
         ),
+        (
+            Report()
+            .file("", "/etc/libvirt/qemu/*.xml", "/etc/libvirt/qemu/wiki.xml")
+            .file("", "/etc/libvirt/qemu/*.xml", "/etc/libvirt/qemu/mail.xml"),
+            ["libvirt"],
+        ),
         (Report().file("", "/proc/spl/kstat/zfs/*/state", "/proc/spl/kstat/zfs/tank/state"), ["zfs"]),
         (
             Report().file(_IS_WIREGUARD, _NETWORK, "/sys/class/net/wg0/uevent", "DEVTYPE=wireguard"),
@@ -232,6 +238,7 @@ def test_what_runs_is_proposed(report: Report, wanted: list[object]) -> None:
         pytest.param(
             Report().file(_IS_WIREGUARD, _NETWORK, "/sys/class/net/wt0/uevent", "DEVTYPE=wireguard"), id="NetBird"
         ),
+        pytest.param(Report().runs("libvirtd", "/run/libvirt/libvirt-sock"), id="libvirt without guests"),
         pytest.param(Report().container("app", "registry.example.org/team/redis:7", network="host"), id="other image"),
         pytest.param(Report().container("gitlab", "gitlab/gitlab-ce:17", "80/tcp=0.0.0.0|80"), id="image of GitLab"),
     ],
