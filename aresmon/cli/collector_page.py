@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aresmon.config import collector_options
 from aresmon.config.collector_options import Option
+from aresmon.system.errors import any_of
 
 if TYPE_CHECKING:
     from aresmon.config.collectors import Collector
@@ -100,7 +101,8 @@ def _written(option: Option) -> str:
 def _option(option: Option, width: int) -> Iterator[str]:
     plain = collector_options.plain(option.default)
     default = "" if plain is None else f"; `{json.dumps(plain, ensure_ascii=False)}` by default"
-    value = f"{option.wanted}{'; required' if option.is_required else default}".replace("`", "")
+    instead = f", or {any_of(option.unless)}" if option.unless else ""
+    value = f"{option.wanted}{f'; required{instead}' if option.is_required else default}".replace("`", "")
     yield from _wrapped(f"{option.name}: {value}", width, indent=2, hanging=6)
     yield from _wrapped(option.description, width, indent=6)
 

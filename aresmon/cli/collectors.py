@@ -171,7 +171,7 @@ def _described(collector: Collector) -> dict[str, Any]:
         "inputs": list(collector.inputs),
         "variables": {one.name: one.hint for one in collector.required},
         "options": {
-            name: {"required": one.is_required, "secret": one.is_secret} | one.schema()
+            name: {"required": one.is_required, "unless": list(one.unless), "secret": one.is_secret} | one.schema()
             for name, one in collector.options.items()
         },
     }

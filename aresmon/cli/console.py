@@ -18,7 +18,7 @@ from aresmon.cli.tables import OUTCOME_COLOURS, new_table, result_row, status_ta
 from aresmon.config.units import format_age
 from aresmon.push.result import GOOD, PushOutcome, PushResult, describe_reason
 from aresmon.system import characters, output
-from aresmon.system.errors import AresmonError
+from aresmon.system.errors import AresmonError, any_of
 from aresmon.system.progress import Stage
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ class Console:
         table = new_table("COLLECTOR", "WATCHES", "NEEDS")
         for one in collectors:
             own = "" if one.is_shipped else " (overrides/)"
-            options = [option.name for option in one.options.values() if option.is_required]
+            options = [any_of([option.name, *option.unless]) for option in one.options.values() if option.is_required]
             needs = [*(variable.name for variable in one.required), *options]
             table.add_row(one.name + own, one.title, ", ".join(needs))
         self.out.print(table)

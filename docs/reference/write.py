@@ -26,7 +26,7 @@ from aresmon.config.collector_options import Option
 from aresmon.config.package_data import site_schema
 from aresmon.config.views import Alert
 from aresmon.doctor.findings import kinds
-from aresmon.system.errors import ExitCode
+from aresmon.system.errors import ExitCode, any_of
 
 FOLDER = Path(__file__).parent
 EXAMPLE = FOLDER.parents[1] / "examples" / "ares" / "aresmon.yml"
@@ -245,7 +245,8 @@ def collectors_page() -> str:
 
 def _option(one: Option) -> tuple[str, ...]:
     plain = collector_options.plain(one.default)
-    default = "required" if one.is_required else "" if plain is None else _code(plain)
+    instead = f", or {any_of(one.unless)}" if one.unless else ""
+    default = f"required{instead}" if one.is_required else "" if plain is None else _code(plain)
     return f"`{one.name}`", one.description, one.wanted, default, "" if one.example is None else _code(one.example)
 
 

@@ -66,3 +66,10 @@ def test_a_secret_is_told_with_the_command_that_sets_it(name: str) -> None:
     for option in SHIPPED[name].options.values():
         if option.is_secret:
             assert f"`aresmon collectors secret {(option.example or {'secret': 'NAME'})['secret']}`" in text
+
+
+def test_a_required_option_names_those_that_can_be_given_instead() -> None:
+    lines = page("process", 80)
+
+    start = lines.index("Options")
+    assert "required, or patterns or units" in " ".join(line.strip() for line in lines[start : start + 4])
