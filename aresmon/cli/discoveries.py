@@ -128,9 +128,9 @@ def _remedy(host: str, remedy: Remedy) -> Iterator[str]:
     yield f"    needs: {remedy.what}{unless}. On {host}:"
     if remedy.lines:
         yield f"      add to {remedy.file}:"
-        yield from (f"        | {line}" for line in remedy.lines)
+        yield from (f"        | {line}".rstrip() for line in remedy.lines)
     yield from (f"      $ {command}" for command in remedy.run)
-    yield from (f"        > {statement}" for statement in remedy.statements)
+    yield from (f"        > {statement}".rstrip() for statement in remedy.statements)
 
 
 def _wrapped(line: str, width: int) -> Sequence[str]:

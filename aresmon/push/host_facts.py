@@ -116,7 +116,7 @@ def _processes(words: dict[str, list[list[str]]], own_group: str) -> Iterator[Pr
     for fields in words["listener"]:
         if len(fields) == 3 and (found := _listener(fields[0], fields[1])):
             for pid in _owners(holders[fields[2]], reported):
-                listeners[pid].add(found)
+                listeners[_first_of(pid, reported)].add(found)
     for pid, found_at in sorted(listeners.items(), key=lambda one: int(one[0])):
         _, _, place, program, group, path = reported[pid]
         path = path.removesuffix(" (deleted)")
@@ -134,6 +134,14 @@ def _processes(words: dict[str, list[list[str]]], own_group: str) -> Iterator[Pr
 def _owners(holders: set[str], reported: dict[str, list[str]]) -> set[str]:
     others = {pid for pid in holders if pid != "1"} or holders
     return {pid for pid in others if reported[pid][1] not in others}
+
+
+def _first_of(pid: str, reported: dict[str, list[str]]) -> str:
+    """The process of this program that started the others: HAProxy's master, of which each worker has own sockets."""
+    seen = {pid}
+    while (parent := reported[pid][1]) in reported and reported[parent][3:] == reported[pid][3:] and parent not in seen:
+        seen.add(pid := parent)
+    return pid
 
 
 def _containers(group: str) -> set[str]:

@@ -56,6 +56,18 @@ def test_a_socket_that_systemd_opened_is_that_of_the_program_that_has_it() -> No
     assert only(found_on(report)).evidence == ("dockerd listens on /run/docker.sock (docker.service)",)
 
 
+def test_a_program_and_the_workers_that_it_started_are_one() -> None:
+    report = Report().runs("haproxy", "/run/haproxy-master.sock")
+    report.runs("haproxy", "0.0.0.0:80", parent="100").runs("haproxy", "0.0.0.0:81", unit="another.service")
+
+    shown = [one.evidence for one in found_on(report).unfit]
+
+    assert shown == [
+        "haproxy listens on 0.0.0.0:80 and /run/haproxy-master.sock (haproxy.service)",
+        "haproxy listens on 0.0.0.0:81 (another.service)",
+    ]
+
+
 def test_a_machine_that_is_itself_a_container_has_its_own_services() -> None:
     report = Report([f"@begin\t0\t/docker/{ID}"]).runs("nginx", "0.0.0.0:80", group=f"/docker/{ID}")
 
