@@ -288,7 +288,7 @@ def test_what_the_shipped_panels_ask_is_counted() -> None:
     # In the place of those that are gathered: bars, numbers, what is near its limit, and what fires; and the index.
     assert len(shown) == len(several) - len(gathered) + 5
     written = [one for one in shown.values() if one["title"] != nearest.TITLE]
-    assert kinds([*written, *every(files[FLEET])])["raw"] == 16
+    assert kinds([*written, *every(files[FLEET])])["raw"] == 17
 
 
 # Corners ---------------------------------------------------------------------------------------------
