@@ -528,6 +528,7 @@ WRITES = {
     "libvirt": tuple(name for name in VIEWS["libvirt"].measurements),
     "mysql": ("mysql", "mysql_variables"),
     "nfsclient": ("nfsstat",),
+    "smartctl": ("smartctl", "smartctl_attributes"),
     "postgresql_extensible": ("postgresql", "postgresql_server"),
     "wireguard": ("wireguard_device", "wireguard_peer"),
 }
