@@ -80,6 +80,7 @@ RUNS: list[tuple[Report, list[Any]]] = [
     (Report().runs("upsd", "127.0.0.1:3493"), ["ups"]),
     (Report().unit("chrony.service"), [{"time": {"chrony": True}}]),
     (Report().file("^md[^ ]* : ", "/proc/mdstat", "/proc/mdstat", "md0 : active raid1 sdb1[1] sda1[0]"), ["raid"]),
+    (Report().unit("smartmontools.service"), ["smart"]),
     (Report().unit("gitlab-runsvdir.service"), [{"gitlab": {"url": "http://127.0.0.1:8080/-/metrics"}}]),
     (
         Report().runs("pveproxy", "[::]:8006").unit("pveproxy.service"),
