@@ -25,8 +25,8 @@ def host(make_host: MakeHost) -> Host:
     made.write("/tmp/wrong", "#!/bin/sh\necho guess\n", mode="0755")
     made.run(
         f"useradd -m marie; echo root:{_PASSWORD} | chpasswd; echo marie:{_PASSWORD} | chpasswd; "
-        "usermod -aG systemd-journal telegraf; ssh-keygen -q -t ed25519 -N '' -f /root/key; "
-        "install -D -o marie -m 600 /root/key.pub ~marie/.ssh/authorized_keys; chown marie ~marie/.ssh; "
+        "usermod -aG systemd-journal telegraf; ssh-keygen -q -t ed25519 -N '' -f /run/key; "
+        "install -D -o marie -m 600 /run/key.pub ~marie/.ssh/authorized_keys; chown marie ~marie/.ssh; "
         "systemctl start ssh"
     )
     made.wait("nc -z 127.0.0.1 22")
@@ -62,7 +62,7 @@ def test_what_is_read_is_what_the_journal_tells(host: Host) -> None:
     guess(host, 2)
     assert login(host, "nobody-here", answer="wrong") == 255
     assert login(host, "root", answer="right") == login(host, "marie", answer="right") == 0
-    assert login(host, "marie", key="/root/key") == 0
+    assert login(host, "marie", key="/run/key") == 0
 
     points = gather(host, READ, of="login")
 
@@ -79,7 +79,7 @@ def test_what_is_read_is_what_the_journal_tells(host: Host) -> None:
 
 def test_a_key_that_is_not_accepted_is_one_failure(host: Host) -> None:
     forgotten(host)
-    assert login(host, "root", key="/root/key") == 255
+    assert login(host, "root", key="/run/key") == 255
     read = only(gather(host, READ, of="login"), "login")
 
     assert told_by_the_journal(host, "^Failed") == 0
@@ -95,7 +95,7 @@ def test_a_name_that_looks_like_an_accepted_login_is_none(host: Host) -> None:
 
 
 def test_open_sessions_are_counted(host: Host) -> None:
-    command = f"ssh {_OPTIONS} -i /root/key marie@127.0.0.1 sleep 60"
+    command = f"ssh {_OPTIONS} -i /run/key marie@127.0.0.1 sleep 60"
     with host.meanwhile("session", f"{command} & {command} & wait"):
         host.wait("[[ $(pgrep -u marie -c sleep) == 2 ]]")
         points = gather(host, READ, of="login")

@@ -25,7 +25,7 @@ _HANDSHAKES = "while sleep 0.5; do wg set wg0 peer {key} remove; {add}; done"
 def host(make_host: MakeHost) -> Host:
     made = make_host("NET_ADMIN", devices=("/dev/net/tun",))
     for end in _PORTS:
-        made.run(f"cd /root; (umask 077; wg genkey > {end}.key); wg pubkey < {end}.key > {end}.pub")
+        made.run(f"cd /run; (umask 077; wg genkey > {end}.key); wg pubkey < {end}.key > {end}.pub")
     return made
 
 
@@ -34,7 +34,7 @@ def wireguard(host: Host) -> Iterator[Host]:
     """Two ends that are peers of each other: wg1 with a keepalive, wg0 without."""
     for end, port in _PORTS.items():
         host.start(end, f"wireguard-go -f {end}", ready=f"wg show {end}")
-        host.run(f"wg set {end} private-key /root/{end}.key listen-port {port}; ip link set {end} up")
+        host.run(f"wg set {end} private-key /run/{end}.key listen-port {port}; ip link set {end} up")
     host.run(f"{peer(host, 'wg0', 'wg1')}; {peer(host, 'wg1', 'wg0', 'persistent-keepalive 1')}")
     host.wait("[[ $(wg show wg1 latest-handshakes | cut -f2) -gt 0 ]]")
     yield host
@@ -84,7 +84,7 @@ def test_without_interfaces_all_are_read_and_no_key_but_public_ones(wireguard: H
     points = gather(wireguard, collect("wireguard"), of="wireguard_peer", capabilities=ROOTS)
 
     assert {one.tags["name"] for one in points if one.measurement == "wireguard_device"} == set(_PORTS)
-    private = wireguard.run("cat /root/wg0.key /root/wg1.key").split()
+    private = wireguard.run("cat /run/wg0.key /run/wg1.key").split()
     assert not any(key in one.line for key in private for one in points)
 
 

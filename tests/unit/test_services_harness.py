@@ -60,11 +60,14 @@ def test_values_of_a_page_for_prometheus_are_found_again_by_their_labels() -> No
     }
 
 
-def test_points_are_stretched_until_now_and_keep_their_types() -> None:
+def test_points_are_stretched_until_now_keep_their_types_and_begin_before_every_window() -> None:
     lines = list(stretched(parse(TEXT)[:2], "biere", 10, 1_800_000_000))
 
+    text = 'disk,host=biere,path=/srv/a\\ b\\,c free=12i,full=0.5,mode="a, \\"b\\" = c",ok=true'
     assert lines == [
-        'disk,host=biere,path=/srv/a\\ b\\,c free=12i,full=0.5,mode="a, \\"b\\" = c",ok=true 1799999995000000000',
+        f"{text} 1799998140000000000",
+        f"{text} 1799999995000000000",
+        "disk,host=biere,path=/ free=3i 1799998140000000000",
         "disk,host=biere,path=/ free=3i 1800000000000000000",
     ]
 

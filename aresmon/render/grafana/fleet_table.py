@@ -215,6 +215,6 @@ def _trend(column: Column) -> Json:
         *percent,
         ("color", {"mode": "fixed", "fixedColor": "blue"}),
         ("custom.cellOptions", {"type": "sparkline", "hideValue": True, "fillOpacity": 20, "lineWidth": 1}),
-        ("custom.width", 140),
+        ("custom.width", 90),
         ("description", f"{column.title} over the time shown."),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from aresmon.cli import common, main, site
+from aresmon.cli import check, common, main
 from tests.unit.conftest import FakeEngine
 
 Run = Callable[..., Result]
@@ -99,7 +99,7 @@ def test_images_are_not_saved_into_a_folder_that_does_not_exist(run: Run, tmp_pa
 def test_check_names_a_folder_of_configurations_that_does_not_exist(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str, why: str
 ) -> None:
-    monkeypatch.setattr(site, "the_engine", FakeEngine)
+    monkeypatch.setattr(check, "the_engine", FakeEngine)
 
     result = run("check", "--configs", name)
 
