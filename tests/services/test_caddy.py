@@ -70,6 +70,21 @@ def test_what_is_read_is_what_caddy_tells(caddy: Host) -> None:
     assert codes == {"200", "500"}
 
 
+def test_a_name_that_a_visitor_asked_for_does_not_become_the_host_of_the_data(host: Host) -> None:
+    page = """\
+# TYPE caddy_http_requests_in_flight gauge
+caddy_http_requests_in_flight{handler="subroute",host="biere",server="srv0"} 3
+caddy_http_requests_in_flight{handler="subroute",server="srv0"} 4
+"""
+    host.write("/srv/pages/metrics", page)
+    host.start("pages", "python3 -m http.server --directory /srv/pages 8123", ready="nc -z 127.0.0.1 8123")
+
+    points = gather(host, collect({"caddy": {"url": "http://127.0.0.1:8123/metrics"}}), of="caddy")
+
+    assert {point.tags["host"] for point in points} == {"lewi"}
+    assert {point["caddy_http_requests_in_flight"] for point in points if point.measurement == "caddy"} == {4}
+
+
 def test_a_server_behind_it_that_stops_is_an_alert_and_its_requests_fail(caddy: Host, alerts: Alerts) -> None:
     with agent(caddy, READ, pace=10) as running:
         running.read(15, of="caddy")
