@@ -28,9 +28,7 @@ def collectors(host: Host, catalogue: Catalogue, body: str | None = None) -> tup
     """The collectors of a host; with its configuration `body`, those whose tables are in it."""
     found = ((catalogue[use.name], use) for use in host.uses if use.name in catalogue)
     return tuple(
-        _needs(collector, use)
-        for collector, use in found
-        if body is None or collector.configuration(dict(use.options)).strip("\n") in body
+        _needs(collector, use) for collector, use in found if body is None or _is_in(body, host, collector, use)
     )
 
 
@@ -55,6 +53,10 @@ def too_old(version: str, known: Iterable[CollectorNeeds]) -> Iterator[Collector
     """The collectors that need a newer Telegraf than this version, such as `1.29.5`; none if it cannot be read."""
     numbers = tuple(int(part) for part in version.split("-")[0].split(".") if part.isdecimal())
     yield from (one for one in known if numbers and numbers < one.telegraf)
+
+
+def _is_in(body: str, host: Host, collector: Collector, use: CollectorUse) -> bool:
+    return collector.configuration(dict(use.options), in_container=host.agent == "docker").strip("\n") in body
 
 
 def _needs(collector: Collector, use: CollectorUse) -> CollectorNeeds:

@@ -49,8 +49,8 @@ def test_the_inputs_that_are_new_or_changed_are_tried(before: str, after: str, t
     assert trial.inputs(before, after) == tried
 
 
-def needs(text: str) -> tuple[CollectorNeeds, ...]:
-    host = load(f"hosts: {{lewi: {{agent: systemd, collect: {text}}}}}").host("lewi")
+def needs(text: str, *, agent: str = "systemd") -> tuple[CollectorNeeds, ...]:
+    host = load(f"hosts: {{lewi: {{agent: {agent}, collect: {text}}}}}").host("lewi")
     return remedies.collectors(host, SHIPPED, telegraf.configuration(host, SHIPPED, FRAME))
 
 
@@ -94,6 +94,13 @@ def test_a_collector_whose_tables_somebodys_own_file_replaces_needs_nothing() ->
     host = load("hosts: {lewi: {agent: systemd, collect: [nginx]}}").host("lewi")
 
     assert remedies.collectors(host, SHIPPED, MEM) == ()
+
+
+@pytest.mark.parametrize("agent", ["systemd", "docker"])
+def test_the_needs_of_a_collector_with_files_of_the_host_are_known_for_both_kinds_of_agents(agent: str) -> None:
+    known = needs("[php-fpm: {pools: ['/run/php/www.sock:status']}]", agent=agent)
+
+    assert [one.collector for one in known if one.needs] == ["php-fpm"]
 
 
 @pytest.mark.parametrize(
