@@ -12,7 +12,7 @@ from pathlib import Path
 from aresmon.agents import field_kinds
 from aresmon.agents.field_kinds import SeenField, SeenMeasurement
 from aresmon.agents.sampling import Sample
-from aresmon.config import collectors, view_files
+from aresmon.config import collectors, masks, view_files
 from aresmon.config.collectors import Collector
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
@@ -20,11 +20,10 @@ from aresmon.system.errors import AresmonError
 _KINDS = ("gauges", "peaks", "lows", "counters", "states")
 _SHOWN = {"gauges": ("gauges", "peaks", "lows"), "counters": ("counters",)}
 _SECRET = re.compile(
-    r"""^(?P<before>[ \t]*(?P<name>\w*(?:passw|passphrase|token|secret|api_?key|community|credential)\w*)[ \t]*=[ \t]*)
-        (?P<quote>["'])(?!\$|\{\{).+(?P=quote)[ \t]*$""",
+    rf"""^(?P<before>[ \t]*(?P<name>\w*(?:{masks.NAMES})\w*)[ \t]*=[ \t]*)
+        (?P<quote>["'])(?!\$|\{{\{{).+(?P=quote)[ \t]*$""",
     re.MULTILINE | re.IGNORECASE | re.VERBOSE,
 )
-_LOGIN = re.compile(r"://[^\s/:@\"']*:[^\s/@\"'$]+@|password=[^\s\"'$]", re.IGNORECASE)
 _MANY = 10  # values of a tag
 _SERIES = 6  # of a panel
 _WIDTH = 116
@@ -78,7 +77,7 @@ def paths(folder: Path, name: str) -> tuple[Path, Path]:
 def configuration(name: str, sample: Sample) -> str:
     """`NAME.conf`. A setting that is a password or a token becomes an option that is a secret.
 
-    Raises AresmonError where an address has a login in it.
+    Raises AresmonError where a secret is in a setting that is not one itself, such as an address.
     """
     settings, secrets = _without_secrets(sample.settings, name)
     seen = field_kinds.measurements(sample.points, _known())
@@ -129,11 +128,14 @@ def _known() -> field_kinds.Known:
 
 
 def _without_secrets(settings: str, name: str) -> tuple[str, list[str]]:
+    lines = settings.splitlines(keepends=True)
+    settings = "".join(masks.mask_secrets(line) if line.lstrip().startswith("#") else line for line in lines)
     secrets = [found["name"] for found in _SECRET.finditer(settings)]
     hidden = _SECRET.sub(lambda found: f'{found["before"]}"{{{{{found["name"].lower()}}}}}"', settings)
-    if _LOGIN.search(hidden):
+    without = _SECRET.sub(r'\g<before>"$"', settings)
+    if masks.mask_secrets(without) != without:
         raise AresmonError(
-            f"a setting of {name} has a password in an address, which would be in the collector's file",
+            f"a setting of {name} has a password in an address or in a table, which would be in the collector's file",
             hint="give the login in settings of its own, if the plug-in has them (username, password): a password "
             "becomes an option that is a secret",
         )

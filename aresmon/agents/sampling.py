@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aresmon.agents import line_protocol, plugin_names
 from aresmon.agents.line_protocol import Point
-from aresmon.config import telegraf_toml
+from aresmon.config import masks, telegraf_toml
 from aresmon.config.telegraf_toml import TelegrafTomlError
 from aresmon.engine.docker import Engine
 from aresmon.engine.images import tar_of
@@ -34,7 +34,7 @@ _AGENT = """\
   data_format = "influx"
 """
 _INTERVAL = re.compile(r"^[ \t]*interval[ \t]*=[^\n]*\n?", re.MULTILINE)
-_SECRET = re.compile(r"passw|passphrase|token|secret|api_?key|community|credential", re.IGNORECASE)
+_SECRET = re.compile(masks.NAMES, re.IGNORECASE)
 _SAID = re.compile(r" E! (?:\[inputs\.[^\]]*\] (?:Error in plugin: )?|\[telegraf\] )?(.*)")
 # As compose/agent.yml gives a container the machine.
 _HOST_MOUNT = "/hostfs"

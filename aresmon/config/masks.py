@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
-_NAMES = "passw|passphrase|pwd|token|secret|api[_-]?key|access_key|private_key|authorization|credential|community"
+NAMES = "passw|passphrase|pwd|token|secret|api[_-]?key|access_key|private_key|authorization|credential|community"
+"""What is in the name of a setting that is a secret, as a regular expression without regard to case."""
 # A Compose project's `.env` says where secrets are kept, as TELEGRAF_SECRET='/srv/…'.
 _QUOTED = re.compile(
-    rf"""(?<![\w.-])(?!(?-i:[A-Z]+_SECRETS?='/))([\w.-]*(?:{_NAMES})[\w.-]*["']?(?:\s*=\s*|:[ ]))
+    rf"""(?<![\w.-])(?!(?-i:[A-Z]+_SECRETS?='/))([\w.-]*(?:{NAMES})[\w.-]*["']?(?:\s*=\s*|:[ ]))
         (?:(\"{{3}}|'{{3}})(?!\$|@\{{).+?\2|(["'])(?!\$|@\{{|\3)(?:\\.|(?!\3)[^\n])+(?:\3|$))""",
     re.MULTILINE | re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )

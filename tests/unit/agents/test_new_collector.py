@@ -148,8 +148,21 @@ def test_wrong_settings_are_refused_without_a_reading(plugin: str, given: list[s
     assert telegraf.given == ""
 
 
-def test_an_address_with_a_login_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    sample = sampling.take(Telegraf(), "http", ["urls=http://ada:hunter2@a/"])
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (["urls=http://ada:hunter2@a/"], ""),
+        (["urls=http://a/?token=hunter2"], ""),
+        ([], '  servers = ["ada:hunter2@tcp(127.0.0.1:3306)/"]\n'),
+        ([], '  address = "host=a user=ada password=hunter2"\n'),
+        ([], '  [inputs.http.headers]\n    X-Auth-Token = "hunter2"\n'),
+    ],
+    ids=["a login", "a token", "a login of MySQL", "a connection of PostgreSQL", "a header"],
+)
+def test_a_setting_with_a_secret_in_it_is_refused_and_nothing_is_written(
+    tmp_path: Path, given: list[str], text: str
+) -> None:
+    sample = sampling.take(Telegraf(), "http", given, text)
 
     with pytest.raises(AresmonError) as raised:
         new_collector.write(tmp_path, "station", sample)
@@ -157,6 +170,14 @@ def test_an_address_with_a_login_is_refused_and_nothing_is_written(tmp_path: Pat
     assert "has a password in an address" in raised.value.message
     assert "hunter2" not in raised.value.message + (raised.value.hint or "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_in_a_comment_is_masked(tmp_path: Path) -> None:
+    sample = sampling.take(Telegraf(), "http", [], '  # password = "hunter2"\n  urls = ["http://a/"]\n')
+
+    conf, _ = new_collector.write(tmp_path, "station", sample)
+
+    assert '  # password = "***"\n' in conf.read_text()
 
 
 def test_a_taken_name_is_refused(tmp_path: Path) -> None:
