@@ -104,7 +104,7 @@ def view(name: str, sample: Sample) -> str:
     """`NAME.yml`: the measurements with each field's kind and reason, and a panel for fields of each kind."""
     seen = field_kinds.measurements(sample.points, _known())
     parts = [
-        f"# What inputs.{sample.plugin} sends, as seen on this machine. docs/collectors.md explains each setting.\n"
+        f"# What inputs.{sample.plugin} sends, as seen on this machine. docs/views.md explains each setting.\n"
         f"title: {json.dumps(name)}\n"
         "measurements:\n",
         *(_measurement(one) for one in seen),

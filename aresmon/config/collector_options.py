@@ -293,7 +293,7 @@ def _instead(options: Mapping[str, Option]) -> str:
     if not secrets:
         return (
             "this collector has no option for a login: let the service answer this host without one, or write a "
-            "collector of your own with `secret = true` (docs/collectors.md)"
+            "collector of your own with `secret = true` (docs/own-collectors.md)"
         )
     logins = [one.name for one in options.values() if one.name in _LOGINS or _is_login(one, secrets)]
     names = [*logins, *(f"{one.name}: {{secret: NAME}}" for one in secrets)]

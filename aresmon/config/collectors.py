@@ -229,7 +229,7 @@ def load(overrides: Path | None = None) -> dict[str, Collector]:
         except AresmonError as error:
             errors.append(error.message)
     if errors:
-        raise SiteError(errors, hint="docs/collectors.md describes what such a file may contain")
+        raise SiteError(errors, hint="docs/own-collectors.md describes what such a file may contain")
     return found
 
 

@@ -62,7 +62,7 @@ def load(overrides: Path | None = None) -> dict[str, View]:
     errors.extend(_strangers(own) if own is not None else ())
     errors.extend(_place(own, places, what) for places, what in _shared(found))
     if errors:
-        raise SiteError(errors, hint="nothing was changed; docs/collectors.md tells what such a file may say")
+        raise SiteError(errors, hint="nothing was changed; docs/views.md tells what such a file may say")
     return found
 
 

@@ -135,7 +135,7 @@ def test_a_page_that_refuses_its_login_is_an_alert(exporters: Host, alerts: Aler
 
 
 def test_the_collector_of_the_documentation_reads_its_exporter(exporters: Host) -> None:
-    page = (REPOSITORY / "docs" / "collectors.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "own-collectors.md").read_text(encoding="utf-8")
     example = page.partition("## A collector for an exporter\n")[2].partition("```toml\n")[2].partition("```")[0]
 
     points = gather(exporters, plugins(example), of="node_files")

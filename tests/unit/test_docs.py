@@ -131,7 +131,7 @@ def words_of(schema: Any) -> set[str]:
 
 
 def test_every_word_of_a_collectors_view_is_documented() -> None:
-    text = (REPOSITORY / "docs" / "collectors.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "views.md").read_text(encoding="utf-8")
     words = words_of(view_schema())
 
     assert len(words) > 40

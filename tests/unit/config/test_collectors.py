@@ -33,6 +33,15 @@ def test_the_shipped_collectors_are_those_of_the_page() -> None:
     assert list(SHIPPED) == re.findall(r"^## `(.+)`$", page, re.MULTILINE)
 
 
+@pytest.mark.parametrize("file", ["README.md", "docs/collectors.md"])
+def test_how_many_collectors_are_shipped_is_told(file: str) -> None:
+    page = (REPOSITORY / file).read_text(encoding="utf-8")
+
+    told = re.findall(r"\b(\d+) (?:\[collectors\]\(\S+\) )?are shipped", page)
+
+    assert told == [str(len(SHIPPED))]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_collector_says_what_it_watches_and_with_which_inputs(name: str) -> None:
     collector = SHIPPED[name]

@@ -393,7 +393,7 @@ def collectors(tmp_path: Path) -> Path:
 def refused(folder: Path) -> tuple[str, ...]:
     with pytest.raises(SiteError) as caught:
         view_files.load(folder.parent)
-    assert "docs/collectors.md" in caught.value.hint
+    assert "docs/views.md" in caught.value.hint
     return caught.value.errors
 
 
@@ -588,13 +588,15 @@ def plain(text: str) -> str:
     return "".join(part.partition("}")[2] or part if index else part for index, part in enumerate(text.split("${")))
 
 
-@pytest.mark.parametrize("heading", ["## Example\n", "`node-files.yml`, says"])
-def test_an_example_of_the_documentation_has_nothing_wrong(heading: str) -> None:
-    page = (REPOSITORY / "docs" / "collectors.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("file", "heading"), [("views.md", "## Example\n"), ("own-collectors.md", "`node-files.yml`, says")]
+)
+def test_an_example_of_the_documentation_has_nothing_wrong(file: str, heading: str) -> None:
+    page = (REPOSITORY / "docs" / file).read_text(encoding="utf-8")
 
     example = page.partition(heading)[2].partition("```yaml\n")[2].partition("```")[0]
 
-    assert view_files.read(example, "example", file="docs/collectors.md").alerts
+    assert view_files.read(example, "example", file=f"docs/{file}").alerts
 
 
 # Whatever is in a file -------------------------------------------------------------------------------

@@ -279,7 +279,7 @@ def test_the_queries_that_the_builder_cannot_open_are_these_and_no_more() -> Non
 
 
 def test_what_the_shipped_panels_ask_is_counted() -> None:
-    """README.md and docs/collectors.md tell this number: of each panel once, with the overview."""
+    """README.md and docs/views.md tell this number: of each panel once, with the overview."""
     files = {path: json.loads(text) for path, text in fleet_of({"lewi": set(SHIPPED)}).items()}
     shown = {one["id"]: one for built in files.values() for one in every(built) if built["uid"] != config_names.FLEET}
 
