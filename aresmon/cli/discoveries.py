@@ -13,7 +13,7 @@ from aresmon.cli.console import Console
 from aresmon.config.layout import FILE
 from aresmon.config.masks import mask_secrets
 from aresmon.push.discover import HostDiscovery
-from aresmon.push.discovery import Discovered, Proposal, Remedy
+from aresmon.push.proposals import Discovered, Proposal, Remedy
 from aresmon.site.project import Project
 from aresmon.system.errors import plural
 

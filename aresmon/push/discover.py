@@ -13,8 +13,8 @@ from pathlib import Path
 
 from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Host
-from aresmon.push import discovery, host_facts, sightings
-from aresmon.push.discovery import Discovered, Question
+from aresmon.push import host_facts, proposals, sightings
+from aresmon.push.proposals import Discovered, Question
 from aresmon.push.protocol import login_error
 from aresmon.push.sightings import Sighting
 from aresmon.ssh.transport import Conversation, LostError, Transport, reported
@@ -56,7 +56,7 @@ async def look(host: Host, catalogue: Catalogue, transport: Transport, *, as_roo
         async for line in reported(running, host.name):
             if line == "@seen":
                 found = sightings.sight(host_facts.read(report), catalogue, host)
-                asked = discovery.questions(found, catalogue)
+                asked = proposals.questions(found, catalogue)
                 await _ask(running, asked)
             elif line == "@done":
                 is_done = True
@@ -66,7 +66,7 @@ async def look(host: Host, catalogue: Catalogue, transport: Transport, *, as_roo
             else:
                 report.append(line)
         if is_done:
-            return discovery.propose(found, answers, catalogue, host)
+            return proposals.propose(found, answers, catalogue, host)
         if report:
             raise LostError(f"{host.name}: the connection was lost, or bash ended", hint="run the same command again")
         raise login_error(host.name, await running.stderr())

@@ -15,7 +15,7 @@ from aresmon.config.model import AgentKind
 from aresmon.config.model import Host as MonitoredHost
 from aresmon.engine.docker import Engine
 from aresmon.push import discover
-from aresmon.push.discovery import Discovered, Proposal, Remedy
+from aresmon.push.proposals import Discovered, Proposal, Remedy
 from aresmon.ssh.transport import Local
 from tests.fleet.containers import LABEL, docker
 from tests.harness import names

@@ -9,8 +9,8 @@ from itertools import count
 from aresmon.config import collectors
 from aresmon.config.collectors import CollectorUse
 from aresmon.config.model import AgentKind, Host
-from aresmon.push import discovery, host_facts, sightings
-from aresmon.push.discovery import Discovered, Proposal
+from aresmon.push import host_facts, proposals, sightings
+from aresmon.push.proposals import Discovered, Proposal
 from tests.unit.conftest import SHIPPED
 
 ID = "f" * 64
@@ -86,9 +86,9 @@ def found_on(
     """What is proposed, where each question with one of these words in it is answered yes, and the others no."""
     host = host or monitored()
     seen = sightings.sight(host_facts.read(report.lines), catalogue, host)
-    asked = discovery.questions(seen, catalogue)
+    asked = proposals.questions(seen, catalogue)
     told = {one: any(word in " ".join(one) for word in answers) for one in asked}
-    return discovery.propose(seen, told, catalogue, host)
+    return proposals.propose(seen, told, catalogue, host)
 
 
 def entries(found: Discovered) -> list[object]:
