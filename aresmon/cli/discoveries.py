@@ -12,9 +12,12 @@ from typing import Any
 from aresmon.cli.console import Console
 from aresmon.config.layout import FILE
 from aresmon.config.masks import mask_secrets
-from aresmon.push.discover import HostDiscovery
+from aresmon.config.model import Host
+from aresmon.push import discovery
+from aresmon.push.discovery import HostDiscovery
 from aresmon.push.proposals import Discovered, Proposal, Remedy
 from aresmon.site.project import Project
+from aresmon.ssh.transport import Transport
 from aresmon.system.errors import plural
 
 _MOST = 3  # lines of evidence for one collector
@@ -34,6 +37,15 @@ def described(found: HostDiscovery) -> dict[str, Any]:
         ],
         "collected": [{"collector": name, "evidence": evidence} for name, evidence in discovered.present],
     }
+
+
+async def tell_services(
+    console: Console, project: Project, host: Host, transport: Transport, *, as_root: bool = True
+) -> None:
+    """Look at a host, and name what it runs that it does not collect."""
+    (found,) = await discovery.discover([host], project.catalogue, lambda _: transport, as_root=as_root)
+    if said := summary(found):
+        console.note(said)
 
 
 def summary(found: HostDiscovery) -> str:

@@ -143,34 +143,30 @@ def discover(
 
     from aresmon.cli import discoveries
     from aresmon.cli.common import sudo_password
-    from aresmon.push import discover as push_discover
-    from aresmon.push import enroll, selection
+    from aresmon.push import discovery, enroll, selection
     from aresmon.ssh.client import Connections
 
     project, console = the_project(), the_console()
     site, chosen = project.site, selection.select_hosts(project.config, hosts or [], every=every)
     connections = Connections(sudo_password(wanted=ask_sudo))
     found = asyncio.run(
-        push_discover.discover(
-            chosen,
-            project.catalogue,
-            lambda host: _transport(project, host.name, host.ssh, connections),
+        discovery.discover(
+            chosen, project.catalogue, lambda host: _transport(project, host.name, host.ssh, connections)
         )
     )
-    added = {one.host.name: [each.use for each in one.discovered.proposals] for one in found}
+    added = {one.host.name: uses for one in found if (uses := [each.use for each in one.discovered.proposals])}
     before = enroll.text_of(site)
-    after = enroll.with_collectors(site, {name: uses for name, uses in added.items() if uses})
+    after = enroll.with_collectors(site, added)
     is_written = apply and after != before
     if is_written:
         enroll.write(site, after, command="hosts discover")
         for name, uses in added.items():
-            if uses:
-                site.record(command="hosts discover", host=name, collect=[use.name for use in uses])
+            site.record(command="hosts discover", host=name, collect=[use.name for use in uses])
+    diff = discoveries.difference(before, after)
     if as_json:
-        diff = discoveries.difference(before, after)
         console.data({"hosts": list(map(discoveries.described, found)), "diff": diff, "applied": is_written})
     else:
-        discoveries.tell_all(console, project, found, discoveries.difference(before, after), is_written=is_written)
+        discoveries.tell_all(console, project, found, diff, is_written=is_written)
     if any(one.error for one in found):
         raise typer.Exit(ExitCode.REFUSED)
 
@@ -282,14 +278,11 @@ async def _tell_services(project: Project, name: str, *, ask_sudo: bool) -> None
     """Name what else the host runs that collectors are for."""
     from aresmon.cli import discoveries
     from aresmon.cli.common import sudo_password
-    from aresmon.push import discover as push_discover
     from aresmon.ssh.client import Connections
 
     host = project.config.host(name)
     transport = _transport(project, name, host.ssh, Connections(sudo_password(wanted=ask_sudo)))
-    (found,) = await push_discover.discover([host], project.catalogue, lambda _: transport)
-    if summary := discoveries.summary(found):
-        the_console().note(summary)
+    await discoveries.tell_services(the_console(), project, host, transport)
 
 
 def _transport(project: Project, name: str, destination: str, connections: Connections) -> Transport:

@@ -34,14 +34,10 @@ def _tell_services(project: Project) -> None:
     import os
 
     from aresmon.cli import discoveries
-    from aresmon.push import discover
     from aresmon.ssh.transport import Local
 
-    host = project.config.host(project.config.server)
-    looked = discover.discover([host], project.catalogue, lambda one: Local(one.name), as_root=os.geteuid() == 0)
-    (found,) = asyncio.run(looked)
-    if summary := discoveries.summary(found):
-        the_console().note(summary)
+    host, is_root = project.config.host(project.config.server), os.geteuid() == 0
+    asyncio.run(discoveries.tell_services(the_console(), project, host, Local(host.name), as_root=is_root))
 
 
 def render(

@@ -14,7 +14,7 @@ from aresmon.config.collectors import CollectorUse, load, read
 from aresmon.config.model import AgentKind
 from aresmon.config.model import Host as MonitoredHost
 from aresmon.engine.docker import Engine
-from aresmon.push import discover
+from aresmon.push import discovery
 from aresmon.push.proposals import Discovered, Proposal, Remedy
 from aresmon.ssh.transport import Local
 from tests.fleet.containers import LABEL, docker
@@ -71,7 +71,7 @@ def host(make_host: MakeHost) -> Host:
 
 def look(host: Host, *, agent: AgentKind = "systemd") -> Discovered:
     monitored = MonitoredHost("lewi", agent, "lewi", (CollectorUse("system"),), ())
-    return asyncio.run(discover.look(monitored, load(), Inside("lewi", host.container)))
+    return asyncio.run(discovery.look(monitored, load(), Inside("lewi", host.container)))
 
 
 def by_name(found: Discovered) -> dict[str, Proposal]:
@@ -150,7 +150,7 @@ def test_a_service_in_a_container_is_found_by_its_image_where_its_port_is_publis
     here = MonitoredHost("lewi", "systemd", "lewi", (CollectorUse("system"),), ())
     address = docker("port", container, "6379/tcp").out.strip()
 
-    found = asyncio.run(discover.look(here, {"redis": read(path)}, Local("lewi"), as_root=False))
+    found = asyncio.run(discovery.look(here, {"redis": read(path)}, Local("lewi"), as_root=False))
 
     # Other runs have containers of this image, too.
     mine = [one for one in found.proposals if any(container in evidence for evidence in one.evidence)]

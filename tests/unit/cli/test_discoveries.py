@@ -12,7 +12,7 @@ from aresmon.cli.console import Console
 from aresmon.config.collector_options import SecretName
 from aresmon.config.collectors import CollectorUse
 from aresmon.config.model import Host
-from aresmon.push.discover import HostDiscovery
+from aresmon.push.discovery import HostDiscovery
 from aresmon.push.proposals import Discovered, Proposal, Remedy, Unfit
 from aresmon.site.folder import find_site
 from aresmon.site.project import Project

@@ -73,8 +73,8 @@ async def look(host: Host, catalogue: Catalogue, transport: Transport, *, as_roo
 
 
 async def _ask(running: Conversation, questions: Sequence[Question]) -> None:
-    """Send the questions, each with its number, and an empty line. What is no line cannot be asked."""
+    """Send the questions, each with its number, and an empty line. One with a tab or a line break in it is left out."""
     for number, question in enumerate(questions):
-        if "\n" not in "".join(question) and "\t" not in "".join(question):
+        if not {"\n", "\t"} & set("".join(question)):
             await running.send("\t".join((str(number), *question)))
     await running.send("")
