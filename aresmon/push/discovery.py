@@ -49,7 +49,7 @@ async def discover(
 
 async def look(host: Host, catalogue: Catalogue, transport: Transport, *, as_root: bool = True) -> Discovered:
     """What a host could collect. Raises UnreachableHostError, LostError, or AresmonError if sudo is not permitted."""
-    wanted = "".join(f"file\t{text}\t{glob}\n" for text, glob in sightings.wanted_files(catalogue))
+    wanted = "".join(f"file\t{glob}\t{text}\n" for text, glob in sightings.wanted_files(catalogue))
     async with transport.start(_SCRIPT.read_text(encoding="utf-8"), f"{wanted}\n".encode(), as_root=as_root) as running:
         report, found, asked, answers = list[str](), list[Sighting](), list[Question](), dict[Question, bool]()
         is_done = False

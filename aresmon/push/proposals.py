@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aresmon.config import collector_options
+from aresmon.config.collector_options import OptionValue
 from aresmon.config.collectors import Catalogue, Collector, CollectorUse
 from aresmon.config.discovery import VARIABLE, Discovery, Need
 from aresmon.config.model import Host
@@ -211,34 +212,27 @@ def _remedies(
 
 def _add(made: dict[CollectorUse, Proposal], new: Proposal, catalogue: Catalogue) -> None:
     """Add a proposal: to that of the same use, or to the lists of one that differs only in these."""
-    collector = catalogue[new.use.name]
-    for use, old in list(made.items()):
-        if use.name != new.use.name:
-            continue
-        if use == new.use or _is_joinable(collector, use, new.use):
+    for use, old in made.items():
+        joined = _joined(catalogue[use.name], use, new.use) if use.name == new.use.name else None
+        if joined is not None:
             del made[use]
-            joined = _joined(collector, use, new.use)
-            remedies = tuple(dict.fromkeys((*old.remedies, *new.remedies)))
-            made[joined] = Proposal(joined, tuple(dict.fromkeys((*old.evidence, *new.evidence))), remedies)
+            evidence, remedies = (*old.evidence, *new.evidence), (*old.remedies, *new.remedies)
+            made[joined] = Proposal(joined, tuple(dict.fromkeys(evidence)), tuple(dict.fromkeys(remedies)))
             return
     made[new.use] = new
 
 
-def _is_joinable(collector: Collector, one: CollectorUse, other: CollectorUse) -> bool:
-    """Whether the two differ only in lists."""
-    names = {name for name, _ in (*one.options, *other.options)}
-    mine, others = dict(one.options), dict(other.options)
-    return all(collector.options[name].is_list or mine.get(name) == others.get(name) for name in names)
-
-
-def _joined(collector: Collector, one: CollectorUse, other: CollectorUse) -> CollectorUse:
-    joined: dict[str, Any] = {}
+def _joined(collector: Collector, one: CollectorUse, other: CollectorUse) -> CollectorUse | None:
+    """One use for two that differ only in lists; None for others."""
+    joined: dict[str, OptionValue] = {}
     for name in sorted({name for name, _ in (*one.options, *other.options)}):
         default = collector.options[name].default
         mine, others = (dict(use.options).get(name, default) for use in (one, other))
-        joined[name] = mine
         if isinstance(mine, tuple) and isinstance(others, tuple):
-            joined[name] = tuple(dict.fromkeys((*mine, *others)))
+            mine = tuple(dict.fromkeys((*mine, *others)))
+        elif mine is None or mine != others:
+            return None
+        joined[name] = mine
     return CollectorUse(one.name, tuple(joined.items()))
 
 

@@ -1,5 +1,5 @@
 # Runs on a host whose services are looked for. It installs nothing and changes nothing.
-# Standard input: a line `file<tab>REGEX<tab>GLOB` for each file that is looked for, and an empty line. Then the script
+# Standard input: a line `file<tab>GLOB<tab>REGEX` for each file that is looked for, and an empty line. Then the script
 # reports what it sees, one `@word …` a line with tabs between the fields, up to `@seen`. Then it reads questions, one a
 # line, up to an empty line, and answers each with `@answer<tab>NUMBER<tab>yes` or `no`.
 set -u -o pipefail
@@ -154,8 +154,7 @@ requests=()
 while IFS= read -r line && [ -n "$line" ]; do requests+=("$line"); done
 see </dev/null
 for line in "${requests[@]}"; do
-  IFS=$'\t' read -r _ regex glob <<<"${line/$'\t\t'/$'\t-\t'}"
-  [ "$regex" = - ] && regex=''
+  IFS=$'\t' read -r _ glob regex <<<"$line"
   found_files "$regex" "$glob" </dev/null
 done
 emit seen
