@@ -85,9 +85,9 @@ def _in_block(settings: Collection | None, collect: Collection, entries: Sequenc
     end, indent = yaml_spans.line_break(text, collect.open), " " * (entry.column + 2)
     lines = [f"- {text[one.start : one.end]}" for one in collect.entries] + _lines(entries)
     rest = text[collect.close + 1 :]
-    comment, _, below = rest.partition(end)
+    comment, *below = rest.split(end, 1)
     block = "".join(end + indent + line for line in lines)
-    return text[: collect.open].rstrip(" ") + comment + block + (end + below if _ else "")
+    return text[: collect.open].rstrip(" ") + comment + block + "".join(end + part for part in below)
 
 
 def _lines(entries: Sequence[CollectorEntry]) -> list[str]:

@@ -45,7 +45,7 @@ def find_fault(expression: str) -> str:
 class _Reader:
     def __init__(self, expression: str) -> None:
         self.expression, self.open_groups, self.names = expression, 0, set[str]()
-        self.has_operand = self.was_repeat = False  # what a repetition would repeat
+        self.has_operand = self.was_repeat = False  # whether a repetition may follow
 
     def run(self) -> None:
         """Raises ValueError with why it is wrong."""
@@ -60,29 +60,32 @@ class _Reader:
             raise ValueError("has a ( without its )")
 
     def take(self, found: re.Match[str]) -> None:
-        match found.lastgroup:
+        kind = found.lastgroup
+        match kind:
             case "repeat":
-                self.repeat(found)
-            case "flags":
-                self.was_repeat = False
+                self.check_repeat(found)
             case "open":
                 self.open(found["name"])
-            case "close" if not self.open_groups:
-                raise ValueError("has a ) without its (")
-            case kind:
-                self.open_groups -= kind == "close"
-                self.has_operand, self.was_repeat = kind != "either", False
-                if kind == "class":
-                    _check_class(found[0])
+            case "close":
+                self.close()
+            case "class":
+                _check_class(found[0])
+        if kind != "flags":
+            self.has_operand = kind not in ("open", "either")
+        self.was_repeat = kind == "repeat"
 
     def open(self, name: str | None) -> None:
         if name in self.names:
             raise ValueError(f"has two groups named {name}")
         self.names |= {name} if name else set()
         self.open_groups += 1
-        self.has_operand = self.was_repeat = False
 
-    def repeat(self, found: re.Match[str]) -> None:
+    def close(self) -> None:
+        if not self.open_groups:
+            raise ValueError("has a ) without its (")
+        self.open_groups -= 1
+
+    def check_repeat(self, found: re.Match[str]) -> None:
         if not self.has_operand:
             raise ValueError(f"has a {found[0]} with nothing before it that it repeats")
         if self.was_repeat:
@@ -90,7 +93,6 @@ class _Reader:
         least, most = int(found["least"] or 0), int(found["most"] or found["least"] or 0)
         if max(least, most) > _MOST or least > most:
             raise ValueError(f"has the repetition {found[0]}; the numbers rise, up to {_MOST}")
-        self.was_repeat = True
 
 
 def _check_class(text: str) -> None:

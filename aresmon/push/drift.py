@@ -145,10 +145,10 @@ def _edited(session: Session, host: Host, live: str | None, deployed: str | None
     """A host with edited files; `deployed` is the configuration that was deployed, None if it is not known here."""
     body = None if live is None else telegraf.without_config_id(live, session.templates)
     what = f"{', '.join(paths)} was edited since the last push"
-    if body == deployed:
-        what += " (not shown, because it contains passwords)"
-    elif deployed is None:
+    if deployed is None:
         what += " (not shown, because what `up` deployed is not known here)"
+    elif body == deployed:
+        what += " (not shown, because it contains passwords)"
     remedy = f"to keep the edit: `aresmon push-config {host.name} --adopt`; to discard it: --overwrite instead"
     diff = "" if deployed is None else difference(host.name, deployed, body or "", sides=("deployed", "live"))
     return Drift(host.name, what, diff, remedy, live, is_edited=session.agent(host).watched in paths)

@@ -92,9 +92,7 @@ class _Push:
         self.state = "connect"
         self.survey = protocol.HostSurvey()
         self.notes: list[str] = []
-        self.log: list[str] = []
-        self.unresolved: list[str] = []
-        self.tried: list[str] = []
+        self.several: dict[str, list[str]] = {"log": [], "tried": [], "unresolved": []}  # messages, by their word
         self.refused: HostMessage | None = None
         self.unmanaged = ""
         self.stderr = ""
@@ -136,7 +134,7 @@ class _Push:
             case "running":
                 self.verifying = self.start_verification(conversation)
             case "log" | "unresolved" | "tried":
-                getattr(self, message.word).append(message.rest)
+                self.several[message.word].append(message.rest)
             case "unmanaged":
                 self.unmanaged = message.rest
             case "refused" | "locked":
@@ -248,7 +246,7 @@ class _Push:
         if not self.order.verify:
             return self.result(PushOutcome.UNVERIFIED, "the agent is running; its data was not verified")
         silent = self.arrival.silent if self.arrival else ()
-        tried = {plugin for plugin, _ in trial.describe(self.tried, ())}
+        tried = {plugin for plugin, _ in trial.describe(self.several["tried"], ())}
         for plugin in self.arrival.failing if self.arrival else ():
             if plugin not in tried:
                 self.notes.append(push_result.describe_failing(plugin, self.order))
@@ -271,7 +269,7 @@ class _Push:
 
     async def rolled_back(self, why: str) -> PushResult:
         """The previous configuration is restored; its data is verified too, if it sent any."""
-        cause, next_step = diagnosis.explain(self.arrival, self.order, self.unresolved)
+        cause, next_step = diagnosis.explain(self.arrival, self.order, self.several["unresolved"])
         why += f"{f': {cause}' if cause else ''}.{self.log_excerpt()}"
         if self.verifier is None or self.survey.facts.get("active") != "active":
             return self.result(PushOutcome.ROLLED_BACK, f"{why} The previous configuration is restored", next_step)
@@ -291,7 +289,8 @@ class _Push:
         return self.result(PushOutcome.BROKEN, why, push_result.log_command(self.order.agent))
 
     def log_excerpt(self) -> str:
-        return f" Telegraf logged: {push_result.explain_log(self.log)}." if self.log else ""
+        log = self.several["log"]
+        return f" Telegraf logged: {push_result.explain_log(log)}." if log else ""
 
     def refusal(self) -> PushResult | None:
         """The result if the host refused the push, or its files have drifted; otherwise None."""
@@ -349,7 +348,7 @@ class _Push:
         if outcome not in GOOD and not why.strip(" .:"):
             why = f"no reason was given in the state '{self.state}'"
             next_step = next_step or push_result.log_command(self.order.agent)
-        found = (text for _, text in trial.describe(self.tried, self.order.collectors))
+        found = (text for _, text in trial.describe(self.several["tried"], self.order.collectors))
         version = self.survey.facts.get("version", "")
         old = push_result.describe_old(version, self.order) if outcome is not PushOutcome.REFUSED else ()
         notes = (*found, *old, *self.notes, *push_result.survey_notes(self.survey))

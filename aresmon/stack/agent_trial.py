@@ -8,6 +8,7 @@ from aresmon.agents import remedies, trial
 from aresmon.config.model import Host
 from aresmon.engine.docker import Engine
 from aresmon.render.compose import AGENT_START
+from aresmon.site import external_secrets
 from aresmon.site.project import Project
 from aresmon.stack.plan import DesiredState
 from aresmon.system.errors import AresmonError
@@ -40,7 +41,6 @@ def warn_of_inputs(project: Project, intent: DesiredState, engine: Engine, progr
 
 def _without_secrets(text: str, project: Project, host: Host) -> str:
     for secret in host.secrets:
-        with suppress(OSError):
-            value = (project.site.secrets / secret.path).read_text(encoding="utf-8").strip()
-            text = text.replace(value, "***") if value else text
+        with suppress(AresmonError):
+            text = text.replace(external_secrets.read_collector_secret(project.site.secrets, secret.name), "***")
     return text

@@ -14,7 +14,7 @@ _LIKE: Mapping[str, str] = {"…": "~", "µ": "u", "°": "o", "Pd": "-", "Pi": "
 
 
 def in_ascii(text: str) -> str:
-    """A text with as many characters, all of ASCII: letters without their accents, `?` for what has no like."""
+    """A text with as many characters, all of ASCII: letters without their accents, `?` where no letter is alike."""
     if text.isascii():
         return text
     return "".join(one if one.isascii() else _like(one) for one in text)

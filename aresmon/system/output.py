@@ -108,7 +108,7 @@ def _open_if_closed(descriptor: int, flags: int) -> None:
 
 
 def _guarded(descriptor: int, former: TextIO | None, failed: Callable[[OSError], None]) -> TextIO:
-    """The same stream with a `_Sink` below. What its encoding lacks is written in ASCII, as far as it has a like."""
+    """The same stream with a `_Sink` below. What its encoding lacks is written in ASCII: `e` for `é`."""
     buffer = io.BufferedWriter(_Sink(descriptor, failed))  # type: ignore[type-var]
     if not isinstance(former, io.TextIOWrapper):
         return io.TextIOWrapper(buffer, encoding="utf-8", errors=characters.ERRORS)

@@ -56,12 +56,12 @@ def nodes(alert: Alert, scoped: Scoped, value: float, lasting: int, *, by_host: 
     if series.parts:
         built.append(_math("V", queries.formula(series.formula, values)))
     kind = "lt" if alert.levels.falling else "gt"
-    further = [_math("W", queries.formula(alert.when, values))] if alert.when else []
-    further += _filled(alert, scoped, lasting, by_host=by_host)
-    if not further:
+    when = [_math("W", queries.formula(alert.when, values))] if alert.when else []
+    filled = _filled(alert, scoped, lasting, by_host=by_host)
+    if not when and not filled:
         return [*built, _threshold("C", kind, value)]
-    conditions = ["$T", *(f"${one['refId']}" for one in further if one["refId"] in ("F", "W"))]
-    return [*built, _threshold("T", kind, value), *further, _math("C", " && ".join(conditions))]
+    holds = "$T" + (" && $W" if when else "") + (" && $F" if filled else "")
+    return [*built, _threshold("T", kind, value), *when, *filled, _math("C", holds)]
 
 
 def _filled(alert: Alert, scoped: Scoped, lasting: int, *, by_host: bool) -> list[Json]:
