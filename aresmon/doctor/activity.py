@@ -6,9 +6,8 @@ database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from aresmon.agents import inputs as agents_inputs
 from aresmon.agents import lint
@@ -17,21 +16,18 @@ from aresmon.agents.lint import AgentTiming
 from aresmon.config.collectors import Catalogue
 from aresmon.config.model import Config, Host
 from aresmon.config.names import DATABASE, MARKER
-from aresmon.doctor import restarts
+from aresmon.doctor import input_readings, restarts
+from aresmon.doctor.input_readings import INTERVAL, WINDOW, InputReading
 from aresmon.doctor.restarts import Starts
-from aresmon.influxdb import influxql
 from aresmon.influxdb.client import InfluxDB, InfluxDBError, Series
 from aresmon.influxdb.freshness import FRESH_WITHIN
 
-_INTERVAL = 10  # seconds, as in telegraf/agent.conf; shorter ones are counted as if they were this
-_WINDOW = 60
 # A point is in the database after its interval's flush and jitter, and the slowest input's collection.
 _COLLECTED_WITHIN = 12
 _ARRIVED_AFTER = 24
 _LONGEST_WAIT = 60  # seconds; what a host sends even later is not counted
 # Seconds: a point dated further in the future has a wrong clock, and does not show that the host is sending now.
 _AHEAD = 30
-_LONGEST = "1h"  # the retention policy that goes back furthest
 _LOOK_BACK = 300  # a host whose first point in this time is later than the window has just begun
 
 
@@ -77,7 +73,8 @@ def look(
     timings = [one.timing for one in inputs.values() if one is not None]
     window = _window(now, max(map(_arrived_after, timings), default=_ARRIVED_AFTER))
     known = _ask(influxdb, now, window, starts.restarted)
-    for name, rare in _rare_reads(influxdb, inputs, known, window[1]).items():
+    readings = {name: one.reads for name, one in known.items()}
+    for name, rare in input_readings.of_long_intervals(influxdb, inputs, readings, window[1]).items():
         known[name] = replace(known[name], reads={**known[name].reads, **rare})
     quiet = frozenset(  # of the others nobody asks whether they gave anything before
         (name, plugin)
@@ -86,7 +83,7 @@ def look(
         for plugin, read in known[name].reads.items()
         if read.is_quiet and plugin in one.shipped | one.collected
     )
-    for name, plugins in _which_gave_before(influxdb, quiet).items():
+    for name, plugins in input_readings.which_gave_before(influxdb, quiet).items():
         known[name] = replace(known[name], gave_before=plugins)
     return tuple(
         _host(host, inputs[host.name], now, window, known.get(host.name, _Known()), starts.begun.get(host.name, 0.0))
@@ -107,28 +104,12 @@ class _Known:
     newest: float | None = None
     began: float = 0.0
     points: Mapping[str, int] = field(default_factory=dict)
-    reads: Mapping[str, _Read] = field(default_factory=dict)
+    reads: Mapping[str, InputReading] = field(default_factory=dict)
     refused: int = 0
     future: float = 0.0
     counted: bool = True
     restarts: int = 0
     gave_before: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """How many times an input was collected in the window, whether it returned metrics, whether it logged errors
-    without returning any, and how many errors it logged."""
-
-    times: int
-    gave: bool
-    failed: bool
-    errors: int = 0
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether it returned nothing, without an error: perhaps this host has nothing of the kind."""
-        return not self.gave and not self.failed
 
 
 def _arrived_after(timing: AgentTiming) -> int:
@@ -138,8 +119,8 @@ def _arrived_after(timing: AgentTiming) -> int:
 
 def _window(now: float, arrived_after: int) -> tuple[int, int]:
     """Return start (exclusive) and end (inclusive) of the last whole minute whose points must have arrived."""
-    end = int(now - arrived_after) // _INTERVAL * _INTERVAL
-    return end - _WINDOW, end
+    end = int(now - arrived_after) // INTERVAL * INTERVAL
+    return end - WINDOW, end
 
 
 def _config_ids(influxdb: InfluxDB, now: float) -> dict[str, str]:
@@ -171,8 +152,7 @@ def _answered(
         f'SELECT last("metrics_gathered") FROM "internal_agent" WHERE time > {int(now) + _AHEAD}s GROUP BY "host"',
         f'SELECT first("metrics_gathered") FROM "internal_agent" WHERE time > {end - _LOOK_BACK}s GROUP BY "host"',
         f'SELECT count(*) FROM {asked} WHERE {inside} GROUP BY "host"',
-        'SELECT count("metrics_gathered"), spread("metrics_gathered"), first("metrics_gathered"), '
-        f'spread("errors") AS "errors" FROM "internal_gather" WHERE {inside} GROUP BY "host", "input", "alias"',
+        input_readings.statement(inside),
         # Of its counters, this is the only one that a rejected batch increments.
         # A counter begins at zero with its agent: only what it grew by counts.
         'SELECT sum("more") FROM (SELECT non_negative_difference("errors") AS "more" FROM "internal_write" '
@@ -181,7 +161,7 @@ def _answered(
         database=DATABASE,
     )
     began_at, refused_of = _only_values(began, "time"), _only_values(refused, "sum")
-    points_of, reads_of = _points(points), _reads(reads)
+    points_of, reads_of = _points(points), input_readings.by_host(reads)
     restarts_of = restarts.count(again, pushes, restarted)
     newest_of, future_of = _only_values(newest, "time"), _only_values(future, "time")
     return {
@@ -199,77 +179,6 @@ def _answered(
     }
 
 
-def _rare_reads(
-    influxdb: InfluxDB, inputs: Mapping[str, AgentInputs | None], known: Mapping[str, _Known], end: int
-) -> dict[str, dict[str, _Read]]:
-    """What the inputs with long intervals returned in two of these, by host and input.
-
-    An input that has not been read since its agent's start counts as one that returned something.
-    """
-    wanted: dict[float, set[tuple[str, str]]] = {}
-    for name, one in inputs.items():
-        for plugin, every in one.every.items() if one is not None and name in known else ():
-            if every > _WINDOW / 2 and plugin in known[name].reads:
-                wanted.setdefault(every, set()).add((name, plugin))
-    if not wanted:
-        return {}
-    answers = influxdb.query(
-        *(_rare_query(every, several, end) for every, several in wanted.items()), database=DATABASE
-    )
-    found: dict[str, dict[str, _Read]] = {}
-    for (every, several), answer in zip(wanted.items(), answers, strict=True):
-        for series in answer:
-            name, plugin = series.tags["host"], series.tags["input"]
-            if (name, plugin) in several:
-                times = known[name].reads[plugin].times
-                read = _rare_read(series.rows[0], times, _is_due(series.rows[0], every))
-                other = found.setdefault(name, {}).get(plugin)
-                found[name][plugin] = read if other is None else _together(read, other)
-    return found
-
-
-def _rare_query(every: float, several: Collection[tuple[str, str]], end: int) -> str:
-    hosts, plugins = (influxql.any_of(sorted({pair[index] for pair in several})) for index in (0, 1))
-    columns = ", ".join(
-        f'{of}("{name}") AS "{of}_{name}"' for name in ("metrics_gathered", "errors") for of in ("first", "last")
-    )
-    return (
-        f'SELECT {columns}, count("metrics_gathered") AS "count" FROM "internal_gather" '
-        f"WHERE time > {end - int(2 * every) - _INTERVAL}s AND time <= {end}s "
-        f'AND "host" =~ {hosts} AND "input" =~ {plugins} GROUP BY "host", "input", "alias"'
-    )
-
-
-def _is_due(row: Mapping[str, Any], every: float) -> bool:
-    """Whether the agent has run for long enough to read an input with this interval."""
-    return int(row["count"]) * _INTERVAL > every + _INTERVAL
-
-
-def _rare_read(row: Mapping[str, Any], times: int, is_due: bool) -> _Read:
-    """The counters begin at zero with their agent: since then they have grown to what they are."""
-    gave, errors = (
-        int(row[f"last_{name}"] or 0)
-        - (int(row[f"first_{name}"] or 0) if row[f"last_{name}"] >= row[f"first_{name}"] else 0)
-        for name in ("metrics_gathered", "errors")
-    )
-    return _Read(times, gave > 0 or not is_due, is_due and errors > 0 and not gave, errors)
-
-
-def _which_gave_before(influxdb: InfluxDB, quiet: frozenset[tuple[str, str]]) -> dict[str, frozenset[str]]:
-    """Which of these inputs of hosts ever returned a metric, as far back as the database knows."""
-    if not quiet:
-        return {}
-    hosts, inputs = (influxql.any_of(sorted({pair[index] for pair in quiet})) for index in (0, 1))
-    condition = f'"metrics_gathered" > 0 AND "host" =~ {hosts} AND "input" =~ {inputs} GROUP BY "host", "input"'
-    answers = influxdb.query(
-        f'SELECT last("metrics_gathered") FROM "internal_gather" WHERE {condition}',
-        f'SELECT last("metrics_gathered") FROM "{_LONGEST}"."internal_gather" WHERE {condition}',
-        database=DATABASE,
-    )
-    gave = quiet & {(series.tags["host"], series.tags["input"]) for answer in answers for series in answer}
-    return {host: frozenset(plugin for name, plugin in gave if name == host) for host, _ in gave}
-
-
 def _only_values(series: Sequence[Series], column: str) -> dict[str, float]:
     """Return the single value of each host."""
     return {one.tags["host"]: float(one.rows[0][column] or 0) for one in series}
@@ -284,37 +193,13 @@ def _points(series: Sequence[Series]) -> dict[str, dict[str, int]]:
     return points
 
 
-def _reads(series: Sequence[Series]) -> dict[str, dict[str, _Read]]:
-    reads: dict[str, dict[str, _Read]] = {}
-    for one in series:
-        row = one.rows[0]
-        # `metrics_gathered` counts from the agent's start: with one value, non-zero means that it returned metrics.
-        gave = bool(row["spread"]) or (row["count"] == 1 and bool(row["first"]))
-        errors = int(row["errors"] or 0)
-        read = _Read(int(row["count"]), gave, errors > 0 and not gave, errors)
-        of_host = reads.setdefault(one.tags["host"], {})
-        other = of_host.get(one.tags["input"], read)  # a plug-in that is used twice has a series for each alias
-        of_host[one.tags["input"]] = read if other is read else _together(read, other)
-    return reads
-
-
-def _together(read: _Read, other: _Read) -> _Read:
-    """The readings of a plug-in with two aliases."""
-    return _Read(
-        max(read.times, other.times),
-        read.gave or other.gave,
-        read.failed or other.failed,
-        read.errors + other.errors,
-    )
-
-
 def _host(
     host: Host, configured: AgentInputs | None, at: float, window: tuple[int, int], known: _Known, begun: float
 ) -> HostStatus:
     # What runs on a host and is not known here is what the agent itself says that it collects.
     inputs = configured or AgentInputs(others=frozenset(known.reads))
     (start, end), timing = window, inputs.timing
-    interval = max(_INTERVAL, int(timing.interval))
+    interval = max(INTERVAL, int(timing.interval))
     # For a host that has just started to send, only the collections since then are expected.
     due = max(0, end - max(start, int(known.began) - interval, int(begun))) // interval
     failing = _failing(inputs, known) if due > 1 else frozenset()
@@ -359,7 +244,7 @@ def _partly(inputs: AgentInputs, known: _Known) -> frozenset[str]:
         name
         for name, read in known.reads.items()
         if inputs.tables.get(name, 0) > 1
-        and read.errors >= max(2, _WINDOW // max(inputs.every.get(name, 0.0), inputs.timing.interval, _INTERVAL))
+        and read.errors >= max(2, WINDOW // max(inputs.every.get(name, 0.0), inputs.timing.interval, INTERVAL))
     )
 
 
@@ -387,5 +272,6 @@ def _silent(inputs: AgentInputs, known: _Known) -> Iterator[str]:
 
 def _has_arrived(plugin: str, inputs: AgentInputs, known: _Known) -> bool:
     words = inputs.words.get(plugin, frozenset())
-    is_rare = inputs.every.get(plugin, 0.0) > _WINDOW / 2
-    return is_rare or any(agents_inputs.is_of(name, plugin, words) for name in known.points)
+    return input_readings.is_rare(inputs.every.get(plugin, 0.0)) or any(
+        agents_inputs.is_of(name, plugin, words) for name in known.points
+    )
