@@ -11,6 +11,7 @@ import typer
 
 from aresmon.cli.common import the_console, the_engine, the_project
 from aresmon.cli.options import Json
+from aresmon.config.units import format_hours
 from aresmon.system.errors import AresmonError, ExitCode, SiteError, plural
 
 if TYPE_CHECKING:
@@ -71,7 +72,22 @@ def find_warnings(project: Project, *, is_server: bool = False) -> list[Warned]:
     if is_server or location.is_local(project):
         for pair, url in ((config.grafana.access.tls, config.grafana.url), (config.edge.channel.pair, config.edge.url)):
             found += [(one.what, one.next) for one in certificates.find_warnings(root, pair, url)]
-    return found
+    return [*found, *_alerts_beyond_retention(project)]
+
+
+def _alerts_beyond_retention(project: Project) -> Iterator[Warned]:
+    """The alerts of collectors that look back over more time than the raw points are kept, and so never fire."""
+    from aresmon.render.grafana import alert_rules
+
+    raw = project.config.keep.raw
+    rules = alert_rules.list_rules(project.config, project.views)
+    for alert in dict.fromkeys(one.alert for one in rules if one.view is not None):
+        if 0 < raw < alert.over / 3600:
+            what = f"the alert {alert.id} looks back over {format_hours(alert.over // 3600)}, so it can never fire"
+            yield (
+                f"storage.keep.raw: points are kept for {format_hours(raw)}; {what}",
+                f"keep them for longer, or switch it off: `alerts: {{rules: {{{alert.id}: {{watch: off}}}}}}`",
+            )
 
 
 def _warn(warnings: Sequence[Warned]) -> None:

@@ -94,6 +94,24 @@ def test_what_check_finds_is_json_for_scripts(run: Run) -> None:
     } in told["warnings"]
 
 
+def test_an_alert_that_looks_back_further_than_points_are_kept_is_named(run: Run, tmp_path: Path) -> None:
+    site = "storage: {keep: {raw: %s}}\nhosts: {a: {agent: systemd, collect: [system, updates]}}\n"
+    alerts = "alerts: {rules: {updates-reboot: {watch: off}}}\n"
+
+    (tmp_path / "aresmon.yml").write_text(site % "3d" + alerts)
+    told = run("check").stderr
+    (tmp_path / "aresmon.yml").write_text(site % "6d")
+    enough = run("check").stderr
+
+    assert (
+        "storage.keep.raw: points are kept for 3d; the alert updates-security-late looks back over 6d, so it can never "
+        "fire\n   next: keep them for longer, or switch it off: "
+        "`alerts: {rules: {updates-security-late: {watch: off}}}`"
+    ) in told
+    assert told.count("can never fire") == 1
+    assert "can never fire" not in enough
+
+
 def test_errors_are_json_in_their_parts(run: Run, tmp_path: Path) -> None:
     (tmp_path / "aresmon.yml").write_text("hosts:\n  a:\n    collect: [sytem]\nsite: 5\n")
 
