@@ -88,6 +88,14 @@ def errors(collect: str) -> list[str]:
 # What a file declares ---------------------------------------------------------------------------------------
 
 
+def test_a_user_of_snmp_is_refused_with_the_version_that_has_none() -> None:
+    given = {"addresses": ["switch.example.org"], "user": "monitoring", "password": {"secret": "switch"}}
+
+    assert list(collector_options.find_problems(SHIPPED["snmp"].options, given | {"version": 3})) == []
+    (problem,) = collector_options.find_problems(SHIPPED["snmp"].options, given)
+    assert problem == (("user",), f"needs version beside it: {SHIPPED['snmp'].options['version'].description}")
+
+
 def test_a_file_declares_options_and_what_it_needs(service: collectors.Collector) -> None:
     assert list(service.options) == ["address", "ports", "password", "deep"]
     assert (service.needs, service.telegraf, service.agent) == ("a login", (1, 31, 0), "")
