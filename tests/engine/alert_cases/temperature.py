@@ -18,7 +18,10 @@ CASES: dict[str, Case] = {
     ),
     "temperature-high-critical": case(_sensor("coretemp_core_0", 96), _sensor("coretemp_core_0", 94)),
     "temperature-disk-warning": case(
-        _sensor("drivetemp", 62), _sensor("drivetemp", 59), _sensor("coretemp_core_0", 62)
+        _sensor("drivetemp", 62),
+        _sensor("drivetemp", 59),
+        _sensor("coretemp_core_0", 62),
+        _sensor("nvme_sensor_2", 72),
     ),
     "temperature-disk-critical": case(_sensor("nvme_composite", 72), _sensor("nvme_composite", 69)),
 }
