@@ -409,6 +409,12 @@ def test_a_sites_own_view_wins_over_the_shipped_one_of_its_name(collectors: Path
     }
 
 
+def test_no_two_shipped_alerts_have_one_title_since_grafana_makes_one_message_of_it() -> None:
+    titles = [alert.title for view in VIEWS.values() for alert in view.alerts]
+
+    assert [title for title in titles if titles.count(title) > 1] == []
+
+
 def test_a_view_beside_its_own_collector_is_read(collectors: Path) -> None:
     (collectors / "weather.yml").write_text(GOOD)
     (collectors / "weather.conf").write_text("[[inputs.exec]]\n")
