@@ -57,7 +57,7 @@ def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -
         others, timing = frozenset(_inputs(tables.parse(rest))), lint.read_timing(rest, environment)
     except TelegrafTomlError:
         others, timing = frozenset(), _DEFAULT
-    every, counted = _tables(body.partition("\n")[2])  # without the heading, which names the host
+    every, counted = _tables(tables.without_heading(body))
     own, others = frozenset(collected - shipped), others - shipped - collected
     return AgentInputs(frozenset(shipped), own, others, timing, words, every, counted)
 

@@ -18,7 +18,12 @@ _HEADING = re.compile(r"#[ -~]*(?=\n)")
 
 def parse(text: str) -> TomlTable:
     """Parse a configuration as it is written. Cached, since many hosts have the same one except for its heading."""
-    return _parse(_HEADING.sub("#", text, count=1) if text.startswith("#") else text)
+    return _parse(without_heading(text))
+
+
+def without_heading(text: str) -> str:
+    """A configuration with an empty first comment, which would name the host; its lines stay where they are."""
+    return _HEADING.sub("#", text, count=1) if text.startswith("#") else text
 
 
 @functools.lru_cache(maxsize=16)

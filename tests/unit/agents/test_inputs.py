@@ -94,6 +94,12 @@ def test_the_interval_of_an_input_is_that_of_its_tables_if_each_has_one() -> Non
     assert found.tables == {"mem": 2, "postgresql_extensible": 1, "x509_cert": 2}
 
 
+def test_the_first_line_of_a_configuration_without_a_heading_counts() -> None:
+    found = inputs.read('[[inputs.ping]]\n  interval = "5m"\n', {})
+
+    assert (found.every, found.tables) == ({"ping": 300.0}, {"ping": 1})
+
+
 @pytest.mark.parametrize("name", [name for name, view in view_files.load().items() if name in SHIPPED])
 def test_what_each_input_of_a_shipped_collector_sends_is_known_as_its_own(name: str) -> None:
     collector = SHIPPED[name]
