@@ -156,8 +156,9 @@ class Option:
         return next((fault for _, fault in self.find_faults(value)), "")
 
     def _faults_of_list(self, values: list[Any]) -> Iterator[tuple[int, str]]:
+        single = replace(self, is_list=False)
         for index, one in enumerate(values):
-            if fault := replace(self, is_list=False)._fault(one):
+            if fault := single._fault(one):
                 yield index, fault
             elif one in values[:index]:
                 yield index, f"is there twice: {_shown(one)}"

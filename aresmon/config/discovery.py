@@ -16,7 +16,7 @@ from aresmon.config.collector_options import Option
 from aresmon.system.json_schema import did_you_mean
 
 VARIABLE = re.compile(r"\{([a-z]+)\}")
-FOUND = frozenset(
+KNOWN_VARIABLES = frozenset(
     ("address", "host", "port", "socket", "file", "folder", "parent", "suffix", "page", "container", "name")
 )
 """The variables that options, pages and needs can use: what was found, and the host's `name` in aresmon.yml."""
@@ -93,7 +93,7 @@ class Discovery:
     container: tuple[tuple[str, Any], ...] | None = None
     needs: tuple[Need, ...] = ()
 
-    def filled(self, way: Way) -> Mapping[str, Any]:
+    def templates(self, way: Way) -> Mapping[str, Any]:
         """The options to fill where the agent reaches the service in this way."""
         chosen = self.container if way == "container" else None
         if chosen is None and way != "local":
@@ -113,7 +113,7 @@ def declared(tables: Mapping[str, Any], options: Mapping[str, Option]) -> Discov
     if not isinstance(needs, list):
         raise DiscoveryError("[[discover.needs]] has two brackets")
     lists = {name: _list("[discover]", table, name, of=int if name == "ports" else str) for name in _LISTS}
-    found = Discovery(
+    discovery = Discovery(
         exceptions=lists.pop("except"),
         **lists,
         public=bool(table.get("public")),
@@ -125,29 +125,29 @@ def declared(tables: Mapping[str, Any], options: Mapping[str, Option]) -> Discov
         container=_options("container", table["container"], options) if "container" in table else None,
         needs=tuple(map(_need, needs)),
     )
-    _check(found)
-    return found
+    _check(discovery)
+    return discovery
 
 
-def _check(found: Discovery) -> None:
+def _check(discovery: Discovery) -> None:
     wrong = ""
-    if not (found.programs or found.units or found.files or found.images):
+    if not (discovery.programs or discovery.units or discovery.files or discovery.images):
         wrong = "must have programs, units, files or images"
-    elif (found.ports or found.sockets or found.public) and not found.programs:
+    elif (discovery.ports or discovery.sockets or discovery.public) and not discovery.programs:
         wrong = "ports, sockets and public are about programs, of which it names none"
-    elif type(found.port) is not int or bool(found.images) != bool(found.port):
+    elif type(discovery.port) is not int or bool(discovery.images) != bool(discovery.port):
         wrong = "needs both images and port, a number: where the service listens inside"
-    elif found.text and not found.files:
+    elif discovery.text and not discovery.files:
         wrong = "text is about files, of which it names none"
-    elif bool(found.pages) != bool(found.answers):
+    elif bool(discovery.pages) != bool(discovery.answers):
         wrong = "needs both pages and answers, a regular expression"
-    elif any(need.page for need in found.needs) and not found.pages:
+    elif any(need.page for need in discovery.needs) and not discovery.pages:
         wrong = "has needs with `page`, and no pages"
-    elif others := [page for page in found.pages if not re.match(r"http://[^/]+/", page)]:
+    elif others := [page for page in discovery.pages if not re.match(r"http://[^/]+/", page)]:
         wrong = f"pages are as http://HOST/PATH, not {others[0]!r}"
     if wrong:
         raise DiscoveryError(f"[discover] {wrong}")
-    _check_variables("[discover] pages", found.pages, FOUND - {"page"})
+    _check_variables("[discover] pages", discovery.pages, KNOWN_VARIABLES - {"page"})
 
 
 def _options(key: str, given: Any, options: Mapping[str, Option]) -> tuple[tuple[str, Any], ...]:
@@ -162,7 +162,7 @@ def _options(key: str, given: Any, options: Mapping[str, Option]) -> tuple[tuple
         is_filled = any(isinstance(one, str) and VARIABLE.search(one) for one in texts)
         if (option.is_secret or not is_filled) and (fault := option.find_fault(plain)):
             raise DiscoveryError(f"{where} {name} {fault}")
-        _check_variables(f"{where} {name}", (one for one in texts if isinstance(one, str)), FOUND)
+        _check_variables(f"{where} {name}", (one for one in texts if isinstance(one, str)), KNOWN_VARIABLES)
     return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in given.items())
 
 

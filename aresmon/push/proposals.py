@@ -18,7 +18,7 @@ from aresmon.config.collector_options import OptionValue
 from aresmon.config.collectors import Catalogue, Collector, CollectorUse
 from aresmon.config.discovery import VARIABLE, Discovery, Need
 from aresmon.config.model import Host
-from aresmon.push.sightings import Sighting
+from aresmon.push.sightings import Sighting, Values
 
 _WORDS = {
     "address": "listens on no TCP port",
@@ -78,9 +78,9 @@ def questions(sightings: Iterable[Sighting], catalogue: Catalogue) -> list[Quest
     """What is to be asked on the host about what was found there."""
     asked: dict[Question, None] = {}
     for one in sightings:
-        found = _discovery(catalogue[one.collector])
-        asked |= dict.fromkeys(question for _, question in _pages(one, found))
-        for need in found.needs:
+        declared = _discovery(catalogue[one.collector])
+        asked |= dict.fromkeys(question for _, question in _pages(one, declared))
+        for need in declared.needs:
             asked |= dict.fromkeys(_conditions(need).values())
     return list(asked)
 
@@ -109,14 +109,14 @@ def _discovery(collector: Collector) -> Discovery:
 # What is asked ----------------------------------------------------------------------------------------------
 
 
-def _pages(one: Sighting, found: Discovery) -> Iterator[tuple[str, Question]]:
+def _pages(one: Sighting, declared: Discovery) -> Iterator[tuple[str, Question]]:
     """The pages that may be the service's, each with the question whether it is."""
-    for template in found.pages:
+    for template in declared.pages:
         for url in _filled(template, one.values):
             parts = urlsplit(url)
             host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
             path = parts.path + (f"?{parts.query}" if parts.query else "")
-            yield url, ("page", host, str(parts.port or 80), path, found.answers)
+            yield url, ("page", host, str(parts.port or 80), path, declared.answers)
 
 
 def _conditions(need: Need) -> dict[str, Question]:
@@ -137,8 +137,8 @@ def _conditions(need: Need) -> dict[str, Question]:
 
 
 def _proposal(one: Sighting, answers: Answers, collector: Collector, host: Host) -> Proposal | Unfit:
-    found = _discovery(collector)
-    pages = list(_pages(one, found))
+    declared = _discovery(collector)
+    pages = list(_pages(one, declared))
     page = next((url for url, question in pages if answers.get(question)), "")
     why = one.obstacle or _why_not(collector, host)
     if not why and one.way == "container" and pages and not page:
@@ -146,9 +146,9 @@ def _proposal(one: Sighting, answers: Answers, collector: Collector, host: Host)
     if why:
         return Unfit(one.collector, one.evidence, why)
     values = dict(one.values)
-    if found.pages:
+    if declared.pages:
         values["page"] = (page or pages[-1][0],) if pages else ()
-    options, missing = _options(one, found, collector, values)
+    options, missing = _options(one, declared, collector, values)
     if missing:
         return Unfit(one.collector, one.evidence, f"it {_WORDS.get(missing, f'has no {missing}')}")
     if wrong := next(collector_options.find_problems(collector.options, options), None):
@@ -157,7 +157,7 @@ def _proposal(one: Sighting, answers: Answers, collector: Collector, host: Host)
     kept = {name: collector.options[name].value(value) for name, value in options.items()}
     given = tuple(sorted((name, value) for name, value in kept.items() if value != collector.options[name].default))
     evidence = (one.evidence, *([f"{page} answers"] if page else []))
-    needs = tuple(_remedies(one, found, answers, has_page=bool(page), values=values))
+    needs = tuple(_remedies(one, declared, answers, has_page=bool(page), values=values))
     return Proposal(CollectorUse(collector.name, given), evidence, needs)
 
 
@@ -169,15 +169,13 @@ def _why_not(collector: Collector, host: Host) -> str:
     return f"it needs env.{missing[0].name}: {missing[0].hint}" if missing else ""
 
 
-def _options(
-    one: Sighting, found: Discovery, collector: Collector, values: Mapping[str, tuple[str, ...]]
-) -> tuple[dict[str, Any], str]:
+def _options(one: Sighting, declared: Discovery, collector: Collector, values: Values) -> tuple[dict[str, Any], str]:
     """The options as aresmon.yml has them, or the variable that is missing for one of them."""
     seen = {*values.get("socket", ()), *values.get("address", ())}
-    if one.way == "local" and seen & set(found.usual):
+    if one.way == "local" and seen & set(declared.usual):
         return {}, ""
     options: dict[str, Any] = {}
-    for name, template in found.filled(one.way).items():
+    for name, template in declared.templates(one.way).items():
         option = collector.options[name]
         texts = template if isinstance(template, tuple) else (template,)
         if isinstance(template, Mapping):
@@ -194,9 +192,9 @@ def _options(
 
 
 def _remedies(
-    one: Sighting, found: Discovery, answers: Answers, *, has_page: bool, values: Mapping[str, tuple[str, ...]]
+    one: Sighting, declared: Discovery, answers: Answers, *, has_page: bool, values: Values
 ) -> Iterator[Remedy]:
-    for need in found.needs:
+    for need in declared.needs:
         if one.way not in need.where or (need.of and one.program not in need.of):
             continue
         asked = {name: answers.get(question) for name, question in _conditions(need).items()}
@@ -243,7 +241,7 @@ def _variables(text: Any) -> list[str]:
     return VARIABLE.findall(text) if isinstance(text, str) else []
 
 
-def _filled(text: str, values: Mapping[str, tuple[str, ...]]) -> list[str]:
+def _filled(text: str, values: Values) -> list[str]:
     """The text with each combination of values that were found together; none where a variable has no value."""
     names = list(dict.fromkeys(_variables(text)))
     columns = [values.get(name, ()) for name in names]
@@ -256,7 +254,7 @@ def _filled(text: str, values: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [_with_known(text, {name: (value,) for name, value in zip(names, row, strict=True)}) for row in rows]
 
 
-def _with_known(text: str, values: Mapping[str, tuple[str, ...]]) -> str:
+def _with_known(text: str, values: Values) -> str:
     """The text with the first value of each variable that has one; other braces stay."""
 
     def one(match: re.Match[str]) -> str:

@@ -3,7 +3,7 @@ found."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -16,30 +16,33 @@ from aresmon.push.host_facts import HostReport, Listener, Process, RunningContai
 _COMMAND = 15  # the longest name that the kernel keeps of a program
 _FILES = "/hostfs"  # where an agent in a container has the host's files
 
+Values = Mapping[str, tuple[str, ...]]
+"""What was found, by variable of `config.discovery`. Those of the same sockets are in the same order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Something that a collector is for. `values` are those of each variable."""
+    """Something that a collector is for. With an `obstacle`, no agent can reach it: why."""
 
     collector: str
     evidence: str
     way: Way
     program: str = ""
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
     obstacle: str = ""
 
 
 def wanted_files(catalogue: Catalogue) -> list[tuple[str, str]]:
     """The files that are looked for on a host: the regular expression of a line, or "", and the pattern."""
-    return sorted({(one.text, glob) for _, one in _found_ones(catalogue) for glob in one.files})
+    return sorted({(one.text, glob) for _, one in _declared(catalogue) for glob in one.files})
 
 
 def sight(facts: HostReport, catalogue: Catalogue, host: Host) -> list[Sighting]:
     """What the host has that collectors are for."""
     return [
         one
-        for name, found in _found_ones(catalogue)
-        for one in {each.evidence: each for each in _Sight(name, found, facts, host).all()}.values()
+        for name, declared in _declared(catalogue)
+        for one in {each.evidence: each for each in _Sight(name, declared, facts, host).all()}.values()
     ]
 
 
@@ -48,7 +51,7 @@ class _Sight:
     """Looks for one collector on a host."""
 
     name: str
-    found: Discovery
+    declared: Discovery
     facts: HostReport
     host: Host
 
@@ -58,20 +61,18 @@ class _Sight:
             yield self._of_program(process, kept)
         yield from self._units({process.unit for process, _ in programs})
         for file in self.facts.files:
-            is_it = file.glob in self.found.files and file.text == self.found.text
+            is_it = file.glob in self.declared.files and file.text == self.declared.text
             if is_it and not self._is_excepted(file.path):
                 line = f" has the line `{file.line.strip()}`" if file.line else " exists"
                 yield self._seen(file.path + line, self._files([file.path]))
         for container in self.facts.containers:
-            if any(fnmatchcase(container.image, one) for one in self.found.images) and not self._is_excepted(
-                container.image
-            ):
+            if _matches(container.image, self.declared.images) and not self._is_excepted(container.image):
                 yield self._of_container(container)
 
     def _seen(
         self,
         evidence: str,
-        values: Mapping[str, tuple[str, ...]],
+        values: Values,
         *,
         way: Way | None = None,
         program: str = "",
@@ -86,30 +87,30 @@ class _Sight:
 
     def _listeners(self, process: Process) -> list[Listener]:
         """The sockets for which this program counts."""
-        found = self.found
-        is_it = any(_is_program(process, one) for one in found.programs)
+        declared = self.declared
+        is_it = any(_is_program(process, one) for one in declared.programs)
         if process.is_contained or not is_it or self._is_excepted(process.path, process.unit):
             return []
         kept = [one for one in process.listeners if self._counts(one)]
-        if found.public and not any(one.is_public for one in kept):
+        if declared.public and not any(one.is_public for one in kept):
             return []
         return kept
 
     def _counts(self, listener: Listener) -> bool:
-        found = self.found
-        if not (found.ports or found.sockets):
+        declared = self.declared
+        if not (declared.ports or declared.sockets):
             return True
         if listener.path:
-            is_wanted = any(fnmatchcase(listener.path, one) for one in found.sockets)
+            is_wanted = _matches(listener.path, declared.sockets)
             return is_wanted and not self._is_excepted(listener.path)
-        return listener.port in found.ports
+        return listener.port in declared.ports
 
     def _is_excepted(self, *names: str) -> bool:
-        return any(fnmatchcase(name, one) for name in names for one in self.found.exceptions)
+        return any(_matches(name, self.declared.exceptions) for name in names)
 
     def _of_program(self, process: Process, kept: list[Listener]) -> Sighting:
-        values = self._addresses([one for one in process.listeners if not self.found.ports or one in kept])
-        paths = [one.path for one in process.listeners if one.path and (not self.found.sockets or one in kept)]
+        values = self._addresses([one for one in process.listeners if not self.declared.ports or one in kept])
+        paths = [one.path for one in process.listeners if one.path and (not self.declared.sockets or one in kept)]
         if paths:
             # A program's port may be in the name of its socket, which the agent need not open for that.
             values |= {"suffix": tuple(path.rpartition(".")[2] for path in paths)}
@@ -121,14 +122,14 @@ class _Sight:
 
     def _units(self, known: Collection[str]) -> Iterator[Sighting]:
         for unit in sorted(self.facts.units):
-            if unit in known or not any(fnmatchcase(unit, one) for one in self.found.units) or self._is_excepted(unit):
+            if unit in known or not _matches(unit, self.declared.units) or self._is_excepted(unit):
                 continue
             listeners = [one for process in self.facts.processes if process.unit == unit for one in process.listeners]
             yield self._seen(f"{unit} is active", self._addresses(listeners))
 
     def _addresses(self, listeners: Iterable[Listener]) -> dict[str, tuple[str, ...]]:
         """Where this machine reaches them: each port once, by IPv4's loopback interface if it can be."""
-        order = {port: number for number, port in enumerate(self.found.ports)}
+        order = {port: number for number, port in enumerate(self.declared.ports)}
         at: dict[int, str] = {}
         for one in sorted(listeners, key=lambda one: (order.get(one.port, 99), one.port, one.reached != "127.0.0.1")):
             if one.protocol == "tcp":
@@ -145,22 +146,21 @@ class _Sight:
         }
 
     def _of_container(self, container: RunningContainer) -> Sighting:
-        port, about = self.found.port, f"container {container.name} of the image {container.image}"
-        outside = [(host, number) for inside, host, number in container.published if inside == port]
+        inside, about = self.declared.port, f"container {container.name} of the image {container.image}"
+        listeners = [Listener("tcp", host, port) for number, host, port in container.published if number == inside]
         if container.is_on_host_network:
-            outside = [("127.0.0.1", port)]
-        at = [(Listener("tcp", host, number).reached, number) for host, number in outside[:1]]
-        values = _address_values(at) | {"container": (container.name,)}
-        if not at:
-            why = f"it publishes no port: publish its port {port} on 127.0.0.1"
+            listeners = [Listener("tcp", "127.0.0.1", inside)]
+        values = _address_values([(one.reached, one.port) for one in listeners[:1]]) | {"container": (container.name,)}
+        if not listeners:
+            why = f"it publishes no port: publish its port {inside} on 127.0.0.1"
             return self._seen(about, values, way="container", obstacle=why)
-        where = Listener("tcp", *outside[0]).shown
-        how = f"uses port {port} of the host's network" if container.is_on_host_network else f"publishes {where}"
+        how = f"publishes {listeners[0].shown}"
+        if container.is_on_host_network:
+            how = f"uses port {inside} of the host's network"
         return self._seen(f"{about} {how}", values, way="container")
 
 
-def _address_values(at: Iterable[tuple[str, int]]) -> dict[str, tuple[str, ...]]:
-    pairs = list(at)
+def _address_values(pairs: Sequence[tuple[str, int]]) -> dict[str, tuple[str, ...]]:
     if not pairs:
         return {}
     return {
@@ -168,6 +168,10 @@ def _address_values(at: Iterable[tuple[str, int]]) -> dict[str, tuple[str, ...]]
         "host": tuple(host for host, _ in pairs),
         "port": tuple(str(port) for _, port in pairs),
     }
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, one) for one in patterns)
 
 
 def _is_program(process: Process, wanted: str) -> bool:
@@ -178,7 +182,7 @@ def _is_program(process: Process, wanted: str) -> bool:
     return fnmatchcase(process.program, wanted)
 
 
-def _found_ones(catalogue: Catalogue) -> Iterator[tuple[str, Discovery]]:
+def _declared(catalogue: Catalogue) -> Iterator[tuple[str, Discovery]]:
     for name, collector in sorted(catalogue.items()):
         if collector.discovery is not None:
             yield name, collector.discovery

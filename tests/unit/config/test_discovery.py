@@ -77,8 +77,8 @@ def test_a_container_has_its_own_options_and_the_network_those_of_all(tmp_path: 
 
     assert found is not None
     usual = {"address": "{page}", "password": {"secret": "weewx-{name}"}}
-    assert found.filled("local") == found.filled("network") == usual
-    assert found.filled("container") == {"address": "http://{address}"}
+    assert found.templates("local") == found.templates("network") == usual
+    assert found.templates("container") == {"address": "http://{address}"}
 
 
 def test_nothing_of_it_comes_into_the_configuration(tmp_path: Path) -> None:
@@ -132,6 +132,6 @@ def test_every_secret_that_is_proposed_is_the_hosts_own(name: str) -> None:
     found = SHIPPED[name].discovery
     assert found is not None
 
-    secrets = [value for way in WAYS for value in found.filled(way).values()]
+    secrets = [value for way in WAYS for value in found.templates(way).values()]
 
     assert all("{name}" in value["secret"] for value in secrets if isinstance(value, dict))
