@@ -34,7 +34,7 @@ class Point:
 
 def parse(text: str) -> Iterator[Point]:
     """The points among the lines of a text; other lines, as of a log, are left out."""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         found = _LINE.fullmatch(line)
         if found is not None:
             tags = {_plain(key): _plain(value) for key, value in _TAG.findall(found["tags"])}

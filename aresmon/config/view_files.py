@@ -60,7 +60,7 @@ def load(overrides: Path | None = None) -> dict[str, View]:
             errors.append(error.message)
         errors.extend(f"{path}: {problem}" for problem in _wrong_name(path))
     errors.extend(_strangers(own) if own is not None else ())
-    errors.extend(_place(own, places, what) for places, what in _shared(found))
+    errors.extend(_place(own, places, what) for places, what in (*_shared_names(found), *_shared_kinds(found)))
     if errors:
         raise SiteError(errors, hint="nothing was changed; docs/views.md tells what such a file may say")
     return found
@@ -123,11 +123,13 @@ def view_schema() -> dict[str, Any]:
 _Named = tuple[str, Keys]  # a view, and where in it
 
 
-def _shared(views: Views) -> Iterator[tuple[tuple[_Named, _Named], str]]:
-    """What two files say in two ways, or both have though its name must be unique: where, and what. The alerts that
-    belong to no collector are in no file."""
+_Shared = Iterator[tuple[tuple[_Named, _Named], str]]
+"""What is wrong between two files: where, the later one first, and what."""
+
+
+def _shared_names(views: Views) -> _Shared:
+    """Names that must be unique and that two files have. The alerts that belong to no collector are in no file."""
     owners: dict[tuple[str, str], _Named] = {("alert", name): ("", ()) for name in builtin_alerts.IDS}
-    kinds: dict[tuple[str, str], tuple[FieldKind, str]] = {}
     for view in views.values():
         alerts = [("alert", one.id, ("alerts", at)) for at, one in enumerate(view.alerts)]
         columns = [("column", one.title, ("columns", at)) for at, one in enumerate(view.columns)]
@@ -137,13 +139,19 @@ def _shared(views: Views) -> Iterator[tuple[tuple[_Named, _Named], str]]:
             if (owner := other[0]) != view.name:
                 where = f"{owner}.yml and in {view.name}.yml" if owner else f"{view.name}.yml and one of aresmon's own"
                 yield (here, other), f"the {what} '{name}' is in {where}; its name must be unique"
+
+
+def _shared_kinds(views: Views) -> _Shared:
+    """Fields of which two files say different kinds."""
+    kinds: dict[tuple[str, str], tuple[FieldKind, str]] = {}
+    for view in views.values():
         for one in view.measurements.values():
+            keys: Keys = ("measurements", one.name)
             for field, kind in one.fields.items():
                 former, owner = kinds.setdefault((one.name, field), (kind, view.name))
                 if former != kind:
                     what = f"'{field}' of '{one.name}' is a {former} in {owner}.yml and a {kind} in {view.name}.yml"
-                    at: Keys = ("measurements", one.name)
-                    yield ((view.name, at), (owner, at)), what
+                    yield ((view.name, keys), (owner, keys)), what
 
 
 def _place(own: Path | None, places: tuple[_Named, ...], what: str) -> str:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_KEY = r"(?:\\.|[^\\,= ])+"
-_LINE = re.compile(
-    rf"(?P<name>(?:\\.|[^\\, ])+)(?P<tags>(?:,{_KEY}={_KEY})*) "
-    rf"(?P<fields>{_KEY}=(?:\"(?:\\.|[^\\\"])*\"|[^\", ]+)(?:,{_KEY}=(?:\"(?:\\.|[^\\\"])*\"|[^\", ]+))*)"
-    r" (?P<time>\d+)"
-)
-_TAG = re.compile(rf",({_KEY})=({_KEY})")
-_FIELD = re.compile(rf"({_KEY})=(\"(?:\\.|[^\\\"])*\"|[^\", ]+)")
-_ESCAPED = re.compile(r"\\([,= \\\"])")
+from aresmon.agents import line_protocol
+
 _EXPOSED = re.compile(r"^(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="(.*?)"')
 
@@ -91,25 +84,6 @@ def _of_one_series(points: Iterable[Point], measurement: str, tags: Mapping[str,
 
 
 def _point(line: str) -> Point:
-    found = _LINE.fullmatch(line)
+    found = next(line_protocol.parse(line), None)
     assert found, f"not line protocol: {line}"
-    tags = {_plain(name): _plain(value) for name, value in _TAG.findall(found["tags"])}
-    fields = dict(_fields(found["fields"]))
-    return Point(_plain(found["name"]), tags, fields, int(found["time"]) / 1e9, line)
-
-
-def _fields(text: str) -> Iterator[tuple[str, Any]]:
-    for name, value in _FIELD.findall(text):
-        yield _plain(name), _value(value)
-
-
-def _value(text: str) -> Any:
-    if text.startswith('"'):
-        return _plain(text[1:-1])
-    if text[-1] in "iu":
-        return int(text[:-1])
-    return text == "true" if text in ("true", "false") else float(text)
-
-
-def _plain(text: str) -> str:
-    return _ESCAPED.sub(r"\1", text)
+    return Point(found.measurement, found.tags, found.fields, found.time / 1e9, line)

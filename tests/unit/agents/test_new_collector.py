@@ -52,6 +52,12 @@ def test_points_are_read_from_what_telegraf_prints() -> None:
     assert (last.fields["state"], last.fields["up"]) == ('a "b"', False)
 
 
+def test_a_text_with_a_line_separator_of_unicode_is_one_field() -> None:
+    (point,) = parse('station state="a\u2028b",up=true 1\n')
+
+    assert point.fields == {"state": "a\u2028b", "up": True}
+
+
 @pytest.mark.parametrize(
     ("name", "values", "kind"),
     [
