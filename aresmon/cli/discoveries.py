@@ -52,7 +52,7 @@ def summary(found: HostDiscovery) -> str:
     """What a host runs that it does not collect, in a sentence with the next step; empty for nothing."""
     names = ", ".join(dict.fromkeys(one.use.name for one in found.discovered.proposals))
     name = found.host.name
-    return f"{name} also has what {names} would collect: `aresmon hosts discover {name}` shows it" if names else ""
+    return f"{name} can also collect {names}: `aresmon hosts discover {name}` shows how" if names else ""
 
 
 def difference(before: str, after: str) -> str:

@@ -101,9 +101,7 @@ def test_a_script_gets_the_entry_as_it_is_written_and_what_is_known_of_each_need
 
 
 def test_a_sentence_names_what_hosts_add_found() -> None:
-    assert discoveries.summary(FOUND) == (
-        "lewi also has what postgresql would collect: `aresmon hosts discover lewi` shows it"
-    )
+    assert discoveries.summary(FOUND) == ("lewi can also collect postgresql: `aresmon hosts discover lewi` shows how")
     assert discoveries.summary(HostDiscovery(FOUND.host)) == ""
 
 
