@@ -312,6 +312,7 @@ PRIVATE = re.compile(
 
 def test_texts_use_the_words_of_the_field_and_not_private_ones() -> None:
     package = [path for path in (REPOSITORY / "aresmon").rglob("*") if path.suffix in (".py", ".bash", ".yml", ".css")]
+    package += [*(REPOSITORY / "telegraf").rglob("*.conf"), *(REPOSITORY / "grafana").rglob("*.yml")]
     documents = [path for path in DOCUMENTS if path.parent.name != "reference" and path.name != "CHANGELOG.md"]
     found = [
         f"{path.relative_to(REPOSITORY)}:{number}: {line.strip()}"
