@@ -20,6 +20,8 @@ _WORD = re.compile(r"\"([a-z][a-z0-9_]*)\"")
 _LINE = re.compile(
     r"""^[ \t]*(?:\[\[?[ \t]*(?P<table>[^\]\n]+?)[ \t]*\]|interval[ \t]*=[ \t]*(["'])(?P<every>.*?)\2)""", re.M
 )
+# A script, such as one of `exec`, may have lines that look like headings: `[[ -e /run/reboot-required ]]`.
+_SCRIPT = re.compile(r"'''.*?'''|\"\"\".*?\"\"\"", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _tables(text: str) -> tuple[Mapping[str, float], Mapping[str, int]]:
     """
     found = dict[str, list[float]]()
     plugin = ""
-    for line in _LINE.finditer(text):
+    for line in _LINE.finditer(_SCRIPT.sub("", text)):
         if line["table"]:
             kind, _, name = line["table"].partition(".")
             plugin = name if kind == "inputs" and "." not in name else ""

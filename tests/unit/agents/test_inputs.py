@@ -94,6 +94,20 @@ def test_the_interval_of_an_input_is_that_of_its_tables_if_each_has_one() -> Non
     assert found.tables == {"mem": 2, "postgresql_extensible": 1, "x509_cert": 2}
 
 
+@pytest.mark.parametrize("quotes", ["'''", '"""'])
+def test_a_line_of_a_script_is_not_taken_for_a_heading_or_an_interval(quotes: str) -> None:
+    script = f"{quotes}bash -c '\n  [[ -e /run/reboot-required ]] || exit\n  interval = \"1s\"\n' {quotes}"
+    found = inputs.read(f'# lewi\n[[inputs.exec]]\n  commands = [{script}]\n  interval = "15m"\n', {})
+
+    assert (found.every, found.tables) == ({"exec": 900.0}, {"exec": 1})
+
+
+def test_the_interval_of_the_script_that_counts_updates_is_known() -> None:
+    found = inputs.read(f"# lewi\n{SHIPPED['updates'].configuration()}", SHIPPED)
+
+    assert (found.every, found.tables) == ({"exec": 900.0}, {"exec": 1})
+
+
 def test_the_first_line_of_a_configuration_without_a_heading_counts() -> None:
     found = inputs.read('[[inputs.ping]]\n  interval = "5m"\n', {})
 
