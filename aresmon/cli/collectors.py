@@ -14,6 +14,7 @@ from aresmon.cli.common import (
     group_command,
     read_secret,
     the_console,
+    the_engine,
     the_project,
     the_site,
     warn_unused_secret,
@@ -99,7 +100,6 @@ def new(
     """
     from aresmon.agents import new_collector, sampling
     from aresmon.config import view_files
-    from aresmon.engine.docker import Engine
     from aresmon.push.session import agent_image
     from aresmon.system.yaml_document import read_text
 
@@ -107,7 +107,7 @@ def new(
     folder, console = project.site.overrides / "collectors", the_console()
     new_collector.paths(folder, name)
     text = read_text(settings) if settings is not None else ""
-    engine = Engine()
+    engine = the_engine()
     run = sampling.on_machine() or sampling.in_image(engine, agent_image(project.config, engine), project.config.site)
     with console.stage(f"reading inputs.{plugin.removeprefix('inputs.')} for {sampling.SECONDS} s"):
         sample = sampling.take(run, plugin, given or [], text)

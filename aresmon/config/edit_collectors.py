@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aresmon.config import yaml_spans
 from aresmon.config.defaults import default_collect
 from aresmon.config.layout import FILE
-from aresmon.config.yaml_spans import Collection
+from aresmon.config.yaml_spans import Collection, Source
 from aresmon.system.errors import AresmonError
 from aresmon.system.yaml_document import parse
 
@@ -31,30 +32,53 @@ def add_collectors(text: str, host: str, entries: Sequence[CollectorEntry]) -> s
 
     Raises AresmonError if there is no such host, or if the file is written in a way that is not served.
     """
+    return add_to_hosts(text, {host: entries})
+
+
+def add_to_hosts(text: str, added: Mapping[str, Sequence[CollectorEntry]]) -> str:
+    """The same for several hosts, by name. The file is parsed once: with hundreds of hosts, that takes a while."""
     document = yaml_spans.parsed(text)
     hosts = document.data.get("hosts") if isinstance(document.data, dict) else None
-    if not isinstance(hosts, dict) or host not in hosts:
-        raise AresmonError(f"{FILE}: there is no host {host}", hint="`aresmon hosts list` names them")
-    if not entries:
+    for host in added:
+        if not isinstance(hosts, dict) or host not in hosts:
+            raise AresmonError(f"{FILE}: there is no host {host}", hint="`aresmon hosts list` names them")
+    added = {host: entries for host, entries in added.items() if entries}
+    edited = _edited(text, document.data, added) if added else text
+    if edited is not None:
+        return edited
+    if len(added) > 1:  # one by one, so that the error names the host
+        for host, entries in added.items():
+            text = add_to_hosts(text, {host: entries})
         return text
-    wanted = copy.deepcopy(document.data)
-    settings = wanted["hosts"][host] = wanted["hosts"][host] or {}
-    settings["collect"] = [*settings.get("collect", default_collect()), *entries]
-    edited = _edited(text, host, entries)
-    if edited is None or parse(edited).problems or parse(edited).data != wanted:
-        lines = "\n".join(f"  {line}" for line in _lines(entries))
-        raise AresmonError(
-            f"{FILE}:{document.line(('hosts', host))} hosts.{host}: its `collect` is written in a way that only a "
-            "person can add to; nothing was changed",
-            hint=f"add this to it:\n{lines}",
-        )
-    return edited
+    ((host, entries),) = added.items()
+    lines = "\n".join(f"  {line}" for line in _lines(entries))
+    raise AresmonError(
+        f"{FILE}:{document.line(('hosts', host))} hosts.{host}: its `collect` is written in a way that only a "
+        "person can add to; nothing was changed",
+        hint=f"add this to it:\n{lines}",
+    )
 
 
-def _edited(text: str, host: str, entries: Sequence[CollectorEntry]) -> str | None:
-    source = yaml_spans.source(text)
-    settings = source.collection("hosts", host)
-    collect = source.collection("hosts", host, "collect")
+def _edited(text: str, data: Any, added: Mapping[str, Sequence[CollectorEntry]]) -> str | None:
+    """The text with all of these; None if it would not say what it should."""
+    source, wanted, edited = yaml_spans.source(text), copy.deepcopy(data), text
+    for host in reversed(wanted["hosts"]):  # from the end: what is before an addition stays where it is
+        if host not in added:
+            continue
+        settings = wanted["hosts"][host] or {}
+        collect = [*settings.get("collect", default_collect()), *added[host]]
+        wanted["hosts"][host] = {**settings, "collect": collect}
+        longer = _with_entries(source, edited, host, added[host])
+        if longer is None:
+            return None
+        edited = longer
+    result = parse(edited)
+    return None if result.problems or result.data != wanted else edited
+
+
+def _with_entries(source: Source, text: str, host: str, entries: Sequence[CollectorEntry]) -> str | None:
+    """The text with these entries, of which `source` describes all up to the end of this host."""
+    settings, collect = (_in(text, source.collection(*keys)) for keys in (("hosts", host), ("hosts", host, "collect")))
     if collect is not None:
         if not collect.flow:
             return collect.with_entry(block=_lines(entries), flow="")
@@ -66,6 +90,10 @@ def _edited(text: str, host: str, entries: Sequence[CollectorEntry]) -> str | No
     return settings.with_entry(
         block=["collect:", *(f"  {line}" for line in _lines(whole))], flow=f"collect: [{_flow(whole)}]"
     )
+
+
+def _in(text: str, collection: Collection | None) -> Collection | None:
+    return None if collection is None else replace(collection, text=text)
 
 
 def _fits(text: str, collect: Collection) -> bool:

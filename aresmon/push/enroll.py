@@ -78,9 +78,8 @@ def without_host(site: Site, name: str) -> str:
 def with_collectors(site: Site, added: Mapping[str, Sequence[CollectorUse]]) -> str:
     """Return the text of aresmon.yml with these collectors added, by host. Raises SiteError or AresmonError if it is
     not valid."""
-    edited = text_of(site)
-    for host, uses in added.items():
-        edited = edit_collectors.add_collectors(edited, host, [use.entry() for use in uses])
+    entries = {host: [use.entry() for use in uses] for host, uses in added.items()}
+    edited = edit_collectors.add_to_hosts(text_of(site), entries)
     parse(site, edited)
     return edited
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import yaml
 
-from aresmon.config.edit_collectors import add_collectors
+from aresmon.config.edit_collectors import CollectorEntry, add_collectors, add_to_hosts
 from aresmon.system.errors import AresmonError
 
 REDIS = {"redis": {"address": "tcp://127.0.0.1:6380"}}
@@ -94,3 +96,34 @@ def test_what_would_change_anything_else_is_left_to_a_person_with_the_lines_to_w
 def test_a_host_that_is_not_there_is_told() -> None:
     with pytest.raises(AresmonError, match="there is no host orval"):
         add_collectors("hosts:\n  lewi: {}\n", "orval", ["nginx"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hosts:\n  lewi:\n    collect: [system, disk]  # few\n\n  # ours\n  biere:\n    collect:\n      - system\n"
+        "    # end\n  orval: {}\n  chimay:\n    agent: docker\n",
+        "hosts: {lewi: {collect: [system]}, biere: {agent: docker}, orval: {collect: [system, disk]}, chimay: {}}\n",
+        "hosts:\r\n  chimay: {collect: []}\r\n  lewi:\r\n    collect: [disk]\r\n  biere: {}\r\n  orval: {}\r\n",
+    ],
+    ids=["blocks", "on one line", "in another order, with the line ends of Windows"],
+)
+def test_several_hosts_at_once_get_what_they_get_one_by_one(text: str) -> None:
+    added: dict[str, Sequence[CollectorEntry]] = {"lewi": LONG, "biere": ["nginx"], "orval": [], "chimay": [REDIS]}
+    one_by_one = text
+    for host, entries in added.items():
+        one_by_one = add_collectors(one_by_one, host, entries)
+
+    edited = add_to_hosts(text, added)
+
+    assert edited == one_by_one
+    assert yaml.safe_load(edited)["hosts"]["chimay"]["collect"][-1] == REDIS
+
+
+def test_of_several_hosts_the_one_is_named_that_only_a_person_can_add_to() -> None:
+    text = "base: &base [system]\nhosts:\n  lewi:\n    collect: [disk]\n  biere:\n    collect: *base\n"
+
+    with pytest.raises(AresmonError, match=r"aresmon.yml:5 hosts.biere: its `collect` is written") as caught:
+        add_to_hosts(text, {"lewi": ["nginx"], "biere": ["nginx"]})
+
+    assert "- nginx" in caught.value.hint
