@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from aresmon.push.session import Session
     from aresmon.site.folder import Site
     from aresmon.site.project import Project
-    from aresmon.ssh.client import Connections
-    from aresmon.ssh.transport import Transport
 
 
 app = group("List, add, remove and block hosts; find what they run.")
@@ -144,6 +142,7 @@ def discover(
     from aresmon.cli import discoveries
     from aresmon.cli.common import sudo_password
     from aresmon.push import discovery, enroll, selection
+    from aresmon.push.session import transport_to
     from aresmon.ssh.client import Connections
 
     project, console = the_project(), the_console()
@@ -151,7 +150,7 @@ def discover(
     connections = Connections(sudo_password(wanted=ask_sudo))
     found = asyncio.run(
         discovery.discover(
-            chosen, project.catalogue, lambda host: _transport(project, host.name, host.ssh, connections)
+            chosen, project.catalogue, lambda host: transport_to(project, host.name, host.ssh, connections)
         )
     )
     added = {one.host.name: uses for one in found if (uses := [each.use for each in one.discovered.proposals])}
@@ -213,12 +212,13 @@ async def _prepare(project: Project, asked: EnrollOptions, *, ask_sudo: bool) ->
     """Inspect the machine, add its entry to aresmon.yml, install Telegraf there."""
     from aresmon.cli.common import sudo_password
     from aresmon.push import enroll
+    from aresmon.push.session import transport_to
     from aresmon.ssh.client import Connections
 
     console, site, config = the_console(), project.site, project.config
     there = next((host for host in config.hosts if host.name == asked.name), None)
     destination = asked.ssh or (there.ssh if there else asked.name)
-    transport = _transport(project, asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
+    transport = transport_to(project, asked.name, destination, Connections(sudo_password(wanted=ask_sudo)))
     supply = enroll.AgentPackage.of(config, the_engine())
     with console.stage(f"inspecting {asked.name}"):
         found = await enroll.inspect(asked.name, transport, supply.reference)
@@ -278,22 +278,12 @@ async def _tell_services(project: Project, name: str, *, ask_sudo: bool) -> None
     """Name what else the host runs that collectors are for."""
     from aresmon.cli import discoveries
     from aresmon.cli.common import sudo_password
+    from aresmon.push.session import transport_to
     from aresmon.ssh.client import Connections
 
     host = project.config.host(name)
-    transport = _transport(project, name, host.ssh, Connections(sudo_password(wanted=ask_sudo)))
+    transport = transport_to(project, name, host.ssh, Connections(sudo_password(wanted=ask_sudo)))
     await discoveries.tell_services(the_console(), project, host, transport)
-
-
-def _transport(project: Project, name: str, destination: str, connections: Connections) -> Transport:
-    """The way to a host, which for the server may be this machine; the stack need not run."""
-    from aresmon.ssh.client import Ssh
-    from aresmon.ssh.transport import Local
-    from aresmon.stack import location
-
-    if name == project.config.server and location.is_local(project):
-        return Local(name)
-    return Ssh(name, destination, connections)
 
 
 def _here(name: str) -> tuple[Site, InfluxDB]:

@@ -90,6 +90,15 @@ def agent_image(config: Config, engine: Engine) -> str:
         return pin.pull  # no engine here
 
 
+def transport_to(project: Project, name: str, destination: str, connections: Connections) -> Transport:
+    """The way to a host, which for the server may be this machine; the stack need not run."""
+    from aresmon.ssh.client import Ssh
+
+    if name == project.config.server and is_local(project):
+        return Local(name)
+    return Ssh(name, destination, connections)
+
+
 @asynccontextmanager
 async def open_session(project: Project, connections: Connections) -> AsyncIterator[Session]:
     """A session with the site's hosts; connections are open while the context lasts.
@@ -100,14 +109,11 @@ async def open_session(project: Project, connections: Connections) -> AsyncItera
 
     config = project.config
     templates = TelegrafTemplates.of(package_data.package_files())
-    local = is_local(project)
 
     def transport(host: Host) -> Transport:
-        if local and host.name == config.server:
-            return Local(host.name)
-        return Ssh(host.name, host.ssh, connections)
+        return transport_to(project, host.name, host.ssh, connections)
 
-    if local:
+    if is_local(project):
         yield Session(project, templates, LocalStack.open(project.site), transport)
         return
     server = config.host(config.server)
