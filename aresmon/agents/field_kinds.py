@@ -88,7 +88,9 @@ def kind_of(name: str, several: Sequence[Sequence[FieldValue]]) -> tuple[str, st
     is_whole = all(isinstance(value, int) for value in values)
     if is_whole and sum(step > 0 for step in steps) > 1:
         return "counters", "it grew more than once, and never fell"
-    return "gauges", "it did not grow" if not any(steps) else "it grew once" if is_whole else "a number with decimals"
+    if not any(steps):
+        return "gauges", "it did not grow"
+    return "gauges", "it grew once" if is_whole else "a number with decimals"
 
 
 def _text(value: FieldValue) -> str:

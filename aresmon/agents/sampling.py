@@ -80,15 +80,9 @@ def in_image(engine: Engine, image: str, project: str) -> Run:
     def run(command: Sequence[str], files: Mapping[str, str]) -> str:
         contents = tar_of({name: text.encode() for name, text in files.items()})
         environment = [f"{name}={value}" for name, value in _IN_CONTAINER.items()]
-        _, output = engine.run_beside(
-            image,
-            command,
-            project=project,
-            files=contents,
-            environment=environment,
-            root=_HOST_MOUNT,
-        )
-        return output
+        return engine.run_beside(
+            image, command, project=project, files=contents, environment=environment, root=_HOST_MOUNT
+        )[1]
 
     return run
 

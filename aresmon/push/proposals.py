@@ -176,16 +176,13 @@ def _options(one: Sighting, declared: Discovery, collector: Collector, values: V
         return {}, ""
     options: dict[str, Any] = {}
     for name, template in declared.templates(one.way).items():
-        option = collector.options[name]
-        texts = template if isinstance(template, tuple) else (template,)
         if isinstance(template, Mapping):
             options[name] = {"secret": _filled(template["secret"], values)[0]}
             continue
+        option, texts = collector.options[name], template if isinstance(template, tuple) else (template,)
         if missing := next((key for text in texts for key in _variables(text) if not values.get(key)), ""):
             return {}, missing
-        several = list[Any]()
-        for text in texts:
-            several += _filled(text, values) if isinstance(text, str) else [text]
+        several = [one for text in texts for one in (_filled(text, values) if isinstance(text, str) else [text])]
         plain = [int(value) if option.type == "integer" else value for value in several]
         options[name] = list(dict.fromkeys(plain)) if option.is_list else plain[0]
     return options, ""
@@ -244,13 +241,12 @@ def _variables(text: Any) -> list[str]:
 def _filled(text: str, values: Values) -> list[str]:
     """The text with each combination of values that were found together; none where a variable has no value."""
     names = list(dict.fromkeys(_variables(text)))
-    columns = [values.get(name, ()) for name in names]
-    if len(set(map(len, columns))) == 1:  # those of the same sockets, side by side
-        rows: Iterable[tuple[str, ...]] = zip(*columns, strict=True)
-    else:
-        rows = product(*columns)
     if not names:
         return [text]
+    columns = [values.get(name, ()) for name in names]
+    rows: Iterable[tuple[str, ...]] = product(*columns)
+    if len(set(map(len, columns))) == 1:  # those of the same sockets, side by side
+        rows = zip(*columns, strict=True)
     return [_with_known(text, {name: (value,) for name, value in zip(names, row, strict=True)}) for row in rows]
 
 
