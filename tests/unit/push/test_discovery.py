@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,21 @@ def test_an_agent_in_a_container_reads_by_the_network_with_a_password_of_the_hos
         }
     }
     assert [secret.name for secret in found.use.secrets] == ["postgresql-lewi"]
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("lewi.example.org", "postgresql-lewi-example-org"),
+        ("a-very-long-name-of-a-host.example.org", "postgresql-a-very-long-name-of-a-host-ex"),
+    ],
+)
+def test_the_secret_of_a_host_is_named_after_it_as_far_as_such_a_name_can(name: str, secret: str) -> None:
+    report = Report().runs("postgres", "/run/postgresql/.s.PGSQL.5432", "0.0.0.0:5432")
+
+    found = only(found_on(report, replace(monitored(agent="docker"), name=name)))
+
+    assert [one.name for one in found.use.secrets] == [secret]
 
 
 def test_what_is_collected_already_is_not_proposed_again_whatever_its_options() -> None:
