@@ -47,13 +47,15 @@ class AgentInputs:
 def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -> AgentInputs:
     """The inputs of a configuration without its config ID. Collectors are found by their tables, which it contains;
     `environment` are the variables that its agent reads."""
+    every, counted = _tables(body.partition("\n")[2])  # without the heading, which names the host
     shipped, collected, rest, words = set[str](), set[str](), body, dict[str, frozenset[str]]()
     for collector in catalogue.values():
         without = collector.without(rest)
         if without is not None:
             rest = without
-            (shipped if collector.is_shipped else collected).update(collector.inputs)
-            for plugin in collector.inputs:
+            there = [plugin for plugin in collector.inputs if plugin in counted]  # an option may leave out the others
+            (shipped if collector.is_shipped else collected).update(there)
+            for plugin in there:
                 words[plugin] = words.get(plugin, frozenset()) | words_of(collector)
     try:
         others, timing = frozenset(_inputs(tables.parse(rest))), lint.read_timing(rest, environment)
@@ -62,6 +64,11 @@ def read(body: str, catalogue: Catalogue, environment: Mapping[str, str] = {}) -
     every, counted = _tables(tables.without_heading(body))
     own, others = frozenset(collected - shipped), others - shipped - collected
     return AgentInputs(frozenset(shipped), own, others, timing, words, every, counted)
+
+
+def plugins_in(text: str) -> Collection[str]:
+    """The plug-ins of which a configuration without a heading has tables."""
+    return _tables(text)[1]
 
 
 def words_of(collector: Collector) -> frozenset[str]:

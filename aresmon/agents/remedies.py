@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from aresmon.agents import inputs
 from aresmon.config.collector_options import OptionValue
 from aresmon.config.collectors import Catalogue, Collector, CollectorUse
 from aresmon.config.model import Host
@@ -14,8 +15,9 @@ _SHORTEST = 4  # characters of an option's value by which a message is known to 
 
 @dataclass(frozen=True, slots=True)
 class CollectorNeeds:
-    """A collector as a host runs it. `inputs` are Telegraf's plug-ins, `needs` is what must be on the host, in words,
-    and `telegraf` the oldest version with these inputs, empty for any. `values` are the texts of its options."""
+    """A collector as a host runs it. `inputs` are Telegraf's plug-ins that are left with its options, `needs` is what
+    must be on the host, in words, and `telegraf` the oldest version with these inputs, empty for any. `values` are the
+    texts of its options."""
 
     collector: str
     inputs: tuple[str, ...]
@@ -39,9 +41,9 @@ def owners(plugin: str, known: Sequence[CollectorNeeds], message: str = "") -> l
 
 
 def name(plugin: str, several: Iterable[CollectorNeeds]) -> str:
-    """How a message names an input: `inputs.prometheus (collector caddy)`."""
-    names = sorted({one.collector for one in several} - {plugin})
-    return f"inputs.{plugin}" + (f" (collector {' or '.join(names)})" if names else "")
+    """How a message names an input: `inputs.prometheus (collector caddy)`; `inputs.redis` where only redis reads it."""
+    names = sorted({one.collector for one in several})
+    return f"inputs.{plugin}" + (f" (collector {' or '.join(names)})" if names not in ([], [plugin]) else "")
 
 
 def remedy(several: Iterable[CollectorNeeds]) -> str:
@@ -62,7 +64,9 @@ def _is_in(body: str, host: Host, collector: Collector, use: CollectorUse) -> bo
 def _needs(collector: Collector, use: CollectorUse) -> CollectorNeeds:
     values = {option: one.default for option, one in collector.options.items()} | dict(use.options)
     texts = tuple(text for value in values.values() for text in _texts(value) if len(text) >= _SHORTEST)
-    return CollectorNeeds(collector.name, collector.inputs, collector.needs, collector.telegraf, texts)
+    there = inputs.plugins_in(collector.configuration(dict(use.options)))
+    plugins = tuple(plugin for plugin in collector.inputs if plugin in there)
+    return CollectorNeeds(collector.name, plugins, collector.needs, collector.telegraf, texts)
 
 
 def _texts(value: OptionValue | None) -> Iterator[str]:

@@ -27,6 +27,24 @@ def test_the_inputs_of_collectors_are_told_from_those_of_somebodys_own() -> None
     assert (found.timing.interval, found.timing.flush) == (10.0, 10.0)
 
 
+@pytest.mark.parametrize(
+    ("collect", "expected"),
+    [
+        ("time", {"timex"}),
+        ("{time: {chrony: true}}", {"timex", "chrony"}),
+        ("ups", {"upsd"}),
+        ("{firewall: {tables: [inet filter], connections: false}}", {"nftables"}),
+    ],
+)
+def test_an_input_that_an_option_leaves_out_is_not_expected(collect: str, expected: set[str]) -> None:
+    host = load(f"hosts: {{lewi: {{agent: systemd, collect: [{collect}]}}}}").host("lewi")
+
+    found = inputs.read(telegraf.configuration(host, SHIPPED, FRAME), SHIPPED)
+
+    assert found.shipped - {"internal"} == expected
+    assert not found.others
+
+
 def test_an_own_file_is_completed_and_its_interval_read() -> None:
     own = telegraf.configuration(HOST, SHIPPED, FRAME, own='[agent]\n  interval = "1m"\n' + MEM)
 

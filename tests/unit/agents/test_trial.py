@@ -96,6 +96,17 @@ def test_a_collector_whose_tables_somebodys_own_file_replaces_needs_nothing() ->
     assert remedies.collectors(host, SHIPPED, MEM) == ()
 
 
+def test_an_input_is_of_every_collector_that_reads_it_with_its_options() -> None:
+    exporter = '{prometheus: {name: node, url: "http://127.0.0.1:9100/metrics", metrics: [node_load1]}}'
+    known = needs(f"[redis, dovecot, {exporter}, {{snmp: {{addresses: [switch]}}}}, ups]")
+
+    assert remedies.name("prometheus", remedies.owners("prometheus", known)) == (
+        "inputs.prometheus (collector dovecot or prometheus)"
+    )
+    assert remedies.name("snmp", remedies.owners("snmp", known)) == "inputs.snmp"
+    assert remedies.name("redis", remedies.owners("redis", known)) == "inputs.redis"
+
+
 @pytest.mark.parametrize("agent", ["systemd", "docker"])
 def test_the_needs_of_a_collector_with_files_of_the_host_are_known_for_both_kinds_of_agents(agent: str) -> None:
     known = needs("[php-fpm: {pools: ['/run/php/www.sock:status']}]", agent=agent)
