@@ -13,6 +13,7 @@ from aresmon.agents import field_kinds
 from aresmon.agents.field_kinds import SeenField, SeenMeasurement
 from aresmon.agents.sampling import Sample
 from aresmon.config import collectors, masks, view_files
+from aresmon.config.collector_options import secret_name
 from aresmon.config.collectors import Collector
 from aresmon.system import files
 from aresmon.system.errors import AresmonError
@@ -83,7 +84,7 @@ def configuration(name: str, sample: Sample) -> str:
     seen = field_kinds.measurements(sample.points, _known())
     options = "".join(
         f"[options.{one.lower()}]\n  secret = true\n  required = true\n"
-        f'  example = {{secret = {json.dumps(name)}}}\n  description = "What `{one}` of the plug-in is."\n'
+        f'  example = {{secret = {json.dumps(secret_name(name))}}}\n  description = "What `{one}` of the plug-in is."\n'
         for one in secrets
     )
     return (

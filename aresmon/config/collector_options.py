@@ -1,6 +1,6 @@
-"""The options of a collector: what its file declares, and the values that aresmon.yml gives.
+"""The options of a collector, and the values that aresmon.yml gives.
 
-A collector's file declares each option in a table, `[options.urls]`, with its type and description. From these tables
+A collector's file declares each option in a table (`option_declarations`), with its type and description. From these
 come the checks of aresmon.yml, its JSON Schema, the reference, the completion and `aresmon collectors show`.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,9 +18,8 @@ from aresmon.config.masks import may_have_secret
 from aresmon.system.errors import any_of
 from aresmon.system.json_schema import did_you_mean
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h))+")
+DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h))+")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _LONGEST = 86400.0  # seconds, of a duration that declares no maximum
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -31,7 +29,7 @@ _LOGINS = ("user", "dn")
 _MAY_BE_SECRET = re.compile(r"@|pass|secret|token|key=", re.IGNORECASE)
 _URL_FORM = "an address with a scheme, as https://host/path"
 
-_FORMS = {
+TYPES = {
     "string": "a text",
     "integer": "a whole number",
     "number": "a number",
@@ -40,7 +38,8 @@ _FORMS = {
     "url": _URL_FORM,
     "regex": "a text or a regular expression",
 }
-_SEVERAL = {
+"""The types of a value, in words."""
+LIST_TYPES = {
     "string": "a list of texts",
     "integer": "a list of whole numbers",
     "number": "a list of numbers",
@@ -48,10 +47,8 @@ _SEVERAL = {
     "url": f"a list of addresses, each {_URL_FORM}",
     "regex": "a list of texts or regular expressions",
 }
+"""The types of which there can be lists."""
 _JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean"}
-_SETTINGS = frozenset(
-    ("type", "list", "description", "example", "default", "required", "secret", "choices", "pattern", "form")
-) | {"minimum", "maximum", "schemes", "excludes", "needs", "files", "unless"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,12 +69,6 @@ class SecretName:
 
 
 OptionValue = str | int | float | bool | SecretName | tuple[str | int | float, ...]
-
-
-class OptionError(ValueError):
-    """A declaration of an option that is wrong, and its line; 0 where that is not known."""
-
-    line = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +108,7 @@ class Option:
         if self.schemes and self.type == "url":
             schemes = " or ".join(f"{one}://..." for one in self.schemes)
             return f"a list of {schemes}" if self.is_list else schemes
-        return f"{(_SEVERAL if self.is_list else _FORMS)[self.type]}{self._bounds}"
+        return f"{(LIST_TYPES if self.is_list else TYPES)[self.type]}{self._bounds}"
 
     @property
     def _bounds(self) -> str:
@@ -198,7 +189,7 @@ class Option:
         )
 
     def _is_duration(self, value: str) -> bool:
-        return bool(_DURATION.fullmatch(value)) and (self.minimum or 0.001) <= seconds(value) <= self._most
+        return bool(DURATION.fullmatch(value)) and (self.minimum or 0.001) <= seconds(value) <= self._most
 
     def schema(self) -> dict[str, Any]:
         """Its JSON Schema, for editors."""
@@ -216,7 +207,7 @@ class Option:
         one: dict[str, Any] = {"type": _JSON_TYPES.get(self.type, "string")}
         one |= {"enum": list(self.choices)} if self.choices else {}
         one |= {"pattern": f"^(?:{self.pattern})$"} if self.pattern else {}
-        one |= {"pattern": f"^{_DURATION.pattern}$"} if self.type == "duration" else {}
+        one |= {"pattern": f"^{DURATION.pattern}$"} if self.type == "duration" else {}
         if self.type != "duration":
             bounds = {"minimum": self.minimum, "maximum": self.maximum}
             one |= {key: bound for key, bound in bounds.items() if bound is not None}
@@ -230,36 +221,6 @@ def plain(value: OptionValue | None) -> Any:
     if isinstance(value, SecretName):
         return {"secret": value.name}
     return list(value) if isinstance(value, tuple) else value
-
-
-def declared(tables: Mapping[str, Any]) -> dict[str, Option]:
-    """The options that the tables `[options.NAME]` of a collector's file declare, by name.
-
-    Raises OptionError for a declaration that is wrong.
-    """
-    found = tables.get("options", {})
-    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
-        raise OptionError("options are tables, as [options.urls]")
-    options = dict[str, Option]()
-    for name, settings in found.items():
-        with _line_of(settings):
-            options[name] = _option(name, settings)
-    for option in options.values():
-        for other in (*option.excludes, *option.needs, *option.unless):
-            if other not in options:
-                with _line_of(found[option.name]):
-                    raise OptionError(f"[options.{option.name}] names the option {other!r}, which is not declared")
-    return options
-
-
-@contextmanager
-def _line_of(table: Any) -> Iterator[None]:
-    """Give an error in this table its line."""
-    try:
-        yield
-    except OptionError as error:
-        error.line = getattr(table, "line", 0)
-        raise
 
 
 Place = tuple[str | int, ...]
@@ -306,57 +267,6 @@ def _is_login(option: Option, secrets: list[Option]) -> bool:
     return not option.is_secret and any(option.name in one.needs for one in secrets)
 
 
-def _option(name: str, settings: Mapping[str, Any]) -> Option:
-    where = f"[options.{name}]"
-    if not _NAME.fullmatch(name):
-        raise OptionError(f"{where}: a name is lower-case letters, digits and underscores")
-    if unknown := sorted(set(settings) - _SETTINGS):
-        raise OptionError(f"{where}: unknown setting {unknown[0]!r}{did_you_mean(unknown[0], _SETTINGS)}")
-    kind = settings.get("type", "string")
-    if kind not in _FORMS or (settings.get("list") and kind not in _SEVERAL):
-        raise OptionError(f"{where}: type must be {any_of(list(_FORMS))}, not {kind!r}")
-    if not str(settings.get("description", "")).strip():
-        raise OptionError(f"{where}: has no description")
-    option = Option(
-        name,
-        kind,
-        settings["description"],
-        is_list=bool(settings.get("list")),
-        is_required=bool(settings.get("required")),
-        is_secret=bool(settings.get("secret")),
-        has_files=bool(settings.get("files")),
-        example=dict(example) if isinstance(example := settings.get("example"), dict) else example,
-        choices=tuple(settings.get("choices", ())),
-        pattern=settings.get("pattern", ""),
-        form=settings.get("form", ""),
-        minimum=_bound(settings.get("minimum"), kind, where),
-        maximum=_bound(settings.get("maximum"), kind, where),
-        schemes=tuple(settings.get("schemes", ())),
-        excludes=tuple(settings.get("excludes", ())),
-        needs=tuple(settings.get("needs", ())),
-        unless=tuple(settings.get("unless", ())),
-    )
-    if option.is_secret and (option.type != "string" or option.is_list):
-        raise OptionError(f"{where}: a secret is one text")
-    default = settings.get("default")
-    if default is None:
-        return option
-    if option.is_secret or option.is_required:
-        raise OptionError(f"{where}: has a default, although it is {'a secret' if option.is_secret else 'required'}")
-    if fault := option.find_fault(default):
-        raise OptionError(f"{where}: its default {fault}")
-    return replace(option, default=option.value(default))
-
-
-def _bound(value: Any, kind: str, where: str) -> float | None:
-    """A bound that is declared; that of a duration in seconds."""
-    if value is None or (kind != "duration" and isinstance(value, int | float)):
-        return value
-    if kind == "duration" and isinstance(value, str) and _DURATION.fullmatch(value):
-        return seconds(value)
-    raise OptionError(f"{where}: a bound is a number or, of a duration, a text as 30s; not {value!r}")
-
-
 def seconds(duration: str) -> float:
     """The seconds of `1m30s`."""
     return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h)", duration))
@@ -368,6 +278,13 @@ def _span(length: float) -> str:
         if length >= _SECONDS[unit] and length % _SECONDS[unit] == 0:
             return f"{length / _SECONDS[unit]:g}{unit}"
     return f"{length * 1000:g}ms"
+
+
+def secret_name(text: str) -> str:
+    """The name of a secret that is most like a text of lower-case letters: names of hosts and collectors can have other
+    characters in them, and be longer."""
+    found = SECRET_NAME.match(re.sub(r"[^a-z0-9]+", "-", text))
+    return found[0] if found else text
 
 
 def _is_secret_name(value: Any) -> bool:

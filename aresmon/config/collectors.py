@@ -15,12 +15,14 @@ from aresmon.config import (
     collector_template,
     discovery,
     host_files,
+    option_declarations,
     package_data,
     telegraf_text,
     telegraf_toml,
 )
-from aresmon.config.collector_options import Option, OptionError, OptionValue, SecretName
+from aresmon.config.collector_options import Option, OptionValue, SecretName
 from aresmon.config.discovery import Discovery, DiscoveryError
+from aresmon.config.option_declarations import OptionError
 from aresmon.config.telegraf_toml import TelegrafTomlError, TomlTable
 from aresmon.system.errors import AresmonError, SiteError
 from aresmon.system.yaml_document import read_text
@@ -72,7 +74,7 @@ class Collector:
     def options(self) -> Mapping[str, Option]:
         """The options that it declares, by name."""
         try:
-            return collector_options.declared(self._parsed)
+            return option_declarations.declared(self._parsed)
         except OptionError as error:
             raise self._error(str(error), error.line) from None
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aresmon.config import collector_options
-from aresmon.config.collector_options import SECRET_NAME, OptionValue
+from aresmon.config.collector_options import OptionValue
 from aresmon.config.collectors import Catalogue, Collector, CollectorUse
 from aresmon.config.discovery import VARIABLE, Discovery, Need
 from aresmon.config.model import Host
@@ -177,7 +177,7 @@ def _options(one: Sighting, declared: Discovery, collector: Collector, values: V
     options: dict[str, Any] = {}
     for name, template in declared.templates(one.way).items():
         if isinstance(template, Mapping):
-            options[name] = {"secret": _secret_name(_filled(template["secret"], values)[0])}
+            options[name] = {"secret": collector_options.secret_name(_filled(template["secret"], values)[0])}
             continue
         option, texts = collector.options[name], template if isinstance(template, tuple) else (template,)
         if missing := next((key for text in texts for key in _variables(text) if not values.get(key)), ""):
@@ -186,12 +186,6 @@ def _options(one: Sighting, declared: Discovery, collector: Collector, values: V
         plain = [int(value) if option.type == "integer" else value for value in several]
         options[name] = list(dict.fromkeys(plain)) if option.is_list else plain[0]
     return options, ""
-
-
-def _secret_name(text: str) -> str:
-    """The name of a secret with a host's name in it, which can have dots and be longer."""
-    found = SECRET_NAME.match(text.replace(".", "-"))
-    return found[0] if found else text
 
 
 def _remedies(

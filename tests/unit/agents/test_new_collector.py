@@ -178,6 +178,16 @@ def test_a_setting_with_a_secret_in_it_is_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_example_of_a_secret_is_a_name_that_it_can_have(tmp_path: Path) -> None:
+    sample = sampling.take(Telegraf(), "http", [], '  password = "hunter2"\n')
+
+    conf, _ = new_collector.write(tmp_path, "weather_station", sample)
+
+    option = collectors.read(conf).options["password"]
+    assert option.example == {"secret": "weather-station"}
+    assert option.find_fault(option.example) == ""
+
+
 def test_a_secret_in_a_comment_is_masked(tmp_path: Path) -> None:
     sample = sampling.take(Telegraf(), "http", [], '  # password = "hunter2"\n  urls = ["http://a/"]\n')
 

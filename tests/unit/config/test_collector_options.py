@@ -12,9 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aresmon.config import collector_options, collector_template, collectors, host_files, telegraf_toml
-from aresmon.config.collector_options import OptionError, OptionValue, SecretName
+from aresmon.config import (
+    collector_options,
+    collector_template,
+    collectors,
+    host_files,
+    option_declarations,
+    telegraf_toml,
+)
+from aresmon.config.collector_options import OptionValue, SecretName
 from aresmon.config.model import load
+from aresmon.config.option_declarations import OptionError
 from aresmon.config.package_data import package_files
 from aresmon.render import telegraf
 from aresmon.render.telegraf import TelegrafTemplates
@@ -563,7 +571,7 @@ def test_every_shipped_text_option_refuses_a_login() -> None:
 
 def test_a_duration_without_bounds_is_a_day_at_the_most() -> None:
     tables = {"every": {"type": "duration", "description": "How often."}}
-    every = collector_options.declared({"options": tables})["every"]
+    every = option_declarations.declared({"options": tables})["every"]
 
     assert list(every.find_faults("24h")) == []
     assert list(every.find_faults("25h")) == [(None, "must be a time, as 30s, 5m or 1h, up to 24h, not '25h'")]
@@ -571,14 +579,14 @@ def test_a_duration_without_bounds_is_a_day_at_the_most() -> None:
 
 def test_one_choice_is_named_alone() -> None:
     tables = {"way": {"choices": ["tcp"], "description": "How."}}
-    way = collector_options.declared({"options": tables})["way"]
+    way = option_declarations.declared({"options": tables})["way"]
 
     assert list(way.find_faults("udp")) == [(None, "must be tcp, not 'udp'")]
 
 
 def test_options_that_exclude_each_other_are_refused() -> None:
     tables = {"a": {"description": "A."}, "b": {"description": "B.", "excludes": ["a"]}}
-    options = collector_options.declared({"options": tables})
+    options = option_declarations.declared({"options": tables})
 
     assert list(collector_options.find_problems(options, {"a": "x", "b": "y"})) == [
         (("b",), "cannot be combined with a")
