@@ -78,7 +78,7 @@ _STACK = (
     ),
     _check(
         "services and hosts",
-        "service host certificate channel shard",
+        "service host input certificate channel shard",
         lambda seen: _status_findings(seen["services and hosts"]),
     ),
     _check(
@@ -168,6 +168,7 @@ _KINDS: Mapping[Kind, str] = {
     "release": "unfinished",
     "shard": "shard",
     "host": "host",
+    "input": "input",
 }
 """The kind of finding for each kind of problem of `status`. The kinds that are missing here have their own checks."""
 

@@ -25,7 +25,7 @@ from aresmon.site.project import Project
 from aresmon.stack import image_versions, upgrade_journal
 
 Kind = Literal[
-    "service", "certificate", "channel", "release", "backup", "capacity", "database", "shard", "host", "clock"
+    "service", "certificate", "channel", "release", "backup", "capacity", "database", "shard", "host", "input", "clock"
 ]
 
 _CROWDED = 0.9
@@ -234,7 +234,7 @@ def _of_inputs(host: HostStatus, known: Sequence[CollectorNeeds], read_log: str)
         remedy = remedies.remedy(several)
         part = "one of several inputs of " if plugin in host.partly else ""
         what = f"{host.name}: {part}{remedies.name(plugin, several)} fails at each reading"
-        yield Problem(host.name, what, read_log + (remedy and f"; {remedy}"))
+        yield Problem(host.name, what, read_log + (remedy and f"; {remedy}"), "input")
     silent = [plugin for plugin in host.silent if plugin not in host.failing]
     if silent:
-        yield Problem(host.name, f"{host.name}: no data from {', '.join(silent)} in the last minute", read_log)
+        yield Problem(host.name, f"{host.name}: no data from {', '.join(silent)} in the last minute", read_log, "input")
