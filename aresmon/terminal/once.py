@@ -14,7 +14,7 @@ from aresmon.system.errors import ExitCode
 from aresmon.terminal import fleet_page, margins, pages, panel
 from aresmon.terminal.feed import Snapshot
 from aresmon.terminal.state import ScreenState
-from aresmon.terminal.text import Glyphs, Line, plain
+from aresmon.terminal.text import Glyphs, Line, flow, line, plain
 
 
 def lines(view: ScreenState, data: Snapshot, columns: int, glyphs: Glyphs, *, site: str) -> list[Line]:
@@ -53,14 +53,23 @@ def as_json(data: Snapshot, *, site: str) -> dict[str, Any]:
 
 
 def _panels(data: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]:
+    """Each panel with an empty line above; those without data follow each other, a line each."""
     drawn: list[Line] = []
+    was_empty = False
     for one in data.readings:
         if one.panel.place != "glance":
-            lines = panel.draw_whole(one, columns, glyphs)
-            while lines and not plain(lines[-1]):
-                lines.pop()
-            drawn += [(), *lines]
+            drawn += [*([] if was_empty and not one.curves else [()]), *_whole(one, columns, glyphs)]
+            was_empty = not one.curves
     return drawn
+
+
+def _whole(one: PanelReading, columns: int, glyphs: Glyphs) -> list[Line]:
+    if not one.curves:
+        return flow([line((one.panel.title, "title")), line((one.panel.no_data, "dim"))], columns, gap=2)
+    lines = panel.draw_whole(one, columns, glyphs)
+    while lines and not plain(lines[-1]):
+        lines.pop()
+    return lines
 
 
 def _host(row: HostRow, columns: Sequence[Column]) -> dict[str, Any]:

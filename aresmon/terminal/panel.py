@@ -29,7 +29,11 @@ def draw(reading: PanelReading, columns: int, rows: int, glyphs: Glyphs, *, is_c
     """A panel in exactly so many columns and rows: its title, then what it shows."""
     panel = reading.panel
     title = line((short(panel.title, columns, ellipsis=glyphs.ellipsis), "chosen" if is_chosen else "title"))
-    body = list(_body(reading, columns, rows - 1, glyphs)) if reading.curves else [line(("no data", "dim"))]
+    body = (
+        list(_body(reading, columns, rows - 1, glyphs))
+        if reading.curves
+        else [line((short(panel.no_data, columns, ellipsis=glyphs.ellipsis), "dim"))]
+    )
     if len(body) > max(rows - 1, 1):
         body = [*body[: rows - 2], line((f"+{len(body) - rows + 2} more", "dim"))]
     shown = [title, *body][:rows]
