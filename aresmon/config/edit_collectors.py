@@ -1,4 +1,4 @@
-"""Adds collectors to a host in the text of an aresmon.yml; every other byte stays as it is.
+"""Adds collectors to hosts in the text of an aresmon.yml; every other byte stays as it is.
 
 The result is parsed again: if it says anything but the same with these collectors more, the change is refused, and the
 error names the lines to write.
@@ -24,19 +24,14 @@ CollectorEntry = str | Mapping[str, Mapping[str, Any]]
 """A collector as `collect` has it: its name, or a mapping of the name to its options."""
 
 
-def add_collectors(text: str, host: str, entries: Sequence[CollectorEntry]) -> str:
-    """The text with these entries at the end of the host's `collect`, written as those that are there.
+def add_collectors(text: str, added: Mapping[str, Sequence[CollectorEntry]]) -> str:
+    """The text with these entries, by host, at the end of the host's `collect`, written as those that are there.
 
     A host without `collect` gets one, with the collectors that it has by default. A list on one line that would get
-    too long becomes one of several lines.
+    too long becomes one of several lines. The file is parsed once: with hundreds of hosts, that takes a while.
 
     Raises AresmonError if there is no such host, or if the file is written in a way that is not served.
     """
-    return add_to_hosts(text, {host: entries})
-
-
-def add_to_hosts(text: str, added: Mapping[str, Sequence[CollectorEntry]]) -> str:
-    """The same for several hosts, by name. The file is parsed once: with hundreds of hosts, that takes a while."""
     document = yaml_spans.parsed(text)
     hosts = document.data.get("hosts") if isinstance(document.data, dict) else None
     for host in added:
@@ -48,7 +43,7 @@ def add_to_hosts(text: str, added: Mapping[str, Sequence[CollectorEntry]]) -> st
         return edited
     if len(added) > 1:  # one by one, so that the error names the host
         for host, entries in added.items():
-            text = add_to_hosts(text, {host: entries})
+            text = add_collectors(text, {host: entries})
         return text
     ((host, entries),) = added.items()
     lines = "\n".join(f"  {line}" for line in _lines(entries))

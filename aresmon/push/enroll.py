@@ -79,7 +79,7 @@ def with_collectors(site: Site, added: Mapping[str, Sequence[CollectorUse]]) -> 
     """Return the text of aresmon.yml with these collectors added, by host. Raises SiteError or AresmonError if it is
     not valid."""
     entries = {host: [use.entry() for use in uses] for host, uses in added.items()}
-    edited = edit_collectors.add_to_hosts(text_of(site), entries)
+    edited = edit_collectors.add_collectors(text_of(site), entries)
     parse(site, edited)
     return edited
 

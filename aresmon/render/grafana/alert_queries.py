@@ -67,7 +67,7 @@ def nodes(alert: Alert, scoped: Scoped, value: float, lasting: int, *, by_host: 
 def _filled(alert: Alert, scoped: Scoped, lasting: int, *, by_host: bool) -> list[Json]:
     """Whether a series is as old as the window that its value is of (`F`): what is high since a minute is not high for
     ten. Nothing where this is sure, because the condition must hold for as long."""
-    series = windowed(alert)
+    series = _windowed(alert)
     if series is None or alert.over - _GRACE <= max(lasting, _GRACE):
         return []
     plain = replace(series, aggregate="first", rate=0, math="")
@@ -76,7 +76,7 @@ def _filled(alert: Alert, scoped: Scoped, lasting: int, *, by_host: bool) -> lis
     return [built | {"relativeTimeRange": earlier}, _expression("F", "reduce", "E", reducer="count")]
 
 
-def windowed(alert: Alert) -> SeriesSpec | None:
+def _windowed(alert: Alert) -> SeriesSpec | None:
     """The series whose value is one of the alert's whole window (an average, the least or the most), the one with the
     most tags of several; None where a single point, or a growth, says it all."""
     parts = [part for _, part in alert.series.parts] or [alert.series]
