@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Warned = tuple[str, str]
 """A warning, and the next step."""
 
-_ERROR = re.compile(r"(?P<file>[^:]+):(?P<line>[0-9]+)(?: (?P<where>[^\s:]+))?: (?P<what>.*)", re.DOTALL)
+_ERROR = re.compile(
+    r"(?:(?P<file>[^:]+):(?P<line>[0-9]+)(?: (?P<where>[^\s:]+))?|(?P<whole>[^:\s]+\.(?:conf|yml))): (?P<what>.*)",
+    re.DOTALL,
+)
 
 
 def check(
@@ -173,4 +176,9 @@ def _parsed(error: str) -> dict[str, Any]:
     found = _ERROR.fullmatch(error)
     if found is None:
         return {"file": "", "line": 0, "where": "", "what": error}
-    return {"file": found["file"], "line": int(found["line"]), "where": found["where"] or "", "what": found["what"]}
+    return {
+        "file": found["file"] or found["whole"],
+        "line": int(found["line"] or 0),
+        "where": found["where"] or "",
+        "what": found["what"],
+    }

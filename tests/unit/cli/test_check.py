@@ -126,6 +126,18 @@ def test_errors_are_json_in_their_parts(run: Run, tmp_path: Path) -> None:
     assert printed(told)["errors"][0]["what"] == "unknown collector 'sytem' (did you mean 'system'?)"
 
 
+def test_an_error_about_a_whole_file_names_it_in_json(run: Run, tmp_path: Path) -> None:
+    agents = tmp_path / "overrides" / "agents"
+    agents.mkdir(parents=True)
+    (agents / "nobody.conf").write_text("[agent]\n")
+
+    told = run("check", "--json")
+
+    assert printed(told)["errors"] == [
+        {"file": "overrides/agents/nobody.conf", "line": 0, "where": "", "what": "there is no host nobody"}
+    ]
+
+
 def test_collectors_are_json_for_scripts(run: Run) -> None:
     told = {one["name"]: one for one in printed(run("collectors", "--json"))}
 
