@@ -44,7 +44,7 @@ class Sent:
     restarted: float = NOW - 60
     pushed: float = 0.0
     gave_before: set[str] = field(default_factory=lambda: {"disk"})
-    rare: dict[str, tuple[int, int, int, int, int]] = field(default_factory=dict)
+    rare: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     """Of inputs with long intervals: the first and last count of metrics, then of errors, and the number of counts."""
 
 
@@ -255,13 +255,14 @@ def test_an_input_is_named_of_which_one_of_several_tables_fails(site: Site, stat
         ((0, 0, 3, 5, 13), ("x509_cert",), ("x509_cert",)),
         ((0, 0, 0, 1, 6), (), ()),
         ((900, 40, 7, 0, 13), (), ()),
+        ((40, 80, None, None, 13), (), ()),
     ],
-    ids=["gives", "gave", "fails", "was not read since the start", "gives since a restart"],
+    ids=["gives", "gave", "fails", "was not read since the start", "gives since a restart", "does not count errors"],
 )
 def test_an_input_with_a_long_interval_is_judged_by_two_of_these(
     site: Site,
     status: Look,
-    counts: tuple[int, int, int, int, int],
+    counts: tuple[int | None, ...],
     silent: tuple[str, ...],
     failing: tuple[str, ...],
 ) -> None:
