@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,14 +11,16 @@ from aresmon.config.collector_options import OptionValue
 from aresmon.config.collectors import Catalogue, Collector, CollectorUse
 from aresmon.config.model import Host
 
+_SCRIPT = re.compile(r"'''bash -c '(?:[^'\n]*\n[^'\n]*\$\{\w+[^}]*\})?(.{50})", re.DOTALL)
+"""The beginning of a script, after a variable of Telegraf; it is in Telegraf's message, in one line and quoted."""
 _SHORTEST = 4  # characters of an option's value by which a message is known to be about it
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorNeeds:
     """A collector as a host runs it. `inputs` are Telegraf's plug-ins that are left with its options, `needs` is what
-    must be on the host, in words, and `telegraf` the oldest version with these inputs, empty for any. `values` are the
-    texts of its options."""
+    must be on the host, in words, and `telegraf` the oldest version with these inputs, empty for any. `values` are
+    texts by which a message is known to be about it: those of its options, and how its scripts begin."""
 
     collector: str
     inputs: tuple[str, ...]
@@ -35,7 +38,7 @@ def collectors(host: Host, catalogue: Catalogue, body: str | None = None) -> tup
 
 
 def owners(plugin: str, known: Sequence[CollectorNeeds], message: str = "") -> list[CollectorNeeds]:
-    """The collectors that read this input: those whose options have a value that is in the message, or else all."""
+    """The collectors that read this input: those of which a value is in the message, or else all."""
     all_of_it = [one for one in known if plugin in one.inputs]
     return [one for one in all_of_it if any(value in message for value in one.values)] or all_of_it
 
@@ -64,9 +67,16 @@ def _is_in(body: str, host: Host, collector: Collector, use: CollectorUse) -> bo
 def _needs(collector: Collector, use: CollectorUse) -> CollectorNeeds:
     values = {option: one.default for option, one in collector.options.items()} | dict(use.options)
     texts = tuple(text for value in values.values() for text in _texts(value) if len(text) >= _SHORTEST)
-    there = inputs.plugins_in(collector.configuration(dict(use.options)))
+    configuration = collector.configuration(dict(use.options))
+    there = inputs.plugins_in(configuration)
     plugins = tuple(plugin for plugin in collector.inputs if plugin in there)
-    return CollectorNeeds(collector.name, plugins, collector.needs, collector.telegraf, texts)
+    scripts = tuple(map(_quoted, _SCRIPT.findall(configuration)))
+    return CollectorNeeds(collector.name, plugins, collector.needs, collector.telegraf, texts + scripts)
+
+
+def _quoted(text: str) -> str:
+    """As Go's %q writes it."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _texts(value: OptionValue | None) -> Iterator[str]:

@@ -36,6 +36,8 @@ COMMAND = (
     """--config <(printf '[agent]\\n  logfile = ""\\n') --input-filter "$3" """
     "--output-filter none --aggregator-filter none --test"
 )
+# `exec: exit status 1 for command "bash -c \n cd /proc/spl ...": cd: /proc/spl: No such file`: without the script.
+_SCRIPT = re.compile(r' for command "bash -c \\n.*?(?:(?<!\\)"(?=: |$)|$)')
 SECONDS = 6
 """The time for a trial."""
 
@@ -75,7 +77,8 @@ def describe(said: Sequence[str], known: Sequence[CollectorNeeds]) -> Iterator[t
         plugin, why = found["plugin"] or found["started"], (found["said"] or found["why"]).strip().rstrip(".")
         several = remedies.owners(plugin, known, why)
         remedy = remedies.remedy(several)
-        yield plugin, f"{remedies.name(plugin, several)} failed when it was tried: {why}" + (remedy and f". {remedy}")
+        what = f"{remedies.name(plugin, several)} failed when it was tried: {_SCRIPT.sub('', why).rstrip(': ')}"
+        yield plugin, what + (remedy and f". {remedy}")
 
 
 def _inputs(text: str) -> Mapping[str, Any]:

@@ -100,6 +100,7 @@ exec_as_agent() { # ENVIRONMENT AUTHORITY COMMAND…: as the service's user, wit
   . "$1" || exit 1
   [ -z "$2" ] || ARESMON_CA=$2
   set +a
+  unset SSH_CLIENT SSH_CONNECTION SSH_TTY # with these, each bash of an input would read root's .bashrc
   cd / && exec ${user:+setpriv --reuid="$user" --regid="$user" "${agent_rights[@]}"} "${@:3}"
 }
 

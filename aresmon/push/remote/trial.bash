@@ -26,7 +26,8 @@ try_inputs() { # prints a message for each error that Telegraf logs, and one if 
   split lines "$said"
   for line in "${lines[@]}"; do
     [[ $line =~ $pattern ]] || continue
-    line=${BASH_REMATCH[1]#?! }${BASH_REMATCH[2]} line=${line:0:400}
+    line=${BASH_REMATCH[1]#?! }${BASH_REMATCH[2]}
+    [ ${#line} -le 400 ] || line="${line:0:200} ... ${line: -195}" # the cause is at the end
     [ -z "${seen[$line]:-}" ] && [ ${#seen[@]} -lt 20 ] || continue
     seen[$line]=1
     printf 'tried %s\n' "$line"

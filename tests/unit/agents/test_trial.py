@@ -90,6 +90,36 @@ def test_of_collectors_with_one_plug_in_the_one_is_named_whose_address_is_in_the
     assert remedies.name(first, remedies.owners(first, known)) == f"inputs.{first} (collector caddy or traefik)"
 
 
+@pytest.mark.parametrize(
+    ("script", "rest", "told"),
+    [
+        (
+            r"\n    cd /proc/spl/kstat/zfs && ls */state > /dev/null && awk \"\n      BEGIN ... state */objset-*\n    ",
+            ": bash: line 2: cd: /proc/spl/kstat/zfs: No such file or directory",
+            "inputs.exec (collector zfs) failed when it was tried: exec: exit status 1: bash: line 2: cd: "
+            "/proc/spl/kstat/zfs: No such file or directory. zfs needs ",
+        ),
+        (
+            r"\n    set -o pipefail\n    export LC_ALL=C\n    journalctl --quiet --since=-1min ...  }\"\n    ",
+            ": ",
+            "inputs.exec (collector login) failed when it was tried: exec: exit status 1. login needs ",
+        ),
+        (
+            r"\n    set -o pipefail\n    /usr/sbin/postqueue -j | awk -v now=$(date +%s) \"\n      BEGIN { ... ",
+            "",
+            "inputs.exec (collector postfix) failed when it was tried: exec: exit status 1. postfix needs ",
+        ),
+    ],
+)
+def test_a_script_that_fails_is_told_by_its_collector_and_not_in_full(script: str, rest: str, told: str) -> None:
+    said = f'[inputs.exec] Error in plugin: exec: exit status 1 for command "bash -c {script}"{rest}'
+
+    (only,) = trial.describe([said], needs("[login, postfix, updates, zfs]"))
+
+    assert only[1].startswith(told)
+    assert "awk" not in only[1].partition(" needs ")[0]
+
+
 def test_a_collector_whose_tables_somebodys_own_file_replaces_needs_nothing() -> None:
     host = load("hosts: {lewi: {agent: systemd, collect: [nginx]}}").host("lewi")
 

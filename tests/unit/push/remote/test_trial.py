@@ -37,6 +37,25 @@ def test_each_error_of_a_tried_input_is_reported_once_before_anything_is_changed
     assert "environment=1" in ran
 
 
+def test_of_a_long_message_the_middle_is_left_out_and_the_cause_at_its_end_kept(box: Sandbox) -> None:
+    long = f"E! [inputs.exec] Error in plugin: exit status 1 for {'awk ' * 200}: No such file"
+
+    (tried,) = words(box.bring(box.order(config(long), trial=("exec",))), "tried")
+
+    assert tried.startswith("tried [inputs.exec] Error in plugin: exit status 1 for awk awk ")
+    assert tried.endswith("awk : No such file")
+    assert len(tried) == len("tried ") + 400
+
+
+def test_a_trial_does_not_run_as_if_somebody_had_logged_in(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {**box.variables, "SSH_CLIENT": "192.0.2.1 50000 22"}
+    monkeypatch.setattr(Sandbox, "variables", variables)
+
+    box.bring(box.order(config(NGINX), trial=("nginx",)))
+
+    assert "ssh=\n" in (box.root / "agent/trial").read_text()
+
+
 def test_without_inputs_to_try_nothing_is_run(box: Sandbox) -> None:
     told = box.bring(box.order(config(NGINX)))
 
