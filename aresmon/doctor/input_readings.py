@@ -123,7 +123,8 @@ def _are_among(several: Collection[tuple[str, str]]) -> str:
 def _rare_reading(row: Mapping[str, Any], times: int, every: float) -> InputReading:
     is_due = int(row["count"]) * INTERVAL > every + INTERVAL  # the agent has run for long enough
     gave, errors = (_growth(row, name) for name in ("metrics_gathered", "errors"))
-    return InputReading(times, gave > 0 or not is_due, is_due and errors > 0 and not gave, errors)
+    is_unread = int(row["last_metrics_gathered"] or 0) < int(row["first_metrics_gathered"] or 0) and not gave + errors
+    return InputReading(times, gave > 0 or not is_due or is_unread, is_due and errors > 0 and not gave, errors)
 
 
 def _growth(row: Mapping[str, Any], name: str) -> int:

@@ -255,9 +255,20 @@ def test_an_input_is_named_of_which_one_of_several_tables_fails(site: Site, stat
         ((0, 0, 3, 5, 13), ("x509_cert",), ("x509_cert",)),
         ((0, 0, 0, 1, 6), (), ()),
         ((900, 40, 7, 0, 13), (), ()),
+        ((900, 0, 7, 0, 13), (), ()),
+        ((900, 0, 7, 1, 13), ("x509_cert",), ("x509_cert",)),
         ((40, 80, None, None, 13), (), ()),
     ],
-    ids=["gives", "gave", "fails", "was not read since the start", "gives since a restart", "does not count errors"],
+    ids=[
+        "gives",
+        "gave",
+        "fails",
+        "was not read since the start",
+        "gives since a restart",
+        "was not read since a restart",
+        "fails since a restart",
+        "does not count errors",
+    ],
 )
 def test_an_input_with_a_long_interval_is_judged_by_two_of_these(
     site: Site,
