@@ -163,7 +163,7 @@ def _proposal(one: Sighting, answers: Answers, collector: Collector, host: Host)
 
 def _why_not(collector: Collector, host: Host) -> str:
     if collector.agent and collector.agent != host.agent:
-        return f"it runs in a {collector.agent} agent only"
+        return f"the collector runs in a {collector.agent} agent only"
     given = dict(host.env)
     missing = [one for one in collector.required if one.name not in given]
     return f"it needs env.{missing[0].name}: {missing[0].hint}" if missing else ""

@@ -186,8 +186,8 @@ def describe_write(answer: str, order: PushOrder) -> Explanation:
         case "000":
             return (
                 f"{host} cannot connect to the edge at {url}",
-                "check that edge.url in aresmon.yml has the name and port by which hosts reach the server, and that no "
-                "firewall blocks them",
+                "check that edge.url in aresmon.yml has the name and port by which hosts reach the server, that "
+                "edge.agents listens there, and that no firewall blocks them",
             )
         case "x509":
             return (

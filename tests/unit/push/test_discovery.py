@@ -19,7 +19,7 @@ from tests.unit.push.host_report import ID, Report, entries, found_on, monitored
         (Report().runs("redis-server", "/run/redis/redis.sock"), "systemd", "redis", "it listens on no TCP port"),
         (Report().container("db", "postgres:17"), "systemd", "postgresql", "publish its port 5432 on 127.0.0.1"),
         (Report().runs("haproxy", "0.0.0.0:80"), "systemd", "haproxy", "it needs env.HAPROXY_STATS: where HAProxy"),
-        (Report().runs("varnishd", "0.0.0.0:6081"), "docker", "varnish", "it runs in a systemd agent only"),
+        (Report().runs("varnishd", "0.0.0.0:6081"), "docker", "varnish", "the collector runs in a systemd agent only"),
         (Report().runs("php-fpm8.2", "/run/a.sock"), "docker", "php-fpm", "no Unix socket that the agent can open"),
         (
             Report().container("web", "nginx:1.29", "80/tcp=127.0.0.1|8080"),

@@ -123,6 +123,7 @@ def test_an_edge_that_is_not_reached_is_told_with_its_address_and_what_to_look_a
 
     assert why == "lewi cannot connect to the edge at http://biere:8086"
     assert "edge.url" in what_next
+    assert "edge.agents" in what_next
     assert "firewall" in what_next
 
 
