@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.catalogue import SHIPPED
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
 from tests.services.points import only, tags_of
+from tests.services.rights import give_sudo
 
 READ = collect("fail2ban")
 _LOG = "/var/log/door.log"
-_RULES = "/etc/sudoers.d/telegraf-fail2ban"
 _JAILS = f"""\
 [DEFAULT]
 backend = polling
@@ -39,19 +38,12 @@ maxretry = 500
 def fail2ban(host: Host) -> Iterator[Host]:
     host.write("/etc/fail2ban/jail.local", _JAILS)
     host.write(_LOG, "")
-    host.write(_RULES, sudo_rules(), mode="0440")
-    host.run(f"visudo --check --file={_RULES}; rm -f /var/lib/fail2ban/*")
+    give_sudo(host, "fail2ban")
+    host.run("rm -f /var/lib/fail2ban/*")
     host.start("fail2ban", "fail2ban-server -xf start", ready="fail2ban-client status window")
     yield host
     if host.is_running("fail2ban"):
         host.stop("fail2ban")
-
-
-def sudo_rules() -> str:
-    """The lines that the collector says it needs, as they are in its reference."""
-    lines = re.findall(r"`((?:Cmnd_Alias|telegraf|Defaults)[^`]*)`", SHIPPED["fail2ban"].needs)
-    assert len(lines) == 3
-    return "".join(f"{line}\n" for line in lines)
 
 
 def fail(host: Host, address: str, times: int) -> None:
@@ -109,7 +101,7 @@ def test_the_right_to_ask_is_no_right_to_change_anything(fail2ban: Host) -> None
 
 
 def test_without_the_right_the_input_reports_an_error(fail2ban: Host) -> None:
-    fail2ban.run(f"rm {_RULES}")
+    fail2ban.run("rm /etc/sudoers.d/telegraf-fail2ban")
     with agent(fail2ban, READ, pace=600) as running:
         running.read(3)
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.harness.catalogue import SHIPPED
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.conftest import MakeHost
 from tests.services.host import Host
 from tests.services.points import only, select, tags_of
+from tests.services.rights import give_sudo
 
 READ = collect({"firewall": {"tables": ["inet filter"]}})
-_RIGHTS = "/etc/sudoers.d/telegraf-firewall"
 _TABLE = """\
 flush ruleset
 table inet filter {
@@ -41,16 +39,9 @@ _SEND = (
 @pytest.fixture(scope="module")
 def host(make_host: MakeHost) -> Host:
     made = make_host("NET_ADMIN")
-    made.write(_RIGHTS, sudo_rules(), mode="0440")
-    made.run(f"visudo --check --file={_RIGHTS}; echo 127.0.1.1 lewi >> /etc/hosts")
+    give_sudo(made, "firewall")
+    made.run("echo 127.0.1.1 lewi >> /etc/hosts")
     return made
-
-
-def sudo_rules() -> str:
-    """The lines that the collector says it needs, as they are in its reference."""
-    lines = re.findall(r"`((?:Cmnd_Alias|telegraf|Defaults)[^`]*)`", SHIPPED["firewall"].needs)
-    assert len(lines) == 3
-    return "".join(f"{line}\n" for line in lines)
 
 
 @pytest.fixture

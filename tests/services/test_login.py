@@ -27,6 +27,8 @@ def host(make_host: MakeHost) -> Host:
         f"useradd -m marie; echo root:{_PASSWORD} | chpasswd; echo marie:{_PASSWORD} | chpasswd; "
         "usermod -aG systemd-journal telegraf; ssh-keygen -q -t ed25519 -N '' -f /run/key; "
         "install -D -o marie -m 600 /run/key.pub ~marie/.ssh/authorized_keys; chown marie ~marie/.ssh; "
+        # Wrong passwords are answered at once, instead of after two seconds.
+        "sed -i 's/pam_unix.so/& nodelay/' /etc/pam.d/common-auth; "
         "systemctl start ssh"
     )
     made.wait("nc -z 127.0.0.1 22")
@@ -44,7 +46,7 @@ def by_ssh(user: str, *, answer: str = "", key: str = "") -> str:
 
 
 def guess(host: Host, times: int) -> None:
-    """Try wrong passwords, all at once: each is answered after some seconds."""
+    """Try wrong passwords, all at once."""
     host.run(f"for n in {{1..{times}}}; do {by_ssh('root', answer='wrong')} & done; wait")
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
-from tests.services.points import fields_of, only, tags_of
+from tests.services.points import Point, fields_of, only, tags_of
 
 FILE = "/srv/mountstats"
 READ = collect("nfs", env={"MOUNT_PROC": FILE})
@@ -53,11 +53,16 @@ def told(mount: str, operation: str) -> list[int]:
     return [int(number) for number in line.split()]
 
 
+@pytest.fixture(scope="module")
+def points(host: Host) -> list[Point]:
+    """What an agent reads of the recorded file."""
+    show(host, recorded())
+    return gather(host, READ, of="nfsstat")
+
+
 @pytest.mark.parametrize("mount", _EXPORTS)
 @pytest.mark.parametrize("operation", ["READ", "WRITE"])
-def test_what_is_read_is_what_the_kernel_counted(host: Host, mount: str, operation: str) -> None:
-    points = gather(host, READ, of="nfsstat")
-
+def test_what_is_read_is_what_the_kernel_counted(points: list[Point], mount: str, operation: str) -> None:
     requests, sent, _, out, into, _, answered, done, _ = told(mount, operation)
     point = only(points, "nfsstat", mountpoint=mount, operation=operation)
     assert point.tags["serverexport"] == _EXPORTS[mount]

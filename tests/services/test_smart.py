@@ -4,20 +4,18 @@ A script prints it by device; it is run by sudo, with the right that the collect
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
 
-from tests.harness.catalogue import SHIPPED
 from tests.services.agent import agent, collect, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
 from tests.services.points import fields_of, newest, only, select, tags_of
+from tests.services.rights import give_sudo
 
 PATH = "/srv/smart/smartctl"
 READ = collect({"smart": {"path": PATH}})
-_RULES = "/etc/sudoers.d/telegraf-smartctl"
 # A status other than 0 tells of the disk: 2 that it sleeps, 4 that a command failed, 8 that it is failing.
 _SMARTCTL = """\
 #!/bin/bash
@@ -87,11 +85,7 @@ WELL = {"/dev/sda", "/dev/bus/0", "/dev/nvme0"}
 @pytest.fixture(scope="module")
 def smartctl(host: Host) -> Host:
     host.write(PATH, _SMARTCTL, mode="0755")
-    lines = re.findall(r"`((?:Cmnd_Alias|telegraf|Defaults)[^`]*)`", SHIPPED["smart"].needs)
-    assert len(lines) == 3
-    rules = "".join(f"{line}\n" for line in lines).replace("/usr/sbin/smartctl", PATH)
-    host.write(_RULES, rules, mode="0440")
-    host.run(f"visudo --check --file={_RULES}")
+    give_sudo(host, "smart", program="/usr/sbin/smartctl", instead=PATH)
     scanned = [{"name": name, "type": kind} for name, (kind, _, _) in DISKS.items()]
     host.write("/srv/smart/scan.json", json.dumps({"devices": scanned}))
     return host

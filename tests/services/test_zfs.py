@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
-from tests.services.agent import agent, collect, gather
+from tests.services.agent import agent, collect, elsewhere, gather
 from tests.services.alerts import Alerts
 from tests.services.host import Host
 from tests.services.points import fields_of, only, select, tags_of
@@ -15,9 +14,7 @@ from tests.services.points import fields_of, only, select, tags_of
 RECORDED = Path(__file__).with_name("recorded") / "zfs"
 PROC = "/srv/proc"
 KSTAT = f"{PROC}/spl/kstat/zfs"
-_ON_THE_HOST = collect("zfs")
-READ = dataclasses.replace(_ON_THE_HOST, environment={**_ON_THE_HOST.environment, "HOST_PROC": PROC})
-"""As an agent in a container is told where the files of the kernel are."""
+READ = elsewhere(collect("zfs"), HOST_PROC=PROC)
 
 
 @pytest.fixture(autouse=True)
