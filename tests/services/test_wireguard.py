@@ -43,7 +43,7 @@ def wireguard(host: Host) -> Iterator[Host]:
 
 
 def public_key(host: Host, end: str) -> str:
-    return host.run(f"cat /root/{end}.pub").strip()
+    return host.run(f"cat /run/{end}.pub").strip()
 
 
 def peer(host: Host, end: str, other: str, more: str = "") -> str:
