@@ -53,7 +53,7 @@ def parse_answer(response: requests.Response, *, base: str, login: str) -> Any:
 
 def _not_json_error(response: requests.Response, base: str) -> AresmonError:
     status = response.status_code
-    if status == 503:
+    if status in (502, 503):  # 502: Grafana ended while it answered
         return GrafanaUnreachableError(f"the edge on {base} cannot reach Grafana")
     if 300 <= status < 400 and base.startswith("http://") and response.headers.get("Location", "")[:8] == "https://":
         return wrong_scheme_error(

@@ -173,7 +173,7 @@ def test_what_was_pushed_is_expected_and_not_the_collectors(desk: Desk, lewi: Se
     pushed = desk.push("lewi", "--strict")
 
     assert (pushed.code, pushed.outcomes) == (0, {"lewi": "verified"}), pushed
-    told = eventually(lambda: told_of(desk, "lewi") == ["lewi: no data from exec in the last minute"], 150, every=2)
+    told = eventually(lambda: told_of(desk, "lewi") == ["lewi: inputs.exec fails at each reading"], 150, every=2)
     assert told, desk.run("status", "--json")
 
     desk.own(lewi, text=QUICK)

@@ -24,7 +24,7 @@ from tests.grafana.provisioning import read
 from tests.grafana.routes import ROUTES, Asked
 from tests.grafana.state import RefusedError, State, User
 
-Mode = Literal["well", "starting", "edge", "slow", "failing", "elsewhere", "garbled", "crowded"]
+Mode = Literal["well", "starting", "edge", "ending", "slow", "failing", "elsewhere", "garbled", "crowded"]
 RESET = "/-/reset-admin-password"
 """The way in of the `grafana cli` in the image for tests; Grafana has no such address."""
 _SETTINGS = "/api/frontend/settings"  # not in Grafana's description; its pkg/api/frontendsettings.go serves it
@@ -32,6 +32,7 @@ _SETTINGS = "/api/frontend/settings"  # not in Grafana's description; its pkg/ap
 _FOREIGN: dict[Mode, tuple[int, str, str]] = {
     "starting": (200, "text/html", "<html><title>Grafana</title>Loading</html>"),
     "edge": (503, "text/plain", "Grafana is not running on this server yet.\n"),
+    "ending": (502, "text/html", "<html><body><h1>502 Bad Gateway</h1></body></html>\n"),  # HAProxy's own page
     "elsewhere": (302, "text/html", "<html>Found</html>"),
     "garbled": (200, "application/json", '["no", "Grafana"]'),
     "crowded": (429, "text/plain", "Too many requests\n"),

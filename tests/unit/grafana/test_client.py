@@ -223,6 +223,7 @@ def test_a_password_is_never_in_the_client_s_own_words() -> None:
     [
         ("starting", "still starting"),
         ("edge", "cannot reach Grafana"),
+        ("ending", "cannot reach Grafana"),
         ("failing", "does not serve on .* yet: database is locked"),
         ("elsewhere", "sends elsewhere"),
     ],
